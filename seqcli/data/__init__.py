@@ -1,0 +1,1 @@
+"""Vocabularies, files, splits, ragged arrays and batches. NumPy only."""

@@ -1,0 +1,102 @@
+"""What happens while a model trains: small frozen records, told to listeners.
+
+The engine tells, reports listen. Records hold numbers, strings and tuples only, never tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run begins, or goes on (``epochs_done`` > 0)."""
+
+    name: str  # for example "reverse-gru-attention"
+    folder: str  # the run folder; "" when nothing is written
+    model: str  # one line that describes the model
+    parameters: int
+    rows: Mapping[str, int]  # split -> rows
+    vocabulary: tuple[int, int]  # symbols on the source and the target side
+    device: str
+    threads: int
+    epochs: int
+    batch_size: int
+    epochs_done: int = 0
+    steps_done: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told a few times a second inside an epoch."""
+
+    epoch: int
+    epochs: int
+    step: int  # within the epoch, from 1
+    steps: int  # steps in an epoch
+    sequences_per_second: float
+    phase: str = "train"  # "train" or "validate"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One validation row: what went in, what should and what did come out (as text)."""
+
+    source: str
+    truth: str
+    prediction: str
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch and its validation are over.
+
+    ``metrics`` holds, in this order where known: train_loss, val_loss (nats per token, teacher
+    forced), {train,val}_token_accuracy, {train,val}_sequence_accuracy (free running, greedy),
+    val_symbol_error_rate, learning_rate, teacher_forcing, seconds, sequences_per_second.
+    """
+
+    epoch: int
+    epochs: int
+    step: int  # optimiser steps since the start of the run
+    metrics: Mapping[str, float]
+    improved: bool
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint was written."""
+
+    path: str
+    best: bool
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Training is over. ``reason``: "epochs", "patience", "goal", "interrupted"."""
+
+    epochs: int
+    best_epoch: int
+    best: Mapping[str, float]  # the metrics of the best epoch
+    reason: str
+    seconds: float
+    history: tuple[Mapping[str, float], ...] = field(default=())
+
+
+Event: TypeAlias = RunStarted | Progress | EpochEnded | Saved | Finished
+Listener: TypeAlias = Callable[[Event], None]
+
+
+def broadcast(*listeners: Listener) -> Listener:
+    """Return one listener that tells each of ``listeners`` in order."""
+
+    def tell(event: Event) -> None:
+        for listen in listeners:
+            listen(event)
+
+    return tell

@@ -1,0 +1,107 @@
+"""Names to definitions: the only place where the names of things live.
+
+A table maps a name to ``module:attribute``. Nothing is imported until a name is resolved, so
+help, completion and suggestions know every name without loading torch. Names found in files are
+looked up here and nowhere else: a file can never choose what is imported.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+from seqcli.errors import UsageError
+
+TASKS: Mapping[str, str] = {
+    "reverse": "seqcli.tasks.rearrangement:Reverse",
+    "copy": "seqcli.tasks.rearrangement:Copy",
+    "sort": "seqcli.tasks.rearrangement:Sort",
+    "patterns": "seqcli.tasks.patterns:Patterns",
+}
+
+# The value of --cell: what a model is built of.
+CELLS: Mapping[str, str] = {
+    "rnn": "seqcli.models.cells:RNNCell",
+    "gru": "seqcli.models.cells:GRUCell",
+    "lstm": "seqcli.models.cells:LSTMCell",
+    "transformer": "seqcli.models.transformer:Transformer",
+}
+
+ATTENTIONS: Mapping[str, str] = {
+    "additive": "seqcli.models.attention:AdditiveAttention",
+    "dot": "seqcli.models.attention:DotAttention",
+    "general": "seqcli.models.attention:GeneralAttention",
+}
+
+POSITIONS: Mapping[str, str] = {
+    "sinusoidal": "seqcli.models.positions:Sinusoidal",
+    "learned": "seqcli.models.positions:Learned",
+    "rotary": "seqcli.models.positions:Rotary",
+    "none": "seqcli.models.positions:NoPositions",
+}
+
+INITIALISATIONS: Mapping[str, str] = {
+    "default": "seqcli.models.initialisation:leave",
+    "orthogonal": "seqcli.models.initialisation:orthogonal",
+    "xavier": "seqcli.models.initialisation:xavier",
+}
+
+OPTIMISERS: Mapping[str, str] = {
+    "adamw": "seqcli.engine.optimisation:adamw",
+    "adam": "seqcli.engine.optimisation:adam",
+    "sgd": "seqcli.engine.optimisation:sgd",
+}
+
+SCHEDULES: Mapping[str, str] = {
+    "constant": "seqcli.engine.schedules:Constant",
+    "cosine": "seqcli.engine.schedules:WarmupCosine",
+    "inverse_sqrt": "seqcli.engine.schedules:WarmupInverseSqrt",
+    "plateau": "seqcli.engine.schedules:ReduceOnPlateau",
+}
+
+TEACHER_SCHEDULES: Mapping[str, str] = {
+    "constant": "seqcli.engine.teacher_forcing:constant",
+    "linear": "seqcli.engine.teacher_forcing:linear",
+    "inverse_sigmoid": "seqcli.engine.teacher_forcing:inverse_sigmoid",
+}
+
+# What validation is judged by; the value says whether lower or higher is better.
+METRICS: Mapping[str, str] = {
+    "loss": "lower",
+    "token_accuracy": "higher",
+    "sequence_accuracy": "higher",
+    "symbol_error_rate": "lower",
+}
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a hint: the nearest known name if one is near, else all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]}?"
+    return "choose from " + ", ".join(names)
+
+
+def check(kind: str, name: str, table: Iterable[str]) -> str:
+    """Return ``name`` if ``table`` has it.
+
+    Raises:
+        UsageError: the table has no such name; the hint names the nearest.
+    """
+    names = list(table)
+    if name not in names:
+        raise UsageError(f"no {kind} is called {name!r}", suggest(name, names))
+    return name
+
+
+def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
+    """Import and return what ``name`` stands for in ``table``.
+
+    Raises:
+        UsageError: the table has no such name; the hint names the nearest.
+    """
+    module, _, attribute = table[check(kind, name, table)].partition(":")
+    return getattr(import_module(module), attribute)

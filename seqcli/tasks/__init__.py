@@ -1,0 +1,1 @@
+"""Synthetic tasks: rows that are a pure function of (seed, split, index). NumPy only."""
