@@ -1,0 +1,26 @@
+"""Train, compare and understand small sequence models.
+
+The verbs are the commands: ``train``, ``evaluate``, ``predict``, ``gen_data``, ``tasks``. Each is
+imported when it is first asked for, so that ``import seqcli`` costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqcli.api import evaluate, gen_data, predict, tasks, train
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "evaluate", "gen_data", "predict", "tasks", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Hand on a verb of ``seqcli.api``."""
+    if name in __all__:
+        from seqcli import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'seqcli' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

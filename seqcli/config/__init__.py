@@ -1,0 +1,22 @@
+"""The whole configuration of a run: defaults < YAML < ``--set`` < flags, strict, with origins."""
+
+from seqcli.config.flags import FLAGS
+from seqcli.config.loading import from_plain, load, to_plain
+from seqcli.config.schema import Key, keys
+from seqcli.config.sections import Config, DataConfig, DecodeConfig, ModelConfig, TrainConfig
+from seqcli.config.yaml_file import to_yaml
+
+__all__ = [
+    "FLAGS",
+    "Config",
+    "DataConfig",
+    "DecodeConfig",
+    "Key",
+    "ModelConfig",
+    "TrainConfig",
+    "from_plain",
+    "keys",
+    "load",
+    "to_plain",
+    "to_yaml",
+]

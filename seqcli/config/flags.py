@@ -1,0 +1,76 @@
+"""Short names for the keys people set most: flags of ``seqcli train``, arguments of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seqcli import registry
+from seqcli.config.schema import ALSO_CALLED, keys
+from seqcli.errors import UsageError
+
+FLAGS: Mapping[str, str] = {
+    "task": "data.task",
+    "data": "data.path",
+    "length": "task.length",
+    "vocab": "task.vocab",
+    "train_rows": "data.train",
+    "val_rows": "data.val",
+    "test_rows": "data.test",
+    "data_seed": "data.seed",
+    "source_tokens": "data.source_tokens",
+    "target_tokens": "data.target_tokens",
+    "cell": "model.cell",
+    "attention": "model.attention",
+    "layers": "model.layers",
+    "hidden": "model.hidden",
+    "embedding": "model.embedding",
+    "heads": "model.heads",
+    "dropout": "model.dropout",
+    "init": "model.init",
+    "epochs": "train.epochs",
+    "batch_size": "train.batch_size",
+    "optimiser": "train.optimiser",
+    "lr": "train.lr",
+    "schedule": "train.schedule",
+    "warmup": "train.warmup",
+    "patience": "train.patience",
+    "seed": "train.seed",
+    "threads": "train.threads",
+    "device": "train.device",
+    "beam": "decode.beam",
+    "length_penalty": "decode.length_penalty",
+}
+
+
+def spelt(name: str) -> str:
+    """Return the flag as typed: ``batch_size`` is ``--batch-size``."""
+    return "--" + name.replace("_", "-")
+
+
+def dotted(flags: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Return dotted key -> (flag as typed, value) for every flag that is not None.
+
+    Raises:
+        UsageError: no flag has that name; the hint names the nearest flag or the key.
+    """
+    found: dict[str, tuple[str, Any]] = {}
+    for name, value in flags.items():
+        if name not in FLAGS:
+            raise UsageError(f"no flag is called {name!r}", _nearest(name))
+        if name == "attention" and isinstance(value, bool):
+            value = "additive" if value else "none"
+        if value is not None:
+            found[FLAGS[name]] = (spelt(name), value)
+    return found
+
+
+def _nearest(name: str) -> str:
+    """Return the hint for an unknown flag."""
+    flag_of = {key: flag for flag, key in FLAGS.items()}
+    if ALSO_CALLED.get(name) in flag_of:
+        return f"did you mean {flag_of[ALSO_CALLED[name]]}?"
+    same = [key.name for key in keys().values() if key.leaf == name]
+    if same:
+        return f"{same[0]} has no flag of its own; set it as a key: --set {same[0]}=..."
+    return registry.suggest(name, FLAGS)

@@ -1,0 +1,61 @@
+"""What a value of the configuration may be: one of some names, or a number in a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some names. ``empty``: an empty text will do as well (nothing chosen)."""
+
+    names: tuple[str, ...]
+    empty: bool = False
+
+    def allows(self, value: Scalar) -> bool:
+        """Say whether ``value`` is one of the names."""
+        return value in self.names or (self.empty and value == "")
+
+    def __str__(self) -> str:
+        return " one of " + ", ".join(self.names)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between two bounds; None leaves a side open."""
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+    def allows(self, value: Scalar) -> bool:
+        """Say whether ``value`` lies inside."""
+        assert not isinstance(value, str)
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        low, high = self.at_least, self.at_most
+        if low is not None and high is not None:
+            return f" from {low} to {high}"
+        if low is not None:
+            return f" of at least {low}" + (
+                "" if self.below is None else f" and below {self.below}"
+            )
+        return f" above {self.above}" + ("" if self.below is None else f" and below {self.below}")
+
+
+Limit = OneOf | Range
+
+
+def one_of(names: Iterable[str], *more: str, empty: bool = False) -> OneOf:
+    """Return the limit "one of ``more`` or ``names``" (a registry table will do)."""
+    return OneOf((*more, *names), empty)

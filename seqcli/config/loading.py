@@ -1,0 +1,174 @@
+"""Layer upon layer: defaults < YAML < ``--set`` < flags, each value with its origin."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+from seqcli.config import flags as flag_table
+from seqcli.config import schema, values, yaml_file
+from seqcli.config.schema import TASK
+from seqcli.config.sections import Config
+from seqcli.errors import UsageError
+
+Source = str | PathLike[str] | Mapping[str, Any] | Config
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key set once. ``origin`` is kept with the value, ``where`` (longer) is for errors."""
+
+    key: str
+    value: object
+    origin: str
+    where: str
+
+
+def load(
+    source: Source | None = None, sets: Sequence[str] = (), flags: Mapping[str, Any] | None = None
+) -> Config:
+    """Return the configuration made of all layers.
+
+    Args:
+        source: a YAML file (``-`` is stdin), a mapping of sections or dotted keys, or a
+            configuration to start from.
+        sets: ``key=value`` texts, the key dotted.
+        flags: flag name (see ``FLAGS``) -> value; None counts as not given.
+
+    Raises:
+        UsageError: a key or flag is unknown, given twice or of the wrong type; a value is out of
+            range; values do not go together; the file is missing or no YAML.
+    """
+    base = source if isinstance(source, Config) else Config()
+    state = _State(dict(_flat(to_plain(base))), dict(base.origins))
+    if source is not None and not isinstance(source, Config):
+        state.apply(list(_from_source(source)))
+    state.apply([_from_set(text) for text in sets])
+    given = flag_table.dotted(flags or {})
+    state.apply([Setting(key, value, flag, flag) for key, (flag, value) in given.items()])
+    return state.config()
+
+
+def to_plain(config: Config) -> dict[str, dict[str, Any]]:
+    """Return section -> key -> value, made of dicts, lists, numbers and text only."""
+    plain: dict[str, dict[str, Any]] = {}
+    for name in ("data", "task", *schema.section_types()):
+        section = getattr(config, name)
+        plain[name] = dict(section) if name == "task" else dataclasses.asdict(section)
+    return plain
+
+
+def from_plain(plain: object, origin: str = "checkpoint") -> Config:
+    """Return the configuration that ``to_plain`` took apart, checked as strictly as a file.
+
+    Raises:
+        UsageError: it is not such a mapping, or holds an unknown key or a wrong value.
+    """
+    if not isinstance(plain, Mapping):
+        raise UsageError(f"{origin}: the configuration is no mapping but {type(plain).__name__}")
+    state = _State(dict(_flat(to_plain(Config()))), {})
+    state.apply(list(_from_mapping(plain, origin)))
+    return state.config()
+
+
+class _State:
+    """The values so far, by dotted key."""
+
+    def __init__(self, found: dict[str, object], origins: dict[str, str]) -> None:
+        self.values, self.origins = found, origins
+
+    def apply(self, layer: Sequence[Setting]) -> None:
+        """Put one layer over the ones below."""
+        self._make_room(layer)
+        for one in layer:
+            self.values[one.key] = _checked(one)
+            self.origins[one.key] = one.origin
+
+    def _make_room(self, layer: Sequence[Setting]) -> None:
+        """Let a task or path of this layer replace both below, and the other task's options."""
+        chosen = {one.key: one for one in layer if one.key in ("data.task", "data.path")}
+        chosen = {key: one for key, one in chosen.items() if one.value != ""}
+        if len(chosen) == 2:
+            where = chosen["data.path"].where
+            raise UsageError(f"{where}: a task and a data path are both given", "choose one")
+        for key, one in chosen.items():
+            if self.values[key] != one.value:
+                for old in [k for k in self.values if k.startswith(TASK)]:
+                    del self.values[old]
+                    self.origins.pop(old, None)
+            other = "data.task" if key == "data.path" else "data.path"
+            self.values[other] = ""
+            self.origins.pop(other, None)
+
+    def config(self) -> Config:
+        """Return the configuration, once its values go together."""
+        nested: dict[str, dict[str, Any]] = {"task": {}}
+        for name, value in self.values.items():
+            section, _, leaf = name.partition(".")
+            nested.setdefault(section, {})[leaf] = value
+        typed = {name: cls(**nested[name]) for name, cls in schema.section_types().items()}
+        config = Config(**typed, task=nested["task"], origins=self.origins)
+        _check_together(config)
+        return config
+
+
+def _checked(one: Setting) -> object:
+    """Return the value of a setting in the type its key wants."""
+    if one.key.startswith(TASK) and one.key != TASK:
+        return values.read_free(one.key, one.value, one.where)
+    return values.read(schema.find(one.key, one.where), one.value, one.where)
+
+
+def _check_together(config: Config) -> None:
+    """Refuse values that are fine alone but not together."""
+    model = config.model
+    if model.cell != "transformer":
+        return
+    if model.hidden % model.heads:
+        message = (
+            f"model.hidden is {model.hidden}, which model.heads, {model.heads}, does not divide"
+        )
+        raise UsageError(message, "choose a multiple of the heads for the width")
+    if model.attention != "none":
+        message = f"model.attention is {model.attention}, but model.cell is transformer"
+        hint = "the Transformer has an attention of its own: leave --attention out"
+        raise UsageError(message, hint)
+
+
+def _flat(nested: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, object]]:
+    for section, inside in nested.items():
+        for leaf, value in inside.items():
+            yield f"{section}.{leaf}", value
+
+
+def _from_source(source: str | PathLike[str] | Mapping[str, Any]) -> Iterator[Setting]:
+    if isinstance(source, Mapping):
+        yield from _from_mapping(source, "config")
+        return
+    for key, value, name, line in yaml_file.read(source):
+        yield Setting(key, value, name, f"{name}, line {line}")
+
+
+def _from_mapping(mapping: Mapping[str, Any], origin: str) -> Iterator[Setting]:
+    """Yield the settings of a mapping: of sections, or of dotted keys to values."""
+    for name, value in mapping.items():
+        if isinstance(value, Mapping):
+            for leaf, inner in value.items():
+                yield Setting(f"{name}.{leaf}", inner, origin, origin)
+        else:
+            yield Setting(str(name), value, origin, origin)
+
+
+def _from_set(text: str) -> Setting:
+    """Return what ``key=value`` sets."""
+    key, sign, value = (part.strip() for part in text.partition("="))
+    if not sign or not key:
+        hint = schema.nearest_key(key) if key else "for example --set train.lr=3e-4"
+        raise UsageError(f"--set {text}: this must be key=value", hint)
+    found: object = values.Plain(value)
+    if key.startswith(TASK) and value.startswith("["):
+        found = yaml_file.read_list(value, f"--set {key}")
+    return Setting(key, found, "--set", "--set")

@@ -1,0 +1,154 @@
+"""The sections of the configuration: every key, its type, default, limits and meaning, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from seqcli import registry
+from seqcli.config.limits import Range, one_of
+
+# The upper bounds are far above any use; they keep a damaged or hostile checkpoint from asking
+# for all the memory there is.
+Count = Annotated[int, Range(at_least=0, at_most=10**9)]
+Positive = Annotated[int, Range(at_least=1, at_most=10**9)]
+Width = Annotated[int, Range(at_least=1, at_most=2**16)]
+Depth = Annotated[int, Range(at_least=1, at_most=2**8)]
+Seed = Annotated[int, Range(at_least=0, at_most=2**32 - 1)]
+Share = Annotated[float, Range(at_least=0, below=1)]
+Chance = Annotated[float, Range(at_least=0, at_most=1)]
+NotNegative = Annotated[float, Range(at_least=0)]
+Symbols = Annotated[str, one_of(("chars", "words"))]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What to train on: a task by name, or a path."""
+
+    task: Annotated[str, one_of(registry.TASKS, empty=True)] = ""
+    """A synthetic task (see `seqcli tasks`)."""
+    path: str = ""
+    """A folder made by gen-data, or a file of two tab-separated columns."""
+    train: Positive = 10000
+    """Training rows of a task."""
+    val: Positive = 1000
+    """Validation rows of a task."""
+    test: Count = 1000
+    """Test rows of a task."""
+    seed: Seed = 0
+    """Seed of a task's rows, or of the split of a file."""
+    source_tokens: Symbols = "chars"
+    """How the source column of a file is cut into symbols."""
+    target_tokens: Symbols = "chars"
+    """How the target column of a file is cut into symbols."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the model is."""
+
+    cell: Annotated[str, one_of(registry.CELLS)] = "gru"
+    """What the model is built of."""
+    attention: Annotated[str, one_of(registry.ATTENTIONS, "none")] = "none"
+    """How a recurrent decoder looks back at the source: additive is Bahdanau's, dot and general
+    are Luong's."""
+    layers: Depth = 1
+    """Layers of the encoder, and of the decoder."""
+    hidden: Width = 128
+    """Width of the state, or of the Transformer."""
+    embedding: Width = 64
+    """Width of the embeddings; the Transformer takes `hidden` instead."""
+    bidirectional: bool = True
+    """Read the source in both directions (recurrent encoders)."""
+    bridge: bool = True
+    """A learned layer from the encoder's last state to the decoder's first."""
+    dropout: Share = 0.1
+    """Dropout on embeddings, between layers and before the output."""
+    activation: Annotated[str, one_of(("tanh", "relu"))] = "tanh"
+    """The nonlinearity of the rnn cell."""
+    init: Annotated[str, one_of(registry.INITIALISATIONS)] = "default"
+    """How weights begin; default is PyTorch's way."""
+    heads: Depth = 4
+    """Attention heads of the Transformer."""
+    feedforward: Width = 512
+    """Width of the Transformer's feed-forward layers."""
+    norm: Annotated[str, one_of(("pre", "post"))] = "pre"
+    """Where the Transformer's layer norms stand, before or after each part."""
+    positions: Annotated[str, one_of(registry.POSITIONS)] = "sinusoidal"
+    """How the Transformer knows where a symbol stands."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the model is trained."""
+
+    epochs: Positive = 20
+    """Passes over the training rows."""
+    batch_size: Positive = 64
+    """Rows per optimiser step."""
+    optimiser: Annotated[str, one_of(registry.OPTIMISERS)] = "adamw"
+    """What turns gradients into steps."""
+    lr: Annotated[float, Range(above=0)] = 2e-3
+    """Learning rate (the peak, where there is a schedule)."""
+    momentum: Share = 0.9
+    """Momentum of sgd."""
+    weight_decay: NotNegative = 1e-5
+    """Weight decay (decoupled for adamw)."""
+    clip: NotNegative = 1.0
+    """Largest norm of the gradient; 0 turns clipping off."""
+    schedule: Annotated[str, one_of(registry.SCHEDULES)] = "constant"
+    """How the learning rate goes on after the warm-up."""
+    warmup: Count = 0
+    """Steps over which the learning rate rises from 0."""
+    plateau_factor: Annotated[float, Range(above=0, below=1)] = 0.5
+    """What the plateau schedule multiplies the learning rate by."""
+    plateau_patience: Count = 2
+    """Epochs without improvement before it does."""
+    label_smoothing: Share = 0.0
+    """Share of the target spread over all symbols."""
+    teacher_forcing: Chance = 1.0
+    """Chance, at each step, that the decoder is fed the true symbol, at the start of training."""
+    teacher_forcing_end: Chance = 0.0
+    """The same at the end of training, where there is a schedule."""
+    teacher_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
+    """How that chance falls over the epochs."""
+    metric: Annotated[str, one_of(registry.METRICS)] = "loss"
+    """What on validation makes a checkpoint the best."""
+    patience: Count = 0
+    """Epochs without improvement before training stops; 0 never stops."""
+    goal: Annotated[float, Range(at_least=0, at_most=2)] = 1.0
+    """Stop once sequence accuracy on validation reaches this; 2 never stops."""
+    seed: Seed = 0
+    """Seed of initial weights, batch order, dropout and teacher forcing."""
+    threads: Annotated[int, Range(at_least=0, at_most=1024)] = 0
+    """CPU threads; 0 chooses by a short probe."""
+    device: Annotated[str, one_of(("auto", "cpu", "cuda", "mps"))] = "auto"
+    """Where to compute; auto takes a GPU if there is one."""
+    precision: Annotated[str, one_of(("float32", "bf16"))] = "float32"
+    """Number format of training; bf16 is mixed precision."""
+    save_every: NotNegative = 30.0
+    """Seconds between checkpoints inside an epoch (there is one after each epoch anyway)."""
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """How answers are searched for."""
+
+    beam: Annotated[int, Range(at_least=1, at_most=1000)] = 1
+    """Beam width; 1 is greedy."""
+    length_penalty: Annotated[float, Range(at_least=0, at_most=10)] = 1.0
+    """Scores are divided by length to this power; 0 compares plain sums."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All sections. ``task`` holds the options of the task, checked by the task itself."""
+
+    data: DataConfig = DataConfig()
+    task: Mapping[str, Any] = field(default_factory=dict)
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    decode: DecodeConfig = DecodeConfig()
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Dotted key -> where its value came from, for keys that were set."""

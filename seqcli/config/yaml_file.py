@@ -1,0 +1,168 @@
+"""YAML in and out, strict: sections of keys, no tags, no key twice, line numbers for errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqcli.config import schema
+from seqcli.config.sections import Config
+from seqcli.config.values import Plain
+from seqcli.errors import UsageError
+
+if TYPE_CHECKING:  # PyYAML costs 0.04 s, which help need not pay
+    import yaml
+
+Line = tuple[str, object, str, int]  # dotted key, value, file name, line
+_TEXT, _LIST, _MAP = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
+
+
+def read(path: str | PathLike[str]) -> Iterator[Line]:
+    """Yield every key of a YAML file, plain scalars as ``Plain``.
+
+    Raises:
+        UsageError: the file cannot be read, is no YAML or no mapping of sections, names a key
+            twice, or uses tags.
+    """
+    name = "stdin" if str(path) == "-" else str(path)
+    root = _compose(_text(path, name), name)
+    if root is None:
+        return
+    seen: dict[str, int] = {}
+    for key, node in _sections(root, name, seen):
+        _once(key, seen, name)
+        yield key.value, _value(node, name), name, key.start_mark.line + 1
+
+
+def read_list(text: str, where: str) -> object:
+    """Return the list that ``text`` writes as ``[a, b]``.
+
+    Raises:
+        UsageError: it is no list of plain values.
+    """
+    return _value(_compose(text, where), where)
+
+
+def _text(path: str | PathLike[str], name: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if name == "stdin" else Path(path).read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{name}: the configuration cannot be read: {reason}") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise UsageError(f"{name}, line {line}: this is not UTF-8", "save it as UTF-8") from None
+
+
+def _compose(text: str, name: str) -> yaml.Node | None:
+    """Return the syntax tree; PyYAML's own idea of types stays out of it."""
+    import yaml
+
+    try:
+        return yaml.compose(text, yaml.BaseLoader)
+    except RecursionError:
+        raise UsageError(f"{name}: nested too deeply for a configuration") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        problem = " ".join((error.problem or error.context or "no YAML").split())
+        hint = "indent with spaces, not tabs" if "'\\t'" in problem else ""
+        raise UsageError(f"{name}, line {line}: {problem}", hint) from None
+    except yaml.YAMLError as error:  # characters that YAML does not allow
+        position = getattr(error, "position", 0)
+        line = text[:position].count("\n") + 1
+        reason = str(getattr(error, "reason", "no YAML"))
+        raise UsageError(f"{name}, line {line}: {reason}", "remove that character") from None
+
+
+def _once(key: yaml.ScalarNode, seen: dict[str, int], name: str) -> None:
+    """Note the line of a key, or refuse it when it was there already."""
+    line = key.start_mark.line + 1
+    if key.value in seen:
+        message = f"{name}, line {line}: {key.value} stands here for the second time"
+        raise UsageError(message, f"it is already on line {seen[key.value]}")
+    seen[key.value] = line
+
+
+def _sections(
+    root: yaml.Node, name: str, seen: dict[str, int]
+) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+    """Yield (dotted key, value) for the keys of every section."""
+    import yaml
+
+    _known(root, _MAP, name, "sections such as `train:` with keys below them")
+    for key, node in root.value:
+        _known(key, _TEXT, name, "a name")
+        if not isinstance(node, yaml.MappingNode):
+            if isinstance(node, yaml.ScalarNode) and not node.value and "." not in key.value:
+                continue  # an empty section
+            yield key, node
+            continue
+        _once(key, seen, name)
+        _known(node, _MAP, name, "keys with values")
+        for leaf, value in node.value:
+            _known(leaf, _TEXT, name, "a name")
+            mark = leaf.start_mark
+            yield yaml.ScalarNode(_TEXT, f"{key.value}.{leaf.value}", mark), value
+
+
+def _value(node: yaml.Node | None, name: str) -> object:
+    """Return a scalar, ``Plain`` when it has no quotes, or a list of such."""
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        _known(node, _LIST, name, "a list")
+        return [_scalar(one, name) for one in node.value]
+    return _scalar(node, name)
+
+
+def _scalar(node: yaml.Node | None, name: str) -> str:
+    import yaml
+
+    _known(node, _TEXT, name, "one value")
+    assert isinstance(node, yaml.ScalarNode)
+    return Plain(node.value) if node.style is None else str(node.value)
+
+
+def _known(node: yaml.Node | None, tag: str, name: str, wanted: str) -> None:
+    """Refuse a node of another kind, or with a tag of its own."""
+    if node is not None and node.tag == tag:
+        return
+    line = node.start_mark.line + 1 if node is not None else 1
+    kinds = {_TEXT: "a single value", _LIST: "a list", _MAP: "a mapping"}
+    if node is None or node.tag in kinds:
+        found = kinds[node.tag] if node is not None else "nothing"
+        raise UsageError(f"{name}, line {line}: {wanted} must stand here, not {found}")
+    message = f"{name}, line {line}: the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}"
+    raise UsageError(message + " is not taken here", "write the plain value")
+
+
+def to_yaml(config: Config) -> str:
+    """Return the configuration as YAML that ``load`` reads back, each value with its origin."""
+    lines = ["# The whole configuration of this run; behind each value, where it came from."]
+    for section in ("data", "task", *schema.section_types()):
+        inside = getattr(config, section)
+        items: dict[str, Any] = dict(inside) if section == "task" else vars(inside)
+        if items and f"{section}:" not in lines:
+            lines.append(f"{section}:")
+            for leaf, value in items.items():
+                origin = config.origins.get(f"{section}.{leaf}", "default")
+                shown = f"  {leaf}: {_shown(value)}"
+                lines.append(f"{shown:<32}  # {' '.join(origin.split())}")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: object) -> str:
+    """Return a value as any YAML reader takes it, on one line."""
+    import yaml
+
+    style = '"' if isinstance(value, str) and not value.isprintable() else None
+    text = yaml.safe_dump(
+        value, default_flow_style=True, default_style=style, width=2**31, allow_unicode=True
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
