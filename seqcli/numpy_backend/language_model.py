@@ -1,0 +1,148 @@
+"""The character language model: loss and gradients of a batch, a training step, the loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.numpy_backend.activations import log_softmax
+from seqcli.numpy_backend.cells import Cell
+from seqcli.numpy_backend.loss import cross_entropy, initial_loss, smooth
+from seqcli.numpy_backend.optimisation import Optimiser, clip, clip_by_norm
+from seqcli.numpy_backend.packing import Packed
+from seqcli.numpy_backend.parameters import Floats, Gradients, Parameters
+from seqcli.numpy_backend.recurrence import rnn_backward, rnn_forward
+
+
+def input_rows(parameters: Parameters) -> Floats:
+    """Return (V, gH): row i is Wax x + ba for the one-hot x of symbol i.
+
+    A one-hot x picks one column of Wax, so ``input_rows(parameters)[x]`` is the product of Wax
+    with a whole batch of one-hot vectors, without making one of them.
+    """
+    return np.ascontiguousarray(parameters["Wax"].T) + parameters["ba"]  # (V, gH)
+
+
+def output_logits(a: Floats, parameters: Parameters) -> Floats:
+    """Return Wya a + by: a (n, H) -> (n, V)."""
+    logits: Floats = a @ parameters["Wya"].T  # (n, V)
+    logits += parameters["by"]
+    return logits
+
+
+def loss_and_gradients(
+    batch: Packed, parameters: Parameters, cell: Cell
+) -> tuple[float, Gradients]:
+    """Return the loss of a batch in nats per symbol, and its gradient at every parameter.
+
+    The package's docstring derives each line.
+    """
+    zx = input_rows(parameters)[batch.x]  # (P, gH)
+    a, caches = rnn_forward(zx, batch, parameters, cell)  # (P, H)
+    loss, dlogits = cross_entropy(output_logits(a, parameters), batch.y)  # (P, V)
+    da = dlogits @ parameters["Wya"]  # (P, H)
+    dzx, dzh = rnn_backward(da, caches, batch, parameters, cell)  # (P, gH) each
+    return loss, {
+        "Wya": dlogits.T @ a,  # (V, H)
+        "by": dlogits.sum(axis=0),  # (V,)
+        **input_gradients(batch, dzx, parameters),
+        **state_gradients(batch, dzh, a),
+    }
+
+
+def input_gradients(batch: Packed, dzx: Floats, parameters: Parameters) -> Gradients:
+    """Return dWax = dzx^T X and dba, where X (P, V) holds the one-hot inputs.
+
+    Every input has exactly one 1, so dba, the sum of dzx (P, gH) over P, is dWax summed over V.
+    """
+    X = np.zeros((len(batch), parameters["Wax"].shape[1]), dzx.dtype)
+    X[np.arange(len(batch)), batch.x] = 1.0
+    dWax = dzx.T @ X  # (gH, V)
+    return {"Wax": dWax, "ba": dWax.sum(axis=1)}
+
+
+def state_gradients(batch: Packed, dzh: Floats, a: Floats) -> Gradients:
+    """Return dWaa = dzh^T a_prev and dbh; at the first position a_prev is 0 and adds nothing."""
+    a_prev = a[batch.before]  # (P - B, H)
+    return {"Waa": dzh[batch.counts[0] :].T @ a_prev, "bh": dzh.sum(axis=0)}
+
+
+def log_probabilities(batch: Packed, parameters: Parameters, cell: Cell) -> NDArray[np.float64]:
+    """Return (B,) log-probabilities of whole names in nats, stop symbol included.
+
+    They stand in the order the names had before packing; minus their sum, divided by P, is the
+    loss in nats per symbol.
+    """
+    a, _ = rnn_forward(input_rows(parameters)[batch.x], batch, parameters, cell)  # (P, H)
+    log_p = log_softmax(output_logits(a, parameters))[np.arange(len(batch)), batch.y]  # (P,)
+    sums = np.bincount(batch.names(), weights=log_p, minlength=len(batch.order))
+    return sums.astype(np.float64, copy=False)  # (B,)
+
+
+def optimize(
+    batch: Packed,
+    parameters: Parameters,
+    cell: Cell,
+    optimiser: Optimiser,
+    *,
+    max_norm: float = 0.0,
+    max_value: float = 0.0,
+) -> tuple[float, float]:
+    """Take one training step: forward, backward, clip, update. Parameters change in place.
+
+    Args:
+        batch: the names to learn from.
+        parameters: the weights.
+        cell: what the weights belong to.
+        optimiser: takes the step.
+        max_norm: largest joint norm of the gradients; 0 leaves the norm alone.
+        max_value: largest entry of a gradient; 0 leaves the entries alone.
+
+    Returns:
+        The loss before the step in nats per symbol, and the gradients' norm before clipping by
+        norm.
+    """
+    loss, gradients = loss_and_gradients(batch, parameters, cell)
+    if max_value:
+        clip(gradients, max_value)
+    norm = clip_by_norm(gradients, max_norm or math.inf)
+    optimiser.update(parameters, gradients)
+    return loss, norm
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration of ``model`` tells; the losses are in nats per symbol."""
+
+    number: int
+    """1 for the first."""
+    loss: float
+    smoothed_loss: float
+    gradient_norm: float
+
+
+def model(
+    batches: Iterable[Packed],
+    parameters: Parameters,
+    cell: Cell,
+    optimiser: Optimiser,
+    *,
+    max_norm: float = 0.0,
+    max_value: float = 0.0,
+) -> Iterator[Iteration]:
+    """Train on one batch after the other, and tell after each how it went.
+
+    A generator, so that whoever runs it decides between two iterations what to print, whether to
+    sample or save, and when to stop. The arguments are those of ``optimize``.
+    """
+    smoothed = initial_loss(parameters["Wax"].shape[1])
+    for number, batch in enumerate(batches, 1):
+        loss, norm = optimize(
+            batch, parameters, cell, optimiser, max_norm=max_norm, max_value=max_value
+        )
+        smoothed = smooth(smoothed, loss)
+        yield Iteration(number, loss, smoothed, norm)

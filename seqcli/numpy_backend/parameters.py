@@ -1,0 +1,78 @@
+"""The weights: their names and shapes, how they start, and what PyTorch calls them.
+
+Every cell has the same six arrays; g is the number of its gates (rnn 1, gru 3, lstm 4), whose
+blocks of H rows lie one under the other:
+
+====  =======  ==================  =========================================================
+name  shape    in PyTorch          what it does
+====  =======  ==================  =========================================================
+Wax   (gH, V)  weight_ih_l0        input to state; column i is what symbol i contributes
+Waa   (gH, H)  weight_hh_l0        state to next state
+ba    (gH,)    bias_ih_l0          bias that goes with Wax
+bh    (gH,)    bias_hh_l0          bias that goes with Waa
+Wya   (V, H)   output.weight       state to logits
+by    (V,)     output.bias         bias of the logits
+====  =======  ==================  =========================================================
+
+The shapes are PyTorch's own, so a checkpoint is shared by renaming alone. The classical lesson has
+one bias where PyTorch's ``nn.RNN`` has two that are only ever added. Both are kept here, for one
+reason: both then learn, in either backend, so a run that is resumed by the other one goes on
+exactly as it would have (with a single bias the sum would move half as far at every step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Floats = NDArray[np.floating[Any]]
+Ids = NDArray[np.integer[Any]]
+Parameters = dict[str, Floats]
+Gradients = dict[str, Floats]
+
+TORCH_NAMES = {
+    "Wax": "weight_ih_l0",
+    "Waa": "weight_hh_l0",
+    "ba": "bias_ih_l0",
+    "bh": "bias_hh_l0",
+    "Wya": "output.weight",
+    "by": "output.bias",
+}
+
+
+def initialize_parameters(
+    rng: np.random.Generator, n_x: int, n_a: int, gates: int, dtype: DTypeLike = np.float32
+) -> Parameters:
+    """Draw all weights from U(-1/sqrt(n_a), 1/sqrt(n_a)), as ``nn.RNN`` and its output layer do.
+
+    Args:
+        rng: where the numbers come from.
+        n_x: V, symbols in the vocabulary (inputs and outputs alike).
+        n_a: H, width of the state.
+        gates: blocks of H rows in the recurrent weights (``Cell.gates``).
+        dtype: float32 to train, float64 to check gradients.
+    """
+    rows, bound = gates * n_a, n_a**-0.5
+    shapes: dict[str, tuple[int, ...]] = {
+        "Wax": (rows, n_x),
+        "Waa": (rows, n_a),
+        "ba": (rows,),
+        "bh": (rows,),
+        "Wya": (n_x, n_a),
+        "by": (n_x,),
+    }
+    return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}
+
+
+def to_torch_names(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Rename weights (or gradients, or Adam's moments) to PyTorch's names; nothing is copied."""
+    return {TORCH_NAMES[name]: array for name, array in arrays.items()}
+
+
+def from_torch_names(arrays: Mapping[str, Floats]) -> Parameters:
+    """Undo ``to_torch_names``; names that are not in the table raise ``KeyError``."""
+    names = {theirs: ours for ours, theirs in TORCH_NAMES.items()}
+    return {names[name]: array for name, array in arrays.items()}
