@@ -1,28 +1,31 @@
-"""The contract of a synthetic task."""
+"""The contract of a synthetic task, and how its options are read."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast, get_type_hints
 
-import numpy as np
-from numpy.typing import NDArray
-
+from seqcli import registry
 from seqcli.data.ragged import Index, Ragged
+from seqcli.errors import UsageError
 
 SPLIT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}  # of the instance space, whatever is drawn
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A batch of rows of a task, as indices into its alphabets (0 is the first symbol)."""
+    """A batch of N rows of a task, as indices into its alphabets (0 is the first symbol)."""
 
     sources: Ragged
     targets: Ragged
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(ABC):
     """A synthetic task. A subclass is a frozen dataclass whose fields are the task's options.
 
     Rows are a pure function of (seed, split, index): the same whether streamed or stored, in any
@@ -35,18 +38,91 @@ class Task:
     summary: ClassVar[str]  # one line for `seqcli tasks`
     example: ClassVar[tuple[str, str]]  # source and target, as text
 
+    @abstractmethod
     def source_symbols(self) -> tuple[str, ...]:
         """Return the source alphabet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def target_symbols(self) -> tuple[str, ...]:
         """Return the target alphabet."""
-        raise NotImplementedError
 
-    def rows(self, seed: int, split: str, index: NDArray[np.int64]) -> Rows:
-        """Return the rows at ``index`` (N,) of a split."""
-        raise NotImplementedError
+    @abstractmethod
+    def rows(self, seed: int, split: str, index: Index) -> Rows:
+        """Return the rows at ``index`` (N,) of a split.
+
+        Raises:
+            UsageError: the task has too few distinct rows for this split to own one.
+        """
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
         """Return guesses that need no learning, by name ("copy_last" ...), as target indices."""
         return {}
+
+
+def make(name: str, options: Mapping[str, Any]) -> Task:
+    """Return the task of that name with the given options, the others at their defaults.
+
+    Raises:
+        UsageError: no such task or option, or a value of the wrong type or out of range.
+    """
+    definition = registry.resolve("task", name, registry.TASKS)
+    hints = get_type_hints(definition)
+    known = [option.name for option in dataclasses.fields(definition)]
+    for option in options:
+        registry.check(f"option of task {name}", option, known)
+    given = {option: _typed(option, value, hints[option]) for option, value in options.items()}
+    return cast(Task, definition(**given))
+
+
+def options(task: Task) -> dict[str, Any]:
+    """Return the options of a task as plain scalars and lists: what ``make`` takes again."""
+    values = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+
+def parse_range(option: str, text: str, least: int = 1) -> tuple[int, int]:
+    """Read ``"5:20"`` as (5, 20) and ``"16"`` as (16, 16).
+
+    Raises:
+        UsageError: not of that form, the wrong way round, or below ``least``.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})(?::([0-9]{1,9}))?", text.strip())
+    if not found:
+        raise UsageError(f"task.{option} cannot be {text!r}", "write a number, or a range as 5:20")
+    low = int(found[1])
+    high = int(found[2] or low)
+    if low < least:
+        raise UsageError(f"task.{option} cannot be {text!r}", f"the least is {least}")
+    if high < low:
+        raise UsageError(f"task.{option} cannot be {text!r}", f"did you mean {high}:{low}?")
+    return low, high
+
+
+def check_between(option: str, value: int, least: int, most: int) -> None:
+    """Raise UsageError unless ``least <= value <= most``."""
+    if not least <= value <= most:
+        raise UsageError(f"task.{option} cannot be {value}", f"choose from {least} to {most}")
+
+
+def _typed(option: str, value: Any, kind: Any) -> Any:
+    """Return a value from YAML or a flag as the type of its field, losing nothing."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if kind == tuple[str, ...]:
+        return _words(option, value)
+    if kind is str and whole:  # length: 16
+        return str(value)
+    if kind is float and whole:
+        return float(value)
+    if type(value) is not kind:
+        raise UsageError(f"task.{option} takes {_KINDS[kind]}, not {value!r}")
+    return value
+
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _words(option: str, value: Any) -> tuple[str, ...]:
+    words = value.split(",") if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise UsageError(f"task.{option} takes a list of names, not {value!r}")
+    return tuple(word.strip() for word in words)

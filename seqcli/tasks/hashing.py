@@ -1,0 +1,55 @@
+"""Random numbers without a generator: each is a hash of (seed, split, index, counter).
+
+splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014)
+run as a counter: any subset of rows, in any order, on any worker, gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_WORD = (1 << 64) - 1
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+
+
+def key(*words: int | str) -> int:
+    """Return a 64-bit key for a purpose, such as ``key(seed, "lengths")``."""
+    return int.from_bytes(blake2b(repr(words).encode(), digest_size=8).digest(), "little")
+
+
+def mix(values: Hashes) -> Hashes:
+    """Return splitmix64's finaliser of each value: a bijection in which every bit counts."""
+    mixed = values ^ (values >> np.uint64(30))
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def streams(purpose: int, index: NDArray[np.int64]) -> Hashes:
+    """Return the start (N,) of one stream of random numbers for each index (N,), under a key."""
+    return mix(index.astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(purpose))
+
+
+def draw(starts: Hashes, counter: int) -> Hashes:
+    """Return number ``counter`` of each stream (N,)."""
+    return mix(starts + np.uint64((counter + 1) * _GOLDEN & _WORD))
+
+
+def below(hashes: Hashes, count: int | Hashes) -> Hashes:
+    """Map hashes (N,) to 0 .. count-1, evenly, for a count of at most 2**32.
+
+    The high word of hash * count (Lemire, "Fast random integer generation in an interval", 2019):
+    no division, and no value is likelier than another by more than 2**-32.
+    """
+    count = np.asarray(count, np.uint64)
+    low = (hashes & _LOW) * count >> _HALF
+    return ((hashes >> _HALF) * count + low) >> _HALF

@@ -1,0 +1,137 @@
+"""Patterns of digits to be continued, with motifs held out for validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from seqcli import registry
+from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.errors import UsageError
+from seqcli.tasks import hashing
+from seqcli.tasks.base import Rows, Task, check_between, parse_range
+from seqcli.tasks.motifs import (
+    LEAST_LENGTH,
+    LONGEST_PERIOD,
+    Alternating,
+    Constant,
+    Drawn,
+    Kind,
+    Periodic,
+    Progression,
+    Shape,
+    smallest_periods,
+    unroll,
+)
+
+KINDS: Mapping[str, Kind] = {
+    "ones": Constant((1,)),
+    "zeros": Constant((0,)),
+    "digit": Constant(tuple(range(2, 10))),
+    "alternating": Alternating(),
+    "periodic": Periodic(),
+    "progression": Progression(),
+}
+
+
+@dataclass(frozen=True)
+class Patterns(Task):
+    """How does it go on? 3 1 4 3 1 4 3 1 -> 4 3 1 4 3 1 4 3.
+
+    Kinds: ``ones``, ``zeros`` and ``digit`` (one of 2 .. 9) repeat one symbol; ``alternating``
+    repeats two digits, ``periodic`` a longer motif; ``progression`` adds a step modulo 10. The
+    source shows two periods at least (a progression: four terms), the target is the next
+    ``horizon`` symbols.
+
+    Splits share no motif: a motif of two digits or more belongs to one split in all its rotations
+    and lengths. The kinds with a handful of sequences are split by motif, phase and length.
+    """
+
+    kinds: tuple[str, ...] = tuple(KINDS)
+    """Kinds of pattern, each as likely as another: ones, zeros, digit, alternating, periodic,
+    progression."""
+    length: str = "8:24"
+    """Symbols shown: a number, or a range such as 8:24."""
+    horizon: int = 8
+    """Symbols to go on with."""
+    period: str = "2:6"
+    """periodic: symbols of the motif, a number or a range such as 2:6."""
+
+    name: ClassVar[str] = "patterns"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "how a pattern of digits goes on (periodic, progression ...)"
+    example: ClassVar[tuple[str, str]] = ("3 1 4 3 1 4 3 1", "4 3 1 4 3 1 4 3")
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            registry.check("kind of pattern", kind, KINDS)
+        if not self.kinds or len(set(self.kinds)) < len(self.kinds):
+            raise UsageError("task.kinds must name one kind or more, each once")
+        check_between("horizon", self.horizon, 1, 1000)
+        shape = self._shape()
+        if shape.greatest_period > LONGEST_PERIOD:
+            raise UsageError(f"task.period cannot go above {LONGEST_PERIOD}")
+        if "periodic" in self.kinds and shape.shortest < 2 * shape.least_period:
+            raise UsageError(
+                f"{shape.shortest} symbols do not show two periods of {shape.least_period}",
+                "raise task.length or lower task.period",
+            )
+
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return the ten digits."""
+        return tuple("0123456789")
+
+    def target_symbols(self) -> tuple[str, ...]:
+        """Return the ten digits."""
+        return self.source_symbols()
+
+    def rows(self, seed: int, split: str, index: Index) -> Rows:
+        """Return the rows at ``index`` (N,) of a split."""
+        starts = hashing.streams(hashing.key(seed, split, "patterns"), index)
+        kinds = self._kinds_of(split)
+        chosen = hashing.below(hashing.draw(starts, 0), len(kinds))
+        drawn = Drawn.empty(len(index), self._shape())
+        for number, kind in enumerate(kinds):
+            rows = np.flatnonzero(chosen == number)
+            drawn.put(rows, KINDS[kind].draw(starts[rows], seed, split, self._shape()))
+        return self._rows_of(drawn)
+
+    def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
+        """Guess by repeating the last symbol, and by the smallest period that fits the source."""
+        ones = np.ones(len(sources), np.int64)
+        return {
+            "copy_last": _go_on(sources, ones, target_lengths),
+            "best_period": _go_on(sources, smallest_periods(sources), target_lengths),
+        }
+
+    def _shape(self) -> Shape:
+        lengths = parse_range("length", self.length, LEAST_LENGTH)
+        return Shape(*lengths, *parse_range("period", self.period, 2))
+
+    def _kinds_of(self, split: str) -> list[str]:
+        """Return the kinds of which the split owns a sequence."""
+        owned = [kind for kind in self.kinds if KINDS[kind].owned(self._shape(), split)]
+        if not owned:
+            total = sum(KINDS[kind].owned(self._shape(), "train") for kind in self.kinds)
+            raise UsageError(
+                f"there are only {total} distinct rows, too few for a {split} split",
+                "ask for a wider range of lengths, or for more kinds",
+            )
+        return owned
+
+    def _rows_of(self, drawn: Drawn) -> Rows:
+        """Return patterns (N,) cut into what is shown and how it goes on."""
+        none, horizon = np.zeros_like(drawn.lengths), np.full_like(drawn.lengths, self.horizon)
+        sources = unroll(drawn.motifs, drawn.periods, none, drawn.lengths)
+        return Rows(sources, unroll(drawn.motifs, drawn.periods, drawn.lengths, horizon))
+
+
+def _go_on(sources: Ragged, periods: Index, counts: Index) -> Ragged:
+    """Return ``counts`` (N,) symbols that repeat the last ``periods`` (N,) symbols of each row."""
+    offsets = offsets_of(counts)
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+    ends = np.repeat(sources.offsets[1:] - periods, counts)
+    return Ragged(sources.tokens[ends + within % np.repeat(periods, counts)], offsets)

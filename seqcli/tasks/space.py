@@ -1,0 +1,207 @@
+"""Instance spaces cut into splits that share no row, by construction.
+
+A space of N instances is put into a random order by a keyed permutation, and each split owns a
+stretch of that order. Instance number r of a split is then found directly: nothing is remembered,
+nothing is drawn again, and within a split no instance comes twice before all have come once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.errors import UsageError
+from seqcli.tasks import hashing
+from seqcli.tasks.base import SPLIT_SHARES
+from seqcli.tasks.hashing import Hashes
+
+Words = NDArray[np.uint32]
+Symbols = NDArray[np.integer]
+
+_LARGEST = 1 << 32  # a permuted word is 32 bits wide at most
+_ROUNDS = 4
+
+
+def shares(count: int) -> dict[str, range]:
+    """Cut 0 .. count-1 into one range per split; from 3 instances on, each split has one."""
+    tenth = max(1, round(count * SPLIT_SHARES["test"])) if count >= len(SPLIT_SHARES) else 0
+    first = count - 2 * tenth
+    ends = {"train": (0, first), "val": (first, first + tenth), "test": (first + tenth, count)}
+    return {split: range(*ends[split]) for split in SPLIT_SHARES}
+
+
+def permute(values: Words, count: int, key: int | Hashes) -> Words:
+    """Return a keyed permutation of 0 .. count-1, applied to each value (N,).
+
+    Rounds of add, multiply by an odd number and xor-shift are invertible on words of w bits; what
+    falls beyond ``count`` goes through them again until it does not ("cycle walking": Black and
+    Rogaway, "Ciphers with arbitrary finite domains", 2002).
+
+    Args:
+        values: numbers below ``count``.
+        count: at most 2**32.
+        key: one for all, or one for each value (N,).
+    """
+    keys = np.atleast_1d(np.asarray(key, np.uint64))
+    bits = max(1, (count - 1).bit_length())
+    placed = _shuffle(values, keys, bits)
+    beyond = np.flatnonzero(placed >= count)
+    while beyond.size:
+        placed[beyond] = _shuffle(placed[beyond], keys if keys.size == 1 else keys[beyond], bits)
+        beyond = beyond[placed[beyond] >= count]
+    return placed
+
+
+def _shuffle(values: Words, keys: Hashes, bits: int) -> Words:
+    mask, shift = np.uint32((1 << bits) - 1), np.uint32((bits + 1) // 2)
+    for turn in range(_ROUNDS):
+        secret = hashing.draw(keys, turn)
+        addend = secret.astype(np.uint32)
+        factor = (secret >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+        values = ((values + addend) * factor) & mask
+        values ^= values >> shift
+    return values
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one length: their places in the batch (n,) and their symbols (n, L)."""
+
+    rows: Index
+    symbols: Symbols
+
+
+@dataclass(frozen=True)
+class SequenceSpace:
+    """All sequences over some symbols with a length from shortest to longest.
+
+    Of a sequence with more than 2**32 possibilities only the first symbols, its head, go through
+    the permutation; those after it are free, so sequences of two splits differ in the head.
+
+    Args:
+        symbols: number of symbols; they are 0 .. symbols-1.
+        shortest: least length, from 1.
+        longest: greatest length.
+    """
+
+    symbols: int
+    shortest: int
+    longest: int
+
+    def head(self, length: int) -> int:
+        """Return how many of the first symbols decide the split."""
+        head = 1
+        while head < length and self.symbols ** (head + 1) <= _LARGEST:
+            head += 1
+        return head
+
+    def distinct(self) -> int:
+        """Return the number of distinct sequences in all splits together."""
+        return sum(self.symbols**length for length in range(self.shortest, self.longest + 1))
+
+    def draw(self, seed: int, split: str, index: Index) -> list[Group]:
+        """Return the sequences at ``index`` (N,) of a split, grouped by length.
+
+        Lengths come in blocks that hold each length once, in random order, so they are exactly
+        even; the number of the block says which instance of that length it is.
+
+        Raises:
+            UsageError: the space is too small for this split to own a sequence.
+        """
+        lengths, ranks = self._places(seed, split, index)
+        starts = hashing.streams(hashing.key(seed, split, "tail"), index)
+        return [
+            Group(rows, self._sequences(seed, split, length, ranks[rows], starts[rows]))
+            for length, rows in _by_length(lengths)
+        ]
+
+    def _places(self, seed: int, split: str, index: Index) -> tuple[Index, Index]:
+        """Return the length and the instance number within that length, each (N,)."""
+        choices = self.longest - self.shortest + 1
+        block, place = np.divmod(index, choices)
+        if choices > 1:
+            keys = hashing.streams(hashing.key(seed, split, "lengths"), block)
+            place = permute(place.astype(np.uint32), choices, keys).astype(np.int64)
+        to, position, sharing = _redirections(self, split)
+        return to[place], block * sharing[place] + position[place]
+
+    def _sequences(
+        self, seed: int, split: str, length: int, ranks: Index, starts: Hashes
+    ) -> Symbols:
+        head = self.head(length)
+        count = self.symbols**head
+        own = shares(count)[split]
+        places = (ranks % len(own) + own.start).astype(np.uint32)
+        words = permute(places, count, hashing.key(seed, "heads", length))
+        small = np.uint8 if self.symbols <= 1 << 8 else np.int32
+        out = np.empty((len(ranks), length), small)  # (n, L)
+        _write_digits(words, self.symbols, out[:, :head])
+        for first in range(head, length, head):
+            part = out[:, first : first + head]
+            tail = hashing.below(hashing.draw(starts, first), self.symbols ** part.shape[1])
+            _write_digits(tail.astype(np.uint32), self.symbols, part)
+        return out
+
+
+@lru_cache(maxsize=64)
+def _redirections(space: SequenceSpace, split: str) -> tuple[Index, Index, Index]:
+    """Send each length of which the split owns nothing to the nearest of which it does.
+
+    Returns:
+        For each length: the length used, its number among those sent there, and how many are.
+    """
+    lengths = range(space.shortest, space.longest + 1)
+    owned = [n for n in lengths if shares(space.symbols ** space.head(n))[split]]
+    if not owned:
+        raise UsageError(
+            f"there are only {space.distinct()} distinct rows, too few for a {split} split",
+            "ask for longer rows or a larger vocabulary",
+        )
+    nearest = [min((abs(own - length), -own, own) for own in owned)[-1] for length in lengths]
+    sharing, position = Counter(nearest), []
+    seen: Counter[int] = Counter()
+    for to in nearest:
+        position.append(seen[to])
+        seen[to] += 1
+    return np.array(nearest), np.array(position), np.array([sharing[to] for to in nearest])
+
+
+def assemble(groups: list[Group], count: int) -> Ragged:
+    """Put groups together as N = ``count`` rows in the order of the batch."""
+    if len(groups) == 1:
+        symbols = groups[0].symbols
+        offsets = np.arange(count + 1) * symbols.shape[1]
+        return Ragged(symbols.astype(np.int32).reshape(-1), offsets)
+    lengths = np.zeros(count, np.int64)
+    for group in groups:
+        lengths[group.rows] = group.symbols.shape[1]
+    offsets = offsets_of(lengths)
+    tokens = np.empty(offsets[-1], np.int32)
+    for group in groups:
+        columns = np.arange(group.symbols.shape[1])
+        tokens[offsets[group.rows][:, None] + columns] = group.symbols  # (n, L)
+    return Ragged(tokens, offsets)
+
+
+def _by_length(lengths: Index) -> Iterator[tuple[int, Index]]:
+    order = np.argsort(lengths.astype(np.int32), kind="stable")
+    found, firsts = np.unique(lengths[order], return_index=True)
+    for length, rows in zip(found, np.split(order, firsts)[1:], strict=True):
+        yield int(length), rows
+
+
+def _write_digits(words: Words, base: int, out: Symbols) -> None:
+    """Write the digits of each word (n,) into the columns of ``out`` (n, k), the last one first."""
+    divisor = np.uint32(base)
+    for column in range(out.shape[1] - 1):
+        rest = cast(Words, words // divisor)
+        out[:, column] = words - rest * divisor
+        words = rest
+    out[:, -1] = words
