@@ -67,12 +67,11 @@ TEACHER_SCHEDULES: Mapping[str, str] = {
     "inverse_sigmoid": "seqcli.engine.teacher_forcing:inverse_sigmoid",
 }
 
-# What validation is judged by; the value says whether lower or higher is better.
 METRICS: Mapping[str, str] = {
-    "loss": "lower",
-    "token_accuracy": "higher",
-    "sequence_accuracy": "higher",
-    "symbol_error_rate": "lower",
+    "loss": "seqcli.engine.metrics:LOSS",
+    "token_accuracy": "seqcli.engine.metrics:TOKEN_ACCURACY",
+    "sequence_accuracy": "seqcli.engine.metrics:SEQUENCE_ACCURACY",
+    "symbol_error_rate": "seqcli.engine.metrics:SYMBOL_ERROR_RATE",
 }
 
 

@@ -1,0 +1,34 @@
+"""One plain function for each verb, the same word as the command: what a notebook calls.
+
+No terminal and no Typer here. Torch is loaded by the verbs that need it, when they are called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqcli.api.evaluating import evaluate
+    from seqcli.api.generating import gen_data, tasks
+    from seqcli.api.predicting import predict
+    from seqcli.api.training import Run, train
+
+__all__ = ["Run", "evaluate", "gen_data", "predict", "tasks", "train"]
+
+_HOMES = {
+    "Run": "training",
+    "evaluate": "evaluating",
+    "gen_data": "generating",
+    "predict": "predicting",
+    "tasks": "generating",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first asked for."""
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,155 @@
+"""`evaluate`: how good a model is, beside what no model could do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from seqcli import registry
+from seqcli.api.loading import Loaded, load_model
+from seqcli.config import DecodeConfig
+from seqcli.data.build import corpus as build_corpus
+from seqcli.data.build import scored_with
+from seqcli.data.corpus import Corpus, Pairs
+from seqcli.engine.answering import outcome
+from seqcli.engine.metrics import (
+    Metric,
+    Outcome,
+    correct_rows,
+    correct_tokens,
+    edit_distances,
+)
+from seqcli.errors import DataError
+from seqcli.report.predictions import write_predictions
+from seqcli.results import Evaluation, LengthBin, ScoredRow
+
+BINS = 8  # at most this many rows in the table of accuracy by length
+
+
+def evaluate(
+    ckpt: str | Path,
+    *,
+    split: str = "test",
+    data: str | Path | None = None,
+    beam: int | None = None,
+    length_penalty: float | None = None,
+    batch_size: int = 256,
+    predictions: str | Path | None = None,
+) -> Evaluation:
+    """Score a checkpoint on a split of its own data, or on other data.
+
+    Args:
+        ckpt: a run folder (its best checkpoint) or a checkpoint file.
+        split: train, val or test; without ``data`` the very rows that training kept apart.
+        data: a folder made by gen-data (its ``split`` is taken), or a file of pairs (all of it).
+        beam, length_penalty: how answers are searched for; the run's own setting by default.
+        batch_size: rows decoded at a time.
+        predictions: a TSV file to write every row's prediction to.
+
+    Raises:
+        CheckpointError, DataError, UsageError: one line that says what and where.
+    """
+    began = time.monotonic()
+    loaded = load_model(ckpt)
+    corpus, pairs = _rows(loaded, split, data)
+    decode = _decode(loaded.config.decode, beam, length_penalty)
+    result = outcome(loaded.model, pairs, loaded.limits, decode, batch_size)
+    evaluation = Evaluation(
+        checkpoint=str(loaded.path),
+        data=str(data or corpus.name),
+        split=split if data is None or Path(data).is_dir() else "",
+        rows=len(pairs),
+        beam=decode.beam,
+        length_penalty=decode.length_penalty,
+        metrics=_metrics(result),
+        floors=corpus.floors,
+        by_length=_by_length(pairs, result),
+        predictions=_scored(loaded, pairs, result),
+        seconds=time.monotonic() - began,
+        source_joiner=loaded.codec.source_tokens.join(("", "")),
+        target_joiner=loaded.codec.target_tokens.join(("", "")),
+        notes=corpus.notes,
+    )
+    if predictions is not None:
+        write_predictions(
+            Path(predictions),
+            evaluation.predictions,
+            evaluation.source_joiner,
+            evaluation.target_joiner,
+        )
+    return evaluation
+
+
+def _rows(loaded: Loaded, split: str, data: str | Path | None) -> tuple[Corpus, Pairs]:
+    """Return the rows to score, with floors and notes."""
+    registry.check("split", split, ("train", "val", "test"))
+    if data is None:
+        corpus = build_corpus(loaded.config.data, loaded.config.task, floors_on=split)
+        changed = corpus.about.get("sha256") != loaded.checkpoint.about.get("sha256")
+        if corpus.codec != loaded.codec or changed:
+            raise DataError(
+                f"{corpus.name}: the data is not what this model was trained on",
+                "put the old data back, or name the rows to score with --data",
+            )
+    else:
+        corpus = scored_with(loaded.codec, Path(data), split)
+    if not len(corpus.splits.get(split, ())):
+        raise DataError(f"{corpus.name}: has no rows in split {split}", "choose another --split")
+    return corpus, corpus.splits[split]
+
+
+def _decode(own: DecodeConfig, beam: int | None, length_penalty: float | None) -> DecodeConfig:
+    return DecodeConfig(
+        own.beam if beam is None else beam,
+        own.length_penalty if length_penalty is None else length_penalty,
+    )
+
+
+def _metrics(result: Outcome) -> Mapping[str, float]:
+    def score(name: str) -> float:
+        metric: Metric = registry.resolve("metric", name, registry.METRICS)
+        return metric.score(result)
+
+    return {name: score(name) for name in registry.METRICS}
+
+
+def _by_length(pairs: Pairs, result: Outcome) -> tuple[LengthBin, ...]:
+    """Cut the range of source lengths into at most BINS bins of equal width."""
+    lengths, right, rows = pairs.source_lengths, correct_tokens(result), correct_rows(result)
+    low, high = int(lengths.min()), int(lengths.max())
+    width = -(-(high - low + 1) // BINS)
+    bins = []
+    for start in range(low, high + 1, width):
+        inside = (lengths >= start) & (lengths < start + width)
+        if inside.any():
+            tokens = max(int(result.truths.lengths[inside].sum()), 1)
+            bins.append(
+                LengthBin(
+                    start,
+                    min(start + width - 1, high),
+                    int(inside.sum()),
+                    float(right[inside].sum() / tokens),
+                    float(np.mean(rows[inside])),
+                )
+            )
+    return tuple(bins)
+
+
+def _scored(loaded: Loaded, pairs: Pairs, result: Outcome) -> tuple[ScoredRow, ...]:
+    codec, sources = loaded.codec, pairs.sources
+    assert codec.source is not None
+    assert sources is not None
+    right, edits = correct_rows(result).tolist(), edit_distances(result).tolist()
+    return tuple(
+        ScoredRow(
+            tuple(codec.source.decode(sources[i].tolist())),
+            tuple(codec.target.decode(result.truths[i].tolist())),
+            tuple(codec.target.decode(result.predictions[i].tolist())),
+            right[i],
+            edits[i],
+        )
+        for i in range(len(pairs))
+    )

@@ -1,0 +1,45 @@
+"""`gen_data` and `tasks`: NumPy only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seqcli import registry
+from seqcli.data.dataset_folder import write_folder
+from seqcli.tasks.base import Task, make
+
+
+def gen_data(
+    task: str,
+    out: str | Path,
+    *,
+    train: int = 10000,
+    val: int = 1000,
+    test: int = 1000,
+    seed: int = 0,
+    force: bool = False,
+    **options: Any,
+) -> dict[str, Any]:
+    """Write train.tsv, val.tsv, test.tsv and meta.yaml; return what meta.yaml says.
+
+    Args:
+        task: its name (see `tasks`).
+        out: a folder, which must be new or empty unless ``force``.
+        train, val, test: rows of each split.
+        seed: another seed, other rows.
+        options: the task's own (for example ``length="5:20", vocab=20``).
+
+    Raises:
+        UsageError: an unknown task or option, or a folder that is in use.
+    """
+    sizes = {"train": train, "val": val, "test": test}
+    return write_folder(make(task, options), Path(out), sizes, seed, force)
+
+
+def tasks() -> list[tuple[str, str, tuple[str, str]]]:
+    """Return name, summary and a worked example (source, target) of every task."""
+    kinds: list[type[Task]] = [
+        registry.resolve("task", name, registry.TASKS) for name in registry.TASKS
+    ]
+    return [(kind.name, kind.summary, kind.example) for kind in kinds]

@@ -1,0 +1,92 @@
+"""Searching for answers, written once over `start`, `step`, `select` for every model.
+
+All searches are batched in tensors; rows that are done leave the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
+from seqcli.models.contract import Model
+
+NEVER = (PAD, BOS, UNK)  # ids that are not answers
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One answer: ids without BOS and EOS, the log-probability with EOS, and the rank score.
+
+    """
+
+    ids: list[int]
+    log_probability: float
+    score: float
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Return log-probabilities (B, V) in float32, with ids that are no answers at -inf."""
+    scores = torch.log_softmax(logits.float(), dim=1)
+    scores[:, list(NEVER)] = -torch.inf
+    return scores
+
+
+@torch.inference_mode()
+def greedy(model: Model, source: Tensor, lengths: Tensor, limit: int) -> list[Hypothesis]:
+    """Take the likeliest symbol at each step, until the end symbol or ``limit`` symbols.
+
+    Args:
+        source: (B, S) ids.
+        lengths: (B,), on the CPU.
+    """
+    batch, device = source.shape[0], source.device
+    state = model.start(source, lengths)
+    rows = torch.arange(batch, device=device)  # the rows still in the batch
+    tokens = torch.full((batch, limit), EOS, device=device)  # (B, T)
+    totals = torch.zeros(batch, device=device)
+    token = torch.full((batch,), BOS, device=device)
+    for t in range(limit):
+        running = token != EOS
+        logits, state = model.step(token, state)
+        best, likeliest = log_probabilities(logits).max(dim=1)  # (B,) each
+        token = torch.where(running, likeliest, EOS)
+        totals[rows] += best * running
+        tokens[rows, t] = token
+        left = int((token != EOS).sum())
+        if left == 0:
+            break
+        if left <= len(rows) * 3 // 4:
+            index = (token != EOS).nonzero()[:, 0]
+            rows, token, state = rows[index], token[index], state.select(index)
+    return _read_off(tokens, totals)
+
+
+def _read_off(tokens: Tensor, totals: Tensor) -> list[Hypothesis]:
+    """Cut each row of tokens (B, T) at its end symbol."""
+    ended = (tokens == EOS).int()
+    sizes = torch.where(ended.any(1), ended.argmax(1), tokens.shape[1]).tolist()
+    rows = zip(tokens.tolist(), sizes, totals.tolist(), strict=True)
+    return [Hypothesis(row[:size], total, total / (size + 1)) for row, size, total in rows]
+
+
+@torch.inference_mode()
+def attention_weights(model: Model, source: Tensor, ids: list[int]) -> Tensor | None:
+    """Return where the model looks while it writes ``ids`` and the end symbol.
+
+    Args:
+        source: (1, S) ids.
+
+    Returns:
+        (T + 1, S) weights on the CPU, or None for a model without attention.
+    """
+    state = model.start(source, torch.tensor([source.shape[1]]))
+    rows = []
+    for token in [BOS, *ids]:
+        _, state = model.step(torch.tensor([token], device=source.device), state)
+        if state.attention is None:
+            return None
+        rows.append(state.attention[0].float().cpu())
+    return torch.stack(rows)  # (T + 1, S)

@@ -1,0 +1,56 @@
+"""Where to compute, and with how many threads."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import torch
+
+from seqcli.errors import UsageError
+
+WORTH_IT = 0.85  # all threads must take less than this share of one thread's time
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device called ``name``; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, found in there.items() if found))
+    if not there[name]:
+        raise UsageError(f"no {name} device is available here", "use --device cpu or auto")
+    return torch.device(name)
+
+
+def choose_threads(work: Callable[[], object]) -> int:
+    """Time ``work`` on one thread and on all, in turn; return the number to use.
+
+    Small recurrent steps are faster on one thread, and stay fast beside other programs.
+    """
+    every = _cores()
+    if every == 1:
+        return 1
+    times: dict[int, list[float]] = {1: [], every: []}
+    work()
+    for _ in range(3):
+        for threads, measured in times.items():
+            torch.set_num_threads(threads)
+            began = time.perf_counter()
+            work()
+            measured.append(time.perf_counter() - began)
+    return every if min(times[every]) < WORTH_IT * min(times[1]) else 1
+
+
+def _cores() -> int:
+    """Return the cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

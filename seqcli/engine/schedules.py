@@ -1,0 +1,87 @@
+"""Learning rates over time. A schedule knows its factor at any step; plateau also keeps state."""
+
+from __future__ import annotations
+
+import math
+
+from seqcli.config import TrainConfig
+
+
+class Constant:
+    """The learning rate as given, after ``warmup`` steps in which it rises from 0.
+
+    Args:
+        config: the training configuration.
+        steps: optimiser steps in the whole run.
+    """
+
+    def __init__(self, config: TrainConfig, steps: int) -> None:
+        self.peak, self.warmup, self.steps = config.lr, config.warmup, max(steps, 1)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        return self.peak * rise * self.factor(step)
+
+    def factor(self, step: int) -> float:
+        """Return what the peak is multiplied by once warm."""
+        return 1.0
+
+    def epoch_ended(self, loss: float) -> None:
+        """Learn the validation loss of an epoch."""
+
+    def state(self) -> dict[str, float]:
+        """Return what a resumed run must know."""
+        return {}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Take back what `state` returned."""
+
+
+class WarmupCosine(Constant):
+    """Half a cosine from the peak to 0 at the last step (arXiv:1608.03983, without restarts)."""
+
+    def factor(self, step: int) -> float:
+        """See `Constant.factor`."""
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, done))))
+
+
+class WarmupInverseSqrt(Constant):
+    """Falls with one over the root of the step (Vaswani et al. 2017), the peak at the warm-up's
+    end."""
+
+    def factor(self, step: int) -> float:
+        """See `Constant.factor`."""
+        warm = max(1, self.warmup)
+        return math.sqrt(warm / max(warm, step + 1))
+
+
+class ReduceOnPlateau(Constant):
+    """Multiplied by a factor after some epochs in which validation loss did not improve."""
+
+    def __init__(self, config: TrainConfig, steps: int) -> None:
+        super().__init__(config, steps)
+        self.by, self.patience = config.plateau_factor, config.plateau_patience
+        self.scale, self.best, self.waited = 1.0, math.inf, 0
+
+    def factor(self, step: int) -> float:
+        """See `Constant.factor`."""
+        return self.scale
+
+    def epoch_ended(self, loss: float) -> None:
+        """See `Constant.epoch_ended`."""
+        if loss < self.best:
+            self.best, self.waited = loss, 0
+        elif self.waited >= self.patience:
+            self.scale, self.waited = self.scale * self.by, 0
+        else:
+            self.waited += 1
+
+    def state(self) -> dict[str, float]:
+        """See `Constant.state`."""
+        return {"scale": self.scale, "best": self.best, "waited": self.waited}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """See `Constant.restore`."""
+        self.scale, self.best, self.waited = state["scale"], state["best"], int(state["waited"])

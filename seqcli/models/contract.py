@@ -1,0 +1,72 @@
+"""What every model can do, and the state it decodes with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class State:
+    """Where decoding stands. Every tensor has the batch first.
+
+    Args:
+        memory: what the source gave; the same for all answers to one source.
+        past: what the target so far gave; changes with every step.
+        position: target symbols read so far.
+        attention: (B, S) weights of the last step, where the model has any to show.
+    """
+
+    memory: tuple[Tensor, ...]
+    past: tuple[Tensor, ...]
+    position: int = 0
+    attention: Tensor | None = None
+
+    def select(self, index: Tensor) -> State:
+        """Return the state of the given batch rows (K,), in that order, with repeats."""
+        return replace(
+            self.reorder(index), memory=tuple(part.index_select(0, index) for part in self.memory)
+        )
+
+    def reorder(self, index: Tensor) -> State:
+        """Like `select`, for an index that stays within each source: the memory is left alone."""
+        return replace(self, past=tuple(part.index_select(0, index) for part in self.past))
+
+
+class Model(nn.Module):
+    """The contract: teacher forced all at once, or one position at a time."""
+
+    def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
+        """Score every next symbol, teacher forced.
+
+        Args:
+            source: (B, S) ids, padded at the end.
+            source_lengths: (B,), on the CPU.
+            target_in: (B, T) ids, BOS first.
+
+        Returns:
+            logits (B, T, V).
+        """
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+        """Read the source (B, S) once; return the state before the first target symbol."""
+        raise TypeError(f"{type(self).__name__} has no start")
+
+    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read one target symbol (B,); return logits (B, V) for the next, and the new state."""
+        raise TypeError(f"{type(self).__name__} has no step")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+
+def padding_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:
+    """Return (B, size), True at padding; None when there is none to hide."""
+    if int(lengths.min()) == size:
+        return None
+    return (torch.arange(size) >= lengths[:, None]).to(device)  # (B, S)

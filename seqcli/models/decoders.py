@@ -1,0 +1,155 @@
+"""Recurrent decoders: without attention, with attention on the output, and inside the cell."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqcli.models.attention import AdditiveAttention, MultiplicativeAttention
+from seqcli.models.cells import Cell, CellState
+from seqcli.models.dropout import Dropout
+
+Memory: TypeAlias = tuple[Tensor, ...]  # what `prepare` makes of the encoder's outputs
+
+
+class PlainDecoder(nn.Module):
+    """Knows the source only by its first state (Sutskever et al. 2014, arXiv:1409.3215)."""
+
+    def __init__(
+        self, vocabulary: int, embedding: int, hidden: int, cell: Cell, layers: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, embedding)
+        self.dropout = Dropout(dropout)
+        self.stack = cell.stack(embedding, hidden, layers, dropout, bidirectional=False)
+        self.output = nn.Linear(hidden, vocabulary)
+
+    def prepare(self, memory: Tensor, hidden: Tensor | None) -> Memory:
+        """Return what the steps need of the encoder's outputs (B, S, C): here nothing."""
+        return ()
+
+    def forward(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """Read target symbols (B, T) from a state of parts (L, B, H).
+
+        Returns:
+            logits (B, T, V), the state after, and attention weights (B, T, S) or None.
+        """
+        embedded = self.dropout(self.embedding(tokens))  # (B, T, E)
+        outputs, state = self.stack(embedded, None, state)  # (B, T, H)
+        return self.output(self.dropout(outputs)), state, None
+
+
+class LuongDecoder(PlainDecoder):
+    """Adds to each output what it attends to; all steps at once (Luong et al. 2015)."""
+
+    def __init__(
+        self,
+        vocabulary: int,
+        embedding: int,
+        hidden: int,
+        cell: Cell,
+        layers: int,
+        dropout: float,
+        attention: MultiplicativeAttention,
+    ) -> None:
+        super().__init__(vocabulary, embedding, hidden, cell, layers, dropout)
+        self.attention = attention
+        self.combine = nn.Linear(2 * hidden, hidden)
+
+    def prepare(self, memory: Tensor, hidden: Tensor | None) -> Memory:
+        """Return the keys (B, S, H), which are also the values, and the padding (B, S)."""
+        keys = self.attention.keys(memory)
+        return (keys,) if hidden is None else (keys, hidden)
+
+    def forward(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """See `PlainDecoder.forward`."""
+        keys, hidden = memory if len(memory) == 2 else (memory[0], None)
+        embedded = self.dropout(self.embedding(tokens))  # (B, T, E)
+        outputs, state = self.stack(embedded, None, state)  # (B, T, H)
+        weights = self.attention.weights(outputs, keys, hidden)  # (B, T, S)
+        contexts = weights @ keys  # (B, T, H)
+        attentional = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (B, T, H)
+        return self.output(self.dropout(attentional)), state, weights
+
+
+class BahdanauDecoder(nn.Module):
+    """Attends with its state before each step, and lets the context into the step.
+
+    Only what depends on the state before is computed inside the loop over positions. The
+    embedded symbols' part of the gates, the keys, and the memory's part of the gates are one
+    product each before it: a weighted sum of projected positions is the projection of their
+    weighted sum. Output layer and upper layers run over all positions after it.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        embedding: int,
+        hidden: int,
+        cell: Cell,
+        layers: int,
+        dropout: float,
+        attention: AdditiveAttention,
+        directions: int,
+    ) -> None:
+        super().__init__()
+        context, gates = hidden * directions, hidden * cell.gates
+        self.cell = cell
+        self.embedding = nn.Embedding(vocabulary, embedding)
+        self.dropout = Dropout(dropout)
+        self.attention = attention
+        self.from_input = nn.Linear(embedding, gates)
+        self.from_context = nn.Linear(context, gates, bias=False)
+        self.from_state = nn.Linear(hidden, gates)
+        self.upper = (
+            cell.stack(hidden, hidden, layers - 1, dropout, bidirectional=False)
+            if layers > 1
+            else None
+        )
+        self.output = nn.Linear(hidden + context + embedding, vocabulary)
+
+    def prepare(self, memory: Tensor, hidden: Tensor | None) -> Memory:
+        """Return the memory (B, S, C), its keys (B, S, A) and gates (B, S, G), the padding."""
+        parts = (memory, self.attention.keys(memory), self.from_context(memory))
+        return parts if hidden is None else (*parts, hidden)
+
+    def forward(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """See `PlainDecoder.forward`."""
+        embedded = self.dropout(self.embedding(tokens))  # (B, T, E)
+        bottom = tuple(part[0] for part in state)  # (B, H) each
+        outputs, weights, bottom = self._attend(self.from_input(embedded), memory, bottom)
+        after = tuple(part[None] for part in bottom)  # (1, B, H) each
+        if self.upper is not None:
+            above = tuple(part[1:].contiguous() for part in state)  # (L - 1, B, H) each
+            outputs, above = self.upper(self.dropout(outputs), None, above)  # (B, T, H)
+            after = tuple(torch.cat(parts) for parts in zip(after, above, strict=True))
+        contexts = weights @ memory[0]  # (B, T, C)
+        seen = torch.cat([outputs, contexts, embedded], dim=2)  # (B, T, H + C + E)
+        return self.output(self.dropout(seen)), after, weights
+
+    def _attend(
+        self, inputs: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, Tensor, CellState]:
+        """Run the bottom layer: inputs (B, T, G) -> outputs (B, T, H), weights (B, T, S)."""
+        _, keys, gates, *rest = memory
+        hidden = rest[0] if rest else None
+        split = [self.from_state.out_features, self.attention.query.out_features]
+        weight = torch.cat([self.from_state.weight, self.attention.query.weight])  # (G + A, H)
+        bias = torch.cat([self.from_state.bias, self.attention.query.bias])  # (G + A,)
+        outputs, weights = [], []
+        for step in inputs.unbind(1):
+            recurrent, query = F.linear(state[0], weight, bias).split(split, 1)  # (B, G), (B, A)
+            looked = self.attention.weights(query, keys, hidden)[:, None]  # (B, 1, S)
+            state = self.cell.combine(torch.baddbmm(step[:, None], looked, gates)[:, 0], recurrent, state)
+            outputs.append(state[0])
+            weights.append(looked)
+        return torch.stack(outputs, dim=1), torch.cat(weights, dim=1), state

@@ -1,0 +1,101 @@
+"""How the Transformer knows where a symbol stands.
+
+A kind of positions may add to the embeddings (`added`) or turn queries and keys (`turned`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seqcli.errors import DataError
+
+
+class Positions(nn.Module):
+    """No positions at all: both hooks leave their input as it is.
+
+    Args:
+        width: of the embeddings.
+        head: width of one attention head.
+        longest: positions that a table must have room for.
+    """
+
+    def __init__(self, width: int, head: int, longest: int) -> None:
+        super().__init__()
+
+    def added(self, embedded: Tensor, start: int = 0) -> Tensor:
+        """Return embeddings (B, T, H) of positions ``start``, ``start + 1`` ... with positions."""
+        return embedded
+
+    def turned(self, heads: Tensor, start: int = 0) -> Tensor:
+        """Return queries or keys (B, N, T, H / N) with positions."""
+        return heads
+
+
+class NoPositions(Positions):
+    """Order is known only by the causal mask (Kazemnejad et al. 2023, arXiv:2305.19466)."""
+
+
+class Sinusoidal(Positions):
+    """Fixed sines and cosines (Vaswani et al. 2017, arXiv:1706.03762); any length."""
+
+    def __init__(self, width: int, head: int, longest: int) -> None:
+        super().__init__(width, head, longest)
+        self.register_buffer("rates", _rates(width), persistent=False)  # (H / 2,)
+        self.width = width
+
+    def added(self, embedded: Tensor, start: int = 0) -> Tensor:
+        """See `Positions.added`."""
+        angles = _angles(self.get_buffer("rates"), embedded.shape[1], start)  # (T, H / 2)
+        waves = torch.cat([angles.sin(), angles.cos()], dim=1)[:, : self.width]  # (T, H)
+        return embedded + waves.to(embedded.dtype)
+
+
+class Learned(Positions):
+    """A learned vector for each position, up to the longest that training could need."""
+
+    def __init__(self, width: int, head: int, longest: int) -> None:
+        super().__init__(width, head, longest)
+        self.table = nn.Embedding(longest, width)
+
+    def added(self, embedded: Tensor, start: int = 0) -> Tensor:
+        """See `Positions.added`.
+
+        Raises:
+            DataError: the sequence is longer than the table.
+        """
+        end = start + embedded.shape[1]
+        if end > self.table.num_embeddings:
+            raise DataError(
+                f"a sequence of {end} symbols is longer than this model's "
+                f"{self.table.num_embeddings} learned positions",
+                "shorten it, or train with --set model.positions=sinusoidal (or rotary)",
+            )
+        return embedded + self.table.weight[start:end]  # (B, T, H)
+
+
+class Rotary(Positions):
+    """Queries and keys turned by an angle that grows with position (Su et al. 2021, RoFormer,
+    arXiv:2104.09864); any length."""
+
+    def __init__(self, width: int, head: int, longest: int) -> None:
+        super().__init__(width, head, longest)
+        self.register_buffer("rates", _rates(head), persistent=False)  # (H / 2N,)
+
+    def turned(self, heads: Tensor, start: int = 0) -> Tensor:
+        """See `Positions.turned`."""
+        angles = _angles(self.get_buffer("rates"), heads.shape[2], start)  # (T, H / 2N)
+        cos, sin = angles.cos().to(heads.dtype), angles.sin().to(heads.dtype)
+        left, right = heads.chunk(2, dim=3)  # (B, N, T, H / 2N) each
+        return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=3)
+
+
+def _rates(width: int) -> Tensor:
+    """Return the (ceil(width / 2),) angular rates, from 1 down to 1 / 10000."""
+    steps = torch.arange((width + 1) // 2, dtype=torch.float32)
+    return torch.exp(steps * (-2 * torch.log(torch.tensor(10000.0)) / width))
+
+
+def _angles(rates: Tensor, size: int, start: int) -> Tensor:
+    """Return the (size, width / 2) angles of positions ``start`` and on."""
+    return torch.arange(start, start + size, device=rates.device)[:, None] * rates
