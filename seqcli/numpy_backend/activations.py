@@ -9,7 +9,8 @@ from seqcli.numpy_backend.parameters import Floats
 
 def sigmoid(x: Floats) -> Floats:
     """Return 1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which cannot overflow."""
-    y: Floats = np.tanh(0.5 * x)
+    y: Floats = 0.5 * x
+    np.tanh(y, out=y)
     y += 1.0
     y *= 0.5
     return y
@@ -27,6 +28,6 @@ def softmax(logits: Floats) -> Floats:
 
 def log_softmax(logits: Floats) -> Floats:
     """Return the logarithm of ``softmax``, exact also where the probability rounds to 0."""
-    shifted: Floats = logits - logits.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return shifted
+    log_p: Floats = logits - logits.max(axis=-1, keepdims=True)
+    log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
+    return log_p

@@ -123,13 +123,14 @@ class Adam:
         m += (1.0 - beta1) * (g - m)
         v *= beta2
         v += (1.0 - beta2) * (g * g)
-        # both means start at 0; dividing by 1 - beta^step takes that start out again
-        root = np.sqrt(v)
-        root *= 1.0 / math.sqrt(1.0 - beta2**self.step)
-        root += self.eps
-        np.divide(m, root, out=root)
-        root *= self.lr / (1.0 - beta1**self.step)
-        p -= root
+        # both means start at 0; dividing them by 1 - beta^step takes that start out again, here
+        # gathered into one factor, as at the end of the paper's section 2
+        unbias = math.sqrt(1.0 - beta2**self.step)
+        move = np.sqrt(v)
+        move += self.eps * unbias
+        np.divide(m, move, out=move)
+        move *= self.lr * unbias / (1.0 - beta1**self.step)
+        p -= move
 
 
 def sgd(lr: float, momentum: float, weight_decay: float) -> Optimiser:

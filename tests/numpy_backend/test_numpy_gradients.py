@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcli.numpy_backend.cells import CELLS
-from seqcli.numpy_backend.language_model import log_probabilities, loss_and_gradients
+from seqcli.numpy_backend.language_model import (
+    log_probabilities,
+    loss_and_gradients,
+    optimize,
+)
+from seqcli.numpy_backend.optimisation import OPTIMISERS
 from seqcli.numpy_backend.packing import pack
 from seqcli.numpy_backend.parameters import initialize_parameters, to_torch_names
 
@@ -168,6 +173,25 @@ def test_float32_stays_float32_and_near_float64(cell):
     exact, _ = loss_and_gradients(pack(*names), parameters, CELLS[cell])
     assert all(gradient.dtype == np.float32 for gradient in gradients.values())
     assert loss == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_ten_training_steps_lead_where_torchs_lead(cell):
+    """Why both biases are kept: whoever goes on with the training, it goes the same way."""
+    parameters, names = drawn(cell, 6, 8, [5, 2, 7, 2], 3)
+    reference = TorchLanguageModel(cell, parameters)
+    theirs = torch.optim.Adam(reference.parameters(), lr=0.01)
+    ours = OPTIMISERS["adam"](0.01, 0.0, 0.0)
+    for _ in range(10):
+        theirs.zero_grad()
+        (-reference.log_p(*names).sum() / names[2].sum()).backward()
+        torch.nn.utils.clip_grad_norm_(reference.parameters(), 0.5)
+        theirs.step()
+        optimize(pack(*names), parameters, CELLS[cell], ours, max_norm=0.5)
+    weights = dict(reference.recurrent.named_parameters())
+    weights |= {f"output.{name}": p for name, p in reference.output.named_parameters()}
+    for name, array in to_torch_names(parameters).items():
+        assert relative(array, weights[name].detach().numpy()) < 1e-9, name
 
 
 GOLDEN = {
