@@ -48,6 +48,7 @@ class Example:
     source: str
     truth: str
     prediction: str
+    joiner: str = " "  # how symbols made truth and prediction: "" for characters
 
 
 @dataclass(frozen=True)

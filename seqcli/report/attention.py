@@ -1,0 +1,111 @@
+"""Where the decoder looked: a heat map in the terminal, and as a PNG."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+
+from seqcli.report.atomic import replacing
+from seqcli.report.console import Out, draws
+from seqcli.report.formats import visible
+
+if TYPE_CHECKING:
+    from matplotlib.text import Text
+
+    from seqcli.results import AttentionMap
+
+BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
+END = "<end>"  # the name of the row of the end symbol
+_WIDEST = 8  # terminal cells for one source symbol
+# tried in this order, as far as they are installed: symbols may be of any script
+_FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
+
+
+def show_attention(out: Out, attention: AttentionMap) -> None:
+    """Show the heat map as talk (stderr), as wide as the terminal allows."""
+    width = out.talk.width if draws(out.talk) else None
+    blocks = BLOCKS if out.talk.encoding.startswith("utf") else ASCII_BLOCKS
+    for line in heat_map(attention, width, blocks):
+        out.say(line)
+
+
+def heat_map(attention: AttentionMap, width: int | None = None, blocks: str = BLOCKS) -> list[str]:
+    """Return the lines of a heat map: source symbols above, target symbols at the left.
+
+    A cell is shaded by its weight, from 0 (blank) to 1 (full). Sources too long for ``width``
+    terminal cells go on in a further map below.
+    """
+    names = [_shown(symbol) for symbol in _target_names(attention)]
+    sources = [_shown(symbol) for symbol in attention.source]
+    side = max(map(cell_len, names), default=0)
+    cell = max([*map(cell_len, sources), 2])
+    fit = len(sources) if width is None else max(1, (width - side - 1) // (cell + 1))
+    lines = [f"weights from 0 to 1: [{blocks}]; columns: source, rows: output"]
+    for first in range(0, len(sources), max(fit, 1)):
+        part = slice(first, first + fit)
+        lines += ["", " " * side + "".join(" " + _fill(s, cell) for s in sources[part])]
+        for name, weights in zip(names, attention.weights.tolist(), strict=True):
+            shades = (" " + _shade(weight, blocks) * cell for weight in weights[part])
+            lines.append(_fill(name, side) + "".join(shades))
+    return [line.rstrip() for line in lines]
+
+
+def draw_attention(attention: AttentionMap, path: Path, title: str = "") -> None:
+    """Draw the heat map as a PNG, atomically. Symbols without a glyph show as boxes."""
+    from matplotlib.figure import Figure
+
+    rows, columns = attention.weights.shape
+    size = (_inches(columns) + 1.4, _inches(rows) + 0.8)
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    figure.colorbar(image, label="weight")
+    axes.set(xlabel="source", ylabel="output")
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xticks(range(columns), [visible(symbol) for symbol in attention.source])
+    axes.set_yticks(range(rows), [visible(symbol) for symbol in _target_names(attention)])
+    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.set_title(visible(title))]
+    _any_script(labels, 9 if max(rows, columns) <= 60 else 4)
+    with replacing(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(partial, format="png")
+
+
+def _target_names(attention: AttentionMap) -> list[str]:
+    """Return a name for each row of weights: the output symbols, then the end."""
+    rows = len(attention.weights)
+    return [*attention.target, END][:rows]
+
+
+def _shown(symbol: str) -> str:
+    """Return a symbol fit for a narrow column; a blank one must be seen."""
+    text = "␣" if symbol == " " else visible(symbol)
+    return text if cell_len(text) <= _WIDEST else set_cell_size(text, _WIDEST - 1) + "…"
+
+
+def _fill(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))
+
+
+def _shade(weight: float, blocks: str) -> str:
+    return blocks[min(len(blocks) - 1, max(0, round(weight * (len(blocks) - 1))))]
+
+
+def _inches(symbols: int) -> float:
+    return min(max(symbols * 0.32, 1.6), 24.0)
+
+
+def _any_script(labels: list[Text], size: int) -> None:
+    """Give labels fonts that cover many scripts, and take "$" for a dollar, not mathematics."""
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    fonts = [font for font in _FONTS if font in installed]
+    for label in labels:
+        label.set_fontfamily(fonts)
+        label.set_fontsize(size)
+        label.set_parse_math(False)

@@ -1,0 +1,49 @@
+"""How numbers and texts are written for people."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # can turn a whole line around
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage with one decimal; only a true 1 is written 100.0%."""
+    rounded = round(share * 100, 1)
+    if rounded >= 100 and share < 1:
+        rounded = 99.9
+    return f"{rounded:.1f}%"
+
+
+def loss(value: float) -> str:
+    """Write a loss: four decimals, or two digits where that would show only zeros."""
+    return f"{value:.1e}" if 0 < abs(value) < 0.00005 else f"{value:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: ``3.2 s`` under a minute, then ``1:05``, ``2:03:04``."""
+    if seconds < 59.95:
+        return f"{max(seconds, 0):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def count(number: float) -> str:
+    """Write a count with thousands separators."""
+    return f"{round(number):,}"
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with control characters escaped: data must never steer the terminal."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(symbol) if _steers(symbol) else symbol for symbol in text)
+
+
+def _steers(symbol: str) -> bool:
+    return symbol in _BIDI or unicodedata.category(symbol) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _escape(symbol: str) -> str:
+    return symbol.encode("unicode_escape").decode("ascii")

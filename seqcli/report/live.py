@@ -1,0 +1,190 @@
+"""The view of training on a terminal: the table of epochs growing over a bar that moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
+from rich.live import Live
+from rich.segment import SegmentLines
+from rich.text import Text
+
+from seqcli.events import EpochEnded, Event, Example, Finished, Progress, RunStarted
+from seqcli.report.console import Out
+from seqcli.report.epochs import Epoch, epoch_table
+from seqcli.report.formats import count, duration, percent, visible
+from seqcli.report.pace import Pace, share_done
+from seqcli.report.plain import EXAMPLES_SHOWN, PlainLog
+from seqcli.report.summary import end_lines, examples_table, run_lines
+from seqcli.report.tables import rich_table
+
+REFRESH = 0.2  # seconds between two pictures
+FEWEST_EPOCHS = 3  # rows of the table that the introduction and the examples make room for
+BAR, ASCII_BAR = "━─", "#-"
+
+
+def training_view(out: Out) -> LiveView | PlainLog:
+    """Return the view of training that suits where ``out`` talks: use it with ``with``."""
+    return LiveView(out) if out.live else PlainLog(out)
+
+
+class LiveView:
+    """A listener that keeps a picture of the run within the height of the terminal.
+
+    On leaving the ``with`` block the picture gives way to the full table, also after an error or
+    Ctrl-C. There is no thread: the picture is drawn when something happens.
+    """
+
+    def __init__(self, out: Out, clock: Callable[[], float] = time.monotonic) -> None:
+        self.out = out
+        self._clock = clock
+        self._pace = Pace(clock)
+        self._run: RunStarted | None = None
+        self._epochs: list[Epoch] = []
+        self._best = 0
+        self._examples: tuple[Example, ...] = ()
+        self._progress: Progress | None = None
+        self._left: float | None = None
+        self._drawn = -REFRESH
+        self._body: tuple[ConsoleDimensions, SegmentLines] | None = None
+        self._live = Live(
+            console=out.talk, auto_refresh=False, transient=True, redirect_stdout=False
+        )
+
+    def __enter__(self) -> LiveView:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the full table behind."""
+        self._close()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        if isinstance(event, RunStarted):
+            self._run = event
+            self._live.start()
+            self._draw()
+        elif isinstance(event, Progress):
+            self._advance(event)
+        elif isinstance(event, EpochEnded):
+            self._add(event)
+        elif isinstance(event, Finished):
+            self._finish(event)
+
+    def _advance(self, progress: Progress) -> None:
+        self._progress, self._left = progress, self._pace.left(progress)
+        if self._clock() - self._drawn >= REFRESH:
+            self._draw()
+
+    def _add(self, ended: EpochEnded) -> None:
+        self._epochs.append(Epoch(ended.epoch, ended.metrics))
+        self._examples = ended.examples
+        if ended.improved:
+            self._best = ended.epoch
+        self._body = None
+        self._draw()
+
+    def _finish(self, finished: Finished) -> None:
+        if finished.history:  # also holds the epochs before a resume
+            self._epochs = [Epoch(n, row) for n, row in enumerate(finished.history, 1)]
+        self._best = finished.best_epoch
+        self._close()
+        for line in end_lines(finished, [epoch.metrics for epoch in self._epochs]):
+            self.out.say(line, prose=True)
+
+    def _draw(self) -> None:
+        self._drawn = self._clock()
+        self._live.update(self._picture(self.out.talk), refresh=True)
+
+    def _close(self) -> None:
+        if not self._live.is_started:
+            return
+        self._live.stop()
+        above, below = self._introduction(cut=False), self._shown_examples(EXAMPLES_SHOWN)
+        self.out.talk.print(Group(*above, *self._table(None), *below))
+
+    def _picture(self, console: Console) -> Group:
+        """Return all that fits; what is above the bar is laid out once an epoch (it is slow)."""
+        size = console.size
+        if self._body is None or self._body[0] != size:
+            lines = console.render_lines(self._above_the_bar(console, size.height - 2), pad=False)
+            self._body = size, SegmentLines(lines, new_lines=True)
+        return Group(self._body[1], self._bar(console))
+
+    def _above_the_bar(self, console: Console, space: int) -> Group:
+        """Put together what fits ``space`` lines: the newest epochs, examples, introduction."""
+        least = _height(console, self._table(min(len(self._epochs), FEWEST_EPOCHS)))
+        examples = self._fitting_examples(console, space - least)
+        space -= _height(console, examples)
+        above = _if_it_fits(console, self._introduction(cut=True), space - least)
+        space -= _height(console, above)
+        spare = space - _height(console, self._table(0))
+        table = _if_it_fits(console, self._table(max(spare, 1)), space)
+        return Group(*above, *table, *examples)
+
+    def _introduction(self, *, cut: bool) -> list[RenderableType]:
+        if self._run is None:
+            return []
+        first, *rest = map(visible, run_lines(self._run))
+        lines = [Text(first, style="bold"), *map(Text, rest)]
+        for line in lines if cut else ():
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return [*lines, Text()]
+
+    def _table(self, last: int | None) -> list[RenderableType]:
+        """Return the table of the ``last`` epochs (None: of all), in a list; empty without any."""
+        if not self._epochs:
+            return []
+        width = self.out.talk.width
+        return [rich_table(epoch_table(self._epochs, self._best, width, last)), Text()]
+
+    def _fitting_examples(self, console: Console, space: int) -> list[RenderableType]:
+        frame = _height(console, self._shown_examples(1)) - 1
+        return self._shown_examples(min(EXAMPLES_SHOWN, space - frame))
+
+    def _shown_examples(self, most: int) -> list[RenderableType]:
+        if not self._examples or most < 1:
+            return []
+        return [rich_table(examples_table(self._examples[:most], in_words=False)), Text()]
+
+    def _bar(self, console: Console) -> Text:
+        if self._progress is None:
+            return Text("starting", style="dim")
+        before, after = _words(self._progress, self._left)
+        room = console.width - len(before) - len(after) - 1
+        if room < 0:
+            return Text(_few_words(self._progress, self._left), no_wrap=True, overflow="crop")
+        marks = BAR if console.encoding.startswith("utf") else ASCII_BAR
+        full = round(share_done(self._progress) * room)
+        text = Text(before, no_wrap=True)
+        text.append(marks[0] * full, style="green").append(marks[1] * (room - full), style="dim")
+        return text.append(after)
+
+
+def _words(progress: Progress, left: float | None) -> tuple[str, str]:
+    """Return what stands before and after the bar."""
+    doing = "step" if progress.phase == "train" else progress.phase
+    before = f"epoch {progress.epoch}/{progress.epochs} {doing} {progress.step}/{progress.steps} "
+    ahead = "" if left is None else f" {duration(left)} left"
+    speed = f"{count(progress.sequences_per_second)} seq/s"
+    return before, f" {percent(share_done(progress))} {speed}{ahead}"
+
+
+def _few_words(progress: Progress, left: float | None) -> str:
+    ahead = "" if left is None else f" {duration(left)} left"
+    return f"{progress.epoch}/{progress.epochs} {percent(share_done(progress))}{ahead}"
+
+
+def _height(console: Console, parts: list[RenderableType]) -> int:
+    return len(console.render_lines(Group(*parts), pad=False)) if parts else 0
+
+
+def _if_it_fits(console: Console, parts: list[RenderableType], space: int) -> list[RenderableType]:
+    return parts if _height(console, parts) <= space else []

@@ -1,0 +1,76 @@
+"""What both views of a training run share: the run in lines, its examples, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from seqcli.events import Example, Finished, RunStarted
+from seqcli.report.formats import count, duration, loss, percent
+from seqcli.report.predictions import describe_errors, mark, symbols_of
+from seqcli.report.sparkline import sparkline
+from seqcli.report.tables import Cell, Column, Table
+from seqcli.report.verdict import verdict
+
+_REASONS = {
+    "epochs": "all epochs are done",
+    "patience": "validation no longer improved",
+    "goal": "the goal is reached",
+    "interrupted": "interrupted",
+}
+
+
+def run_lines(run: RunStarted) -> list[str]:
+    """Return the lines that introduce a run."""
+    rows = ", ".join(f"{split} {count(number)}" for split, number in run.rows.items())
+    threads = f", {run.threads} thread{'s' * (run.threads != 1)}" if run.device == "cpu" else ""
+    lines = [
+        run.name + (f" in {run.folder}" if run.folder else ""),
+        f"{run.model}; {count(run.parameters)} parameters",
+        f"rows: {rows}; batches of {run.batch_size}; symbols: {run.vocabulary[0]} source, "
+        f"{run.vocabulary[1]} target; {run.device}{threads}",
+    ]
+    if run.steps_done:
+        lines.append(f"goes on after epoch {run.epochs_done} (step {count(run.steps_done)})")
+    return lines + [f"note: {note}" for note in run.notes]
+
+
+def examples_table(examples: Sequence[Example], *, in_words: bool) -> Table:
+    """Return a few predictions beside the truth, with errors marked, or told ``in_words``."""
+    headers = ["source", "truth", "prediction"] + ["errors"] * in_words
+    rows = tuple(_example_row(example, in_words) for example in examples)
+    return Table((Column("", keep=True), *map(Column, headers)), rows)
+
+
+def end_lines(finished: Finished, history: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return the lines that close a run: why it ended, its best epoch, its curve, the verdict."""
+    reason = _REASONS.get(finished.reason, finished.reason)
+    epochs = f"{finished.epochs} epoch{'s' * (finished.epochs != 1)}"
+    lines = [f"{epochs} in {duration(finished.seconds)}: {reason}"]
+    if finished.best:
+        lines.append(f"best epoch {finished.best_epoch}: {_scores(finished.best)}")
+    losses = [row["val_loss"] for row in history if "val_loss" in row]
+    if len(losses) > 1:
+        curve = sparkline(losses)
+        lines.append(f"val loss {loss(losses[0])} {curve} {loss(losses[-1])}")
+    return [*lines, verdict(history).text]
+
+
+def _example_row(example: Example, in_words: bool) -> tuple[Cell, ...]:
+    truth = symbols_of(example.truth, example.joiner)
+    prediction = symbols_of(example.prediction, example.joiner)
+    state = "ok" if truth == prediction else "wrong"
+    if in_words:
+        errors = describe_errors(truth, prediction)
+        return (state, example.source, example.truth, example.prediction, errors)
+    return (state, example.source, example.truth, mark(truth, prediction, example.joiner))
+
+
+def _scores(metrics: Mapping[str, float]) -> str:
+    """Return the validation scores in words."""
+    written = (
+        ("val_sequence_accuracy", "sequence accuracy", percent),
+        ("val_token_accuracy", "token accuracy", percent),
+        ("val_loss", "loss", loss),
+    )
+    known = [f"{name} {write(metrics[m])}" for m, name, write in written if m in metrics]
+    return "validation " + ", ".join(known)

@@ -1,0 +1,125 @@
+"""One small table for every command: drawn by rich on a terminal, aligned text elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Group
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from seqcli.report.formats import visible
+from seqcli.report.predictions import Segment
+
+Cell: TypeAlias = str | tuple[Segment, ...]
+ERROR_STYLE = "bold red underline"  # bold and underline stay under NO_COLOR
+_GAP = 2  # cells between columns
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Args:
+        header: what stands above it; may have more than one line.
+        right: a column of figures, set to the right.
+        keep: never cut, where the terminal is narrow, before the others are; figures never are.
+    """
+
+    header: str
+    right: bool = False
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headers and rows. A cell is a text, or a marked prediction (``predictions.mark``).
+
+    Args:
+        columns: what stands above each column.
+        rows: one cell for each column.
+        title: one line above; may be empty.
+        caption: one line below, for what the headers leave open; may be empty.
+        strong: indices of rows to stand out.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    title: str = ""
+    caption: str = ""
+    strong: frozenset[int] = frozenset()
+
+
+def rich_table(table: Table) -> Group:
+    """Return the table as rich draws it; wide cells end in "…" where the terminal ends."""
+    above, below = ([Text(note, style="dim")] * bool(note) for note in (table.title, table.caption))
+    return Group(*above, _grid(table), *below)
+
+
+def _grid(table: Table) -> RichTable:
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, _GAP - 1, 0, 0),
+    )
+    for column in table.columns:
+        drawn.add_column(
+            Text(column.header),
+            justify="right" if column.right else "left",
+            no_wrap=column.right or column.keep,  # rich narrows the others first
+            overflow="ellipsis",
+        )
+    for index, row in enumerate(table.rows):
+        style = "bold" if index in table.strong else ""
+        drawn.add_row(*map(marked_text, row), style=style)
+    return drawn
+
+
+def marked_text(cell: Cell) -> Text:
+    """Return a cell as rich text, errors in red (and underlined, for eyes without red)."""
+    if isinstance(cell, str):
+        return Text(visible(cell), no_wrap=True)
+    parts = ((visible(part.text), "" if part.ok else ERROR_STYLE) for part in cell)
+    return Text.assemble(*parts, no_wrap=True)
+
+
+def plain_lines(table: Table) -> list[str]:
+    """Return the table as lines of aligned text, as wide as it needs."""
+    rows = [[_plain(cell) for cell in row] for row in table.rows]
+    headers = [" ".join(column.header.split()) for column in table.columns]
+    widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
+    right = [column.right for column in table.columns]
+    lines = [_aligned(row, widths, right) for row in [headers, *rows]]
+    return [note for note in (table.title, *lines, table.caption) if note]
+
+
+def width_of(table: Table) -> int:
+    """Return how many terminal cells the drawn table wants."""
+    widths = [max(map(cell_len, column.header.splitlines())) for column in table.columns]
+    for row in table.rows:
+        widths = [max(w, marked_text(cell).cell_len) for w, cell in zip(widths, row, strict=True)]
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def tasks_table(rows: Iterable[tuple[str, str, tuple[str, str]]]) -> Table:
+    """Return the table of tasks: (name, summary, (source, target) of an example)."""
+    columns = (Column("task"), Column("what it is"), Column("example"))
+    cells = tuple((name, summary, f"{pair[0]} -> {pair[1]}") for name, summary, pair in rows)
+    return Table(columns, cells)
+
+
+def _plain(cell: Cell) -> str:
+    return visible(cell if isinstance(cell, str) else "".join(part.text for part in cell))
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    cells = []
+    for text, width, side in zip(row, widths, right, strict=True):
+        space = " " * (width - cell_len(text))
+        cells.append(space + text if side else text + space)
+    return (" " * _GAP).join(cells).rstrip()
