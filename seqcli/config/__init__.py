@@ -1,7 +1,7 @@
 """The whole configuration of a run: defaults < YAML < ``--set`` < flags, strict, with origins."""
 
 from seqcli.config.flags import FLAGS
-from seqcli.config.loading import from_plain, load, to_plain
+from seqcli.config.loading import from_plain, load, task_options, to_plain
 from seqcli.config.schema import Key, keys
 from seqcli.config.sections import Config, DataConfig, DecodeConfig, ModelConfig, TrainConfig
 from seqcli.config.yaml_file import to_yaml
@@ -17,6 +17,7 @@ __all__ = [
     "from_plain",
     "keys",
     "load",
+    "task_options",
     "to_plain",
     "to_yaml",
 ]

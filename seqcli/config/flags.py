@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqcli import registry
-from seqcli.config.schema import ALSO_CALLED, keys
+from seqcli.config.schema import ALSO_CALLED, TASK, keys
+from seqcli.config.values import Plain
 from seqcli.errors import UsageError
 
 FLAGS: Mapping[str, str] = {
@@ -57,20 +58,21 @@ def dotted(flags: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     found: dict[str, tuple[str, Any]] = {}
     for name, value in flags.items():
         if name not in FLAGS:
-            raise UsageError(f"no flag is called {name!r}", _nearest(name))
+            hint = known_otherwise(name) or registry.suggest(name, FLAGS)
+            raise UsageError(f"no flag is called {name!r}", hint)
         if name == "attention" and isinstance(value, bool):
             value = "additive" if value else "none"
+        if FLAGS[name].startswith(TASK) and isinstance(value, str):
+            value = Plain(value)  # typed as text, but it may be a number to the task
         if value is not None:
             found[FLAGS[name]] = (spelt(name), value)
     return found
 
 
-def _nearest(name: str) -> str:
-    """Return the hint for an unknown flag."""
+def known_otherwise(name: str) -> str:
+    """Return a hint for a flag that goes by another name, or is a key without a flag; else ""."""
     flag_of = {key: flag for flag, key in FLAGS.items()}
     if ALSO_CALLED.get(name) in flag_of:
-        return f"did you mean {flag_of[ALSO_CALLED[name]]}?"
+        return f"did you mean {spelt(flag_of[ALSO_CALLED[name]])}?"
     same = [key.name for key in keys().values() if key.leaf == name]
-    if same:
-        return f"{same[0]} has no flag of its own; set it as a key: --set {same[0]}=..."
-    return registry.suggest(name, FLAGS)
+    return f"{same[0]} has no flag of its own: --set {same[0]}=..." if same else ""

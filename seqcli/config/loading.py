@@ -162,13 +162,28 @@ def _from_mapping(mapping: Mapping[str, Any], origin: str) -> Iterator[Setting]:
             yield Setting(str(name), value, origin, origin)
 
 
-def _from_set(text: str) -> Setting:
+def task_options(texts: Sequence[str]) -> dict[str, object]:
+    """Return the options of a task given as ``key=value`` texts, without ``task.`` before them.
+
+    Raises:
+        UsageError: a text is not of that form, or an option is given twice.
+    """
+    found: dict[str, object] = {}
+    for one in (_from_set(TASK + text.strip(), "--option") for text in texts):
+        name = one.key.removeprefix(TASK)
+        if name in found:
+            raise UsageError(f"--option {name} is given twice")
+        found[name] = values.read_free(name, one.value, one.where)
+    return found
+
+
+def _from_set(text: str, flag: str = "--set") -> Setting:
     """Return what ``key=value`` sets."""
     key, sign, value = (part.strip() for part in text.partition("="))
-    if not sign or not key:
-        hint = schema.nearest_key(key) if key else "for example --set train.lr=3e-4"
-        raise UsageError(f"--set {text}: this must be key=value", hint)
+    if not sign or key in ("", TASK):
+        hint = "for example --set train.lr=3e-4 or --option length=5:20"
+        raise UsageError(f"{flag} must be key=value, not {text.removeprefix(TASK)!r}", hint)
     found: object = values.Plain(value)
     if key.startswith(TASK) and value.startswith("["):
-        found = yaml_file.read_list(value, f"--set {key}")
-    return Setting(key, found, "--set", "--set")
+        found = yaml_file.read_list(value, f"{flag} {key}")
+    return Setting(key, found, flag, flag)

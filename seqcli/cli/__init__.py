@@ -1,0 +1,64 @@
+"""The command line: reads options, calls ``seqcli.api``, hands what comes back to ``report``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from seqcli import __version__
+from seqcli.cli import eval, gen_data, predict, shell, tasks, train
+
+EXAMPLES = """\
+seqcli tasks
+seqcli train --task reverse --cell gru --attention
+seqcli eval --ckpt runs/reverse-gru-attention
+echo "3 1 4 1 5" | seqcli predict --ckpt runs/reverse-gru-attention"""
+
+
+def _class(base: type, examples: str) -> type:
+    """Return a command class whose help ends with these examples."""
+    return type(base.__name__, (base,), {"examples": examples})
+
+
+app = typer.Typer(
+    name="seqcli",
+    cls=_class(shell.Commands, EXAMPLES),
+    help="Train, compare and understand small sequence models.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"seqcli {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+]
+
+
+@app.callback()
+def _seqcli(version: Version = False) -> None:
+    pass
+
+
+for _name, _function, _examples in (
+    ("tasks", tasks.tasks, tasks.EXAMPLES),
+    ("gen-data", gen_data.gen_data, gen_data.EXAMPLES),
+    ("train", train.train, train.EXAMPLES),
+    ("eval", eval.evaluate, eval.EXAMPLES),
+    ("predict", predict.predict, predict.EXAMPLES),
+):
+    app.command(_name, cls=_class(shell.Command, _examples))(_function)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    raise SystemExit(shell.run(app, sys.argv[1:]))

@@ -1,0 +1,140 @@
+"""Every option that commands share, once, with help and defaults read off the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqcli import registry
+from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.limits import OneOf
+from seqcli.config.schema import keys
+
+WHAT, HOW, WHERE = "The data", "How to train", "Where it goes and how it is told"
+MODEL = "The model"
+_METAVARS = {bool: "BOOL", int: "N", float: "X", str: "NAME"}
+
+
+def _completion(names: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete
+
+
+def flag(name: str, panel: str, metavar: str = "", text: str = "", spelling: str = "") -> Any:
+    """Return the option for a flag of the configuration, told as its key tells it."""
+    key, spelling = keys().get(FLAGS[name]), spelling or spelt(name)
+    if key is None:  # an option of the task
+        return typer.Option(spelling, help=text, metavar=metavar, rich_help_panel=panel)
+    names = key.limit.names if isinstance(key.limit, OneOf) else ()
+    choices = f" One of {', '.join(names)}." if names else ""
+    default = f" [dim](default {key.default})[/dim]" if key.default != "" else ""
+    return typer.Option(
+        spelling,
+        help=(text or key.doc) + choices + default,
+        metavar=metavar or _METAVARS[key.kind],
+        autocompletion=_completion(names) if names else None,
+        rich_help_panel=panel,
+    )
+
+
+def switch(name: str, text: str, panel: str = WHERE) -> Any:
+    """Return an option that is on or off."""
+    return typer.Option(name, help=text, rich_help_panel=panel)
+
+
+LENGTH = "Symbols per row: a number, or a range such as 5:20."
+VOCAB = "How many symbols the task has; see `seqcli tasks`."
+
+# what to train on
+Task = Annotated[str | None, flag("task", WHAT)]
+Data = Annotated[str | None, flag("data", WHAT, "PATH")]
+Length = Annotated[str | None, flag("length", WHAT, "N|LOW:HIGH", LENGTH)]
+Vocab = Annotated[str | None, flag("vocab", WHAT, "N", VOCAB)]
+TrainRows = Annotated[int | None, flag("train_rows", WHAT)]
+ValRows = Annotated[int | None, flag("val_rows", WHAT)]
+TestRows = Annotated[int | None, flag("test_rows", WHAT)]
+DataSeed = Annotated[int | None, flag("data_seed", WHAT)]
+SourceTokens = Annotated[str | None, flag("source_tokens", WHAT)]
+TargetTokens = Annotated[str | None, flag("target_tokens", WHAT)]
+
+# the model
+ATTENTION = "How a recurrent decoder looks back; bare --attention is additive (Bahdanau)."
+Cell = Annotated[str | None, flag("cell", MODEL)]
+Attention = Annotated[str | None, flag("attention", MODEL, "[KIND]", ATTENTION)]
+Layers = Annotated[int | None, flag("layers", MODEL)]
+Hidden = Annotated[int | None, flag("hidden", MODEL)]
+Embedding = Annotated[int | None, flag("embedding", MODEL)]
+Heads = Annotated[int | None, flag("heads", MODEL)]
+Dropout = Annotated[float | None, flag("dropout", MODEL)]
+Init = Annotated[str | None, flag("init", MODEL)]
+
+# how to train
+Epochs = Annotated[int | None, flag("epochs", HOW)]
+BatchSize = Annotated[int | None, flag("batch_size", HOW)]
+Optimiser = Annotated[str | None, flag("optimiser", HOW)]
+LearningRate = Annotated[float | None, flag("lr", HOW)]
+Schedule = Annotated[str | None, flag("schedule", HOW)]
+Warmup = Annotated[int | None, flag("warmup", HOW)]
+Patience = Annotated[int | None, flag("patience", HOW)]
+Seed = Annotated[int | None, flag("seed", HOW)]
+Threads = Annotated[int | None, flag("threads", HOW)]
+Device = Annotated[str | None, flag("device", HOW)]
+Beam = Annotated[int | None, flag("beam", HOW)]
+LengthPenalty = Annotated[float | None, flag("length_penalty", HOW)]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option("--config", help="A YAML file of settings.", metavar="FILE", rich_help_panel=HOW),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Set any key of the configuration, such as train.lr=3e-4; as often as you like.",
+        metavar="KEY=VALUE",
+        rich_help_panel=HOW,
+    ),
+]
+
+# where it goes, how it is told
+Json = Annotated[bool, switch("--json", "One JSON document on stdout and nothing else there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No talk.", rich_help_panel=WHERE)]
+Force = Annotated[bool, switch("--force", "Write over what is there.")]
+
+# a trained model and what it is used on
+Checkpoint = Annotated[
+    Path,
+    typer.Option("--ckpt", help="A run folder or a checkpoint file.", metavar="PATH"),
+]
+BatchRows = Annotated[int, typer.Option("--batch-size", help="Rows decoded at once.", metavar="N")]
+SearchBeam = Annotated[
+    int | None,
+    typer.Option("--beam", help="Beam width; 1 is greedy. (default: as trained)", metavar="N"),
+]
+SearchPenalty = Annotated[
+    float | None,
+    typer.Option(
+        "--length-penalty",
+        help="Scores are divided by length to this power. (default: as trained)",
+        metavar="X",
+    ),
+]
+
+# rows to write
+Train = Annotated[int | None, flag("train_rows", WHAT, spelling="--train")]
+Val = Annotated[int | None, flag("val_rows", WHAT, spelling="--val")]
+Test = Annotated[int | None, flag("test_rows", WHAT, spelling="--test")]
+RowSeed = Annotated[int | None, flag("data_seed", WHAT, spelling="--seed")]
+TaskName = Annotated[
+    str,
+    typer.Option(
+        "--task",
+        help=f"The task, one of {', '.join(registry.TASKS)}.",
+        metavar="NAME",
+        autocompletion=_completion(tuple(registry.TASKS)),
+    ),
+]

@@ -1,0 +1,144 @@
+"""The shell around the commands: errors become one line, a hint and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from seqcli import registry
+from seqcli.config.flags import known_otherwise
+from seqcli.errors import Exit, SeqcliError, UsageError
+
+BUG = "this is a bug in seqcli: please report it with the command and the lines above"
+
+
+class WithExamples:
+    """A command whose help page ends with examples, as they are to be typed: never wrapped."""
+
+    examples: ClassVar[str] = ""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Let Typer draw the page, then add the examples."""
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+        lines = "".join(f"  $ {line}\n" for line in self.examples.splitlines())
+        formatter.write(f"Examples:\n{lines}")
+
+
+class Command(WithExamples, TyperCommand):
+    """One command."""
+
+
+class Commands(WithExamples, TyperGroup):
+    """The group of commands, which suggests the nearest one and forgives a closed pipe."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that ``args`` begin with."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            hint = registry.suggest(args[0], self.commands)
+            raise UsageError(f"no command is called {args[0]!r}", hint)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader that has seen enough (``| head``) is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return Exit.DONE
+
+
+def run(app: typer.Typer, argv: Sequence[str]) -> int:
+    """Run a command line and return its exit code. Prints every error, raises none."""
+    try:
+        code = app(args=with_kind_of_attention(argv), prog_name="seqcli", standalone_mode=False)
+        return _flushed(code if isinstance(code, int) else Exit.DONE)
+    except SeqcliError as error:
+        return _complain(error.message, error.hint, error.exit_code)
+    except OSError as error:  # a full disk, a folder that may not be written
+        named = f"{error.filename}: " if error.filename else ""
+        return _complain(named + (error.strerror or str(error)).lower(), "", Exit.BUG)
+    except KeyboardInterrupt:
+        return Exit.SIGINT
+    except Exception as error:
+        if hasattr(error, "format_message"):  # Typer's own: a wrong option or a missing one
+            return _complain(*_usage(error), Exit.USAGE)
+        sys.stderr.write(traceback.format_exc(limit=-4))
+        return _complain(f"{type(error).__name__}: {error}", BUG, Exit.BUG)
+
+
+def with_kind_of_attention(argv: Sequence[str]) -> list[str]:
+    """Let ``train --attention`` stand without a kind: it then means the additive one.
+
+    ``train`` takes no arguments besides options, so a word behind ``--attention`` is its kind.
+    """
+    words = list(argv)
+    if "train" not in words[:1]:
+        return words
+    for at, word in enumerate(words):
+        if word == "--attention" and (at + 1 == len(words) or words[at + 1].startswith("-")):
+            words[at] = "--attention=additive"
+    return words
+
+
+def _usage(error: Any) -> tuple[str, str]:
+    """Return message and hint for an error of Typer's."""
+    context = getattr(error, "ctx", None)
+    hint = f"see {context.command_path} --help" if context else "see seqcli --help"
+    option = getattr(error, "option_name", None)
+    if option and context and "No such option" in error.format_message():
+        return f"no option is called {option}", _nearest_option(option, context)
+    if context and context.info_name == "train" and "unexpected extra" in error.format_message():
+        return _stray(error)
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return message[:1].lower() + message[1:], hint
+
+
+def _nearest_option(option: str, context: Any) -> str:
+    """Return the hint for an unknown option: one like it, or the way to set the key."""
+    known = [name for param in context.command.params for name in param.opts if name[:2] == "--"]
+    near = difflib.get_close_matches(option, known, n=1, cutoff=0.7)
+    if not near and context.info_name == "train":
+        hint = known_otherwise(option.lstrip("-").replace("-", "_"))
+        if hint:
+            return hint
+    near = near or difflib.get_close_matches(option, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"see {context.command_path} --help"
+
+
+def _stray(error: Any) -> tuple[str, str]:
+    """Return message and hint for a word behind ``train`` that belongs to no option."""
+    found = re.search(r"arguments?(?:\(s\))? \((\S+?)[ )]", error.format_message())
+    word = found[1] if found else ""
+    message = f"train takes options only, not {word!r}"
+    if word in registry.TASKS:
+        return message, f"did you mean --task {word}?"
+    return message, f"did you mean --data {word}?" if Path(word).exists() else "see seqcli train -h"
+
+
+def _complain(message: str, hint: str, code: int) -> int:
+    """Tell an error on stderr and return its exit code."""
+    from seqcli.report.console import Out
+
+    with contextlib.suppress(OSError):  # stderr is closed: the exit code must do
+        Out.standard().complain(message, hint)
+    _flushed(code)
+    return code
+
+
+def _flushed(code: int) -> int:
+    """Push the output out; a reader that has gone is no error, a full disk is."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
