@@ -1,0 +1,109 @@
+"""Stacks of cells: the looped one is the reference, and the way in for a new cell."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqcli import registry
+from seqcli.config import ModelConfig
+from seqcli.models.attention import AdditiveAttention
+from seqcli.models.build import build
+from seqcli.models.cells import Cell, CellState, GRUCell, LoopedStack, LSTMCell, RNNCell
+from seqcli.models.decoders import BahdanauDecoder
+from seqcli.models.dropout import Dropout
+
+
+def looped_like(cell: Cell, layers: int, both: bool) -> tuple[LoopedStack, torch.nn.Module]:
+    """Return a looped and a fused stack with the same weights."""
+    torch.manual_seed(3)
+    fused = cell.stack(5, 4, layers, 0.0, both)
+    looped = LoopedStack(cell, 5, 4, layers, 0.0, both)
+    names = [f"l{n}{side}" for n in range(layers) for side in ("", "_reverse")[: 1 + both]]
+    for i, run in enumerate(names):
+        for name, part in (("ih", looped.inputs[i]), ("hh", looped.recurrent[i])):
+            part.weight.data = getattr(fused.layer, f"weight_{name}_{run}").data
+            part.bias.data = getattr(fused.layer, f"bias_{name}_{run}").data
+    return looped, fused
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", [RNNCell(), RNNCell("relu"), GRUCell(), LSTMCell()], ids=repr)
+def test_looped_and_fused_stacks_agree(cell: Cell, layers: int, both: bool) -> None:
+    looped, fused = looped_like(cell, layers, both)
+    inputs, lengths = torch.randn(3, 6, 5), torch.tensor([6, 2, 4])
+    for given in (None, lengths):
+        ours, our_state = looped(inputs, given)
+        theirs, their_state = fused(inputs, given)
+        torch.testing.assert_close(ours, theirs)
+        for mine, other in zip(our_state, their_state, strict=True):
+            torch.testing.assert_close(mine, other)
+
+
+class MinimalGate(Cell):
+    """The minimal gated unit (Zhou et al. 2016), to prove that a cell is one definition."""
+
+    gates: ClassVar[int] = 2
+
+    def combine(self, inputs: Tensor, recurrent: Tensor, state: CellState) -> CellState:
+        (hidden,) = state
+        size = hidden.shape[1]
+        forget = torch.sigmoid(inputs[:, :size] + recurrent[:, :size])
+        new = torch.tanh(inputs[:, size:] + forget * recurrent[:, size:])
+        return (torch.lerp(hidden, new, forget),)
+
+
+@pytest.mark.parametrize("attention", ["none", "additive", "general"])
+def test_a_new_cell_is_one_definition_and_one_line(
+    attention: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.CELLS, "minimal", f"{__name__}:MinimalGate")  # type: ignore[arg-type]
+    config = ModelConfig(cell="minimal", attention=attention, hidden=6, embedding=4, layers=2)
+    model = build(config, 9, 9, 9)
+    source, lengths = torch.randint(4, 9, (2, 5)), torch.tensor([5, 3])
+    assert model(source, lengths, torch.randint(4, 9, (2, 4))).shape == (2, 4, 9)
+    logits, _ = model.step(torch.tensor([1, 1]), model.start(source, lengths))
+    assert logits.shape == (2, 9)
+
+
+def test_bahdanau_decoder_is_the_textbook_one() -> None:
+    """Against the formulas, one row and one step at a time, with nothing projected ahead."""
+    torch.manual_seed(0)
+    hidden, context, embedding = 4, 8, 3
+    attention = AdditiveAttention(hidden, 2)
+    decoder = BahdanauDecoder(9, embedding, hidden, GRUCell(), 1, 0.0, attention, 2).eval()
+    memory, tokens, state = torch.randn(2, 5, context), torch.randint(4, 9, (2, 3)), torch.randn(2, hidden)
+    logits, _, weights = decoder(tokens, decoder.prepare(memory, None), (state[None],))
+    cell = torch.nn.GRUCell(embedding + context, hidden)
+    cell.weight_ih.data = torch.cat([decoder.from_input.weight, decoder.from_context.weight], 1).data
+    cell.weight_hh.data = decoder.from_state.weight.data
+    cell.bias_ih.data, cell.bias_hh.data = decoder.from_input.bias.data, decoder.from_state.bias.data
+    for row in range(2):
+        now = state[row]
+        for t in range(3):
+            scores = [
+                attention.energy(torch.tanh(attention.query(now) + attention.key(memory[row, s])))
+                for s in range(5)
+            ]
+            alpha = torch.softmax(torch.cat(scores), 0)
+            seen = sum(alpha[s] * memory[row, s] for s in range(5))
+            word = decoder.embedding(tokens[row, t])
+            now = cell(torch.cat([word, seen])[None], now[None])[0]
+            expected = decoder.output(torch.cat([now, seen, word]))
+            torch.testing.assert_close(logits[row, t], expected, atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(weights[row, t], alpha, atol=1e-6, rtol=1e-5)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    drop = Dropout(0.25)
+    out = drop(torch.ones(300, 1001))
+    assert abs(float((out == 0).float().mean()) - 0.25) < 0.005
+    assert abs(float(out.mean()) - 1) < 0.01
+    columns = (out == 0).float().mean(0)  # no lane of the 64-bit draws is special
+    assert float(columns.std()) < 0.03
+    assert torch.equal(drop.eval()(torch.ones(3)), torch.ones(3))
