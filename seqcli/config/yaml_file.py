@@ -29,7 +29,7 @@ def read(path: str | PathLike[str]) -> Iterator[Line]:
     """
     name = "stdin" if str(path) == "-" else str(path)
     root = _compose(_text(path, name), name)
-    if root is None:
+    if root is None or root.value == "":  # an empty document
         return
     seen: dict[str, int] = {}
     for key, node in _sections(root, name, seen):
