@@ -1,0 +1,126 @@
+"""Sequences per second of training: seqcli, yoyodyne and JoeyNMT in turn, on the same pairs.
+
+10,000 pairs of `reverse` (length 10, 20 symbols), batch 64, AdamW 1e-3, clip 1.0, dropout 0.2;
+a one-layer bidirectional GRU encoder with additive attention (embedding 128, hidden 256), and a
+Transformer (width 128, 4 heads, 2 + 2 layers, feed-forward 512). Every contender is a process of
+its own; the clock reads the steps it tells. Between them the matrix-product limit is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import measure
+import peers
+from contender import Contender
+from ours import HERE
+from work import GRU, TRANSFORMER, Job, Sizes, write_pairs
+
+SIZES = {"gru": GRU, "transformer": TRANSFORMER}
+
+
+@dataclass
+class Figures:
+    """What was seen of one contender at one number of threads."""
+
+    speeds: list[float] = field(default_factory=list)
+    parameters: int | None = None
+
+
+def train_for_a_while(contender: Contender, job: Job, options: argparse.Namespace) -> Figures:
+    """Train until the windows are full, then stop the process."""
+    wanted: int = options.warmup + options.windows * options.window
+
+    def enough(line: measure.Line) -> bool:
+        return (contender.steps(line.text) or 0) >= wanted
+
+    trace = measure.watch(contender.steps_command(job), job.threads, enough)
+    stamps = [(contender.steps(line.text), line.seconds) for line in trace.lines]
+    told = [(step, seconds) for step, seconds in stamps if step is not None]
+    speeds = measure.window_speeds(told, job.sizes.batch, options.warmup, options.window)
+    return Figures(speeds, trace.first(contender.parameters))
+
+
+def matrix_limit(threads: int) -> dict[str, Any]:
+    """Return what `matrix_products.py` measures, in a process of its own."""
+    command = [sys.executable, str(HERE / "matrix_products.py"), "--threads", str(threads)]
+    trace = measure.watch(command, threads)
+    found: dict[str, Any] = json.loads(trace.lines[-1].text)
+    return found
+
+
+def in_turn(
+    contenders: Sequence[Contender], data: Path, threads: int, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Let the contenders train in turn, A B A B ..., and return what was seen."""
+    seen = {contender.name: Figures() for contender in contenders}
+    limits: list[dict[str, Any]] = []
+    for turn in range(options.rounds):
+        limits.append(matrix_limit(threads))
+        for contender in contenders:
+            with TemporaryDirectory() as folder:
+                job = _job(data, Path(folder), SIZES[options.model], threads)
+                figures = train_for_a_while(contender, job, options)
+            seen[contender.name].speeds += figures.speeds
+            seen[contender.name].parameters = figures.parameters
+            median = statistics.median(figures.speeds)
+            measure.say(
+                f"{threads} threads, round {turn + 1}: {contender.name} {median:.0f} seqs/s"
+            )
+    return _results(seen, max(limits, key=lambda found: found["gflops"]), options.model)
+
+
+def _job(data: Path, folder: Path, sizes: Sizes, threads: int) -> Job:
+    return Job(data, folder, sizes, threads, epochs=1000)
+
+
+def _results(seen: dict[str, Figures], limit: dict[str, Any], model: str) -> dict[str, Any]:
+    medians = {name: statistics.median(figures.speeds) for name, figures in seen.items()}
+    results: dict[str, Any] = {
+        name: {"parameters": figures.parameters, "seqs_per_second": measure.summary(figures.speeds)}
+        for name, figures in seen.items()
+    }
+    if "seqcli" in medians:
+        paces = {name: 1 / speed for name, speed in medians.items()}
+        results["seqcli_is_faster_by"] = measure.times(paces, "seqcli")
+    if model == "gru":
+        results["matrix_products"] = limit
+        results["share_of_limit"] = {
+            name: round(speed / limit["limit"], 3) for name, speed in medians.items()
+        }
+    return results
+
+
+def main() -> None:
+    """Measure and print one JSON document."""
+    options = _options()
+    before = measure.load()
+    contenders = peers.contenders(options)
+    with TemporaryDirectory() as folder:
+        data = write_pairs(Path(folder) / "pairs")
+        results = {f"{n} threads": in_turn(contenders, data, n, options) for n in options.threads}
+    measure.publish("training_speed", peers.settings(options, contenders), results, before)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    peers.add_options(parser)
+    parser.add_argument("--model", choices=sorted(SIZES), default="gru")
+    parser.add_argument("--threads", type=int, nargs="+", default=measure.thread_counts())
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each contender")
+    parser.add_argument("--warmup", type=int, default=20, help="steps before the clock counts")
+    parser.add_argument("--window", type=int, default=10, help="steps in a window")
+    parser.add_argument("--windows", type=int, default=8, help="windows in a turn")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
