@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +15,9 @@ from seqcli.errors import UsageError
 
 if TYPE_CHECKING:
     from seqcli.report.console import Out
+    from seqcli.report.tables import Table
 
 NOT_OPTIONS = ("task", "out", "train", "val", "test", "seed", "force")
-SHOWN = 12  # of a list
 EXAMPLES = """\
 seqcli gen-data --task reverse --out data/reverse
 seqcli gen-data --task sort --out data/sort --length 6 --vocab 4 --train 50000
@@ -73,25 +73,46 @@ def _task_options(length: str | None, vocab: str | None, texts: list[str]) -> di
     return found
 
 
-def _show(out: Out, summary: Mapping[str, Any]) -> None:
-    """Show what meta.yaml says, one line for each thing."""
+def _show(out: Out, meta: Mapping[str, Any]) -> None:
+    """Show what meta.yaml says: the splits, and what guessing would score."""
+    chosen = ", ".join(f"{name} {_plain(value)}" for name, value in meta["options"].items())
+    out.write(f"{meta['task']}: {chosen}; seed {meta['seed']}")
+    out.show(_splits(meta))
+    out.show(_floors(meta["floors"]))
+
+
+def _splits(meta: Mapping[str, Any]) -> Table:
     from seqcli.report.tables import Column, Table
 
-    rows = tuple((name, _short(value)) for name, value in _flat(summary))
-    out.show(Table((Column("meta.yaml"), Column("")), rows))
+    names = ("split", "rows", "source length", "target length", "repeated rows")
+    rows = tuple(
+        (split, f"{size:,}", *map(_span, meta["lengths"][split].values()), str(repeats))
+        for (split, size), repeats in zip(
+            meta["sizes"].items(), meta["repeats"].values(), strict=True
+        )
+    )
+    shared = ", ".join(f"{pair} {count}" for pair, count in meta["overlap"].items())
+    columns = tuple(Column(name, right=name != "split") for name in names)
+    return Table(columns, rows, caption=f"rows shared between splits: {shared}")
 
 
-def _flat(nested: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", value
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _short(value: object) -> str:
-    """Return a value on one line; of a long list the beginning."""
-    if not isinstance(value, list):
-        return f"{value:.6g}" if isinstance(value, float) else str(value)
-    rest = f" ... ({len(value)} in all)" if len(value) > SHOWN else ""
-    return " ".join(map(str, value[:SHOWN])) + rest
+def _span(lengths: Mapping[str, float]) -> str:
+    low, high = lengths["min"], lengths["max"]
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
+def _floors(floors: Mapping[str, Mapping[str, float]]) -> Table:
+    from seqcli.report.formats import percent
+    from seqcli.report.tables import Column, Table
+
+    metrics = dict.fromkeys(metric for scores in floors.values() for metric in scores)
+    columns = [Column("guessing by"), *(Column(m.replace("_", " "), right=True) for m in metrics)]
+    rows = tuple(
+        (name.replace("_", " "), *(percent(scores[metric]) for metric in metrics))
+        for name, scores in floors.items()
+    )
+    return Table(tuple(columns), rows)
