@@ -1,0 +1,91 @@
+"""Padded batches of rows of about the same length, in an order fixed by seed and epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqcli.data.corpus import Pairs
+from seqcli.data.ragged import Index
+from seqcli.data.vocabulary import BOS, EOS, PAD
+
+_POOL = 50  # batches sorted by length together: little padding, yet ever new neighbours
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B rows, padded with PAD to the longest, all int64.
+
+    Args:
+        rows: (B,) where the rows stand in the split.
+        source: (B, S), or None for a language model.
+        source_lengths: (B,); zeros for a language model.
+        target_in: (B, T), BOS and the target: what the decoder is fed.
+        target_out: (B, T), the target and EOS: what it should say.
+        target_lengths: (B,), EOS counted.
+    """
+
+    rows: Index
+    source: Index | None
+    source_lengths: Index
+    target_in: Index
+    target_out: Index
+    target_lengths: Index
+
+
+@dataclass(frozen=True)
+class BatchStream:
+    """The batches of a split, epoch by epoch.
+
+    An epoch is a pure function of (seed, its number), so the place in it is just a number of
+    batches. Shuffled epochs sort by length inside pools of some batches only; unshuffled ones sort
+    all rows (``Batch.rows`` tells the places they had).
+
+    Args:
+        pairs: the rows.
+        batch_size: rows per batch, from 1; the last of an epoch may have fewer.
+        seed: of the order.
+        shuffle: False gives the same order by length in each epoch, for evaluation.
+    """
+
+    pairs: Pairs
+    batch_size: int
+    seed: int = 0
+    shuffle: bool = True
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return -(-len(self.pairs) // self.batch_size)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of epoch ``number``, from batch ``start`` on."""
+        cuts = self._cuts(number)
+        return (padded_batch(self.pairs, rows) for rows in cuts[start:])
+
+    def _cuts(self, number: int) -> list[Index]:
+        """Return the rows of each batch of an epoch, in order."""
+        random = np.random.Generator(np.random.PCG64([self.seed, number]))
+        count = len(self.pairs)
+        rows = random.permutation(count) if self.shuffle else np.arange(count)
+        lengths = self.pairs.targets.lengths[rows], self.pairs.source_lengths[rows]
+        pool = _POOL * self.batch_size if self.shuffle else max(1, count)
+        rows = rows[np.lexsort((lengths[1], lengths[0], np.arange(count) // pool))]
+        cuts = [rows[first : first + self.batch_size] for first in range(0, count, self.batch_size)]
+        order = random.permutation(len(cuts)) if self.shuffle else range(len(cuts))
+        return [cuts[place] for place in order]
+
+
+def padded_batch(pairs: Pairs, rows: Index) -> Batch:
+    """Return the given rows (B,), in the given order, as one batch."""
+    source, source_lengths = None, np.zeros(len(rows), np.int64)
+    if pairs.sources is not None:
+        source, source_lengths = pairs.sources.padded(rows, PAD)  # (B, S)
+    targets, lengths = pairs.targets.padded(rows, PAD)  # (B, T - 1)
+    target_in = np.full((len(rows), targets.shape[1] + 1), BOS, np.int64)  # (B, T)
+    target_in[:, 1:] = targets
+    target_out = np.full_like(target_in, PAD)
+    target_out[:, :-1] = targets
+    target_out[np.arange(len(rows)), lengths] = EOS
+    return Batch(rows, source, source_lengths, target_in, target_out, lengths + 1)

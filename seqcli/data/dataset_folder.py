@@ -1,0 +1,185 @@
+"""Data sets on the disk: train.tsv, val.tsv, test.tsv, and meta.yaml, which tells all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from seqcli.data.atomic_folder import replacing_folder
+from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, Tokens
+from seqcli.data.overlap import overlaps, repeats, row_hashes
+from seqcli.data.pairs_file import PairWriter, parse_pairs, read_bytes
+from seqcli.data.ragged import Index
+from seqcli.data.task_corpus import asked, provenance, repeat_notes, task_codec, task_floors
+from seqcli.data.text_corpus import encode_pairs, longest, text_corpus
+from seqcli.data.vocabulary import UNK
+from seqcli.errors import DataError
+from seqcli.tasks.base import Task
+from seqcli.tasks.hashing import Hashes
+
+META = "meta.yaml"
+FILES = {split: f"{split}.tsv" for split in SPLITS}
+
+_CHUNK = 1 << 15  # rows written at a time
+
+
+def write_folder(
+    task: Task, out: Path, sizes: Mapping[str, int], seed: int, force: bool = False
+) -> dict[str, Any]:
+    """Write the first ``sizes[split]`` rows of each split of a task; return what meta.yaml says.
+
+    The folder appears whole or not at all: a killed run leaves no half data set.
+
+    Args:
+        task: what to draw from.
+        out: the folder to make.
+        sizes: split name -> rows; a split of 0 rows gets no file.
+        seed: of the rows.
+        force: replace a data set that is there.
+
+    Raises:
+        UsageError: ``out`` is in the way, or the task has too few rows for a split.
+        SeqcliError: the disk is full or broken.
+    """
+    sizes = asked(sizes)
+    with replacing_folder(out, (META, *FILES.values()), force) as folder:
+        written = {split: _Written(task, split, seed) for split in sizes}
+        for split, record in written.items():
+            record.write(folder / FILES[split], sizes[split])
+        meta = _meta(task, sizes, seed, written)
+        text = yaml.safe_dump(meta, sort_keys=False, default_flow_style=None, width=1000)
+        (folder / META).write_text(text, encoding="utf-8")
+    return meta
+
+
+def read_folder(path: Path, styles: tuple[Tokens, Tokens]) -> Corpus:
+    """Return the corpus of a data set written by ``write_folder``, or of plain files.
+
+    Without meta.yaml, train.tsv (and val.tsv, test.tsv where they are) are pairs of one's own.
+
+    Args:
+        path: the folder.
+        styles: how sources and targets of plain files are cut into symbols.
+
+    Raises:
+        DataError: a file is missing, bad, or not what meta.yaml says it is.
+    """
+    if (path / META).exists():
+        return _read_generated(path)
+    found = {split: path / name for split, name in FILES.items() if (path / name).exists()}
+    if "train" not in found:
+        raise DataError(f"{path} holds no {FILES['train']}", "name a folder made by gen-data")
+    raw = {split: read_bytes(file) for split, file in found.items()}
+    texts = {split: parse_pairs(raw[split], file) for split, file in found.items()}
+    about = {"path": str(path), "sha256": {FILES[s]: sha256(raw[s]).hexdigest() for s in raw}}
+    return text_corpus(path.absolute().name, texts, styles, about)
+
+
+class _Written:
+    """One split on its way to the disk, and what is measured as it passes."""
+
+    def __init__(self, task: Task, split: str, seed: int) -> None:
+        self._task, self._split, self._seed = task, split, seed
+        self._writer = PairWriter(task.source_symbols(), task.target_symbols())
+        self._hashes: list[Hashes] = []
+        self._lengths: dict[str, list[Index]] = {"source": [], "target": []}
+        self._digest = sha256()
+
+    def write(self, path: Path, size: int) -> None:
+        """Write rows 0 .. size-1."""
+        with path.open("wb") as file:
+            for first in range(0, size, _CHUNK):
+                lines = self._lines(np.arange(first, min(first + _CHUNK, size)))
+                self._digest.update(lines)
+                file.write(lines)
+
+    def _lines(self, index: Index) -> bytes:
+        rows = self._task.rows(self._seed, self._split, index)
+        self._hashes.append(row_hashes(rows.sources))
+        self._lengths["source"].append(np.bincount(rows.sources.lengths))
+        self._lengths["target"].append(np.bincount(rows.targets.lengths))
+        return self._writer.lines(rows.sources, rows.targets)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the file."""
+        return self._digest.hexdigest()
+
+    @property
+    def hashes(self) -> Hashes:
+        """A hash (N,) of each source."""
+        return np.concatenate(self._hashes)
+
+    def lengths(self) -> dict[str, dict[str, float]]:
+        """Return the least, mean and greatest length of each side."""
+        return {side: _summary(counts) for side, counts in self._lengths.items()}
+
+
+def _summary(parts: list[Index]) -> dict[str, float]:
+    """Return min, mean and max of lengths, given how many rows have each length."""
+    counts = np.zeros(max(map(len, parts)), np.int64)
+    for part in parts:
+        counts[: len(part)] += part
+    lengths = np.flatnonzero(counts)
+    mean = float(counts @ np.arange(len(counts)) / counts.sum())
+    return {"min": int(lengths[0]), "mean": round(mean, 4), "max": int(lengths[-1])}
+
+
+def _meta(
+    task: Task, sizes: Mapping[str, int], seed: int, written: Mapping[str, _Written]
+) -> dict[str, Any]:
+    hashes = {split: one.hashes for split, one in written.items()}
+    vocabulary = {"source": list(task.source_symbols()), "target": list(task.target_symbols())}
+    return {
+        **provenance(task, sizes, seed),
+        "vocabulary": vocabulary,
+        "lengths": {split: one.lengths() for split, one in written.items()},
+        "floors": task_floors(task, sizes, seed),
+        "overlap": overlaps(hashes),
+        "repeats": repeats(hashes),
+        "sha256": {FILES[split]: one.sha256 for split, one in written.items()},
+    }
+
+
+def _read_generated(path: Path) -> Corpus:
+    meta = _read_meta(path / META)
+    try:
+        vocabulary = meta["vocabulary"]
+        codec = task_codec(tuple(vocabulary["source"]), tuple(vocabulary["target"]))
+        splits = ["train", *(split for split in SPLITS[1:] if split in meta["sizes"])]
+        sizes = {split: int(meta["sizes"][split]) for split in splits}
+        digests = {split: str(meta["sha256"][FILES[split]]) for split in splits}
+        scores = {name: {**score} for name, score in meta["floors"].items()}
+        notes = repeat_notes(meta["repeats"], sizes)
+        about = {key: meta[key] for key in _ABOUT}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path / META} is damaged: {error!r}", _AGAIN) from None
+    pairs = {split: _checked(path / FILES[split], digests[split], codec) for split in splits}
+    return Corpus(str(meta["task"]), codec, pairs, scores, {**about, **longest(pairs)}, notes)
+
+
+_ABOUT = ("task", "version", "options", "seed", "sizes", "overlap")
+_AGAIN = "run gen-data again, or remove meta.yaml to use the files as plain pairs"
+
+
+def _read_meta(path: Path) -> Any:
+    try:
+        return yaml.safe_load(read_bytes(path))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path} is damaged: {' '.join(str(error).split())}", _AGAIN) from None
+
+
+def _checked(file: Path, digest: str, codec: Codec) -> Pairs:
+    """Return the rows of a file that is what meta.yaml says it is."""
+    raw = read_bytes(file)
+    if sha256(raw).hexdigest() != digest:
+        raise DataError(f"{file} was changed since gen-data wrote it", _AGAIN)
+    pairs = encode_pairs(parse_pairs(raw, file), codec)
+    if any(side is not None and UNK in side.tokens for side in (pairs.sources, pairs.targets)):
+        raise DataError(f"{file} holds symbols that {META} does not name", _AGAIN)
+    return pairs

@@ -1,0 +1,89 @@
+"""A corpus of a task's rows, drawn on the fly, and what is measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from seqcli.data import floors
+from seqcli.data.corpus import Codec, Corpus, Pairs, Tokens
+from seqcli.data.overlap import overlaps, repeats, row_hashes
+from seqcli.data.ragged import Ragged
+from seqcli.data.text_corpus import longest, scored_split
+from seqcli.data.vocabulary import SPECIALS, Vocabulary
+from seqcli.errors import UsageError
+from seqcli.tasks.base import Rows, Task, options
+
+
+def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
+    """Return the first ``sizes[split]`` rows of each split of a task.
+
+    Raises:
+        UsageError: no train rows are asked for, or the task has too few for a split.
+    """
+    rows = {split: first_rows(task, seed, split, size) for split, size in asked(sizes).items()}
+    hashes = {split: row_hashes(part.sources) for split, part in rows.items()}
+    codec = task_codec(task.source_symbols(), task.target_symbols())
+    splits = {split: Pairs(_ids(part.targets), _ids(part.sources)) for split, part in rows.items()}
+    about = {**provenance(task, sizes, seed), "overlap": overlaps(hashes), **longest(splits)}
+    notes = repeat_notes(repeats(hashes), sizes)
+    return Corpus(task.name, codec, splits, task_floors(task, sizes, seed), about, notes)
+
+
+def asked(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the splits of which rows are asked for.
+
+    Raises:
+        UsageError: a size is below 0, or there are to be no train rows.
+    """
+    for split, size in sizes.items():
+        if size < 0 or (size == 0 and split == "train"):
+            raise UsageError(f"the {split} split cannot have {size} rows", "ask for more")
+    return {split: size for split, size in sizes.items() if size}
+
+
+def first_rows(task: Task, seed: int, split: str, size: int) -> Rows:
+    """Return rows 0 .. size-1 of a split."""
+    return task.rows(seed, split, np.arange(size))
+
+
+def provenance(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Any]:
+    """Return all that makes the same rows again."""
+    return {
+        "task": task.name,
+        "version": task.version,
+        "options": options(task),
+        "seed": seed,
+        "sizes": asked(sizes),
+    }
+
+
+def task_codec(sources: tuple[str, ...], targets: tuple[str, ...]) -> Codec:
+    """Return the codec of a task's alphabets; symbols are written with spaces between them."""
+    words = Tokens("words")
+    return Codec(Vocabulary(targets), words, Vocabulary(sources), words)
+
+
+def task_floors(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, floors.Scores]:
+    """Return the scores of chance, majority and the task's heuristics, on test if there is one."""
+    split = scored_split(asked(sizes))
+    train = first_rows(task, seed, "train", min(sizes["train"], floors.LEARN_ROWS))
+    scored = first_rows(task, seed, split, sizes[split])
+    guesses = task.heuristics(scored.sources, scored.targets.lengths)
+    return floors.measure(train.targets, scored.targets, len(task.target_symbols()), guesses)
+
+
+def repeat_notes(repeated: Mapping[str, int], sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """Say in which splits most rows repeat an earlier one: the task has few distinct rows."""
+    return tuple(
+        f"{split}: only {sizes[split] - again} of the {sizes[split]} sources are distinct"
+        for split, again in repeated.items()
+        if again > sizes[split] // 2
+    )
+
+
+def _ids(rows: Ragged) -> Ragged:
+    """Return indices into an alphabet as ids of its vocabulary."""
+    return Ragged(rows.tokens + np.int32(len(SPECIALS)), rows.offsets)
