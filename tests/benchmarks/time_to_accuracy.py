@@ -87,7 +87,7 @@ def main() -> None:
     contenders = peers.contenders(options)
     with TemporaryDirectory() as folder:
         data = write_pairs(Path(folder) / "pairs")
-        results = {f"{n} threads": run_all(contenders, data, n, options) for n in options.threads}
+        results = {f"threads {n}": run_all(contenders, data, n, options) for n in options.threads}
     measure.publish("time_to_accuracy", peers.settings(options, contenders), results, before)
 
 

@@ -32,7 +32,22 @@ class Figures:
     """What was seen of one contender at one number of threads."""
 
     speeds: list[float] = field(default_factory=list)
+    cpu_speeds: list[float] = field(default_factory=list)
     parameters: int | None = None
+
+    def add(self, other: Figures) -> None:
+        """Take in what a further turn showed."""
+        self.speeds += other.speeds
+        self.cpu_speeds += other.cpu_speeds
+        self.parameters = other.parameters
+
+    def told(self) -> dict[str, Any]:
+        """Return the figures as a mapping."""
+        return {
+            "parameters": self.parameters,
+            "seqs_per_second": measure.summary(self.speeds),
+            "seqs_per_cpu_second": measure.summary(self.cpu_speeds),
+        }
 
 
 def train_for_a_while(contender: Contender, job: Job, options: argparse.Namespace) -> Figures:
@@ -43,10 +58,11 @@ def train_for_a_while(contender: Contender, job: Job, options: argparse.Namespac
         return (contender.steps(line.text) or 0) >= wanted
 
     trace = measure.watch(contender.steps_command(job), job.threads, enough)
-    stamps = [(contender.steps(line.text), line.seconds) for line in trace.lines]
-    told = [(step, seconds) for step, seconds in stamps if step is not None]
-    speeds = measure.window_speeds(told, job.sizes.batch, options.warmup, options.window)
-    return Figures(speeds, trace.first(contender.parameters))
+    told = [(step, line) for line in trace.lines if (step := contender.steps(line.text))]
+    windows = (job.sizes.batch, options.warmup, options.window)
+    clock = measure.window_speeds([(step, line.seconds) for step, line in told], *windows)
+    cpu = measure.window_speeds([(step, line.cpu_seconds) for step, line in told], *windows)
+    return Figures(clock, cpu, trace.first(contender.parameters))
 
 
 def matrix_limit(threads: int) -> dict[str, Any]:
@@ -69,11 +85,10 @@ def in_turn(
             with TemporaryDirectory() as folder:
                 job = _job(data, Path(folder), SIZES[options.model], threads)
                 figures = train_for_a_while(contender, job, options)
-            seen[contender.name].speeds += figures.speeds
-            seen[contender.name].parameters = figures.parameters
+            seen[contender.name].add(figures)
             median = statistics.median(figures.speeds)
             measure.say(
-                f"{threads} threads, round {turn + 1}: {contender.name} {median:.0f} seqs/s"
+                f"threads {threads}, round {turn + 1}: {contender.name} {median:.0f} seqs/s"
             )
     return _results(seen, max(limits, key=lambda found: found["gflops"]), options.model)
 
@@ -83,20 +98,20 @@ def _job(data: Path, folder: Path, sizes: Sizes, threads: int) -> Job:
 
 
 def _results(seen: dict[str, Figures], limit: dict[str, Any], model: str) -> dict[str, Any]:
-    medians = {name: statistics.median(figures.speeds) for name, figures in seen.items()}
-    results: dict[str, Any] = {
-        name: {"parameters": figures.parameters, "seqs_per_second": measure.summary(figures.speeds)}
-        for name, figures in seen.items()
-    }
-    if "seqcli" in medians:
-        paces = {name: 1 / speed for name, speed in medians.items()}
-        results["seqcli_is_faster_by"] = measure.times(paces, "seqcli")
+    speeds = {name: statistics.median(figures.speeds) for name, figures in seen.items()}
+    cpu_speeds = {name: statistics.median(figures.cpu_speeds) for name, figures in seen.items()}
+    results: dict[str, Any] = {name: figures.told() for name, figures in seen.items()}
+    if "seqcli" in seen:
+        results["seqcli_is_faster_by"] = _faster_by(speeds)
+        results["seqcli_is_faster_by_in_cpu_time"] = _faster_by(cpu_speeds)
     if model == "gru":
         results["matrix_products"] = limit
-        results["share_of_limit"] = {
-            name: round(speed / limit["limit"], 3) for name, speed in medians.items()
-        }
+        results["share_of_limit"] = {n: round(v / limit["limit"], 3) for n, v in speeds.items()}
     return results
+
+
+def _faster_by(speeds: dict[str, float]) -> dict[str, float]:
+    return measure.times({name: 1 / speed for name, speed in speeds.items()}, "seqcli")
 
 
 def main() -> None:
@@ -106,7 +121,7 @@ def main() -> None:
     contenders = peers.contenders(options)
     with TemporaryDirectory() as folder:
         data = write_pairs(Path(folder) / "pairs")
-        results = {f"{n} threads": in_turn(contenders, data, n, options) for n in options.threads}
+        results = {f"threads {n}": in_turn(contenders, data, n, options) for n in options.threads}
     measure.publish("training_speed", peers.settings(options, contenders), results, before)
 
 
