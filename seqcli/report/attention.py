@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from seqcli.report.atomic import replacing
+from seqcli.checkpoints.atomic import write_atomically
 from seqcli.report.console import Out, draws
 from seqcli.report.formats import visible
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
 END = "<end>"  # the name of the row of the end symbol
+_LABELS = 60  # names at one axis of the PNG
 _WIDEST = 8  # terminal cells for one source symbol
 # tried in this order, as far as they are installed: symbols may be of any script
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
@@ -54,7 +56,10 @@ def heat_map(attention: AttentionMap, width: int | None = None, blocks: str = BL
 
 
 def draw_attention(attention: AttentionMap, path: Path, title: str = "") -> None:
-    """Draw the heat map as a PNG, atomically. Symbols without a glyph show as boxes."""
+    """Draw the heat map as a PNG, atomically.
+
+    Symbols without a glyph show as boxes; of more than ``_LABELS`` symbols only some are named.
+    """
     from matplotlib.figure import Figure
 
     rows, columns = attention.weights.shape
@@ -66,13 +71,12 @@ def draw_attention(attention: AttentionMap, path: Path, title: str = "") -> None
     axes.set(xlabel="source", ylabel="output")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xticks(range(columns), [visible(symbol) for symbol in attention.source])
-    axes.set_yticks(range(rows), [visible(symbol) for symbol in _target_names(attention)])
-    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.set_title(visible(title))]
-    _any_script(labels, 9 if max(rows, columns) <= 60 else 4)
-    with replacing(path) as partial, warnings.catch_warnings():
+    axes.set_xticks(*_ticks(attention.source))
+    axes.set_yticks(*_ticks(_target_names(attention)))
+    _any_script([*axes.get_xticklabels(), *axes.get_yticklabels(), axes.set_title(visible(title))])
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(partial, format="png")
+        write_atomically(path, lambda file: figure.savefig(file, format="png"))
 
 
 def _target_names(attention: AttentionMap) -> list[str]:
@@ -99,7 +103,13 @@ def _inches(symbols: int) -> float:
     return min(max(symbols * 0.32, 1.6), 24.0)
 
 
-def _any_script(labels: list[Text], size: int) -> None:
+def _ticks(names: Sequence[str]) -> tuple[range, list[str]]:
+    """Return the positions and names to write at an axis."""
+    places = range(0, len(names), -(-len(names) // _LABELS) or 1)
+    return places, [visible(names[place]) for place in places]
+
+
+def _any_script(labels: list[Text]) -> None:
     """Give labels fonts that cover many scripts, and take "$" for a dollar, not mathematics."""
     from matplotlib.font_manager import fontManager
 
@@ -107,5 +117,5 @@ def _any_script(labels: list[Text], size: int) -> None:
     fonts = [font for font in _FONTS if font in installed]
     for label in labels:
         label.set_fontfamily(fonts)
-        label.set_fontsize(size)
+        label.set_fontsize(9)
         label.set_parse_math(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json as json_text
 import math
@@ -16,6 +17,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from seqcli.report.tables import Table
+
+_NARROW = "backslashreplace"  # for what a narrow encoding does not have: it must not crash
 
 
 @dataclass
@@ -97,11 +100,15 @@ def console(stream: TextIO | None) -> Console:
     the stream alone: FORCE_COLOR and the like must not put a moving view into a file.
     """
     stream = stream if stream is not None else io.StringIO()
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # a narrow encoding must not crash
-    return Console(
+    if isinstance(stream, io.TextIOWrapper) and stream.errors != _NARROW:
+        with contextlib.suppress(OSError):  # it also flushes, and the reader may have gone
+            stream.reconfigure(errors=_NARROW)
+    made = Console(
         file=stream, force_terminal=stream.isatty(), highlight=False, markup=False, emoji=False
     )
+    if made.width < 1:  # COLUMNS=0: rich would draw nothing at all
+        made.width = 80
+    return made
 
 
 def draws(console: Console) -> bool:

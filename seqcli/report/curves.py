@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli.report.atomic import replacing
+from seqcli.checkpoints.atomic import write_atomically
 from seqcli.report.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path, title: str) 
         draw(panel, history)
         _dress(panel, history)
     _name(figure, title, verdict(history))
-    with replacing(path) as partial:
-        figure.savefig(partial, format="png")
+    write_atomically(path, lambda file: figure.savefig(file, format="png"))
 
 
 def _has_accuracy(history: Sequence[Mapping[str, float]]) -> bool:

@@ -80,8 +80,7 @@ class LiveView:
 
     def _advance(self, progress: Progress) -> None:
         self._progress, self._left = progress, self._pace.left(progress)
-        if self._clock() - self._drawn >= REFRESH:
-            self._draw()
+        self._draw_if_due()
 
     def _add(self, ended: EpochEnded) -> None:
         self._epochs.append(Epoch(ended.epoch, ended.metrics))
@@ -89,7 +88,7 @@ class LiveView:
         if ended.improved:
             self._best = ended.epoch
         self._body = None
-        self._draw()
+        self._draw_if_due()
 
     def _finish(self, finished: Finished) -> None:
         if finished.history:  # also holds the epochs before a resume
@@ -98,6 +97,10 @@ class LiveView:
         self._close()
         for line in end_lines(finished, [epoch.metrics for epoch in self._epochs]):
             self.out.say(line, prose=True)
+
+    def _draw_if_due(self) -> None:
+        if self._clock() - self._drawn >= REFRESH:
+            self._draw()
 
     def _draw(self) -> None:
         self._drawn = self._clock()
@@ -120,14 +123,20 @@ class LiveView:
 
     def _above_the_bar(self, console: Console, space: int) -> Group:
         """Put together what fits ``space`` lines: the newest epochs, examples, introduction."""
-        least = _height(console, self._table(min(len(self._epochs), FEWEST_EPOCHS)))
+        frame = _height(console, self._table(1)) - 1
+        least = frame + min(len(self._epochs), FEWEST_EPOCHS) if self._epochs else 0
         examples = self._fitting_examples(console, space - least)
         space -= _height(console, examples)
-        above = _if_it_fits(console, self._introduction(cut=True), space - least)
+        above = self._introduction(cut=True)
+        if _height(console, above) > space - least:
+            above = []
         space -= _height(console, above)
-        spare = space - _height(console, self._table(0))
-        table = _if_it_fits(console, self._table(max(spare, 1)), space)
+        table = self._table(space - frame) if space > frame else []
         return Group(*above, *table, *examples)
+
+    def _fitting_examples(self, console: Console, space: int) -> list[RenderableType]:
+        frame = _height(console, self._shown_examples(1)) - 1
+        return self._shown_examples(min(EXAMPLES_SHOWN, space - frame))
 
     def _introduction(self, *, cut: bool) -> list[RenderableType]:
         if self._run is None:
@@ -145,10 +154,6 @@ class LiveView:
         width = self.out.talk.width
         return [rich_table(epoch_table(self._epochs, self._best, width, last)), Text()]
 
-    def _fitting_examples(self, console: Console, space: int) -> list[RenderableType]:
-        frame = _height(console, self._shown_examples(1)) - 1
-        return self._shown_examples(min(EXAMPLES_SHOWN, space - frame))
-
     def _shown_examples(self, most: int) -> list[RenderableType]:
         if not self._examples or most < 1:
             return []
@@ -156,7 +161,7 @@ class LiveView:
 
     def _bar(self, console: Console) -> Text:
         if self._progress is None:
-            return Text("starting", style="dim")
+            return Text("starting", style="dim", no_wrap=True, overflow="crop")
         before, after = _words(self._progress, self._left)
         room = console.width - len(before) - len(after) - 1
         if room < 0:
@@ -184,7 +189,3 @@ def _few_words(progress: Progress, left: float | None) -> str:
 
 def _height(console: Console, parts: list[RenderableType]) -> int:
     return len(console.render_lines(Group(*parts), pad=False)) if parts else 0
-
-
-def _if_it_fits(console: Console, parts: list[RenderableType], space: int) -> list[RenderableType]:
-    return parts if _height(console, parts) <= space else []

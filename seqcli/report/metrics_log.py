@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from seqcli.checkpoints.atomic import write_atomically, writing
 from seqcli.errors import DataError
 from seqcli.events import EpochEnded, Event, RunStarted
-from seqcli.report.atomic import replacing
 
 Row: TypeAlias = dict[str, float]  # epoch, step, the metrics, improved (true or false)
 
@@ -33,7 +32,7 @@ class MetricsLog:
 
     def _append(self, event: EpochEnded) -> None:
         row = {"epoch": event.epoch, "step": event.step, **event.metrics}
-        with self.path.open("a", encoding="utf-8") as file:
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(_line({**row, "improved": event.improved}))
             file.flush()
             os.fsync(file.fileno())
@@ -61,12 +60,8 @@ def truncate_metrics(path: Path, epochs_done: int) -> None:
     if not path.exists():
         return
     rows = [row for row in read_metrics(path) if row["epoch"] <= epochs_done]
-    _rewrite(path, rows)
-
-
-def _rewrite(path: Path, rows: Sequence[Row]) -> None:
-    with replacing(path) as partial:
-        partial.write_text("".join(map(_line, rows)), encoding="utf-8")
+    text = "".join(map(_line, rows))
+    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _line(row: Row) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+from seqcli.checkpoints.atomic import write_atomically
 from seqcli.errors import DataError
-from seqcli.report.atomic import replacing
 
 if TYPE_CHECKING:
     from seqcli.results import ScoredRow
@@ -86,16 +86,13 @@ def write_predictions(
     Columns: source, truth, prediction, correct (0 or 1), edits. Backslash, tab and line ends
     inside a text are written as ``\\\\``, ``\\t``, ``\\n``, ``\\r``.
     """
-    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        file.write("\t".join(HEADER) + "\n")
+
+    def write(file: BinaryIO) -> None:
+        file.write(("\t".join(HEADER) + "\n").encode())
         for row in rows:
-            texts = (
-                source_joiner.join(row.source),
-                target_joiner.join(row.truth),
-                target_joiner.join(row.prediction),
-            )
-            fields = [*map(_escape, texts), str(int(row.correct)), str(row.edits)]
-            file.write("\t".join(fields) + "\n")
+            file.write(_line(row, source_joiner, target_joiner).encode(errors="surrogatepass"))
+
+    write_atomically(path, write)
 
 
 def read_predictions(
@@ -106,14 +103,28 @@ def read_predictions(
     Raises:
         DataError: the file is not such a table; says where.
     """
-    with path.open(encoding="utf-8", newline="\n") as file:
-        lines = [line.removesuffix("\n") for line in file]
-    if not lines or tuple(lines[0].split("\t")) != HEADER:
+    try:
+        text = path.read_bytes().decode(errors="surrogatepass")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 at byte {error.start}", "give a table that seqcli eval made"
+        ) from error
+    header, *lines = text.removesuffix("\n").split("\n")
+    if tuple(header.split("\t")) != HEADER:
         raise DataError(f"{path}, line 1: not a table of predictions", "make one with seqcli eval")
     return [
         _scored(path, number, line.split("\t"), source_joiner, target_joiner)
-        for number, line in enumerate(lines[1:], 2)
+        for number, line in enumerate(lines, 2)
     ]
+
+
+def _line(row: ScoredRow, source_joiner: str, target_joiner: str) -> str:
+    texts = (
+        source_joiner.join(row.source),
+        target_joiner.join(row.truth),
+        target_joiner.join(row.prediction),
+    )
+    return "\t".join([*map(_escape, texts), str(int(row.correct)), str(row.edits)]) + "\n"
 
 
 def _scored(

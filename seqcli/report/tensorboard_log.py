@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seqcli.checkpoints.atomic import writing
 from seqcli.events import EpochEnded, Event, RunStarted
 
 TAGS: Mapping[str, str] = {
@@ -52,7 +53,8 @@ class TensorBoardLog:
         from tensorboard.compat.proto.event_pb2 import Event as Record
         from tensorboard.compat.proto.event_pb2 import SessionLog
 
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         # files are read in the order of their names: nanoseconds keep restarts in order
         self._path = self.folder / f"events.out.tfevents.{time.time_ns():020d}.seqcli"
         now, start = time.time(), SessionLog(status=SessionLog.START)
@@ -65,7 +67,7 @@ class TensorBoardLog:
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         assert self._path is not None
-        with self._path.open("ab") as file:
+        with writing(self._path), self._path.open("ab") as file:
             writer = RecordWriter(file)
             for record in records:
                 writer.write(record.SerializeToString())

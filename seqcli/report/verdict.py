@@ -58,7 +58,9 @@ def verdict(history: Sequence[Mapping[str, float]]) -> Verdict:
     while training, with dropout and teacher forcing, so it may lie above the validation loss;
     nothing is read into that.
     """
-    if len(history) < SHORTEST or not all(_has_losses(row) for row in history):
+    if not all("train_loss" in row and "val_loss" in row for row in history):
+        return Verdict("too short to say", None, "No verdict on fit: a loss is not known.")
+    if len(history) < SHORTEST:
         return _too_short(len(history))
     curves = _Curves(history)
     return _overfitting(curves) or _underfitting(curves) or _good(curves)
@@ -111,13 +113,9 @@ class _Curves:
         return drop > FALLING * abs(self.train_loss[-1])
 
 
-def _has_losses(row: Mapping[str, float]) -> bool:
-    return "train_loss" in row and "val_loss" in row
-
-
 def _too_short(epochs: int) -> Verdict:
     ran = "1 epoch was" if epochs == 1 else f"{epochs} epochs were"
-    text = f"Too short to say: {ran} run with both losses known; {SHORTEST} or more are needed."
+    text = f"Too short to say how well it fits: {ran} run, {SHORTEST} or more are needed."
     return Verdict("too short to say", None, text)
 
 

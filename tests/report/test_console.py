@@ -1,0 +1,158 @@
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from seqcli.report.console import Out, console, draws
+from seqcli.report.tables import Column, Table
+
+TABLE = Table((Column("a"), Column("b", right=True)), (("x", "1"), ("y", "22")))
+
+
+def said(out):
+    return out.talk.file.getvalue()
+
+
+def written(out):
+    return out.data.file.getvalue()
+
+
+def test_talk_goes_to_stderr_and_data_to_stdout(pipe):
+    out = pipe()
+    out.say("hello")
+    out.write("42")
+    assert (said(out), written(out)) == ("hello\n", "42\n")
+
+
+def test_off_a_terminal_lines_are_never_wrapped_and_hold_no_escape_codes(pipe):
+    out = pipe()
+    out.say("word " * 100, style="bold red", prose=True)
+    assert said(out) == "word " * 100 + "\n"
+
+
+def test_off_a_terminal_tables_are_aligned_and_not_boxed(pipe):
+    out = pipe()
+    out.show(TABLE)
+    assert written(out) == "a   b\nx   1\ny  22\n"
+
+
+def test_quiet_silences_talk_but_not_errors_nor_data(pipe):
+    out = pipe(quiet=True)
+    out.say("hello")
+    out.show(TABLE, talk=True)
+    out.complain("no such file", "look again")
+    out.write("42")
+    assert said(out) == "error: no such file\nhint: look again\n"
+    assert written(out) == "42\n"
+    assert not out.live
+
+
+def test_json_puts_one_document_and_nothing_else_on_stdout(pipe):
+    out = pipe(json=True)
+    out.write("a line")
+    out.show(TABLE)
+    out.document({"loss": float("nan"), "deep": [{"inf": float("inf")}], "name": "ə", "n": (1, 2)})
+    text = written(out)
+    assert json.loads(text) == {"loss": None, "deep": [{"inf": None}], "name": "ə", "n": [1, 2]}
+    assert text.count("\n") == 1
+
+
+def test_json_is_ascii_where_the_encoding_is_narrow():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    out = Out(console(stream), console(None))
+    out.document({"name": "ə"})
+    stream.flush()
+    assert json.loads(stream.buffer.getvalue()) == {"name": "ə"}
+
+
+def test_a_narrow_encoding_never_crashes():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    out = Out(console(None), console(stream))
+    out.say("ə")
+    stream.flush()
+    assert stream.buffer.getvalue() == b"\\u0259\n"
+
+
+def test_prose_wraps_between_words_on_a_terminal_and_commands_stay_whole(terminal):
+    out = terminal(width=12)
+    out.say("seqcli eval --ckpt runs/a")
+    assert said(out) == "seqcli eval --ckpt runs/a\n"
+    out.say("several words", prose=True)
+    assert said(out).endswith("several \nwords\n")
+
+
+def test_a_live_view_needs_a_terminal_that_is_not_dumb(terminal, pipe, monkeypatch):
+    assert terminal().live
+    assert not terminal(quiet=True).live
+    assert not pipe().live
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Out(console(None), Console(file=io.StringIO(), force_terminal=True)).live
+
+
+def test_force_color_puts_no_escape_codes_into_a_pipe(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stream = io.StringIO()
+    assert not draws(console(stream))
+
+
+def test_no_color_leaves_no_colour_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    Out(console(None), console(stream)).complain("wrong")
+    assert "31m" not in stream.getvalue()
+    assert "wrong" in stream.getvalue()
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "x", "", "-3"])
+def test_odd_columns_never_crash(monkeypatch, columns):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", columns)
+    out = Out(console(None), console(Terminal()))
+    out.say("some words to wrap", prose=True)
+    out.show(TABLE, talk=True)
+    assert out.talk.file.getvalue()
+
+
+def test_closed_streams_lead_nowhere(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    out = Out.standard()
+    out.say("hello")
+    out.write("42")
+    assert out.flush()
+
+
+def test_flush_survives_a_reader_that_has_gone():
+    read, write = os.pipe()
+    stream = os.fdopen(write, "w")
+    out = Out(console(stream), console(None))
+    os.close(read)
+    out.data.file.write("42\n")
+    assert not out.flush()
+    stream.close()  # would raise, had the stream not been pointed at nothing
+
+
+def test_flush_tells_of_a_full_disk():
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with Path("/dev/full").open("w") as stream:
+        stream.write("42\n")
+        assert not Out(console(stream), console(None)).flush()
+
+
+def test_flush_survives_a_closed_stream():
+    stream = io.TextIOWrapper(io.BytesIO())
+    out = Out(console(stream), console(None))
+    stream.close()
+    assert not out.flush()

@@ -1,0 +1,119 @@
+import pytest
+
+from seqcli.events import Example, Finished, Progress
+from seqcli.report.pace import Pace, share_done
+from seqcli.report.plain import PlainLog
+from seqcli.report.sparkline import sparkline
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def play(out, events):
+    with PlainLog(out, Clock()) as log:
+        for event in events:
+            log(event)
+    return out.talk.file.getvalue().splitlines()
+
+
+def test_a_run_is_one_line_for_each_epoch(pipe, run_events):
+    lines = play(pipe(), run_events(3))
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert len(epochs) == 3
+    assert epochs[1].startswith("epoch 2/3 train_loss=0.4 val_loss=0.5 ")
+    assert epochs[1].endswith(" best")
+    assert not epochs[2].endswith(" best")
+    assert "val_sequence_accuracy=0.94" in epochs[0]
+
+
+def test_the_start_tells_the_run_and_what_the_numbers_are(pipe, run_events):
+    lines = play(pipe(), run_events(1))
+    assert lines[0] == "reverse-gru in runs/reverse-gru"
+    assert any("312,456 parameters" in line for line in lines)
+    assert "note: 2 rows were repeats" in lines
+    assert any("teacher forced" in line and "free running" in line for line in lines)
+
+
+def test_nothing_is_wrapped_coloured_or_boxed(pipe, run_events):
+    out = pipe()
+    play(out, run_events(3))
+    text = out.talk.file.getvalue()
+    assert "\x1b" not in text
+    assert "─" not in text
+    assert max(map(len, text.splitlines())) > 80
+
+
+def test_the_end_shows_examples_with_errors_in_words_and_the_verdict(pipe, run_events):
+    lines = play(pipe(), run_events(3))
+    assert "wrong  1 2 3   3 2 1  3 7 1       2: 2 -> 7" in lines
+    assert "3 epochs in 4.5 s: all epochs are done" in lines
+    assert lines[-1].startswith(("Good", "Overfitting", "Underfitting"))
+
+
+def test_data_goes_to_nobody(pipe, run_events):
+    out = pipe()
+    play(out, run_events(3))
+    assert out.data.file.getvalue() == ""
+
+
+def test_quiet_says_nothing(pipe, run_events):
+    assert play(pipe(quiet=True), run_events(3)) == []
+
+
+def test_a_long_epoch_shows_a_sign_of_life_at_intervals(pipe, started):
+    out, clock = pipe(), Clock()
+    log = PlainLog(out, clock)
+    log(started)
+    before = len(out.talk.file.getvalue().splitlines())
+    for second in range(61):
+        clock.now = float(second)
+        log(Progress(1, 2, second + 1, 100, 500.0))
+    lines = out.talk.file.getvalue().splitlines()[before:]
+    assert len(lines) == 6  # at 2, 12, 22, 32, 42, 52 s
+    assert lines[0] == "epoch 1/2 step 3/100, 500 seq/s, 3:17 left"
+
+
+def test_a_resumed_run_says_so(pipe, started):
+    from dataclasses import replace
+
+    lines = play(pipe(), [replace(started, epochs_done=2, steps_done=1234)])
+    assert "goes on after epoch 2 (step 1,234)" in lines
+
+
+def test_an_interrupted_run_ends_well(pipe, started):
+    lines = play(pipe(), [started, Finished(0, 0, {}, "interrupted", 0.1)])
+    assert "0 epochs in 0.1 s: interrupted" in lines
+
+
+def test_data_cannot_steer_the_terminal(pipe, run_events):
+    lines = play(pipe(), run_events(1, Example("\x1b[2J", "a\tb", "a\nb", joiner="")))
+    shown = next(line for line in lines if line.startswith("wrong"))
+    assert "\\x1b[2J" in shown
+    assert "2: \\t -> \\n" in shown
+
+
+def test_share_done_counts_epochs_and_steps():
+    assert share_done(Progress(1, 4, 0, 10, 1.0)) == 0.0
+    assert share_done(Progress(3, 4, 5, 10, 1.0)) == 0.625
+    assert share_done(Progress(4, 4, 2, 10, 1.0, "validate")) == 1.0
+    assert share_done(Progress(1, 1, 0, 0, 1.0)) == 0.0
+
+
+def test_time_left_counts_from_where_this_start_began():
+    clock = Clock()
+    pace = Pace(clock)
+    assert pace.left(Progress(6, 10, 0, 10, 1.0)) is None  # resumed half way
+    clock.now = 10.0
+    assert pace.left(Progress(7, 10, 0, 10, 1.0)) == pytest.approx(40.0)
+
+
+def test_a_sparkline_goes_from_lowest_to_highest():
+    assert sparkline([1, 2, 3, 8]) == "▁▂▃█"
+    assert sparkline([2.0, 2.0]) == "▁▁"
+    assert sparkline([]) == ""
+    assert len(sparkline(list(range(1000)), width=40)) == 40
