@@ -27,8 +27,6 @@ _GIVE = "give a run folder or a .pt file"
 class Archive:
     """An opened and checked checkpoint file; ``root`` is the folder all members are in."""
 
-    path: Path
-    file: BinaryIO
     zip: zipfile.ZipFile
     root: str
 
@@ -56,7 +54,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
             raise _refused(path, "is not a checkpoint, or was cut short")
         with zipfile.ZipFile(file) as archive:
             root = _check(archive, file, path)
-            yield Archive(path, file, archive, root)
+            yield Archive(archive, root)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ On the disk it is a dict of dicts, lists, tuples, numbers, strings, None and arr
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ _KEYS = ("format", "version", "config", "codec", "weights", "about", "metrics", 
 _CODEC_KEYS = ("source", "source_tokens", "target", "target_tokens")
 _STYLES = ("chars", "words")
 _DEEPEST = 64  # levels of nesting
-_MOST_VALUES = 4_000_000  # a tiny file can name one list a billion times over
+_MOST_VALUES = 1_000_000  # a tiny file can name one list a billion times over
 _LONGEST_INT = 2000  # bits
 
 
@@ -168,7 +169,7 @@ class _Copier:
 
 def _key(key: object, where: str) -> str | int:
     if isinstance(key, (str, int)) and not isinstance(key, bool):
-        return key
+        return sys.intern(str(key)) if isinstance(key, str) else key
     raise ValueError(f"{where} has a key that is neither text nor a whole number")
 
 
@@ -183,8 +184,8 @@ def _leaf(value: object, where: str) -> Any:
         return int(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, str):
-        return str(value)
+    if isinstance(value, str):  # one object per text: then equal checkpoints make equal pickles
+        return sys.intern(str(value))
     raise ValueError(f"{where} is of a kind no checkpoint holds: {type(value).__name__}")
 
 

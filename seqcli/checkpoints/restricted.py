@@ -63,13 +63,7 @@ class View:
     strides: tuple[int, ...]
 
 
-def inspect(archive: Archive) -> None:
-    """Read the pickle without the numbers: any reader may open the file after this.
-
-    Raises:
-        pickle.UnpicklingError: an opcode, a name or a tensor that no checkpoint holds.
-    """
-    _load(archive, lambda view: None)
+_Make: TypeAlias = Callable[[View], NDArray[Any]]
 
 
 def read_arrays(archive: Archive) -> object:
@@ -87,13 +81,9 @@ def read_arrays(archive: Archive) -> object:
         strides = tuple(stride * numbers.itemsize for stride in view.strides)
         return np.lib.stride_tricks.as_strided(numbers, view.shape, strides)
 
-    return _load(archive, array)
-
-
-def _load(archive: Archive, make: Callable[[View], object]) -> object:
     program = archive.read("data.pkl")
     _check_opcodes(program)
-    return _Reader(program, archive, make).load()
+    return _Reader(program, archive, array).load()
 
 
 def _check_opcodes(program: bytes) -> None:
@@ -108,7 +98,9 @@ def _check_opcodes(program: bytes) -> None:
 class _Reader(pickle.Unpickler):
     """An unpickler whose every name is one of its own."""
 
-    def __init__(self, program: bytes, archive: Archive, make: Callable[[View], object]) -> None:
+    def __init__(
+        self, program: bytes, archive: Archive, make: Callable[[View], NDArray[Any]]
+    ) -> None:
         super().__init__(io.BytesIO(program))
         self.archive = archive
         self.make = make
@@ -132,7 +124,9 @@ class _Reader(pickle.Unpickler):
             raise pickle.UnpicklingError(f"data/{key} has not the size its tensor needs")
         return Storage(dtype, key, count)
 
-    def rebuild(self, storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> object:
+    def rebuild(
+        self, storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any
+    ) -> NDArray[Any]:
         """Return a tensor: called by the pickle in place of torch's function of that name."""
         if not isinstance(storage, Storage) or len(rest) != 2 or type(rest[0]) is not bool:
             raise pickle.UnpicklingError("it describes a tensor in an unknown way")
