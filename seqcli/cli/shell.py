@@ -66,6 +66,9 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
     except OSError as error:  # a full disk, a folder that may not be written
         named = f"{error.filename}: " if error.filename else ""
         return _complain(named + (error.strerror or str(error)).lower(), "", Exit.BUG)
+    except SystemExit as leaving:  # rich and Typer leave so when a reader has gone
+        gone = isinstance(leaving.__context__, BrokenPipeError)
+        return Exit.DONE if gone else int(leaving.code or 0)
     except KeyboardInterrupt:
         return Exit.SIGINT
     except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -78,30 +78,27 @@ def train(
     quiet: options.Quiet = False,
 ) -> None:
     """Train a model on a task or on a file of pairs, and watch it learn."""
+    _train(context.params)
+
+
+def _train(given: dict[str, Any]) -> None:
+    """Run the verb with a view of it; ``given`` holds the options by parameter name."""
     from seqcli import api
-    from seqcli.events import Event, Finished, broadcast
     from seqcli.report.console import Out
     from seqcli.report.documents import training_document
     from seqcli.report.live import training_view
 
-    ended: list[Finished] = []
-
-    def keep(event: Event) -> None:
-        if isinstance(event, Finished):
-            ended.append(event)
-
-    told = Out.standard(json=json, quiet=quiet)
-    flags = {name: context.params[name] for name in FLAGS}
+    told = Out.standard(json=given["json"], quiet=given["quiet"])
     with training_view(told) as view:
         run = api.train(
-            config,
-            set=set_ or (),
-            out=out,
-            resume=resume,
-            force=force,
-            listen=broadcast(view, keep),
-            **flags,
+            given["config"],
+            set=given["set_"] or (),
+            out=given["out"],
+            resume=given["resume"],
+            force=given["force"],
+            listen=view,
+            **{name: given[name] for name in FLAGS},
         )
-    if json and ended:
-        told.document(training_document(ended[-1], str(run.path)))
+    if told.json:
+        told.document(training_document(run.finished, str(run.path)))
     told.say(f"next: seqcli eval --ckpt {shlex.quote(str(run.path))}")

@@ -1,0 +1,127 @@
+"""The shell: every error is one line, a hint and an exit code."""
+
+import sys
+
+import pytest
+import typer
+
+from seqcli.cli import app, shell
+from seqcli.errors import DataError, DivergedError, Exit, StoppedBySignal
+
+
+def run(capsys, *words):
+    code = shell.run(app, words)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ("trian", "no command is called 'trian'", "did you mean train?"),
+        ("train --cel gru", "no option is called --cel", "did you mean --cell?"),
+        ("train --learning-rate 1", "no option is called --learning-rate", "did you mean --lr?"),
+        ("train --momentum 1", "no option is called --momentum", "--set train.momentum=..."),
+        ("eval --modell x", "no option is called --modell", "see seqcli eval --help"),
+        ("train reverse", "train takes options only, not 'reverse'", "did you mean --task rev"),
+        ("train --epochs x", "invalid value for '--epochs'", "see seqcli train --help"),
+        ("train --lr", "'--lr' requires an argument", "see seqcli"),
+        ("eval", "missing option '--ckpt'", "see seqcli eval --help"),
+        ("--verson", "no option is called --verson", "did you mean --version?"),
+        ("train --task revers", "'revers'", "did you mean reverse?"),
+        ("train --task reverse --cell grru", "'grru'", "did you mean gru?"),
+        ("train --task reverse --attention addtive", "'addtive'", "did you mean additive?"),
+        ("train --task reverse --set lr=1", "'lr'", "did you mean train.lr?"),
+        ("train --config no.yaml", "no.yaml: the configuration cannot be read", ""),
+        ("gen-data --task sortt --out x", "'sortt'", "did you mean sort?"),
+        ("gen-data --task sort --out x --option lenght=3", "'lenght'", "did you mean length?"),
+        ("gen-data --task sort --out x --option seed=3", "seed is no option", "mean --seed?"),
+    ],
+)
+def test_a_wrong_word_suggests_the_right_one(capsys, words, message, hint):
+    code, out, err = run(capsys, *words.split())
+    assert code == Exit.USAGE
+    assert out == ""
+    first, *rest = err.splitlines()
+    assert first.startswith("error: ")
+    assert message in first
+    assert hint in "".join(rest)
+    assert len(rest) <= 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (DataError("a.tsv, line 3: one column", "use two"), 3, "error: a.tsv, line 3: one column"),
+        (DivergedError("the loss is nan", ""), 5, "error: the loss is nan"),
+        (StoppedBySignal("stopped", "resume", Exit.SIGTERM), 143, "error: stopped"),
+        (KeyboardInterrupt(), 130, ""),
+        (OSError(28, "No space left on device", "runs/x"), 1, "error: runs/x: no space left"),
+        (BrokenPipeError(), 0, ""),
+    ],
+)
+def test_exit_codes(capsys, monkeypatch, error, code, told):
+    def fail():
+        raise error
+
+    monkeypatch.setattr("seqcli.api.tasks", fail, raising=False)
+    found, out, err = run(capsys, "tasks")
+    assert (found, out) == (code, "")
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_a_bug_says_that_it_is_one(capsys, monkeypatch):
+    def fail():
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("seqcli.api.tasks", fail, raising=False)
+    code, _, err = run(capsys, "tasks")
+    assert code == Exit.BUG
+    assert "ZeroDivisionError: by zero" in err
+    assert "this is a bug" in err
+    assert len(err.splitlines()) < 20
+
+
+def test_help_and_version(capsys):
+    for words in (["-h"], ["--help"], ["train", "-h"]):
+        code, out, err = run(capsys, *words)
+        assert (code, err) == (0, "")
+        assert "Usage: seqcli" in out
+        assert "  $ seqcli train --task reverse --cell gru --attention" in out.splitlines()
+    assert run(capsys, "--version")[1].startswith("seqcli ")
+
+
+def test_help_shows_the_defaults_of_the_configuration(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    _, out, _ = run(capsys, "train", "--help")
+    line = next(line for line in out.splitlines() if "--cell" in line)
+    assert "One of rnn, gru, lstm, transformer. (default gru)" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("train --attention", "train --attention=additive"),
+        ("train --attention --cell gru", "train --attention=additive --cell gru"),
+        ("train --attention -q", "train --attention=additive -q"),
+        ("train --attention dot", "train --attention dot"),
+        ("train --attention addtive", "train --attention addtive"),
+        ("train --attention=general", "train --attention=general"),
+        ("train --cell gru", "train --cell gru"),
+        ("predict --attention", "predict --attention"),
+        ("", ""),
+    ],
+)
+def test_attention_stands_bare_or_with_a_kind(words, expected):
+    assert shell.with_kind_of_attention(words.split()) == expected.split()
+
+
+def test_no_locals_in_tracebacks():
+    assert app.pretty_exceptions_enable is False
+    assert isinstance(app, typer.Typer)
+
+
+def test_a_closed_stderr_is_no_reason_to_crash(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert shell.run(app, ["trian"]) == Exit.USAGE

@@ -1,0 +1,54 @@
+"""Every command and option is told; every example can be typed; the README knows them all."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+import seqcli
+from seqcli.cli import app, shell
+from seqcli.config import FLAGS
+from seqcli.config.flags import spelt
+
+GROUP = typer.main.get_command(app)
+COMMANDS = GROUP.commands
+README = Path(seqcli.__file__).parent.parent / "README.md"
+OPTIONS = [(name, param) for name, command in COMMANDS.items() for param in command.params]
+EXAMPLES = [line for one in (GROUP, *COMMANDS.values()) for line in one.examples.splitlines()]
+VERBS = {"eval": "evaluate", "gen-data": "gen_data"}
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda one: getattr(one, "name", one))
+def test_every_option_has_help(command, option):
+    assert option.help
+    assert option.help[0].isupper()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_examples(name):
+    assert COMMANDS[name].help.endswith(".")
+    assert any(f"seqcli {name} " in line + " " for line in COMMANDS[name].examples.splitlines())
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_every_example_is_a_command_line_that_parses(line):
+    _, name, *words = shlex.split(line.rpartition("| ")[2])
+    command = COMMANDS[name]
+    context = command.make_context(name, shell.with_kind_of_attention([name, *words])[1:])
+    assert context.params
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_a_verb_of_the_package(name):
+    assert VERBS.get(name, name) in seqcli.__all__
+
+
+def test_train_has_an_option_for_every_flag_of_the_configuration():
+    spelling = {name for param in COMMANDS["train"].params for name in param.opts}
+    assert {spelt(flag) for flag in FLAGS} <= spelling
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_readme_shows_every_command(name):
+    assert f"seqcli {name}" in README.read_text("utf-8")

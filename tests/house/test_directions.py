@@ -1,0 +1,70 @@
+"""Imports point one way, and each outside library stays in its rooms."""
+
+import pytest
+from source import Module, modules
+
+# A room may import rooms of a lower rank, and of its own rank where that is 4.
+RANKS = {
+    "errors": 0,
+    "registry": 1,
+    "config": 2,
+    "events": 3,
+    "results": 3,
+    "data": 4,
+    "tasks": 4,
+    "checkpoints": 4,
+    "runs": 4,
+    "models": 5,
+    "engine": 6,
+    "numpy_backend": 6,
+    "report": 6,
+    "api": 7,
+    "cli": 8,
+    "__main__": 9,
+    "__init__": 9,
+    "__version__": 0,
+}
+NEIGHBOURS = 4
+FORBIDDEN = {("report", "models")}
+LIBRARIES = {
+    "typer": {"cli"},
+    "rich": {"report"},
+    "matplotlib": {"report"},
+    "tensorboard": {"report"},
+    "torch": {"models", "engine", "checkpoints", "api"},
+    "yaml": {"config", "data"},
+}
+NO_NUMPY = {"errors", "registry", "config", "events", "cli", "__init__", "__main__"}
+
+
+def may_import(room: str, other: str) -> bool:
+    if room == other:
+        return True
+    if (room, other) in FORBIDDEN:
+        return False
+    return RANKS[other] < RANKS[room] or RANKS[other] == RANKS[room] == NEIGHBOURS
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def test_imports_point_one_way(module: Module):
+    for line, name in module.imports():
+        first, *rest = name.split(".")
+        if first == "seqcli" and rest:
+            assert may_import(module.room, rest[0]), f"{module.name}, line {line}: {name}"
+        rooms = LIBRARIES.get(first)
+        if rooms is not None:
+            assert module.room in rooms, f"{module.name}, line {line}: {name}"
+        if first == "numpy":
+            assert module.room not in NO_NUMPY, f"{module.name}, line {line}: {name}"
+
+
+def test_a_wrong_direction_would_be_noticed():
+    assert not may_import("report", "engine")
+    assert not may_import("engine", "report")
+    assert not may_import("data", "models")
+    assert not may_import("errors", "registry")
+    assert may_import("tasks", "data")
+
+
+def test_the_table_names_every_room():
+    assert {module.room for module in modules()} <= set(RANKS)

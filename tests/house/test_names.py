@@ -1,0 +1,50 @@
+"""Every name leads somewhere, and everything that can be set is told."""
+
+import inspect
+from collections.abc import Mapping
+
+import pytest
+
+from seqcli import registry
+from seqcli.config import FLAGS, keys
+from seqcli.config.limits import OneOf
+
+TABLES = {
+    name: table
+    for name, table in vars(registry).items()
+    if name.isupper() and isinstance(table, Mapping)
+}
+ENTRIES = [
+    (table, name)
+    for table, names in TABLES.items()
+    for name, target in names.items()
+    if ":" in target
+]
+
+
+def test_the_tables_are_found():
+    assert {"TASKS", "CELLS", "ATTENTIONS", "OPTIMISERS", "SCHEDULES"} <= set(TABLES)
+
+
+@pytest.mark.parametrize(("table", "name"), ENTRIES)
+def test_every_name_resolves_to_something_documented(table, name):
+    found = registry.resolve("name", name, TABLES[table])
+    assert found is not None
+    if inspect.isclass(found) or inspect.isfunction(found):
+        assert inspect.getdoc(found)
+
+
+@pytest.mark.parametrize("key", keys().values(), ids=lambda key: key.name)
+def test_every_key_says_what_it_is(key):
+    assert key.doc.endswith(".")
+    assert len(key.doc) > 10
+    assert key.limit is None or key.default == "" or key.limit.allows(key.default)
+
+
+def test_every_text_key_but_the_path_has_its_choices():
+    free = [k.name for k in keys().values() if k.kind is str and not isinstance(k.limit, OneOf)]
+    assert free == ["data.path"]
+
+
+def test_every_flag_leads_to_a_key():
+    assert {key for key in FLAGS.values() if not key.startswith("task.")} <= set(keys())

@@ -1,0 +1,93 @@
+"""What a command loads before it does anything: help and gen-data never wait for torch."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "pydantic", "matplotlib", "tensorboard"}
+LISTING = (
+    "import sys\n"
+    "from seqcli.cli import app, shell\n"
+    "try:\n"
+    "    shell.run(app, sys.argv[1:])\n"
+    "finally:\n"
+    "    print('loaded:', *sys.modules, file=sys.__stderr__)\n"
+)
+COMPLETION = {"_SEQCLI_COMPLETE": "complete_bash", "COMP_WORDS": "seqcli tr", "COMP_CWORD": "1"}
+
+
+def loaded(*words: str, cwd: object = None, **environment: str) -> tuple[set[str], str]:
+    """Return the top-level modules a command loads, and its stdout."""
+    done = subprocess.run(
+        [sys.executable, "-c", LISTING, *words],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        timeout=60,
+        check=False,
+    )
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("loaded:"), done.stderr
+    return {name.partition(".")[0] for name in last.split()[1:]}, done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("train", "--help"),
+        ("--version",),
+        ("train", "--task", "revers"),
+        ("trian",),
+    ],
+    ids=" ".join,
+)
+def test_help_and_slips_of_the_keyboard_load_nothing_heavy(words):
+    found, _ = loaded(*words)
+    slips = {"numpy"} if "revers" in words else set()
+    assert not found & (HEAVY | {"numpy"}) - slips
+
+
+def test_completion_loads_nothing_heavy():
+    found, out = loaded(**COMPLETION)
+    assert out.split() == ["train"]
+    assert not found & (HEAVY | {"numpy"})
+
+
+def test_gen_data_and_tasks_run_without_torch(tmp_path):
+    words = ("gen-data", "--task", "copy", "--out", "data", "--train", "20", "--val", "5")
+    found, _ = loaded(*words, "--test", "5", cwd=tmp_path)
+    assert (tmp_path / "data" / "meta.yaml").exists()
+    assert "numpy" in found
+    assert not found & HEAVY
+    assert not loaded("tasks")[0] & HEAVY
+
+
+def test_the_package_alone_loads_nothing():
+    code = "import sys, seqcli; seqcli.__version__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not found & (HEAVY | {"numpy", "yaml", "typer", "rich"})
+
+
+def cpu_seconds(*words: str) -> float:
+    """Return the least CPU time that a Python command took in a few runs."""
+    times = []
+    for _ in range(7):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(times)
+
+
+@pytest.mark.slow
+def test_help_is_quick():
+    took = cpu_seconds("-m", "seqcli", "--help")
+    # A loaded machine is slow at everything: then the bare libraries set the measure.
+    libraries = cpu_seconds("-c", "import typer.rich_utils, rich.console, rich.table")
+    assert took < max(0.3, 1.6 * libraries)
