@@ -11,9 +11,11 @@ import numpy as np
 from seqcli import registry
 from seqcli.api.loading import Loaded, load_model
 from seqcli.config import DecodeConfig
+from seqcli.data import floors
 from seqcli.data.build import corpus as build_corpus
-from seqcli.data.build import scored_with
-from seqcli.data.corpus import Corpus, Pairs
+from seqcli.data.build import pairs_of
+from seqcli.data.corpus import SPLITS, Corpus, Pairs
+from seqcli.data.vocabulary import UNK
 from seqcli.engine.answering import outcome
 from seqcli.engine.metrics import (
     Metric,
@@ -22,10 +24,11 @@ from seqcli.engine.metrics import (
     correct_tokens,
     edit_distances,
 )
-from seqcli.errors import DataError
+from seqcli.errors import DataError, SeqcliError
 from seqcli.report.predictions import write_predictions
 from seqcli.results import Evaluation, LengthBin, ScoredRow
 
+Floors = Mapping[str, Mapping[str, float]]
 BINS = 8  # at most this many rows in the table of accuracy by length
 
 
@@ -53,25 +56,29 @@ def evaluate(
         CheckpointError, DataError, UsageError: one line that says what and where.
     """
     began = time.monotonic()
+    registry.check("split", split, SPLITS)
     loaded = load_model(ckpt)
-    corpus, pairs = _rows(loaded, split, data)
+    if data is None:
+        pairs, baselines = _own_rows(loaded, split)
+    else:
+        pairs, baselines = _other_rows(loaded, split, Path(data))
     decode = _decode(loaded.config.decode, beam, length_penalty)
     result = outcome(loaded.model, pairs, loaded.limits, decode, batch_size)
     evaluation = Evaluation(
         checkpoint=str(loaded.path),
-        data=str(data or corpus.name),
+        data=str(data or loaded.checkpoint.about.get("name", "")),
         split=split if data is None or Path(data).is_dir() else "",
         rows=len(pairs),
         beam=decode.beam,
         length_penalty=decode.length_penalty,
         metrics=_metrics(result),
-        floors=corpus.floors,
+        floors=baselines,
         by_length=_by_length(pairs, result),
         predictions=_scored(loaded, pairs, result),
         seconds=time.monotonic() - began,
         source_joiner=loaded.codec.source_tokens.join(("", "")),
         target_joiner=loaded.codec.target_tokens.join(("", "")),
-        notes=corpus.notes,
+        notes=_notes(pairs),
     )
     if predictions is not None:
         write_predictions(
@@ -83,28 +90,57 @@ def evaluate(
     return evaluation
 
 
-def _rows(loaded: Loaded, split: str, data: str | Path | None) -> tuple[Corpus, Pairs]:
-    """Return the rows to score, with floors and notes."""
-    registry.check("split", split, ("train", "val", "test"))
-    if data is None:
-        corpus = build_corpus(loaded.config.data, loaded.config.task, floors_on=split)
-        changed = corpus.about.get("sha256") != loaded.checkpoint.about.get("sha256")
-        if corpus.codec != loaded.codec or changed:
-            raise DataError(
-                f"{corpus.name}: the data is not what this model was trained on",
-                "put the old data back, or name the rows to score with --data",
-            )
-    else:
-        corpus = scored_with(loaded.codec, Path(data), split)
-    if not len(corpus.splits.get(split, ())):
-        raise DataError(f"{corpus.name}: has no rows in split {split}", "choose another --split")
-    return corpus, corpus.splits[split]
+def _own_rows(loaded: Loaded, split: str) -> tuple[Pairs, Floors]:
+    """Return a split of the data the model was trained on, and its baselines.
+
+    Raises:
+        DataError: the data has changed since, or has no such split.
+    """
+    corpus = build_corpus(loaded.config.data, loaded.config.task)
+    changed = corpus.about.get("sha256") != loaded.checkpoint.about.get("sha256")
+    if corpus.codec != loaded.codec or changed:
+        raise DataError(
+            f"{corpus.name}: the data is not what this model was trained on",
+            "put the old data back, or name the rows to score with --data",
+        )
+    if split not in corpus.splits:
+        raise DataError(f"{corpus.name}: has no {split} rows", "choose another --split")
+    pairs = corpus.splits[split]
+    return pairs, corpus.floors if split == "test" else _floors(pairs, corpus)
+
+
+def _other_rows(loaded: Loaded, split: str, path: Path) -> tuple[Pairs, Floors]:
+    """Return rows the model has nothing to do with; majority is learnt on its own training rows,
+    where those are still there."""
+    pairs = pairs_of(path, split, loaded.codec)
+    try:
+        corpus = build_corpus(loaded.config.data, loaded.config.task)
+    except SeqcliError:
+        symbols = len(loaded.codec.target.symbols)
+        return pairs, {"chance": floors.chance(pairs.targets, symbols)}
+    return pairs, _floors(pairs, corpus)
+
+
+def _floors(pairs: Pairs, corpus: Corpus) -> Floors:
+    train, symbols = corpus.splits["train"].targets, len(corpus.codec.target.symbols)
+    return floors.measure(train, pairs.targets, symbols, {})
 
 
 def _decode(own: DecodeConfig, beam: int | None, length_penalty: float | None) -> DecodeConfig:
     return DecodeConfig(
         own.beam if beam is None else beam,
         own.length_penalty if length_penalty is None else length_penalty,
+    )
+
+
+def _notes(pairs: Pairs) -> tuple[str, ...]:
+    """Say how many rows hold symbols that training never saw: those cannot come out right."""
+    sides = {"source": pairs.sources, "target": pairs.targets}
+    counts = {side: int((rows.tokens == UNK).sum()) for side, rows in sides.items() if rows}
+    return tuple(
+        f"{count} {side} symbols were never seen in training"
+        for side, count in counts.items()
+        if count
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,9 @@ def config_of(checkpoint: Checkpoint, path: Path) -> Config:
     Raises:
         CheckpointError: it holds something this version does not know.
     """
+    origins = checkpoint.about.get("origins", {})
     try:
-        return configuration.from_plain(checkpoint.config)
+        return replace(configuration.from_plain(checkpoint.config), origins=origins)
     except UsageError as error:
         raise CheckpointError(f"{path}: {error.message}", error.hint) from error
 
@@ -71,7 +72,9 @@ def limits_of(about: Mapping[str, Any], path: Path) -> Limits:
     """Return the longest rows of training, as a checkpoint or corpus tells them."""
     source, target = about.get("max_source"), about.get("max_target")
     if not (isinstance(source, int) and isinstance(target, int) and source >= 0 <= target):
-        raise CheckpointError(f"{path}: does not say how long its training rows were", "train again")
+        raise CheckpointError(
+            f"{path}: does not say how long its training rows were", "train again"
+        )
     return Limits(source, target)
 
 

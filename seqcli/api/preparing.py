@@ -38,7 +38,12 @@ class CheckpointWriter:
             config=configuration.to_plain(self.config),
             codec=self.corpus.codec,
             weights=self.model.state_dict(),
-            about={**self.corpus.about, "name": self.corpus.name, "floors": self.corpus.floors},
+            about={
+                **self.corpus.about,
+                "name": self.corpus.name,
+                "floors": self.corpus.floors,
+                "origins": self.config.origins,
+            },
             metrics=metrics,
             training=training,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ class Run:
 def train(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     *,
-    set: Sequence[str] = (),  # noqa: A002 - the word of the command line
+    set: Sequence[str] = (),
     out: str | Path | None = None,
     resume: str | Path | None = None,
     force: bool = False,
@@ -197,8 +197,9 @@ def _run(
     with stop_on_signals() as stop:
         from seqcli.api.preparing import prepare
 
-        listeners = [MetricsLog(paths.metrics), TensorBoardLog(paths.tensorboard)]
-        tell = broadcast(*listeners, listen or _ignore)
+        tell = broadcast(
+            MetricsLog(paths.metrics), TensorBoardLog(paths.tensorboard), listen or _ignore
+        )
         trainer, settings, started = prepare(paths, settings, corpus, checkpoint, stop)
         write_config(paths, settings)
         tell(started)
@@ -208,9 +209,7 @@ def _run(
     return Run(paths.folder, settings, finished, verdict(finished.history))
 
 
-def _fit(
-    trainer: Trainer, tell: Listener, paths: runs.RunPaths, started: RunStarted
-) -> Finished:
+def _fit(trainer: Trainer, tell: Listener, paths: runs.RunPaths, started: RunStarted) -> Finished:
     """Train, and draw the curves whatever happens."""
     try:
         return trainer.fit(tell)

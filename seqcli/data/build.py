@@ -9,12 +9,12 @@ from typing import Any
 
 from seqcli import registry
 from seqcli.config.sections import DataConfig
-from seqcli.data.corpus import SPLITS, Corpus, Tokens
+from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, Tokens
 from seqcli.data.dataset_folder import read_folder
 from seqcli.data.pairs_file import parse_pairs, read_bytes
 from seqcli.data.split import split_rows
 from seqcli.data.task_corpus import task_corpus
-from seqcli.data.text_corpus import text_corpus
+from seqcli.data.text_corpus import encode_pairs, text_corpus
 from seqcli.errors import DataError, UsageError
 from seqcli.tasks.base import make
 
@@ -42,6 +42,21 @@ def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
         names = ", ".join(f"task.{name}" for name in task_options)
         raise UsageError(f"{names}: these belong to a task, but data.path is given")
     return _from_path(Path(data.path), data)
+
+
+def pairs_of(path: Path, split: str, codec: Codec) -> Pairs:
+    """Return rows encoded with the codec of a model that is trained already.
+
+    Args:
+        path: a folder with ``split``.tsv, or a file, of which every row is taken.
+        split: train, val or test.
+        codec: of the model; a symbol it does not know becomes UNK.
+
+    Raises:
+        DataError: there is no such file, or it is not made of pairs.
+    """
+    file = path / f"{split}.tsv" if path.is_dir() else path
+    return encode_pairs(parse_pairs(read_bytes(file), file), codec)
 
 
 def _from_path(path: Path, data: DataConfig) -> Corpus:

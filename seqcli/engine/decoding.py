@@ -18,9 +18,7 @@ NEVER = (PAD, BOS, UNK)  # ids that are not answers
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One answer: ids without BOS and EOS, the log-probability with EOS, and the rank score.
-
-    """
+    """One answer: ids without BOS and EOS, the log-probability with EOS, and the rank score."""
 
     ids: list[int]
     log_probability: float

@@ -71,7 +71,9 @@ class Trainer:
         self.model, self.corpus, self.limits = model, corpus, limits
         self.settings, self.save, self.stop = config.train, save, stop or StopRequest()
         self.weights = [p for p in model.parameters() if p.requires_grad]
-        self.stream = BatchStream(corpus.splits["train"], self.settings.batch_size, self.settings.seed)
+        self.stream = BatchStream(
+            corpus.splits["train"], self.settings.batch_size, self.settings.seed
+        )
         self.steps = len(self.stream) * self.settings.epochs
         make = registry.resolve("optimiser", self.settings.optimiser, registry.OPTIMISERS)
         self.optimiser = make(self.weights, self.settings)
@@ -117,7 +119,7 @@ class Trainer:
 
         def one_step() -> None:
             with torch.random.fork_rng(devices=[]):
-                self._loss(data, 1.0)[0].backward()
+                _backward(self._loss(data, 1.0)[0])
             self.optimiser.zero_grad(set_to_none=True)
 
         return one_step
@@ -138,7 +140,7 @@ class Trainer:
         rate, ratio = self._rates()
         optimisation.set_learning_rate(self.optimiser, rate)
         objective, plain = self._loss(data, ratio)
-        (objective / data.tokens).backward()
+        _backward(objective / data.tokens)
         norm = optimisation.clip(self.weights, self.settings.clip)
         loss = plain.item()
         if not (math.isfinite(loss) and math.isfinite(norm.item())):
@@ -162,7 +164,9 @@ class Trainer:
         """Return the sum to minimise and the plain sum of nats."""
         with self._precision():
             inputs = (data.source, data.source_lengths, data.target_in)
-            logits = self.model(*inputs) if ratio >= 1 else mixed_forward(self.model, *inputs, ratio)
+            logits = (
+                self.model(*inputs) if ratio >= 1 else mixed_forward(self.model, *inputs, ratio)
+            )
         return cross_entropy(logits, data.target_out, self.settings.label_smoothing)
 
     def _precision(self) -> AbstractContextManager[object]:
@@ -308,6 +312,10 @@ class Trainer:
         history, best = self.progress.history, self.progress.best_epoch
         scores = history[best - 1] if best else {}
         return Finished(len(history), best, scores, reason, seconds, tuple(history))
+
+
+def _backward(loss: Tensor) -> None:
+    loss.backward()  # type: ignore[no-untyped-call]
 
 
 def _ignore(event: Event) -> None:

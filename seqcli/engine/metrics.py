@@ -44,13 +44,15 @@ def correct_tokens(outcome: Outcome) -> Index:
     width = int(max(outcome.truths.lengths.max(initial=0), 1))
     truths, predictions = (_grid(rows, width) for rows in (outcome.truths, outcome.predictions))
     same = (truths == predictions) & (truths != PAD) & (truths != UNK)
-    return same.sum(1).astype(np.int64)  # (N,)
+    counts: Index = same.sum(1).astype(np.int64)  # (N,)
+    return counts
 
 
 def correct_rows(outcome: Outcome) -> NDArray[np.bool_]:
     """Return (N,), True where the prediction is the truth from beginning to end."""
     lengths = outcome.truths.lengths
-    return (correct_tokens(outcome) == lengths) & (lengths == outcome.predictions.lengths)
+    right: NDArray[np.bool_] = correct_tokens(outcome) == lengths
+    return right & (lengths == outcome.predictions.lengths)
 
 
 def edit_distances(outcome: Outcome) -> Index:

@@ -39,7 +39,7 @@ class Progress:
 
 def capture(progress: Progress, optimiser: Optimizer, schedule: Constant) -> dict[str, Any]:
     """Gather the state of a run; the weights are kept apart."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {
         "progress": asdict(progress),
         "optimiser": optimiser.state_dict(),

@@ -36,7 +36,8 @@ def mixed_forward(
     with chance ``ratio`` and else the likeliest of the position before."""
     state = model.start(source, source_lengths)
     coins = torch.rand(target_in.shape).to(target_in.device) < ratio  # (B, T)
-    token, outputs = target_in[:, 0], []
+    token = target_in[:, 0]
+    outputs: list[Tensor] = []
     for t in range(target_in.shape[1]):
         if t > 0:
             truth = coins[:, t] | (target_in[:, t] == PAD)  # (B,)

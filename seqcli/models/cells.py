@@ -6,6 +6,7 @@ cell must define; the built-in ones also name PyTorch's fused layer, which compu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
 import torch
@@ -26,7 +27,7 @@ class Cell:
 
     gates: ClassVar[int]
     states: ClassVar[int] = 1
-    fused: ClassVar[type[nn.RNNBase] | None] = None
+    fused: ClassVar[Callable[..., nn.RNNBase] | None] = None
 
     def __init__(self, activation: str = "tanh") -> None:
         self.activation = activation
@@ -83,8 +84,8 @@ class GRUCell(Cell):
         """See `Cell.combine`; gates in the order reset, update, new."""
         (hidden,) = state
         sizes = [2 * hidden.shape[1], hidden.shape[1]]
-        input_gates, input_new = inputs.split(sizes, 1)  # (B, 2H), (B, H)
-        recurrent_gates, recurrent_new = recurrent.split(sizes, 1)  # (B, 2H), (B, H)
+        input_gates, input_new = torch.split(inputs, sizes, 1)  # (B, 2H), (B, H)
+        recurrent_gates, recurrent_new = torch.split(recurrent, sizes, 1)  # (B, 2H), (B, H)
         reset, update = torch.sigmoid(input_gates + recurrent_gates).chunk(2, 1)  # (B, H) each
         new = torch.tanh(torch.addcmul(input_new, reset, recurrent_new))  # (B, H)
         return (torch.lerp(new, hidden, update),)

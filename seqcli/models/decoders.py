@@ -147,9 +147,12 @@ class BahdanauDecoder(nn.Module):
         bias = torch.cat([self.from_state.bias, self.attention.query.bias])  # (G + A,)
         outputs, weights = [], []
         for step in inputs.unbind(1):
-            recurrent, query = F.linear(state[0], weight, bias).split(split, 1)  # (B, G), (B, A)
+            products = F.linear(state[0], weight, bias)  # (B, G + A)
+            recurrent, query = torch.split(products, split, 1)  # (B, G), (B, A)
             looked = self.attention.weights(query, keys, hidden)[:, None]  # (B, 1, S)
-            state = self.cell.combine(torch.baddbmm(step[:, None], looked, gates)[:, 0], recurrent, state)
+            state = self.cell.combine(
+                torch.baddbmm(step[:, None], looked, gates)[:, 0], recurrent, state
+            )
             outputs.append(state[0])
             weights.append(looked)
         return torch.stack(outputs, dim=1), torch.cat(weights, dim=1), state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqcli import registry
 from seqcli.config import ModelConfig
@@ -76,7 +76,7 @@ def _decoder(
     if config.attention == "none":
         return PlainDecoder(*sizes)
     scorer = registry.resolve("attention", config.attention, registry.ATTENTIONS)
-    attention: nn.Module = scorer(config.hidden, directions)
+    attention = scorer(config.hidden, directions)
     if scorer.inside:
         return BahdanauDecoder(*sizes, attention, directions)
     return LuongDecoder(*sizes, attention)

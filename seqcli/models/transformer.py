@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,9 @@ class MultiHeadAttention(nn.Module):
 
     def split(self, states: Tensor) -> Tensor:
         """Turn (B, T, H) into (B, N, T, H / N)."""
-        return states.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, N, T, H / N)
+        batch, size, width = states.shape
+        heads = states.view(batch, size, self.heads, width // self.heads)
+        return heads.transpose(1, 2)  # (B, N, T, H / N)
 
     def keys_values(self, states: Tensor) -> KeysValues:
         """Project states (B, S, H) to keys and values."""
@@ -141,6 +143,13 @@ class Layer(nn.Module):
         return positions.turned(query, start), positions.turned(keys, start), values
 
 
+class Layers(nn.ModuleList):
+    """A list of layers, typed as such."""
+
+    def __iter__(self) -> Iterator[Layer]:
+        return super().__iter__()  # type: ignore[return-value]
+
+
 class Transformer(Model):
     """Encoder and decoder with keys and values cached in `step`.
 
@@ -162,10 +171,10 @@ class Transformer(Model):
         self.source_positions = kind(width, width // config.heads, longest)
         self.target_positions = kind(width, width // config.heads, longest)
         self.dropout = Dropout(config.dropout)
-        self.encoder = nn.ModuleList(
+        self.encoder = Layers(
             Layer(config, self.source_positions, decodes=False) for _ in range(config.layers)
         )
-        self.decoder = nn.ModuleList(
+        self.decoder = Layers(
             Layer(config, self.target_positions, decodes=True) for _ in range(config.layers)
         )
         last = nn.LayerNorm if config.norm == "pre" else nn.Identity

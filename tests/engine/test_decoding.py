@@ -15,7 +15,10 @@ from seqcli.engine.decoding import attention_weights, greedy, log_probabilities
 from seqcli.models.build import build
 from seqcli.models.contract import Model, State
 
-SOURCE, LENGTHS = torch.randint(4, 9, (6, 4), generator=torch.manual_seed(0)), torch.tensor([4, 4, 3, 2, 4, 1])
+SOURCE, LENGTHS = (
+    torch.randint(4, 9, (6, 4), generator=torch.manual_seed(0)),
+    torch.tensor([4, 4, 3, 2, 4, 1]),
+)
 SYMBOLS = (4, 5, 6)  # of the target
 
 
@@ -48,7 +51,10 @@ def test_a_wide_beam_finds_the_very_best_answers(cell: str, penalty: float) -> N
     found = beam_search(model, SOURCE, LENGTHS, limit, 40, penalty, nbest=5)
     for row in range(3):
         ranked = sorted(
-            ((score(model, row, ids) / (len(ids) + 1) ** penalty, ids) for ids in every_answer(limit)),
+            (
+                (score(model, row, ids) / (len(ids) + 1) ** penalty, ids)
+                for ids in every_answer(limit)
+            ),
             reverse=True,
         )
         assert [tuple(best.ids) for best in found[row]] == [ids for _, ids in ranked[:5]]
@@ -64,7 +70,9 @@ def test_greedy_takes_the_likeliest_symbol_at_each_step(seed: int) -> None:
         ids: list[int] = []
         length = LENGTHS[row : row + 1]
         while len(ids) < limit:
-            logits = model(SOURCE[row : row + 1, : int(length)], length, torch.tensor([[BOS, *ids]]))
+            logits = model(
+                SOURCE[row : row + 1, : int(length)], length, torch.tensor([[BOS, *ids]])
+            )
             symbol = int(log_probabilities(logits[:, -1].detach().clone()).argmax())
             if symbol == EOS:
                 break
@@ -80,7 +88,9 @@ def test_each_source_is_searched_as_if_it_were_alone(width: int) -> None:
     together = beam_search(model, SOURCE, LENGTHS, 6, width, nbest=width)
     for row in range(len(SOURCE)):
         length = LENGTHS[row : row + 1]
-        (alone,) = beam_search(model, SOURCE[row : row + 1, : int(length)], length, 6, width, nbest=width)
+        (alone,) = beam_search(
+            model, SOURCE[row : row + 1, : int(length)], length, 6, width, nbest=width
+        )
         assert [best.ids for best in alone] == [best.ids for best in together[row]]
 
 

@@ -76,12 +76,21 @@ def test_bahdanau_decoder_is_the_textbook_one() -> None:
     hidden, context, embedding = 4, 8, 3
     attention = AdditiveAttention(hidden, 2)
     decoder = BahdanauDecoder(9, embedding, hidden, GRUCell(), 1, 0.0, attention, 2).eval()
-    memory, tokens, state = torch.randn(2, 5, context), torch.randint(4, 9, (2, 3)), torch.randn(2, hidden)
+    memory, tokens, state = (
+        torch.randn(2, 5, context),
+        torch.randint(4, 9, (2, 3)),
+        torch.randn(2, hidden),
+    )
     logits, _, weights = decoder(tokens, decoder.prepare(memory, None), (state[None],))
     cell = torch.nn.GRUCell(embedding + context, hidden)
-    cell.weight_ih.data = torch.cat([decoder.from_input.weight, decoder.from_context.weight], 1).data
+    cell.weight_ih.data = torch.cat(
+        [decoder.from_input.weight, decoder.from_context.weight], 1
+    ).data
     cell.weight_hh.data = decoder.from_state.weight.data
-    cell.bias_ih.data, cell.bias_hh.data = decoder.from_input.bias.data, decoder.from_state.bias.data
+    cell.bias_ih.data, cell.bias_hh.data = (
+        decoder.from_input.bias.data,
+        decoder.from_state.bias.data,
+    )
     for row in range(2):
         now = state[row]
         for t in range(3):
