@@ -13,9 +13,10 @@ import yaml
 from seqcli.data.atomic_folder import replacing_folder
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, Tokens
 from seqcli.data.overlap import overlaps, repeats, row_hashes
-from seqcli.data.pairs_file import PairWriter, parse_pairs, read_bytes
+from seqcli.data.pairs_file import parse_pairs, read_bytes
 from seqcli.data.ragged import Index
-from seqcli.data.task_corpus import asked, provenance, repeat_notes, task_codec, task_floors
+from seqcli.data.symbol_rows import PairReader, PairWriter
+from seqcli.data.task_corpus import as_ids, asked, provenance, repeat_notes, task_codec, task_floors
 from seqcli.data.text_corpus import encode_pairs, longest, text_corpus
 from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError
@@ -179,6 +180,10 @@ def _checked(file: Path, digest: str, codec: Codec) -> Pairs:
     raw = read_bytes(file)
     if sha256(raw).hexdigest() != digest:
         raise DataError(f"{file} was changed since gen-data wrote it", _AGAIN)
+    assert codec.source is not None
+    found = PairReader(codec.source.symbols, codec.target.symbols).rows(raw)
+    if found is not None:
+        return Pairs(as_ids(found[1]), as_ids(found[0]))
     pairs = encode_pairs(parse_pairs(raw, file), codec)
     if any(side is not None and UNK in side.tokens for side in (pairs.sources, pairs.targets)):
         raise DataError(f"{file} holds symbols that {META} does not name", _AGAIN)

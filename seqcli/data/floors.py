@@ -9,11 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from seqcli.data.ragged import Ragged
+from seqcli.data.ragged import Ids, Index, Ragged
 
 Scores = dict[str, float]
-
-LEARN_ROWS = 100_000  # more would not change which symbol is the most frequent
 
 
 def measure(
@@ -22,7 +20,7 @@ def measure(
     """Return the scores of chance, of the majority and of other guesses, by name.
 
     Args:
-        train: targets to learn the majority from (its first 100,000 rows).
+        train: targets to learn the majority from.
         reference: the targets to score on.
         symbols: number of target symbols.
         guesses: more guesses for the reference, by name.
@@ -38,15 +36,21 @@ def chance(reference: Ragged, symbols: int) -> Scores:
 
 
 def majority(train: Ragged, reference: Ragged) -> Scores:
-    """Return the score of the most frequent symbol at each place, knowing the lengths.
+    """Return the score of the most frequent symbol at each place of rows of each length.
 
-    Places beyond any in train are given train's most frequent symbol.
+    It looks at the length of the reference and at nothing else. Where train has no row of that
+    length, the most frequent symbol at that place in any row stands in, then the one of all.
     """
-    longest = int(reference.lengths.max(initial=0))
-    best = _most_frequent(train, longest)
-    offsets = reference.offsets
-    places = np.arange(offsets[-1]) - np.repeat(offsets[:-1], reference.lengths)
-    return score(Ragged(best[places], offsets), reference)
+    longest = int(max(train.lengths.max(initial=0), reference.lengths.max(initial=0)))
+    known, places = _places(train), _places(reference)
+    guess = np.full(len(places), np.bincount(train.tokens).argmax(), np.int32)
+    for block in (0, longest):  # places alone, then (length, place) over them
+        cells = known + block * np.repeat(train.lengths, train.lengths)
+        found, symbols = _modes(cells, train.tokens)
+        wanted = places + block * np.repeat(reference.lengths, reference.lengths)
+        where = np.searchsorted(found, wanted).clip(max=len(found) - 1)
+        guess = np.where(found[where] == wanted, symbols[where], guess)
+    return score(Ragged(guess, reference.offsets), reference)
 
 
 def score(guess: Ragged, reference: Ragged) -> Scores:
@@ -57,7 +61,7 @@ def score(guess: Ragged, reference: Ragged) -> Scores:
         sequence_accuracy, the share of rows guessed right as a whole, length included.
     """
     lengths = reference.lengths
-    places = np.arange(len(reference.tokens)) - np.repeat(reference.offsets[:-1], lengths)
+    places = _places(reference)
     there = places < np.repeat(guess.lengths, lengths)
     where = np.where(there, np.repeat(guess.offsets[:-1], lengths) + places, -1)
     right = there & (np.append(guess.tokens, -1)[where] == reference.tokens)
@@ -70,15 +74,18 @@ def score(guess: Ragged, reference: Ragged) -> Scores:
     }
 
 
-def _most_frequent(train: Ragged, longest: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    """Return train's most frequent symbol at each place (T,)."""
-    offsets = train.offsets[: LEARN_ROWS + 1]
-    starts, lengths = offsets[:-1], np.diff(offsets)
-    order = np.argsort(-lengths, kind="stable")
-    starts, reaching = starts[order], np.searchsorted(np.sort(lengths), np.arange(longest), "right")
-    best = np.full(longest, np.bincount(train.tokens[: offsets[-1]]).argmax(), np.int32)  # (T,)
-    for place, shorter in enumerate(reaching):
-        symbols = train.tokens[starts[: len(starts) - shorter] + place]
-        if symbols.size:
-            best[place] = np.bincount(symbols).argmax()
-    return best
+def _places(rows: Ragged) -> Index:
+    """Return where in its row each token stands."""
+    return np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], rows.lengths)
+
+
+def _modes(cells: Index, symbols: Ids) -> tuple[Index, Ids]:
+    """Return the cells that occur, in order, and the most frequent symbol in each."""
+    width = int(symbols.max()) + 1
+    codes = np.sort(cells * width + symbols)
+    firsts = np.flatnonzero(np.diff(codes, prepend=-1))
+    counts = np.diff(firsts, append=len(codes))
+    found, symbol = np.divmod(codes[firsts], width)
+    order = np.lexsort((-symbol, counts, found))  # the best of each cell comes last
+    last = order[np.diff(found, append=-1) != 0]
+    return found[last], symbol[last].astype(np.int32)

@@ -7,12 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from seqcli.data.ragged import Ragged
 from seqcli.errors import DataError
-
-_BLOCK = 1 << 18  # bytes packed at a time, in the cache
 
 
 @dataclass(frozen=True)
@@ -96,37 +91,3 @@ def _what_is_wrong(row: Sequence[str]) -> str:
     if len(row) != 2:
         return f"expected 2 tab-separated columns, found {len(row)}"
     return f"the {'target' if _filled(row[:1]) else 'source'} is empty"
-
-
-class PairWriter:
-    """Turns rows of symbol indices into lines such as ``3 1 4<TAB>4 1 3``, many at once.
-
-    Each symbol is looked up, with the separator that follows it, in a table of bytes padded with
-    NULs, and the NULs are left out of the result.
-
-    Args:
-        sources: the source alphabet.
-        targets: the target alphabet.
-    """
-
-    def __init__(self, sources: Sequence[str], targets: Sequence[str]) -> None:
-        columns = [(sources, " "), (sources, "\t"), (targets, " "), (targets, "\n")]
-        texts = [(symbol + after).encode() for symbols, after in columns for symbol in symbols]
-        width = max(2, 1 << (max(map(len, texts)) - 1).bit_length())
-        table = np.array(texts, f"S{width}")  # (2 * V_source + 2 * V_target,)
-        self._table = table.view(f"u{width}" if width <= 8 else f"V{width}")
-        self._source_symbols, self._target_symbols = len(sources), len(targets)
-
-    def lines(self, sources: Ragged, targets: Ragged) -> bytes:
-        """Return the lines of N rows, none of them empty, end to end."""
-        starts = sources.offsets + targets.offsets  # (N + 1,) in the interleaved rows
-        codes = np.empty(starts[-1], np.int64)
-        before = np.repeat(targets.offsets[:-1], sources.lengths)
-        codes[np.arange(len(before)) + before] = sources.tokens
-        before = np.repeat(sources.offsets[1:], targets.lengths)
-        codes[np.arange(len(before)) + before] = targets.tokens + 2 * self._source_symbols
-        codes[starts[:-1] + sources.lengths - 1] += self._source_symbols
-        codes[starts[1:] - 1] += self._target_symbols
-        padded = self._table.take(codes).view(np.uint8)
-        blocks = (padded[first : first + _BLOCK] for first in range(0, len(padded), _BLOCK))
-        return b"".join(np.compress(block != 0, block) for block in blocks)

@@ -56,7 +56,7 @@ class Ragged:
         return Ragged(self.tokens[np.repeat(self.offsets[rows], lengths) + within], offsets)
 
     def padded(self, rows: NDArray[np.integer], fill: int) -> tuple[Index, Index]:
-        """Return the given rows as a (B, L) int64 array filled up with ``fill``, and lengths (B,)."""
+        """Return the given rows as (B, L) int64, filled up with ``fill``, and lengths (B,)."""
         lengths = self.lengths[rows]
         columns = np.arange(lengths.max(initial=0))
         inside = columns < lengths[:, None]  # (B, L)

@@ -16,6 +16,8 @@ from seqcli.data.vocabulary import SPECIALS, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, options
 
+_LEARN_ROWS = 20_000  # of train: more would not change which symbols are the most frequent
+
 
 def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
     """Return the first ``sizes[split]`` rows of each split of a task.
@@ -26,7 +28,9 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
     rows = {split: first_rows(task, seed, split, size) for split, size in asked(sizes).items()}
     hashes = {split: row_hashes(part.sources) for split, part in rows.items()}
     codec = task_codec(task.source_symbols(), task.target_symbols())
-    splits = {split: Pairs(_ids(part.targets), _ids(part.sources)) for split, part in rows.items()}
+    splits = {
+        split: Pairs(as_ids(part.targets), as_ids(part.sources)) for split, part in rows.items()
+    }
     about = {**provenance(task, sizes, seed), "overlap": overlaps(hashes), **longest(splits)}
     notes = repeat_notes(repeats(hashes), sizes)
     return Corpus(task.name, codec, splits, task_floors(task, sizes, seed), about, notes)
@@ -69,7 +73,7 @@ def task_codec(sources: tuple[str, ...], targets: tuple[str, ...]) -> Codec:
 def task_floors(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, floors.Scores]:
     """Return the scores of chance, majority and the task's heuristics, on test if there is one."""
     split = scored_split(asked(sizes))
-    train = first_rows(task, seed, "train", min(sizes["train"], floors.LEARN_ROWS))
+    train = first_rows(task, seed, "train", min(sizes["train"], _LEARN_ROWS))
     scored = first_rows(task, seed, split, sizes[split])
     guesses = task.heuristics(scored.sources, scored.targets.lengths)
     return floors.measure(train.targets, scored.targets, len(task.target_symbols()), guesses)
@@ -84,6 +88,6 @@ def repeat_notes(repeated: Mapping[str, int], sizes: Mapping[str, int]) -> tuple
     )
 
 
-def _ids(rows: Ragged) -> Ragged:
+def as_ids(rows: Ragged) -> Ragged:
     """Return indices into an alphabet as ids of its vocabulary."""
     return Ragged(rows.tokens + np.int32(len(SPECIALS)), rows.offsets)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
-from itertools import chain, combinations
+from itertools import combinations
 
 import numpy as np
 
@@ -16,10 +17,13 @@ from seqcli.data.vocabulary import SPECIALS, UNK, Vocabulary
 
 def encode(texts: Sequence[str], tokens: Tokens, vocabulary: Vocabulary) -> Ragged:
     """Return the ids of each text; a symbol the vocabulary does not know becomes UNK."""
-    rows = [tokens.split(text) for text in texts]
     known = vocabulary.ids
-    ids = np.array([known.get(symbol, UNK) for symbol in chain.from_iterable(rows)], np.int32)
-    return Ragged(ids, offsets_of([len(row) for row in rows]))
+    ids, lengths = array("i"), []
+    for text in texts:
+        row = tokens.split(text)
+        ids.extend([known.get(symbol, UNK) for symbol in row])
+        lengths.append(len(row))
+    return Ragged(np.array(ids, np.int32), offsets_of(lengths))
 
 
 def text_corpus(

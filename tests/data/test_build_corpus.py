@@ -1,0 +1,126 @@
+"""One corpus from a task, a folder or a file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqcli import registry
+from seqcli.config.sections import DataConfig
+from seqcli.data.build import corpus
+from seqcli.data.dataset_folder import write_folder
+from seqcli.data.vocabulary import UNK
+from seqcli.errors import DataError, UsageError
+from seqcli.tasks.base import make
+
+
+@pytest.mark.parametrize("name", registry.TASKS)
+def test_a_task_and_its_folder_give_the_same_corpus(name: str, tmp_path: Path) -> None:
+    options = {"length": "8:11"}
+    sizes = {"train": 500, "val": 60, "test": 70}
+    streamed = corpus(DataConfig(task=name, **sizes, seed=3), options)
+    write_folder(make(name, options), tmp_path / "data", sizes, seed=3)
+    stored = corpus(DataConfig(path=str(tmp_path / "data")), {})
+    for one, other in ((streamed, stored), (stored, streamed)):
+        for split, pairs in one.splits.items():
+            twin = other.splits[split]
+            assert pairs.sources is not None
+            assert twin.sources is not None
+            assert np.array_equal(pairs.sources.tokens, twin.sources.tokens)
+            assert np.array_equal(pairs.sources.offsets, twin.sources.offsets)
+            assert np.array_equal(pairs.targets.tokens, twin.targets.tokens)
+            assert np.array_equal(pairs.targets.offsets, twin.targets.offsets)
+            assert pairs.targets.tokens.dtype == np.int32
+    for part in ("name", "codec", "floors", "about", "notes"):
+        assert getattr(streamed, part) == getattr(stored, part)
+
+
+def test_a_task_says_where_it_is_from() -> None:
+    made = corpus(DataConfig(task="reverse", train=50, val=10, test=0), {"length": "4:7"})
+    assert made.name == "reverse"
+    assert made.about == {
+        "task": "reverse",
+        "version": 1,
+        "options": {"length": "4:7", "vocab": 20},
+        "seed": 0,
+        "sizes": {"train": 50, "val": 10},
+        "overlap": {"train-val": 0},
+        "max_source": 7,
+        "max_target": 7,
+    }
+    row = made.splits["train"]
+    assert row.sources is not None
+    source, target = row.sources[0].tolist(), row.targets[0].tolist()
+    text = made.codec.source_text(source)
+    assert text.split()[::-1] == made.codec.target_text(target).split()
+    assert min(source) >= 4  # specials lie apart
+
+
+def test_few_distinct_rows_are_noted() -> None:
+    made = corpus(DataConfig(task="copy", train=100, val=5, test=5), {"vocab": 3, "length": 4})
+    assert made.notes == (
+        "train: only 12 of the 100 sources are distinct",
+        "val: only 2 of the 5 sources are distinct",
+        "test: only 2 of the 5 sources are distinct",
+    )
+    assert made.about["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}
+
+
+def test_a_file_is_split_by_source_and_learns_its_symbols_on_train(tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    rows = [f"w{number}é\tP{number} p\n" for number in range(200)]
+    path.write_text("".join(rows), encoding="utf-8")
+    made = corpus(DataConfig(path=str(path), target_tokens="words"), {})
+    assert made.name == "words"
+    assert sum(len(pairs) for pairs in made.splits.values()) == 200
+    assert made.codec.source is not None
+    assert made.codec.source.symbols == tuple("0123456789wé")
+    train = made.splits["train"]
+    assert len(made.codec.target.symbols) == len(train) + 1
+    assert (train.targets.lengths == 2).all()
+    assert (made.splits["test"].targets.tokens == UNK).sum() == len(made.splits["test"])
+    assert f"test: {len(made.splits['test'])} symbols of the targets" in made.notes[1]
+    assert made.about["path"] == str(path)
+    assert len(str(made.about["sha256"])) == 64
+    assert made.about["max_source"] == 5
+    assert made.floors["majority"]["token_accuracy"] == 0.5
+
+
+def test_texts_come_back_from_ids(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("hæ hó\th ai\nh\tai\n" * 3, encoding="utf-8")
+    made = corpus(DataConfig(path=str(path), target_tokens="words"), {})
+    texts = {
+        (made.codec.source_text(pairs.sources[row]), made.codec.target_text(pairs.targets[row]))
+        for pairs in (made.splits["train"],)
+        for row in range(len(pairs))
+        if pairs.sources is not None
+    }
+    assert texts <= {("hæ hó", "h ai"), ("h", "ai")}
+    assert made.notes[0] == "no test split: there are only 2 distinct sources"
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message", "hint"),
+    [
+        (DataConfig(), {}, "there is no data", "--task NAME or --data PATH"),
+        (DataConfig(task="copy", path="x"), {}, "a task and a path are both given", "either"),
+        (DataConfig(task="revers"), {}, "no task is called 'revers'", "did you mean reverse?"),
+        (DataConfig(task="copy"), {"lenght": 3}, "no option of task copy", "did you mean length?"),
+        (DataConfig(path="x.tsv"), {"length": 3}, r"task\.length: these belong to a task", ""),
+    ],
+)
+def test_wrong_settings_are_named(
+    data: DataConfig, options: dict[str, object], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        corpus(data, options)
+    assert hint in caught.value.hint
+
+
+def test_a_missing_path_is_named() -> None:
+    with pytest.raises(DataError, match=r"nowhere/pairs\.tsv does not exist"):
+        corpus(DataConfig(path="nowhere/pairs.tsv"), {})
+    with pytest.raises(DataError) as caught:
+        corpus(DataConfig(path="reverse"), {})
+    assert caught.value.hint == "for the task write --task reverse"
