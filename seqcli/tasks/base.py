@@ -80,21 +80,21 @@ def options(task: Task) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
-def parse_range(option: str, text: str, least: int = 1) -> tuple[int, int]:
+def parse_range(option: str, text: str, least: int = 1, most: int = 10_000) -> tuple[int, int]:
     """Read ``"5:20"`` as (5, 20) and ``"16"`` as (16, 16).
 
     Raises:
-        UsageError: not of that form, the wrong way round, or below ``least``.
+        UsageError: not of that form, the wrong way round, or not within least .. most.
     """
     found = re.fullmatch(r"([0-9]{1,9})(?::([0-9]{1,9}))?", text.strip())
     if not found:
         raise UsageError(f"task.{option} cannot be {text!r}", "write a number, or a range as 5:20")
     low = int(found[1])
     high = int(found[2] or low)
-    if low < least:
-        raise UsageError(f"task.{option} cannot be {text!r}", f"the least is {least}")
     if high < low:
         raise UsageError(f"task.{option} cannot be {text!r}", f"did you mean {high}:{low}?")
+    if low < least or high > most:
+        raise UsageError(f"task.{option} cannot be {text!r}", f"choose from {least} to {most}")
     return low, high
 
 

@@ -72,8 +72,6 @@ class Patterns(Task):
             raise UsageError("task.kinds must name one kind or more, each once")
         check_between("horizon", self.horizon, 1, 1000)
         shape = self._shape()
-        if shape.greatest_period > LONGEST_PERIOD:
-            raise UsageError(f"task.period cannot go above {LONGEST_PERIOD}")
         if "periodic" in self.kinds and shape.shortest < 2 * shape.least_period:
             raise UsageError(
                 f"{shape.shortest} symbols do not show two periods of {shape.least_period}",
@@ -109,7 +107,7 @@ class Patterns(Task):
 
     def _shape(self) -> Shape:
         lengths = parse_range("length", self.length, LEAST_LENGTH)
-        return Shape(*lengths, *parse_range("period", self.period, 2))
+        return Shape(*lengths, *parse_range("period", self.period, 2, LONGEST_PERIOD))
 
     def _kinds_of(self, split: str) -> list[str]:
         """Return the kinds of which the split owns a sequence."""

@@ -164,7 +164,11 @@ def _redirections(space: SequenceSpace, split: str) -> tuple[Index, Index, Index
             f"there are only {space.distinct()} distinct rows, too few for a {split} split",
             "ask for longer rows or a larger vocabulary",
         )
-    nearest = [min((abs(own - length), -own, own) for own in owned)[-1] for length in lengths]
+    there = set(owned)
+    nearest = [
+        length if length in there else min((abs(own - length), -own, own) for own in owned)[-1]
+        for length in lengths
+    ]
     sharing, position = Counter(nearest), []
     seen: Counter[int] = Counter()
     for to in nearest:

@@ -131,6 +131,11 @@ def test_a_row_hangs_on_its_index_alone(index: list[int], split: str) -> None:
         assert whole[place].tolist() == alone[0].tolist()
 
 
+def test_many_lengths_are_quickly_sent() -> None:
+    lengths = {len(row) for row in drawn(SequenceSpace(2, 1, 3000), "test", 100)}
+    assert len(lengths) > 90
+
+
 def test_a_space_too_small_for_a_split_says_how_small_it_is() -> None:
     space = SequenceSpace(1, 5, 6)
     assert sorted(drawn(space, "train", 2)) == [(0,) * 5, (0,) * 6]
