@@ -122,7 +122,7 @@ def existing(folder: Path) -> RunPaths:
         name = Path((folder / _OUT).read_text("utf-8").strip()).name
     except (OSError, UnicodeDecodeError):
         return RunPaths(folder)
-    return RunPaths(folder, folder.parent / name if name else None)
+    return RunPaths(folder, folder.parent / name if name.endswith(".pt") else None)
 
 
 def find_run(path: Path, root: Path = ROOT) -> RunPaths:

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqcli.checkpoints import lock
+from seqcli.checkpoints.lock import hold
+from seqcli.errors import UsageError
+
+HOLDER = (
+    "import sys; from pathlib import Path; from seqcli.checkpoints.lock import hold\n"
+    "with hold(Path(sys.argv[1])):\n"
+    "    print('held', flush=True); sys.stdin.read()"
+)
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / ".lock")]
+    root = Path(__file__).parents[2]
+    pipe: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=root, **pipe) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture(params=["flock", "no fcntl", "a disk without locks"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if request.param == "no fcntl":
+        monkeypatch.setattr(lock, "fcntl", None)
+    if request.param == "a disk without locks":
+        monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    return str(request.param)
+
+
+def test_a_second_process_is_refused_by_its_id(
+    system: str, holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(UsageError, match=f"in use by process {holder.pid}"),
+        hold(tmp_path / ".lock"),
+    ):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(
+    system: str, holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    holder.kill()
+    holder.wait()
+    with hold(tmp_path / ".lock"):
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_a_lock_given_back_is_free(system: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        with hold(tmp_path / ".lock"):
+            pass
+    assert (tmp_path / ".lock").read_text() == ""
+
+
+def test_this_process_cannot_hold_it_twice(tmp_path: Path) -> None:
+    def both() -> None:
+        with hold(tmp_path / ".lock"), hold(tmp_path / ".lock"):
+            raise AssertionError
+
+    with pytest.raises(UsageError, match=f"process {os.getpid()}"):
+        both()
+
+
+def test_an_error_inside_is_handed_on_and_frees_it(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="ours"), hold(tmp_path / ".lock"):
+        raise OSError("ours")
+    with hold(tmp_path / ".lock"):
+        pass
+
+
+def test_nonsense_in_the_file_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_bytes(b"\xff not a number")
+    with hold(tmp_path / ".lock"):
+        pass
