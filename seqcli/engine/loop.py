@@ -69,7 +69,8 @@ class Trainer:
         stop: StopRequest | None = None,
     ) -> None:
         self.model, self.corpus, self.limits = model, corpus, limits
-        self.settings, self.save, self.stop = config.train, save, stop or StopRequest()
+        self.settings, self.save = config.train, save
+        self.stop = StopRequest() if stop is None else stop  # a request not made yet is falsy
         self.weights = [p for p in model.parameters() if p.requires_grad]
         self.stream = BatchStream(
             corpus.splits["train"], self.settings.batch_size, self.settings.seed
@@ -299,11 +300,13 @@ class Trainer:
             return ()
         codec, pairs = self.corpus.codec, self.corpus.splits["val"]
         assert pairs.sources is not None
+        joiner = codec.target_tokens.join(("", ""))
         return tuple(
             Example(
                 codec.source_text(pairs.sources[i].tolist()),
                 codec.target_text(validation.truths[i].tolist()),
                 codec.target_text(validation.predictions[i].tolist()),
+                joiner,
             )
             for i in range(min(EXAMPLES, len(pairs)))
         )
