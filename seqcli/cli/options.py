@@ -110,17 +110,22 @@ Checkpoint = Annotated[
     Path,
     typer.Option("--ckpt", help="A run folder or a checkpoint file.", metavar="PATH"),
 ]
-BatchRows = Annotated[int, typer.Option("--batch-size", help="Rows decoded at once.", metavar="N")]
+BatchRows = Annotated[
+    int, typer.Option("--batch-size", help="Rows decoded at once.", metavar="N", min=1)
+]
 SearchBeam = Annotated[
     int | None,
-    typer.Option("--beam", help="Beam width; 1 is greedy. (default: as trained)", metavar="N"),
+    typer.Option(
+        "--beam", help="Beam width; 1 is greedy. (default as trained)", metavar="N", min=1
+    ),
 ]
 SearchPenalty = Annotated[
     float | None,
     typer.Option(
         "--length-penalty",
-        help="Scores are divided by length to this power. (default: as trained)",
+        help="Scores are divided by length to this power. (default as trained)",
         metavar="X",
+        min=0,
     ),
 ]
 

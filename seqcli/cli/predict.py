@@ -32,7 +32,7 @@ Input = Annotated[
 ]
 NBest = Annotated[
     int,
-    typer.Option("--nbest", help="Answers per line, best first, between tabs.", metavar="N"),
+    typer.Option("--nbest", help="Answers per line, best first, between tabs.", metavar="N", min=1),
 ]
 Scores = Annotated[bool, typer.Option("--scores", help="Put its score behind each answer.")]
 Heat = Annotated[bool, typer.Option("--attention", help="Show on stderr where the model looked.")]

@@ -17,7 +17,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from seqcli import registry
 from seqcli.config.flags import known_otherwise
-from seqcli.errors import Exit, SeqcliError, UsageError
+from seqcli.errors import Exit, SeqcliError, StoppedBySignal, UsageError
+from seqcli.report.console import Out
 
 BUG = "this is a bug in seqcli: please report it with the command and the lines above"
 
@@ -61,6 +62,10 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
     try:
         code = app(args=with_kind_of_attention(argv), prog_name="seqcli", standalone_mode=False)
         return _flushed(code if isinstance(code, int) else Exit.DONE)
+    except StoppedBySignal as stopped:  # asked for, so no error: all is saved
+        with contextlib.suppress(OSError):
+            Out.standard().say(f"{stopped.message}\nnext: {stopped.hint}")
+        return _flushed(stopped.exit_code)
     except SeqcliError as error:
         return _complain(error.message, error.hint, error.exit_code)
     except OSError as error:  # a full disk, a folder that may not be written
@@ -129,12 +134,9 @@ def _stray(error: Any) -> tuple[str, str]:
 
 def _complain(message: str, hint: str, code: int) -> int:
     """Tell an error on stderr and return its exit code."""
-    from seqcli.report.console import Out
-
     with contextlib.suppress(OSError):  # stderr is closed: the exit code must do
         Out.standard().complain(message, hint)
-    _flushed(code)
-    return code
+    return _flushed(code)
 
 
 def _flushed(code: int) -> int:

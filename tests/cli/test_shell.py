@@ -26,6 +26,8 @@ def run(capsys, *words):
         ("train reverse", "train takes options only, not 'reverse'", "did you mean --task rev"),
         ("train --epochs x", "invalid value for '--epochs'", "see seqcli train --help"),
         ("train --lr", "'--lr' requires an argument", "see seqcli"),
+        ("eval --ckpt x --beam 0", "invalid value for '--beam'", "see seqcli eval --help"),
+        ("predict --ckpt x --nbest 0", "invalid value for '--nbest'", "see seqcli predict --help"),
         ("eval", "missing option '--ckpt'", "see seqcli eval --help"),
         ("--verson", "no option is called --verson", "did you mean --version?"),
         ("train --task revers", "'revers'", "did you mean reverse?"),
@@ -54,7 +56,7 @@ def test_a_wrong_word_suggests_the_right_one(capsys, words, message, hint):
     [
         (DataError("a.tsv, line 3: one column", "use two"), 3, "error: a.tsv, line 3: one column"),
         (DivergedError("the loss is nan", ""), 5, "error: the loss is nan"),
-        (StoppedBySignal("stopped", "resume", Exit.SIGTERM), 143, "error: stopped"),
+        (StoppedBySignal("stopped", "resume", Exit.SIGTERM), 143, "stopped\nnext: resume\n"),
         (KeyboardInterrupt(), 130, ""),
         (OSError(28, "No space left on device", "runs/x"), 1, "error: runs/x: no space left"),
         (BrokenPipeError(), 0, ""),
