@@ -107,7 +107,7 @@ def _options() -> argparse.Namespace:
     peers.add_options(parser)
     parser.add_argument("--rows", type=int, default=2000, help="test sources")
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 5])
-    parser.add_argument("--epochs", type=int, default=2, help="of training beforehand")
+    parser.add_argument("--epochs", type=int, default=3, help="of training beforehand")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each contender")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
