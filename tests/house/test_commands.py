@@ -1,5 +1,6 @@
 """Every command and option is told; every example can be typed; the README knows them all."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -31,12 +32,30 @@ def test_every_command_has_help_and_examples(name):
     assert any(f"seqcli {name} " in line + " " for line in COMMANDS[name].examples.splitlines())
 
 
+def parse(line: str) -> None:
+    """Parse the seqcli command in a shell line, without running it."""
+    typed = next(part for part in line.split("|") if "seqcli" in part)
+    _, name, *words = shlex.split(typed, comments=True)
+    command = COMMANDS[name]
+    command.make_context(name, shell.with_kind_of_attention([name, *words])[1:])
+
+
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_every_example_is_a_command_line_that_parses(line):
-    _, name, *words = shlex.split(line.rpartition("| ")[2])
-    command = COMMANDS[name]
-    context = command.make_context(name, shell.with_kind_of_attention([name, *words])[1:])
-    assert context.params
+    parse(line)
+
+
+def readme_lines() -> list[str]:
+    """Return the command lines in the README's blocks that name a command of ours."""
+    blocks = README.read_text("utf-8").split("```")[1::2]
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    ours = re.compile(r"(^|\| )seqcli (?!-)")
+    return [line for line in lines if ours.search(line)]
+
+
+def test_every_command_line_in_the_readme_parses():
+    for line in readme_lines():
+        parse(line)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

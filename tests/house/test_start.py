@@ -16,7 +16,6 @@ LISTING = (
     "finally:\n"
     "    print('loaded:', *sys.modules, file=sys.__stderr__)\n"
 )
-COMPLETION = {"_SEQCLI_COMPLETE": "complete_bash", "COMP_WORDS": "seqcli tr", "COMP_CWORD": "1"}
 
 
 def loaded(*words: str, cwd: object = None, **environment: str) -> tuple[set[str], str]:
@@ -52,9 +51,18 @@ def test_help_and_slips_of_the_keyboard_load_nothing_heavy(words):
     assert not found & (HEAVY | {"numpy"}) - slips
 
 
-def test_completion_loads_nothing_heavy():
-    found, out = loaded(**COMPLETION)
-    assert out.split() == ["train"]
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("seqcli tr", {"train"}),
+        ("seqcli train --cell g", {"gru"}),
+        ("seqcli train --he", {"--heads", "--help"}),
+    ],
+)
+def test_completion_knows_names_and_loads_nothing_heavy(typed, completed):
+    last = str(len(typed.split()) - 1)
+    found, out = loaded(_SEQCLI_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD=last)
+    assert set(out.split()) == completed
     assert not found & (HEAVY | {"numpy"})
 
 
