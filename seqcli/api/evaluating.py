@@ -112,7 +112,7 @@ def _own_rows(loaded: Loaded, split: str) -> tuple[Pairs, Floors]:
 def _other_rows(loaded: Loaded, split: str, path: Path) -> tuple[Pairs, Floors]:
     """Return rows the model has nothing to do with; majority is learnt on its own training rows,
     where those are still there."""
-    pairs = pairs_of(path, split, loaded.codec)
+    pairs, _ = pairs_of(path, split, loaded.codec)
     try:
         corpus = build_corpus(loaded.config.data, loaded.config.task)
     except SeqcliError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from seqcli import registry
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, Tokens
 from seqcli.data.dataset_folder import read_folder
+from seqcli.data.language_corpus import language_corpus
+from seqcli.data.names_file import is_names, parse_names
 from seqcli.data.pairs_file import parse_pairs, read_bytes
 from seqcli.data.split import split_rows
 from seqcli.data.task_corpus import task_corpus
-from seqcli.data.text_corpus import encode_pairs, text_corpus
+from seqcli.data.text_corpus import encode, encode_pairs, text_corpus
 from seqcli.errors import DataError, UsageError
 from seqcli.tasks.base import make
 
@@ -44,8 +46,8 @@ def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
     return _from_path(Path(data.path), data)
 
 
-def pairs_of(path: Path, split: str, codec: Codec) -> Pairs:
-    """Return rows encoded with the codec of a model that is trained already.
+def pairs_of(path: Path, split: str, codec: Codec) -> tuple[Pairs, tuple[str, ...]]:
+    """Return rows encoded with the codec of a model that is trained already, and notes on them.
 
     Args:
         path: a folder with ``split``.tsv, or a file, of which every row is taken.
@@ -53,10 +55,14 @@ def pairs_of(path: Path, split: str, codec: Codec) -> Pairs:
         codec: of the model; a symbol it does not know becomes UNK.
 
     Raises:
-        DataError: there is no such file, or it is not made of pairs.
+        DataError: there is no such file, or it is not made of pairs (of names, where the model
+            takes no sources).
     """
     file = path / f"{split}.tsv" if path.is_dir() else path
-    return encode_pairs(parse_pairs(read_bytes(file), file), codec)
+    if codec.source is not None:
+        return encode_pairs(parse_pairs(read_bytes(file), file), codec), ()
+    names = parse_names(read_bytes(file), file)
+    return Pairs(encode(names.lines, codec.target_tokens, codec.target)), names.notes
 
 
 def _from_path(path: Path, data: DataConfig) -> Corpus:
@@ -68,15 +74,38 @@ def _from_path(path: Path, data: DataConfig) -> Corpus:
 
 
 def _from_file(path: Path, styles: tuple[Tokens, Tokens], seed: int) -> Corpus:
-    """Return the corpus of one file of pairs, split by source."""
+    """Return the corpus of one file: of pairs, split by source, or without any tab of names."""
     raw = read_bytes(path)
+    if is_names(raw):
+        return _from_names(raw, path, styles[1], seed)
     texts = parse_pairs(raw, path)
     rows = split_rows(texts.sources, seed)
     splits = {split: texts.take(part.tolist()) for split, part in rows.items()}
     about = {"path": str(path), "sha256": sha256(raw).hexdigest(), "seed": seed}
-    return text_corpus(path.stem, splits, styles, about, _missing(splits, len(set(texts.sources))))
+    missing = _missing(splits, len(set(texts.sources)), "sources")
+    return text_corpus(path.stem, splits, styles, about, missing)
 
 
-def _missing(splits: Mapping[str, object], distinct: int) -> list[str]:
+def _from_names(raw: bytes, path: Path, tokens: Tokens, seed: int) -> Corpus:
+    """Return the corpus of a file of names; all lines of one name go to one split."""
+    names = parse_names(raw, path)
+    splits = {
+        split: [names.lines[i] for i in rows.tolist()]
+        for split, rows in split_rows(names.lines, seed).items()
+    }
+    distinct = len(set(names.lines))
+    notes = [*names.notes, *_repeats(names.lines, distinct), *_missing(splits, distinct, "names")]
+    about = {"path": str(path), "sha256": sha256(raw).hexdigest(), "seed": seed}
+    return language_corpus(path.stem, splits, tokens, about, notes)
+
+
+def _repeats(lines: Sequence[str], distinct: int) -> list[str]:
+    again = len(lines) - distinct
+    if not again:
+        return []
+    return [f"{again:,} of the {len(lines):,} names repeat another; all of a name are in one split"]
+
+
+def _missing(splits: Mapping[str, object], distinct: int, rows: str) -> list[str]:
     missing = " and no ".join(split for split in SPLITS if split not in splits)
-    return [f"no {missing} split: there are only {distinct} distinct sources"] if missing else []
+    return [f"no {missing} split: there are only {distinct} distinct {rows}"] if missing else []

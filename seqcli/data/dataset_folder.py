@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ import yaml
 
 from seqcli.data.atomic_folder import replacing_folder
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, Tokens
+from seqcli.data.language_corpus import language_corpus
+from seqcli.data.names_file import is_names, parse_names
 from seqcli.data.overlap import overlaps, repeats, row_hashes
 from seqcli.data.pairs_file import parse_pairs, read_bytes
 from seqcli.data.ragged import Index
-from seqcli.data.symbol_rows import PairReader, PairWriter
+from seqcli.data.symbol_rows import PairReader, PairWriter, name_lines
 from seqcli.data.task_corpus import as_ids, asked, provenance, repeat_notes, task_codec, task_floors
-from seqcli.data.text_corpus import encode_pairs, longest, text_corpus
+from seqcli.data.text_corpus import encode, encode_pairs, longest, text_corpus
 from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError
-from seqcli.tasks.base import Task
+from seqcli.tasks.base import Rows, Task
 from seqcli.tasks.hashing import Hashes
 
 META = "meta.yaml"
@@ -61,7 +63,8 @@ def write_folder(
 def read_folder(path: Path, styles: tuple[Tokens, Tokens]) -> Corpus:
     """Return the corpus of a data set written by ``write_folder``, or of plain files.
 
-    Without meta.yaml, train.tsv (and val.tsv, test.tsv where they are) are pairs of one's own.
+    Without meta.yaml, train.tsv (and val.tsv, test.tsv where they are) are pairs of one's own, or
+    names where train.tsv has no tab.
 
     Args:
         path: the folder.
@@ -76,9 +79,29 @@ def read_folder(path: Path, styles: tuple[Tokens, Tokens]) -> Corpus:
     if "train" not in found:
         raise DataError(f"{path} holds no {FILES['train']}", "name a folder made by gen-data")
     raw = {split: read_bytes(file) for split, file in found.items()}
-    texts = {split: parse_pairs(raw[split], file) for split, file in found.items()}
     about = {"path": str(path), "sha256": {FILES[s]: sha256(raw[s]).hexdigest() for s in raw}}
-    return text_corpus(path.absolute().name, texts, styles, about)
+    name = path.absolute().name
+    if is_names(raw["train"]):
+        names = {split: parse_names(raw[split], file) for split, file in found.items()}
+        lines = {split: part.lines for split, part in names.items()}
+        notes = [note for part in names.values() for note in part.notes]
+        return language_corpus(name, lines, styles[1], about, notes)
+    texts = {split: parse_pairs(raw[split], file) for split, file in found.items()}
+    return text_corpus(name, texts, styles, about)
+
+
+def _writer(task: Task) -> Callable[[Rows], bytes]:
+    """Return what turns rows of a task into lines: two columns, or one where there is no source."""
+    sources, targets = task.source_symbols(), task.target_symbols()
+    if sources is None:
+        return lambda rows: name_lines(rows.targets, targets)
+    pairs = PairWriter(sources, targets)
+
+    def lines(rows: Rows) -> bytes:
+        assert rows.sources is not None
+        return pairs.lines(rows.sources, rows.targets)
+
+    return lines
 
 
 class _Written:
@@ -86,9 +109,9 @@ class _Written:
 
     def __init__(self, task: Task, split: str, seed: int) -> None:
         self._task, self._split, self._seed = task, split, seed
-        self._writer = PairWriter(task.source_symbols(), task.target_symbols())
+        self._writer = _writer(task)
         self._hashes: list[Hashes] = []
-        self._lengths: dict[str, list[Index]] = {"source": [], "target": []}
+        self._lengths: dict[str, list[Index]] = {}
         self._digest = sha256()
 
     def write(self, path: Path, size: int) -> None:
@@ -101,10 +124,11 @@ class _Written:
 
     def _lines(self, index: Index) -> bytes:
         rows = self._task.rows(self._seed, self._split, index)
-        self._hashes.append(row_hashes(rows.sources))
-        self._lengths["source"].append(np.bincount(rows.sources.lengths))
-        self._lengths["target"].append(np.bincount(rows.targets.lengths))
-        return self._writer.lines(rows.sources, rows.targets)
+        self._hashes.append(row_hashes(rows.distinct))
+        for side, part in (("source", rows.sources), ("target", rows.targets)):
+            if part is not None:
+                self._lengths.setdefault(side, []).append(np.bincount(part.lengths))
+        return self._writer(rows)
 
     @property
     def sha256(self) -> str:
@@ -135,7 +159,8 @@ def _meta(
     task: Task, sizes: Mapping[str, int], seed: int, written: Mapping[str, _Written]
 ) -> dict[str, Any]:
     hashes = {split: one.hashes for split, one in written.items()}
-    vocabulary = {"source": list(task.source_symbols()), "target": list(task.target_symbols())}
+    sides = {"source": task.source_symbols(), "target": task.target_symbols()}
+    vocabulary = {side: list(symbols) for side, symbols in sides.items() if symbols is not None}
     return {
         **provenance(task, sizes, seed),
         "vocabulary": vocabulary,
@@ -151,12 +176,14 @@ def _read_generated(path: Path) -> Corpus:
     meta = _read_meta(path / META)
     try:
         vocabulary = meta["vocabulary"]
-        codec = task_codec(tuple(vocabulary["source"]), tuple(vocabulary["target"]))
+        sources = tuple(vocabulary["source"]) if "source" in vocabulary else None
+        codec = task_codec(sources, tuple(vocabulary["target"]))
         splits = ["train", *(split for split in SPLITS[1:] if split in meta["sizes"])]
         sizes = {split: int(meta["sizes"][split]) for split in splits}
         digests = {split: str(meta["sha256"][FILES[split]]) for split in splits}
         scores = {name: {**score} for name, score in meta["floors"].items()}
-        notes = repeat_notes(meta["repeats"], sizes)
+        rows = "names" if sources is None else "sources"
+        notes = repeat_notes(meta["repeats"], sizes, rows)
         about = {key: meta[key] for key in _ABOUT}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path / META} is damaged: {error!r}", _AGAIN) from None
@@ -180,11 +207,17 @@ def _checked(file: Path, digest: str, codec: Codec) -> Pairs:
     raw = read_bytes(file)
     if sha256(raw).hexdigest() != digest:
         raise DataError(f"{file} was changed since gen-data wrote it", _AGAIN)
-    assert codec.source is not None
-    found = PairReader(codec.source.symbols, codec.target.symbols).rows(raw)
-    if found is not None:
-        return Pairs(as_ids(found[1]), as_ids(found[0]))
-    pairs = encode_pairs(parse_pairs(raw, file), codec)
+    pairs = _parsed(raw, file, codec)
     if any(side is not None and UNK in side.tokens for side in (pairs.sources, pairs.targets)):
         raise DataError(f"{file} holds symbols that {META} does not name", _AGAIN)
     return pairs
+
+
+def _parsed(raw: bytes, file: Path, codec: Codec) -> Pairs:
+    if codec.source is None:
+        lines = parse_names(raw, file).lines
+        return Pairs(encode(lines, codec.target_tokens, codec.target))
+    found = PairReader(codec.source.symbols, codec.target.symbols).rows(raw)
+    if found is not None:
+        return Pairs(as_ids(found[1]), as_ids(found[0]))
+    return encode_pairs(parse_pairs(raw, file), codec)

@@ -56,7 +56,7 @@ def parse_pairs(raw: bytes, path: Path) -> TextPairs:
     return TextPairs([row[0] for row in rows], [row[1] for row in rows])
 
 
-_HINT = "each line is source, tab, target"
+_HINT = "each line is source, tab, target (a file of names has no tab at all)"
 
 
 def _lines(raw: bytes, path: Path) -> list[str]:

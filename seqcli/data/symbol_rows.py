@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,14 @@ class PairWriter:
         padded = self._table.take(codes).view(np.uint8)
         blocks = (padded[first : first + _BLOCK] for first in range(0, len(padded), _BLOCK))
         return b"".join(np.compress(block != 0, block).tobytes() for block in blocks)
+
+
+def name_lines(rows: Ragged, symbols: Sequence[str]) -> bytes:
+    """Return the lines of N rows of symbol indices, such as ``anna``, end to end."""
+    letters = [symbols[i] for i in rows.tokens.tolist()]
+    ends = rows.offsets.tolist()
+    lines = ["".join(letters[a:b]) for a, b in pairwise(ends)]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 class PairReader:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqcli.data import floors
+from seqcli.data import floors, language_floors
 from seqcli.data.corpus import Codec, Corpus, Pairs, Tokens
 from seqcli.data.overlap import overlaps, repeats, row_hashes
 from seqcli.data.ragged import Ragged
@@ -26,13 +26,11 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
         UsageError: no train rows are asked for, or the task has too few for a split.
     """
     rows = {split: first_rows(task, seed, split, size) for split, size in asked(sizes).items()}
-    hashes = {split: row_hashes(part.sources) for split, part in rows.items()}
+    hashes = {split: row_hashes(part.distinct) for split, part in rows.items()}
     codec = task_codec(task.source_symbols(), task.target_symbols())
-    splits = {
-        split: Pairs(as_ids(part.targets), as_ids(part.sources)) for split, part in rows.items()
-    }
+    splits = {split: _pairs(part) for split, part in rows.items()}
     about = {**provenance(task, sizes, seed), "overlap": overlaps(hashes), **longest(splits)}
-    notes = repeat_notes(repeats(hashes), sizes)
+    notes = repeat_notes(repeats(hashes), sizes, "names" if codec.source is None else "sources")
     return Corpus(task.name, codec, splits, task_floors(task, sizes, seed), about, notes)
 
 
@@ -64,28 +62,46 @@ def provenance(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Any
     }
 
 
-def task_codec(sources: tuple[str, ...], targets: tuple[str, ...]) -> Codec:
-    """Return the codec of a task's alphabets; symbols are written with spaces between them."""
+def task_codec(sources: tuple[str, ...] | None, targets: tuple[str, ...]) -> Codec:
+    """Return the codec of a task's alphabets; symbols are written with spaces between them.
+
+    Those of a task without sources are characters of a text, with nothing between them.
+    """
+    if sources is None:
+        return Codec(Vocabulary(targets), Tokens("chars"))
     words = Tokens("words")
     return Codec(Vocabulary(targets), words, Vocabulary(sources), words)
 
 
 def task_floors(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, floors.Scores]:
-    """Return the scores of chance, majority and the task's heuristics, on test if there is one."""
+    """Return the scores of chance, majority and the task's heuristics, on test if there is one.
+
+    Of a task without sources: the losses of counting (`language_floors`).
+    """
     split = scored_split(asked(sizes))
     train = first_rows(task, seed, "train", min(sizes["train"], _LEARN_ROWS))
     scored = first_rows(task, seed, split, sizes[split])
+    if scored.sources is None:
+        known, asked_for = as_ids(train.targets), as_ids(scored.targets)
+        return language_floors.measure(known, asked_for, len(task.target_symbols()))
     guesses = task.heuristics(scored.sources, scored.targets.lengths)
     return floors.measure(train.targets, scored.targets, len(task.target_symbols()), guesses)
 
 
-def repeat_notes(repeated: Mapping[str, int], sizes: Mapping[str, int]) -> tuple[str, ...]:
+def repeat_notes(
+    repeated: Mapping[str, int], sizes: Mapping[str, int], rows: str = "sources"
+) -> tuple[str, ...]:
     """Say in which splits most rows repeat an earlier one: the task has few distinct rows."""
     return tuple(
-        f"{split}: only {sizes[split] - again} of the {sizes[split]} sources are distinct"
+        f"{split}: only {sizes[split] - again} of the {sizes[split]} {rows} are distinct"
         for split, again in repeated.items()
         if again > sizes[split] // 2
     )
+
+
+def _pairs(rows: Rows) -> Pairs:
+    sources = None if rows.sources is None else as_ids(rows.sources)
+    return Pairs(as_ids(rows.targets), sources)
 
 
 def as_ids(rows: Ragged) -> Ragged:
