@@ -39,6 +39,7 @@ class Progress:
     steps: int  # steps in an epoch
     sequences_per_second: float
     phase: str = "train"  # "train" or "validate"
+    smoothed_loss: float | None = None  # running mean, nats per token
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,10 @@ class Example:
 class EpochEnded:
     """An epoch and its validation are over.
 
-    ``metrics`` holds, in this order where known: train_loss, val_loss (nats per token, teacher
-    forced), {train,val}_token_accuracy, {train,val}_sequence_accuracy (free running, greedy),
-    val_symbol_error_rate, learning_rate, teacher_forcing, seconds, sequences_per_second.
+    ``metrics`` holds, in this order where known: train_loss, smoothed_loss (running mean over
+    steps), val_loss (nats per token, teacher forced), {train,val}_token_accuracy,
+    {train,val}_sequence_accuracy (free running, greedy), val_symbol_error_rate, teacher_forcing,
+    learning_rate, seconds, sequences_per_second.
     """
 
     epoch: int
@@ -66,6 +68,7 @@ class EpochEnded:
     metrics: Mapping[str, float]
     improved: bool
     examples: tuple[Example, ...] = ()
+    samples: tuple[str, ...] = ()  # drawn from a language model
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Finished:
-    """Training is over. ``reason``: "epochs", "patience", "goal", "interrupted"."""
+    """Training is over. ``reason``: "epochs", "iterations", "patience", "goal", "interrupted"."""
 
     epochs: int
     best_epoch: int

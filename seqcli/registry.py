@@ -19,6 +19,7 @@ TASKS: Mapping[str, str] = {
     "copy": "seqcli.tasks.rearrangement:Copy",
     "sort": "seqcli.tasks.rearrangement:Sort",
     "patterns": "seqcli.tasks.patterns:Patterns",
+    "names": "seqcli.tasks.names:Names",
 }
 
 # The value of --cell: what a model is built of.
@@ -48,6 +49,12 @@ INITIALISATIONS: Mapping[str, str] = {
     "xavier": "seqcli.models.initialisation:xavier",
 }
 
+# Who does the sums: each prepares a run's loop.
+BACKENDS: Mapping[str, str] = {
+    "torch": "seqcli.api.preparing:prepare",
+    "numpy": "seqcli.api.preparing_numpy:prepare",
+}
+
 OPTIMISERS: Mapping[str, str] = {
     "adamw": "seqcli.engine.optimisation:adamw",
     "adam": "seqcli.engine.optimisation:adam",
@@ -55,10 +62,10 @@ OPTIMISERS: Mapping[str, str] = {
 }
 
 SCHEDULES: Mapping[str, str] = {
-    "constant": "seqcli.engine.schedules:Constant",
-    "cosine": "seqcli.engine.schedules:WarmupCosine",
-    "inverse_sqrt": "seqcli.engine.schedules:WarmupInverseSqrt",
-    "plateau": "seqcli.engine.schedules:ReduceOnPlateau",
+    "constant": "seqcli.training.schedules:Constant",
+    "cosine": "seqcli.training.schedules:WarmupCosine",
+    "inverse_sqrt": "seqcli.training.schedules:WarmupInverseSqrt",
+    "plateau": "seqcli.training.schedules:ReduceOnPlateau",
 }
 
 TEACHER_SCHEDULES: Mapping[str, str] = {

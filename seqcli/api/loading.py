@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from seqcli import config as configuration
+from seqcli.api.reading import config_of, limits_of
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Codec
-from seqcli.engine.answering import Limits
+from seqcli.data.limits import Limits
 from seqcli.engine.device import choose_device
-from seqcli.errors import CheckpointError, UsageError
+from seqcli.errors import CheckpointError
 from seqcli.models.build import build
 from seqcli.models.contract import Model
 from seqcli.runs import find_checkpoint
@@ -53,29 +51,6 @@ def load_model(ckpt: str | Path) -> Loaded:
     model = make_model(config, checkpoint.codec, limits)
     put_weights(model, checkpoint, path)
     return Loaded(path, checkpoint, config, model.to(device).eval(), limits)
-
-
-def config_of(checkpoint: Checkpoint, path: Path) -> Config:
-    """Return the configuration in a checkpoint, checked as strictly as one from a user.
-
-    Raises:
-        CheckpointError: it holds something this version does not know.
-    """
-    origins = checkpoint.about.get("origins", {})
-    try:
-        return replace(configuration.from_plain(checkpoint.config), origins=origins)
-    except UsageError as error:
-        raise CheckpointError(f"{path}: {error.message}", error.hint) from error
-
-
-def limits_of(about: Mapping[str, Any], path: Path) -> Limits:
-    """Return the longest rows of training, as a checkpoint or corpus tells them."""
-    source, target = about.get("max_source"), about.get("max_target")
-    if not (isinstance(source, int) and isinstance(target, int) and source >= 0 <= target):
-        raise CheckpointError(
-            f"{path}: does not say how long its training rows were", "train again"
-        )
-    return Limits(source, target)
 
 
 def make_model(config: Config, codec: Codec, limits: Limits) -> Model:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
-from seqcli import runs
+from seqcli import registry, runs
+from seqcli.api.reading import config_of
+from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.atomic import write_atomically
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
@@ -21,14 +23,18 @@ from seqcli.report.metrics_log import MetricsLog
 from seqcli.report.tensorboard_log import TensorBoardLog
 from seqcli.report.verdict import Verdict, verdict
 from seqcli.results import Evaluation, Prediction
+from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
-    from seqcli.engine.loop import Trainer
+    from seqcli.training.loop import Loop
 
 # What --resume may change: how long and where, not what.
 CHANGEABLE = (
+    "train.backend",
     "train.epochs",
+    "train.iterations",
+    "train.samples",
     "train.lr",
     "train.patience",
     "train.goal",
@@ -140,19 +146,15 @@ def _resume(
 
 
 def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:
-    from seqcli.checkpoints import torch_file
-
     if not (paths.last.exists() or paths.previous.exists()):
         return None, ("stopped before its first checkpoint: starting again",)
-    checkpoint, note = runs.load_last(paths, torch_file.load)
+    checkpoint, note = runs.load_last(paths, numpy_file.load)
     return checkpoint, (note,) if note else ()
 
 
 def _config_before(paths: runs.RunPaths, checkpoint: Checkpoint | None) -> Config:
     if checkpoint is None:
         return configuration.load(paths.config)
-    from seqcli.api.loading import config_of
-
     return config_of(checkpoint, paths.last)
 
 
@@ -192,30 +194,27 @@ def _run(
 ) -> Run:
     """Train in a locked folder, with everything a run leaves behind."""
     write_config(paths, settings)
-    from seqcli.engine.stopping import stop_on_signals
-
     with stop_on_signals() as stop:
-        from seqcli.api.preparing import prepare
-
+        prepare = registry.resolve("backend", settings.train.backend, registry.BACKENDS)
         tell = broadcast(
             MetricsLog(paths.metrics), TensorBoardLog(paths.tensorboard), listen or _ignore
         )
-        trainer, settings, started = prepare(paths, settings, corpus, checkpoint, stop)
+        loop, settings, started = prepare(paths, settings, corpus, checkpoint, stop)
         write_config(paths, settings)
         tell(started)
-        finished = _fit(trainer, tell, paths, started)
+        finished = _fit(loop, tell, paths, started)
     if finished.reason == "interrupted":
         raise _stopped(paths, stop.signal)
     return Run(paths.folder, settings, finished, verdict(finished.history))
 
 
-def _fit(trainer: Trainer, tell: Listener, paths: runs.RunPaths, started: RunStarted) -> Finished:
+def _fit(loop: Loop, tell: Listener, paths: runs.RunPaths, started: RunStarted) -> Finished:
     """Train, and draw the curves whatever happens."""
     try:
-        return trainer.fit(tell)
+        return loop.fit(tell)
     finally:
-        if trainer.progress.history:
-            draw_curves(trainer.progress.history, paths.curves, started.name)
+        if loop.progress.history:
+            draw_curves(loop.progress.history, paths.curves, started.name)
 
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:

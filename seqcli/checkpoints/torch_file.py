@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqcli.checkpoints import restricted
-from seqcli.checkpoints.archive import open_archive
+from seqcli.checkpoints import numpy_file, restricted
 from seqcli.checkpoints.atomic import write_atomically
-from seqcli.checkpoints.content import Checkpoint, from_plain, is_array, to_plain
+from seqcli.checkpoints.content import Checkpoint, is_array, to_plain
 
 _DTYPES = {torch.from_numpy(np.zeros(0, dtype)).dtype for dtype in restricted.STORAGES.values()}
 
@@ -44,8 +43,11 @@ def load(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: missing, damaged, hostile, or of another kind.
     """
-    with open_archive(path) as archive:
-        checkpoint = from_plain(restricted.read_arrays(archive), path)
+    return with_tensors(numpy_file.load(path))
+
+
+def with_tensors(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint read by ``numpy_file`` with its weights and state as CPU tensors."""
     tensor = _to_tensor()
     weights = _each_array(checkpoint.weights, tensor)
     return replace(checkpoint, weights=weights, training=_each_array(checkpoint.training, tensor))

@@ -74,7 +74,9 @@ Dropout = Annotated[float | None, flag("dropout", MODEL)]
 Init = Annotated[str | None, flag("init", MODEL)]
 
 # how to train
+Backend = Annotated[str | None, flag("backend", HOW)]
 Epochs = Annotated[int | None, flag("epochs", HOW)]
+Iterations = Annotated[int | None, flag("iterations", HOW)]
 BatchSize = Annotated[int | None, flag("batch_size", HOW)]
 Optimiser = Annotated[str | None, flag("optimiser", HOW)]
 LearningRate = Annotated[float | None, flag("lr", HOW)]
@@ -84,6 +86,7 @@ Patience = Annotated[int | None, flag("patience", HOW)]
 Seed = Annotated[int | None, flag("seed", HOW)]
 Threads = Annotated[int | None, flag("threads", HOW)]
 Device = Annotated[str | None, flag("device", HOW)]
+Samples = Annotated[int | None, flag("samples", HOW)]
 Beam = Annotated[int | None, flag("beam", HOW)]
 LengthPenalty = Annotated[float | None, flag("length_penalty", HOW)]
 ConfigFile = Annotated[

@@ -29,7 +29,9 @@ FLAGS: Mapping[str, str] = {
     "heads": "model.heads",
     "dropout": "model.dropout",
     "init": "model.init",
+    "backend": "train.backend",
     "epochs": "train.epochs",
+    "iterations": "train.iterations",
     "batch_size": "train.batch_size",
     "optimiser": "train.optimiser",
     "lr": "train.lr",
@@ -39,6 +41,7 @@ FLAGS: Mapping[str, str] = {
     "seed": "train.seed",
     "threads": "train.threads",
     "device": "train.device",
+    "samples": "train.samples",
     "beam": "decode.beam",
     "length_penalty": "decode.length_penalty",
 }

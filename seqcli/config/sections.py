@@ -83,8 +83,12 @@ class ModelConfig:
 class TrainConfig:
     """How the model is trained."""
 
+    backend: Annotated[str, one_of(registry.BACKENDS)] = "torch"
+    """Who does the sums; numpy trains rnn, gru and lstm language models without PyTorch."""
     epochs: Positive = 20
     """Passes over the training rows."""
+    iterations: Count = 0
+    """Optimiser steps in all, in place of epochs; 0 leaves it to the epochs."""
     batch_size: Positive = 64
     """Rows per optimiser step."""
     optimiser: Annotated[str, one_of(registry.OPTIMISERS)] = "adamw"
@@ -97,6 +101,8 @@ class TrainConfig:
     """Weight decay (decoupled for adamw)."""
     clip: NotNegative = 1.0
     """Largest norm of the gradient; 0 turns clipping off."""
+    clip_value: NotNegative = 0.0
+    """Largest entry of the gradient, cut before its norm is; 0 turns that off."""
     schedule: Annotated[str, one_of(registry.SCHEDULES)] = "constant"
     """How the learning rate goes on after the warm-up."""
     warmup: Count = 0
@@ -125,8 +131,10 @@ class TrainConfig:
     """CPU threads; 0 chooses by a short probe."""
     device: Annotated[str, one_of(("auto", "cpu", "cuda", "mps"))] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
-    precision: Annotated[str, one_of(("float32", "bf16"))] = "float32"
+    precision: Annotated[str, one_of(("float32", "float64", "bf16"))] = "float32"
     """Number format of training; bf16 is mixed precision."""
+    samples: Annotated[int, Range(at_least=0, at_most=1000)] = 5
+    """Names drawn and shown after each epoch (language models)."""
     save_every: NotNegative = 30.0
     """Seconds between checkpoints inside an epoch (there is one after each epoch anyway)."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ import torch
 from seqcli.config import DecodeConfig
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Pairs
+from seqcli.data.limits import Limits
 from seqcli.data.ragged import Ragged
 from seqcli.engine.batches import to_device
 from seqcli.engine.beam_search import beam_search
@@ -18,31 +18,6 @@ from seqcli.engine.decoding import Hypothesis, greedy
 from seqcli.engine.loss import cross_entropy
 from seqcli.engine.metrics import Outcome
 from seqcli.models.contract import Model
-
-ROOM = 10  # symbols an answer may be longer than any seen in training
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The longest rows of training, in symbols: how long an answer may get.
-
-    Up to the longest source of training an answer may be ROOM symbols longer than the longest
-    target; a longer source gets proportionally more.
-    """
-
-    source: int
-    target: int
-
-    def answer(self, source: int) -> int:
-        """Return the most symbols an answer to ``source`` symbols may have."""
-        room = self.target + ROOM
-        return room if source <= self.source else -(-room * source // max(self.source, 1))
-
-    @property
-    def positions(self) -> int:
-        """Positions that learned positions need: the longest source or answer, and one end."""
-        return max(self.source, self.answer(self.source)) + 1
-
 
 Tick = Callable[[], None]
 

@@ -38,12 +38,15 @@ def set_learning_rate(optimiser: Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def clip(parameters: list[nn.Parameter], largest: float) -> torch.Tensor:
-    """Scale the gradients so that their norm is at most ``largest`` (0: no limit).
+def clip(parameters: list[nn.Parameter], largest: float, value: float = 0.0) -> torch.Tensor:
+    """Cut every entry of the gradients to ``value``, then scale them so that their norm is at
+    most ``largest`` (0: no limit, for either).
 
     Returns:
         the norm before scaling, a scalar.
     """
+    if value > 0:
+        nn.utils.clip_grad_value_(parameters, value)
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     if largest > 0:

@@ -13,6 +13,7 @@ from seqcli.report.verdict import verdict
 
 _REASONS = {
     "epochs": "all epochs are done",
+    "iterations": "all iterations are done",
     "patience": "validation no longer improved",
     "goal": "the goal is reached",
     "interrupted": "interrupted",

@@ -12,9 +12,9 @@ from seqcli.config import ModelConfig, TrainConfig
 from seqcli.data.vocabulary import PAD
 from seqcli.engine.loss import cross_entropy
 from seqcli.engine.optimisation import clip
-from seqcli.engine.schedules import Constant, ReduceOnPlateau, WarmupCosine, WarmupInverseSqrt
 from seqcli.engine.teacher_forcing import constant, inverse_sigmoid, linear, mixed_forward
 from seqcli.models.build import build
+from seqcli.training.schedules import Constant, ReduceOnPlateau, WarmupCosine, WarmupInverseSqrt
 
 
 def test_padding_does_not_count() -> None:

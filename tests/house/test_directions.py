@@ -15,6 +15,7 @@ RANKS = {
     "checkpoints": 4,
     "runs": 4,
     "models": 5,
+    "training": 5,
     "engine": 6,
     "numpy_backend": 6,
     "report": 6,

@@ -1,0 +1,148 @@
+"""Learning with PyTorch: what the loop (`seqcli.training.loop`) asks of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqcli import registry
+from seqcli.config import Config, DecodeConfig
+from seqcli.data.batches import Batch
+from seqcli.data.corpus import Corpus
+from seqcli.data.limits import Limits
+from seqcli.engine import optimisation, snapshot
+from seqcli.engine.answering import outcome, sample_rows
+from seqcli.engine.batches import TensorBatch, to_device
+from seqcli.engine.loss import cross_entropy
+from seqcli.engine.metrics import Metric, Outcome
+from seqcli.engine.teacher_forcing import mixed_forward
+from seqcli.events import Example
+from seqcli.models.contract import Model
+from seqcli.training.loop import Measured, Step, Tick, Turn
+
+EXAMPLES = 4
+SAMPLED = 500  # training rows that are decoded after each epoch
+
+
+class TorchLearner:
+    """A model with its optimiser; see `seqcli.training.loop.Learner`.
+
+    Args:
+        model: on its device.
+        corpus: with a ``train`` split, and ``val`` where there is one.
+        config: the section ``train`` is used.
+        limits: the longest rows of training.
+    """
+
+    def __init__(self, model: Model, corpus: Corpus, config: Config, limits: Limits) -> None:
+        self.model, self.corpus, self.limits = model, corpus, limits
+        self.settings = config.train
+        self.weights = [p for p in model.parameters() if p.requires_grad]
+        make = registry.resolve("optimiser", self.settings.optimiser, registry.OPTIMISERS)
+        self.optimiser = make(self.weights, self.settings)
+        self.ratio = registry.resolve(
+            "teacher schedule", self.settings.teacher_schedule, registry.TEACHER_SCHEDULES
+        )
+        self.sample = sample_rows(corpus.splits["train"], SAMPLED, self.settings.seed)
+
+    def learn(self, turns: Iterator[Turn]) -> Iterator[Step]:
+        """Make one step for each turn."""
+        self.model.train()
+        for turn in turns:
+            yield self._step(turn)
+
+    def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
+        """Decode validation rows and some training rows, free running."""
+        validation, sampled = self._score("val", tick), self._score("train", tick)
+        metrics = {"val_loss": validation.loss} if validation else {}
+        for name in (name for name in registry.METRICS if name != "loss"):
+            metric: Metric = registry.resolve("metric", name, registry.METRICS)
+            if sampled and metric.higher:
+                metrics[f"train_{name}"] = metric.score(sampled)
+            if validation:
+                metrics[f"val_{name}"] = metric.score(validation)
+        metrics["teacher_forcing"] = self._forcing(done)
+        return Measured(metrics, self._examples(validation))
+
+    def state(self) -> dict[str, Any]:
+        """Return the optimiser's and the random state."""
+        return snapshot.capture(self.optimiser)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        snapshot.restore(state, self.optimiser)
+
+    def work(self, batch: Batch) -> Callable[[], object]:
+        """Return a training step on a batch that changes nothing, for timing."""
+        data = to_device(batch, self.model.device)
+        self.model.train()
+
+        def one_step() -> None:
+            with torch.random.fork_rng(devices=[]):
+                _backward(self._loss(data, 1.0)[0])
+            self.optimiser.zero_grad(set_to_none=True)
+
+        return one_step
+
+    def _step(self, turn: Turn) -> Step:
+        """Make one step of the optimiser."""
+        data = to_device(turn.batch, self.model.device)
+        optimisation.set_learning_rate(self.optimiser, turn.rate)
+        objective, plain = self._loss(data, self._forcing(turn.done))
+        _backward(objective / data.tokens)
+        norm = optimisation.clip(self.weights, self.settings.clip, self.settings.clip_value)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return Step(plain.item() / data.tokens, data.tokens, norm.item())
+
+    def _forcing(self, done: float) -> float:
+        """Return the teacher-forcing ratio."""
+        settings = self.settings
+        ratio: float = self.ratio(settings.teacher_forcing, settings.teacher_forcing_end, done)
+        return ratio
+
+    def _loss(self, data: TensorBatch, ratio: float) -> tuple[Tensor, Tensor]:
+        """Return the sum to minimise and the plain sum of nats."""
+        with self._precision():
+            inputs = (data.source, data.source_lengths, data.target_in)
+            logits = (
+                self.model(*inputs) if ratio >= 1 else mixed_forward(self.model, *inputs, ratio)
+            )
+        return cross_entropy(logits, data.target_out, self.settings.label_smoothing)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.settings.precision == "bf16":
+            return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _score(self, split: str, tick: Tick) -> Outcome | None:
+        """Return the outcome of a split, greedy, or None where there is no such split."""
+        pairs = self.sample if split == "train" else self.corpus.splits.get(split)
+        if pairs is None or len(pairs) == 0:
+            return None
+        size = max(256, self.settings.batch_size)
+        return outcome(self.model, pairs, self.limits, DecodeConfig(), size, tick)
+
+    def _examples(self, validation: Outcome | None) -> tuple[Example, ...]:
+        if validation is None:
+            return ()
+        codec, pairs = self.corpus.codec, self.corpus.splits["val"]
+        assert pairs.sources is not None
+        joiner = codec.target_tokens.join(("", ""))
+        return tuple(
+            Example(
+                codec.source_text(pairs.sources[i].tolist()),
+                codec.target_text(validation.truths[i].tolist()),
+                codec.target_text(validation.predictions[i].tolist()),
+                joiner,
+            )
+            for i in range(min(EXAMPLES, len(pairs)))
+        )
+
+
+def _backward(loss: Tensor) -> None:
+    loss.backward()  # type: ignore[no-untyped-call]

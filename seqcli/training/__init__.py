@@ -1,0 +1,1 @@
+"""What training is, whichever library computes: one loop, schedules, progress. No torch."""

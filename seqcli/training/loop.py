@@ -1,0 +1,292 @@
+"""The one loop: trains any learner on any corpus and tells what happens as events."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+from seqcli import registry
+from seqcli.config import Config
+from seqcli.data.batches import Batch, BatchStream
+from seqcli.data.corpus import Corpus
+from seqcli.errors import CheckpointError, DivergedError
+from seqcli.events import EpochEnded, Event, Example, Finished, Listener
+from seqcli.events import Progress as ProgressEvent
+from seqcli.training.progress import Progress, initial_loss
+from seqcli.training.schedules import Constant
+from seqcli.training.stopping import StopRequest
+
+TOLD_EVERY = 0.2  # seconds between Progress events
+
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A step to make: a batch, its learning rate, and how much of the run is ``done`` (0 to 1)."""
+
+    batch: Batch
+    rate: float
+    done: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step made: mean loss in nats per token before it, tokens, the gradient's norm."""
+
+    loss: float
+    tokens: int
+    norm: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an epoch's end finds out: metrics as in `EpochEnded`, rows to show, names drawn."""
+
+    metrics: Mapping[str, float]
+    examples: tuple[Example, ...] = ()
+    samples: tuple[str, ...] = ()
+
+
+class Learner(Protocol):
+    """A model that learns: what the loop needs of either backend."""
+
+    def learn(self, turns: Iterator[Turn]) -> Iterator[Step]:
+        """Make one step for each turn; the next turn is asked for after its step was yielded."""
+
+    def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
+        """Score the validation rows; ``tick`` is called between batches."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what resuming needs besides the weights, as plain data and arrays."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` of either backend returned."""
+
+
+class Save(Protocol):
+    """Writes a checkpoint. ``training`` is None for the best weights alone."""
+
+    def __call__(self, training: Mapping[str, Any] | None, metrics: Mapping[str, float]) -> None:
+        """Write ``last`` (with ``training``) or ``best`` (without)."""
+
+
+@dataclass
+class Interrupted(Exception):  # noqa: N818 - not an error: a signal asked for it
+    """Raised inside the loop when a signal asks to stop; the state stays resumable."""
+
+
+class Loop:
+    """One learner, one corpus, one configuration; `fit` runs it to the end.
+
+    Args:
+        learner: the model and its optimiser.
+        corpus: with a ``train`` split.
+        config: the section ``train`` is used.
+        save: writes checkpoints, or None.
+        stop: asked between batches.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        corpus: Corpus,
+        config: Config,
+        save: Save | None = None,
+        stop: StopRequest | None = None,
+    ) -> None:
+        self.learner, self.save = learner, save
+        self.stop = StopRequest() if stop is None else stop  # a request not made yet is falsy
+        self.settings = config.train
+        self.stream = BatchStream(
+            corpus.splits["train"], self.settings.batch_size, self.settings.seed
+        )
+        self.steps = self.settings.iterations or len(self.stream) * self.settings.epochs
+        self.epochs = -(-self.steps // len(self.stream))
+        kind = registry.resolve("schedule", self.settings.schedule, registry.SCHEDULES)
+        self.schedule: Constant = kind(self.settings, self.steps)
+        self.progress = Progress(smoothed_loss=initial_loss(len(corpus.codec.target)))
+        self.metric = registry.resolve("metric", self.settings.metric, registry.METRICS)
+        self.turn: Turn
+        self.listen: Listener = _ignore
+        self.saved_at = self.told_at = time.monotonic()
+
+    def resume(self, training: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint's training state (the weights are in the model already).
+
+        Raises:
+            CheckpointError: the state does not fit this model and configuration.
+        """
+        try:
+            self.learner.restore(training)
+            self.schedule.restore(training["schedule"])
+            self.progress = Progress(**training["progress"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"the checkpoint's training state does not fit: {error}", "start a new run"
+            ) from error
+
+    def fit(self, listen: Listener) -> Finished:
+        """Train to the end, the goal, the end of patience, or a signal.
+
+        Raises:
+            DivergedError: the loss or the gradient became NaN or infinite.
+        """
+        self.listen = listen
+        reason, began = self._over(), time.monotonic()
+        try:
+            while not reason:
+                self._epoch()
+                reason = self._over()
+        except Interrupted:
+            self._save_last()
+            reason = "interrupted"
+        finished = self._finished(reason, time.monotonic() - began)
+        listen(finished)
+        return finished
+
+    def _epoch(self) -> None:
+        """Train through the rest of this epoch, then validate and save."""
+        progress = self.progress
+        began = time.monotonic() - progress.seconds
+        for step in self.learner.learn(self._turns()):
+            self._check(step)
+            progress.add(step.loss, step.tokens, len(self.turn.batch.rows))
+            progress.seconds = time.monotonic() - began
+            self._after_step()
+        self._end_epoch(began)
+
+    def _turns(self) -> Iterator[Turn]:
+        """Yield the rest of this epoch's turns, and remember the one that is on."""
+        progress = self.progress
+        batches = self.stream.epoch(progress.epoch, start=progress.batch)
+        for batch in islice(batches, self.steps - progress.step):
+            self.turn = Turn(batch, self.schedule.rate(progress.step), self._done())
+            yield self.turn
+
+    def _done(self) -> float:
+        """Return how much of the run is done, judged by its steps."""
+        return min(self.progress.step / max(1, self.steps - 1), 1.0)
+
+    def _check(self, step: Step) -> None:
+        """Refuse to go on with a loss or a gradient that is no number."""
+        if math.isfinite(step.loss) and math.isfinite(step.norm):
+            return
+        what = "the loss" if not math.isfinite(step.loss) else "the gradient"
+        best, rate = self.progress.best_epoch, self.turn.rate
+        kept = f"the checkpoint of epoch {best} is kept; " if best else ""
+        raise DivergedError(
+            f"{what} became {'NaN' if math.isnan(step.loss) else 'infinite or NaN'} at step "
+            f"{self.progress.step + 1} (epoch {self.progress.epoch}), learning rate {rate:g}",
+            f"{kept}try --lr {rate / 10:g}"
+            + ("" if self.settings.clip else ", or --set train.clip=1"),
+        )
+
+    def _after_step(self) -> None:
+        """Tell, save and stop when it is time to."""
+        now = time.monotonic()
+        if now - self.told_at >= TOLD_EVERY:
+            self._tell_progress("train")
+        if self.stop:
+            raise Interrupted
+        if now - self.saved_at >= self.settings.save_every:
+            self._save_last()
+
+    def _tick(self) -> None:
+        """Tell and stop between batches of validation."""
+        if time.monotonic() - self.told_at >= TOLD_EVERY:
+            self._tell_progress("validate")
+        if self.stop:
+            raise Interrupted
+
+    def _tell_progress(self, phase: str) -> None:
+        self.told_at = time.monotonic()
+        progress = self.progress
+        self.listen(
+            ProgressEvent(
+                progress.epoch,
+                self.epochs,
+                progress.batch,
+                len(self.stream),
+                progress.rows / max(progress.seconds, 1e-9),
+                phase,
+                progress.smoothed_loss,
+            )
+        )
+
+    def _end_epoch(self, began: float) -> None:
+        """Validate, keep the best, tell, and turn to the next epoch."""
+        progress = self.progress
+        measured = self.learner.measure(progress.epoch, self._done(), self._tick)
+        metrics = self._metrics(measured, time.monotonic() - began)
+        improved = self._improved(metrics)
+        progress.best_epoch = progress.epoch if improved else progress.best_epoch
+        progress.waited = 0 if improved else progress.waited + 1
+        progress.history.append(metrics)
+        self.schedule.epoch_ended(metrics.get("val_loss", metrics["train_loss"]))
+        epoch = progress.epoch
+        progress.next_epoch()
+        if improved and self.save:
+            self.save(None, metrics)
+        shown = measured.examples, measured.samples
+        self.listen(EpochEnded(epoch, self.epochs, progress.step, metrics, improved, *shown))
+        self._save_last()  # after telling: what was told of an epoch not saved is told again
+
+    def _metrics(self, measured: Measured, seconds: float) -> dict[str, float]:
+        """Return the epoch's metrics, in the order of `EpochEnded`."""
+        progress = self.progress
+        return {
+            "train_loss": progress.loss_sum / max(progress.tokens, 1),
+            "smoothed_loss": progress.smoothed_loss,
+            **measured.metrics,
+            "learning_rate": self.schedule.rate(progress.step),
+            "seconds": seconds,
+            "sequences_per_second": progress.rows / max(progress.seconds, 1e-9),
+        }
+
+    def _improved(self, metrics: Mapping[str, float]) -> bool:
+        """Whether this epoch is better than the best; among equals the lower loss is better."""
+        best = self.progress.best_epoch
+        return best == 0 or self._rank(metrics) > self._rank(self.progress.history[best - 1])
+
+    def _rank(self, metrics: Mapping[str, float]) -> tuple[float, float]:
+        loss = metrics.get("val_loss", metrics["train_loss"])
+        higher: bool = self.metric.higher
+        score = metrics.get(f"val_{self.settings.metric}", -loss if higher else loss)
+        return (score if higher else -score), -loss
+
+    def _over(self) -> str:
+        """Return why training is over, or an empty string."""
+        progress, settings = self.progress, self.settings
+        if progress.history:
+            accuracy = progress.history[-1].get("val_sequence_accuracy", 0.0)
+            if accuracy >= settings.goal:
+                return "goal"
+        if settings.patience and progress.waited >= settings.patience:
+            return "patience"
+        if progress.batch:  # inside an epoch, which has to be scored
+            return ""
+        if settings.iterations and progress.step >= settings.iterations:
+            return "iterations"
+        return "epochs" if progress.epoch > self.epochs else ""
+
+    def _save_last(self) -> None:
+        if self.save:
+            progress = asdict(self.progress)
+            state = {"progress": progress, "schedule": self.schedule.state()}
+            metrics = self.progress.history[-1] if self.progress.history else {}
+            self.save({**state, **self.learner.state()}, metrics)
+        self.saved_at = time.monotonic()
+
+    def _finished(self, reason: str, seconds: float) -> Finished:
+        history, best = self.progress.history, self.progress.best_epoch
+        scores = history[best - 1] if best else {}
+        return Finished(len(history), best, scores, reason, seconds, tuple(history))
+
+
+def _ignore(event: Event) -> None:
+    """Listen to nothing."""
