@@ -18,10 +18,18 @@ SPLIT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}  # of the instance space,
 
 @dataclass(frozen=True)
 class Rows:
-    """A batch of N rows of a task, as indices into its alphabets (0 is the first symbol)."""
+    """A batch of N rows of a task, as indices into its alphabets (0 is the first symbol).
 
-    sources: Ragged
+    ``sources`` is None for a task without sources.
+    """
+
+    sources: Ragged | None
     targets: Ragged
+
+    @property
+    def distinct(self) -> Ragged:
+        """What makes a row another row: its source, or its target where there are no sources."""
+        return self.targets if self.sources is None else self.sources
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,11 @@ class Task(ABC):
     example: ClassVar[tuple[str, str]]  # source and target, as text
 
     @abstractmethod
-    def source_symbols(self) -> tuple[str, ...]:
-        """Return the source alphabet."""
+    def source_symbols(self) -> tuple[str, ...] | None:
+        """Return the source alphabet; None if rows have no source, but are texts to be invented.
+
+        The symbols of such a task are characters, and are written without spaces between them.
+        """
 
     @abstractmethod
     def target_symbols(self) -> tuple[str, ...]:

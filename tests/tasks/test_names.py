@@ -27,11 +27,6 @@ GOLDEN_TRAIN = [
     "manganese fluoride",
     "dimethylmethylimidazole",
 ]
-    "lanthanum binitrate",
-    "chloronitromethanone",
-    "manganese fluoride",
-    "dimethylmethylimidazole",
-]
 GOLDEN_TEST = ["acetylpropene", "thymol"]
 
 
