@@ -44,16 +44,21 @@ def entries(contender: Contender) -> list[Entry]:
 def race(
     contender: Contender, command: Sequence[str], threads: int, goal: float
 ) -> dict[str, float | None]:
-    """Run until the goal is told; return seconds (None: never) and the last accuracy told."""
+    """Run until the goal is told; return seconds and CPU seconds (None: never), and accuracy."""
 
     def enough(line: measure.Line) -> bool:
         return (contender.accuracy(line.text) or 0.0) >= goal
 
     trace = measure.watch(command, threads, enough)
-    told = [found for line in trace.lines if (found := contender.accuracy(line.text)) is not None]
-    seconds = round(trace.lines[-1].seconds, 1) if trace.stopped else None
-    measure.say(f"{contender.name}: {seconds} s, {told[-1:]} %")
-    return {"seconds": seconds, "sequence_accuracy": told[-1] if told else None}
+    told = [seen for line in trace.lines if (seen := contender.accuracy(line.text)) is not None]
+    last = trace.lines[-1] if trace.stopped else None
+    found = {
+        "seconds": round(last.seconds, 1) if last else None,
+        "cpu_seconds": round(last.cpu_seconds, 1) if last else None,
+        "sequence_accuracy": told[-1] if told else None,
+    }
+    measure.say(f"{contender.name}: {found}")
+    return found
 
 
 def run_all(
