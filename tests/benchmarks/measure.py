@@ -90,7 +90,12 @@ def watch(
         cwd=folder,
         start_new_session=True,  # its data workers are stopped with it
     )
-    lines, stopped = _read(process, begin, enough)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        lines, stopped = _read(process, begin, enough)
+    except BaseException:  # in a session of its own, it would outlive us
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
