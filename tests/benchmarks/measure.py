@@ -73,9 +73,8 @@ def watch(
     command: Sequence[str],
     threads: int,
     enough: Callable[[Line], bool] = lambda line: False,
-    folder: Path | None = None,
 ) -> Trace:
-    """Run ``command`` in ``folder``, stamping what it writes; stop it once ``enough`` says so.
+    """Run ``command``, stamping what it writes; stop it once ``enough`` says so.
 
     Raises:
         RuntimeError: it failed by itself; the message holds the end of what it wrote.
@@ -87,7 +86,6 @@ def watch(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment(threads),
-        cwd=folder,
         start_new_session=True,  # its data workers are stopped with it
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
