@@ -7,39 +7,54 @@ from seqcli.config import ModelConfig
 from seqcli.errors import UsageError
 from seqcli.models.contract import Model
 from seqcli.models.encoder_decoder import encoder_decoder
+from seqcli.models.language_model import language_model
 from seqcli.models.transformer import Transformer
 
 
-def build(config: ModelConfig, source: int, target: int, longest: int) -> Model:
+def build(config: ModelConfig, source: int | None, target: int, longest: int) -> Model:
     """Build a model for vocabularies of ``source`` and ``target`` ids.
 
-    ``longest`` is the number of positions that learned positions must have room for.
+    Args:
+        config: what to build.
+        source: None for a language model.
+        target: the size of the vocabulary to write in.
+        longest: the number of positions that learned positions must have room for.
 
     Raises:
         UsageError: the settings do not fit together.
     """
-    if config.cell == "transformer":
+    if source is None:
+        if config.attention != "none":
+            raise UsageError(
+                "a language model has no source to look back at",
+                "leave --attention out, or train on pairs",
+            )
+        model = language_model(config, target, longest)
+    elif config.cell == "transformer":
         if config.attention != "none":
             raise UsageError(
                 "a Transformer is attention already; --attention is for rnn, gru and lstm",
                 "leave --attention out, or choose another --cell",
             )
-        model: Model = Transformer(config, source, target, longest)
+        model = Transformer(config, source, target, longest)
     else:
         model = encoder_decoder(config, source, target)
     registry.resolve("initialisation", config.init, registry.INITIALISATIONS)(model)
     return model
 
 
-def describe(config: ModelConfig) -> str:
-    """Return one line that says what the model is."""
+def describe(config: ModelConfig, language: bool = False) -> str:
+    """Return one line that says what the model (a language model?) is."""
     layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
     if config.cell == "transformer":
+        kind, each = ("Transformer language model", "") if language else ("Transformer", " each")
         return (
-            f"Transformer, {layers} each, {config.hidden} wide, {config.heads} heads, "
+            f"{kind}, {layers}{each}, {config.hidden} wide, {config.heads} heads, "
             f"{config.positions} positions, {config.norm}-norm"
         )
     cell = f"{config.activation} RNN" if config.cell == "rnn" else config.cell.upper()
+    if language:
+        return f"{cell} language model, {layers}, {config.hidden} wide"
     encoder = "bidirectional" if config.bidirectional else "one-way"
     attention = f"{config.attention} attention" if config.attention != "none" else "no attention"
     return f"{cell} encoder-decoder, {layers}, {config.hidden} wide, {encoder}, {attention}"

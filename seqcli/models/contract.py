@@ -42,7 +42,7 @@ class Model(nn.Module):
         """Score every next symbol, teacher forced.
 
         Args:
-            source: (B, S) ids, padded at the end.
+            source: (B, S) ids, padded at the end; (B, 0) for a language model, which has none.
             source_lengths: (B,), on the CPU.
             target_in: (B, T) ids, BOS first.
 
