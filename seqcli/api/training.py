@@ -125,6 +125,8 @@ def run_name(config: Config, corpus: Corpus) -> str:
     if config.model.attention != "none":
         kind = config.model.attention
         parts.append("attention" if kind == "additive" else f"{kind}-attention")
+    if config.train.backend != "torch":
+        parts.append(config.train.backend)
     return "-".join(parts)
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.numpy_backend.activations import log_softmax
 from seqcli.numpy_backend.cells import Cell
-from seqcli.numpy_backend.loss import cross_entropy, initial_loss, smooth
+from seqcli.numpy_backend.loss import cross_entropy
 from seqcli.numpy_backend.optimisation import Optimiser, clip, clip_by_norm
 from seqcli.numpy_backend.packing import Packed
 from seqcli.numpy_backend.parameters import Floats, Gradients, Parameters
 from seqcli.numpy_backend.recurrence import rnn_backward, rnn_forward
+from seqcli.training.loop import Step
 
 
 def input_rows(parameters: Parameters) -> Floats:
@@ -114,35 +114,24 @@ def optimize(
     return loss, norm
 
 
-@dataclass(frozen=True)
-class Iteration:
-    """What one iteration of ``model`` tells; the losses are in nats per symbol."""
-
-    number: int
-    """1 for the first."""
-    loss: float
-    smoothed_loss: float
-    gradient_norm: float
-
-
 def model(
-    batches: Iterable[Packed],
+    batches: Iterable[tuple[Packed, float]],
     parameters: Parameters,
     cell: Cell,
     optimiser: Optimiser,
     *,
     max_norm: float = 0.0,
     max_value: float = 0.0,
-) -> Iterator[Iteration]:
-    """Train on one batch after the other, and tell after each how it went.
+) -> Iterator[Step]:
+    """Train on one batch after the other, each with its learning rate, and tell how it went.
 
-    A generator, so that whoever runs it decides between two iterations what to print, whether to
-    sample or save, and when to stop. The arguments are those of ``optimize``.
+    A generator, so that whoever runs it (`seqcli.training.loop`) decides between two steps what to
+    print, whether to sample or save, and when to stop. The other arguments are those of
+    ``optimize``.
     """
-    smoothed = initial_loss(parameters["Wax"].shape[1])
-    for number, batch in enumerate(batches, 1):
+    for batch, lr in batches:
+        optimiser.lr = lr
         loss, norm = optimize(
             batch, parameters, cell, optimiser, max_norm=max_norm, max_value=max_value
         )
-        smoothed = smooth(smoothed, loss)
-        yield Iteration(number, loss, smoothed, norm)
+        yield Step(loss, len(batch), norm)

@@ -1,8 +1,6 @@
-"""Cross-entropy over the symbols of a batch, and the smoothed loss."""
+"""Cross-entropy over the symbols of a batch."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -30,13 +28,3 @@ def cross_entropy(logits: Floats, y: Ids) -> tuple[float, Floats]:
     dlogits[rows, y] -= 1.0
     dlogits /= len(y)
     return loss, dlogits
-
-
-def initial_loss(symbols: int) -> float:
-    """Return log(V): the nats per symbol of a guess among V symbols, where smoothing starts."""
-    return math.log(symbols)
-
-
-def smooth(smoothed: float, loss: float, keep: float = 0.99) -> float:
-    """Return the running mean of the loss after one more batch: old and new as ``keep`` to 1."""
-    return keep * smoothed + (1.0 - keep) * loss

@@ -129,7 +129,7 @@ class TorchModel(torch.nn.Module):
         self.output = torch.nn.Linear(hidden, V)
         named = {k: torch.tensor(v) for k, v in to_torch_names(weights(hidden)).items()}
         self.output.load_state_dict({k: named.pop(f"output.{k}") for k in ("weight", "bias")})
-        self.recurrent.load_state_dict(named)
+        self.recurrent.load_state_dict({k.rpartition(".")[2]: v for k, v in named.items()})
 
     def forward(self, one_hot: torch.Tensor) -> torch.Tensor:
         """(B, T, V) -> (B, T, V)."""

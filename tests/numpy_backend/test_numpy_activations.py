@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from seqcli.numpy_backend.activations import log_softmax, sigmoid, softmax
-from seqcli.numpy_backend.loss import cross_entropy, initial_loss, smooth
+from seqcli.numpy_backend.loss import cross_entropy
 
 rows = arrays(np.float64, (2, 5), elements=st.floats(-1e300, 1e300))
 
@@ -34,12 +34,3 @@ def test_sigmoid():
     x = np.array([-1e30, -3.0, 0.0, 3.0, 1e30])
     s3 = 1 / (1 + np.exp(-3.0))
     np.testing.assert_allclose(sigmoid(x), [0, 1 - s3, 0.5, s3, 1], rtol=1e-14)
-
-
-def test_smoothed_loss_starts_at_a_guess_and_comes_to_the_loss():
-    smoothed = initial_loss(27)
-    assert smoothed == pytest.approx(3.2958, abs=1e-4)
-    assert smooth(smoothed, 2.0, keep=0.9) == pytest.approx(0.9 * smoothed + 0.2)
-    for _ in range(2000):
-        smoothed = smooth(smoothed, 2.0)
-    assert smoothed == pytest.approx(2.0, abs=1e-6)

@@ -41,24 +41,22 @@ class TorchLanguageModel(torch.nn.Module):
     def __init__(self, cell, parameters):
         super().__init__()
         symbols, hidden = parameters["Wya"].shape
-        self.recurrent = TORCH_CELLS[cell](symbols, hidden, batch_first=True).double()
-        self.output = torch.nn.Linear(hidden, symbols).double()
+        self.stack = torch.nn.Module()
+        self.stack.layer = TORCH_CELLS[cell](symbols, hidden, batch_first=True)
+        self.output = torch.nn.Linear(hidden, symbols)
         weights = {k: torch.tensor(v) for k, v in to_torch_names(parameters).items()}
-        output = {k: weights.pop(f"output.{k}") for k in ("weight", "bias")}
-        self.output.load_state_dict(output)
-        self.recurrent.load_state_dict(weights)
+        self.double().load_state_dict(weights)
 
     def log_p(self, target_in, target_out, lengths):
         """Return (B, T), 0 where there is padding."""
         x = torch.nn.functional.one_hot(torch.tensor(target_in), self.output.out_features)
-        logits = self.output(self.recurrent(x.double())[0])
+        logits = self.output(self.stack.layer(x.double())[0])
         log_p = logits.log_softmax(-1).gather(2, torch.tensor(target_out)[..., None])[..., 0]
         mask = torch.arange(target_in.shape[1]) < torch.tensor(lengths)[:, None]
         return log_p * mask
 
     def gradients(self):
-        named = {n: p.grad.numpy() for n, p in self.recurrent.named_parameters()}
-        return named | {f"output.{n}": p.grad.numpy() for n, p in self.output.named_parameters()}
+        return {name: p.grad.numpy() for name, p in self.named_parameters()}
 
 
 def relative(ours, theirs):
@@ -188,8 +186,7 @@ def test_ten_training_steps_lead_where_torchs_lead(cell):
         torch.nn.utils.clip_grad_norm_(reference.parameters(), 0.5)
         theirs.step()
         optimize(pack(*names), parameters, CELLS[cell], ours, max_norm=0.5)
-    weights = dict(reference.recurrent.named_parameters())
-    weights |= {f"output.{name}": p for name, p in reference.output.named_parameters()}
+    weights = dict(reference.named_parameters())
     for name, array in to_torch_names(parameters).items():
         assert relative(array, weights[name].detach().numpy()) < 1e-9, name
 

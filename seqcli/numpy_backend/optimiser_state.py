@@ -1,0 +1,71 @@
+"""The optimiser's memory in the layout of ``torch.optim``, so that either backend goes on with it.
+
+    {"state": {0: {"step": (), "exp_avg": ..., "exp_avg_sq": ...}, 1: ...}, "param_groups": [...]}
+
+where 0, 1, ... are the parameters in the order of the model: that of ``TORCH_NAMES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from seqcli.numpy_backend.optimisation import Adam, Optimiser, Sgd
+from seqcli.numpy_backend.parameters import TORCH_NAMES, Floats, Parameters
+
+State = dict[int, dict[str, Floats]]
+
+
+def to_torch_state(optimiser: Optimiser) -> dict[str, Any]:
+    """Return an optimiser's memory as ``torch.optim.Optimizer.state_dict`` would."""
+    group = {"params": list(range(len(TORCH_NAMES))), "lr": optimiser.lr}
+    return {"state": _memory(optimiser), "param_groups": [group]}
+
+
+def _memory(optimiser: Optimiser) -> State:
+    if isinstance(optimiser, Adam) and optimiser.step:
+        step = np.array(optimiser.step, np.float32)
+        return {
+            i: {
+                "step": step.copy(),
+                "exp_avg": optimiser.exp_avg[name],
+                "exp_avg_sq": optimiser.exp_avg_sq[name],
+            }
+            for i, name in enumerate(TORCH_NAMES)
+        }
+    if isinstance(optimiser, Sgd) and optimiser.momentum and optimiser.momentum_buffer:
+        buffers = optimiser.momentum_buffer
+        return {i: {"momentum_buffer": buffers[name]} for i, name in enumerate(TORCH_NAMES)}
+    return {}
+
+
+def from_torch_state(
+    state: Mapping[str, Any], optimiser: Optimiser, parameters: Parameters
+) -> None:
+    """Put a memory that either backend saved into a fresh optimiser.
+
+    Raises:
+        KeyError, TypeError, ValueError: it does not fit the parameters.
+    """
+    memory = state["state"]
+    if not memory:
+        return
+    if isinstance(optimiser, Adam):
+        optimiser.step = int(memory[0]["step"])
+        optimiser.exp_avg = _by_name(memory, "exp_avg", parameters)
+        optimiser.exp_avg_sq = _by_name(memory, "exp_avg_sq", parameters)
+    elif isinstance(optimiser, Sgd):
+        optimiser.momentum_buffer = _by_name(memory, "momentum_buffer", parameters)
+
+
+def _by_name(memory: Mapping[int, Any], part: str, parameters: Parameters) -> dict[str, Floats]:
+    """Return one kind of array for each parameter, of its shape and number format."""
+    found = {}
+    for i, name in enumerate(TORCH_NAMES):
+        array = np.array(memory[i][part], parameters[name].dtype)
+        if array.shape != parameters[name].shape:
+            raise ValueError(f"{part} of {TORCH_NAMES[name]} has shape {array.shape}")
+        found[name] = array
+    return found
