@@ -1,4 +1,8 @@
-"""Layer upon layer: defaults < YAML < ``--set`` < flags, each value with its origin."""
+"""Layer upon layer: defaults < YAML < ``--set`` < flags, each value with its origin.
+
+Where a layer chooses what has defaults of its own (`seqcli.config.presets`), those come before the
+general ones.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 
 from seqcli.config import flags as flag_table
 from seqcli.config import schema, values, yaml_file
+from seqcli.config.presets import PRESETS
 from seqcli.config.schema import TASK
 from seqcli.config.sections import Config
 from seqcli.errors import UsageError
@@ -49,6 +54,8 @@ def load(
     state.apply([_from_set(text) for text in sets])
     given = flag_table.dotted(flags or {})
     state.apply([Setting(key, value, flag, flag) for key, (flag, value) in given.items()])
+    if not isinstance(source, Config):  # a whole configuration leaves nothing open
+        state.fill()
     return state.config()
 
 
@@ -86,6 +93,14 @@ class _State:
         for one in layer:
             self.values[one.key] = _checked(one)
             self.origins[one.key] = one.origin
+
+    def fill(self) -> None:
+        """Give the keys that nobody set the defaults that go with others."""
+        for (key, value), defaults in PRESETS.items():
+            if self.values[key] == value:
+                open_ = {name: one for name, one in defaults.items() if name not in self.origins}
+                self.values.update(open_)
+                self.origins.update(dict.fromkeys(open_, f"default with {key}={value}"))
 
     def _make_room(self, layer: Sequence[Setting]) -> None:
         """Let a task or path of this layer replace both below, and the other task's options."""

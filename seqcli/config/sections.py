@@ -83,8 +83,6 @@ class ModelConfig:
 class TrainConfig:
     """How the model is trained."""
 
-    backend: Annotated[str, one_of(registry.BACKENDS)] = "torch"
-    """Who does the sums; numpy trains rnn, gru and lstm language models without PyTorch."""
     epochs: Positive = 20
     """Passes over the training rows."""
     iterations: Count = 0
@@ -127,6 +125,8 @@ class TrainConfig:
     """Stop once sequence accuracy on validation reaches this; 2 never stops."""
     seed: Seed = 0
     """Seed of initial weights, batch order, dropout and teacher forcing."""
+    backend: Annotated[str, one_of(registry.BACKENDS)] = "torch"
+    """Who does the sums; numpy trains rnn, gru and lstm language models without PyTorch."""
     threads: Annotated[int, Range(at_least=0, at_most=1024)] = 0
     """CPU threads; 0 chooses by a short probe."""
     device: Annotated[str, one_of(("auto", "cpu", "cuda", "mps"))] = "auto"

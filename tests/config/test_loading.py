@@ -191,3 +191,15 @@ def test_options_of_a_task():
     for wrong in (["length"], ["=3"], ["a=1", "a=2"], ["a="], ["a=012"], ["a=[1, [2]]"]):
         with pytest.raises(UsageError, match="--option"):
             task_options(wrong)
+
+
+def test_the_numpy_backend_has_defaults_of_its_own_for_what_is_left_open(tmp_path):
+    config = load({"train.backend": "numpy", "model.hidden": 7}, (), {"lr": 1.0})
+    assert (config.model.cell, config.model.hidden, config.model.dropout) == ("rnn", 7, 0.0)
+    assert (config.train.lr, config.train.batch_size) == (1.0, 32)
+    assert config.origins["model.cell"] == "default with train.backend=numpy"
+    assert load(config, (), {"backend": "torch"}).model == config.model
+    assert load(Config(), (), {"backend": "numpy"}).model == Config().model
+    file = tmp_path / "config.yaml"
+    file.write_text(to_yaml(config), "utf-8")
+    assert load(file) == config
