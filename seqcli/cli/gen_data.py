@@ -75,7 +75,10 @@ def _task_options(length: str | None, vocab: str | None, texts: list[str]) -> di
 
 def _show(out: Out, meta: Mapping[str, Any]) -> None:
     """Show what meta.yaml says: the splits, and what guessing would score."""
-    chosen = ", ".join(f"{name} {_plain(value)}" for name, value in meta["options"].items())
+    set_options = [
+        (name, value) for name, value in meta["options"].items() if value not in ("", [])
+    ]
+    chosen = ", ".join(f"{name} {_plain(value)}" for name, value in set_options)
     out.write(f"{meta['task']}: {chosen}; seed {meta['seed']}")
     out.show(_splits(meta))
     out.show(_floors(meta["floors"]))

@@ -125,7 +125,7 @@ def test_flags(flags, key, value):
         ({"sets": ["train.learning_rate=1"]}, "learning_rate", "did you mean train.lr?"),
         ({"sets": ["seed=1"]}, "'seed'", "did you mean data.seed or train.seed?"),
         ({"sets": ["zzz=1"]}, "'zzz'", "the sections are data, model, train, decode, task"),
-        ({"sets": ["train=1"]}, "train is a section", "give its keys, such as train.epochs"),
+        ({"sets": ["train=1"]}, "train is a section", "give its keys, such as train."),
         ({"sets": ["train.lr"]}, "must be key=value", "for example"),
         ({"sets": ["train.lr="]}, "train.lr has no value; it must be a number above 0", ""),
         ({"sets": ["train.lr=nan"]}, "must be a number above 0, not 'nan'", ""),

@@ -58,7 +58,7 @@ def test_nothing_in_it_means_the_defaults(tmp_path, text):
         ("train:\n  lr: 1\ntrain:\n  epochs: 2", "line 3: train stands here for the", "line 1"),
         ("lr: 1", "line 1: no configuration section is called 'lr'", "did you mean train.lr?"),
         ("train:\n  lrr: 1", "line 2: no configuration key", "did you mean train.lr?"),
-        ("train: 5", "line 1: train is a section", "train.epochs"),
+        ("train: 5", "line 1: train is a section", "such as train."),
         ("train:\n  lr: {a: 1}", "line 2: one value must stand here, not a mapping", ""),
         ("train:\n\tlr: 1", "line 2: found character '\\t'", "indent with spaces, not tabs"),
         ("train: {lr: 1", "line 1: expected ',' or '}'", ""),
