@@ -14,10 +14,10 @@ from rich.text import Text
 from seqcli.events import EpochEnded, Event, Example, Finished, Progress, RunStarted
 from seqcli.report.console import Out
 from seqcli.report.epochs import Epoch, epoch_table
-from seqcli.report.formats import count, duration, percent, visible
+from seqcli.report.formats import count, duration, loss, percent, visible
 from seqcli.report.pace import Pace, share_done
 from seqcli.report.plain import EXAMPLES_SHOWN, PlainLog
-from seqcli.report.summary import end_lines, examples_table, run_lines
+from seqcli.report.summary import end_lines, examples_table, run_lines, samples_table
 from seqcli.report.tables import rich_table
 
 REFRESH = 0.2  # seconds between two pictures
@@ -45,6 +45,7 @@ class LiveView:
         self._epochs: list[Epoch] = []
         self._best = 0
         self._examples: tuple[Example, ...] = ()
+        self._samples: tuple[str, ...] = ()
         self._progress: Progress | None = None
         self._left: float | None = None
         self._drawn = -REFRESH
@@ -84,7 +85,7 @@ class LiveView:
 
     def _add(self, ended: EpochEnded) -> None:
         self._epochs.append(Epoch(ended.epoch, ended.metrics))
-        self._examples = ended.examples
+        self._examples, self._samples = ended.examples, ended.samples
         if ended.improved:
             self._best = ended.epoch
         self._body = None
@@ -110,7 +111,7 @@ class LiveView:
         if not self._live.is_started:
             return
         self._live.stop()
-        above, below = self._introduction(cut=False), self._shown_examples(EXAMPLES_SHOWN)
+        above, below = self._introduction(cut=False), self._shown_examples(self._most())
         self.out.talk.print(Group(*above, *self._table(None), *below))
 
     def _picture(self, console: Console) -> Group:
@@ -136,7 +137,11 @@ class LiveView:
 
     def _fitting_examples(self, console: Console, space: int) -> list[RenderableType]:
         frame = _height(console, self._shown_examples(1)) - 1
-        return self._shown_examples(min(EXAMPLES_SHOWN, space - frame))
+        return self._shown_examples(min(self._most(), space - frame))
+
+    def _most(self) -> int:
+        """Return how many examples there is a wish to show."""
+        return len(self._samples) or EXAMPLES_SHOWN
 
     def _introduction(self, *, cut: bool) -> list[RenderableType]:
         if self._run is None:
@@ -155,8 +160,10 @@ class LiveView:
         return [rich_table(epoch_table(self._epochs, self._best, width, last)), Text()]
 
     def _shown_examples(self, most: int) -> list[RenderableType]:
-        if not self._examples or most < 1:
+        if not (self._examples or self._samples) or most < 1:
             return []
+        if self._samples:
+            return [rich_table(samples_table(self._samples[:most])), Text()]
         return [rich_table(examples_table(self._examples[:most], in_words=False)), Text()]
 
     def _bar(self, console: Console) -> Text:
@@ -179,7 +186,9 @@ def _words(progress: Progress, left: float | None) -> tuple[str, str]:
     before = f"epoch {progress.epoch}/{progress.epochs} {doing} {progress.step}/{progress.steps} "
     ahead = "" if left is None else f" {duration(left)} left"
     speed = f"{count(progress.sequences_per_second)} seq/s"
-    return before, f" {percent(share_done(progress))} {speed}{ahead}"
+    smooth = progress.smoothed_loss
+    falling = "" if smooth is None else f" loss {loss(smooth)}"
+    return before, f" {percent(share_done(progress))}{falling} {speed}{ahead}"
 
 
 def _few_words(progress: Progress, left: float | None) -> str:

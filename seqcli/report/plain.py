@@ -8,7 +8,7 @@ from types import TracebackType
 
 from seqcli.events import EpochEnded, Event, Example, Finished, Progress, RunStarted
 from seqcli.report.console import Out
-from seqcli.report.formats import count, duration
+from seqcli.report.formats import count, duration, loss, visible
 from seqcli.report.pace import Pace
 from seqcli.report.summary import end_lines, examples_table, run_lines
 
@@ -66,9 +66,11 @@ class PlainLog:
             return
         doing = "" if progress.phase == "train" else f" {progress.phase}"
         ahead = "" if left is None else f", {duration(left)} left"
+        smooth = progress.smoothed_loss
+        falling = "" if smooth is None else f"smoothed loss {loss(smooth)}, "
         self.out.say(
             f"epoch {progress.epoch}/{progress.epochs}{doing} step {progress.step}/"
-            f"{progress.steps}, {count(progress.sequences_per_second)} seq/s{ahead}"
+            f"{progress.steps}, {falling}{count(progress.sequences_per_second)} seq/s{ahead}"
         )
         self._due = self._clock() + EVERY
 
@@ -78,6 +80,8 @@ class PlainLog:
         scores = " ".join(f"{name}={value:.6g}" for name, value in ended.metrics.items())
         best = " best" * ended.improved
         self.out.say(f"epoch {ended.epoch}/{ended.epochs} {scores}{best}")
+        if ended.samples:
+            self.out.say("  invented: " + " | ".join(map(visible, ended.samples)))
         self._due = self._clock() + EVERY
 
     def _finish(self, finished: Finished) -> None:

@@ -42,6 +42,11 @@ def examples_table(examples: Sequence[Example], *, in_words: bool) -> Table:
     return Table((Column("", keep=True), *map(Column, headers)), rows)
 
 
+def samples_table(samples: Sequence[str]) -> Table:
+    """Return what a language model has just invented."""
+    return Table((Column("invented"),), tuple((sample,) for sample in samples))
+
+
 def end_lines(finished: Finished, history: Sequence[Mapping[str, float]]) -> list[str]:
     """Return the lines that close a run: why it ended, its best epoch, its curve, the verdict."""
     reason = _REASONS.get(finished.reason, finished.reason)

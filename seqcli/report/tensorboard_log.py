@@ -13,6 +13,7 @@ from seqcli.events import EpochEnded, Event, RunStarted
 
 TAGS: Mapping[str, str] = {
     "train_loss": "loss/train",
+    "smoothed_loss": "loss/smoothed",
     "val_loss": "loss/val",
     "train_token_accuracy": "token_accuracy/train",
     "val_token_accuracy": "token_accuracy/val",

@@ -193,3 +193,17 @@ def test_an_epoch_without_examples_is_fine(terminal, started):
     end = Text.from_ansi(play(terminal(), [started, ended])).plain
     assert "1.0000" in end
     assert "prediction" not in end
+
+
+def test_invented_names_and_the_smoothed_loss_are_in_the_picture(terminal):
+    names = tuple(f"name{i}" for i in range(8))
+    for height, shown in ((40, 8), (12, 0)):
+        out = terminal(height=height)
+        with LiveView(out, Clock()) as view:
+            view(EpochEnded(1, 2, 5, {"train_loss": 2.0}, True, samples=names))
+            view(Progress(2, 2, 5, 10, 5000.0, smoothed_loss=1.2345))
+            lines = picture(view, out)
+        assert len(lines) <= height
+        assert "loss 1.2345" in lines[-1]
+        assert sum(line.strip() in names for line in lines) >= shown
+    assert all(name in told(out) for name in names)

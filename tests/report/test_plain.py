@@ -1,6 +1,6 @@
 import pytest
 
-from seqcli.events import Example, Finished, Progress
+from seqcli.events import EpochEnded, Example, Finished, Progress
 from seqcli.report.pace import Pace, share_done
 from seqcli.report.plain import PlainLog
 from seqcli.report.sparkline import sparkline
@@ -117,3 +117,16 @@ def test_a_sparkline_goes_from_lowest_to_highest():
     assert sparkline([2.0, 2.0]) == "▁▁"
     assert sparkline([]) == ""
     assert len(sparkline(list(range(1000)), width=40)) == 40
+
+
+def test_what_a_language_model_invents_and_its_smoothed_loss_are_told(pipe):
+    names = ("anna", "o | \x1b[2Jo")
+    ended = EpochEnded(1, 2, 5, {"train_loss": 2.0}, True, samples=names)
+    out, clock = pipe(), Clock()
+    log = PlainLog(out, clock)
+    clock.now = 3.0
+    log(Progress(1, 2, 3, 5, 100.0, smoothed_loss=2.7182))
+    log(ended)
+    lines = out.talk.file.getvalue().splitlines()
+    assert "smoothed loss 2.7182" in lines[0]
+    assert lines[2] == "  invented: anna | o | \\x1b[2Jo"
