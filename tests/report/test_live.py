@@ -195,11 +195,12 @@ def test_an_epoch_without_examples_is_fine(terminal, started):
     assert "prediction" not in end
 
 
-def test_invented_names_and_the_smoothed_loss_are_in_the_picture(terminal):
+def test_invented_names_and_the_smoothed_loss_are_in_the_picture(terminal, started):
     names = tuple(f"name{i}" for i in range(8))
     for height, shown in ((40, 8), (12, 0)):
         out = terminal(height=height)
         with LiveView(out, Clock()) as view:
+            view(started)
             view(EpochEnded(1, 2, 5, {"train_loss": 2.0}, True, samples=names))
             view(Progress(2, 2, 5, 10, 5000.0, smoothed_loss=1.2345))
             lines = picture(view, out)
