@@ -18,7 +18,23 @@ TASKS: Mapping[str, str] = {
     "reverse": "seqcli.tasks.rearrangement:Reverse",
     "copy": "seqcli.tasks.rearrangement:Copy",
     "sort": "seqcli.tasks.rearrangement:Sort",
+    "odds_first": "seqcli.tasks.rearrangement:OddsFirst",
     "patterns": "seqcli.tasks.patterns:Patterns",
+    "parity": "seqcli.tasks.regular:Parity",
+    "even_pairs": "seqcli.tasks.regular:EvenPairs",
+    "cycle_nav": "seqcli.tasks.regular:CycleNav",
+    "mod_arith": "seqcli.tasks.regular:ModArith",
+    "mod_arith_brackets": "seqcli.tasks.brackets:ModArithBrackets",
+    "dyck": "seqcli.tasks.brackets:Dyck",
+    "anbncn": "seqcli.tasks.counting:AnBnCn",
+    "majority": "seqcli.tasks.counting:Majority",
+    "addition": "seqcli.tasks.arithmetic:Addition",
+    "multiplication": "seqcli.tasks.arithmetic:Multiplication",
+    "copy_memory": "seqcli.tasks.recall:CopyMemory",
+    "selective_copy": "seqcli.tasks.recall:SelectiveCopy",
+    "mqar": "seqcli.tasks.recall:Mqar",
+    "listops": "seqcli.tasks.listops:ListOps",
+    "scan": "seqcli.tasks.scan:Scan",
     "names": "seqcli.tasks.names:Names",
 }
 
@@ -72,6 +88,12 @@ TEACHER_SCHEDULES: Mapping[str, str] = {
     "constant": "seqcli.engine.teacher_forcing:constant",
     "linear": "seqcli.engine.teacher_forcing:linear",
     "inverse_sigmoid": "seqcli.engine.teacher_forcing:inverse_sigmoid",
+}
+
+# Who speaks for a trained language model, by backend.
+LANGUAGE_MODELS: Mapping[str, str] = {
+    "torch": "seqcli.api.torch_language:load",
+    "numpy": "seqcli.api.numpy_language:load",
 }
 
 METRICS: Mapping[str, str] = {

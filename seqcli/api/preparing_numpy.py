@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from seqcli import runs
 from seqcli.api.reading import limits_of
 from seqcli.api.recording import CheckpointWriter, Machine, run_started
@@ -16,9 +14,9 @@ from seqcli.data.corpus import Corpus
 from seqcli.events import RunStarted
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.learner import Lesson, NumpyLearner
-from seqcli.numpy_backend.parameters import Parameters, initialize_parameters, to_torch_names
+from seqcli.numpy_backend.parameters import to_torch_names
 from seqcli.numpy_backend.scope import check_training
-from seqcli.numpy_backend.stored import put_weights
+from seqcli.numpy_backend.stored import fresh_parameters, stored_parameters
 from seqcli.numpy_backend.threads import set_threads
 from seqcli.training.loop import Loop
 from seqcli.training.stopping import StopRequest
@@ -47,28 +45,21 @@ def prepare(
         train=replace(config.train, threads=threads),
         origins={"train.threads": "one is quickest", **config.origins},
     )
-    parameters = make_parameters(config, len(corpus.codec.target))
+    if checkpoint is None:
+        parameters = fresh_parameters(config, len(corpus.codec.target))
+    else:
+        parameters = stored_parameters(checkpoint, config, paths.last)
     limits = limits_of(corpus.about, paths.config)
     lesson = Lesson(parameters, CELLS[config.model.cell], corpus, config.train, limits)
     loop = Loop(NumpyLearner(lesson), corpus, config, None, stop)
     loop.save = CheckpointWriter(
         paths, config, corpus, lambda: to_torch_names(parameters), numpy_file.save
     )
-    if checkpoint is not None:
-        put_weights(parameters, checkpoint.weights, paths.last)
-        if checkpoint.training is not None:
-            loop.resume(checkpoint.training)
+    if checkpoint is not None and checkpoint.training is not None:
+        loop.resume(checkpoint.training)
     count = sum(array.size for array in parameters.values())
     machine = Machine(describe(config.model), count, "cpu", threads)
     return loop, config, run_started(paths, corpus, loop, machine)
-
-
-def make_parameters(config: Config, symbols: int) -> Parameters:
-    """Return fresh weights for a vocabulary of so many ids."""
-    dtype = np.float64 if config.train.precision == "float64" else np.float32
-    rng = np.random.default_rng(config.train.seed)
-    gates = CELLS[config.model.cell].gates
-    return initialize_parameters(rng, symbols, config.model.hidden, gates, dtype)
 
 
 def describe(config: ModelConfig) -> str:

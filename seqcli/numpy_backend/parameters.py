@@ -43,6 +43,19 @@ TORCH_NAMES = {
 }
 
 
+def shapes(n_x: int, n_a: int, gates: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every array, in the table's order; arguments as below."""
+    rows = gates * n_a
+    return {
+        "Wax": (rows, n_x),
+        "Waa": (rows, n_a),
+        "ba": (rows,),
+        "bh": (rows,),
+        "Wya": (n_x, n_a),
+        "by": (n_x,),
+    }
+
+
 def initialize_parameters(
     rng: np.random.Generator, n_x: int, n_a: int, gates: int, dtype: DTypeLike = np.float32
 ) -> Parameters:
@@ -55,16 +68,11 @@ def initialize_parameters(
         gates: blocks of H rows in the recurrent weights (``Cell.gates``).
         dtype: float32 to train, float64 to check gradients.
     """
-    rows, bound = gates * n_a, n_a**-0.5
-    shapes: dict[str, tuple[int, ...]] = {
-        "Wax": (rows, n_x),
-        "Waa": (rows, n_a),
-        "ba": (rows,),
-        "bh": (rows,),
-        "Wya": (n_x, n_a),
-        "by": (n_x,),
+    bound = n_a**-0.5
+    return {
+        name: rng.uniform(-bound, bound, shape).astype(dtype)
+        for name, shape in shapes(n_x, n_a, gates).items()
     }
-    return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}
 
 
 def to_torch_names(arrays: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seqcli.config.drawing import Drawing
 from seqcli.data.ragged import Index, Ragged, offsets_of
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.numpy_backend.activations import softmax
@@ -15,6 +16,7 @@ from seqcli.numpy_backend.parameters import Floats, Ids, Parameters
 from seqcli.numpy_backend.rnn import State
 
 NEVER_DRAWN = (PAD, BOS, UNK)  # no name holds them
+PLAIN = Drawing()
 
 
 def read_prefix(
@@ -52,32 +54,26 @@ def keep_likeliest(probabilities: Floats, top_k: int, top_p: float) -> Floats:
     return kept
 
 
-def draw(
-    logits: Floats,
-    rng: np.random.Generator,
-    *,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-) -> Index:
-    """Draw one symbol from each row of logits (n, V); PAD, BOS and UNK are never drawn.
+def probabilities(logits: Floats, how: Drawing) -> Floats:
+    """Return what to draw from, (n, V) in float64: temperature first, then top-k, then top-p.
 
-    Args:
-        logits: (n, V).
-        rng: one uniform number is taken per row.
-        temperature: logits are divided by it: below 1 bolder, above 1 more even. Above 0.
-        top_k: see ``keep_likeliest``. 1 always takes the likeliest symbol.
-        top_p: see ``keep_likeliest``.
+    PAD, BOS and UNK get 0: no name holds them.
     """
     scaled = logits.astype(np.float64)  # (n, V)
     scaled[:, NEVER_DRAWN] = -np.inf
     scaled -= scaled.max(axis=1, keepdims=True)
     with np.errstate(over="ignore"):  # at a temperature near 0: -inf, and exp(-inf) is right
-        scaled /= temperature
-    probabilities = softmax(scaled)
-    if top_k or top_p < 1.0:
-        probabilities = keep_likeliest(probabilities, top_k, top_p)
-    heights = np.cumsum(probabilities, axis=1)  # (n, V)
+        scaled /= how.temperature
+    found = softmax(scaled)
+    if how.top_k or how.top_p < 1.0:
+        found = keep_likeliest(found, how.top_k, how.top_p)
+        found /= found.sum(axis=1, keepdims=True)
+    return found
+
+
+def draw(logits: Floats, rng: np.random.Generator, how: Drawing = PLAIN) -> Index:
+    """Draw one symbol from each row of logits (n, V); takes one uniform number per row."""
+    heights = np.cumsum(probabilities(logits, how), axis=1)  # (n, V)
     # in (0, 1]: a symbol of probability 0 is never the first whose height reaches it
     aim = (1.0 - rng.random(len(heights))) * heights[:, -1]
     token: Index = np.argmax(heights >= aim[:, None], axis=1)  # (n,)
@@ -92,9 +88,7 @@ def sample(
     *,
     prefix: Sequence[int] = (),
     max_length: int = 100,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
+    how: Drawing = PLAIN,
 ) -> Ragged:
     """Invent n names.
 
@@ -106,7 +100,7 @@ def sample(
         prefix: ids that every name starts with.
         max_length: symbols of the longest name, prefix included; a name that has not come to its
             end by then is cut.
-        temperature: see ``draw``, as for ``top_k`` and ``top_p``.
+        how: temperature, top-k and top-p.
 
     Returns:
         The ids of n names, with the prefix, without BOS and EOS.
@@ -116,7 +110,7 @@ def sample(
     running = np.arange(n)
     owners, tokens = [np.repeat(running, len(prefix))], [np.tile(np.asarray(prefix, np.int64), n)]
     for _ in range(max_length - len(prefix)):
-        token = draw(logits, rng, temperature=temperature, top_k=top_k, top_p=top_p)  # (n,)
+        token = draw(logits, rng, how)  # (n,)
         going = token != EOS
         running, token = running[going], token[going]
         if not len(running):

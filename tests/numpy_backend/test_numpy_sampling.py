@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seqcli.config.drawing import Drawing
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.numpy_backend.activations import softmax
 from seqcli.numpy_backend.cells import CELLS
@@ -21,7 +22,7 @@ def network(cell, seed=0):
 
 
 def shares(logits, n=40_000, **how):
-    token = draw(np.tile(logits, (n, 1)), np.random.default_rng(0), **how)
+    token = draw(np.tile(logits, (n, 1)), np.random.default_rng(0), Drawing(**how))
     return np.bincount(token, minlength=len(logits)) / n
 
 
@@ -101,7 +102,7 @@ def test_sample(cell):
     assert len(begun) == 50
     assert all(name[:2] == [5, 4] and len(name) <= 6 for name in begun)
     assert all(4 <= token < V for name in begun for token in name)
-    assert len({tuple(name) for name in names(3, top_k=1)}) == 1
+    assert len({tuple(name) for name in names(3, how=Drawing(top_k=1))}) == 1
 
 
 def test_nothing_asked_nothing_given():
