@@ -44,6 +44,11 @@ def draw(starts: Hashes, counter: int) -> Hashes:
     return mix(starts + np.uint64((counter + 1) * _GOLDEN & _WORD))
 
 
+def draw_each(starts: Hashes, counters: NDArray[np.int64]) -> Hashes:
+    """Return of each stream (N,) the number that its own counter (N,) says."""
+    return mix(starts + (counters + 1).astype(np.uint64) * np.uint64(_GOLDEN))
+
+
 def below(hashes: Hashes, count: int | Hashes) -> Hashes:
     """Map hashes (N,) to 0 .. count-1, evenly, for a count of at most 2**32.
 

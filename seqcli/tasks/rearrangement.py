@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from seqcli.data.ragged import Index
-from seqcli.tasks.base import Rows, Task, check_between, parse_range
-from seqcli.tasks.space import Group, SequenceSpace, Symbols, assemble
+from seqcli.tasks.base import check_between
+from seqcli.tasks.sequences import SequenceTask
+from seqcli.tasks.space import Symbols
 
 
 @dataclass(frozen=True)
-class Rearrangement(Task):
+class Rearrangement(SequenceTask):
     """A source of random integers, and what a rearrangement makes of it.
 
     Sources are all sequences of the integers 1 .. vocab-1, every one as likely as another of its
     length; lengths are exactly even.
     """
 
-    length: str = "5:20"
-    """Symbols per row: a number, or a range such as 5:20."""
     vocab: int = 20
     """The symbols are the integers from 1 to vocab-1."""
 
     def __post_init__(self) -> None:
-        parse_range("length", self.length)
+        super().__post_init__()
         check_between("vocab", self.vocab, 2, 100_000)
-
-    @abstractmethod
-    def rearrange(self, symbols: Symbols) -> Symbols:
-        """Return the targets (n, T) of sources (n, L) of one length."""
 
     def source_symbols(self) -> tuple[str, ...]:
         """Return "1" .. "vocab-1"."""
@@ -41,13 +34,6 @@ class Rearrangement(Task):
     def target_symbols(self) -> tuple[str, ...]:
         """Return "1" .. "vocab-1"."""
         return self.source_symbols()
-
-    def rows(self, seed: int, split: str, index: Index) -> Rows:
-        """Return the rows at ``index`` (N,) of a split."""
-        space = SequenceSpace(self.vocab - 1, *parse_range("length", self.length))
-        groups = space.draw(seed, split, index)
-        turned = [Group(group.rows, self.rearrange(group.symbols)) for group in groups]
-        return Rows(assemble(groups, len(index)), assemble(turned, len(index)))
 
 
 @dataclass(frozen=True)
@@ -64,27 +50,35 @@ class Reverse(Rearrangement):
     summary: ClassVar[str] = "the source from back to front"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "5 1 4 1 3")
 
-    def rearrange(self, symbols: Symbols) -> Symbols:
+    def answer(self, sources: Symbols) -> Symbols:
         """Return the columns in the opposite order, (n, L)."""
-        return symbols[:, ::-1]
+        return sources[:, ::-1]
 
 
 @dataclass(frozen=True)
 class Copy(Rearrangement):
-    """The source as it is: 3 1 4 -> 3 1 4.
+    """The source as it is: 3 1 4 -> 3 1 4; with ``duplicate=2`` twice: 3 1 4 3 1 4.
 
     The identity of Tensor2Tensor's algorithmic problems, and the first example of the Annotated
-    Transformer (vocabulary 11, length 10).
+    Transformer (vocabulary 11, length 10). Twice, binary, lengths 1-40 and 41-500, it is
+    duplicate_string in Delétang et al. (2023).
     """
+
+    duplicate: int = 1
+    """How many times the source is repeated."""
 
     name: ClassVar[str] = "copy"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "the source as it is"
+    summary: ClassVar[str] = "the source as it is, once or more often"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "3 1 4 1 5")
 
-    def rearrange(self, symbols: Symbols) -> Symbols:
-        """Return the columns as they are, (n, L)."""
-        return symbols
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between("duplicate", self.duplicate, 1, 100)
+
+    def answer(self, sources: Symbols) -> Symbols:
+        """Return the columns as they are, again and again, (n, L * duplicate)."""
+        return np.tile(sources, (1, self.duplicate))
 
 
 @dataclass(frozen=True)
@@ -100,6 +94,24 @@ class Sort(Rearrangement):
     summary: ClassVar[str] = "the source in rising order"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "1 1 3 4 5")
 
-    def rearrange(self, symbols: Symbols) -> Symbols:
+    def answer(self, sources: Symbols) -> Symbols:
         """Return each row sorted, (n, L)."""
-        return np.sort(symbols, axis=1)
+        return np.sort(sources, axis=1)
+
+
+@dataclass(frozen=True)
+class OddsFirst(Rearrangement):
+    """First what stands at odd places, counted from 1, then the others: 3 1 4 1 5 -> 3 4 5 1 1.
+
+    Delétang et al. (2023), binary, lengths 1-40 and 41-500. The order is the paper's; the code
+    published with it puts the even places first.
+    """
+
+    name: ClassVar[str] = "odds_first"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "what stands at odd places, then what stands at even ones"
+    example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "3 4 5 1 1")
+
+    def answer(self, sources: Symbols) -> Symbols:
+        """Return the first, third ... and then the second, fourth ... columns, (n, L)."""
+        return np.concatenate([sources[:, ::2], sources[:, 1::2]], axis=1)

@@ -89,22 +89,30 @@ class SequenceSpace:
         symbols: number of symbols; they are 0 .. symbols-1.
         shortest: least length, from 1.
         longest: greatest length.
+        first: number of symbols that may come first, where that is another.
     """
 
     symbols: int
     shortest: int
     longest: int
+    first: int | None = None
+
+    def size(self, length: int) -> int:
+        """Return the number of distinct sequences of that length."""
+        first = self.symbols if self.first is None else self.first
+        others: int = self.symbols ** (length - 1)
+        return first * others
 
     def head(self, length: int) -> int:
         """Return how many of the first symbols decide the split."""
         head = 1
-        while head < length and self.symbols ** (head + 1) <= _LARGEST:
+        while head < length and self.size(head + 1) <= _LARGEST:
             head += 1
         return head
 
     def distinct(self) -> int:
         """Return the number of distinct sequences in all splits together."""
-        return sum(self.symbols**length for length in range(self.shortest, self.longest + 1))
+        return sum(map(self.size, range(self.shortest, self.longest + 1)))
 
     def draw(self, seed: int, split: str, index: Index) -> list[Group]:
         """Return the sequences at ``index`` (N,) of a split, grouped by length.
@@ -136,13 +144,14 @@ class SequenceSpace:
         self, seed: int, split: str, length: int, ranks: Index, starts: Hashes
     ) -> Symbols:
         head = self.head(length)
-        count = self.symbols**head
+        count = self.size(head)
         own = shares(count)[split]
         places = (ranks % len(own) + own.start).astype(np.uint32)
         words = permute(places, count, hashing.key(seed, "heads", length))
         small = np.uint8 if self.symbols <= 1 << 8 else np.int32
         out = np.empty((len(ranks), length), small)  # (n, L)
-        _write_digits(words, self.symbols, out[:, :head])
+        turn = 1 if self.first is None else -1  # what is left of the word goes where symbols differ
+        _write_digits(words, self.symbols, out[:, :head][:, ::turn])
         for first in range(head, length, head):
             part = out[:, first : first + head]
             tail = hashing.below(hashing.draw(starts, first), self.symbols ** part.shape[1])
@@ -158,7 +167,7 @@ def _redirections(space: SequenceSpace, split: str) -> tuple[Index, Index, Index
         For each length: the length used, its number among those sent there, and how many are.
     """
     lengths = range(space.shortest, space.longest + 1)
-    owned = [n for n in lengths if shares(space.symbols ** space.head(n))[split]]
+    owned = [n for n in lengths if shares(space.size(space.head(n)))[split]]
     if not owned:
         raise UsageError(
             f"there are only {space.distinct()} distinct rows, too few for a {split} split",

@@ -16,10 +16,9 @@ from seqcli.tasks.base import make
 
 @pytest.mark.parametrize("name", registry.TASKS)
 def test_a_task_and_its_folder_give_the_same_corpus(name: str, tmp_path: Path) -> None:
-    options = {"length": "8:11"}
     sizes = {"train": 500, "val": 60, "test": 70}
-    streamed = corpus(DataConfig(task=name, **sizes, seed=3), options)
-    write_folder(make(name, options), tmp_path / "data", sizes, seed=3)
+    streamed = corpus(DataConfig(task=name, **sizes, seed=3), {})
+    write_folder(make(name, {}), tmp_path / "data", sizes, seed=3)
     stored = corpus(DataConfig(path=str(tmp_path / "data")), {})
     for one, other in ((streamed, stored), (stored, streamed)):
         for split, pairs in one.splits.items():
@@ -41,7 +40,7 @@ def test_a_task_says_where_it_is_from() -> None:
     assert made.about == {
         "task": "reverse",
         "version": 1,
-        "options": {"length": "4:7", "vocab": 20},
+        "options": {"length": "4:7", "test_length": "", "vocab": 20},
         "seed": 0,
         "sizes": {"train": 50, "val": 10},
         "overlap": {"train-val": 0},

@@ -49,7 +49,7 @@ def test_meta_tells_all_and_is_returned(tmp_path: Path) -> None:
     meta = yaml.safe_load((tmp_path / "data" / "meta.yaml").read_text())
     assert meta == returned
     assert (meta["task"], meta["version"], meta["seed"]) == ("sort", 1, 5)
-    assert meta["options"] == {"length": "2:6", "vocab": 20}
+    assert meta["options"] == {"length": "2:6", "test_length": "", "vocab": 20}
     assert meta["sizes"] == SIZES
     assert meta["vocabulary"]["source"] == [str(number) for number in range(1, 20)]
     assert meta["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}

@@ -24,8 +24,8 @@ class Rotate(Rearrangement):
     version: ClassVar[int] = 1
     summary: ClassVar[str] = "the first symbol goes last"
     example: ClassVar[tuple[str, str]] = ("3 1 4", "1 4 3")
-    def rearrange(self, symbols):
-        return np.roll(symbols, -1, axis=1)
+    def answer(self, sources):
+        return np.roll(sources, -1, axis=1)
 ''',
     "models/minimal.py": '''
 """A minimal gated unit."""

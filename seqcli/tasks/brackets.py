@@ -1,0 +1,224 @@
+"""Words of nested brackets, and expressions in brackets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli import registry
+from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.tasks import hashing
+from seqcli.tasks.base import check_between
+from seqcli.tasks.drawn import Codes, DrawnTask
+from seqcli.tasks.hashing import Hashes
+
+MODES = ("next", "all")
+_PAIRS = ("()", "[]", "{}", "<>")
+
+
+@dataclass(frozen=True)
+class Dyck(DrawnTask):
+    """Which bracket must close next? ( [ ] { -> }; with ``mode=all``: all that must, } ).
+
+    The source is the beginning of a well-formed word over some types of brackets, never nested
+    deeper than ``depth``, with a bracket open at its end. Each step opens or closes with equal
+    chance where both can be; the last step closes if it can, so that the answer is seldom the type
+    of the last symbol. This is the closing-bracket accuracy of Hewitt et al., "RNNs can
+    generate bounded hierarchical languages with optimal memory" (2020); FLaRe has two types and
+    depth 3, up to 40 symbols, tested up to 500.
+
+    Heuristic: ``last_open`` closes the last bracket that was opened, whether still open or not.
+    """
+
+    length: str = "2:40"
+    """Symbols per row: a number, or a range such as 5:20."""
+    types: int = 2
+    """Types of brackets."""
+    depth: int = 4
+    """How deep brackets may be nested."""
+    mode: str = "next"
+    """next: the bracket that must close next. all: all that must close, in order."""
+
+    name: ClassVar[str] = "dyck"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "which bracket must close next"
+    example: ClassVar[tuple[str, str]] = ("( [ ] ( [", "]")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between("types", self.types, 1, 100)
+        check_between("depth", self.depth, 2, 1000)
+        registry.check("mode of dyck", self.mode, MODES)
+
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return opening and closing brackets, type by type: ( ) [ ] { } < > (5 )5 ..."""
+        more = [(f"({number}", f"){number}") for number in range(len(_PAIRS) + 1, self.types + 1)]
+        pairs = [*map(tuple, _PAIRS), *more][: self.types]
+        return tuple(bracket for pair in pairs for bracket in pair)
+
+    def target_symbols(self) -> tuple[str, ...]:
+        """Return the closing brackets."""
+        return self.source_symbols()[1::2]
+
+    def draw(self, starts: Hashes, lengths: Index, width: int) -> Codes:
+        """Return words (n, W), a place of all of them at a time."""
+        rows: Index = np.arange(len(starts))
+        open_types = np.zeros((self.depth, len(rows)), np.uint8)  # (D, n)
+        depths = np.zeros(len(rows), np.int64)
+        words = np.zeros((width, len(rows)), np.uint8)  # (W, n)
+        for place in range(width):
+            numbers = hashing.draw(starts, place + 1)
+            last = place == lengths - 1
+            must_open = (depths == 0) | (last & (depths == 1))
+            must_close = (depths == self.depth) | (last & (depths > 1))
+            opens = must_open | (~must_close & (numbers & np.uint64(1) == 1))
+            level = depths - ~opens
+            types = np.where(opens, hashing.below(numbers, self.types), open_types[level, rows])
+            open_types[level, rows] = types
+            words[place] = np.where(place < lengths, 2 * types + 1 + ~opens, 0)
+            depths = level + opens
+        return words.T  # (n, W)
+
+    def answer(self, sources: Codes) -> Codes:
+        """Return the next closing bracket (n, 1), or all of them (n, depth)."""
+        depths, open_types = self._open(sources)
+        levels = depths[:, None] - 1 - np.arange(1 if self.mode == "next" else self.depth)
+        rows = np.arange(len(sources))[:, None]
+        return np.where(levels < 0, 0, 1 + open_types[levels, rows])  # (n, T)
+
+    def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
+        """Guess the type of the last bracket that was opened."""
+        places = np.arange(len(sources.tokens))
+        opened = np.maximum.accumulate(np.where(sources.tokens % 2 == 0, places, 0))
+        types = sources.tokens[opened[sources.offsets[1:] - 1]] // 2  # (N,)
+        guess = Ragged(np.repeat(types, target_lengths), offsets_of(target_lengths))
+        return {"last_open": guess}
+
+    def _open(self, sources: Codes) -> tuple[Index, NDArray[np.int64]]:
+        """Return how many brackets are open at the end (n,), and their types (D, n)."""
+        rows = np.arange(len(sources))
+        open_types = np.zeros((self.depth, len(rows)), np.int64)
+        depths = np.zeros(len(rows), np.int64)
+        for codes in sources.T.astype(np.int64):
+            opens = np.flatnonzero(codes % 2)
+            open_types[depths[opens], rows[opens]] = codes[opens] // 2
+            depths += np.where(codes == 0, 0, 2 * (codes % 2) - 1)
+        return depths, open_types
+
+
+@dataclass(frozen=True)
+class ModArithBrackets(DrawnTask):
+    """What is the value modulo 5? ( ( 1 - 3 ) * - 2 ) -> 4. All signs stand in brackets.
+
+    An expression of length 1 to 4 is d, - d, ( d ) or ( - d ); a longer one is ( left sign right ),
+    with all lengths of its left side equally likely: modular_arithmetic_brackets in Delétang et al.
+    (2023), with multiplication as in the registry of its code. Because of the products the answer
+    0 comes in 3 of 10 long rows, so that is the score to beat.
+    """
+
+    length: str = "1:40"
+    """Symbols per row: a number, or a range such as 5:20."""
+    modulus: int = 5
+    """The value is taken modulo this; the digits are below it."""
+    products: bool = True
+    """Whether expressions are multiplied, beside added and subtracted."""
+
+    name: ClassVar[str] = "mod_arith_brackets"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "the value of an expression in brackets, modulo 5"
+    example: ClassVar[tuple[str, str]] = ("( ( 1 - 3 ) * - 2 )", "4")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between("modulus", self.modulus, 2, 100)
+
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return the digits, the signs and the brackets."""
+        signs = ("+", "-", "*") if self.products else ("+", "-")
+        return (*self.target_symbols(), "(", ")", *signs)
+
+    def target_symbols(self) -> tuple[str, ...]:
+        """Return "0" .. "modulus-1"."""
+        return tuple(map(str, range(self.modulus)))
+
+    def draw(self, starts: Hashes, lengths: Index, width: int) -> Codes:
+        """Return expressions (n, W), from the outermost brackets inwards."""
+        opening, closing, plus = self.modulus + 1, self.modulus + 2, self.modulus + 3
+        out = np.zeros((len(starts), width), np.uint8)
+        rows: Index = np.arange(len(starts))
+        firsts, sizes = np.zeros_like(rows), lengths
+        while rows.size:  # expressions of `sizes` symbols from place `firsts` on
+            numbers = hashing.draw_each(starts[rows], firsts + 1)
+            short, pairs = sizes <= 2, sizes >= 5
+            digits = 1 + hashing.below(numbers[short], self.modulus)
+            out[rows[short], firsts[short]] = np.where(sizes[short] == 2, plus + 1, 0)
+            out[rows[short], (firsts + sizes - 1)[short]] = digits
+            out[rows[~short], firsts[~short]] = opening
+            out[rows[~short], (firsts + sizes - 1)[~short]] = closing
+            free = np.maximum(sizes - 4, 1).astype(np.uint64)
+            left = np.where(pairs, 1 + hashing.below(numbers, free).astype(np.int64), sizes - 2)
+            signs = hashing.below(hashing.mix(numbers[pairs]), 3 if self.products else 2)
+            out[rows[pairs], (firsts + 1 + left)[pairs]] = plus + signs
+            rows, firsts, sizes = (
+                np.concatenate([rows[~short], rows[pairs]]),
+                np.concatenate([firsts[~short] + 1, (firsts + left + 2)[pairs]]),
+                np.concatenate([left[~short], (sizes - left - 3)[pairs]]),
+            )
+        return out
+
+    def answer(self, sources: Codes) -> Codes:
+        """Return the value, (n, 1)."""
+        reader = _Reader(len(sources), sources.shape[1] // 4 + 2, self.modulus)
+        for codes in sources.T.astype(np.int64):  # a place of all rows at a time
+            reader.read(codes)
+        values: Codes = reader.totals[0][:, None]  # (n, 1)
+        return 1 + values
+
+
+class _Reader:
+    """Works out n expressions from left to right; each open bracket has a total and a sign."""
+
+    def __init__(self, count: int, levels: int, modulus: int) -> None:
+        self.totals = np.zeros((levels, count), np.int64)  # (D, n)
+        self._signs = np.zeros((levels, count), np.int64)  # of what comes next: 0 +, 1 -, 2 *
+        self._depths = np.zeros(count, np.int64)
+        self._wants = np.ones(count, np.bool_)  # a number comes next, so that - is part of it
+        self._negative = np.zeros(count, np.bool_)
+        self._modulus = modulus
+
+    def read(self, codes: Index) -> None:
+        """Read one symbol (n,) of each expression."""
+        kinds = codes - self._modulus  # digits to 0, then ( ) + - *
+        self._open(np.flatnonzero(kinds == 1))
+        self._close(np.flatnonzero(kinds == 2))
+        self._take(rows := np.flatnonzero((kinds <= 0) & (codes > 0)), codes[rows] - 1)
+        self._sign(rows := np.flatnonzero(kinds >= 3), kinds[rows] - 3)
+
+    def _open(self, rows: Index) -> None:
+        self._depths[rows] += 1
+        self.totals[self._depths[rows], rows] = 0
+        self._signs[self._depths[rows], rows] = 0
+
+    def _close(self, rows: Index) -> None:
+        inner = self.totals[self._depths[rows], rows]
+        self._depths[rows] -= 1
+        self._take(rows, inner)
+
+    def _take(self, rows: Index, values: Index) -> None:
+        """Add, subtract or multiply the numbers (n,) that were read, in the open brackets."""
+        where = self._depths[rows], rows
+        values = np.where(self._negative[rows], -values, values)
+        total, sign = self.totals[where], self._signs[where]
+        found = np.where(sign == 2, total * values, total + (1 - 2 * (sign == 1)) * values)
+        self.totals[where] = found % self._modulus
+        self._wants[rows] = self._negative[rows] = False
+
+    def _sign(self, rows: Index, signs: Index) -> None:
+        between = ~self._wants[rows]
+        self._negative[rows[~between]] = True
+        joining = rows[between]
+        self._signs[self._depths[joining], joining] = signs[between]
+        self._wants[joining] = True

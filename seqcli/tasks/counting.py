@@ -1,0 +1,101 @@
+"""Tasks of counting: no finite number of states is enough for sources of every length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.errors import UsageError
+from seqcli.tasks import hashing
+from seqcli.tasks.base import Rows, check_between
+from seqcli.tasks.regular import BinaryTask
+from seqcli.tasks.sequences import LengthTask
+from seqcli.tasks.space import Symbols, permute, shares
+
+
+@dataclass(frozen=True)
+class Majority(BinaryTask):
+    """Are there more 1s than 0s? 1 1 0 1 -> 1. As many of each is 0.
+
+    zoology's circuits (lengths from 16) and FLaRe (up to 40, tested up to 500). As ties count as 0,
+    that answer is the commoner one on short even lengths.
+    """
+
+    name: ClassVar[str] = "majority"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "whether there are more 1s than 0s"
+    example: ClassVar[tuple[str, str]] = ("1 1 0 1", "1")
+
+    def answer(self, sources: Symbols) -> Symbols:
+        """Return whether more than half of the symbols are 1, (n, 1)."""
+        ones: Symbols = sources.sum(axis=1, keepdims=True, dtype=np.int64)  # (n, 1)
+        more: Symbols = (2 * ones > sources.shape[1]).astype(np.int32)  # (n, 1)
+        return more
+
+
+@dataclass(frozen=True)
+class AnBnCn(LengthTask):
+    """As many b and c as there are a: a a a -> b b b c c c.
+
+    The part of the words a^n b^n c^n that n decides: after the first b, each next symbol is known.
+    With 2, 3 or 4 ``letters`` these are the languages of Suzgun et al. (lstm-eval), n from 1 to 50
+    for training and greater ones for testing, which an LSTM learns to count and a GRU does not.
+
+    There is one row for each n. Splits share no n, so train has but four fifths of them; a
+    ``test_length`` beyond ``length`` belongs to test as a whole.
+    """
+
+    length: str = "1:30"
+    """How often a comes: a number, or a range such as 1:30."""
+    letters: int = 3
+    """Number of letters: 2 is a^n b^n, 4 is a^n b^n c^n d^n."""
+
+    name: ClassVar[str] = "anbncn"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "as many b and c as there are a"
+    example: ClassVar[tuple[str, str]] = ("a a a", "b b b c c c")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between("letters", self.letters, 2, 26)
+
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return a."""
+        return ("a",)
+
+    def target_symbols(self) -> tuple[str, ...]:
+        """Return the letters after a."""
+        return tuple("bcdefghijklmnopqrstuvwxyz"[: self.letters - 1])
+
+    def rows(self, seed: int, split: str, index: Index) -> Rows:
+        """Return the rows at ``index`` (N,) of a split: each n once, then again."""
+        own = self._owned(seed, split)
+        turn, place = np.divmod(index, len(own))
+        keys = hashing.streams(hashing.key(seed, split, "order"), turn)
+        counts = own[permute(place.astype(np.uint32), len(own), keys)]  # (N,)
+        letters = np.tile(np.arange(self.letters - 1, dtype=np.int32), len(index))
+        targets = np.repeat(letters, np.repeat(counts, self.letters - 1))
+        sources = np.zeros(counts.sum(), np.int32)
+        offsets = offsets_of(counts)
+        return Rows(Ragged(sources, offsets), Ragged(targets, offsets * (self.letters - 1)))
+
+    def _owned(self, seed: int, split: str) -> Index:
+        """Return every n that a split owns."""
+        low, high = self.lengths("train")
+        count = high - low + 1
+        order = permute(np.arange(count, dtype=np.uint32), count, hashing.key(seed, "counts"))
+        parts = {part: low + order[own.start : own.stop] for part, own in shares(count).items()}
+        own = parts[split].astype(np.int64)
+        if split == "test" and self.test_length:
+            low, high = self.lengths("test")
+            known = np.concatenate([parts["train"], parts["val"]])
+            own = np.setdiff1d(np.arange(low, high + 1), known)
+        if not own.size:
+            raise UsageError(
+                f"there are only {count} distinct rows, too few for a {split} split",
+                "ask for a wider range of lengths",
+            )
+        return own

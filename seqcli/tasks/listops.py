@@ -1,0 +1,147 @@
+"""Nested lists of digits under MIN, MAX, MED and SM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.data.ragged import Index
+from seqcli.tasks import hashing
+from seqcli.tasks.base import check_between
+from seqcli.tasks.drawn import Codes, DrawnTask
+from seqcli.tasks.hashing import Hashes
+
+OPERATORS = ("[MIN", "[MAX", "[MED", "[SM")
+_DIGIT, _LIST, _END = 1, 11, 15  # codes: 0 .. 9, then the operators, then ]
+_LEAST_ARGUMENTS = 2
+
+
+@dataclass(frozen=True)
+class ListOps(DrawnTask):
+    """What is the value? [MAX 2 [MIN 8 3 ] 4 ] -> 4. Of all lists, the innermost first.
+
+    MIN, MAX, MED (the median, rounded down) and SM (the sum modulo 10), each of two arguments or
+    more, which are digits or lists. Inside a list one symbol in four opens another and one in four
+    ends it, where that can be. After Nangia and Bowman, "ListOps" (2018), and the generator of the
+    Long Range Arena, whose rows have 500 to 2000 symbols and nest 10 deep; these are short. No
+    answer is right in more than 17% of rows.
+    """
+
+    length: str = "10:40"
+    """Symbols per row: a number, or a range such as 5:20."""
+    depth: int = 5
+    """How deep lists may be nested."""
+
+    name: ClassVar[str] = "listops"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "the value of nested lists under MIN, MAX, MED and SM"
+    example: ClassVar[tuple[str, str]] = ("[MAX 2 [MIN 8 3 ] 4 ]", "4")
+    least_length: ClassVar[int] = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between("depth", self.depth, 1, 100)
+
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return the digits, the operators and the end of a list."""
+        return (*self.target_symbols(), *OPERATORS, "]")
+
+    def target_symbols(self) -> tuple[str, ...]:
+        """Return the ten digits."""
+        return tuple("0123456789")
+
+    def draw(self, starts: Hashes, lengths: Index, width: int) -> Codes:
+        """Return expressions (n, W), a place of all of them at a time."""
+        writer = _Writer(len(starts), self.depth)
+        out = np.empty((width, len(starts)), np.uint8)  # (W, n)
+        for place in range(width):
+            out[place] = writer.write(hashing.draw(starts, place + 1), lengths - place)
+        return out.T  # (n, W)
+
+    def answer(self, sources: Codes) -> Codes:
+        """Return the value, (n, 1)."""
+        reader = _Reader(len(sources), self.depth)
+        for codes in sources.T.astype(np.int64):  # a place of all rows at a time
+            reader.read(codes)
+        values: Codes = reader.counts[0].argmax(axis=1)[:, None]  # (n, 1)
+        return 1 + values
+
+
+class _Writer:
+    """Writes n expressions from left to right, each of exactly the length it is given."""
+
+    def __init__(self, count: int, depth: int) -> None:
+        self._rows = np.arange(count)
+        self._deepest = depth
+        self._depths = np.zeros(count, np.int64)
+        self._arguments = np.zeros((depth + 1, count), np.int64)  # (D + 1, n) of each open list
+        self._needed = np.ones(count, np.int64)  # symbols that would end all open lists
+
+    def write(self, numbers: Hashes, left: Index) -> NDArray[np.uint64]:
+        """Return the next symbol (n,), given how many are ``left`` (n,), itself among them."""
+        arguments = self._arguments[self._depths, self._rows]
+        lacking = (arguments < _LEAST_ARGUMENTS) & (self._depths > 0)
+        choice = numbers & np.uint64(3)
+        after_list = self._needed - lacking + _LEAST_ARGUMENTS + 1
+        opens = (choice == 0) & (self._depths < self._deepest) & (after_list < left)
+        opens |= self._depths == 0
+        may_end = ~lacking & ((self._depths > 1) | (left == 1))
+        ends = ~opens & may_end & ((choice == 1) | (self._needed >= left))
+        self._step(opens, ends, lacking)
+        values = np.where(opens, hashing.below(numbers, len(OPERATORS)), np.uint64(0))
+        values = np.where(opens | ends, values, hashing.below(numbers, 10))
+        kinds = np.where(opens, _LIST, np.where(ends, _END, _DIGIT)).astype(np.uint64)
+        return np.where(left > 0, kinds + values, np.uint64(0))
+
+    def _step(
+        self, opens: NDArray[np.bool_], ends: NDArray[np.bool_], lacking: NDArray[np.bool_]
+    ) -> None:
+        """Count what was opened (n,), what was ended (n,), and what else is an argument."""
+        self._needed -= np.where(ends, 1, lacking)
+        self._needed += (_LEAST_ARGUMENTS + 1) * opens
+        self._arguments[self._depths, self._rows] += ~ends
+        self._depths += opens
+        self._depths -= ends
+        started = np.flatnonzero(opens)
+        self._arguments[self._depths[started], started] = 0
+
+
+class _Reader:
+    """Works out n expressions; of each open list it knows how often it holds each digit."""
+
+    def __init__(self, count: int, depth: int) -> None:
+        self.counts = np.zeros((depth + 1, count, 10), np.int64)  # (D + 1, n, 10)
+        self._operators = np.zeros((depth + 1, count), np.int64)
+        self._depths = np.zeros(count, np.int64)
+
+    def read(self, codes: Index) -> None:
+        """Read one symbol (n,) of each expression."""
+        self._add(rows := np.flatnonzero((codes > 0) & (codes < _LIST)), codes[rows] - _DIGIT)
+        self._open(rows := np.flatnonzero((codes >= _LIST) & (codes < _END)), codes[rows] - _LIST)
+        rows = np.flatnonzero(codes == _END)
+        values = self._values(rows)
+        self._depths[rows] -= 1
+        self._add(rows, values)
+
+    def _add(self, rows: Index, digits: Index) -> None:
+        self.counts[self._depths[rows], rows, digits] += 1
+
+    def _open(self, rows: Index, operators: Index) -> None:
+        self._depths[rows] += 1
+        self.counts[self._depths[rows], rows] = 0
+        self._operators[self._depths[rows], rows] = operators
+
+    def _values(self, rows: Index) -> Index:
+        """Return the values (k,) of the innermost open lists of k rows."""
+        where = self._depths[rows], rows
+        counts = self.counts[where]  # (k, 10)
+        up_to = counts.cumsum(axis=1)  # (k, 10)
+        total = up_to[:, -1:]
+        least = (up_to > 0).argmax(axis=1)
+        greatest = (up_to == total).argmax(axis=1)
+        low, high = ((up_to > half).argmax(axis=1) for half in ((total - 1) // 2, total // 2))
+        choices = [least, greatest, (low + high) // 2, counts @ np.arange(10) % 10]
+        return np.choose(self._operators[where], choices)

@@ -1,0 +1,243 @@
+"""Tasks of memory: what was seen must be found again, far away or among much else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.errors import UsageError
+from seqcli.tasks import hashing
+from seqcli.tasks.base import Rows, Task, check_between
+from seqcli.tasks.drawn import Codes, own_draws, ragged_of
+from seqcli.tasks.hashing import Hashes
+from seqcli.tasks.sequences import LengthTask
+from seqcli.tasks.space import SequenceSpace, assemble, permute
+
+_RECALLED = 10  # symbols of copy_memory, of 8 kinds
+_POWER = 0.01  # of the law by which mqar's queries are placed
+
+
+@dataclass(frozen=True)
+class CopyMemory(Task):
+    """Ten symbols, a long silence, and they must be said again: 3 1 4 1 5 2 6 5 3 5 0 .. 0 9 .. 9.
+
+    The source is 10 symbols of 1 .. 8, ``delay`` - 1 times 0, and 11 times 9, the sign to begin:
+    ``delay`` + 20 symbols in all. The target is the 10 symbols. In Bai et al., "An empirical
+    evaluation of generic convolutional and recurrent networks" (2018), delays are 500 to 2000, and
+    blanks are scored as well, so that saying nothing has 98% right; here only the 10 are.
+    """
+
+    delay: int = 50
+    """Steps from the last symbol to the sign to begin (T in the literature)."""
+
+    name: ClassVar[str] = "copy_memory"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "ten symbols remembered through a long silence"
+    example: ClassVar[tuple[str, str]] = (
+        "3 1 4 1 5 2 6 5 3 5 0 0 9 9 9 9 9 9 9 9 9 9 9",
+        "3 1 4 1 5 2 6 5 3 5",
+    )
+
+    def __post_init__(self) -> None:
+        check_between("delay", self.delay, 1, 1_000_000)
+
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return the blank 0, the symbols 1 .. 8, and the sign 9."""
+        return tuple("0123456789")
+
+    def target_symbols(self) -> tuple[str, ...]:
+        """Return 1 .. 8."""
+        return tuple("12345678")
+
+    def rows(self, seed: int, split: str, index: Index) -> Rows:
+        """Return the rows at ``index`` (N,) of a split."""
+        space = SequenceSpace(8, _RECALLED, _RECALLED)
+        targets = assemble(space.draw(seed, split, index), len(index))
+        sources = np.zeros((len(index), self.delay + 20), np.int32)  # (N, S)
+        sources[:, :_RECALLED] = 1 + targets.tokens.reshape(-1, _RECALLED)
+        sources[:, self.delay + _RECALLED - 1 :] = 9
+        offsets = np.arange(len(index) + 1) * sources.shape[1]
+        return Rows(Ragged(sources.reshape(-1), offsets), targets)
+
+
+@dataclass(frozen=True)
+class SelectiveCopy(LengthTask):
+    """What is no noise, in order: 0 6 0 0 7 0 -> 6 7. Noise is 0.
+
+    Symbols stand at random places. From Gu and Dao, "Mamba" (2023), with 16 symbols of 14 kinds in
+    4096 places, and MAD, with 16 in 256.
+    """
+
+    length: str = "64"
+    """Symbols per row, noise included: a number, or a range such as 64:256."""
+    symbols: int = 8
+    """Symbols to be copied."""
+    vocab: int = 15
+    """The symbols are the integers from 1 to vocab-1."""
+
+    name: ClassVar[str] = "selective_copy"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "what stands between the noise, in order"
+    example: ClassVar[tuple[str, str]] = ("0 6 0 0 7 0", "6 7")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between("vocab", self.vocab, 2, 100_000)
+        for split in ("train", "test"):
+            check_between("symbols", self.symbols, 1, self.lengths(split)[0])
+
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return the noise "0" and "1" .. "vocab-1"."""
+        return tuple(map(str, range(self.vocab)))
+
+    def target_symbols(self) -> tuple[str, ...]:
+        """Return "1" .. "vocab-1"."""
+        return self.source_symbols()[1:]
+
+    def rows(self, seed: int, split: str, index: Index) -> Rows:
+        """Return the rows at ``index`` (N,) of a split."""
+        space = SequenceSpace(self.vocab - 1, self.symbols, self.symbols)
+        targets = assemble(space.draw(seed, split, index), len(index))
+        starts = hashing.streams(hashing.key(seed, split, self.name), index)
+        low, high = self.lengths(split)
+        lengths = low + hashing.below(hashing.draw(starts, 0), high - low + 1).astype(np.int64)
+        offsets = offsets_of(lengths)
+        tokens = np.zeros(offsets[-1], np.int32)
+        for length in np.unique(lengths).tolist():
+            rows = np.flatnonzero(lengths == length)
+            places = np.sort(_distinct(starts[rows], self.symbols, length), axis=1)  # (n, M)
+            symbols = targets.tokens.reshape(-1, self.symbols)[rows]  # (n, M)
+            tokens[offsets[rows][:, None] + places] = 1 + symbols
+        return Rows(Ragged(tokens, offsets), targets)
+
+
+@dataclass(frozen=True)
+class Mqar(LengthTask):
+    """Which value went with each key? k3 v7 k1 v2 . k1 . . k3 -> v2 v7.
+
+    Multi-query associative recall: some pairs of a key and a value, then every key again, in random
+    order, at places that become rarer with their distance (a power law, exponent 0.01 - 1), blanks
+    between. Arora et al., "Zoology" (2023), with 8192 symbols and (length, pairs) of (64, 4), (128,
+    8), (256, 16), (512, 64).
+
+    With ``noise`` the pairs stand anywhere in the first half, the keys come again in the second,
+    and what were blanks are random values; with one pair that is the induction head's task (Olsson
+    et al., 2022): find what came after this symbol.
+
+    Heuristic: ``value_in_context`` guesses a value of the source, the first one to follow a key.
+    """
+
+    length: str = "64"
+    """Symbols per row: a number, or a range such as 64:256."""
+    pairs: int = 4
+    """Pairs of a key and a value; each key is asked for once."""
+    vocab: int = 64
+    """Number of keys and values together, half of them each."""
+    noise: bool = False
+    """Whether pairs stand among random values, not at the front."""
+
+    name: ClassVar[str] = "mqar"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "the values that went with keys (associative recall)"
+    example: ClassVar[tuple[str, str]] = ("k3 v7 k1 v2 . k1 . . k3", "v2 v7")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between("vocab", self.vocab, 4, 100_000)
+        check_between("pairs", self.pairs, 1, self.vocab // 2)
+        least = (4 if self.noise else 3) * self.pairs
+        for split in ("train", "test"):
+            low, _ = self.lengths(split)
+            if low < least:
+                raise UsageError(
+                    f"{self.pairs} pairs do not fit into {low} symbols",
+                    f"the least task.length is {least}",
+                )
+
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return the values, the keys and the blank."""
+        keys = tuple(f"k{number}" for number in range(1, self._half + 1))
+        return (*self.target_symbols(), *keys, ".")
+
+    def target_symbols(self) -> tuple[str, ...]:
+        """Return "v1" .. "v(vocab/2)"."""
+        return tuple(f"v{number}" for number in range(1, self._half + 1))
+
+    def rows(self, seed: int, split: str, index: Index) -> Rows:
+        """Return the rows at ``index`` (N,) of a split."""
+        pairs = own_draws(seed, split, index, self.name, self._pairs)  # (N, 2P)
+        starts = hashing.streams(hashing.key(seed, split, "places"), index)
+        low, high = self.lengths(split)
+        lengths = low + hashing.below(hashing.draw(starts, 0), high - low + 1).astype(np.int64)
+        order = _distinct(hashing.draw(starts, 1), self.pairs, self.pairs)  # (N, P)
+        sources = np.zeros((len(index), high), np.int32)  # (N, S)
+        for length in np.unique(lengths).tolist():
+            rows = np.flatnonzero(lengths == length)
+            sources[rows, :length] = self._source(pairs[rows], order[rows], starts[rows], length)
+        values = np.take_along_axis(pairs[:, 1::2], order, axis=1)  # (N, P)
+        return Rows(ragged_of(sources), ragged_of(values))
+
+    def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
+        """Guess, for every key, the value that stands after the first key."""
+        is_key = (sources.tokens >= self._half) & (sources.tokens < 2 * self._half)
+        keys = np.flatnonzero(is_key)
+        first = keys[np.searchsorted(keys, sources.offsets[:-1])]  # (N,)
+        guess = np.repeat(sources.tokens[first + 1], target_lengths)
+        return {"value_in_context": Ragged(guess, offsets_of(target_lengths))}
+
+    @property
+    def _half(self) -> int:
+        return self.vocab // 2
+
+    def _pairs(self, starts: Hashes) -> Codes:
+        """Return the codes of distinct keys and of values in turn, (n, 2P)."""
+        pairs = np.empty((len(starts), 2 * self.pairs), np.int32)  # (n, 2P)
+        pairs[:, ::2] = 1 + self._half + _distinct(starts, self.pairs, self._half)
+        for place in range(self.pairs):
+            pairs[:, 2 * place + 1] = 1 + hashing.below(hashing.draw(starts, place), self._half)
+        return pairs
+
+    def _source(self, pairs: Codes, order: Index, starts: Hashes, length: int) -> Codes:
+        """Return sources (n, S) of one length, of pairs (n, 2P) and the order (n, P) of queries."""
+        rows = np.arange(len(pairs))[:, None]
+        front = length // 2 if self.noise else 2 * self.pairs
+        sources = np.full((len(pairs), length), 1 + 2 * self._half, np.int32)  # (n, S)
+        firsts = np.broadcast_to(2 * np.arange(self.pairs), order.shape)  # (n, P)
+        if self.noise:
+            firsts = 2 * _distinct(hashing.draw(starts, 2), self.pairs, front // 2)
+            noise = _numbers(hashing.draw(starts, 4), length)  # (n, S)
+            sources[:] = 1 + hashing.below(noise, self._half)
+        sources[rows, firsts] = pairs[:, ::2]
+        sources[rows, firsts + 1] = pairs[:, 1::2]
+        numbers = _numbers(hashing.draw(starts, 3), length - front)
+        asked = front + _places(numbers, self.pairs)  # (n, P)
+        sources[rows, asked] = np.take_along_axis(pairs[:, ::2], order, axis=1)
+        return sources
+
+
+def _distinct(starts: Hashes, count: int, below: int) -> Index:
+    """Return distinct numbers 0 .. below-1 in random order for each stream (n,), (n, count)."""
+    numbers = np.tile(np.arange(count, dtype=np.uint32), len(starts))
+    placed = permute(numbers, below, np.repeat(starts, count))
+    return placed.astype(np.int64).reshape(-1, count)
+
+
+def _numbers(starts: Hashes, count: int) -> Hashes:
+    """Return numbers 0 .. count-1 of each stream, (n, count)."""
+    return np.stack([hashing.draw(starts, place) for place in range(count)], axis=1)
+
+
+def _places(numbers: Hashes, count: int) -> Index:
+    """Return ``count`` places (n, count) out of S in rising order, by the power law.
+
+    Drawing without replacement: each place gets an exponential time, divided by its weight, and the
+    earliest ones win (Efraimidis and Spirakis, 2006).
+    """
+    uniform = (numbers >> np.uint64(11)).astype(np.float64) * 2.0**-53  # (n, S)
+    weights: NDArray[np.float64] = np.arange(1, numbers.shape[1] + 1) ** (_POWER - 1)
+    times = -np.log1p(-uniform) / weights  # (n, S)
+    return np.sort(np.argpartition(times, count - 1, axis=1)[:, :count], axis=1)

@@ -1,0 +1,63 @@
+"""What tasks whose rows have a length share: lengths, those of test apart, and all sequences."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from seqcli.data.ragged import Index
+from seqcli.tasks.base import Rows, Task, parse_range
+from seqcli.tasks.space import Group, SequenceSpace, Symbols, assemble
+
+
+@dataclass(frozen=True)
+class LengthTask(Task):
+    """A task whose rows have a length. Val is drawn like train, test as ``test_length`` says."""
+
+    length: str = "5:20"
+    """Symbols per row: a number, or a range such as 5:20."""
+    test_length: str = ""
+    """Symbols per test row, if not as length says: a number, or a range such as 21:40."""
+
+    least_length: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        self.lengths("train")
+        self.lengths("test")
+
+    @abstractmethod
+    def source_symbols(self) -> tuple[str, ...]:
+        """Return the source alphabet."""
+
+    def lengths(self, split: str) -> tuple[int, int]:
+        """Return the least and the greatest length of a split's rows."""
+        option = "test_length" if split == "test" and self.test_length else "length"
+        return parse_range(option, getattr(self, option), self.least_length)
+
+
+@dataclass(frozen=True)
+class SequenceTask(LengthTask):
+    """Sources are all sequences of some symbols, each as likely as another of its length.
+
+    Lengths are exactly even.
+    """
+
+    @abstractmethod
+    def answer(self, sources: Symbols) -> Symbols:
+        """Return the targets (n, T) of sources (n, L) of one length."""
+
+    def space(self, split: str) -> SequenceSpace:
+        """Return what is drawn from for a split."""
+        return SequenceSpace(len(self.source_symbols()), *self.lengths(split))
+
+    def written(self, drawn: Symbols) -> Symbols:
+        """Return the sources (n, L) that sequences of the space stand for."""
+        return drawn
+
+    def rows(self, seed: int, split: str, index: Index) -> Rows:
+        """Return the rows at ``index`` (N,) of a split."""
+        drawn = self.space(split).draw(seed, split, index)
+        sources = [Group(group.rows, self.written(group.symbols)) for group in drawn]
+        targets = [Group(group.rows, self.answer(group.symbols)) for group in sources]
+        return Rows(assemble(sources, len(index)), assemble(targets, len(index)))
