@@ -1,16 +1,34 @@
 """Train, compare and understand small sequence models.
 
-The verbs are the commands: ``train``, ``evaluate``, ``predict``, ``gen_data``, ``tasks``. Each is
-imported when it is first asked for, so that ``import seqcli`` costs next to nothing.
+The verbs are the commands: ``train``, ``evaluate``, ``predict``, ``sample``, ``gen_data``,
+``tasks`` (and ``next_symbols``, which is ``sample --next``). Each is imported when it is first
+asked for, so that ``import seqcli`` costs next to nothing.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqcli.api import evaluate, gen_data, predict, tasks, train
+    from seqcli.api import (
+        evaluate,
+        gen_data,
+        next_symbols,
+        predict,
+        sample,
+        tasks,
+        train,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "evaluate", "gen_data", "predict", "tasks", "train"]
+__all__ = [
+    "__version__",
+    "evaluate",
+    "gen_data",
+    "next_symbols",
+    "predict",
+    "sample",
+    "tasks",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

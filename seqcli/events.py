@@ -57,7 +57,8 @@ class EpochEnded:
     """An epoch and its validation are over.
 
     ``metrics`` holds, in this order where known: train_loss, smoothed_loss (running mean over
-    steps), val_loss (nats per token, teacher forced), {train,val}_token_accuracy,
+    steps), val_loss (nats per token, teacher forced), val_bits_per_character and val_perplexity (of
+    language models, the end symbol counted), {train,val}_token_accuracy,
     {train,val}_sequence_accuracy (free running, greedy), val_symbol_error_rate, teacher_forcing,
     learning_rate, seconds, sequences_per_second.
     """

@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from seqcli.api.evaluating import evaluate
     from seqcli.api.generating import gen_data, tasks
     from seqcli.api.predicting import predict
+    from seqcli.api.sampling import next_symbols, sample
     from seqcli.api.training import Run, train
 
-__all__ = ["Run", "evaluate", "gen_data", "predict", "tasks", "train"]
+__all__ = ["Run", "evaluate", "gen_data", "next_symbols", "predict", "sample", "tasks", "train"]
 
 _HOMES = {
     "Run": "training",
     "evaluate": "evaluating",
     "gen_data": "generating",
+    "next_symbols": "sampling",
     "predict": "predicting",
+    "sample": "sampling",
     "tasks": "generating",
     "train": "training",
 }

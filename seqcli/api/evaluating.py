@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqcli import registry
-from seqcli.api.loading import Loaded, load_model
+from seqcli.api.language import open_language_model, takes_sources
+from seqcli.api.language_evaluating import evaluate_language
 from seqcli.config import DecodeConfig
 from seqcli.data import floors
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import pairs_of
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.data.vocabulary import UNK
-from seqcli.engine.answering import outcome
 from seqcli.engine.metrics import (
     Metric,
     Outcome,
@@ -24,9 +25,12 @@ from seqcli.engine.metrics import (
     correct_tokens,
     edit_distances,
 )
-from seqcli.errors import DataError, SeqcliError
+from seqcli.errors import DataError, SeqcliError, UsageError
 from seqcli.report.predictions import write_predictions
 from seqcli.results import Evaluation, LengthBin, ScoredRow
+
+if TYPE_CHECKING:
+    from seqcli.api.loading import Loaded
 
 Floors = Mapping[str, Mapping[str, float]]
 BINS = 8  # at most this many rows in the table of accuracy by length
@@ -41,30 +45,60 @@ def evaluate(
     length_penalty: float | None = None,
     batch_size: int = 256,
     predictions: str | Path | None = None,
+    backend: str = "torch",
 ) -> Evaluation:
     """Score a checkpoint on a split of its own data, or on other data.
 
     Args:
         ckpt: a run folder (its best checkpoint) or a checkpoint file.
         split: train, val or test; without ``data`` the very rows that training kept apart.
-        data: a folder made by gen-data (its ``split`` is taken), or a file of pairs (all of it).
+        data: a folder made by gen-data (its ``split`` is taken), or a file of pairs (all of it);
+            for a language model a file of names.
         beam, length_penalty: how answers are searched for; the run's own setting by default.
         batch_size: rows decoded at a time.
         predictions: a TSV file to write every row's prediction to.
+        backend: torch, or numpy for a language model that is rnn, gru or lstm.
 
     Raises:
         CheckpointError, DataError, UsageError: one line that says what and where.
     """
-    began = time.monotonic()
     registry.check("split", split, SPLITS)
-    loaded = load_model(ckpt)
+    if not takes_sources(ckpt):
+        if beam is not None or length_penalty is not None or predictions is not None:
+            message = f"{ckpt} is a language model: it is scored without decoding"
+            raise UsageError(message, "leave --beam, --length-penalty and --predictions out")
+        where = None if data is None else Path(data)
+        return evaluate_language(open_language_model(ckpt, backend), split, where)
+    evaluation = _evaluate_pairs(ckpt, split, data, (beam, length_penalty), batch_size)
+    if predictions is not None:
+        write_predictions(
+            Path(predictions),
+            evaluation.predictions,
+            evaluation.source_joiner,
+            evaluation.target_joiner,
+        )
+    return evaluation
+
+
+def _evaluate_pairs(
+    ckpt: str | Path,
+    split: str,
+    data: str | Path | None,
+    search: tuple[int | None, float | None],
+    batch_size: int,
+) -> Evaluation:
+    """Score a model of pairs; this alone needs PyTorch."""
+    from seqcli.api.loading import load_model
+    from seqcli.engine.answering import outcome
+
+    began, loaded = time.monotonic(), load_model(ckpt)
     if data is None:
         pairs, baselines = _own_rows(loaded, split)
     else:
         pairs, baselines = _other_rows(loaded, split, Path(data))
-    decode = _decode(loaded.config.decode, beam, length_penalty)
+    decode = _decode(loaded.config.decode, *search)
     result = outcome(loaded.model, pairs, loaded.limits, decode, batch_size)
-    evaluation = Evaluation(
+    return Evaluation(
         checkpoint=str(loaded.path),
         data=str(data or loaded.checkpoint.about.get("name", "")),
         split=split if data is None or Path(data).is_dir() else "",
@@ -80,14 +114,6 @@ def evaluate(
         target_joiner=loaded.codec.target_tokens.join(("", "")),
         notes=_notes(pairs),
     )
-    if predictions is not None:
-        write_predictions(
-            Path(predictions),
-            evaluation.predictions,
-            evaluation.source_joiner,
-            evaluation.target_joiner,
-        )
-    return evaluation
 
 
 def _own_rows(loaded: Loaded, split: str) -> tuple[Pairs, Floors]:

@@ -14,6 +14,7 @@ from seqcli.config import Config
 from seqcli.data.corpus import Codec
 from seqcli.data.limits import Limits
 from seqcli.engine.device import choose_device
+from seqcli.engine.precision import in_format
 from seqcli.errors import CheckpointError
 from seqcli.models.build import build
 from seqcli.models.contract import Model
@@ -46,7 +47,8 @@ def load_model(ckpt: str | Path) -> Loaded:
     checkpoint = torch_file.load(path)
     config = config_of(checkpoint, path)
     limits = limits_of(checkpoint.about, path)
-    device = choose_device(config.train.device if config.train.device != "cuda" else "auto")
+    wanted = config.train.device if config.train.device != "cuda" else "auto"
+    device = choose_device(wanted, config.train.precision)
     torch.set_num_threads(config.train.threads or 1)
     model = make_model(config, checkpoint.codec, limits)
     put_weights(model, checkpoint, path)
@@ -55,8 +57,9 @@ def load_model(ckpt: str | Path) -> Loaded:
 
 def make_model(config: Config, codec: Codec, limits: Limits) -> Model:
     """Build the model for a codec, with fresh weights."""
-    assert codec.source is not None
-    return build(config.model, len(codec.source), len(codec.target), limits.positions)
+    source = None if codec.source is None else len(codec.source)
+    model = build(config.model, source, len(codec.target), limits.positions)
+    return in_format(model, config.train.precision)
 
 
 def put_weights(model: Model, checkpoint: Checkpoint, path: Path) -> None:

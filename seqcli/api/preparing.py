@@ -15,6 +15,7 @@ from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.engine.device import choose_device, choose_threads
+from seqcli.engine.language_learner import LanguageLearner
 from seqcli.engine.learner import TorchLearner
 from seqcli.events import RunStarted
 from seqcli.models.build import describe
@@ -34,7 +35,7 @@ def prepare(
     Returns:
         the loop, the configuration with the number of threads filled in, and the first event.
     """
-    device = choose_device(config.train.device)
+    device = choose_device(config.train.device, config.train.precision)
     limits = limits_of(corpus.about, paths.config)
     torch.manual_seed(config.train.seed)
     model = make_model(config, corpus.codec, limits)
@@ -42,7 +43,9 @@ def prepare(
         checkpoint = torch_file.with_tensors(checkpoint)
         put_weights(model, checkpoint, paths.last)
     model.to(device)
-    learner = TorchLearner(model, corpus, config, limits)
+    language = corpus.codec.source is None
+    kind = LanguageLearner if language else TorchLearner
+    learner = kind(model, corpus, config, limits)
     loop = Loop(learner, corpus, config, None, stop)
     threads = config.train.threads or choose_threads(learner.work(next(loop.stream.epoch(0))))
     torch.set_num_threads(threads)
@@ -55,5 +58,7 @@ def prepare(
     if checkpoint is not None and checkpoint.training is not None:
         loop.resume(checkpoint.training)
     parameters = sum(weight.numel() for weight in learner.weights)
-    machine = Machine(describe(config.model), parameters, str(device), torch.get_num_threads())
+    machine = Machine(
+        describe(config.model, language), parameters, str(device), torch.get_num_threads()
+    )
     return loop, config, run_started(paths, corpus, loop, machine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from seqcli import runs
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus
+from seqcli.data.fingerprints import fingerprints
 from seqcli.events import RunStarted
 from seqcli.training.loop import Loop
 
@@ -33,6 +35,13 @@ class CheckpointWriter:
     weights: Callable[[], Mapping[str, Any]]
     save: Callable[[Path, Checkpoint], None]
 
+    @cached_property
+    def _known(self) -> Mapping[str, Any]:
+        """Return the fingerprints of a language model's rows, so that new names can be told."""
+        if self.corpus.codec.source is not None:
+            return {}
+        return {"fingerprints": fingerprints(self.corpus.splits)}
+
     def __call__(self, training: Mapping[str, Any] | None, metrics: Mapping[str, float]) -> None:
         """See `seqcli.training.loop.Save`."""
         checkpoint = Checkpoint(
@@ -44,6 +53,7 @@ class CheckpointWriter:
                 "name": self.corpus.name,
                 "floors": self.corpus.floors,
                 "origins": self.config.origins,
+                **self._known,
             },
             metrics=metrics,
             training=training,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seqcli import __version__
-from seqcli.cli import eval, gen_data, predict, shell, tasks, train
+from seqcli.cli import eval, gen_data, predict, sample, shell, tasks, train
 
 EXAMPLES = """\
 seqcli tasks
@@ -55,6 +55,7 @@ for _name, _function, _examples in (
     ("train", train.train, train.EXAMPLES),
     ("eval", eval.evaluate, eval.EXAMPLES),
     ("predict", predict.predict, predict.EXAMPLES),
+    ("sample", sample.sample, sample.EXAMPLES),
 ):
     app.command(_name, cls=_class(shell.Command, _examples))(_function)
 

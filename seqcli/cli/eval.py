@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 seqcli eval --ckpt runs/reverse-gru-attention
 seqcli eval --ckpt runs/reverse-gru-attention --beam 5 --json
-seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions answers.tsv"""
+seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions answers.tsv
+seqcli eval --ckpt names.pt --data names_test.txt"""
 
 Split = Annotated[
     str, typer.Option("--split", help="The rows to score: train, val or test.", metavar="NAME")
@@ -39,10 +40,11 @@ def evaluate(
     length_penalty: options.SearchPenalty = None,
     batch_size: options.BatchRows = 256,
     predictions: Predictions = None,
+    backend: options.Speaker = "torch",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score a trained model: accuracy, errors, and what guessing would reach."""
+    """Score a trained model: accuracy or loss, errors, and what guessing would reach."""
     from seqcli import api
     from seqcli.report.console import Out
     from seqcli.report.documents import evaluation_document
@@ -57,6 +59,7 @@ def evaluate(
         length_penalty=length_penalty,
         batch_size=batch_size,
         predictions=predictions,
+        backend=backend,
     )
     if json:
         out.document(evaluation_document(evaluation))
@@ -66,7 +69,9 @@ def evaluate(
 
 
 def _next(ckpt: Path, evaluation: Evaluation) -> str:
-    """Return the command that answers the first row."""
+    """Return the command that answers the first row, or that draws from a language model."""
+    if evaluation.novelty is not None:
+        return f"seqcli sample --ckpt {shlex.quote(str(ckpt))} --n 10"
     command = f"seqcli predict --ckpt {shlex.quote(str(ckpt))}"
     rows = evaluation.predictions
     first = evaluation.source_joiner.join(rows[0].source) if rows else ""

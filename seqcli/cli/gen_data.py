@@ -60,7 +60,8 @@ def gen_data(
     if json:
         told.document(summary)
     _show(told, summary)
-    told.say(f"next: seqcli train --data {shlex.quote(str(out))} --cell gru --attention")
+    attention = " --attention" * ("source" in summary["vocabulary"])
+    told.say(f"next: seqcli train --data {shlex.quote(str(out))} --cell gru{attention}")
 
 
 def _task_options(length: str | None, vocab: str | None, texts: list[str]) -> dict[str, Any]:
@@ -87,7 +88,8 @@ def _show(out: Out, meta: Mapping[str, Any]) -> None:
 def _splits(meta: Mapping[str, Any]) -> Table:
     from seqcli.report.tables import Column, Table
 
-    names = ("split", "rows", "source length", "target length", "repeated rows")
+    sides = [f"{side} length" for side in meta["vocabulary"]]
+    names = ("split", "rows", *sides, "repeated rows")
     rows = tuple(
         (split, f"{size:,}", *map(_span, meta["lengths"][split].values()), str(repeats))
         for (split, size), repeats in zip(
@@ -109,13 +111,13 @@ def _span(lengths: Mapping[str, float]) -> str:
 
 
 def _floors(floors: Mapping[str, Mapping[str, float]]) -> Table:
-    from seqcli.report.formats import percent
+    from seqcli.report.formats import score
     from seqcli.report.tables import Column, Table
 
     metrics = dict.fromkeys(metric for scores in floors.values() for metric in scores)
     columns = [Column("guessing by"), *(Column(m.replace("_", " "), right=True) for m in metrics)]
     rows = tuple(
-        (name.replace("_", " "), *(percent(scores[metric]) for metric in metrics))
+        (name.replace("_", " "), *(score(metric, scores[metric]) for metric in metrics))
         for name, scores in floors.items()
     )
     return Table(tuple(columns), rows)

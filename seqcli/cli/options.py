@@ -116,6 +116,16 @@ Checkpoint = Annotated[
 BatchRows = Annotated[
     int, typer.Option("--batch-size", help="Rows decoded at once.", metavar="N", min=1)
 ]
+BACKEND = "Who does the sums for a language model; numpy runs rnn, gru and lstm without PyTorch."
+Speaker = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        help=f"{BACKEND} One of {', '.join(registry.LANGUAGE_MODELS)}.",
+        metavar="NAME",
+        autocompletion=_completion(tuple(registry.LANGUAGE_MODELS)),
+    ),
+]
 SearchBeam = Annotated[
     int | None,
     typer.Option(

@@ -22,10 +22,11 @@ class TensorBatch:
 
 
 def to_device(batch: Batch, device: torch.device) -> TensorBatch:
-    """Copy a batch to the device."""
-    assert batch.source is not None
+    """Copy a batch to the device; without sources they become (B, 0)."""
+    none = torch.zeros(len(batch.rows), 0, dtype=torch.int64)
+    source = none if batch.source is None else torch.from_numpy(batch.source)
     return TensorBatch(
-        torch.from_numpy(batch.source).to(device),
+        source.to(device),
         torch.from_numpy(batch.source_lengths),
         torch.from_numpy(batch.target_in).to(device),
         torch.from_numpy(batch.target_out).to(device),

@@ -10,7 +10,7 @@ from seqcli.events import Finished
 from seqcli.report.verdict import verdict
 
 if TYPE_CHECKING:
-    from seqcli.results import Evaluation, Prediction
+    from seqcli.results import Evaluation, NextSymbol, Prediction, Sample, Samples
 
 Document = dict[str, Any]
 
@@ -29,6 +29,7 @@ def evaluation_document(evaluation: Evaluation) -> Document:
         "metrics": dict(evaluation.metrics),
         "floors": {name: dict(scores) for name, scores in evaluation.floors.items()},
         "by_length": [asdict(length) for length in evaluation.by_length],
+        "novelty": asdict(evaluation.novelty) if evaluation.novelty else None,
         "seconds": evaluation.seconds,
         "notes": list(evaluation.notes),
     }
@@ -37,6 +38,26 @@ def evaluation_document(evaluation: Evaluation) -> Document:
 def predictions_document(predictions: Iterable[Prediction]) -> Document:
     """Return the answers to each line, in order; attention weights where they were asked for."""
     return {"predictions": [_prediction(prediction) for prediction in predictions]}
+
+
+def samples_document(found: Samples) -> Document:
+    """Return the texts drawn from a model, in order, and how to draw them again."""
+    return {
+        "samples": [_sample(text) for text in found.samples],
+        "seed": found.seed,
+        "draws": found.draws,
+        "notes": list(found.notes),
+    }
+
+
+def next_document(prefix: str, found: Iterable[NextSymbol]) -> Document:
+    """Return what may come after a prefix, likeliest first; the symbol null is the end."""
+    return {"prefix": prefix, "next": [asdict(one) for one in found]}
+
+
+def _sample(text: Sample) -> Document:
+    known = {name: value for name, value in asdict(text).items() if value is not None}
+    return known if text.line else {name: known[name] for name in known if name != "line"}
 
 
 def training_document(finished: Finished, folder: str) -> Document:

@@ -10,6 +10,7 @@ from seqcli.report.tables import Column, Table, width_of
 
 BEST_MARK = "*"
 CAPTION = "loss: nats per token, teacher forced; acc: free running (greedy); * best epoch"
+LANGUAGE_CAPTION = "loss: nats per symbol, the stop symbol counted; * best epoch"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class _Measure:
 _MEASURES = (
     _Measure("train_loss", "train\nloss", formats.loss, 2),
     _Measure("val_loss", "val\nloss", formats.loss, 1),
+    _Measure("val_bits_per_character", "val\nbits/char", formats.loss, 3),
+    _Measure("val_perplexity", "val\nperplexity", formats.loss, 4),
     _Measure("train_token_accuracy", "train\ntoken acc", formats.percent, 6),
     _Measure("val_token_accuracy", "val\ntoken acc", formats.percent, 3),
     _Measure("train_sequence_accuracy", "train\nseq. acc", formats.percent, 5),
@@ -76,7 +79,9 @@ def _table(epochs: Sequence[Epoch], best: int, measures: list[_Measure], title: 
     columns = (Column("\nepoch", right=True), *(Column(m.header, right=True) for m in measures))
     rows = tuple(_row(epoch, best, measures) for epoch in epochs)
     strong = frozenset(i for i, epoch in enumerate(epochs) if epoch.number == best)
-    return Table(columns, rows, title, CAPTION, strong)
+    language = any("val_bits_per_character" in epoch.metrics for epoch in epochs)
+    caption = LANGUAGE_CAPTION if language else CAPTION
+    return Table(columns, rows, title, caption, strong)
 
 
 def _row(epoch: Epoch, best: int, measures: list[_Measure]) -> tuple[str, ...]:

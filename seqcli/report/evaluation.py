@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seqcli.report.console import Out, draws
-from seqcli.report.formats import count, duration, loss, percent
+from seqcli.report.formats import count, duration, percent, score
 from seqcli.report.predictions import describe_errors, mark
 from seqcli.report.tables import Cell, Column, Table
 
 if TYPE_CHECKING:
-    from seqcli.results import Evaluation, LengthBin, ScoredRow
+    from seqcli.results import Evaluation, LengthBin, Novelty, ScoredRow
 
 WRONG_SHOWN, RIGHT_SHOWN = 7, 3
 METRIC_NAMES = {
     "loss": "loss (nats per token, teacher forced)",
+    "bits_per_character": "bits per character (stop symbol counted)",
+    "perplexity": "perplexity (stop symbol counted)",
     "token_accuracy": "token accuracy (free running)",
     "sequence_accuracy": "sequence accuracy (free running)",
     "symbol_error_rate": "symbol error rate",
@@ -29,6 +31,7 @@ def show_evaluation(out: Out, evaluation: Evaluation) -> None:
         out.say(f"note: {note}")
     for table in (
         metrics_table(evaluation),
+        novelty_table(evaluation.novelty),
         lengths_table(evaluation.by_length),
         predictions_table(evaluation, in_words=not draws(out.data)),
     ):
@@ -48,6 +51,15 @@ def metrics_table(evaluation: Evaluation) -> Table:
         name = METRIC_NAMES.get(metric, metric.replace("_", " "))
         rows.append((name, _written(metric, value), *beside))
     return Table(tuple(columns), tuple(rows))
+
+
+def novelty_table(novelty: Novelty | None) -> Table:
+    """Return how many of the texts a language model invents are new."""
+    headers = Column("texts drawn"), Column("share", right=True)
+    if novelty is None:
+        return Table(headers, ())
+    rows = ((name.replace("_", " "), percent(share)) for name, share in novelty.shares.items())
+    return Table(headers, tuple(rows), caption=f"{count(novelty.drawn)} texts were drawn")
 
 
 def lengths_table(bins: Sequence[LengthBin]) -> Table:
@@ -96,17 +108,17 @@ def _prediction_row(row: ScoredRow, evaluation: Evaluation, in_words: bool) -> t
 
 
 def _headline(evaluation: Evaluation) -> str:
-    search = "greedy" if evaluation.beam == 1 else f"beam {evaluation.beam}"
+    search = {0: "", 1: "greedy, "}.get(evaluation.beam, f"beam {evaluation.beam}, ")
     return (
         f"{evaluation.checkpoint} on {evaluation.data}, {evaluation.split}: "
-        f"{count(evaluation.rows)} rows, {search}, {duration(evaluation.seconds)}"
+        f"{count(evaluation.rows)} rows, {search}{duration(evaluation.seconds)}"
     )
 
 
 def _written(metric: str, value: float | None) -> str:
     if value is None:
         return "-"
-    return percent(value) if metric.endswith(("_accuracy", "_rate")) else loss(value)
+    return score(metric, value)
 
 
 def _span(length: LengthBin) -> str:

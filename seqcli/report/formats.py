@@ -20,6 +20,11 @@ def loss(value: float) -> str:
     return f"{value:.1e}" if 0 < abs(value) < 0.00005 else f"{value:.4f}"
 
 
+def score(metric: str, value: float) -> str:
+    """Write the score of a metric: a share as a percentage, all else as a loss."""
+    return percent(value) if metric.endswith(("_accuracy", "_rate")) else loss(value)
+
+
 def duration(seconds: float) -> str:
     """Write a time span: ``3.2 s`` under a minute, then ``1:05``, ``2:03:04``."""
     if seconds < 59.95:

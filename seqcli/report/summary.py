@@ -24,11 +24,12 @@ def run_lines(run: RunStarted) -> list[str]:
     """Return the lines that introduce a run."""
     rows = ", ".join(f"{split} {count(number)}" for split, number in run.rows.items())
     threads = f", {run.threads} thread{'s' * (run.threads != 1)}" if run.device == "cpu" else ""
+    source, target = run.vocabulary
+    symbols = f"{source} source, {target} target" if source else str(target)
     lines = [
         run.name + (f" in {run.folder}" if run.folder else ""),
         f"{run.model}; {count(run.parameters)} parameters",
-        f"rows: {rows}; batches of {run.batch_size}; symbols: {run.vocabulary[0]} source, "
-        f"{run.vocabulary[1]} target; {run.device}{threads}",
+        f"rows: {rows}; batches of {run.batch_size}; symbols: {symbols}; {run.device}{threads}",
     ]
     if run.steps_done:
         lines.append(f"goes on after epoch {run.epochs_done} (step {count(run.steps_done)})")
@@ -77,6 +78,8 @@ def _scores(metrics: Mapping[str, float]) -> str:
         ("val_sequence_accuracy", "sequence accuracy", percent),
         ("val_token_accuracy", "token accuracy", percent),
         ("val_loss", "loss", loss),
+        ("val_bits_per_character", "bits per character", loss),
+        ("val_perplexity", "perplexity", loss),
     )
     known = [f"{name} {write(metrics[m])}" for m, name, write in written if m in metrics]
     return "validation " + ", ".join(known)

@@ -109,7 +109,7 @@ def width_of(table: Table) -> int:
 def tasks_table(rows: Iterable[tuple[str, str, tuple[str, str]]]) -> Table:
     """Return the table of tasks: (name, summary, (source, target) of an example)."""
     columns = (Column("task"), Column("what it is"), Column("example"))
-    cells = tuple((name, summary, f"{pair[0]} -> {pair[1]}") for name, summary, pair in rows)
+    cells = tuple((name, summary, " -> ".join(filter(None, pair))) for name, summary, pair in rows)
     return Table(columns, cells)
 
 

@@ -13,6 +13,7 @@ from seqcli import registry
 from seqcli.config import Config
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus
+from seqcli.data.language_floors import scores
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Example, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
@@ -101,7 +102,7 @@ class Loop:
     ) -> None:
         self.learner, self.save = learner, save
         self.stop = StopRequest() if stop is None else stop  # a request not made yet is falsy
-        self.settings = config.train
+        self.settings, self.language = config.train, corpus.codec.source is None
         self.stream = BatchStream(
             corpus.splits["train"], self.settings.batch_size, self.settings.seed
         )
@@ -242,7 +243,7 @@ class Loop:
         return {
             "train_loss": progress.loss_sum / max(progress.tokens, 1),
             "smoothed_loss": progress.smoothed_loss,
-            **measured.metrics,
+            **(_with_bits(measured.metrics) if self.language else measured.metrics),
             "learning_rate": self.schedule.rate(progress.step),
             "seconds": seconds,
             "sequences_per_second": progress.rows / max(progress.seconds, 1e-9),
@@ -286,6 +287,14 @@ class Loop:
         history, best = self.progress.history, self.progress.best_epoch
         scores = history[best - 1] if best else {}
         return Finished(len(history), best, scores, reason, seconds, tuple(history))
+
+
+def _with_bits(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return a language model's metrics with bits per character and perplexity."""
+    if "val_loss" not in metrics:
+        return dict(metrics)
+    found = scores(metrics["val_loss"])
+    return {**{f"val_{name}": score for name, score in found.items()}, **metrics}
 
 
 def _ignore(event: Event) -> None:

@@ -1,0 +1,114 @@
+"""Drawing targets from a model of pairs, a batch of lines at a time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from seqcli.api.language import Wanted
+from seqcli.api.loading import Loaded, load_model
+from seqcli.config.drawing import Drawing
+from seqcli.data.batches import padded_batch
+from seqcli.data.corpus import Pairs
+from seqcli.data.ragged import Ragged
+from seqcli.engine.batches import to_device
+from seqcli.engine.sampling import draw, log_probabilities
+from seqcli.errors import UsageError
+from seqcli.results import Sample, Samples
+
+LINES_AT_ONCE = 256
+TRIES = 20  # rounds of draws for texts that must not repeat
+
+
+def sample_pairs(
+    ckpt: str | Path, lines: Iterable[str] | None, wanted: Wanted, how: Drawing, seed: int
+) -> Samples:
+    """Draw some targets for each line; see `seqcli.api.sampling.sample`.
+
+    Raises:
+        UsageError: there are no lines.
+    """
+    if lines is None:
+        raise UsageError(f"{ckpt} is a model of pairs: it needs sources", "give --input FILE")
+    loaded = load_model(ckpt)
+    drawer = _Drawer(loaded, how, wanted.max_length, seed)
+    told: list[Sample] = []
+    missing = 0
+    numbers = itertools.count(1)
+    for chunk in _chunks(lines):
+        for line, targets in zip(
+            chunk, drawer.draw(chunk, wanted.count, wanted.unique), strict=True
+        ):
+            texts = list(_samples(loaded, line, targets, drawer.limit, wanted.log_probability))
+            number = next(numbers)
+            told += [replace(text, line=number) for text in texts or [Sample("", True, None, line)]]
+            missing += wanted.count - len(targets) if targets else 0
+    notes = (f"{missing:,} texts are missing: they only repeated others",) if missing else ()
+    return Samples(tuple(told), seed, drawer.drawn, notes)
+
+
+class _Drawer:
+    """Draws targets for lines, and counts them."""
+
+    def __init__(self, loaded: Loaded, how: Drawing, max_length: int | None, seed: int) -> None:
+        self.loaded, self.how, self.most, self.drawn = loaded, how, max_length, 0
+        self.generator = torch.Generator(loaded.model.device)
+        self.generator.manual_seed(seed)
+        self.limit = max_length or loaded.limits.answer(0)
+
+    def draw(self, lines: Sequence[str], count: int, unique: bool) -> list[list[list[int]]]:
+        """Return the targets of each line; of a blank line none."""
+        codec = self.loaded.codec
+        assert codec.source is not None
+        rows = [codec.source.encode(codec.source_tokens.split(line)) for line in lines]
+        found: list[list[list[int]]] = [[] for _ in lines]
+        for _ in range(TRIES if unique else 1):
+            open_ = [i for i, row in enumerate(rows) if row for _ in range(count - len(found[i]))]
+            if not open_:
+                break
+            for i, target in zip(open_, self._once([rows[i] for i in open_]), strict=True):
+                if not unique or target not in found[i]:
+                    found[i].append(target)
+        return found
+
+    def _once(self, sources: list[list[int]]) -> list[list[int]]:
+        """Draw one target for each source."""
+        self.drawn += len(sources)
+        pairs = Pairs(Ragged.from_rows([[]] * len(sources)), Ragged.from_rows(sources))
+        data = to_device(padded_batch(pairs, np.arange(len(sources))), self.loaded.model.device)
+        longest = data.source.shape[1]
+        self.limit = self.most or self.loaded.limits.answer(longest)
+        return draw(
+            self.loaded.model,
+            data.source,
+            data.source_lengths,
+            self.limit,
+            self.how,
+            self.generator,
+        )
+
+
+def _samples(
+    loaded: Loaded, line: str, targets: list[list[int]], limit: int, logprob: bool
+) -> Iterator[Sample]:
+    """Tell the targets of a line."""
+    codec, scores = loaded.codec, [None] * len(targets)
+    assert codec.source is not None
+    if logprob and targets:
+        source = codec.source.encode(codec.source_tokens.split(line))
+        pairs = Pairs(Ragged.from_rows(targets), Ragged.from_rows([source] * len(targets)))
+        scores = log_probabilities(loaded.model, pairs, LINES_AT_ONCE).tolist()
+    for target, score in zip(targets, scores, strict=True):
+        yield Sample(codec.target_text(target), len(target) < limit, score, line)
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
+    waiting = iter(lines)
+    while chunk := list(islice(waiting, LINES_AT_ONCE)):
+        yield chunk
