@@ -14,7 +14,10 @@ from seqcli.models.contract import Model, State
 
 @dataclass
 class Beams:
-    """The unfinished answers of the sources still searched. B of them, K answers each."""
+    """The unfinished answers of the sources still searched: B of them, K answers each.
+
+    K is 1 before the first symbol, then as many as asked for, or as there are.
+    """
 
     sources: Tensor  # (B,), which source each is
     scores: Tensor  # (B, K), log-probabilities so far
@@ -23,11 +26,8 @@ class Beams:
 
     def keep(self, index: Tensor) -> Beams:
         """Return the searches at ``index`` (B',)."""
-        width = self.scores.shape[1]
-        flat = (index[:, None] * width + torch.arange(width, device=index.device)).flatten()
-        return Beams(
-            self.sources[index], self.scores[index], self.tokens[index], self.state.select(flat)
-        )
+        state = self.state.select(index)
+        return Beams(self.sources[index], self.scores[index], self.tokens[index], state)
 
 
 @dataclass
@@ -72,8 +72,8 @@ def beam_search(
 
     An answer's score is its log-probability over (its length with the end symbol) **
     ``length_penalty``. A source leaves the search once no unfinished answer of its beam can
-    still overtake the worst of its K finished ones. Every answer may finish: one that reaches
-    ``limit`` symbols is scored with the end symbol after it.
+    still overtake the last of its ``nbest`` finished ones. Every answer may finish: one that
+    reaches ``limit`` symbols is scored with the end symbol after it.
 
     Args:
         source: (B, S) ids.
@@ -82,13 +82,13 @@ def beam_search(
     """
     batch, device = source.shape[0], source.device
     done = Done.none(batch, width, limit, device)
-    beams = _first(model, source, lengths, width)
+    beams = _first(model, source, lengths)
     for t in range(1, limit + 2):
-        beams = _advance(model, beams, done, t, length_penalty, final=t == limit + 1)
-        if t == limit + 1:
+        beams = _advance(model, beams, done, t, length_penalty, width)
+        if t == limit + 1:  # the last step can only finish
             break
         best_hope = beams.scores[:, 0] / (limit + 1) ** length_penalty  # (B,)
-        open_ = (done.scores[beams.sources, -1] < best_hope).nonzero()[:, 0]
+        open_ = (done.scores[beams.sources, nbest - 1] < best_hope).nonzero()[:, 0]
         if len(open_) == 0:
             break
         if len(open_) < len(beams.sources):
@@ -96,38 +96,32 @@ def beam_search(
     return [_answers(done, i, nbest) for i in range(batch)]
 
 
-def _first(model: Model, source: Tensor, lengths: Tensor, width: int) -> Beams:
-    """Return K beams a source, of which only the first is alive."""
+def _first(model: Model, source: Tensor, lengths: Tensor) -> Beams:
+    """Return one empty answer to each source."""
     batch, device = source.shape[0], source.device
-    state = model.start(source, lengths)
-    repeat = torch.arange(batch, device=device).repeat_interleave(width)
-    scores = torch.full((batch, width), -torch.inf, device=device)
-    scores[:, 0] = 0.0
-    tokens = torch.full((batch, width, 1), BOS, device=device)
-    return Beams(torch.arange(batch, device=device), scores, tokens, state.select(repeat))
+    scores = torch.zeros((batch, 1), device=device)
+    tokens = torch.full((batch, 1, 1), BOS, device=device)
+    return Beams(torch.arange(batch, device=device), scores, tokens, model.start(source, lengths))
 
 
 def _advance(
-    model: Model, beams: Beams, done: Done, t: int, length_penalty: float, final: bool
+    model: Model, beams: Beams, done: Done, t: int, length_penalty: float, width: int
 ) -> Beams:
-    """Add the t-th symbol to every beam; hand the finished to ``done``, keep the K best others.
-
-    The last step (``final``) can only finish.
-    """
-    batch, width = beams.scores.shape
+    """Add the t-th symbol to every beam; hand the finished to ``done``, keep the best others."""
+    batch, before = beams.scores.shape
     logits, state = model.step(beams.tokens[:, :, -1].flatten(), beams.state)
-    steps = log_probabilities(logits).view(batch, width, -1)  # (B, K, V)
+    steps = log_probabilities(logits).view(batch, before, -1)  # (B, K, V)
     totals = beams.scores[:, :, None] + steps  # (B, K, V)
     ended = totals[:, :, EOS]  # (B, K)
     done.add(beams.sources, ended / t**length_penalty, ended, beams.tokens[:, :, 1:])
-    if final:
-        return beams
     totals[:, :, EOS] = -torch.inf
-    scores, flat = totals.flatten(1).topk(width, dim=1)  # (B, K)
-    came, symbol = flat // steps.shape[2], flat % steps.shape[2]  # (B, K) each
+    after = min(width, totals[0].numel())
+    scores, flat = totals.flatten(1).topk(after, dim=1)  # (B, K')
+    came, symbol = flat // steps.shape[2], flat % steps.shape[2]  # (B, K') each
     rows = torch.arange(batch, device=flat.device)[:, None]
-    tokens = torch.cat([beams.tokens[rows, came], symbol[:, :, None]], dim=2)  # (B, K, t + 1)
-    return Beams(beams.sources, scores, tokens, state.reorder((rows * width + came).flatten()))
+    tokens = torch.cat([beams.tokens[rows, came], symbol[:, :, None]], dim=2)  # (B, K', t + 1)
+    state = state.reorder((rows * before + came).flatten(), after)
+    return Beams(beams.sources, scores, tokens, state)
 
 
 def _answers(done: Done, source: int, nbest: int) -> list[Hypothesis]:

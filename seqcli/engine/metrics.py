@@ -51,8 +51,9 @@ def correct_tokens(outcome: Outcome) -> Index:
 def correct_rows(outcome: Outcome) -> NDArray[np.bool_]:
     """Return (N,), True where the prediction is the truth from beginning to end."""
     lengths = outcome.truths.lengths
-    right: NDArray[np.bool_] = correct_tokens(outcome) == lengths
-    return right & (lengths == outcome.predictions.lengths)
+    whole: NDArray[np.bool_] = correct_tokens(outcome) == lengths
+    whole &= lengths == outcome.predictions.lengths
+    return whole
 
 
 def edit_distances(outcome: Outcome) -> Index:

@@ -43,18 +43,19 @@ class AdditiveAttention(Attention):
         return 2 * projected
 
     def weights(self, query: Tensor, keys: Tensor, hidden: Tensor | None) -> Tensor:
-        """Return (B, S) weights for a projected query (B, A).
+        """Return (B, K, S) weights for projected queries, K for each source.
 
         Args:
-            query: (B, A), already through ``self.query``.
+            query: (B * K, A), already through ``self.query``.
             keys: (B, S, A), as `keys` made them.
             hidden: (B, S), 0 at symbols and -inf at padding, or None.
         """
-        squashed = torch.sigmoid(torch.add(keys, query[:, None], alpha=2))  # (B, S, A)
-        energies = squashed @ (2 * self.energy.weight[0])  # (B, S)
+        queries = query.view(keys.shape[0], -1, 1, keys.shape[2])  # (B, K, 1, A)
+        squashed = torch.add(keys[:, None], queries, alpha=2).sigmoid_()  # (B, K, S, A)
+        energies = squashed @ (2 * self.energy.weight[0])  # (B, K, S)
         if hidden is not None:
-            energies = energies + hidden
-        return torch.softmax(energies, dim=1)
+            energies = energies + hidden[:, None]
+        return torch.softmax(energies, dim=2)
 
 
 class MultiplicativeAttention(Attention):

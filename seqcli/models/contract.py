@@ -12,27 +12,34 @@ from torch import Tensor, nn
 class State:
     """Where decoding stands. Every tensor has the batch first.
 
+    Each of B sources has K answers under way, side by side: the memory has B rows, the past B * K.
+
     Args:
         memory: what the source gave; the same for all answers to one source.
         past: what the target so far gave; changes with every step.
         position: target symbols read so far.
-        attention: (B, S) weights of the last step, where the model has any to show.
+        attention: (B * K, S) weights of the last step, where the model has any to show.
+        beams: K.
     """
 
     memory: tuple[Tensor, ...]
     past: tuple[Tensor, ...]
     position: int = 0
     attention: Tensor | None = None
+    beams: int = 1
 
     def select(self, index: Tensor) -> State:
-        """Return the state of the given batch rows (K,), in that order, with repeats."""
-        return replace(
-            self.reorder(index), memory=tuple(part.index_select(0, index) for part in self.memory)
-        )
+        """Return the state of the given sources (B',), each with its K answers."""
+        steps = torch.arange(self.beams, device=index.device)
+        rows = (index[:, None] * self.beams + steps).flatten()  # (B' * K,)
+        memory = tuple(part.index_select(0, index) for part in self.memory)
+        return replace(self.reorder(rows, self.beams), memory=memory)
 
-    def reorder(self, index: Tensor) -> State:
-        """Like `select`, for an index that stays within each source: the memory is left alone."""
-        return replace(self, past=tuple(part.index_select(0, index) for part in self.past))
+    def reorder(self, index: Tensor, beams: int) -> State:
+        """Return the state with the answers at ``index`` (B * K',), ``beams`` = K' for each source,
+        which are that source's own before and after; the memory is left alone."""
+        past = tuple(part.index_select(0, index) for part in self.past)
+        return replace(self, past=past, beams=beams)
 
 
 class Model(nn.Module):
@@ -56,7 +63,11 @@ class Model(nn.Module):
         raise TypeError(f"{type(self).__name__} has no start")
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
-        """Read one target symbol (B,); return logits (B, V) for the next, and the new state."""
+        """Read one symbol of each answer (B * K,).
+
+        Returns:
+            logits (B * K, V) for the next, and the new state.
+        """
         raise TypeError(f"{type(self).__name__} has no step")
 
     @property

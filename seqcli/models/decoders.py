@@ -34,13 +34,15 @@ class PlainDecoder(nn.Module):
     def forward(
         self, tokens: Tensor, memory: Memory, state: CellState
     ) -> tuple[Tensor, CellState, Tensor | None]:
-        """Read target symbols (B, T) from a state of parts (L, B, H).
+        """Read target symbols (R, T) from a state of parts (L, R, H).
+
+        There are R = B * K rows, K for each of the memory's B sources (K is 1 but in a beam).
 
         Returns:
-            logits (B, T, V), the state after, and attention weights (B, T, S) or None.
+            logits (R, T, V), the state after, and attention weights (R, T, S) or None.
         """
-        embedded = self.dropout(self.embedding(tokens))  # (B, T, E)
-        outputs, state = self.stack(embedded, None, state)  # (B, T, H)
+        embedded = self.dropout(self.embedding(tokens))  # (R, T, E)
+        outputs, state = self.stack(embedded, None, state)  # (R, T, H)
         return self.output(self.dropout(outputs)), state, None
 
 
@@ -71,12 +73,13 @@ class LuongDecoder(PlainDecoder):
     ) -> tuple[Tensor, CellState, Tensor | None]:
         """See `PlainDecoder.forward`."""
         keys, hidden = memory if len(memory) == 2 else (memory[0], None)
-        embedded = self.dropout(self.embedding(tokens))  # (B, T, E)
-        outputs, state = self.stack(embedded, None, state)  # (B, T, H)
-        weights = self.attention.weights(outputs, keys, hidden)  # (B, T, S)
-        contexts = weights @ keys  # (B, T, H)
-        attentional = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (B, T, H)
-        return self.output(self.dropout(attentional)), state, weights
+        embedded = self.dropout(self.embedding(tokens))  # (R, T, E)
+        outputs, state = self.stack(embedded, None, state)  # (R, T, H)
+        queries = outputs.reshape(keys.shape[0], -1, keys.shape[2])  # (B, K * T, H)
+        weights = self.attention.weights(queries, keys, hidden)  # (B, K * T, S)
+        contexts = (weights @ keys).view_as(outputs)  # (R, T, H)
+        attentional = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (R, T, H)
+        return self.output(self.dropout(attentional)), state, weights.view(*tokens.shape, -1)
 
 
 class BahdanauDecoder(nn.Module):
@@ -124,22 +127,35 @@ class BahdanauDecoder(nn.Module):
         self, tokens: Tensor, memory: Memory, state: CellState
     ) -> tuple[Tensor, CellState, Tensor | None]:
         """See `PlainDecoder.forward`."""
-        embedded = self.dropout(self.embedding(tokens))  # (B, T, E)
-        bottom = tuple(part[0] for part in state)  # (B, H) each
-        outputs, weights, bottom = self._attend(self.from_input(embedded), memory, bottom)
-        after = tuple(part[None] for part in bottom)  # (1, B, H) each
+        embedded = self.dropout(self.embedding(tokens))  # (R, T, E)
+        bottom = tuple(part[0] for part in state)  # (R, H) each
+        outputs, weights, bottom = self._attend(self._inputs(tokens, embedded), memory, bottom)
+        after = tuple(part[None] for part in bottom)  # (1, R, H) each
         if self.upper is not None:
-            above = tuple(part[1:].contiguous() for part in state)  # (L - 1, B, H) each
-            outputs, above = self.upper(self.dropout(outputs), None, above)  # (B, T, H)
+            above = tuple(part[1:].contiguous() for part in state)  # (L - 1, R, H) each
+            outputs, above = self.upper(self.dropout(outputs), None, above)  # (R, T, H)
             after = tuple(torch.cat(parts) for parts in zip(after, above, strict=True))
-        contexts = weights @ memory[0]  # (B, T, C)
-        seen = torch.cat([outputs, contexts, embedded], dim=2)  # (B, T, H + C + E)
+        sources, size, context = memory[0].shape
+        looked = weights.view(sources, -1, size)  # (B, K * T, S)
+        contexts = (looked @ memory[0]).view(*tokens.shape, context)  # (R, T, C)
+        seen = torch.cat([outputs, contexts, embedded], dim=2)  # (R, T, H + C + E)
         return self.output(self.dropout(seen)), after, weights
+
+    def _inputs(self, tokens: Tensor, embedded: Tensor) -> Tensor:
+        """Return the symbols' part of the gates (R, T, G).
+
+        Where nothing is dropped, and there are fewer symbols in the vocabulary than here, each is
+        projected but once.
+        """
+        vocabulary = self.embedding.weight
+        if self.training or tokens.numel() < len(vocabulary):
+            return self.from_input(embedded)  # type: ignore[no-any-return]
+        return nn.functional.embedding(tokens, self.from_input(vocabulary))
 
     def _attend(
         self, inputs: Tensor, memory: Memory, state: CellState
     ) -> tuple[Tensor, Tensor, CellState]:
-        """Run the bottom layer: inputs (B, T, G) -> outputs (B, T, H), weights (B, T, S)."""
+        """Run the bottom layer: inputs (R, T, G) -> outputs (R, T, H), weights (R, T, S)."""
         _, keys, gates, *rest = memory
         hidden = rest[0] if rest else None
         split = [self.from_state.out_features, self.attention.query.out_features]
@@ -147,12 +163,12 @@ class BahdanauDecoder(nn.Module):
         bias = torch.cat([self.from_state.bias, self.attention.query.bias])  # (G + A,)
         outputs, weights = [], []
         for step in inputs.unbind(1):
-            products = F.linear(state[0], weight, bias)  # (B, G + A)
-            recurrent, query = torch.split(products, split, 1)  # (B, G), (B, A)
-            looked = self.attention.weights(query, keys, hidden)[:, None]  # (B, 1, S)
-            state = self.cell.combine(
-                torch.baddbmm(step[:, None], looked, gates)[:, 0], recurrent, state
-            )
+            products = F.linear(state[0], weight, bias)  # (R, G + A)
+            recurrent, query = torch.split(products, split, 1)  # (R, G), (R, A)
+            looked = self.attention.weights(query, keys, hidden)  # (B, K, S)
+            own = step.reshape(*looked.shape[:2], -1)  # (B, K, G)
+            own = torch.baddbmm(own, looked, gates).flatten(0, 1)  # (R, G)
+            state = self.cell.combine(own, recurrent, state)
             outputs.append(state[0])
-            weights.append(looked)
-        return torch.stack(outputs, dim=1), torch.cat(weights, dim=1), state
+            weights.append(looked.flatten(0, 1))  # (R, S)
+        return torch.stack(outputs, dim=1), torch.stack(weights, dim=1), state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from seqcli import registry
@@ -34,11 +36,13 @@ class EncoderDecoder(Model):
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Model.step`."""
-        past = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B, H)
+        past = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B * K, H)
         logits, after, weights = self.decoder(token[:, None], state.memory, past)
-        looked = None if weights is None else weights[:, 0]  # (B, S)
-        state = State(state.memory, _batch_first(after), state.position + 1, looked)
-        return logits[:, 0], state  # (B, V)
+        looked = None if weights is None else weights[:, 0]  # (B * K, S)
+        state = replace(
+            state, past=_batch_first(after), position=state.position + 1, attention=looked
+        )
+        return logits[:, 0], state  # (B * K, V)
 
     def _read(self, source: Tensor, lengths: Tensor) -> tuple[tuple[Tensor, ...], CellState]:
         """Return the decoder's memory and its first state, parts (L, B, H)."""

@@ -7,6 +7,7 @@ are and nothing else.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,9 @@ class RecurrentLanguageModel(Model):
         before = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B, H)
         outputs, after = self.stack(self._one_hot(token[:, None]), None, before)  # (B, 1, H)
         past = tuple(part.transpose(0, 1) for part in after)  # (B, L, H)
-        return self.output(outputs[:, 0]), State((), past, state.position + 1)  # (B, V)
+        return self.output(outputs[:, 0]), replace(
+            state, past=past, position=state.position + 1
+        )  # (B, V)
 
     def _one_hot(self, tokens: Tensor) -> Tensor:
         """Turn ids (B, T) into rows of zeros with a single one, (B, T, V)."""
@@ -143,7 +146,7 @@ class TransformerLanguageModel(Model):
             states, kept = layer(states, before)  # (B, 1, H)
             past.extend(kept)
         logits = self.output(self.norm(states))[:, 0]  # (B, V)
-        return logits, State((), tuple(past), state.position + 1)
+        return logits, replace(state, past=tuple(past), position=state.position + 1)
 
     def _embed(self, tokens: Tensor, start: int) -> Tensor:
         embedded = self.positions.added(self.embedding(tokens) * self.scale, start)  # (B, T, H)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -110,26 +111,29 @@ class Layer(nn.Module):
     def decode(
         self, states: Tensor, past: KeysValues | None, memory: KeysValues, mask: Tensor | None
     ) -> tuple[Tensor, KeysValues, Tensor]:
-        """Turn target states (B, T, H) into the next layer's.
+        """Turn target states (R, T, H) into the next layer's.
+
+        There are R = B * K rows, K for each of the memory's B sources (K is 1 but in a beam).
 
         Returns:
-            states (B, T, H), the keys and values of all positions so far, and the queries that
-            looked at the source (B, N, T, H / N).
+            states (R, T, H), the keys and values of all positions so far, and the queries that
+            looked at the source (B, N, K * T, H / N).
         """
         kept: list[Tensor] = []
 
         def attend(x: Tensor) -> Tensor:
             query, keys, values = self._project(x, 0 if past is None else past[0].shape[2])
             if past is not None:
-                keys = torch.cat([past[0], keys], dim=2)  # (B, N, T, H / N)
-                values = torch.cat([past[1], values], dim=2)  # (B, N, T, H / N)
+                keys = torch.cat([past[0], keys], dim=2)  # (R, N, T, H / N)
+                values = torch.cat([past[1], values], dim=2)  # (R, N, T, H / N)
             kept.extend([keys, values])
             causal = past is None and x.shape[1] > 1
             return self.self_attention(query, (keys, values), causal=causal)  # type: ignore[no-any-return]
 
         def look(x: Tensor) -> Tensor:
-            kept.append(self.cross_attention.split(self.cross_attention.query(x)))
-            return self.cross_attention(kept[2], memory, mask)  # type: ignore[no-any-return]
+            together = x.reshape(memory[0].shape[0], -1, x.shape[2])  # (B, K * T, H)
+            kept.append(self.cross_attention.split(self.cross_attention.query(together)))
+            return self.cross_attention(kept[2], memory, mask).view_as(x)  # type: ignore[no-any-return]
 
         states = self.after_cross(self.after_self(states, attend), look)
         states = self.after_feedforward(states, self.feedforward)
@@ -201,15 +205,16 @@ class Transformer(Model):
         mask, *pairs = state.memory
         states = self._embed(
             self.target_embedding, self.target_positions, token[:, None], state.position
-        )  # (B, 1, H)
+        )  # (R, 1, H)
         past: list[Tensor] = []
         rows = zip(self.decoder, _paired(state.past), _paired(pairs), strict=True)
         for layer, before, pair in rows:
-            states, kept, query = layer.decode(states, before, pair, mask)  # (B, 1, H)
+            states, kept, query = layer.decode(states, before, pair, mask)  # (R, 1, H)
             past.extend(kept)
-        looked = layer.cross_attention.weights(query, pair[0], mask)[:, 0]  # (B, S)
-        logits = self.output(self.target_norm(states))[:, 0]  # (B, V)
-        return logits, State(state.memory, tuple(past), state.position + 1, looked)
+        looked = layer.cross_attention.weights(query, pair[0], mask).flatten(0, 1)  # (R, S)
+        logits = self.output(self.target_norm(states))[:, 0]  # (R, V)
+        position = state.position + 1
+        return logits, replace(state, past=tuple(past), position=position, attention=looked)
 
     def _read(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         """Return the mask (B, 1, 1, S) and each decoder layer's keys and values of the source."""

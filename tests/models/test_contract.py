@@ -81,7 +81,7 @@ def test_select_and_reorder_take_rows_along(config: ModelConfig) -> None:
     expected, _ = model.step(target[:, 1], state)
     picked, _ = model.step(target[index, 1], state.select(index))
     torch.testing.assert_close(picked, expected[index], atol=2e-6, rtol=1e-5)
-    swapped = state.reorder(torch.tensor([0, 1, 2, 3]))
+    swapped = state.reorder(torch.tensor([0, 1, 2, 3]), 1)
     again, _ = model.step(target[:, 1], swapped)
     torch.testing.assert_close(again, expected)
 
@@ -146,3 +146,18 @@ def test_rotary_attention_knows_only_distances() -> None:
     far = (turn(query, 107) * turn(key, 105)).sum()
     torch.testing.assert_close(near, far, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(near, (turn(query, 7) * turn(key, 6)).sum(), atol=1e-3)
+
+
+@pytest.mark.parametrize("config", EVERY, ids=name)
+def test_answers_side_by_side_are_as_if_each_were_alone(config: ModelConfig) -> None:
+    model, source, target = made(config)
+    alone = [model.step(target[:, t], model.start(source, LENGTHS)) for t in (0, 1)]
+    wide = model.start(source, LENGTHS).reorder(torch.arange(4).repeat_interleave(2), 2)
+    both, state = model.step(target[:, :2].flatten(), wide)
+    for k, (logits, _) in enumerate(alone):
+        torch.testing.assert_close(both[k::2], logits, atol=2e-6, rtol=1e-5)
+    swapped = state.reorder(torch.tensor([1, 0, 3, 2, 5, 4, 7, 6]), 2).select(torch.tensor([3, 1]))
+    again, _ = model.step(target[[3, 3, 1, 1], 2], swapped)
+    for k, (_, before) in enumerate(reversed(alone)):
+        logits, _ = model.step(target[:, 2], before)
+        torch.testing.assert_close(again[k::2], logits[[3, 1]], atol=2e-6, rtol=1e-5)
