@@ -143,6 +143,7 @@ def _resume(
         corpus = build_corpus(settings.data, settings.task)
         if checkpoint is not None:
             _check_same_data(corpus, checkpoint, paths.last)
+        notes = (*notes, *_backend_notes(before, settings))
         corpus = replace(corpus, notes=(*corpus.notes, *notes))
         return _run(paths, settings, corpus, checkpoint, listen)
 
@@ -158,6 +159,16 @@ def _config_before(paths: runs.RunPaths, checkpoint: Checkpoint | None) -> Confi
     if checkpoint is None:
         return configuration.load(paths.config)
     return config_of(checkpoint, paths.last)
+
+
+def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
+    """Say what another backend keeps and what it cannot."""
+    if before.train.backend == after.train.backend:
+        return ()
+    return (
+        f"trained so far by {before.train.backend}, goes on with {after.train.backend}: weights, "
+        "optimiser state, schedule and order of rows are kept; random draws and last digits differ",
+    )
 
 
 def _check_changes(before: Config, after: Config, paths: runs.RunPaths) -> None:

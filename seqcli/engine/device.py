@@ -13,15 +13,17 @@ from seqcli.errors import UsageError
 WORTH_IT = 0.85  # all threads must take less than this share of one thread's time
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, precision: str = "float32") -> torch.device:
     """Return the device called ``name``; "auto" takes CUDA, then MPS, then the CPU.
+
+    MPS has no float64.
 
     Raises:
         UsageError: there is no such device here.
     """
     there = {
         "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
+        "mps": torch.backends.mps.is_available() and precision != "float64",
         "cpu": True,
     }
     if name == "auto":

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqcli.data.vocabulary import PAD
+from seqcli.engine.precision import at_least_float32
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -15,7 +16,8 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> tu
         the sum to minimise, with label smoothing (Szegedy et al. 2016, arXiv:1512.00567), and
         the plain sum to report, without it.
     """
-    flat, wanted = logits.flatten(0, 1).float(), targets.flatten()  # (B * T, V), (B * T,)
+    flat = at_least_float32(logits.flatten(0, 1))  # (B * T, V)
+    wanted = targets.flatten()  # (B * T,)
     plain = F.cross_entropy(flat, wanted, ignore_index=PAD, reduction="sum")
     if smoothing == 0:
         return plain, plain.detach()
