@@ -47,7 +47,8 @@ def sample_pairs(
         ):
             texts = list(_samples(loaded, line, targets, drawer.limit, wanted.log_probability))
             number = next(numbers)
-            told += [replace(text, line=number) for text in texts or [Sample("", True, None, line)]]
+            texts = texts or [Sample("", True, None, line)]
+            told += [replace(text, line=number) for text in texts]
             missing += wanted.count - len(targets) if targets else 0
     notes = (f"{missing:,} texts are missing: they only repeated others",) if missing else ()
     return Samples(tuple(told), seed, drawer.drawn, notes)

@@ -74,9 +74,7 @@ def sample(
     pairs = takes_sources(ckpt)
     wanted = Wanted(n or _usual(pairs, greedy), prefix, max_length, unique, novel, logprob)
     if pairs:
-        if greedy or beam or prefix or novel or backend != "torch":
-            given = "--greedy --beam --prefix --novel --backend"
-            raise UsageError(f"a model of pairs takes none of {given}", "see seqcli predict")
+        _check_pairs(greedy or bool(beam) or bool(prefix) or novel or backend != "torch")
         return _for_lines(ckpt, lines, wanted, how, _seed(seed))
     if lines is not None:
         raise UsageError(f"{ckpt} is a language model: it takes no input", "leave --input out")
@@ -138,6 +136,12 @@ def _for_lines(
     from seqcli.api.pair_sampling import sample_pairs
 
     return sample_pairs(ckpt, lines, wanted, how, seed)
+
+
+def _check_pairs(refused: bool) -> None:
+    if refused:
+        given = "--greedy, --beam, --prefix, --novel and --backend"
+        raise UsageError(f"{given} are for language models", "see seqcli predict")
 
 
 def _seed(seed: int | None) -> int:

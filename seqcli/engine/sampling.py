@@ -70,9 +70,8 @@ def _likeliest(given: Tensor, top_k: int, top_p: float) -> Tensor:
     if top_k:
         falling[:, top_k:] = 0.0
         falling = falling / falling.sum(1, keepdim=True)
-    before = falling.cumsum(1) - falling  # (B, V), what the likelier ones have together
-    falling = falling.masked_fill(before >= top_p, 0.0)
-    falling[:, 0] = falling[:, 0].clamp(min=torch.finfo(falling.dtype).tiny)
+    enough = falling.cumsum(1)[:, :-1] >= top_p  # (B, V - 1), without the symbols after it
+    falling[:, 1:] = falling[:, 1:].masked_fill(enough, 0.0)
     kept = torch.zeros_like(given).scatter_(1, order, falling)
     return kept / kept.sum(1, keepdim=True)
 
