@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +92,11 @@ def test_the_seed_of_a_sample_decides_it(folder):
     first, again, other = (seqcli(folder, *words, seed)[0] for seed in ("1", "1", "2"))
     assert first == again != other
     assert len(first.splitlines()) == 5
+
+
+def test_the_example_runs(tmp_path):
+    example = Path(__file__).parents[2] / "examples" / "names_numpy.yaml"
+    fewer = "--train-rows 100 --val-rows 20 --test-rows 20 --hidden 8 --iterations 10 --out run"
+    _, err, loaded = seqcli(tmp_path, "train", "--config", str(example), *fewer.split())
+    assert "invented: " in err
+    assert "torch" not in loaded
