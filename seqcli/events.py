@@ -83,7 +83,10 @@ class Saved:
 
 @dataclass(frozen=True)
 class Finished:
-    """Training is over. ``reason``: "epochs", "iterations", "patience", "goal", "interrupted"."""
+    """Training is over.
+
+    ``reason``: "epochs", "iterations", "seconds", "patience", "goal", "interrupted".
+    """
 
     epochs: int
     best_epoch: int

@@ -34,6 +34,7 @@ CHANGEABLE = (
     "train.backend",
     "train.epochs",
     "train.iterations",
+    "train.seconds",
     "train.samples",
     "train.lr",
     "train.patience",

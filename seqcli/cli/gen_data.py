@@ -41,6 +41,7 @@ def gen_data(
     val: options.Val = None,
     test: options.Test = None,
     length: options.Length = None,
+    test_length: options.TestLength = None,
     vocab: options.Vocab = None,
     seed: options.RowSeed = None,
     option: Options = None,
@@ -55,7 +56,8 @@ def gen_data(
     told = Out.standard(json=json, quiet=quiet)
     sizes = {"train": train, "val": val, "test": test, "seed": seed}
     given = {name: value for name, value in sizes.items() if value is not None}
-    chosen = _task_options(length, vocab, option or [])
+    own = {"length": length, "test_length": test_length, "vocab": vocab}
+    chosen = _task_options(own, option or [])
     summary = api.gen_data(task, out, force=force, **given, **chosen)
     if json:
         told.document(summary)
@@ -64,10 +66,10 @@ def gen_data(
     told.say(f"next: seqcli train --data {shlex.quote(str(out))} --cell gru{attention}")
 
 
-def _task_options(length: str | None, vocab: str | None, texts: list[str]) -> dict[str, Any]:
+def _task_options(own: Mapping[str, str | None], texts: list[str]) -> dict[str, Any]:
     """Return the options of the task, from their own flags and from --option."""
-    own = [f"{name}={value}" for name, value in (("length", length), ("vocab", vocab)) if value]
-    found = task_options([*own, *texts])
+    flags = [f"{name}={value}" for name, value in own.items() if value]
+    found = task_options([*flags, *texts])
     for name in found:
         if name in NOT_OPTIONS:
             raise UsageError(f"{name} is no option of a task", f"did you mean --{name}?")

@@ -48,12 +48,14 @@ def switch(name: str, text: str, panel: str = WHERE) -> Any:
 
 
 LENGTH = "Symbols per row: a number, or a range such as 5:20."
+TEST_LENGTH = "Symbols per test row, if not as --length says; such as 21:40."
 VOCAB = "How many symbols the task has; see `seqcli tasks`."
 
 # what to train on
 Task = Annotated[str | None, flag("task", WHAT)]
 Data = Annotated[str | None, flag("data", WHAT, "PATH")]
 Length = Annotated[str | None, flag("length", WHAT, "N|LOW:HIGH", LENGTH)]
+TestLength = Annotated[str | None, flag("test_length", WHAT, "N|LOW:HIGH", TEST_LENGTH)]
 Vocab = Annotated[str | None, flag("vocab", WHAT, "N", VOCAB)]
 TrainRows = Annotated[int | None, flag("train_rows", WHAT)]
 ValRows = Annotated[int | None, flag("val_rows", WHAT)]

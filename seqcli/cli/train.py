@@ -42,6 +42,7 @@ def train(
     task: options.Task = None,
     data: options.Data = None,
     length: options.Length = None,
+    test_length: options.TestLength = None,
     vocab: options.Vocab = None,
     train_rows: options.TrainRows = None,
     val_rows: options.ValRows = None,

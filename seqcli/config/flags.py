@@ -14,6 +14,7 @@ FLAGS: Mapping[str, str] = {
     "task": "data.task",
     "data": "data.path",
     "length": "task.length",
+    "test_length": "task.test_length",
     "vocab": "task.vocab",
     "train_rows": "data.train",
     "val_rows": "data.val",

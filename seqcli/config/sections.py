@@ -87,6 +87,8 @@ class TrainConfig:
     """Passes over the training rows."""
     iterations: Count = 0
     """Optimiser steps in all, in place of epochs; 0 leaves it to the epochs."""
+    seconds: NotNegative = 0.0
+    """Stop after so many seconds, whatever the epochs say, and score; 0 never stops."""
     batch_size: Positive = 64
     """Rows per optimiser step."""
     optimiser: Annotated[str, one_of(registry.OPTIMISERS)] = "adamw"

@@ -14,6 +14,7 @@ from seqcli.report.verdict import verdict
 _REASONS = {
     "epochs": "all epochs are done",
     "iterations": "all iterations are done",
+    "seconds": "the time is up",
     "patience": "validation no longer improved",
     "goal": "the goal is reached",
     "interrupted": "interrupted",

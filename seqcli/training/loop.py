@@ -17,7 +17,7 @@ from seqcli.data.language_floors import scores
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Example, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
-from seqcli.training.progress import Progress, initial_loss
+from seqcli.training.progress import Progress, initial_loss, why_over
 from seqcli.training.schedules import Constant
 from seqcli.training.stopping import StopRequest
 
@@ -138,11 +138,11 @@ class Loop:
             DivergedError: the loss or the gradient became NaN or infinite.
         """
         self.listen = listen
-        reason, began = self._over(), time.monotonic()
+        reason, began = why_over(self.progress, self.settings), time.monotonic()
         try:
             while not reason:
                 self._epoch()
-                reason = self._over()
+                reason = why_over(self.progress, self.settings)
         except Interrupted:
             self._save_last()
             reason = "interrupted"
@@ -168,6 +168,8 @@ class Loop:
         for batch in islice(batches, self.steps - progress.step):
             self.turn = Turn(batch, self.schedule.rate(progress.step), self._done())
             yield self.turn
+            if 0 < self.settings.seconds <= progress.elapsed:
+                return
 
     def _done(self) -> float:
         """Return how much of the run is done, judged by its steps."""
@@ -259,21 +261,6 @@ class Loop:
         higher: bool = self.metric.higher
         score = metrics.get(f"val_{self.settings.metric}", -loss if higher else loss)
         return (score if higher else -score), -loss
-
-    def _over(self) -> str:
-        """Return why training is over, or an empty string."""
-        progress, settings = self.progress, self.settings
-        if progress.history:
-            accuracy = progress.history[-1].get("val_sequence_accuracy", 0.0)
-            if accuracy >= settings.goal:
-                return "goal"
-        if settings.patience and progress.waited >= settings.patience:
-            return "patience"
-        if progress.batch:  # inside an epoch, which has to be scored
-            return ""
-        if settings.iterations and progress.step >= settings.iterations:
-            return "iterations"
-        return "epochs" if progress.epoch > self.epochs else ""
 
     def _save_last(self) -> None:
         if self.save:

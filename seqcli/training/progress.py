@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from seqcli.config import TrainConfig
+
 SMOOTHING = 0.99  # share of the smoothed loss that each step keeps
 
 
@@ -36,10 +38,35 @@ class Progress:
         self.step += 1
         self.batch += 1
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training and scoring so far, over all sessions of the run."""
+        return sum(row.get("seconds", 0.0) for row in self.history) + self.seconds
+
     def next_epoch(self) -> None:
         """Turn to the beginning of the next epoch."""
         self.epoch, self.batch = self.epoch + 1, 0
         self.loss_sum, self.tokens, self.rows, self.seconds = 0.0, 0, 0, 0.0
+
+
+def why_over(progress: Progress, settings: TrainConfig) -> str:
+    """Return why a run that stands there is over, or an empty string.
+
+    The reasons are those of `seqcli.events.Finished`.
+    """
+    if progress.history:
+        accuracy = progress.history[-1].get("val_sequence_accuracy", 0.0)
+        if accuracy >= settings.goal:
+            return "goal"
+    if settings.patience and progress.waited >= settings.patience:
+        return "patience"
+    if progress.batch:  # inside an epoch, which has to be scored
+        return ""
+    if settings.seconds and progress.elapsed >= settings.seconds:
+        return "seconds"
+    if settings.iterations:
+        return "iterations" if progress.step >= settings.iterations else ""
+    return "epochs" if progress.epoch > settings.epochs else ""
 
 
 def initial_loss(symbols: int) -> float:
