@@ -1,9 +1,11 @@
 """A character language model by hand, in NumPy alone: a lesson that is also quick.
 
 A name such as ``anna`` is learnt by guessing, at every position, which symbol comes next, the stop
-symbol included. Read the files in this order: ``parameters``, ``packing``, ``rnn``,
-``recurrence``, ``loss``, ``language_model``, ``optimisation``, ``sampling``; then ``gru`` and
-``lstm``, which are ``rnn`` with gates. This page is the mathematics behind them.
+symbol included. Read the files in this order: ``parameters``, ``packing``, ``rnn``, ``recurrence``,
+``loss``, ``language_model``, ``optimisation``, ``sampling``, ``searching``; then ``gru`` and
+``lstm``, which are ``rnn`` with gates. This page is the mathematics behind them. ``learner`` ties
+them to the program's training loop; ``scope``, ``stored``, ``optimiser_state`` and ``threads`` say
+what is refused, share checkpoints with PyTorch, and keep to one core.
 
 Shapes
     V symbols, H width of the state, B names in a batch, T length of the longest, n names still

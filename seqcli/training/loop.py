@@ -165,7 +165,8 @@ class Loop:
         """Yield the rest of this epoch's turns, and remember the one that is on."""
         progress = self.progress
         batches = self.stream.epoch(progress.epoch, start=progress.batch)
-        for batch in islice(batches, self.steps - progress.step):
+        left = max(0, self.steps - progress.step)  # a resumed run may be asked for less
+        for batch in islice(batches, left):
             self.turn = Turn(batch, self.schedule.rate(progress.step), self._done())
             yield self.turn
             if 0 < self.settings.seconds <= progress.elapsed:

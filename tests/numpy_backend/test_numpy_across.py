@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from seqcli.api import numpy_language, torch_language
 from seqcli.checkpoints import numpy_file
 from seqcli.config.drawing import Drawing
 from seqcli.data.ragged import Ragged
-from seqcli.errors import StoppedBySignal, UsageError
+from seqcli.errors import CheckpointError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress, RunStarted
 
 SMALL = {
@@ -187,3 +188,14 @@ def test_a_stop_between_steps_is_resumed_bit_for_bit(tmp_path, monkeypatch):
     for name, array in one.weights.items():
         np.testing.assert_array_equal(other.weights[name], array)
     assert [row["val_loss"] for row in whole.history] == [row["val_loss"] for row in parts.history]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_weights_that_do_not_fit_are_refused_before_memory_is_asked_for(tmp_path, backend):
+    run = trained(tmp_path / "run", "numpy", cell="gru", epochs=1)
+    path = run.path / "best.pt"
+    checkpoint = numpy_file.load(path)
+    config = {**checkpoint.config, "model": {**checkpoint.config["model"], "hidden": 13}}
+    numpy_file.save(path, replace(checkpoint, config=config))
+    with pytest.raises(CheckpointError, match=r"best\.pt: the weights do not fit"):
+        seqcli.sample(path, 1, backend=backend)
