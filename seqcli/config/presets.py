@@ -1,4 +1,7 @@
-"""Defaults that hang on another key: they stand in for the general ones of keys left open."""
+"""Defaults that hang on another key: they stand in for the general ones of keys left open.
+
+Where two name the same key, the one further up counts.
+"""
 
 from __future__ import annotations
 
@@ -16,5 +19,15 @@ PRESETS: Mapping[tuple[str, Scalar], Mapping[str, Scalar]] = {
         "train.batch_size": 32,
         "train.lr": 5e-3,
         "train.schedule": "cosine",
+        "train.warmup": 0,
+    },
+    # learns where to look more slowly than an attentive recurrent net, and takes more passes
+    ("model.cell", "transformer"): {"model.layers": 2, "train.lr": 2e-3, "train.epochs": 12},
+    # rows without end need no dropout; 99.5% of sequences within a minute of one core
+    ("data.task", "reverse"): {
+        "model.hidden": 64,
+        "model.dropout": 0.0,
+        "train.lr": 4e-3,
+        "train.epochs": 8,
     },
 }

@@ -71,7 +71,7 @@ class ModelConfig:
     """How weights begin; default is PyTorch's way."""
     heads: Depth = 4
     """Attention heads of the Transformer."""
-    feedforward: Width = 512
+    feedforward: Width = 256
     """Width of the Transformer's feed-forward layers."""
     norm: Annotated[str, one_of(("pre", "post"))] = "pre"
     """Where the Transformer's layer norms stand, before or after each part."""
@@ -103,9 +103,9 @@ class TrainConfig:
     """Largest norm of the gradient; 0 turns clipping off."""
     clip_value: NotNegative = 0.0
     """Largest entry of the gradient, cut before its norm is; 0 turns that off."""
-    schedule: Annotated[str, one_of(registry.SCHEDULES)] = "constant"
+    schedule: Annotated[str, one_of(registry.SCHEDULES)] = "cosine"
     """How the learning rate goes on after the warm-up."""
-    warmup: Count = 0
+    warmup: Count = 100
     """Steps over which the learning rate rises from 0."""
     plateau_factor: Annotated[float, Range(above=0, below=1)] = 0.5
     """What the plateau schedule multiplies the learning rate by."""
