@@ -50,14 +50,14 @@ class Ragged:
 
     def take(self, rows: NDArray[np.integer]) -> Ragged:
         """Return the given rows, in the given order."""
-        lengths = self.lengths[rows]
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
         offsets = offsets_of(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return Ragged(self.tokens[np.repeat(self.offsets[rows], lengths) + within], offsets)
 
     def padded(self, rows: NDArray[np.integer], fill: int) -> tuple[Index, Index]:
         """Return the given rows as (B, L) int64, filled up with ``fill``, and lengths (B,)."""
-        lengths = self.lengths[rows]
+        lengths = self.offsets[rows + 1] - self.offsets[rows]  # not of all rows: N may be large
         columns = np.arange(lengths.max(initial=0))
         inside = columns < lengths[:, None]  # (B, L)
         where = np.where(inside, self.offsets[rows][:, None] + columns, 0)  # (B, L)

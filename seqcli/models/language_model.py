@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqcli import registry
 from seqcli.config import ModelConfig
@@ -18,7 +19,7 @@ from seqcli.models.cells import Cell
 from seqcli.models.contract import Model, State
 from seqcli.models.dropout import Dropout
 from seqcli.models.positions import Positions
-from seqcli.models.transformer import KeysValues, Layer
+from seqcli.models.transformer import KeysValues, Residual
 
 
 class RecurrentLanguageModel(Model):
@@ -69,11 +70,27 @@ class RecurrentLanguageModel(Model):
         return rows.scatter_(2, tokens[:, :, None], 1.0)
 
 
-class CausalLayer(Layer):
-    """A layer of the Transformer in which each position sees itself and those before it."""
+class CausalLayer(nn.Module):
+    """A layer of the Transformer in which each position sees itself and those before it.
+
+    Queries, keys and values come from one product.
+    """
 
     def __init__(self, config: ModelConfig, positions: Positions) -> None:
-        super().__init__(config, positions, decodes=False)
+        super().__init__()
+        width = config.hidden
+        self.positions = (positions,)  # in a tuple: shared, and not this module's own
+        self.heads, self.chance = config.heads, config.dropout
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attended = nn.Linear(width, width)
+        self.after_attention = Residual(width, config.dropout, config.norm)
+        self.feedforward = nn.Sequential(
+            nn.Linear(width, config.feedforward),
+            nn.ReLU(inplace=True),
+            Dropout(config.dropout),
+            nn.Linear(config.feedforward, width),
+        )
+        self.after_feedforward = Residual(width, config.dropout, config.norm)
 
     def forward(self, states: Tensor, past: KeysValues | None) -> tuple[Tensor, KeysValues]:
         """Turn states (B, T, H) into the next layer's.
@@ -93,10 +110,24 @@ class CausalLayer(Layer):
                 keys = torch.cat([past[0], keys], dim=2)  # (B, N, P + 1, H / N)
                 values = torch.cat([past[1], values], dim=2)  # (B, N, P + 1, H / N)
             kept.extend([keys, values])
-            return self.self_attention(query, (keys, values), causal=past is None)  # type: ignore[no-any-return]
+            return self._look(query, keys, values, causal=past is None)
 
-        states = self.after_self(states, attend)
+        states = self.after_attention(states, attend)
         return self.after_feedforward(states, self.feedforward), (kept[0], kept[1])
+
+    def _project(self, states: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query, keys, values (B, N, T, H / N), positions in them."""
+        parts = self.query_key_value(states).unflatten(2, (3, self.heads, -1))  # (B, T, 3, N, H/N)
+        query, keys, values = parts.permute(2, 0, 3, 1, 4).unbind(0)  # (B, N, T, H / N) each
+        (positions,) = self.positions
+        return positions.turned(query, start), positions.turned(keys, start), values
+
+    def _look(self, query: Tensor, keys: Tensor, values: Tensor, causal: bool) -> Tensor:
+        dropout = self.chance if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(
+            query, keys, values, dropout_p=dropout, is_causal=causal
+        )  # (B, N, T, H / N)
+        return self.attended(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
 class TransformerLanguageModel(Model):
