@@ -1,14 +1,15 @@
 """Train, compare and understand small sequence models.
 
-The verbs are the commands: ``train``, ``evaluate``, ``predict``, ``sample``, ``gen_data``,
-``tasks`` (and ``next_symbols``, which is ``sample --next``). Each is imported when it is first
-asked for, so that ``import seqcli`` costs next to nothing.
+The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
+``gen_data``, ``tasks`` (and ``next_symbols``, which is ``sample --next``). Each is imported when it
+is first asked for, so that ``import seqcli`` costs next to nothing.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqcli.api import (
+        compare,
         evaluate,
         gen_data,
         next_symbols,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "compare",
     "evaluate",
     "gen_data",
     "next_symbols",

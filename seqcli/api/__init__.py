@@ -8,15 +8,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seqcli.api.comparing import Plan, carry_out, collect, compare, plan
     from seqcli.api.evaluating import evaluate
     from seqcli.api.generating import gen_data, tasks
     from seqcli.api.predicting import predict
     from seqcli.api.sampling import next_symbols, sample
     from seqcli.api.training import Run, train
 
-__all__ = ["Run", "evaluate", "gen_data", "next_symbols", "predict", "sample", "tasks", "train"]
+__all__ = [
+    "Plan",
+    "Run",
+    "carry_out",
+    "collect",
+    "compare",
+    "evaluate",
+    "gen_data",
+    "next_symbols",
+    "plan",
+    "predict",
+    "sample",
+    "tasks",
+    "train",
+]
 
 _HOMES = {
+    "Plan": "comparing",
+    "carry_out": "comparing",
+    "collect": "comparing",
+    "compare": "comparing",
+    "plan": "comparing",
     "Run": "training",
     "evaluate": "evaluating",
     "gen_data": "generating",

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from seqcli import __version__
-from seqcli.cli import eval, gen_data, predict, sample, shell, tasks, train
+from seqcli.cli import compare, eval, gen_data, predict, sample, shell, tasks, train
 
 EXAMPLES = """\
 seqcli tasks
 seqcli train --task reverse --cell gru --attention
 seqcli eval --ckpt runs/reverse-gru-attention
+seqcli compare
 echo "3 1 4 1 5" | seqcli predict --ckpt runs/reverse-gru-attention"""
 
 
@@ -54,6 +55,7 @@ for _name, _function, _examples in (
     ("gen-data", gen_data.gen_data, gen_data.EXAMPLES),
     ("train", train.train, train.EXAMPLES),
     ("eval", eval.evaluate, eval.EXAMPLES),
+    ("compare", compare.compare, compare.EXAMPLES),
     ("predict", predict.predict, predict.EXAMPLES),
     ("sample", sample.sample, sample.EXAMPLES),
 ):

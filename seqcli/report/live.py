@@ -167,17 +167,26 @@ class LiveView:
         return [rich_table(examples_table(self._examples[:most], in_words=False)), Text()]
 
     def _bar(self, console: Console) -> Text:
-        if self._progress is None:
-            return Text("starting", style="dim", no_wrap=True, overflow="crop")
-        before, after = _words(self._progress, self._left)
-        room = console.width - len(before) - len(after) - 1
-        if room < 0:
-            return Text(_few_words(self._progress, self._left), no_wrap=True, overflow="crop")
-        marks = BAR if console.encoding.startswith("utf") else ASCII_BAR
-        full = round(share_done(self._progress) * room)
-        text = Text(before, no_wrap=True)
-        text.append(marks[0] * full, style="green").append(marks[1] * (room - full), style="dim")
-        return text.append(after)
+        return progress_bar(console, self._progress, self._left)
+
+
+def progress_bar(
+    console: Console, progress: Progress | None, left: float | None, name: str = ""
+) -> Text:
+    """Return one line for a run that is on: its ``name``, a bar, the seconds ``left``."""
+    if progress is None:
+        return Text(f"{name} starting".lstrip(), style="dim", no_wrap=True, overflow="crop")
+    before, after = _words(progress, left)
+    before = f"{name} {before}".lstrip()
+    room = console.width - len(before) - len(after) - 1
+    if room < 0:
+        few = f"{name} {_few_words(progress, left)}".lstrip()
+        return Text(few, no_wrap=True, overflow="crop")
+    marks = BAR if console.encoding.startswith("utf") else ASCII_BAR
+    full = round(share_done(progress) * room)
+    text = Text(before, no_wrap=True)
+    text.append(marks[0] * full, style="green").append(marks[1] * (room - full), style="dim")
+    return text.append(after)
 
 
 def _words(progress: Progress, left: float | None) -> tuple[str, str]:

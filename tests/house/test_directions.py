@@ -15,6 +15,7 @@ RANKS = {
     "checkpoints": 4,
     "runs": 4,
     "models": 5,
+    "comparison": 5,
     "training": 5,
     "engine": 6,
     "numpy_backend": 6,
@@ -32,6 +33,7 @@ LIBRARIES = {
     "rich": {"report"},
     "matplotlib": {"report"},
     "tensorboard": {"report"},
+    "jinja2": {"report"},
     "torch": {"models", "engine", "checkpoints", "api"},
     "yaml": {"config", "data"},
 }

@@ -1,0 +1,247 @@
+"""``seqcli compare``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqcli import registry
+from seqcli.cli import options
+from seqcli.cli.options import HOW, WHERE
+from seqcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqcli.comparison.standing import Comparison
+    from seqcli.report.console import Out
+
+EXAMPLES = """\
+seqcli compare
+seqcli compare --task parity --length 1:20 --test-length 21:60 --epochs 10 --jobs 2
+seqcli compare --data pairs.tsv --cells gru,transformer --attention both --seeds 5
+seqcli compare --task sort --grid train.lr=1e-3,3e-3 --match none --out runs/rates
+seqcli compare --task copy --plan | xargs -P 4 -d '\\n' -n 1 sh -c
+seqcli compare --collect runs/compare-copy"""
+PANEL = "What is compared"
+ROWS = ("task", "data", "length", "test_length", "vocab", "train_rows", "val_rows", "test_rows")
+TEXTS = ("data_seed", "source_tokens", "target_tokens")
+TRAINING = ("epochs", "batch_size", "lr", "threads", "device")
+
+Cells = Annotated[
+    str,
+    typer.Option(
+        "--cells",
+        help=f"Which models, with commas between: any of {', '.join(registry.CELLS)}.",
+        metavar="NAMES",
+        rich_help_panel=PANEL,
+    ),
+]
+Attention = Annotated[
+    str,
+    typer.Option(
+        "--attention",
+        help="Whether rnn, gru and lstm look back at the source, as a Transformer does: on, off "
+        "or both. On is additive, or the kind that --set model.attention names.",
+        metavar="CHOICE",
+        rich_help_panel=PANEL,
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        help="Runs of each model; no verdict on fewer than 2.",
+        metavar="N",
+        rich_help_panel=PANEL,
+    ),
+]
+Match = Annotated[
+    str,
+    typer.Option(
+        "--match",
+        help="params: widths chosen so that parameters agree within 5%; none: widths as set.",
+        metavar="CHOICE",
+        rich_help_panel=PANEL,
+    ),
+]
+Grid = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grid",
+        help="Compare every value of a key too; as often as you like.",
+        metavar="KEY=A,B,C",
+        rich_help_panel=PANEL,
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        help="The budget in optimiser steps, in place of epochs.",
+        metavar="N",
+        rich_help_panel=HOW,
+    ),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds",
+        help="The budget of each run in seconds, in place of epochs.",
+        metavar="X",
+        min=0.1,
+        rich_help_panel=HOW,
+    ),
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", help="Runs at a time.", metavar="K", min=1, rich_help_panel=HOW)
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Folder of the runs and the report.",
+        metavar="DIR",
+        show_default="runs/compare-<task>",
+        rich_help_panel=WHERE,
+    ),
+]
+PlanOnly = Annotated[
+    bool,
+    typer.Option(
+        "--plan",
+        help="Train nothing; print one seqcli train command a run, for other machines.",
+        rich_help_panel=WHERE,
+    ),
+]
+Collect = Annotated[
+    Path | None,
+    typer.Option(
+        "--collect",
+        help="Train nothing; report on the finished runs in a folder.",
+        metavar="DIR",
+        rich_help_panel=WHERE,
+    ),
+]
+
+
+def compare(
+    context: typer.Context,
+    task: options.Task = None,
+    data: options.Data = None,
+    cells: Cells = "rnn,gru,lstm,transformer",
+    attention: Attention = "on",
+    seeds: Seeds = 3,
+    match: Match = "params",
+    grid: Grid = None,
+    length: options.Length = None,
+    test_length: options.TestLength = None,
+    vocab: options.Vocab = None,
+    train_rows: options.TrainRows = None,
+    val_rows: options.ValRows = None,
+    test_rows: options.TestRows = None,
+    data_seed: options.DataSeed = None,
+    source_tokens: options.SourceTokens = None,
+    target_tokens: options.TargetTokens = None,
+    epochs: options.Epochs = None,
+    steps: Steps = None,
+    seconds: Seconds = None,
+    batch_size: options.BatchSize = None,
+    lr: options.LearningRate = None,
+    threads: options.Threads = None,
+    device: options.Device = None,
+    jobs: Jobs = 1,
+    config: options.ConfigFile = None,
+    set_: options.Set = None,
+    out: Folder = None,
+    plan: PlanOnly = False,
+    collect: Collect = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train several models on the same data and budget, and say which is ahead, if any is."""
+    from seqcli.report.console import Out
+
+    told = Out.standard(json=json, quiet=quiet)
+    if collect is not None:
+        _collect(collect, told)
+    elif plan:
+        _print_plan(context.params, told)
+    else:
+        _compare(context.params, told)
+
+
+def _compare(given: dict[str, Any], told: Out) -> None:
+    from seqcli import api
+    from seqcli.report.comparison_view import ComparisonView
+
+    made = _planned(given)
+    told.say(f"{len(made.runs)} runs in {made.folder}")
+    for note in made.notes:
+        told.say(note, prose=True)
+    with ComparisonView(told, made.runs) as view:
+        comparison = api.carry_out(made, jobs=given["jobs"], watch=view)
+    _show(comparison, told)
+
+
+def _collect(folder: Path, told: Out) -> None:
+    from seqcli import api
+
+    _show(api.collect(folder), told)
+
+
+def _print_plan(given: dict[str, Any], told: Out) -> None:
+    made = _planned(given)
+    for command in made.commands:
+        told.write(command)
+    if told.json:
+        told.document({"folder": str(made.folder), "commands": list(made.commands)})
+    told.say(f"next: seqcli compare --collect {shlex.quote(str(made.folder))}")
+
+
+def _planned(given: dict[str, Any]) -> Any:
+    """Return the plan that the options describe."""
+    from seqcli import api
+
+    flags = {name: given[name] for name in (*ROWS, *TEXTS, *TRAINING)}
+    return api.plan(
+        given["config"],
+        set=(*(given["set_"] or ()), *_budget(given)),
+        cells=[cell.strip() for cell in given["cells"].split(",") if cell.strip()],
+        **{name: given[name] for name in ("attention", "seeds", "match", "out", "force")},
+        grid=given["grid"] or (),
+        **flags,
+    )
+
+
+def _budget(given: dict[str, Any]) -> list[str]:
+    """Return the settings of a budget in steps or seconds; epochs have a flag of their own."""
+    chosen = [name for name in ("epochs", "steps", "seconds") if given[name] is not None]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} are both budgets", "choose one")
+    if given["steps"] is not None:
+        return [f"train.iterations={given['steps']}"]
+    if given["seconds"] is not None:
+        return [f"train.seconds={given['seconds']:g}", "train.epochs=1000000"]
+    return []
+
+
+def _show(comparison: Comparison, told: Out) -> None:
+    """Show the table and the verdict (stdout), or the document, and where the report is."""
+    from seqcli.report.comparison_files import comparison_document
+    from seqcli.report.comparison_table import comparison_table, verdict_lines
+    from seqcli.report.console import draws
+
+    if told.json:
+        told.document(comparison_document(comparison))
+    width = told.data.width if draws(told.data) else None
+    told.show(comparison_table(comparison.standings, width=width))
+    for line in ("", *verdict_lines(comparison)):
+        told.write(line)
+    for run in comparison.missing:
+        told.say(f"not finished: {run}")
+    told.say(f"report: {Path(comparison.folder) / 'report.html'}")
+    best = comparison.best
+    told.say(f"next: seqcli eval --ckpt {shlex.quote(str(Path(comparison.folder) / best))}")

@@ -1,0 +1,257 @@
+"""From finished runs to a table: means and spreads over seeds, by length, and what is clear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean, stdev
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.comparison.bootstrap import Difference, Scores, difference
+from seqcli.comparison.outcome import Floors, RowScores, RunResult
+from seqcli.comparison.plan import seen
+
+SCOPES = ("seen", "unseen")  # lengths that training had, and others
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number over seeds. ``sd`` is the sample's, None with one seed; ``best`` of all seeds."""
+
+    mean: float
+    sd: float | None
+    best: float
+
+
+@dataclass(frozen=True)
+class LengthScore:
+    """The scores at one length: over seeds the mean, the lowest and the highest."""
+
+    length: int
+    rows: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What one arm came to. ``scores`` holds metric -> spread on test; ``scopes`` by lengths."""
+
+    arm: str
+    results: tuple[RunResult, ...]
+    scores: Mapping[str, Spread]
+    scopes: Mapping[str, float]
+    by_length: tuple[LengthScore, ...]
+    steps: float
+    seconds: float
+    sequences_per_second: float
+
+    @property
+    def first(self) -> RunResult:
+        """The run of the first seed: for what all seeds share."""
+        return self.results[0]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Two arms that differ by more than chance explains, ``ahead`` first, in one scope."""
+
+    scope: str
+    ahead: str
+    behind: str
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All of it.
+
+    Args:
+        name, folder: what it is called, where its runs are.
+        standings: one for each arm, in the order of the plan.
+        verdicts: what is clear.
+        scopes: "seen" and "unseen", where test has lengths that training had not; else none.
+        missing: runs that are planned but not finished.
+        axis: "source" or "target", whichever length tells seen from unseen.
+    """
+
+    name: str
+    folder: str
+    standings: tuple[Standing, ...]
+    verdicts: tuple[Verdict, ...]
+    scopes: tuple[str, ...]
+    axis: str
+    floors: Floors
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def language(self) -> bool:
+        """Whether language models are compared: by bits per character, less is better."""
+        return self.standings[0].first.language
+
+    @property
+    def best(self) -> str:
+        """The name of the best run of all."""
+        sign = 1 if self.language else -1
+        runs = (result for standing in self.standings for result in standing.results)
+        return min(runs, key=lambda one: sign * one.metrics["test"][self.metric]).run
+
+    @property
+    def metric(self) -> str:
+        """What the comparison is decided by."""
+        return "bits_per_character" if self.language else "sequence_accuracy"
+
+    @property
+    def trained(self) -> tuple[int, int]:
+        """The least and the greatest length of training, on the axis."""
+        return self.standings[0].first.trained_lengths[self.axis]
+
+
+def compared(
+    name: str,
+    folder: str,
+    results: Sequence[RunResult],
+    missing: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Comparison:
+    """Return the comparison that finished runs make; there must be at least one.
+
+    Runs of an arm are put in the order of their seeds, arms in the order of ``results``.
+    """
+    axis, scopes = _axis(results[0]), _scopes(results[0])
+    standings = tuple(stand(results))
+    return Comparison(
+        name=name,
+        folder=folder,
+        standings=standings,
+        verdicts=tuple(_verdicts(standings, scopes or ("test",))),
+        scopes=scopes,
+        axis=axis,
+        floors=results[0].floors,
+        missing=tuple(missing),
+        notes=tuple(notes),
+    )
+
+
+def stand(results: Sequence[RunResult]) -> list[Standing]:
+    """Return how each arm stands, by the runs that are finished so far."""
+    by_arm: dict[str, list[RunResult]] = {}
+    for one in results:
+        by_arm.setdefault(one.arm, []).append(one)
+    axis, scopes = _axis(results[0]), _scopes(results[0])
+    return [_standing(arm, found, axis, scopes) for arm, found in by_arm.items()]
+
+
+def _standing(arm: str, results: Sequence[RunResult], axis: str, scopes: Sequence[str]) -> Standing:
+    ordered = tuple(sorted(results, key=lambda one: one.seed))
+    lower = ordered[0].language
+    metrics = ordered[0].metrics["test"]
+    scores = {name: _spread([r.metrics["test"][name] for r in ordered], lower) for name in metrics}
+    return Standing(
+        arm=arm,
+        results=ordered,
+        scores=scores,
+        scopes={scope: fmean(_score(one, scope) for one in ordered) for scope in scopes},
+        by_length=() if lower else _by_length(ordered, axis),
+        steps=fmean(one.steps for one in ordered),
+        seconds=fmean(one.seconds for one in ordered),
+        sequences_per_second=fmean(one.sequences_per_second for one in ordered),
+    )
+
+
+def _spread(values: Sequence[float], lower_is_better: bool) -> Spread:
+    best = min(values) if lower_is_better else max(values)
+    return Spread(fmean(values), stdev(values) if len(values) > 1 else None, best)
+
+
+def rows_in(result: RunResult, scope: str) -> tuple[RowScores, NDArray[np.bool_]]:
+    """Return the rows that a scope is about, and which of them are in it (N,).
+
+    Lengths seen are those of test where it has any, else those of val.
+    """
+    rows = result.rows["val" if scope == "seen" and "val" in result.rows else "test"]
+    inside = seen(rows.sources, rows.targets, result.trained_lengths)
+    if scope == "test":
+        inside = np.ones_like(inside)
+    return rows, ~inside if scope == "unseen" else inside
+
+
+def _score(result: RunResult, scope: str) -> float:
+    rows, inside = rows_in(result, scope)
+    return float(np.asarray(rows.score)[inside].sum() / np.asarray(rows.weight)[inside].sum())
+
+
+def _scopes(result: RunResult) -> tuple[str, ...]:
+    """Return seen and unseen, where there are rows of both."""
+    if result.language:
+        return ()
+    there = tuple(scope for scope in SCOPES if rows_in(result, scope)[1].any())
+    return there if len(there) == len(SCOPES) else ()
+
+
+def _axis(result: RunResult) -> str:
+    """Return the side whose lengths go beyond training's: the source unless only the target's."""
+    rows, spans = result.rows["test"], result.trained_lengths
+    beyond = {
+        side: bool(lengths) and max(lengths) > spans[side][1]
+        for side, lengths in (("source", rows.sources), ("target", rows.targets))
+    }
+    return "target" if beyond["target"] and not beyond["source"] else "source"
+
+
+def _by_length(results: Sequence[RunResult], axis: str) -> tuple[LengthScore, ...]:
+    each = [_of_lengths(one, axis) for one in results]
+    found = []
+    for length in sorted(each[0]):
+        scores = [float(np.mean(one[length])) for one in each if length in one]
+        rows = len(each[0][length])
+        found.append(LengthScore(length, rows, fmean(scores), min(scores), max(scores)))
+    return tuple(found)
+
+
+def _of_lengths(result: RunResult, axis: str) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for rows in result.rows.values():
+        lengths = rows.sources if axis == "source" else rows.targets
+        for length, score in zip(lengths, rows.score, strict=True):
+            found.setdefault(length, []).append(score)
+    return found
+
+
+def _verdicts(standings: Sequence[Standing], scopes: Sequence[str]) -> list[Verdict]:
+    """Compare every pair in every scope; nothing is said of arms with one seed."""
+    several = [one for one in standings if len(one.results) > 1]
+    pairs = list(combinations(several, 2))
+    found = []
+    for scope in scopes:
+        for one, other in pairs:
+            matrices = _matrix(one, scope), _matrix(other, scope)
+            weight = _weights(one.first, scope)
+            clear = difference(*matrices, weight, len(pairs) * len(scopes))
+            if clear.clear:
+                found.append(_verdict(scope, one, other, clear))
+    return found
+
+
+def _verdict(scope: str, one: Standing, other: Standing, found: Difference) -> Verdict:
+    """Put the better arm first; of bits per character less is better."""
+    if (found.mean > 0) != one.first.language:
+        return Verdict(scope, one.arm, other.arm, found)
+    turned = Difference(-found.mean, -found.high, -found.low)
+    return Verdict(scope, other.arm, one.arm, turned)
+
+
+def _matrix(standing: Standing, scope: str) -> Scores:
+    """Return (S, N): each seed's score on each row."""
+    found = [rows_in(one, scope) for one in standing.results]
+    return np.asarray([np.asarray(rows.score, np.float64)[inside] for rows, inside in found])
+
+
+def _weights(result: RunResult, scope: str) -> Scores:
+    rows, inside = rows_in(result, scope)
+    return np.asarray(rows.weight, np.float64)[inside]

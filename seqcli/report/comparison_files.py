@@ -1,0 +1,148 @@
+"""What a comparison leaves in its folder: compare.json, compare.md, plots, report.html."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqcli.checkpoints.atomic import write_atomically
+from seqcli.report.comparison_plots import Curves, curves_svg, lengths_svg
+from seqcli.report.comparison_table import comparison_table, verdict_lines
+from seqcli.report.formats import visible
+from seqcli.report.metrics_log import read_metrics
+from seqcli.report.tables import Table
+
+if TYPE_CHECKING:
+    from seqcli.comparison.outcome import RunResult
+    from seqcli.comparison.standing import Comparison, Standing
+
+ROW_LISTS = ("rows", "answers", "look", "samples")  # too long for a summary
+PLOTS = ("curves", "loss", "lengths")
+
+
+def write_comparison(comparison: Comparison) -> None:
+    """Write all files of a comparison into its folder, each whole or not at all.
+
+    Raises:
+        SeqcliError, UsageError: the folder cannot be written.
+    """
+    from seqcli.report.comparison_page import page
+
+    folder = Path(comparison.folder)
+    plots = comparison_plots(comparison)
+    document = json.dumps(_finite(comparison_document(comparison)), indent=1, allow_nan=False)
+    _write(folder / "compare.json", document + "\n")
+    _write(folder / "compare.md", markdown(comparison, plots))
+    for name in PLOTS:
+        if name in plots:
+            _write(folder / f"{name}.svg", plots[name])
+        else:
+            (folder / f"{name}.svg").unlink(missing_ok=True)
+    _write(folder / "report.html", page(comparison, plots))
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Return what ``--json`` prints: how every arm and run stands, and what is clear."""
+    return {
+        "name": comparison.name,
+        "folder": comparison.folder,
+        "metric": comparison.metric,
+        "arms": [_arm_document(one) for one in comparison.standings],
+        "floors": {name: dict(scores) for name, scores in comparison.floors.items()},
+        "trained_lengths": dict(comparison.standings[0].first.trained_lengths),
+        "verdicts": [asdict(one) for one in comparison.verdicts],
+        "verdict": verdict_lines(comparison),
+        "missing": list(comparison.missing),
+        "notes": list(comparison.notes),
+    }
+
+
+def markdown(comparison: Comparison, plots: Mapping[str, str]) -> str:
+    """Return the comparison as Markdown: the table, the verdict, the plots."""
+    table = comparison_table(comparison.standings)
+    lines = [f"# {comparison.name}", "", *_markdown_table(table), "", table.caption, ""]
+    lines += [f"- {line}" for line in verdict_lines(comparison)]
+    lines += [f"- not finished: {run}" for run in comparison.missing]
+    lines += [f"- note: {visible(note)}" for note in comparison.notes]
+    lines += [line for name in plots for line in ("", f"![{name}]({name}.svg)")]
+    return "\n".join(lines) + "\n"
+
+
+def comparison_plots(comparison: Comparison) -> dict[str, str]:
+    """Return the plots as SVG, by name."""
+    curves = histories(comparison)
+    if comparison.language:
+        drawn = {"curves": curves_svg(curves, "val_bits_per_character", "validation bits/char")}
+    else:
+        label = "validation sequence accuracy"
+        drawn = {
+            "curves": curves_svg(curves, "val_sequence_accuracy", label),
+            "loss": curves_svg(curves, "val_loss", "validation loss (nats per token)"),
+            "lengths": lengths_svg(comparison),
+        }
+    return {name: svg for name, svg in drawn.items() if svg}
+
+
+def histories(comparison: Comparison) -> Curves:
+    """Return arm -> seed -> the rows of metrics.jsonl."""
+    return {
+        one.arm: [history(comparison, result) for result in one.results]
+        for one in comparison.standings
+    }
+
+
+def history(comparison: Comparison, result: RunResult) -> list[dict[str, float]]:
+    """Return the rows of a run's metrics.jsonl."""
+    return read_metrics(Path(comparison.folder) / result.run / "metrics.jsonl")
+
+
+def _arm_document(standing: Standing) -> dict[str, Any]:
+    first = standing.first
+    return {
+        "arm": standing.arm,
+        "model": first.model,
+        "cell": first.cell,
+        "attention": first.attention,
+        "positions": first.positions,
+        "parameters": first.parameters,
+        "steps": standing.steps,
+        "seconds": standing.seconds,
+        "sequences_per_second": standing.sequences_per_second,
+        "scores": {name: asdict(spread) for name, spread in standing.scores.items()},
+        "scopes": dict(standing.scopes),
+        "by_length": [asdict(one) for one in standing.by_length],
+        "runs": [_run_document(one) for one in standing.results],
+    }
+
+
+def _run_document(result: RunResult) -> dict[str, Any]:
+    return {name: value for name, value in asdict(result).items() if name not in ROW_LISTS}
+
+
+def _markdown_table(table: Table) -> Iterable[str]:
+    headers = [" ".join(column.header.split()) for column in table.columns]
+    yield _markdown_row(headers)
+    yield _markdown_row("---:" if column.right else "---" for column in table.columns)
+    for row in table.rows:
+        yield _markdown_row(str(cell) for cell in row)
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _finite(value: Any) -> Any:
+    """Return a document in which numbers that are not finite are null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode("utf-8", "replace")))
