@@ -48,9 +48,6 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
             for one in comparison.standings
         ],
     )
-            for standing in comparison.standings
-        ],
-    )
 
 
 def inline(svg: str) -> str:
