@@ -73,14 +73,15 @@ class RecurrentLanguageModel(Model):
 class CausalLayer(nn.Module):
     """A layer of the Transformer in which each position sees itself and those before it.
 
-    Queries, keys and values come from one product.
+    Queries, keys and values come from one product. There is dropout on what a part adds to its
+    input, and none on the attention's weights: PyTorch's quick attention on the CPU has none.
     """
 
     def __init__(self, config: ModelConfig, positions: Positions) -> None:
         super().__init__()
         width = config.hidden
         self.positions = (positions,)  # in a tuple: shared, and not this module's own
-        self.heads, self.chance = config.heads, config.dropout
+        self.heads = config.heads
         self.query_key_value = nn.Linear(width, 3 * width)
         self.attended = nn.Linear(width, width)
         self.after_attention = Residual(width, config.dropout, config.norm)
@@ -123,10 +124,7 @@ class CausalLayer(nn.Module):
         return positions.turned(query, start), positions.turned(keys, start), values
 
     def _look(self, query: Tensor, keys: Tensor, values: Tensor, causal: bool) -> Tensor:
-        dropout = self.chance if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(
-            query, keys, values, dropout_p=dropout, is_causal=causal
-        )  # (B, N, T, H / N)
+        mixed = F.scaled_dot_product_attention(query, keys, values, is_causal=causal)
         return self.attended(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
