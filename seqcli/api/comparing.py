@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.side_by_side import Watch, finish, kept, run_all
+from seqcli.api.side_by_side import Watch, default_jobs, finish, kept, run_all
 from seqcli.checkpoints.atomic import write_atomically, writing
 from seqcli.comparison import defaults
 from seqcli.comparison import plan as planning
@@ -51,7 +51,7 @@ def compare(
     *,
     out: str | Path | None = None,
     force: bool = False,
-    jobs: int = 1,
+    jobs: int = 0,
     watch: Watch | None = None,
     **options: Any,
 ) -> Comparison:
@@ -64,7 +64,7 @@ def compare(
         config: a YAML file, or a mapping of sections or dotted keys, that all runs share.
         out: the folder; ``runs/compare-<task>`` by default.
         force: forget the runs that are there.
-        jobs: runs at a time.
+        jobs: runs at a time; 0 is one for each core, at most 4.
         watch: told the name of a run and its events, its `RunResult` last.
         options: see `plan`.
 
@@ -122,9 +122,9 @@ def plan(
     return Plan(title, folder, runs, (*_chosen(base), *corpus.notes), force)
 
 
-def carry_out(plan: Plan, *, jobs: int = 1, watch: Watch | None = None) -> Comparison:
+def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Comparison:
     """Run a plan and write its report; see `compare`."""
-    if jobs < 1:
+    if jobs < 0:
         raise UsageError(f"--jobs cannot be {jobs}", "give 1 or more")
     results: dict[str, RunResult] = {}
 
@@ -140,7 +140,7 @@ def carry_out(plan: Plan, *, jobs: int = 1, watch: Watch | None = None) -> Compa
             _forget(plan.folder)
         _remember(plan)
         try:
-            run_all(plan.runs, plan.folder, jobs, told)
+            run_all(plan.runs, plan.folder, jobs or default_jobs(), told)
         except StoppedBySignal as stopped:
             message = f"stopped; {len(results)} of {len(plan.runs)} runs are finished and kept"
             hint = "the same command again: it goes on where it stopped"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Told: TypeAlias = Event | RunResult
 Watch: TypeAlias = Callable[[str, Told], None]
+MOST_JOBS = 4  # by default: each holds PyTorch in memory
 PATIENCE = 0.2  # seconds between looks at signals and processes
 
 
@@ -43,6 +44,12 @@ def run_all(planned: Sequence[PlannedRun], folder: Path, jobs: int, watch: Watch
         return
     for one in planned:
         watch(one.name, finish(one, folder, partial(watch, one.name)))
+
+
+def default_jobs() -> int:
+    """Return one for each core this process may use, at most MOST_JOBS."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return min(len(allowed(0)) if allowed else os.cpu_count() or 1, MOST_JOBS)
 
 
 def kept(folder: Path) -> RunResult | None:

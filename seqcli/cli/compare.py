@@ -95,7 +95,14 @@ Seconds = Annotated[
     ),
 ]
 Jobs = Annotated[
-    int, typer.Option("--jobs", help="Runs at a time.", metavar="K", min=1, rich_help_panel=HOW)
+    int,
+    typer.Option(
+        "--jobs",
+        help="Runs at a time; 0 is one for each core, at most 4.",
+        metavar="K",
+        min=0,
+        rich_help_panel=HOW,
+    ),
 ]
 Folder = Annotated[
     Path | None,
@@ -151,7 +158,7 @@ def compare(
     lr: options.LearningRate = None,
     threads: options.Threads = None,
     device: options.Device = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = 0,
     config: options.ConfigFile = None,
     set_: options.Set = None,
     out: Folder = None,

@@ -18,16 +18,16 @@ MATCH = "params"
 
 # In place of the general defaults of the configuration.
 SETTINGS: Mapping[str, Scalar] = {
-    "data.train": 5000,
+    "data.train": 4000,
     "data.val": 500,
     "data.test": 1000,
     "model.hidden": 64,
-    "model.feedforward": 256,
+    "model.layers": 1,
     "train.epochs": 8,
     "train.goal": 2.0,  # the same budget for all: nobody stops early
     "train.threads": 1,  # the same sums on every machine, and room for --jobs
 }
 TASK_OPTIONS: Mapping[str, Mapping[str, Scalar]] = {
-    "reverse": {"length": "3:10", "test_length": "3:16", "vocab": 12},
+    "reverse": {"length": "3:8", "test_length": "3:12", "vocab": 12},
 }
 ORIGIN = "default of compare"

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from seqcli.errors import UsageError
 
 ATTENTIONS = ("on", "off", "both")
 MATCHES = ("params", "none")
+PRESET = "default with"  # how the origin of a preset begins
 _RUN = re.compile(r"(?P<arm>.+)-s(?P<seed>[0-9]+)")
 # What the comparison itself decides: no axis for --grid.
 _OWN = {"model.cell": "--cells", "model.attention": "--attention", "train.seed": "--seeds"}
@@ -72,19 +74,21 @@ class PlannedRun:
 
 
 def base_config(config: Config) -> Config:
-    """Put the defaults of compare in the place of the general ones, where nothing was set."""
+    """Put the defaults of compare in the place of the general ones, where nothing was set.
+
+    Defaults that hang on the task or the cell come in again with each arm: so a Transformer has
+    its own learning rate, unless one is set for all.
+    """
     task = "" if config.data.path else config.data.task or defaults.TASK
     own = dict(defaults.SETTINGS)
     if task and config.data.task == "":
         own["data.task"] = task
     options = defaults.TASK_OPTIONS.get(task, {})
-    if not any(key.startswith("task.") for key in config.origins):
+    if not any(key.startswith("task.") for key in _set(config)):
         own.update({f"task.{name}": value for name, value in options.items()})
     if task == "":
         own = {key: value for key, value in own.items() if not key.startswith("data.")}
-    open_ = {key: value for key, value in own.items() if key not in config.origins}
-    made = configuration.load(config, [f"{key}={value}" for key, value in open_.items()])
-    return replace(made, origins={**made.origins, **dict.fromkeys(open_, defaults.ORIGIN)})
+    return _rebuilt({**own, **_set(config)}, _origins(config, own))
 
 
 def arms(base: Config, wanted: Wanted, language: bool) -> list[Arm]:
@@ -101,8 +105,9 @@ def arms(base: Config, wanted: Wanted, language: bool) -> list[Arm]:
     found = []
     for cell, attention in _models(base, wanted, language):
         for points in itertools.product(*_axes(wanted)):
-            sets = [f"model.cell={cell}", f"model.attention={attention}"]
-            config = configuration.load(base, [*sets, *(f"{k}={v}" for k, v in points)])
+            own = {"model.cell": cell, "model.attention": attention}
+            config = _rebuilt({**_set(base), **own}, _origins(base, own))
+            config = configuration.load(config, [f"{key}={value}" for key, value in points])
             found.append(Arm(_arm_name(cell, attention, points), config))
     return found
 
@@ -163,6 +168,27 @@ def seen(
         array = np.asarray(lengths)
         inside &= (array >= low) & (array <= high)
     return inside
+
+
+def _set(config: Config) -> dict[str, Any]:
+    """Return the keys that somebody set, by hand or by compare, with their values."""
+    plain = configuration.to_plain(config)
+    return {
+        key: plain[key.partition(".")[0]][key.partition(".")[2]]
+        for key, origin in config.origins.items()
+        if not origin.startswith(PRESET)
+    }
+
+
+def _origins(config: Config, own: Mapping[str, object]) -> dict[str, str]:
+    """Return where values came from, when ``own`` are put below what was set."""
+    return {**dict.fromkeys(own, defaults.ORIGIN), **{k: config.origins[k] for k in _set(config)}}
+
+
+def _rebuilt(values: Mapping[str, object], origins: Mapping[str, str]) -> Config:
+    """Return the configuration of some settings, and of the presets that go with them."""
+    made = configuration.load(values)
+    return replace(made, origins={**made.origins, **origins})
 
 
 def _models(base: Config, wanted: Wanted, language: bool) -> Iterable[tuple[str, str]]:
