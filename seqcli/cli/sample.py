@@ -138,7 +138,9 @@ def _lines(ckpt: Path, source: str | None, out: Out) -> Any:
     """Return the sources: those asked for, or stdin for a model that needs some."""
     from seqcli.api.language import takes_sources
 
-    return read_lines([], source, out) if source is not None or takes_sources(ckpt) else None
+    if takes_sources(ckpt):
+        return read_lines([], source, out)
+    return None if source is None else ()  # not opened: the verb refuses it
 
 
 def _check_next(n: int | None, greedy: bool, beam: int | None, *filters: bool) -> None:
