@@ -49,7 +49,7 @@ def clip(parameters: list[nn.Parameter], largest: float, value: float = 0.0) -> 
         nn.utils.clip_grad_value_(parameters, value)
     gradients = [p.grad for p in parameters if p.grad is not None]
     if gradients and gradients[0].device.type == "cpu":  # one vector: a call a tensor costs more
-        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+        norm: torch.Tensor = torch.cat([one.flatten() for one in gradients]).norm()
         too_long = 0 < largest < norm.item()
     else:
         norm, too_long = nn.utils.get_total_norm(gradients), largest > 0
