@@ -29,7 +29,8 @@ class DataConfig:
     task: Annotated[str, one_of(registry.TASKS, empty=True)] = ""
     """A synthetic task (see `seqcli tasks`)."""
     path: str = ""
-    """A folder made by gen-data, or a file of two tab-separated columns."""
+    """A folder made by gen-data, a file of two tab-separated columns, or one of names: one a line,
+    without tabs."""
     train: Positive = 10000
     """Training rows of a task."""
     val: Positive = 1000
@@ -58,7 +59,8 @@ class ModelConfig:
     hidden: Width = 128
     """Width of the state, or of the Transformer."""
     embedding: Width = 64
-    """Width of the embeddings; the Transformer takes `hidden` instead."""
+    """Width of the embeddings; the Transformer takes `hidden` instead, a recurrent language model
+    has none."""
     bidirectional: bool = True
     """Read the source in both directions (recurrent encoders)."""
     bridge: bool = True
@@ -75,6 +77,8 @@ class ModelConfig:
     """Width of the Transformer's feed-forward layers."""
     norm: Annotated[str, one_of(("pre", "post"))] = "pre"
     """Where the Transformer's layer norms stand, before or after each part."""
+    continue_positions: bool = False
+    """Count the Transformer's target positions on from the end of the source."""
     positions: Annotated[str, one_of(registry.POSITIONS)] = "sinusoidal"
     """How the Transformer knows where a symbol stands."""
 

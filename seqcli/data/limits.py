@@ -25,5 +25,5 @@ class Limits:
 
     @property
     def positions(self) -> int:
-        """Positions that learned positions need: the longest source or answer, and one end."""
-        return max(self.source, self.answer(self.source)) + 1
+        """Positions that learned positions need: the longest source, its answer, and one end."""
+        return self.source + self.answer(self.source) + 1

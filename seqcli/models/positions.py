@@ -23,8 +23,11 @@ class Positions(nn.Module):
     def __init__(self, width: int, head: int, longest: int) -> None:
         super().__init__()
 
-    def added(self, embedded: Tensor, start: int = 0) -> Tensor:
-        """Return embeddings (B, T, H) of positions ``start``, ``start + 1`` ... with positions."""
+    def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
+        """Return embeddings (B, T, H) with positions ``start``, ``start + 1`` ...
+
+        ``start`` is one number, or one for each row (B, 1).
+        """
         return embedded
 
     def turned(self, heads: Tensor, start: int = 0) -> Tensor:
@@ -44,10 +47,10 @@ class Sinusoidal(Positions):
         self.register_buffer("rates", _rates(width), persistent=False)  # (H / 2,)
         self.width = width
 
-    def added(self, embedded: Tensor, start: int = 0) -> Tensor:
+    def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
         """See `Positions.added`."""
-        angles = _angles(self.get_buffer("rates"), embedded.shape[1], start)  # (T, H / 2)
-        waves = torch.cat([angles.sin(), angles.cos()], dim=1)[:, : self.width]  # (T, H)
+        angles = _angles(self.get_buffer("rates"), embedded.shape[1], start)  # (1 or B, T, H / 2)
+        waves = torch.cat([angles.sin(), angles.cos()], dim=2)[:, :, : self.width]  # (.., T, H)
         return embedded + waves.to(embedded.dtype)
 
 
@@ -58,20 +61,21 @@ class Learned(Positions):
         super().__init__(width, head, longest)
         self.table = nn.Embedding(longest, width)
 
-    def added(self, embedded: Tensor, start: int = 0) -> Tensor:
+    def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
         """See `Positions.added`.
 
         Raises:
             DataError: the sequence is longer than the table.
         """
-        end = start + embedded.shape[1]
+        end = int(torch.as_tensor(start).max()) + embedded.shape[1]
         if end > self.table.num_embeddings:
             raise DataError(
                 f"a sequence of {end} symbols is longer than this model's "
                 f"{self.table.num_embeddings} learned positions",
                 "shorten it, or train with --set model.positions=sinusoidal (or rotary)",
             )
-        return embedded + self.table.weight[start:end]  # (B, T, H)
+        places = start + torch.arange(embedded.shape[1], device=embedded.device)  # ([B,] T)
+        return embedded + self.table(places)  # type: ignore[no-any-return]  # (B, T, H)
 
 
 class Rotary(Positions):
@@ -84,7 +88,7 @@ class Rotary(Positions):
 
     def turned(self, heads: Tensor, start: int = 0) -> Tensor:
         """See `Positions.turned`."""
-        angles = _angles(self.get_buffer("rates"), heads.shape[2], start)  # (T, H / 2N)
+        angles = _angles(self.get_buffer("rates"), heads.shape[2], start)[0]  # (T, H / 2N)
         cos, sin = angles.cos().to(heads.dtype), angles.sin().to(heads.dtype)
         left, right = heads.chunk(2, dim=3)  # (B, N, T, H / 2N) each
         return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=3)
@@ -96,6 +100,7 @@ def _rates(width: int) -> Tensor:
     return torch.exp(steps * (-2 * torch.log(torch.tensor(10000.0)) / width))
 
 
-def _angles(rates: Tensor, size: int, start: int) -> Tensor:
-    """Return the (size, width / 2) angles of positions ``start`` and on."""
-    return torch.arange(start, start + size, device=rates.device)[:, None] * rates
+def _angles(rates: Tensor, size: int, start: int | Tensor) -> Tensor:
+    """Return the (1 or B, size, width / 2) angles of positions ``start`` and on."""
+    places = (start + torch.arange(size, device=rates.device)).view(-1, size, 1)
+    return places * rates

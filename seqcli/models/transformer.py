@@ -167,7 +167,7 @@ class Transformer(Model):
         super().__init__()
         width = config.hidden
         kind = registry.resolve("kind of positions", config.positions, registry.POSITIONS)
-        self.scale = math.sqrt(width)
+        self.scale, self.goes_on = math.sqrt(width), int(config.continue_positions)
         self.source_embedding = nn.Embedding(source, width)
         self.target_embedding = nn.Embedding(target, width)
         for embedding in (self.source_embedding, self.target_embedding):
@@ -187,9 +187,8 @@ class Transformer(Model):
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
-        memory = self._read(source, source_lengths)
-        mask, *pairs = memory
-        states = self._embed(self.target_embedding, self.target_positions, target_in, 0)
+        mask, start, *pairs = self._read(source, source_lengths)
+        states = self._embed(self.target_embedding, self.target_positions, target_in, start)
         for layer, pair in zip(self.decoder, _paired(pairs), strict=True):
             states, _, _ = layer.decode(states, None, pair, mask)  # (B, T, H)
         return self.output(self.target_norm(states))  # type: ignore[no-any-return]
@@ -197,14 +196,15 @@ class Transformer(Model):
     def start(self, source: Tensor, source_lengths: Tensor) -> State:
         """See `Model.start`."""
         memory = self._read(source, source_lengths)
-        empty = memory[1][:, :, :0]  # (B, N, 0, H / N)
+        empty = memory[2][:, :, :0]  # (B, N, 0, H / N)
         return State(memory, (empty, empty) * len(self.decoder))
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Model.step`."""
-        mask, *pairs = state.memory
+        mask, start, *pairs = state.memory
+        places = start.repeat_interleave(state.beams, dim=0) + state.position  # (R, 1)
         states = self._embed(
-            self.target_embedding, self.target_positions, token[:, None], state.position
+            self.target_embedding, self.target_positions, token[:, None], places
         )  # (R, 1, H)
         past: list[Tensor] = []
         rows = zip(self.decoder, _paired(state.past), _paired(pairs), strict=True)
@@ -217,7 +217,8 @@ class Transformer(Model):
         return logits, replace(state, past=tuple(past), position=position, attention=looked)
 
     def _read(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        """Return the mask (B, 1, 1, S) and each decoder layer's keys and values of the source."""
+        """Return the mask (B, 1, 1, S), the target's first position (B, 1), and each decoder layer's
+        keys and values of the source."""
         padding = padding_mask(lengths, source.shape[1], source.device)
         seen = torch.ones_like(source, dtype=torch.bool) if padding is None else ~padding
         mask = seen[:, None, None]  # (B, 1, 1, S)
@@ -226,10 +227,11 @@ class Transformer(Model):
             states = layer.encode(states, None if padding is None else mask)  # (B, S, H)
         states = self.source_norm(states)
         pairs = [layer.cross_attention.keys_values(states) for layer in self.decoder]
-        return mask, *(part for pair in pairs for part in pair)
+        first = lengths.to(source.device)[:, None] * self.goes_on  # (B, 1)
+        return mask, first, *(part for pair in pairs for part in pair)
 
     def _embed(
-        self, embedding: nn.Embedding, positions: Positions, tokens: Tensor, start: int
+        self, embedding: nn.Embedding, positions: Positions, tokens: Tensor, start: int | Tensor
     ) -> Tensor:
         embedded = positions.added(embedding(tokens) * self.scale, start)  # (B, T, H)
         return self.dropout(embedded)  # type: ignore[no-any-return]

@@ -25,12 +25,16 @@ TRANSFORMERS = [
     for positions in ("sinusoidal", "learned", "rotary", "none")
     for norm in ("pre", "post")
 ]
+TRANSFORMERS += [
+    replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"
+]
 EVERY = [*RECURRENT, *TRANSFORMERS]
 LENGTHS = torch.tensor([5, 3, 1, 4])
 
 
 def name(config: ModelConfig) -> str:
-    return describe(config).replace(" ", "-") + ("-bridge" if config.bridge else "")
+    extra = ("-bridge" if config.bridge else "") + ("-on" if config.continue_positions else "")
+    return describe(config).replace(" ", "-") + extra
 
 
 def made(config: ModelConfig) -> tuple[Model, Tensor, Tensor]:
