@@ -16,6 +16,7 @@ EXAMPLES = """\
 seqcli train --task reverse --cell gru --attention
 seqcli train --task sort --cell transformer --epochs 10 --lr 1e-3
 seqcli train --data pairs.tsv --cell lstm --attention dot --out models/pairs
+seqcli train --data names.txt --cell gru --out names.pt
 seqcli train --config examples/patterns.yaml --set train.momentum=0.95
 seqcli train --resume runs/reverse-gru-attention"""
 
@@ -81,7 +82,7 @@ def train(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a model on a task or on a file of pairs, and watch it learn."""
+    """Train a model on a task, a file of pairs or a file of names, and watch it learn."""
     _train(context.params)
 
 
