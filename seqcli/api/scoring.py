@@ -148,13 +148,14 @@ def _answer(row: ScoredRow, evaluation: Evaluation) -> Answer:
 
 
 def _look(folder: Path, evaluation: Evaluation, config: Config) -> Look | None:
-    """Return where the model looked while it answered the first row that is not too long."""
+    """Return where the model looked in the longest row that fits a page, a right one if any."""
     if config.model.cell != "transformer" and config.model.attention == "none":
         return None
     short = [row for row in evaluation.predictions if _fits(row)]
     if not short:
         return None
-    line = evaluation.source_joiner.join(short[0].source)
+    chosen = max(short, key=lambda row: (row.correct, len(row.source)))
+    line = evaluation.source_joiner.join(chosen.source)
     shown = next(iter(api.predict(folder, [line], attention=True))).attention
     if shown is None:
         return None

@@ -18,11 +18,13 @@ from seqcli import registry
 from seqcli.comparison import defaults
 from seqcli.config import FLAGS, Config
 from seqcli.config.flags import spelt
+from seqcli.config.presets import PRESETS
 from seqcli.errors import UsageError
 
 ATTENTIONS = ("on", "off", "both")
 MATCHES = ("params", "none")
-PRESET = "default with"  # how the origin of a preset begins
+_DEFAULT = configuration.to_plain(Config())
+_PRESET = "default with"  # how the origin of a preset begins
 _RUN = re.compile(r"(?P<arm>.+)-s(?P<seed>[0-9]+)")
 # What the comparison itself decides: no axis for --grid.
 _OWN = {"model.cell": "--cells", "model.attention": "--attention", "train.seed": "--seeds"}
@@ -174,9 +176,9 @@ def _set(config: Config) -> dict[str, Any]:
     """Return the keys that somebody set, by hand or by compare, with their values."""
     plain = configuration.to_plain(config)
     return {
-        key: plain[key.partition(".")[0]][key.partition(".")[2]]
+        key: _value(plain, key)
         for key, origin in config.origins.items()
-        if not origin.startswith(PRESET)
+        if not origin.startswith(_PRESET)
     }
 
 
@@ -215,16 +217,22 @@ def _arm_name(cell: str, attention: str, points: Sequence[tuple[str, str]]) -> s
 
 
 def _words(config: Config) -> Iterable[str]:
-    """Yield the options that make a configuration out of the defaults."""
-    plain, default = configuration.to_plain(config), configuration.to_plain(Config())
+    """Yield the options that make a configuration out of the defaults, presets included."""
+    plain = configuration.to_plain(config)
+    chosen = {key: _value(plain, key) for key, _ in PRESETS}
+    chosen = {key: value for key, value in chosen.items() if value != _value(_DEFAULT, key)}
+    default = configuration.to_plain(configuration.load(chosen))
     flags = {key: spelt(flag) for flag, key in FLAGS.items()}
     for section, values in plain.items():
         for leaf, value in values.items():
-            key = f"{section}.{leaf}"
-            if section != "task" and default[section].get(leaf) == value:
-                continue
-            text = _text(value)
-            yield from (flags[key], text) if key in flags else ("--set", f"{key}={text}")
+            key, text = f"{section}.{leaf}", _text(value)
+            if key in chosen or section == "task" or default[section][leaf] != value:
+                yield from (flags[key], text) if key in flags else ("--set", f"{key}={text}")
+
+
+def _value(plain: Mapping[str, Mapping[str, Any]], key: str) -> Any:
+    section, _, leaf = key.partition(".")
+    return plain[section][leaf]
 
 
 def _text(value: object) -> str:

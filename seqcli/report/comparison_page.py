@@ -39,6 +39,7 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         strong=table.strong,
         floors=[list(map(str, row)) for row in table.rows[arms:]],
         caption=table.caption,
+        lengths="" if comparison.language else _lengths(comparison),
         verdict=verdict_lines(comparison),
         missing=comparison.missing,
         notes=comparison.notes,
@@ -48,6 +49,12 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
             for one in comparison.standings
         ],
     )
+
+
+def _lengths(comparison: Comparison) -> str:
+    spans = comparison.standings[0].first.trained_lengths
+    (low, high), (least, most) = spans["source"], spans["target"]
+    return f"Trained on sources of {low} to {high} symbols and targets of {least} to {most}."
 
 
 def inline(svg: str) -> str:

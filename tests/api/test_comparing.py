@@ -1,0 +1,172 @@
+"""Whole comparisons of tiny models: kept, killed, resumed, collected, told, drawn."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import seqcli
+from seqcli import api
+from seqcli.api.matching import TOLERANCE, parameters
+from seqcli.comparison.outcome import FILE, read_result
+from seqcli.data.build import corpus as build_corpus
+from seqcli.errors import DataError, UsageError
+
+SETTINGS = {
+    "data.task": "reverse",
+    "task.length": "2:4",
+    "task.test_length": "2:6",
+    "task.vocab": 6,
+    "data.train": 128,
+    "data.val": 24,
+    "data.test": 40,
+    "model.hidden": 8,
+    "model.embedding": 8,
+    "model.feedforward": 16,
+    "train.epochs": 2,
+    "train.save_every": 0.05,
+}
+CELLS = ("gru", "transformer")
+TIMES = ("seconds", "sequences_per_second")
+
+
+def tiny(out, **options):
+    return seqcli.compare(SETTINGS, cells=CELLS, seeds=2, match="none", out=out, **options)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """Return the folder and the comparison of runs never disturbed, two at a time."""
+    folder = tmp_path_factory.mktemp("never") / "compare-tiny"
+    return folder, tiny(folder, jobs=2)
+
+
+def results(folder: Path) -> dict[str, object]:
+    """Return what the runs came to, but for the times it took."""
+    found = {}
+    for file in sorted(folder.glob(f"*/{FILE}")):
+        result = json.loads(file.read_text())
+        found[file.parent.name] = {k: v for k, v in result.items() if k not in TIMES}
+    return found
+
+
+def test_a_comparison_leaves_runs_a_table_plots_and_a_page(done):
+    folder, comparison = done
+    assert [one.arm for one in comparison.standings] == ["gru-attention", "transformer"]
+    assert all(len(one.results) == 2 for one in comparison.standings)
+    document = json.loads((folder / "compare.json").read_text())
+    assert document["arms"][1]["positions"] == "sinusoidal"
+    assert document["arms"][0]["steps"] == 4
+    assert set(document["floors"]) >= {"chance", "majority"}
+    assert comparison.scopes == ("seen", "unseen")
+    assert {one.length for one in comparison.standings[0].by_length} == {2, 3, 4, 5, 6}
+    for name in ("compare.md", "curves.svg", "loss.svg", "lengths.svg", "report.html"):
+        assert (folder / name).stat().st_size > 200
+    again = api.evaluate(folder / "transformer-s1").metrics
+    assert again == comparison.standings[1].results[1].metrics["test"]
+
+
+def test_typed_again_everything_is_kept_and_other_settings_are_refused(done):
+    folder, comparison = done
+    told = []
+    again = tiny(folder, watch=lambda run, event: told.append(type(event).__name__))
+    assert told == ["RunResult"] * 4
+    assert again == comparison
+    with pytest.raises(UsageError, match="runs with other settings"):
+        seqcli.compare(
+            {**SETTINGS, "train.epochs": 3}, cells=CELLS, seeds=2, match="none", out=folder
+        )
+
+
+def test_collect_reads_what_train_left_and_names_what_is_missing(done, tmp_path):
+    folder, comparison = done
+    copy = tmp_path / "compare-tiny"
+    shutil.copytree(folder, copy)
+    (copy / "plan.json").unlink()
+    (copy / "gru-attention-s0" / FILE).unlink()  # as seqcli train leaves it
+    for file in ("best.pt", "last.pt", FILE):
+        (copy / "transformer-s0" / file).unlink()
+    found = api.collect(copy)
+    assert found.missing == ("transformer-s0",)
+    assert results(copy)["gru-attention-s0"] == results(folder)["gru-attention-s0"]
+    assert found.standings[0].scores == comparison.standings[0].scores
+    with pytest.raises(DataError, match="no finished run"):
+        api.collect(tmp_path)
+
+
+def command(folder: Path) -> list[str]:
+    words = [sys.executable, "-m", "seqcli", "compare", "--cells", ",".join(CELLS), "--seeds", "2"]
+    words += ["--match", "none"]
+    for key, value in SETTINGS.items():
+        words += ["--set", f"{key}={value}"]
+    return [*words, "--jobs", "1", "--quiet", "--out", str(folder)]
+
+
+def begun(folder: Path) -> bool:
+    """Say whether one run is finished and the next one has been saved."""
+    return any(folder.glob(f"*/{FILE}")) and len(list(folder.glob("*/last.pt"))) > 1
+
+
+def test_killed_and_typed_again_it_ends_the_same(done, tmp_path):
+    folder = tmp_path / "killed"
+    process = subprocess.Popen(command(folder))
+    while process.poll() is None and not begun(folder):
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    before = {path: path.stat().st_mtime_ns for path in folder.glob(f"*/{FILE}")}
+    comparison = tiny(folder, jobs=1)
+    assert all(path.stat().st_mtime_ns == moment for path, moment in before.items())
+    assert results(folder) == results(done[0])
+    assert comparison.verdicts == done[1].verdicts
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(done, tmp_path):
+    folder, moments, hit = tmp_path / "killed", random.Random(3), 0
+    for _ in range(20):
+        process = subprocess.Popen(command(folder))
+        time.sleep(moments.uniform(1.0, 9.0))
+        process.kill()
+        hit += process.wait() == -signal.SIGKILL
+    subprocess.run(command(folder), check=True)
+    assert hit >= 5
+    assert results(folder) == results(done[0])
+
+
+def test_parameters_are_matched(tmp_path):
+    plan = api.plan({**SETTINGS, "model.hidden": 32}, attention="both", seeds=1, out=tmp_path)
+    corpus = build_corpus(plan.runs[0].config.data, plan.runs[0].config.task)
+    counts = {run.arm: parameters(run.config, corpus) for run in plan.runs}
+    assert len(counts) == 7
+    assert max(counts.values()) / min(counts.values()) < (1 + TOLERANCE) ** 2
+    goal = counts["transformer"]
+    assert all(abs(count - goal) <= TOLERANCE * goal for count in counts.values())
+    free = api.plan(SETTINGS, match="none", seeds=1, out=tmp_path)
+    assert {run.config.model.hidden for run in free.runs} == {8}
+
+
+def test_names_are_compared_by_bits(tmp_path):
+    settings = {"data.task": "names", "data.train": 60, "data.val": 20, "data.test": 20}
+    settings |= {"model.hidden": 8, "train.epochs": 1, "train.samples": 0}
+    found = seqcli.compare(settings, cells=("rnn", "gru"), seeds=1, jobs=1, out=tmp_path / "n")
+    assert found.metric == "bits_per_character"
+    rows = found.standings[0].first.rows["test"]
+    bits = found.standings[0].first.metrics["test"]["bits_per_character"]
+    assert sum(rows.score) / sum(rows.weight) == pytest.approx(bits, abs=1e-5)
+    assert "bits per character" in (tmp_path / "n" / "compare.md").read_text()
+    assert found.standings[0].first.samples
+
+
+def test_a_damaged_result_is_made_again(done, tmp_path):
+    (tmp_path / FILE).write_text('{"format": 1, "run": "x"}')
+    assert read_result(tmp_path) is None
+    assert read_result(done[0] / "transformer-s0") is not None

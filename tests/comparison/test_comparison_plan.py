@@ -1,0 +1,107 @@
+"""Which runs a comparison is made of, and the commands that make them."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from seqcli import config as configuration
+from seqcli.cli import app, shell
+from seqcli.comparison import defaults
+from seqcli.comparison.plan import (
+    Wanted,
+    arm_and_seed,
+    arms,
+    base_config,
+    command,
+    parse_grid,
+    runs,
+    seen,
+)
+from seqcli.config import load
+from seqcli.errors import UsageError
+
+
+def planned(wanted=None, language=False, **flags):
+    wanted = wanted or Wanted()
+    return runs(arms(base_config(load(None, (), flags)), wanted, language), wanted.seeds)
+
+
+def test_without_options_four_models_with_attention_three_seeds_of_reverse():
+    found = planned()
+    assert [run.name for run in found[:4]] == [
+        "rnn-attention-s0",
+        "gru-attention-s0",
+        "lstm-attention-s0",
+        "transformer-s0",
+    ]
+    assert len(found) == 12
+    assert {run.config.data for run in found} == {found[0].config.data}
+    assert {run.config.train.epochs for run in found} == {defaults.SETTINGS["train.epochs"]}
+    assert found[0].config.task == defaults.TASK_OPTIONS["reverse"]
+    assert found[-1].config.train.seed == 2
+
+
+def test_what_was_set_is_kept_and_each_cell_keeps_its_own_defaults():
+    found = planned(task="sort", epochs=3, length="4:6")
+    assert {run.config.train.epochs for run in found} == {3}
+    assert found[0].config.task == {"length": "4:6"}
+    own = {run.config.model.cell: run.config.train.lr for run in found}
+    assert own["transformer"] == load(None, (), {"cell": "transformer"}).train.lr
+    assert {run.config.train.lr for run in planned(lr=0.01)} == {0.01}
+
+
+def test_attention_both_and_a_grid_make_arms():
+    wanted = Wanted(("gru", "transformer"), "both", 1, "none", {"train.lr": ["1e-3", "2e-3"]})
+    assert [run.arm for run in planned(wanted)] == [
+        f"{name}+lr={rate}"
+        for name in ("gru", "gru-attention", "transformer")
+        for rate in ("1e-3", "2e-3")
+    ]
+    assert not any("attention" in run.arm for run in planned(Wanted(), language=True))
+
+
+def test_the_name_of_a_run_tells_its_arm_and_seed():
+    assert arm_and_seed("gru-attention+lr=1e-3-s12") == ("gru-attention+lr=1e-3", 12)
+    assert arm_and_seed("reverse-gru") is None
+
+
+def test_each_command_makes_the_very_configuration(tmp_path, monkeypatch):
+    given = []
+
+    def train(config, *, set, out, resume, force, listen, **flags):
+        given.append((load(config, set, flags), out))
+        raise UsageError("far enough")
+
+    monkeypatch.setattr("seqcli.api.train", train, raising=False)
+    wanted = Wanted(("gru", "transformer"), "on", 1, "none", {"model.positions": ["none"]})
+    for run in planned(wanted, task="patterns", dropout=0.0):
+        shell.run(app, shlex.split(command(run, tmp_path))[1:])
+        made, out = given.pop()
+        assert configuration.to_plain(made) == configuration.to_plain(run.config)
+        assert Path(out) == tmp_path / run.name
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "hint"),
+    [
+        (lambda: Wanted(("gruu",)), "no cell is called 'gruu'", "did you mean gru?"),
+        (lambda: Wanted(attention="of"), "no choice for --attention", "did you mean off?"),
+        (lambda: Wanted(seeds=0), "--seeds cannot be 0", "1"),
+        (lambda: Wanted(cells=("gru", "gru")), "each model once", ""),
+        (lambda: Wanted(grid={"train.seed": ["1"]}), "cannot vary train.seed", "--seeds"),
+        (lambda: Wanted(grid={"model.hidden": ["1"]}), "--match params", "--match none"),
+        (lambda: parse_grid(["lr"]), "must be key=a,b,c", "train.lr"),
+        (lambda: parse_grid(["a=1", "a=2"]), "given twice", ""),
+    ],
+)
+def test_what_does_not_go_is_said(make, message, hint):
+    with pytest.raises(UsageError) as refused:
+        make()
+    assert message in refused.value.message
+    assert hint in refused.value.hint
+
+
+def test_lengths_are_seen_on_both_sides_or_not_at_all():
+    trained = {"source": (3, 5), "target": (1, 9)}
+    assert seen([3, 5, 6, 4], [1, 9, 5, 10], trained).tolist() == [True, True, False, False]
