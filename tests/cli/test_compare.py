@@ -1,0 +1,65 @@
+"""``seqcli compare``: what is planned, printed and refused; nothing is trained here."""
+
+import json
+
+import pytest
+
+from seqcli.cli import app, shell
+
+
+def run(capsys, *words):
+    code = shell.run(app, ["compare", *words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+SMALL = ("--task", "sort", "--train-rows", "60", "--val-rows", "10", "--test-rows", "10")
+
+
+def test_plan_prints_a_command_for_each_run(capsys, tmp_path):
+    out = tmp_path / "my runs"
+    words = (*SMALL, "--cells", "gru,lstm", "--seeds", "2", "--plan", "--out", str(out))
+    code, shown, err = run(capsys, *words)
+    assert code == 0
+    lines = shown.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("seqcli train --task sort ") for line in lines)
+    assert f"--out '{out}/lstm-attention-s1' --quiet" in lines[3]
+    assert err.endswith(f"next: seqcli compare --collect '{out}'\n")
+    assert not out.exists()
+    found = json.loads(run(capsys, *words, "--json", "--quiet")[1])
+    assert found["commands"] == lines
+
+
+def test_a_budget_in_steps_or_seconds(capsys):
+    words = (*SMALL, "--cells", "gru", "--seeds", "1", "--plan")
+    assert "--iterations 50 " in run(capsys, *words, "--steps", "50")[1]
+    assert "--set train.seconds=2.5 " in run(capsys, *words, "--seconds", "2.5")[1]
+    code, _, err = run(capsys, *words, "--steps", "5", "--epochs", "2")
+    assert code == 2
+    assert "--epochs and --steps are both budgets" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--cells", "gru,lstmm"), "did you mean lstm?"),
+        (("--task", "revers"), "did you mean reverse?"),
+        (("--attention", "onn"), "did you mean on?"),
+        (("--match", "param"), "did you mean params?"),
+        (("--grid", "lr"), "--grid must be key=a,b,c"),
+        (("--grid", "train.lrr=1,2"), "did you mean train.lr?"),
+        (("--seed", "3"), "did you mean --seeds?"),
+        (("--set", "train.lrr=1"), "did you mean train.lr?"),
+    ],
+)
+def test_slips_are_answered_with_what_was_meant(capsys, words, said):
+    code, out, err = run(capsys, *words, "--plan")
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_collect_wants_finished_runs(capsys, tmp_path):
+    code, _, err = run(capsys, "--collect", str(tmp_path))
+    assert code == 3
+    assert "holds no finished run" in err

@@ -1,0 +1,233 @@
+"""The table, the verdict and the page of a comparison, from invented results."""
+
+import dataclasses
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from seqcli.comparison.outcome import Answer, Look, RowScores, RunResult, read_result, write_result
+from seqcli.comparison.plan import PlannedRun
+from seqcli.comparison.standing import compared
+from seqcli.config import Config
+from seqcli.events import Progress, RunStarted
+from seqcli.report.comparison_files import write_comparison
+from seqcli.report.comparison_table import comparison_table, verdict_lines
+from seqcli.report.comparison_view import ComparisonView
+from seqcli.report.console import Out
+from seqcli.report.tables import plain_lines
+
+LENGTHS = tuple(2 + n % 8 for n in range(200))  # 2 .. 9; training had 2 .. 5
+FLOORS = {"chance": {"token_accuracy": 0.1, "sequence_accuracy": 0.0}}
+ANSWER = Answer("3 1 <b>", "1 3 $x$", "1 4 $x$")
+LOOK = Look(("3", "1"), ("1", "3"), ((0.1, 0.9), (0.8, 0.2)))
+
+
+def result(arm, seed, share, cell="gru", **other):
+    """Return a run that gets ``share`` of the rows right; longer ones less often."""
+    rng = np.random.default_rng(seed)
+    right = [float(rng.random() < share - 0.03 * length) for length in LENGTHS]
+    rows = RowScores(LENGTHS, LENGTHS, tuple(right), (1,) * len(LENGTHS))
+    known = RunResult(
+        run=f"{arm}-s{seed}",
+        arm=arm,
+        seed=seed,
+        data="reverse",
+        language=False,
+        model=f"{arm}, 1 layer",
+        cell=cell,
+        attention="none",
+        positions="sinusoidal" if cell == "transformer" else "",
+        parameters=1000 + seed,
+        steps=40,
+        epochs=2,
+        best_epoch=2,
+        seconds=71.0,
+        sequences_per_second=2000.0,
+        reason="epochs",
+        metrics={"test": {"token_accuracy": 0.9, "sequence_accuracy": float(np.mean(right))}},
+        floors=FLOORS,
+        rows={"test": rows},
+        trained_lengths={"source": (2, 5), "target": (2, 5)},
+        answers=(ANSWER,),
+        look=LOOK,
+    )
+    return dataclasses.replace(known, **other)
+
+
+def some_results():
+    return [
+        result(arm, seed, share, cell)
+        for arm, share, cell in (("gru", 0.95, "gru"), ("transformer", 0.5, "transformer"))
+        for seed in range(3)
+    ]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Return a folder with a comparison in it."""
+    folder = tmp_path_factory.mktemp("compare")
+    for one in some_results():
+        run = folder / one.run
+        run.mkdir()
+        write_result(run, one)
+        (run / "config.yaml").write_text("data:\n  task: reverse  # <script>\n")
+        rows = [
+            {"epoch": n, "step": 20 * n, "val_loss": 1 / n, "val_sequence_accuracy": n / 3}
+            for n in (1, 2)
+        ]
+        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    comparison = compared("reverse", str(folder), some_results(), ["lstm-s0"], ["a note"])
+    write_comparison(comparison)
+    return folder, comparison
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path):
+    one = some_results()[0]
+    write_result(tmp_path, one)
+    assert read_result(tmp_path) == one
+    (tmp_path / "result.json").write_text("[1, 2")
+    assert read_result(tmp_path) is None
+
+
+def test_the_table_has_means_spreads_scopes_and_floors(written):
+    _, comparison = written
+    lines = plain_lines(comparison_table(comparison.standings))
+    assert re.search(r"sequence acc mean ± sd \(best\)", lines[0])
+    assert re.match(r"gru +3 +1,000 +40 +1:11 +2,000 +\d+\.\d ± \d+\.\d% \(\d+\.\d%\)", lines[1])
+    assert "sinusoidal" in lines[2]
+    assert lines[3].split() == ["chance", "0.0%", "10.0%"]
+    gru = comparison.standings[0]
+    assert gru.scopes["seen"] > gru.scopes["unseen"]
+    narrow = comparison_table(comparison.standings, ["lstm"], 60)
+    assert "sequence acc\nmean ± sd (best)" in [column.header for column in narrow.columns]
+    assert narrow.rows[2][0] == "lstm"
+
+
+def test_a_verdict_is_given_where_it_is_clear_and_nowhere_else(written):
+    _, comparison = written
+    assert {(one.scope, one.ahead) for one in comparison.verdicts} == {
+        ("seen", "gru"),
+        ("unseen", "gru"),
+    }
+    lines = verdict_lines(comparison)
+    assert lines[0].startswith("on lengths seen in training gru is ahead of transformer (by ")
+    assert lines[-1].startswith("test: paired bootstrap over test rows and seeds")
+    even = compared("x", "", [result(arm, s, 0.6) for arm in "ab" for s in range(3)])
+    assert even.verdicts == ()
+    assert "no model is ahead" in verdict_lines(even)[0]
+    single = compared("x", "", [result("a", 0, 0.9), result("b", 0, 0.1)])
+    assert verdict_lines(single) == [
+        "no verdict: it takes two models with two seeds each (--seeds 3)"
+    ]
+
+
+def test_lengths_of_the_target_count_where_only_they_go_further():
+    rows = RowScores((4,) * 200, LENGTHS, (1.0,) * 200, (1,) * 200)
+    found = compared("x", "", [result("a", 0, 1.0, rows={"test": rows})])
+    assert found.axis == "target"
+    assert found.scopes == ("seen", "unseen")
+    assert [one.length for one in found.standings[0].by_length] == list(range(2, 10))
+
+
+def test_the_page_needs_nothing_else_and_escapes_what_it_shows(written):
+    folder, _ = written
+    text = (folder / "report.html").read_text()
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
+    assert not re.search(r"url\(\s*['\"]?(https?:)?//", text)
+    assert "<link" not in text
+    assert "@import" not in text
+    assert "3 1 &lt;b&gt;" in text
+    assert "# &lt;script&gt;" in text
+    assert "<mark>4</mark>" in text
+    assert text.count("<svg") >= 3 + 6 * 3
+    assert "prefers-color-scheme: dark" in text
+    assert "not finished: lstm-s0" in text
+
+
+def test_markdown_and_json_say_the_same(written):
+    folder, comparison = written
+    document = json.loads((folder / "compare.json").read_text())
+    mean = document["arms"][0]["scores"]["sequence_accuracy"]["mean"]
+    assert f"{mean * 100:.1f} ±" in (folder / "compare.md").read_text()
+    assert document["missing"] == ["lstm-s0"]
+    assert document["verdict"] == verdict_lines(comparison)
+
+
+def test_headless_chromium_opens_the_page_and_sorts_its_table(written, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no Chromium here: the page is checked as text only")
+    text = (written[0] / "report.html").read_text()
+    click = "<script>heads[6].click(); heads[6].click();</script></body>"
+    page = tmp_path / "page.html"
+    page.write_text(text.replace("</body>", click))
+    done = subprocess.run(
+        [
+            browser,
+            *["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+            *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+            f"--user-data-dir={tmp_path / 'browser'}",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    body = done.stdout.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert re.findall(r"<td[^>]*>(gru|transformer)</td>", body) == ["transformer", "gru"]
+    assert 'aria-sort="ascending"' in done.stdout
+
+
+def progress(epoch):
+    return Progress(epoch, 2, 10, 20, 900.0, "train", 0.5)
+
+
+def started(run):
+    return RunStarted(run, "", "GRU", 1000, {}, (5, 5), "cpu", 1, 2, 64)
+
+
+def test_off_a_terminal_the_view_writes_plain_lines():
+    talk = io.StringIO()
+    out = Out(Console(file=io.StringIO()), Console(file=talk))
+    runs = [PlannedRun(one.run, one.arm, one.seed, Config()) for one in some_results()]
+    clock = iter(range(0, 1000, 20))
+    with ComparisonView(out, runs, lambda: float(next(clock))) as view:
+        view("gru-s0", started("gru-s0"))
+        view("gru-s0", progress(1))
+        view("gru-s0", some_results()[0])
+        view("transformer-s0", some_results()[3])
+    first, middle, last, kept = talk.getvalue().splitlines()
+    assert first == "gru-s0: GRU; 1,000 parameters"
+    assert middle.startswith("gru-s0: epoch 1/2 step 10/20, smoothed loss 0.5000")
+    assert last.startswith("gru-s0 (1/6): sequence accuracy ")
+    assert kept.endswith(", kept")
+
+
+def test_on_a_terminal_the_table_fills_over_the_bars():
+    talk = Console(file=io.StringIO(), force_terminal=True, width=110, height=30)
+    runs = [PlannedRun(one.run, one.arm, one.seed, Config()) for one in some_results()]
+    view = ComparisonView(Out(Console(file=io.StringIO()), talk), runs)
+    with view:
+        view("gru-s0", some_results()[0])
+        view("transformer-s0", started("transformer-s0"))
+        view("transformer-s0", progress(2))
+        view._draw()
+    shown = talk.file.getvalue()
+    assert "1 of 6 runs are finished" in shown
+    assert "transformer-s0 epoch 2/2 step 10/20" in shown
+    assert "sequence acc" in shown
+
+
+def test_the_folder_of_templates_is_part_of_the_package():
+    import seqcli
+
+    assert (Path(seqcli.__file__).parent / "report" / "templates" / "comparison.html").exists()
