@@ -14,13 +14,46 @@ import pytest
 import torch
 
 from seqcli.checkpoints import torch_file
+from seqcli.cli import app, shell
 
 TRAIN = [sys.executable, "-m", "seqcli", "train"]
-SMALL = (
-    "--task reverse --length 3:6 --vocab 8 --train-rows 400 --val-rows 60 --test-rows 60 "
-    "--hidden 12 --embedding 8 --epochs 6 --threads 1 --lr 5e-3 --batch-size 16 --quiet "
-    "--set train.save_every=0.05 --set train.goal=2"
-).split()
+SMALL = [
+    "--task",
+    "reverse",
+    "--length",
+    "3:6",
+    "--vocab",
+    "8",
+    "--train-rows",
+    "400",
+    "--val-rows",
+    "60",
+    "--test-rows",
+    "60",
+    "--hidden",
+    "12",
+    "--embedding",
+    "8",
+    "--epochs",
+    "6",
+    "--threads",
+    "1",
+    "--lr",
+    "5e-3",
+    "--batch-size",
+    "16",
+    "--quiet",
+    "--set",
+    "train.save_every=0.05",
+    "--set",
+    "train.goal=2",
+    "--schedule",
+    "constant",
+    "--warmup",
+    "0",
+    "--dropout",
+    "0.1",
+]
 MODELS = {
     "gru-attention": ["--cell", "gru", "--attention"],
     "lstm-mixed": ["--cell", "lstm", "--set", "train.teacher_forcing=0.7"],
@@ -109,34 +142,32 @@ def test_a_signal_saves_and_says_how_to_go_on(number: int, code: int, tmp_path: 
     assert saved.training["progress"]["step"] > 0
 
 
-def test_resume_with_more_epochs_and_another_rate_but_not_another_model(tmp_path: Path) -> None:
+def here(*words: object) -> int:
+    """Run a command line in this process; return its exit code."""
+    return shell.run(app, list(map(str, words)))
+
+
+def test_resume_with_more_epochs_and_another_rate_but_not_another_model(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "run"
-    subprocess.run(
-        [*command(folder, "gru-attention"), "--epochs", "1"],
-        check=True,
-        capture_output=True,
-    )
-    refused = subprocess.run(
-        [*resume(folder), "--hidden", "24", "--lr", "1e-4"], capture_output=True, text=True
-    )
-    assert refused.returncode == 2
-    assert "another model.hidden" in refused.stderr
-    subprocess.run(
-        [*resume(folder), "--epochs", "2", "--lr", "1e-4"], check=True, capture_output=True
-    )
+    assert here(*command(folder, "gru-attention")[3:], "--epochs", 1) == 0
+    assert here("train", "--resume", folder, "--hidden", 24, "--lr", 1e-4) == 2
+    assert "another model.hidden" in capfd.readouterr().err
+    assert here("train", "--resume", folder, "--quiet", "--epochs", 2, "--lr", 1e-4) == 0
     assert [row["epoch"] for row in scores(folder)] == [1, 2]
     assert scores(folder)[1]["learning_rate"] == 1e-4
 
 
-def test_a_diverging_run_stops_with_5_and_leaves_the_best(tmp_path: Path) -> None:
+def test_a_diverging_run_stops_with_5_and_leaves_the_best(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "run"
-    settings = ["--epochs", "2"]
-    subprocess.run([*command(folder, "rnn-plateau"), *settings], check=True, capture_output=True)
+    settings = [*command(folder, "gru-attention")[3:], "--optimiser", "sgd", "--epochs", 2]
+    assert here(*settings) == 0
     before = (folder / "best.pt").read_bytes()
-    ended = subprocess.run(
-        [*resume(folder), "--epochs", "9", "--lr", "1e30"], capture_output=True, text=True
-    )
-    assert ended.returncode == 5
-    assert "at step" in ended.stderr
-    assert "learning rate 1e+30" in ended.stderr
+    assert here("train", "--resume", folder, "--epochs", 9, "--lr", 1e30) == 5
+    told = capfd.readouterr().err
+    assert "at step" in told
+    assert "learning rate 1e+30" in told
     assert (folder / "best.pt").read_bytes() == before
