@@ -61,7 +61,7 @@ Match = Annotated[
     str,
     typer.Option(
         "--match",
-        help="params: widths chosen so that parameters agree within 5%; none: widths as set.",
+        help="How widths are set. params: so that parameters agree within 5%; none: as given.",
         metavar="CHOICE",
         rich_help_panel=PANEL,
     ),

@@ -220,7 +220,8 @@ def _words(config: Config) -> Iterable[str]:
     """Yield the options that make a configuration out of the defaults, presets included."""
     plain = configuration.to_plain(config)
     chosen = {key: _value(plain, key) for key, _ in PRESETS}
-    chosen = {key: value for key, value in chosen.items() if value != _value(_DEFAULT, key)}
+    told = {key for key in chosen if chosen[key] != _value(_DEFAULT, key)} | {"model.cell"}
+    chosen = {key: value for key, value in chosen.items() if key in told}
     default = configuration.to_plain(configuration.load(chosen))
     flags = {key: spelt(flag) for flag, key in FLAGS.items()}
     for section, values in plain.items():

@@ -165,7 +165,7 @@ def test_headless_chromium_opens_the_page_and_sorts_its_table(written, tmp_path)
     if browser is None:
         pytest.skip("no Chromium here: the page is checked as text only")
     text = (written[0] / "report.html").read_text()
-    click = "<script>heads[6].click(); heads[6].click();</script></body>"
+    click = "<script>heads[7].click(); heads[7].click();</script></body>"
     page = tmp_path / "page.html"
     page.write_text(text.replace("</body>", click))
     done = subprocess.run(
