@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contender import versions
 from measure import Trace
-from work import Job, Sizes
+from work import LENGTH, SYMBOLS, Job, Sizes
 
 HERE = Path(__file__).resolve().parent
 STEP = re.compile(r"^step (\d+)$")
@@ -34,8 +34,9 @@ class Seqcli:
         return self._run("--help")
 
     def default_command(self, job: Job) -> list[str]:
-        """Return the command a newcomer types, on the data at hand: nothing is set."""
-        where = ["--data", str(job.data), "--out", str(job.folder / "run")]
+        """Return the command a newcomer types: only the task is told, which gives these rows."""
+        task = ["--task", "reverse", "--length", str(LENGTH), "--vocab", str(SYMBOLS + 1)]
+        where = [*task, "--out", str(job.folder / "run")]
         threads = ["--threads", "1"] if job.threads == 1 else []
         return self._run("train", *where, "--cell", "gru", "--attention", *threads)
 
