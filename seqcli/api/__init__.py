@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqcli.api.generating import gen_data, tasks
     from seqcli.api.predicting import predict
     from seqcli.api.sampling import next_symbols, sample
+    from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.training import Run, train
 
 __all__ = [
@@ -21,10 +22,12 @@ __all__ = [
     "carry_out",
     "collect",
     "compare",
+    "compare_suite",
     "evaluate",
     "gen_data",
     "next_symbols",
     "plan",
+    "plan_suite",
     "predict",
     "sample",
     "tasks",
@@ -36,7 +39,9 @@ _HOMES = {
     "carry_out": "comparing",
     "collect": "comparing",
     "compare": "comparing",
+    "compare_suite": "suites",
     "plan": "comparing",
+    "plan_suite": "suites",
     "Run": "training",
     "evaluate": "evaluating",
     "gen_data": "generating",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,9 @@ seqcli compare --task parity --length 1:20 --test-length 21:60 --epochs 10 --job
 seqcli compare --data pairs.tsv --cells gru,transformer --attention both --seeds 5
 seqcli compare --task sort --grid train.lr=1e-3,3e-3 --match none --out runs/rates
 seqcli compare --task copy --plan | xargs -P 4 -d '\\n' -n 1 sh -c
-seqcli compare --collect runs/compare-copy"""
+seqcli compare --collect runs/compare-copy
+seqcli compare --suite smoke"""
+BESIDE_SUITE = ("suite", "jobs", "out", "plan", "force", "json", "quiet")
 PANEL = "What is compared"
 ROWS = ("task", "data", "length", "test_length", "vocab", "train_rows", "val_rows", "test_rows")
 TEXTS = ("data_seed", "source_tokens", "target_tokens")
@@ -114,6 +117,16 @@ Folder = Annotated[
         rich_help_panel=WHERE,
     ),
 ]
+SuiteName = Annotated[
+    str | None,
+    typer.Option(
+        "--suite",
+        help="Several comparisons beside published numbers: smoke, core, chomsky, scan, recall, "
+        "arithmetic, or a YAML file. What is compared is then all in the file.",
+        metavar="NAME",
+        rich_help_panel=PANEL,
+    ),
+]
 PlanOnly = Annotated[
     bool,
     typer.Option(
@@ -137,6 +150,7 @@ def compare(
     context: typer.Context,
     task: options.Task = None,
     data: options.Data = None,
+    suite: SuiteName = None,
     cells: Cells = "rnn,gru,lstm,transformer",
     attention: Attention = "on",
     seeds: Seeds = 3,
@@ -172,7 +186,10 @@ def compare(
     from seqcli.report.console import Out
 
     told = Out.standard(json=json, quiet=quiet)
-    if collect is not None:
+    if suite is not None:
+        _check_alone(context)
+        _suite(context.params, told)
+    elif collect is not None:
         _collect(collect, told)
     elif plan:
         _print_plan(context.params, told)
@@ -193,6 +210,42 @@ def _compare(given: dict[str, Any], told: Out) -> None:
     _show(comparison, told)
 
 
+def _check_alone(context: typer.Context) -> None:
+    """Refuse options that a suite's file answers."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in BESIDE_SUITE:
+            option = "--" + name.rstrip("_").replace("_", "-")
+            raise UsageError(f"--suite goes without {option}", "copy the suite's file and edit it")
+
+
+def _suite(given: dict[str, Any], told: Out) -> None:
+    from seqcli import api
+    from seqcli.report.comparison_view import ComparisonView
+    from seqcli.report.suite_files import beside_table, suite_document
+
+    where = {name: given[name] for name in ("out", "force")}
+    if given["plan"]:
+        plans = api.plan_suite(given["suite"], **where)
+        return _print_commands([line for one in plans for line in one.commands], told)
+    outcome = api.compare_suite(
+        given["suite"],
+        jobs=given["jobs"],
+        view=lambda made: ComparisonView(told, made.runs),
+        **where,
+    )
+    if told.json:
+        told.document(suite_document(outcome))
+    for one in outcome.comparisons:
+        told.write(f"{one.name}:")
+        _write_table(one, told)
+        told.write("")
+    if outcome.rows:
+        told.show(beside_table(outcome))
+    return told.say(f"report: {Path(outcome.folder) / 'suite.md'}")
+
+
 def _collect(folder: Path, told: Out) -> None:
     from seqcli import api
 
@@ -201,11 +254,15 @@ def _collect(folder: Path, told: Out) -> None:
 
 def _print_plan(given: dict[str, Any], told: Out) -> None:
     made = _planned(given)
-    for command in made.commands:
+    _print_commands(made.commands, told)
+    told.say(f"next: seqcli compare --collect {shlex.quote(str(made.folder))}")
+
+
+def _print_commands(commands: Sequence[str], told: Out) -> None:
+    for command in commands:
         told.write(command)
     if told.json:
-        told.document({"folder": str(made.folder), "commands": list(made.commands)})
-    told.say(f"next: seqcli compare --collect {shlex.quote(str(made.folder))}")
+        told.document({"commands": list(commands)})
 
 
 def _planned(given: dict[str, Any]) -> Any:
@@ -238,17 +295,22 @@ def _budget(given: dict[str, Any]) -> list[str]:
 def _show(comparison: Comparison, told: Out) -> None:
     """Show the table and the verdict (stdout), or the document, and where the report is."""
     from seqcli.report.comparison_files import comparison_document
-    from seqcli.report.comparison_table import comparison_table, verdict_lines
-    from seqcli.report.console import draws
 
     if told.json:
         told.document(comparison_document(comparison))
-    width = told.data.width if draws(told.data) else None
-    told.show(comparison_table(comparison.standings, width=width))
-    for line in ("", *verdict_lines(comparison)):
-        told.write(line)
+    _write_table(comparison, told)
     for run in comparison.missing:
         told.say(f"not finished: {run}")
     told.say(f"report: {Path(comparison.folder) / 'report.html'}")
     best = comparison.best
     told.say(f"next: seqcli eval --ckpt {shlex.quote(str(Path(comparison.folder) / best))}")
+
+
+def _write_table(comparison: Comparison, told: Out) -> None:
+    from seqcli.report.comparison_table import comparison_table, verdict_lines
+    from seqcli.report.console import draws
+
+    width = told.data.width if draws(told.data) else None
+    told.show(comparison_table(comparison.standings, width=width))
+    for line in ("", *verdict_lines(comparison)):
+        told.write(line)

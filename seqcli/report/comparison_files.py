@@ -64,7 +64,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
 def markdown(comparison: Comparison, plots: Mapping[str, str]) -> str:
     """Return the comparison as Markdown: the table, the verdict, the plots."""
     table = comparison_table(comparison.standings)
-    lines = [f"# {comparison.name}", "", *_markdown_table(table), "", table.caption, ""]
+    lines = [f"# {comparison.name}", "", *markdown_table(table), "", table.caption, ""]
     lines += [f"- {line}" for line in verdict_lines(comparison)]
     lines += [f"- not finished: {run}" for run in comparison.missing]
     lines += [f"- note: {visible(note)}" for note in comparison.notes]
@@ -123,7 +123,8 @@ def _run_document(result: RunResult) -> dict[str, Any]:
     return {name: value for name, value in asdict(result).items() if name not in ROW_LISTS}
 
 
-def _markdown_table(table: Table) -> Iterable[str]:
+def markdown_table(table: Table) -> Iterable[str]:
+    """Yield the lines of a table in Markdown."""
     headers = [" ".join(column.header.split()) for column in table.columns]
     yield _markdown_row(headers)
     yield _markdown_row("---:" if column.right else "---" for column in table.columns)

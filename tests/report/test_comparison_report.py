@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from seqcli.comparison.beside import SuiteOutcome, beside
 from seqcli.comparison.outcome import Answer, Look, RowScores, RunResult, read_result, write_result
 from seqcli.comparison.plan import PlannedRun
 from seqcli.comparison.standing import compared
 from seqcli.config import Config
+from seqcli.config.suite_file import Entry, Published
 from seqcli.events import Progress, RunStarted
 from seqcli.report.comparison_files import write_comparison
 from seqcli.report.comparison_table import comparison_table, verdict_lines
 from seqcli.report.comparison_view import ComparisonView
 from seqcli.report.console import Out
+from seqcli.report.suite_files import write_suite
 from seqcli.report.tables import plain_lines
 
 LENGTHS = tuple(2 + n % 8 for n in range(200))  # 2 .. 9; training had 2 .. 5
@@ -231,3 +234,22 @@ def test_the_folder_of_templates_is_part_of_the_package():
     import seqcli
 
     assert (Path(seqcli.__file__).parent / "report" / "templates" / "comparison.html").exists()
+
+
+def test_published_numbers_stand_beside_ours(written, tmp_path):
+    _, comparison = written
+    published = [
+        Published("gru", "sequence_accuracy", "unseen", "50%", "a paper"),
+        Published("lstm", "token_accuracy", "test", "99%", "another"),
+    ]
+    rows = beside(Entry("reverse", {}, tuple(published)), comparison)
+    gru = comparison.standings[0]
+    assert rows[0].ours is not None
+    assert rows[0].ours.mean == pytest.approx(gru.scopes["unseen"])
+    assert rows[1].ours is None
+    write_suite(SuiteOutcome("mine", "what", str(tmp_path), (comparison,), tuple(rows)))
+    text = (tmp_path / "suite.md").read_text()
+    assert re.search(
+        r"\| reverse \| gru \| sequence accuracy, unseen \| .*± .* \| 50% \| a pa", text
+    )
+    assert json.loads((tmp_path / "suite.json").read_text())["beside"][1]["ours"] is None

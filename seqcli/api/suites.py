@@ -1,0 +1,69 @@
+"""`compare --suite`: several comparisons, ours beside what others have published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from seqcli.api.comparing import Plan, carry_out, plan
+from seqcli.api.side_by_side import Watch
+from seqcli.comparison.beside import Beside, SuiteOutcome, beside
+from seqcli.config.suite_file import Suite, load_suite
+from seqcli.runs import ROOT
+
+Views = Callable[[Plan], AbstractContextManager[Watch]]
+
+
+def plan_suite(
+    suite: str | Suite, *, out: str | Path | None = None, force: bool = False
+) -> list[Plan]:
+    """Return the plans of a suite's comparisons, each in a folder of its own.
+
+    Args:
+        suite: the name of one that comes with seqcli, a file, or a suite.
+        out: the folder of them all; ``runs/suite-<name>`` by default.
+        force: forget the runs that are there.
+
+    Raises:
+        UsageError: there is no such suite, or one of its comparisons is wrong.
+    """
+    one = load_suite(suite) if isinstance(suite, str) else suite
+    folder = _folder(one, out)
+    return [
+        plan(**entry.options, name=entry.name, out=folder / entry.name, force=force)
+        for entry in one.entries
+    ]
+
+
+def compare_suite(
+    suite: str | Suite,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    jobs: int = 0,
+    view: Views | None = None,
+) -> SuiteOutcome:
+    """Carry out every comparison of a suite, and write suite.md with ours beside the published.
+
+    Args:
+        suite, out, force: see `plan_suite`.
+        jobs: runs at a time.
+        view: makes what is told of a plan's runs.
+    """
+    from seqcli.report.suite_files import write_suite
+
+    one = load_suite(suite) if isinstance(suite, str) else suite
+    comparisons, rows = [], list[Beside]()
+    for entry, made in zip(one.entries, plan_suite(one, out=out, force=force), strict=True):
+        with view(made) if view else nullcontext() as watch:
+            comparisons.append(carry_out(made, jobs=jobs, watch=watch))
+        rows += beside(entry, comparisons[-1])
+    folder = _folder(one, out)
+    outcome = SuiteOutcome(one.name, one.about, str(folder), tuple(comparisons), tuple(rows))
+    write_suite(outcome)
+    return outcome
+
+
+def _folder(suite: Suite, out: str | Path | None) -> Path:
+    return ROOT / f"suite-{suite.name}" if out is None else Path(out)
