@@ -72,7 +72,7 @@ def test_texts_come_as_often_as_the_model_says(cell: str, how: Drawing) -> None:
     for text in drawn(model, rows, how=how):
         counts[tuple(text)] += 1
     for text, chance in expected.items():
-        spread = 4.5 * np.sqrt(chance * (1 - chance) / rows) + 1e-9
+        spread = 4.5 * np.sqrt(chance * (1 - chance) / rows) + 4 / rows
         assert abs(counts[text] / rows - chance) <= spread, text
 
 
