@@ -15,6 +15,7 @@ from seqcli.report.summary import end_lines, examples_table, run_lines
 FIRST, EVERY = 2.0, 10.0  # seconds: the first sign of life inside an epoch, then one each
 EXAMPLES_SHOWN = 5
 LEGEND = "losses: nats per token, teacher forced; accuracies: free running (greedy)"
+LANGUAGE_LEGEND = "losses: nats per symbol, the stop symbol counted, as in bits and perplexity"
 
 
 class PlainLog:
@@ -56,7 +57,8 @@ class PlainLog:
             self._finish(event)
 
     def _start(self, run: RunStarted) -> None:
-        for line in [*run_lines(run), LEGEND]:
+        legend = LEGEND if run.vocabulary[0] else LANGUAGE_LEGEND
+        for line in [*run_lines(run), legend]:
             self.out.say(line)
         self._due = self._clock() + FIRST
 
