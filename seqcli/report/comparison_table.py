@@ -174,15 +174,26 @@ def verdict_lines(comparison: Comparison) -> list[str]:
 
 
 def _scope_lines(comparison: Comparison, scope: str, found: Sequence[Verdict]) -> list[str]:
-    """Return one line for each arm that is ahead of others, the best first."""
+    """Return a line for each arm that is ahead of others, or for each behind if those are fewer."""
     where = SCOPE_WORDS[scope]
     if not found:
         return [f"{where} no model is ahead of another by more than the uncertainty"]
-    lines = []
-    for arm in dict.fromkeys(one.ahead for one in _ranked(found)):
-        behind = [_behind(one, comparison.language) for one in found if one.ahead == arm]
-        lines.append(f"{where} {arm} is ahead of {', '.join(behind)}")
-    return lines
+    losers = list(dict.fromkeys(one.behind for one in found))
+    winners = list(dict.fromkeys(one.ahead for one in _ranked(found)))
+    language = comparison.language
+    if len(losers) < len(winners):
+        return [_behind_all(where, arm, found, language) for arm in losers]
+    return [_ahead_of_all(where, arm, found, language) for arm in winners]
+
+
+def _ahead_of_all(where: str, arm: str, found: Sequence[Verdict], language: bool) -> str:
+    others = [f"{one.behind} {_gap(one, language)}" for one in found if one.ahead == arm]
+    return f"{where} {arm} is ahead of {', '.join(others)}"
+
+
+def _behind_all(where: str, arm: str, found: Sequence[Verdict], language: bool) -> str:
+    others = [f"{one.ahead} {_gap(one, language)}" for one in found if one.behind == arm]
+    return f"{where} {arm} is behind {', '.join(others)}"
 
 
 def _ranked(found: Sequence[Verdict]) -> list[Verdict]:
@@ -190,12 +201,12 @@ def _ranked(found: Sequence[Verdict]) -> list[Verdict]:
     return sorted(found, key=lambda one: -wins[one.ahead])
 
 
-def _behind(verdict: Verdict, language: bool) -> str:
-    """Return who is behind and by how much, with the interval."""
+def _gap(verdict: Verdict, language: bool) -> str:
+    """Return how far behind, with the interval."""
     found = verdict.difference
     if language:
         low, high = sorted((abs(found.low), abs(found.high)))
-        return f"{verdict.behind} (by {abs(found.mean):.3f} bits, {low:.3f} to {high:.3f})"
+        return f"(by {abs(found.mean):.3f} bits, {low:.3f} to {high:.3f})"
     points = (f"{value * 100:.1f}" for value in (found.mean, found.low, found.high))
     mean, low_text, high_text = points
-    return f"{verdict.behind} (by {mean} points, {low_text} to {high_text})"
+    return f"(by {mean} points, {low_text} to {high_text})"
