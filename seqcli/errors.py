@@ -58,7 +58,7 @@ class DivergedError(SeqcliError):
     exit_code = Exit.DIVERGED
 
 
-class StoppedBySignal(SeqcliError):
+class StoppedBySignal(SeqcliError):  # noqa: N818 - not an error: a stop that was asked for
     """SIGINT or SIGTERM: the work so far was saved before this was raised."""
 
     def __init__(self, message: str, hint: str, exit_code: Exit) -> None:

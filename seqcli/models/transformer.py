@@ -217,8 +217,8 @@ class Transformer(Model):
         return logits, replace(state, past=tuple(past), position=position, attention=looked)
 
     def _read(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        """Return the mask (B, 1, 1, S), the target's first position (B, 1), and each decoder layer's
-        keys and values of the source."""
+        """Return the mask (B, 1, 1, S), the target's first position (B, 1), and then, for each
+        decoder layer, keys and values of the source (B, N, S, H / N)."""
         padding = padding_mask(lengths, source.shape[1], source.device)
         seen = torch.ones_like(source, dtype=torch.bool) if padding is None else ~padding
         mask = seen[:, None, None]  # (B, 1, 1, S)

@@ -25,9 +25,7 @@ TRANSFORMERS = [
     for positions in ("sinusoidal", "learned", "rotary", "none")
     for norm in ("pre", "post")
 ]
-TRANSFORMERS += [
-    replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"
-]
+TRANSFORMERS += [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
 EVERY = [*RECURRENT, *TRANSFORMERS]
 LENGTHS = torch.tensor([5, 3, 1, 4])
 
