@@ -138,8 +138,8 @@ class BahdanauDecoder(nn.Module):
         sources, size, context = memory[0].shape
         looked = weights.view(sources, -1, size)  # (B, K * T, S)
         contexts = (looked @ memory[0]).view(*tokens.shape, context)  # (R, T, C)
-        seen = torch.cat([outputs, contexts, embedded], dim=2)  # (R, T, H + C + E)
-        return self.output(self.dropout(seen)), after, weights
+        dropped = [self.dropout(outputs), self.dropout(contexts), embedded]
+        return self.output(torch.cat(dropped, dim=2)), after, weights  # (R, T, V)
 
     def _inputs(self, tokens: Tensor, embedded: Tensor) -> Tensor:
         """Return the symbols' part of the gates (R, T, G).

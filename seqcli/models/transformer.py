@@ -20,11 +20,14 @@ KeysValues = tuple[Tensor, Tensor]  # each (B, N, S, H / N)
 
 
 class MultiHeadAttention(nn.Module):
-    """Scaled dot-product attention in N heads."""
+    """Scaled dot-product attention in N heads.
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    The weights themselves are not dropped: that would keep PyTorch from its fused kernel.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.output = nn.Linear(width, width)
@@ -44,9 +47,8 @@ class MultiHeadAttention(nn.Module):
         self, query: Tensor, memory: KeysValues, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
         """Attend with queries (B, N, T, H / N); ``mask`` is True where looking is allowed."""
-        dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(
-            query, *memory, attn_mask=mask, dropout_p=dropout, is_causal=causal
+            query, *memory, attn_mask=mask, is_causal=causal
         )  # (B, N, T, H / N)
         joined: Tensor = self.output(mixed.transpose(1, 2).flatten(2))  # (B, T, H)
         return joined
@@ -81,7 +83,7 @@ class Layer(nn.Module):
         width = config.hidden
 
         def attention() -> MultiHeadAttention:
-            return MultiHeadAttention(width, config.heads, config.dropout)
+            return MultiHeadAttention(width, config.heads)
 
         def residual() -> Residual:
             return Residual(width, config.dropout, config.norm)

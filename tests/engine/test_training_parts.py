@@ -38,7 +38,7 @@ def test_label_smoothing_is_minimised_smoothed_and_reported_plain() -> None:
 
 
 def config(**changes: float) -> TrainConfig:
-    return TrainConfig(**{"lr": 2.0, **changes})  # type: ignore[arg-type]
+    return TrainConfig(**{"lr": 2.0, "warmup": 0, **changes})  # type: ignore[arg-type]
 
 
 def test_learning_rates() -> None:
