@@ -32,7 +32,9 @@ def looped_like(cell: Cell, layers: int, both: bool) -> tuple[LoopedStack, torch
 
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("cell", [RNNCell(), RNNCell("relu"), GRUCell(), LSTMCell()], ids=repr)
+@pytest.mark.parametrize(
+    "cell", [RNNCell(), RNNCell("relu"), GRUCell(), LSTMCell()], ids=["rnn", "relu", "gru", "lstm"]
+)
 def test_looped_and_fused_stacks_agree(cell: Cell, layers: int, both: bool) -> None:
     looped, fused = looped_like(cell, layers, both)
     inputs, lengths = torch.randn(3, 6, 5), torch.tensor([6, 2, 4])
