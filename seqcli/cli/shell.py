@@ -129,7 +129,10 @@ def _stray(error: Any) -> tuple[str, str]:
     message = f"train takes options only, not {word!r}"
     if word in registry.TASKS:
         return message, f"did you mean --task {word}?"
-    return message, f"did you mean --data {word}?" if Path(word).exists() else "see seqcli train -h"
+    with contextlib.suppress(OSError, ValueError):  # no name that a file could have
+        if Path(word).exists():
+            return message, f"did you mean --data {word}?"
+    return message, "see seqcli train -h"
 
 
 def _complain(message: str, hint: str, code: int) -> int:

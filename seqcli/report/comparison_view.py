@@ -12,7 +12,6 @@ from rich.live import Live
 from rich.text import Text
 
 from seqcli.comparison.outcome import RunResult
-from seqcli.comparison.standing import stand
 from seqcli.events import Event, Progress, RunStarted
 from seqcli.report.comparison_table import comparison_table
 from seqcli.report.console import Out
@@ -119,6 +118,8 @@ class ComparisonView:
 
     def _fill(self) -> None:
         """Lay out the table anew."""
+        from seqcli.comparison.standing import stand  # NumPy, once there is something to stand
+
         standings = stand(self._results) if self._results else []
         there = {one.arm for one in standings}
         waiting = [arm for arm in self._arms if arm not in there]
