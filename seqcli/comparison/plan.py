@@ -219,7 +219,7 @@ def _arm_name(cell: str, attention: str, points: Sequence[tuple[str, str]]) -> s
 def _words(config: Config) -> Iterable[str]:
     """Yield the options that make a configuration out of the defaults, presets included."""
     plain = configuration.to_plain(config)
-    chosen = {key: _value(plain, key) for key, _ in PRESETS}
+    chosen = {key: _value(plain, key) for wanted, _ in PRESETS for key in wanted}
     told = {key for key in chosen if chosen[key] != _value(_DEFAULT, key)} | {"model.cell"}
     chosen = {key: value for key, value in chosen.items() if key in told}
     default = configuration.to_plain(configuration.load(chosen))

@@ -96,11 +96,12 @@ class _State:
 
     def fill(self) -> None:
         """Give the keys that nobody set the defaults that go with others."""
-        for (key, value), defaults in PRESETS.items():
-            if self.values[key] == value:
+        for wanted, defaults in PRESETS:
+            if all(self.values[key] == value for key, value in wanted.items()):
                 open_ = {name: one for name, one in defaults.items() if name not in self.origins}
+                why = " and ".join(f"{key}={value}" for key, value in wanted.items())
                 self.values.update(open_)
-                self.origins.update(dict.fromkeys(open_, f"default with {key}={value}"))
+                self.origins.update(dict.fromkeys(open_, f"default with {why}"))
 
     def _make_room(self, layer: Sequence[Setting]) -> None:
         """Let a task or path of this layer replace both below, and the other task's options."""
