@@ -9,6 +9,7 @@ from torch import Tensor
 
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.engine.decoding import Hypothesis, end_only_at, log_probabilities
+from seqcli.engine.proof import proved_best
 from seqcli.models.contract import Model, State
 
 
@@ -116,8 +117,32 @@ def beam_search(
         width: K, at least ``nbest``.
         ends: (B,) how long each answer is to be, where that is given; at most ``limit``.
     """
-    trellis = Trellis(source.shape[0], width, limit, nbest, source.device)
-    beams = _first(model, source, lengths)
+    batch, state = source.shape[0], model.start(source, lengths)
+    if nbest > 1:
+        return _search(model, state, batch, limit, width, length_penalty, nbest, ends)
+    proved = proved_best(model, state, batch, limit, length_penalty, ends)
+    open_ = torch.tensor([row for row, one in enumerate(proved) if one is None])
+    if len(open_) == 0:
+        return [[one] for one in proved if one is not None]
+    open_ = open_.to(model.device)
+    ends, state = None if ends is None else ends[open_], state.select(open_)
+    found = iter(_search(model, state, len(open_), limit, width, length_penalty, 1, ends))
+    return [next(found) if one is None else [one] for one in proved]
+
+
+def _search(
+    model: Model,
+    state: State,
+    batch: int,
+    limit: int,
+    width: int,
+    length_penalty: float,
+    nbest: int,
+    ends: Tensor | None,
+) -> list[list[Hypothesis]]:
+    """Search from the state of ``batch`` sources; see `beam_search`."""
+    trellis = Trellis(batch, width, limit, nbest, model.device)
+    beams = _first(state, batch, model.device)
     for t in range(1, limit + 2):
         totals, state = _score(model, beams, t, ends)  # (B, K, V)
         ended = totals[:, :, EOS]  # (B, K)
@@ -135,12 +160,11 @@ def beam_search(
     return trellis.answers()
 
 
-def _first(model: Model, source: Tensor, lengths: Tensor) -> Beams:
+def _first(state: State, batch: int, device: torch.device) -> Beams:
     """Return one empty answer to each source."""
-    batch, device = source.shape[0], source.device
     scores = torch.zeros((batch, 1), device=device)
     symbols = torch.full((batch, 1), BOS, device=device)
-    return Beams(torch.arange(batch, device=device), scores, symbols, model.start(source, lengths))
+    return Beams(torch.arange(batch, device=device), scores, symbols, state)
 
 
 def _score(model: Model, beams: Beams, t: int, ends: Tensor | None) -> tuple[Tensor, State]:

@@ -28,7 +28,7 @@ CLASSICAL = ["--lr", "5e-3", "--batch-size", "32", "--warmup", "0"]  # the NumPy
 MODELS = {
     "transformer": ["--config", str(ROOT / "examples" / "names_transformer.yaml")],
     "gru": TORCH,
-    "lstm": [*TORCH, "--cell", "lstm", "--hidden", "207"],
+    "lstm": [*TORCH, "--cell", "lstm", "--hidden", "207", "--dropout", "0.2"],
     "rnn": [*CLASSICAL, "--cell", "rnn", "--hidden", "100", "--dropout", "0", "--epochs", "30"],
     "numpy-rnn": [*NUMPY, "--epochs", "30"],
     "numpy-gru": [*NUMPY, "--cell", "gru"],

@@ -12,6 +12,7 @@ from seqcli.config import ModelConfig
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import attention_weights, greedy, log_probabilities
+from seqcli.engine.proof import proved_best
 from seqcli.models.build import build
 from seqcli.models.contract import Model, State
 
@@ -92,6 +93,41 @@ def test_each_source_is_searched_as_if_it_were_alone(width: int) -> None:
             model, SOURCE[row : row + 1, : int(length)], length, 6, width, nbest=width
         )
         assert [best.ids for best in alone] == [best.ids for best in together[row]]
+
+
+@pytest.mark.parametrize("ends", [None, torch.tensor([3, 0, 2, 1, 4, 2])])
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "transformer"])
+def test_one_answer_alone_is_the_first_of_several(
+    cell: str, penalty: float, ends: Tensor | None
+) -> None:
+    for seed in range(5):
+        model = model_of(seed, cell)
+        alone = beam_search(model, SOURCE, LENGTHS, 6, 3, penalty, 1, ends)
+        several = beam_search(model, SOURCE, LENGTHS, 6, 3, penalty, 3, ends)
+        for (best,), (first, *_) in zip(alone, several, strict=True):
+            assert best.ids == first.ids
+            assert best.log_probability == pytest.approx(first.log_probability, abs=1e-4)
+            assert best.score == pytest.approx(first.score, abs=1e-4)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("cell", ["gru", "transformer"])
+def test_what_greedy_search_proves_is_the_very_best_answer(cell: str, penalty: float) -> None:
+    proved = 0
+    for seed in range(4):
+        model = model_of(seed, cell)
+        found = proved_best(model, model.start(SOURCE, LENGTHS), len(SOURCE), 3, penalty)
+        for row, best in enumerate(found):
+            if best is None:
+                continue
+            proved += 1
+            scores = {
+                ids: score(model, row, ids) / (len(ids) + 1) ** penalty for ids in every_answer(3)
+            }
+            assert tuple(best.ids) == max(scores, key=lambda ids: scores[ids])
+            assert best.score == pytest.approx(scores[tuple(best.ids)], abs=1e-4)
+    assert 0 < proved < 4 * len(SOURCE)
 
 
 def test_scores_fall_and_answers_differ() -> None:
