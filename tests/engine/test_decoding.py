@@ -23,12 +23,14 @@ SOURCE, LENGTHS = (
 SYMBOLS = (4, 5, 6)  # of the target
 
 
-def model_of(seed: int, cell: str = "gru") -> Model:
+def model_of(seed: int, cell: str = "gru", scale: float = 3.0) -> Model:
     torch.manual_seed(seed)
     config = ModelConfig(cell=cell, hidden=8, embedding=4, heads=2, feedforward=8, dropout=0.0)
     model = build(config, 9, 4 + len(SYMBOLS), 20).eval()
     for weight in model.parameters():
-        weight.data *= 3  # far from uniform, so that the order of answers is not a matter of luck
+        weight.data *= (
+            scale  # far from uniform, so that the order of answers is not a matter of luck
+        )
     return model
 
 
@@ -116,7 +118,7 @@ def test_one_answer_alone_is_the_first_of_several(
 def test_what_greedy_search_proves_is_the_very_best_answer(cell: str, penalty: float) -> None:
     proved = 0
     for seed in range(4):
-        model = model_of(seed, cell)
+        model = model_of(seed, cell, scale=8.0)
         found = proved_best(model, model.start(SOURCE, LENGTHS), len(SOURCE), 3, penalty)
         for row, best in enumerate(found):
             if best is None:
@@ -126,7 +128,7 @@ def test_what_greedy_search_proves_is_the_very_best_answer(cell: str, penalty: f
                 ids: score(model, row, ids) / (len(ids) + 1) ** penalty for ids in every_answer(3)
             }
             assert tuple(best.ids) == max(scores, key=lambda ids: scores[ids])
-            assert best.score == pytest.approx(scores[tuple(best.ids)], abs=1e-4)
+            assert best.score == pytest.approx(scores[tuple(best.ids)], rel=1e-3)
     assert 0 < proved < 4 * len(SOURCE)
 
 
