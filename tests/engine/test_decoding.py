@@ -28,9 +28,7 @@ def model_of(seed: int, cell: str = "gru", scale: float = 3.0) -> Model:
     config = ModelConfig(cell=cell, hidden=8, embedding=4, heads=2, feedforward=8, dropout=0.0)
     model = build(config, 9, 4 + len(SYMBOLS), 20).eval()
     for weight in model.parameters():
-        weight.data *= (
-            scale  # far from uniform, so that the order of answers is not a matter of luck
-        )
+        weight.data *= scale  # so that the order of answers is not a matter of luck
     return model
 
 
