@@ -85,10 +85,7 @@ def evaluate(
     other = None if data is None else OtherRows(Path(data), format, columns)
     search = Search(beam, length_penalty, oracle_length)
     if not takes_sources(ckpt):
-        if search != Search() or predictions is not None:
-            message = f"{ckpt} is a language model: it is scored without decoding"
-            hint = "leave --beam, --length-penalty, --oracle-length and --predictions out"
-            raise UsageError(message, hint)
+        _check_no_search(ckpt, search != Search() or predictions is not None)
         return evaluate_language(open_language_model(ckpt, backend), split, other)
     if backend not in (None, "torch"):
         raise UsageError(f"{ckpt} is a model of pairs: PyTorch runs those", "leave --backend out")
@@ -96,6 +93,13 @@ def evaluate(
     if predictions is not None:
         write_answers(Path(predictions), answers)
     return evaluation
+
+
+def _check_no_search(ckpt: str | Path, asked: bool) -> None:
+    if asked:
+        message = f"{ckpt} is a language model: it is scored without decoding"
+        hint = "leave --beam, --length-penalty, --oracle-length and --predictions out"
+        raise UsageError(message, hint)
 
 
 def _evaluate_pairs(
