@@ -12,6 +12,7 @@ from seqcli.models.attending import attend, learns_by_hand
 from seqcli.models.attention import AdditiveAttention, MultiplicativeAttention
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.dropout import Dropout
+from seqcli.models.embedding import Embedding, Symbols
 from seqcli.models.stacks import make_stack
 
 Memory: TypeAlias = tuple[Tensor, ...]  # what `prepare` makes of the encoder's outputs
@@ -24,7 +25,7 @@ class PlainDecoder(nn.Module):
         self, vocabulary: int, embedding: int, hidden: int, cell: Cell, layers: int, dropout: float
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, embedding)
+        self.embedding = Embedding(vocabulary, embedding, dropout)
         self.dropout = Dropout(dropout)
         self.stack = make_stack(cell, embedding, hidden, layers, dropout, bidirectional=False)
         self.output = nn.Linear(hidden, vocabulary)
@@ -43,8 +44,8 @@ class PlainDecoder(nn.Module):
         Returns:
             logits (R, T, V), the state after, and attention weights (R, T, S) or None.
         """
-        embedded = self.dropout(self.embedding(tokens))  # (R, T, E)
-        outputs, state = self.stack(embedded, None, state)  # (R, T, H)
+        symbols = self.embedding.symbols(tokens)
+        outputs, state = self.stack.read(symbols, None, state)  # (R, T, H)
         return self.output(self.dropout(outputs)), state, None
 
 
@@ -75,8 +76,8 @@ class LuongDecoder(PlainDecoder):
     ) -> tuple[Tensor, CellState, Tensor | None]:
         """See `PlainDecoder.forward`."""
         keys, hidden = memory if len(memory) == 2 else (memory[0], None)
-        embedded = self.dropout(self.embedding(tokens))  # (R, T, E)
-        outputs, state = self.stack(embedded, None, state)  # (R, T, H)
+        symbols = self.embedding.symbols(tokens)
+        outputs, state = self.stack.read(symbols, None, state)  # (R, T, H)
         queries = outputs.reshape(keys.shape[0], -1, keys.shape[2])  # (B, K * T, H)
         weights = self.attention.weights(queries, keys, hidden)  # (B, K * T, S)
         contexts = (weights @ keys).view_as(outputs)  # (R, T, H)
@@ -107,7 +108,7 @@ class BahdanauDecoder(nn.Module):
         super().__init__()
         context, gates = hidden * directions, hidden * cell.gates
         self.cell = cell
-        self.embedding = nn.Embedding(vocabulary, embedding)
+        self.embedding = Embedding(vocabulary, embedding, dropout)
         self.dropout = Dropout(dropout)
         self.attention = attention
         self.from_input = nn.Linear(embedding, gates)
@@ -135,9 +136,9 @@ class BahdanauDecoder(nn.Module):
         self, tokens: Tensor, memory: Memory, state: CellState
     ) -> tuple[Tensor, CellState, Tensor | None]:
         """See `PlainDecoder.forward`."""
-        embedded = self.dropout(self.embedding(tokens))  # (R, T, E)
+        symbols = self.embedding.symbols(tokens)
         bottom = tuple(part[0] for part in state)  # (R, H) each
-        inputs = self._each(tokens, embedded, self.from_input.weight, self.from_input.bias)
+        inputs = symbols.projected(self.from_input.weight, self.from_input.bias)  # (R, T, G)
         outputs, weights, bottom = self._attend(inputs, memory, bottom)
         after = tuple(part[None] for part in bottom)  # (1, R, H) each
         if self.upper is not None:
@@ -147,33 +148,21 @@ class BahdanauDecoder(nn.Module):
         sources, size, width = memory[0].shape
         looked = weights.view(sources, -1, size)  # (B, K * T, S)
         values = (looked @ memory[0]).view(*tokens.shape, width)  # (R, T, C) or (R, T, V)
-        return self._logits(tokens, embedded, outputs, values), after, weights
+        return self._logits(symbols, outputs, values), after, weights
 
-    def _logits(self, tokens: Tensor, embedded: Tensor, outputs: Tensor, values: Tensor) -> Tensor:
+    def _logits(self, symbols: Symbols, outputs: Tensor, values: Tensor) -> Tensor:
         """Return the output layer's product with state, context and symbol (R, T, V)."""
+        from_state, from_context, from_input = self._output_parts()
         if self.training:
-            parts = [self.dropout(outputs), self.dropout(values), embedded]
-            return self.output(torch.cat(parts, dim=2))  # type: ignore[no-any-return]
-        from_state, _, from_input = self._output_parts()
-        said = self._each(tokens, embedded, from_input, self.output.bias)  # (R, T, V)
-        return F.linear(outputs, from_state) + values + said
+            values = F.linear(self.dropout(values), from_context)  # (R, T, V)
+        said = symbols.projected(from_input, self.output.bias)  # (R, T, V)
+        return F.linear(self.dropout(outputs), from_state) + values + said
 
     def _output_parts(self) -> tuple[Tensor, ...]:
         """Return the output layer's weights for state (V, H), context (V, C), symbol (V, E)."""
         hidden, embedding = self.from_state.in_features, self.from_input.in_features
         sizes = [hidden, self.from_context.in_features, embedding]
         return torch.split(self.output.weight, sizes, dim=1)
-
-    def _each(self, tokens: Tensor, embedded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return a linear layer's product with the embedded symbols (R, T, any).
-
-        Where nothing is dropped, and there are fewer symbols in the vocabulary than here, each is
-        projected but once.
-        """
-        vocabulary = self.embedding.weight
-        if self.training or tokens.numel() < len(vocabulary):
-            return F.linear(embedded, weight, bias)
-        return F.embedding(tokens, F.linear(vocabulary, weight, bias))
 
     def _attend(
         self, inputs: Tensor, memory: Memory, state: CellState

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seqcli.models.cells import Cell, CellState
-from seqcli.models.dropout import Dropout
+from seqcli.models.embedding import Embedding
 from seqcli.models.stacks import make_stack
 
 
@@ -27,15 +27,12 @@ class Encoder(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, embedding)
-        self.dropout = Dropout(dropout)
+        self.embedding = Embedding(vocabulary, embedding, dropout)
         self.stack = make_stack(cell, embedding, hidden, layers, dropout, bidirectional)
 
     def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, CellState]:
         """Return the outputs (B, S, D * H) and the last states, each (L * D, B, H)."""
-        embedded = self.dropout(self.embedding(source))  # (B, S, E)
-        outputs, state = self.stack(embedded, lengths)
-        return outputs, state
+        return self.stack.read(self.embedding.symbols(source), lengths)
 
 
 class Bridge(nn.Module):

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seqcli import registry
 from seqcli.config import ModelConfig
@@ -19,8 +18,9 @@ from seqcli.models.cells import Cell
 from seqcli.models.contract import Model, State
 from seqcli.models.dropout import Dropout
 from seqcli.models.positions import Positions
+from seqcli.models.short_attention import attend
 from seqcli.models.stacks import make_stack
-from seqcli.models.transformer import KeysValues, Residual
+from seqcli.models.transformer import FeedForward, KeysValues, Residual
 
 
 class RecurrentLanguageModel(Model):
@@ -86,12 +86,7 @@ class CausalLayer(nn.Module):
         self.query_key_value = nn.Linear(width, 3 * width)
         self.attended = nn.Linear(width, width)
         self.after_attention = Residual(width, config.dropout, config.norm)
-        self.feedforward = nn.Sequential(
-            nn.Linear(width, config.feedforward),
-            nn.ReLU(),
-            Dropout(config.dropout),
-            nn.Linear(config.feedforward, width),
-        )
+        self.feedforward = FeedForward(width, config.feedforward, config.dropout)
         self.after_feedforward = Residual(width, config.dropout, config.norm)
 
     def forward(self, states: Tensor, past: KeysValues | None) -> tuple[Tensor, KeysValues]:
@@ -106,7 +101,7 @@ class CausalLayer(nn.Module):
         """
         kept: list[Tensor] = []
 
-        def attend(x: Tensor) -> Tensor:
+        def look_back(x: Tensor) -> Tensor:
             query, keys, values = self._project(x, 0 if past is None else past[0].shape[2])
             if past is not None:
                 keys = torch.cat([past[0], keys], dim=2)  # (B, N, P + 1, H / N)
@@ -114,7 +109,7 @@ class CausalLayer(nn.Module):
             kept.extend([keys, values])
             return self._look(query, keys, values, causal=past is None)
 
-        states = self.after_attention(states, attend)
+        states = self.after_attention(states, look_back)
         return self.after_feedforward(states, self.feedforward), (kept[0], kept[1])
 
     def _project(self, states: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,7 +120,7 @@ class CausalLayer(nn.Module):
         return positions.turned(query, start), positions.turned(keys, start), values
 
     def _look(self, query: Tensor, keys: Tensor, values: Tensor, causal: bool) -> Tensor:
-        mixed = F.scaled_dot_product_attention(query, keys, values, is_causal=causal)
+        mixed = attend(query, keys, values, causal=causal)  # (B, N, T, H / N)
         return self.attended(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 

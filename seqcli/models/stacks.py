@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.dropout import Dropout
+from seqcli.models.embedding import Symbols
 
 
 class Stack(nn.Module):
@@ -27,6 +31,13 @@ class Stack(nn.Module):
         """Return outputs (B, T, D * H) and the last state."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
+    def read(
+        self, symbols: Symbols, lengths: Tensor | None = None, state: CellState | None = None
+    ) -> tuple[Tensor, CellState]:
+        """Do the same for embedded symbols."""
+        outputs, after = self(symbols.vectors(), lengths, state)
+        return outputs, after
+
 
 class FusedStack(Stack):
     """A stack that runs on PyTorch's fused layer."""
@@ -39,16 +50,56 @@ class FusedStack(Stack):
         self, inputs: Tensor, lengths: Tensor | None = None, state: CellState | None = None
     ) -> tuple[Tensor, CellState]:
         """See `Stack`."""
-        before = None if state is None else state if self.cell.states > 1 else state[0]
+        return self._run(inputs, self.layer.all_weights, lengths, state)
+
+    def read(
+        self, symbols: Symbols, lengths: Tensor | None = None, state: CellState | None = None
+    ) -> tuple[Tensor, CellState]:
+        """See `Stack.read`.
+
+        Where there are few symbols they become one-hot, and the lowest layer's input weights what
+        they make of each symbol: the same product, with fewer columns to go through.
+        """
+        places, table = symbols
+        count, width = table.shape
+        few = count * (places.numel() + width) < places.numel() * width
+        if table.device.type != "cpu" or not few:
+            return super().read(symbols, lengths, state)
+        one_hot = table.new_zeros(*places.shape, count).scatter_(2, places[:, :, None], 1.0)
+        weights = self.layer.all_weights
+        lowest = 2 if self.layer.bidirectional else 1
+        folded = [[F.linear(run[0], table), *run[1:]] for run in weights[:lowest]]  # (G, U), ...
+        return self._run(one_hot, [*folded, *weights[lowest:]], lengths, state)
+
+    def _run(
+        self,
+        inputs: Tensor,
+        weights: Sequence[Sequence[Tensor]],
+        lengths: Tensor | None,
+        state: CellState | None,
+    ) -> tuple[Tensor, CellState]:
+        """Run the layer's kernel with the weights of each run, as in `nn.RNNBase.all_weights`."""
+        layer = self.layer
+        run = getattr(torch, layer.mode.lower())
+        options = (True, layer.num_layers, layer.dropout, self.training, layer.bidirectional)
+        flat = [weight for one in weights for weight in one]
+        if state is None:
+            zeros = inputs.new_zeros(len(weights), len(inputs), layer.hidden_size)
+            state = (zeros,) * self.cell.states
         if lengths is None or int(lengths.min()) == inputs.shape[1]:
-            outputs, after = self.layer(inputs, before)
-        else:
-            packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-            outputs, after = self.layer(packed, before)
-            outputs, _ = pad_packed_sequence(
-                outputs, batch_first=True, total_length=inputs.shape[1]
-            )  # (B, T, D * H)
-        return outputs, after if isinstance(after, tuple) else (after,)
+            outputs, *after = run(inputs, self._joined(state), flat, *options, True)
+            return outputs, tuple(after)
+        packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        before = self._joined(tuple(part[:, packed.sorted_indices] for part in state))
+        data, *after = run(packed.data, packed.batch_sizes, before, flat, *options)
+        outputs, _ = pad_packed_sequence(
+            packed._replace(data=data), batch_first=True, total_length=inputs.shape[1]
+        )  # (B, T, D * H)
+        return outputs, tuple(part[:, packed.unsorted_indices] for part in after)
+
+    def _joined(self, state: CellState) -> CellState | Tensor:
+        """Return the state as the kernel wants it."""
+        return state if self.cell.states > 1 else state[0]
 
 
 class LoopedStack(Stack):

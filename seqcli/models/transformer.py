@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seqcli import registry
 from seqcli.config import ModelConfig
 from seqcli.models.contract import Model, State, padding_mask
 from seqcli.models.dropout import Dropout
 from seqcli.models.positions import Positions
+from seqcli.models.short_attention import attend
 
 KeysValues = tuple[Tensor, Tensor]  # each (B, N, S, H / N)
 
@@ -47,9 +47,7 @@ class MultiHeadAttention(nn.Module):
         self, query: Tensor, memory: KeysValues, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
         """Attend with queries (B, N, T, H / N); ``mask`` is True where looking is allowed."""
-        mixed = F.scaled_dot_product_attention(
-            query, *memory, attn_mask=mask, is_causal=causal
-        )  # (B, N, T, H / N)
+        mixed = attend(query, *memory, mask, causal)  # (B, N, T, H / N)
         joined: Tensor = self.output(mixed.transpose(1, 2).flatten(2))  # (B, T, H)
         return joined
 
@@ -71,8 +69,23 @@ class Residual(nn.Module):
     def forward(self, states: Tensor, inner: Callable[[Tensor], Tensor]) -> Tensor:
         """Apply ``inner`` to states (B, T, H)."""
         if self.before:
-            return states + self.dropout(inner(self.norm(states)))  # type: ignore[no-any-return]
-        return self.norm(states + self.dropout(inner(states)))  # type: ignore[no-any-return]
+            return self.dropout.added(states, inner(self.norm(states)))
+        return self.norm(self.dropout.added(states, inner(states)))  # type: ignore[no-any-return]
+
+
+class FeedForward(nn.Sequential):
+    """Two linear layers with ReLU between."""
+
+    def __init__(self, width: int, inner: int, dropout: float) -> None:
+        super().__init__(
+            nn.Linear(width, inner), nn.ReLU(), Dropout(dropout), nn.Linear(inner, width)
+        )
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Apply them to states (B, T, H); ReLU and dropout are one."""
+        first, _, dropout, second = self
+        assert isinstance(dropout, Dropout)
+        return second(dropout.relu(first(states)))  # type: ignore[no-any-return]
 
 
 class Layer(nn.Module):
@@ -92,12 +105,7 @@ class Layer(nn.Module):
         self.self_attention, self.after_self = attention(), residual()
         if decodes:
             self.cross_attention, self.after_cross = attention(), residual()
-        self.feedforward = nn.Sequential(
-            nn.Linear(width, config.feedforward),
-            nn.ReLU(),
-            Dropout(config.dropout),
-            nn.Linear(config.feedforward, width),
-        )
+        self.feedforward = FeedForward(width, config.feedforward, config.dropout)
         self.after_feedforward = residual()
 
     def encode(self, states: Tensor, mask: Tensor | None) -> Tensor:
@@ -107,12 +115,12 @@ class Layer(nn.Module):
         """
         causal = not self.positions[0].tells_order
 
-        def attend(x: Tensor) -> Tensor:
+        def look_around(x: Tensor) -> Tensor:
             query, keys, values = self._project(x, 0)
             seen = None if causal else mask
             return self.self_attention(query, (keys, values), seen, causal)  # type: ignore[no-any-return]
 
-        states = self.after_self(states, attend)
+        states = self.after_self(states, look_around)
         return self.after_feedforward(states, self.feedforward)  # type: ignore[no-any-return]
 
     def decode(
@@ -128,7 +136,7 @@ class Layer(nn.Module):
         """
         kept: list[Tensor] = []
 
-        def attend(x: Tensor) -> Tensor:
+        def look_back(x: Tensor) -> Tensor:
             query, keys, values = self._project(x, 0 if past is None else past[0].shape[2])
             if past is not None:
                 keys = torch.cat([past[0], keys], dim=2)  # (R, N, T, H / N)
@@ -137,12 +145,12 @@ class Layer(nn.Module):
             causal = past is None and x.shape[1] > 1
             return self.self_attention(query, (keys, values), causal=causal)  # type: ignore[no-any-return]
 
-        def look(x: Tensor) -> Tensor:
+        def look_across(x: Tensor) -> Tensor:
             together = x.reshape(memory[0].shape[0], -1, x.shape[2])  # (B, K * T, H)
             kept.append(self.cross_attention.split(self.cross_attention.query(together)))
             return self.cross_attention(kept[2], memory, mask).view_as(x)  # type: ignore[no-any-return]
 
-        states = self.after_cross(self.after_self(states, attend), look)
+        states = self.after_cross(self.after_self(states, look_back), look_across)
         states = self.after_feedforward(states, self.feedforward)
         return states, (kept[0], kept[1]), kept[2]
 
@@ -194,7 +202,8 @@ class Transformer(Model):
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
-        mask, start, *pairs = self._read(source, source_lengths)
+        mask, pairs = self._read(source, source_lengths)
+        start = self._first_place(source, source_lengths)
         states = self._embed(self.target_embedding, self.target_positions, target_in, start)
         for layer, pair in zip(self.decoder, _paired(pairs), strict=True):
             states, _, _ = layer.decode(states, None, pair, mask)  # (B, T, H)
@@ -202,8 +211,11 @@ class Transformer(Model):
 
     def start(self, source: Tensor, source_lengths: Tensor) -> State:
         """See `Model.start`."""
-        memory = self._read(source, source_lengths)
-        empty = memory[2][:, :, :0]  # (B, N, 0, H / N)
+        mask, pairs = self._read(source, source_lengths)
+        if mask is None:
+            mask = torch.ones_like(source, dtype=torch.bool)[:, None, None]  # (B, 1, 1, S)
+        memory = (mask, self._first_place(source, source_lengths), *pairs)
+        empty = pairs[0][:, :, :0]  # (B, N, 0, H / N)
         return State(memory, (empty, empty) * len(self.decoder))
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
@@ -223,19 +235,21 @@ class Transformer(Model):
         position = state.position + 1
         return logits, replace(state, past=tuple(past), position=position, attention=looked)
 
-    def _read(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        """Return the mask (B, 1, 1, S), the target's first position (B, 1), and then, for each
-        decoder layer, keys and values of the source (B, N, S, H / N)."""
+    def _read(self, source: Tensor, lengths: Tensor) -> tuple[Tensor | None, list[Tensor]]:
+        """Return the mask (B, 1, 1, S), None when there is no padding, and for each decoder layer
+        keys and values of the source (B, N, S, H / N)."""
         padding = padding_mask(lengths, source.shape[1], source.device)
-        seen = torch.ones_like(source, dtype=torch.bool) if padding is None else ~padding
-        mask = seen[:, None, None]  # (B, 1, 1, S)
+        mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
         states = self._embed(self.source_embedding, self.source_positions, source, 0)
         for layer in self.encoder:
-            states = layer.encode(states, None if padding is None else mask)  # (B, S, H)
+            states = layer.encode(states, mask)  # (B, S, H)
         states = self.source_norm(states)
         pairs = [layer.cross_attention.keys_values(states) for layer in self.decoder]
-        first = lengths.to(source.device)[:, None] * self.goes_on  # (B, 1)
-        return mask, first, *(part for pair in pairs for part in pair)
+        return mask, [part for pair in pairs for part in pair]
+
+    def _first_place(self, source: Tensor, lengths: Tensor) -> Tensor:
+        """Return the target's first position (B, 1)."""
+        return lengths.to(source.device)[:, None] * self.goes_on
 
     def _embed(
         self, embedding: nn.Embedding, positions: Positions, tokens: Tensor, start: int | Tensor

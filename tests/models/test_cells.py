@@ -15,7 +15,6 @@ from seqcli.models.attention import AdditiveAttention
 from seqcli.models.build import build
 from seqcli.models.cells import Cell, CellState, GRUCell, LSTMCell, RNNCell
 from seqcli.models.decoders import BahdanauDecoder
-from seqcli.models.dropout import Dropout
 from seqcli.models.stacks import LoopedStack, make_stack
 
 
@@ -109,17 +108,6 @@ def test_bahdanau_decoder_is_the_textbook_one() -> None:
             expected = decoder.output(torch.cat([now, seen, word]))
             torch.testing.assert_close(logits[row, t], expected, atol=1e-5, rtol=1e-4)
             torch.testing.assert_close(weights[row, t], alpha, atol=1e-6, rtol=1e-5)
-
-
-def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
-    torch.manual_seed(0)
-    drop = Dropout(0.25)
-    out = drop(torch.ones(300, 1001))
-    assert abs(float((out == 0).float().mean()) - 0.25) < 0.005
-    assert abs(float(out.mean()) - 1) < 0.01
-    columns = (out == 0).float().mean(0)  # no lane of the 64-bit draws is special
-    assert float(columns.std()) < 0.03
-    assert torch.equal(drop.eval()(torch.ones(3)), torch.ones(3))
 
 
 @pytest.mark.parametrize("lengths", [[5, 5, 5], [5, 2, 4]], ids=["even", "ragged"])
