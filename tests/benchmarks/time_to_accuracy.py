@@ -21,7 +21,7 @@ from contender import Contender
 from ours import Seqcli
 from work import GRU, SEQCLI_DEFAULTS, Job, Sizes, write_pairs
 
-PEER_SIZES = {"embedding 128, hidden 256": GRU, "embedding 64, hidden 128": SEQCLI_DEFAULTS}
+PEER_SIZES = {"embedding 128, hidden 256": GRU, "embedding 64, hidden 64": SEQCLI_DEFAULTS}
 PEER_CHECKS = 2  # validations in an epoch
 
 
