@@ -89,7 +89,8 @@ class ModelConfig:
     bridge: bool = True
     """A learned layer from the encoder's last state to the decoder's first."""
     dropout: Share = 0.1
-    """Dropout on embeddings, between layers and before the output."""
+    """Dropout on embeddings, between layers and before the output. Of a recurrent model's
+    embeddings the same is dropped wherever a symbol stands in a batch."""
     activation: Annotated[str, one_of(("tanh", "relu"))] = "tanh"
     """The nonlinearity of the rnn cell."""
     init: Annotated[str, one_of(registry.INITIALISATIONS)] = "default"

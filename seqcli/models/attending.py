@@ -79,7 +79,7 @@ class _Attending(torch.autograd.Function):
         outputs = inputs.new_empty(steps, batch, weight.shape[1])  # (T, B, H)
         looked = inputs.new_empty(steps, batch, 1, keys.shape[1])  # (T, B, 1, S)
         squashed = inputs.new_empty(steps, *keys.shape)  # (T, B, S, A)
-        energy, transposed = 2 * energy, weight.t().contiguous()
+        energy, transposed = 2 * energy, weight.t()
         first, caches = state[0], []
         for t in range(steps):
             products = torch.addmm(bias, state[0], transposed)  # (B, G + A)
@@ -113,12 +113,13 @@ class _Attending(torch.autograd.Function):
             above = torch.baddbmm(to_looked[:, t, None], to_own[t, :, None], turned)  # (B, 1, S)
             to_scores = _softmax_backward(above, looked[t], 2, above.dtype)[:, 0]  # (B, S)
             to_energy.addmv_(squashed[t].flatten(0, 1).t(), to_scores.flatten())
-            inner = _sigmoid_backward(to_scores[:, :, None] * energy, squashed[t])  # (B, S, A)
+            spread = to_scores[:, :, None].expand_as(keys)  # (B, S, A)
+            inner = _sigmoid_backward(spread, squashed[t])  # (B, S, A), but for the energy
             to_keys += inner
-            torch.sum(inner, 1, out=to_query).mul_(2)
+            torch.sum(inner, 1, out=to_query).mul_(2 * energy)
             grads = (grads[0].addmm_(to_products[t], weight), *grads[1:])
         before = torch.cat([first[None], outputs[:-1]]).flatten(0, 1)  # (T * B, H)
         flat = to_products.flatten(0, 1)  # (T * B, G + A)
         to_gates = looked[:, :, 0].permute(1, 2, 0) @ to_own.transpose(0, 1)  # (B, S, G)
-        theirs = (to_keys, to_gates, 2 * to_energy, flat.t() @ before, flat.sum(0))
+        theirs = (to_keys * energy, to_gates, 2 * to_energy, flat.t() @ before, flat.sum(0))
         return None, to_own.transpose(0, 1), *theirs, None, *grads

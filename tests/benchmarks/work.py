@@ -30,7 +30,7 @@ class Sizes:
 
 GRU = Sizes()
 TRANSFORMER = replace(GRU, cell="transformer", embedding=128, hidden=128, layers=2)
-SEQCLI_DEFAULTS = replace(GRU, embedding=64, hidden=64, dropout=0.0, learning_rate=0.004)
+SEQCLI_DEFAULTS = replace(GRU, embedding=64, hidden=64, dropout=0.0, batch=32, learning_rate=0.003)
 
 
 @dataclass(frozen=True)
