@@ -32,6 +32,7 @@ SETTINGS = {
     "model.embedding": 8,
     "model.feedforward": 16,
     "train.epochs": 2,
+    "train.batch_size": 64,
     "train.save_every": 0.05,
 }
 CELLS = ("gru", "transformer")
