@@ -24,7 +24,8 @@ SETTINGS: Mapping[str, Scalar] = {
     "model.hidden": 64,
     "model.layers": 1,
     "train.epochs": 8,
-    "train.goal": 2.0,  # the same budget for all: nobody stops early
+    "train.batch_size": 64,  # the same budget for all: as many steps, and nobody stops early
+    "train.goal": 2.0,
     "train.threads": 1,  # the same sums on every machine, and room for --jobs
 }
 TASK_OPTIONS: Mapping[str, Mapping[str, Scalar]] = {
