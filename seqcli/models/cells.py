@@ -31,13 +31,14 @@ class Cell:
 
     ``gates``: how many H-wide blocks the products have. ``states``: tensors in the state.
     ``fused``: the PyTorch layer of the same maths, or None. ``by_hand``: whether there are
-    `forward` and `backward`.
+    `forward` and `backward`; ``reads_by_hand``: whether they are quicker than the fused layer.
     """
 
     gates: ClassVar[int]
     states: ClassVar[int] = 1
     fused: ClassVar[Layer | None] = None
     by_hand: ClassVar[bool] = False
+    reads_by_hand: ClassVar[bool] = False
 
     def __init__(self, activation: str = "tanh") -> None:
         self.activation = activation
@@ -81,6 +82,7 @@ class RNNCell(Cell):
     gates = 1
     fused = nn.RNN
     by_hand = True
+    reads_by_hand = True
 
     def forward(
         self, inputs: Tensor, recurrent: Tensor, state: CellState
@@ -108,6 +110,7 @@ class GRUCell(Cell):
     gates = 3
     fused = nn.GRU
     by_hand = True
+    reads_by_hand = True
 
     def forward(
         self, inputs: Tensor, recurrent: Tensor, state: CellState

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seqcli.models.attending import learns_by_hand
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.dropout import Dropout
 from seqcli.models.embedding import Symbols
+from seqcli.models.reading import read_symbols
 
 
 class Stack(nn.Module):
@@ -61,6 +63,11 @@ class FusedStack(Stack):
         they make of each symbol: the same product, with fewer columns to go through.
         """
         places, table = symbols
+        if state is None and self._quicker_by_hand(table):
+            full = lengths is None or int(lengths.min()) == places.shape[1]
+            given = None if full else lengths
+            outputs, after = read_symbols(self.cell, symbols, given, self.layer.all_weights)
+            return outputs, (after,)
         count, width = table.shape
         few = count * (places.numel() + width) < places.numel() * width
         if table.device.type != "cpu" or not few:
@@ -70,6 +77,11 @@ class FusedStack(Stack):
         lowest = 2 if self.layer.bidirectional else 1
         folded = [[F.linear(run[0], table), *run[1:]] for run in weights[:lowest]]  # (G, U), ...
         return self._run(one_hot, [*folded, *weights[lowest:]], lengths, state)
+
+    def _quicker_by_hand(self, table: Tensor) -> bool:
+        """Whether gradients are wanted that `models.reading` has sooner."""
+        here = table.device.type == "cpu" and learns_by_hand(table)
+        return here and self.cell.reads_by_hand and self.layer.num_layers == 1
 
     def _run(
         self,

@@ -42,22 +42,24 @@ def test_what_is_dropped_of_a_symbol_is_dropped_at_all_its_places() -> None:
     torch.testing.assert_close(embedding.eval().symbols(TOKENS).vectors(), embedding(TOKENS))
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["zeros", "begun"])
 @pytest.mark.parametrize("lengths", [None, torch.tensor([3, 8, 5])], ids=["even", "ragged"])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("cell", CELLS, ids=["rnn", "relu", "gru", "lstm"])
 def test_a_stack_reads_few_symbols_as_it_reads_their_vectors(
-    cell: Cell, both: bool, layers: int, lengths: Tensor | None
+    cell: Cell, both: bool, layers: int, lengths: Tensor | None, begun: bool
 ) -> None:
     torch.manual_seed(1)
     stack = make_stack(cell, 6, 4, layers, 0.0, both).double()
     table = torch.randn(2, 6, dtype=torch.float64, requires_grad=True)
     places = torch.randint(0, 2, (3, 8))
     runs = layers * (2 if both else 1)
-    state = tuple(torch.randn(runs, 3, 4, dtype=torch.float64) for _ in range(cell.states))
+    zeros = torch.zeros(runs, 3, 4, dtype=torch.float64)
+    state = tuple(torch.randn_like(zeros) for _ in range(cell.states)) if begun else None
 
     def seen(outputs: Tensor, after: tuple[Tensor, ...]) -> list[Tensor]:
-        total = outputs.square().sum() + sum(part.sum() for part in after)
+        total = outputs.square().sum() + sum(part.square().sum() for part in after)
         return [outputs, *after, *torch.autograd.grad(total, [table, *stack.parameters()])]
 
     folded = seen(*stack.read(Symbols(places, table), lengths, state))
