@@ -40,7 +40,13 @@ PRESETS: tuple[tuple[Values, Values], ...] = (
     # learns where to look more slowly than an attentive recurrent net, and takes more passes
     (
         {"model.cell": "transformer"},
-        {"model.layers": 2, "train.batch_size": 64, "train.lr": 2e-3, "train.epochs": 12},
+        {
+            "model.layers": 2,
+            "train.batch_size": 64,
+            "train.lr": 2e-3,
+            "train.warmup": 100,
+            "train.epochs": 12,
+        },
     ),
     ({"model.cell": "transformer", "data.task": "reverse"}, {"model.dropout": 0.0}),
     # has to count places in a state without gates: a wider one, and smaller steps
@@ -51,6 +57,12 @@ PRESETS: tuple[tuple[Values, Values], ...] = (
     # 99.5% of sequences within half a minute of one core, whatever the seed
     (
         {"data.task": "reverse"},
-        {"model.hidden": 64, "train.batch_size": 32, "train.lr": 3e-3, "train.epochs": 5},
+        {
+            "model.hidden": 64,
+            "train.batch_size": 32,
+            "train.lr": 3e-3,
+            "train.warmup": 20,
+            "train.epochs": 5,
+        },
     ),
 )
