@@ -59,8 +59,9 @@ class FusedStack(Stack):
     ) -> tuple[Tensor, CellState]:
         """See `Stack.read`.
 
-        Where there are few symbols they become one-hot, and the lowest layer's input weights what
-        they make of each symbol: the same product, with fewer columns to go through.
+        One layer that learns may be read by hand. Else, where there are few symbols, they become
+        one-hot, and the lowest layer's input weights what they make of each symbol: the same
+        product, with fewer columns to go through.
         """
         places, table = symbols
         if state is None and self._quicker_by_hand(table):
