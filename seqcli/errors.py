@@ -14,7 +14,10 @@ class Exit(IntEnum):
     DATA = 3
     CHECKPOINT = 4
     DIVERGED = 5
+    MACHINE = 6
+    SIGHUP = 129
     SIGINT = 130
+    BROKEN_PIPE = 141
     SIGTERM = 143
 
 
@@ -56,6 +59,12 @@ class DivergedError(SeqcliError):
     """The loss became NaN or infinite."""
 
     exit_code = Exit.DIVERGED
+
+
+class MachineError(SeqcliError):
+    """The machine failed: a full or broken disk, too little memory, too many open files."""
+
+    exit_code = Exit.MACHINE
 
 
 class StoppedBySignal(SeqcliError):  # noqa: N818 - not an error: a stop that was asked for

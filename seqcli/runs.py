@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from seqcli.checkpoints.atomic import remove_stale, temporary_name, write_atomically, writing
-from seqcli.checkpoints.lock import hold
 from seqcli.errors import CheckpointError, UsageError
+from seqcli.files.atomic import remove_stale, temporary_name, write_atomically, writing
+from seqcli.files.lock import hold
 
 ROOT = Path("runs")
 _OUT = ".out"  # names the file beside the folder that the best checkpoint is also written to

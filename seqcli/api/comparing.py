@@ -11,7 +11,6 @@ from typing import Any
 
 from seqcli import config as configuration
 from seqcli.api.side_by_side import Watch, default_jobs, finish, kept, run_all
-from seqcli.checkpoints.atomic import write_atomically, writing
 from seqcli.comparison import defaults
 from seqcli.comparison import plan as planning
 from seqcli.comparison.outcome import FILE, RunResult
@@ -22,6 +21,7 @@ from seqcli.data.build import corpus as build_corpus
 from seqcli.data.reading.findings import remarks
 from seqcli.errors import DataError, StoppedBySignal, UsageError
 from seqcli.events import Event
+from seqcli.files.atomic import write_atomically, writing
 from seqcli.runs import ROOT, RunPaths, locked
 
 PLAN = "plan.json"

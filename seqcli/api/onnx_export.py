@@ -22,10 +22,10 @@ from torch import Tensor
 from seqcli.api.exporting import about_model, needed
 from seqcli.api.loading import Loaded, load_model
 from seqcli.api.onnx_check import compare
-from seqcli.data.atomic_folder import replacing_folder
 from seqcli.data.vocabulary import BOS
 from seqcli.engine.exportable import Start, Step, exportable
 from seqcli.errors import UsageError
+from seqcli.files.folder import replacing_folder
 from seqcli.models.contract import Model, State
 from seqcli.results import Exported
 

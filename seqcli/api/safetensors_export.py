@@ -9,8 +9,8 @@ import numpy as np
 
 from seqcli.api.exporting import about_model, needed
 from seqcli.checkpoints import numpy_file
-from seqcli.checkpoints.atomic import write_atomically
 from seqcli.errors import SeqcliError, UsageError
+from seqcli.files.atomic import write_atomically
 from seqcli.results import Exported
 from seqcli.runs import find_checkpoint
 

@@ -13,12 +13,12 @@ from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.reading import config_of
 from seqcli.checkpoints import numpy_file
-from seqcli.checkpoints.atomic import write_atomically
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
 from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
+from seqcli.files.atomic import write_atomically
 from seqcli.report.curves import draw_curves
 from seqcli.report.metrics_log import MetricsLog
 from seqcli.report.tensorboard_log import TensorBoardLog

@@ -1,6 +1,6 @@
 """The one place that reads and writes checkpoint files.
 
 ``content`` says what a checkpoint holds; ``torch_file`` and ``numpy_file`` read and write the same
-file with PyTorch or with NumPy alone; ``atomic`` puts files on the disk whole or not at all.
-Nothing is imported here, so that a reader takes only the side it needs.
+file with PyTorch or with NumPy alone. Nothing is imported here, so that a reader takes only the
+side it needs.
 """

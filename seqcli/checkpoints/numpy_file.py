@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from seqcli.checkpoints import restricted
 from seqcli.checkpoints.archive import open_archive
-from seqcli.checkpoints.atomic import write_atomically
 from seqcli.checkpoints.content import Checkpoint, from_plain, to_plain
+from seqcli.files.atomic import write_atomically
 
 _STORAGE_OF = {dtype: name for name, dtype in restricted.STORAGES.items()}
 _ROOT = "archive"

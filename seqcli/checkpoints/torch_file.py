@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from seqcli.checkpoints import numpy_file, restricted
-from seqcli.checkpoints.atomic import write_atomically
 from seqcli.checkpoints.content import Checkpoint, is_array, to_plain
+from seqcli.files.atomic import write_atomically
 
 _DTYPES = {torch.from_numpy(np.zeros(0, dtype)).dtype for dtype in restricted.STORAGES.values()}
 

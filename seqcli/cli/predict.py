@@ -16,8 +16,8 @@ from seqcli.errors import UsageError
 
 if TYPE_CHECKING:
     from seqcli.api.predicting import Predictor
+    from seqcli.files.growing import LinesFile
     from seqcli.report.console import Out
-    from seqcli.report.lines_file import LinesFile
     from seqcli.results import Prediction
 
 EXAMPLES = """\
@@ -138,8 +138,8 @@ def _write(
     force: bool,
 ) -> None:
     """Write the answers to a file or to stdout, a block at a time."""
+    from seqcli.files.growing import LinesFile
     from seqcli.report.formats import count, duration
-    from seqcli.report.lines_file import LinesFile
 
     began = time.monotonic()
     file = LinesFile(path, force) if path else None

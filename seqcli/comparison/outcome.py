@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from seqcli.checkpoints.atomic import write_atomically
+from seqcli.files.atomic import write_atomically
 
 FILE = "result.json"
 FORMAT = 2

@@ -11,7 +11,6 @@ import numpy as np
 import yaml
 
 from seqcli.config.sections import DataConfig
-from seqcli.data.atomic_folder import replacing_folder
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
 from seqcli.data.measuring import longest
 from seqcli.data.overlap import overlaps, repeats, row_hashes
@@ -22,6 +21,7 @@ from seqcli.data.symbol_rows import PairReader, PairWriter, name_lines
 from seqcli.data.task_corpus import as_ids, asked, provenance, repeat_notes, task_codec, task_floors
 from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError
+from seqcli.files.folder import replacing_folder
 from seqcli.tasks.base import Rows, Task
 from seqcli.tasks.hashing import Hashes
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from seqcli.checkpoints.atomic import write_atomically
+from seqcli.files.atomic import write_atomically
 from seqcli.report.console import Out, draws
 from seqcli.report.formats import visible
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli.checkpoints.atomic import write_atomically
+from seqcli.files.atomic import write_atomically
 from seqcli.report.comparison_plots import Curves, curves_svg, lengths_svg
 from seqcli.report.comparison_table import comparison_table, verdict_lines
 from seqcli.report.formats import visible

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli.checkpoints.atomic import write_atomically
+from seqcli.files.atomic import write_atomically
 from seqcli.report.verdict import Verdict, verdict
 
 if TYPE_CHECKING:

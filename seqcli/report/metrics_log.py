@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TypeAlias
 
-from seqcli.checkpoints.atomic import write_atomically, writing
 from seqcli.errors import DataError
 from seqcli.events import EpochEnded, Event, RunStarted
+from seqcli.files.atomic import write_atomically, writing
 
 Row: TypeAlias = dict[str, float]  # epoch, step, the metrics, improved (true or false)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli.checkpoints.atomic import write_atomically
+from seqcli.files.atomic import write_atomically
 from seqcli.report.comparison_files import comparison_document, markdown_table
 from seqcli.report.comparison_table import comparison_table, spread, verdict_lines
 from seqcli.report.formats import loss, percent

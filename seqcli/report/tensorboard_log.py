@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqcli.checkpoints.atomic import writing
 from seqcli.events import EpochEnded, Event, RunStarted
+from seqcli.files.atomic import writing
 
 TAGS: Mapping[str, str] = {
     "train_loss": "loss/train",

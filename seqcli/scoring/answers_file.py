@@ -16,10 +16,10 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 
 from seqcli import registry
-from seqcli.checkpoints.atomic import write_atomically
 from seqcli.data.reading.opening import read_bytes
 from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
+from seqcli.files.atomic import write_atomically
 from seqcli.scoring.answers import Answers, Texts
 
 Item = TypeVar("Item")

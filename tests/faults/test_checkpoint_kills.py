@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from seqcli.checkpoints import numpy_file, torch_file
-from seqcli.checkpoints.atomic import remove_stale
 from seqcli.checkpoints.content import Checkpoint
+from seqcli.files.atomic import remove_stale
 from seqcli.runs import RunPaths, load_last, locked
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,8 @@ SAVER = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from seqcli.checkpoints import atomic, {side} as files
+from seqcli.checkpoints import {side} as files
+from seqcli.files import atomic
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.data.corpus import Codec
 from seqcli.data.tokens import Tokens
@@ -135,7 +136,7 @@ except Exception as error:
 def test_a_full_disk_leaves_the_old_file(side: str, tmp_path: Path) -> None:
     with saver(tmp_path, FULL, side) as process:
         said = process.communicate()[0]
-    assert said == f"SeqcliError 1 {tmp_path / 'last.pt'} cannot be written: File too large\n"
+    assert said == f"MachineError 6 {tmp_path / 'last.pt'} cannot be written: File too large\n"
     assert whole(numpy_file.load(tmp_path / "last.pt")) == 2
     assert {path.name for path in tmp_path.iterdir()} == {"last.pt", "last.prev.pt"}
 

@@ -7,6 +7,7 @@ from source import Module, modules
 RANKS = {
     "errors": 0,
     "memory": 0,
+    "files": 1,
     "registry": 1,
     "config": 2,
     "events": 3,

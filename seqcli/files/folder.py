@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seqcli.checkpoints.atomic import process_alive, writing
 from seqcli.errors import UsageError
+from seqcli.files.atomic import process_alive, writing
 
 
 @contextmanager

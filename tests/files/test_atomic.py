@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from seqcli.checkpoints import atomic
-from seqcli.checkpoints.atomic import process_alive, remove_stale, write_atomically
-from seqcli.errors import Exit, SeqcliError, UsageError
+from seqcli.errors import Exit, MachineError, SeqcliError, UsageError
+from seqcli.files import atomic
+from seqcli.files.atomic import process_alive, remove_stale, write_atomically
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_an_error_leaves_the_old_file_and_nothing_else(
 @pytest.mark.parametrize(
     ("number", "kind", "code"),
     [
-        (errno.ENOSPC, SeqcliError, Exit.BUG),
-        (errno.EIO, SeqcliError, Exit.BUG),
+        (errno.ENOSPC, MachineError, Exit.MACHINE),
+        (errno.EIO, MachineError, Exit.MACHINE),
         (errno.EROFS, UsageError, Exit.USAGE),
         (errno.EACCES, UsageError, Exit.USAGE),
     ],

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from seqcli.checkpoints.atomic import process_alive, writing
 from seqcli.errors import UsageError
+from seqcli.files.atomic import process_alive, writing
 
 try:
     import fcntl

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
-from seqcli.checkpoints.atomic import sync_folder, writing
 from seqcli.errors import UsageError
+from seqcli.files.atomic import sync_folder, writing
 
 PARTIAL = ".partial"
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from seqcli.checkpoints import lock
-from seqcli.checkpoints.lock import hold
 from seqcli.errors import UsageError
+from seqcli.files import lock
+from seqcli.files.lock import hold
 
 HOLDER = (
-    "import sys; from pathlib import Path; from seqcli.checkpoints.lock import hold\n"
+    "import sys; from pathlib import Path; from seqcli.files.lock import hold\n"
     "with hold(Path(sys.argv[1])):\n"
     "    print('held', flush=True); sys.stdin.read()"
 )

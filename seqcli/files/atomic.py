@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from seqcli.errors import SeqcliError, UsageError
+from seqcli.errors import MachineError, UsageError
 
 _TEMPORARY = re.compile(r".+\.tmp-(\d+)")
 _OUT_OF_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
@@ -26,7 +26,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Whatever goes wrong, the file that was at ``path`` stays as it was.
 
     Raises:
-        SeqcliError: the disk is full or broken.
+        MachineError: the disk is full or broken.
         UsageError: the folder is missing or not writable, or ``path`` is no place for a file.
     """
     with writing(path):
@@ -40,7 +40,7 @@ def writing(path: Path) -> Iterator[None]:
     """Turn the system's refusals into one line that names ``path``.
 
     Raises:
-        SeqcliError: the disk is full or broken.
+        MachineError: the disk is full or broken.
         UsageError: any other ``OSError`` (missing folder, permissions, read-only disk).
     """
     try:
@@ -48,7 +48,7 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror or error}"
         if error.errno in _OUT_OF_ROOM:
-            raise SeqcliError(message, "make room on the disk; the old file is whole") from error
+            raise MachineError(message, "make room on the disk; the old file is whole") from error
         raise UsageError(message, "choose a folder you can write to") from error
 
 
