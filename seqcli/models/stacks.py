@@ -91,7 +91,16 @@ class FusedStack(Stack):
         lengths: Tensor | None,
         state: CellState | None,
     ) -> tuple[Tensor, CellState]:
-        """Run the layer's kernel with the weights of each run, as in `nn.RNNBase.all_weights`."""
+        """Run the layer's kernel with the weights of each run, as in `nn.RNNBase.all_weights`.
+
+        On CUDA, autocast turns cuDNN's recurrent layers to float16 whatever type it was asked for,
+        so they run outside of it, in the weights' own type.
+        """
+        if inputs.device.type == "cuda" and torch.is_autocast_enabled("cuda"):
+            own = weights[0][0].dtype
+            before = None if state is None else tuple(part.to(own) for part in state)
+            with torch.autocast("cuda", enabled=False):
+                return self._run(inputs.to(own), weights, lengths, before)
         layer = self.layer
         run = getattr(torch, layer.mode.lower())
         options = (True, layer.num_layers, layer.dropout, self.training, layer.bidirectional)
