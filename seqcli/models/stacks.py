@@ -98,9 +98,9 @@ class FusedStack(Stack):
         """
         if inputs.device.type == "cuda" and torch.is_autocast_enabled("cuda"):
             own = weights[0][0].dtype
-            before = None if state is None else tuple(part.to(own) for part in state)
+            first = None if state is None else tuple(part.to(own) for part in state)
             with torch.autocast("cuda", enabled=False):
-                return self._run(inputs.to(own), weights, lengths, before)
+                return self._run(inputs.to(own), weights, lengths, first)
         layer = self.layer
         run = getattr(torch, layer.mode.lower())
         options = (True, layer.num_layers, layer.dropout, self.training, layer.bidirectional)
