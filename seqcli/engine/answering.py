@@ -16,7 +16,7 @@ from seqcli.engine.batches import to_device
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import LABEL_STEPS, Hypothesis, greedy, label_ends
 from seqcli.engine.loss import row_losses
-from seqcli.models.contract import Model
+from seqcli.models.base import Model
 from seqcli.scoring.outcome import Floats, Outcome
 
 Tick = Callable[[], None]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
-from seqcli.models.contract import Model
+from seqcli.models.base import Model
 
 NEVER = (PAD, BOS, UNK)  # ids that are not answers
 LABEL_STEPS = 2  # the label and the end, which counts in its log-probability

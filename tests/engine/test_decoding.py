@@ -13,8 +13,8 @@ from seqcli.data.vocabulary import BOS, EOS
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import attention_weights, greedy, log_probabilities
 from seqcli.engine.proof import proved_best
+from seqcli.models.base import Model, State
 from seqcli.models.build import build
-from seqcli.models.contract import Model, State
 
 SOURCE, LENGTHS = (
     torch.randint(4, 9, (6, 4), generator=torch.manual_seed(0)),

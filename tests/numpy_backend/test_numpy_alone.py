@@ -59,7 +59,7 @@ def test_training_leaves_all_that_torch_would(folder):
     assert {"best.pt", "last.pt", "last.prev.pt", "config.yaml", "metrics.jsonl"} <= names
     assert {"curves.png", "tb"} <= names
     checkpoint = torch_file.load(folder / "names.pt")
-    assert next(iter(checkpoint.weights)) == "stack.layer.weight_ih_l0"
+    assert next(iter(checkpoint.weights)) == "rnn.layer.weight_ih_l0"
 
 
 def test_a_run_goes_on_without_torch(folder):
