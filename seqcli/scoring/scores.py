@@ -103,10 +103,11 @@ def _by_unseen(answers: Answers) -> tuple[Subset, ...]:
 
 def _subset(name: str, outcome: Outcome, rows: Flags) -> Subset:
     number, symbols = int(rows.sum()), max(int(outcome.truths.lengths[rows].sum()), 1)
+    positions = max(int(outcome.positions[rows].sum()), 1)
     return Subset(
         name,
         number,
-        float(outcome.right_tokens[rows].sum() / symbols),
+        float(outcome.right_tokens[rows].sum() / positions),
         float(outcome.right_rows[rows].sum() / number),
         float(outcome.edits[rows].sum() / symbols),
     )
