@@ -135,8 +135,16 @@ class LiveView:
         choices = (self._introduction(cut=cut) for cut in (False, True))
         above = next((some for some in choices if _height(console, some) <= space - least), [])
         space -= _height(console, above)
-        table = self._table(space - frame) if space > frame else []
-        return Group(*above, *table, *examples)
+        return Group(*above, *self._fitting_table(console, space, space - frame), *examples)
+
+    def _fitting_table(self, console: Console, space: int, last: int) -> list[RenderableType]:
+        """Return the table of the ``last`` epochs, of fewer where each takes several lines."""
+        while last > 0:
+            table = self._table(last)
+            if _height(console, table) <= space:
+                return table
+            last = min(last - 1, len(self._epochs) - 1)
+        return []
 
     def _fitting_examples(self, console: Console, space: int) -> list[RenderableType]:
         frame = _height(console, self._shown_examples(1)) - 1
@@ -159,8 +167,7 @@ class LiveView:
         """Return the table of the ``last`` epochs (None: of all), in a list; empty without any."""
         if not self._epochs:
             return []
-        width = self.out.talk.width
-        return [rich_table(epoch_table(self._epochs, self._best, width, last)), Text()]
+        return [rich_table(epoch_table(self._epochs, self._best, last)), Text()]
 
     def _shown_examples(self, most: int) -> list[RenderableType]:
         if not (self._examples or self._samples) or most < 1:
