@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 class Sample:
     """One text drawn from a model, or found by its search.
 
-    ``log_probability``: nats over all its symbols and the stop symbol, where asked for.
+    ``log_probability``: nats over all its tokens and ``<eos>``, where asked for.
     ``ended``: whether the model brought it to its end; False where it was cut.
     ``source``, ``line``: what a model of pairs was given, and on which line, from 1.
     """
@@ -50,7 +50,7 @@ class NextSymbol:
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Where the decoder looked: weights (T, S), one row per output symbol (the last is the end)."""
+    """Where the decoder looked: weights (T, S), one row per output token; the last is ``<eos>``."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]

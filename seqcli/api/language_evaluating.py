@@ -10,6 +10,7 @@ import numpy as np
 from seqcli.api.language import LanguageModel, Trained, mean_loss
 from seqcli.api.other_rows import OtherRows, own_corpus
 from seqcli.config.drawing import Drawing
+from seqcli.counts import plural
 from seqcli.data import language_floors
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
@@ -79,8 +80,8 @@ def _floors(rows: Ragged, corpus: Corpus) -> Floors:
 
 
 def _unknown(rows: Ragged) -> tuple[str, ...]:
-    count = int((rows.tokens == UNK).sum())
-    return (f"{count} symbols were never seen in training",) if count else ()
+    unknown = int((rows.tokens == UNK).sum())
+    return (plural(unknown, "unknown token"),) if unknown else ()
 
 
 def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:

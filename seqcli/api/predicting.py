@@ -214,7 +214,7 @@ class Predictor:
         weights = attention_weights(model, source, ids)
         if weights is None:
             return None
-        return AttentionMap(tuple(symbols), (*codec.target.decode(ids), "</s>"), weights.numpy())
+        return AttentionMap(tuple(symbols), (*codec.target.decode(ids), "<eos>"), weights.numpy())
 
 
 def _cuts(sources: Ragged, batch_size: int) -> Iterator[Index]:

@@ -44,7 +44,7 @@ OracleLength = Annotated[
     bool,
     typer.Option(
         "--oracle-length",
-        help="Tell the model how long each answer is: the end symbol only where the truth has it.",
+        help="Give the model the reference length: <eos> is allowed only where the truth ends.",
     ),
 ]
 Predictions = Annotated[

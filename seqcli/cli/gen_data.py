@@ -90,17 +90,18 @@ def _show(out: Out, meta: Mapping[str, Any]) -> None:
 
 
 def _splits(meta: Mapping[str, Any]) -> Table:
+    from seqcli.report.formats import count
     from seqcli.report.tables import Column, Table
 
     sides = [f"{side} length" for side in meta["vocabulary"]]
     names = ("split", "rows", *sides, "repeated rows")
     rows = tuple(
-        (split, f"{size:,}", *map(_span, meta["lengths"][split].values()), str(repeats))
+        (split, count(size), *map(_span, meta["lengths"][split].values()), count(repeats))
         for (split, size), repeats in zip(
             meta["sizes"].items(), meta["repeats"].values(), strict=True
         )
     )
-    shared = ", ".join(f"{pair} {count}" for pair, count in meta["overlap"].items())
+    shared = ", ".join(f"{pair} {count(rows)}" for pair, rows in meta["overlap"].items())
     columns = tuple(Column(name, right=name != "split") for name in names)
     return Table(columns, rows, caption=f"rows shared between splits: {shared}")
 

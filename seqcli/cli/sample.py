@@ -74,7 +74,7 @@ Seed = Annotated[
 LogProb = Annotated[
     bool,
     typer.Option(
-        "--logprob", help="Put its log-probability (nats, stop symbol counted) behind each text."
+        "--logprob", help="Append the log-probability of each text (nats, <eos> included)."
     ),
 ]
 Next = Annotated[

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from seqcli.counts import count
 from seqcli.data import floors, language_floors
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.measuring import longest, scored_split
@@ -104,7 +105,8 @@ def repeat_notes(
 ) -> tuple[str, ...]:
     """Say in which splits most rows repeat an earlier one: the task has few distinct rows."""
     return tuple(
-        f"{split}: only {sizes[split] - again} of the {sizes[split]} {rows} are distinct"
+        f"{split}: only {count(sizes[split] - again)} of the {count(sizes[split])} {rows} "
+        "are distinct"
         for split, again in repeated.items()
         if again > sizes[split] // 2
     )

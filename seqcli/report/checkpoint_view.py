@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqcli.data.text_form import is_feature
-from seqcli.report.formats import count, score, visible
+from seqcli.report.formats import count, plural, score, visible
 
 if TYPE_CHECKING:
     from seqcli.results import CheckpointInfo, Side
@@ -23,7 +23,10 @@ def checkpoint_lines(found: CheckpointInfo) -> list[str]:
 def _rows(found: CheckpointInfo) -> Iterator[tuple[str, str]]:
     kind = "can be resumed" if found.resumable else "for use, not for resuming"
     yield "checkpoint", f"{found.path}, {found.megabytes:g} MB, by seqcli {found.version}; {kind}"
-    yield "model", f"{found.model}; {count(found.parameters)} parameters; {found.backend} backend"
+    yield (
+        "model",
+        f"{found.model}; {plural(found.parameters, 'parameter')}; {found.backend} backend",
+    )
     if found.source:
         yield "source", _side(found.source)
     yield "target", _side(found.target)
@@ -50,8 +53,8 @@ def _side(side: Side) -> str:
     some = " ".join("␣" if one == " " else one.strip() for one in letters_first[:_SHOWN])
     more = " ..." if len(side.symbols) > _SHOWN else ""
     return (
-        f"{side.tokens}, {count(len(side.symbols))} symbols ({some}{more}), "
-        f"at most {side.longest} in a row of training"
+        f"{side.tokens}, {plural(len(side.symbols), 'token')} ({some}{more}), "
+        f"at most {count(side.longest)} in a training row"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.events import DataRead, Finished
 from seqcli.report.error_tables import worst
+from seqcli.report.evaluation import lost_lines
 from seqcli.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
         "worst": [_scored(row, evaluation) for row in worst(evaluation.predictions, rows)],
         "seconds": evaluation.seconds,
         "notes": list(evaluation.notes),
+        "warnings": lost_lines(evaluation),
     }
 
 

@@ -48,9 +48,7 @@ _MEASURES = (
 )
 
 
-def epoch_table(
-    epochs: Sequence[Epoch], best: int, last: int | None = None
-) -> Table:
+def epoch_table(epochs: Sequence[Epoch], best: int, last: int | None = None) -> Table:
     """Return the table of epochs.
 
     Args:
@@ -71,7 +69,10 @@ def _is_shown(measure: _Measure, epochs: Sequence[Epoch]) -> bool:
 
 
 def _table(epochs: Sequence[Epoch], best: int, measures: list[_Measure], title: str) -> Table:
-    columns = (Column("\nepoch", right=True), *(Column(m.header, right=True, drop=m.drop) for m in measures))
+    columns = (
+        Column("\nepoch", right=True),
+        *(Column(m.header, right=True, drop=m.drop) for m in measures),
+    )
     rows = tuple(_row(epoch, best, measures) for epoch in epochs)
     strong = frozenset(i for i, epoch in enumerate(epochs) if epoch.number == best)
     language = any("val_bits_per_character" in epoch.metrics for epoch in epochs)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+from seqcli.counts import count as count
+from seqcli.counts import plural as plural
+
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # can turn a whole line around
 
 
@@ -49,16 +52,6 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def count(number: float) -> str:
-    """Write a count with thousands separators."""
-    return f"{round(number):,}"
-
-
-def plural(number: float, thing: str) -> str:
-    """Write a count of things: ``1 row``, ``2,000 rows``."""
-    return f"{count(number)} {thing}{'s' * (number != 1)}"
 
 
 def visible(text: str) -> str:

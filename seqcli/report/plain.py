@@ -16,7 +16,7 @@ from seqcli.report.summary import end_lines, examples_table, run_lines
 FIRST, EVERY = 2.0, 10.0  # seconds: the first sign of life inside an epoch, then one each
 EXAMPLES_SHOWN = 5
 LEGEND = "losses: nats per token, teacher forced; accuracies: free running (greedy)"
-LANGUAGE_LEGEND = "losses: nats per symbol, the stop symbol counted, as in bits and perplexity"
+LANGUAGE_LEGEND = "losses: nats per token, <eos> included, as in bits and perplexity"
 
 
 class PlainLog:
@@ -88,7 +88,7 @@ class PlainLog:
         best = " best" * ended.improved
         self.out.say(f"epoch {ended.epoch}/{ended.epochs} {scores}{best}")
         if ended.samples:
-            self.out.say("  invented: " + " | ".join(map(visible, ended.samples)))
+            self.out.say("  samples: " + " | ".join(map(visible, ended.samples)))
         self._due = self._clock() + EVERY
 
     def _finish(self, finished: Finished) -> None:
