@@ -261,7 +261,8 @@ class CheckpointInfo:
     ``source``: None for a language model. ``data``: the name, and where it came from, ``rows`` and
     ``sha256`` of its files among it. ``settings``: key -> (value, where it was set), for those that
     were. ``resumable``: whether training can go on from it. ``metrics``: of epoch ``epoch``, 0
-    where the checkpoint does not say which. ``next``: commands to type.
+    where the checkpoint does not say which. ``baselines``: split -> name -> metric ->
+    score. ``next``: commands to type.
     """
 
     path: str
@@ -277,7 +278,7 @@ class CheckpointInfo:
     settings: Mapping[str, tuple[Any, str]]
     epoch: int
     metrics: Mapping[str, float]
-    floors: Mapping[str, Mapping[str, float]]
+    baselines: Mapping[str, Mapping[str, Mapping[str, float]]]
     resumable: bool
     next: tuple[str, ...]
 

@@ -58,7 +58,7 @@ def _own_rows(trained: Trained, split: str) -> tuple[Ragged, Floors, tuple[str, 
     """Return a split of the data the model was trained on, and its baselines."""
     corpus = own_corpus(trained.config, trained.codec, trained.about, split)
     rows = corpus.splits[split].targets
-    return rows, corpus.floors if split == "test" else _floors(rows, corpus), ()
+    return rows, corpus.baselines.get(split) or _floors(rows, corpus), ()
 
 
 def _other_rows(

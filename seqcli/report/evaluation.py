@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seqcli.report.class_tables import class_table, matrix_tables
 from seqcli.report.console import Out, draws
 from seqcli.report.error_tables import edits_table, predictions_table, worst, worst_table
-from seqcli.report.formats import between, count, duration, percent, plural, score
+from seqcli.report.formats import baseline_name, between, count, duration, percent, plural, score
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -24,14 +24,6 @@ METRIC_NAMES = {
     "symbol_error_rate": "symbol error rate",
     "mean_symbol_error_rate": "mean symbol error rate",
     "macro_f1": "macro F1",
-}
-BASELINE_NAMES = {
-    "chance": "chance",
-    "majority": "per-position majority",
-    "most_frequent": "most frequent target",
-    "copy": "copy of the source",
-    "memorise_else_copy": "training lookup, else copy",
-    "memorise_else_most_frequent": "training lookup, else most frequent target",
 }
 ACCURACY, ERRORS = "multi_reference_accuracy", "multi_reference_symbol_error_rate"
 SAME_FOR_LABELS = {"token_accuracy", "symbol_error_rate", "mean_symbol_error_rate"}
@@ -246,11 +238,6 @@ def _headline(evaluation: Evaluation) -> str:
 
 def _name(metric: str) -> str:
     return METRIC_NAMES.get(metric, metric.replace("_", " "))
-
-
-def baseline_name(name: str) -> str:
-    """Return what a baseline is called on the screen."""
-    return BASELINE_NAMES.get(name, name.replace("_", " "))
 
 
 def _stacked(name: str) -> str:

@@ -10,6 +10,16 @@ from seqcli.counts import plural as plural
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # can turn a whole line around
 
 
+BASELINE_NAMES = {
+    "chance": "chance",
+    "majority": "per-position majority",
+    "most_frequent": "most frequent target",
+    "copy": "copy of the source",
+    "memorise_else_copy": "training lookup, else copy",
+    "memorise_else_most_frequent": "training lookup, else most frequent target",
+}
+
+
 def percent(share: float) -> str:
     """Write a share as a percentage with one decimal; only a true 1 is written 100.0%.
 
@@ -43,6 +53,11 @@ def between(metric: str, interval: tuple[float, float] | None) -> str:
 
 def _is_share(metric: str) -> bool:
     return metric.endswith(("_accuracy", "_rate", "_f1"))
+
+
+def baseline_name(name: str) -> str:
+    """Return what a baseline is called on the screen."""
+    return BASELINE_NAMES.get(name, name.replace("_", " "))
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from seqcli.cli.gen_data import _floors, _splits
+from seqcli.cli.gen_data import _baselines, _splits
 from seqcli.events import DataRead, Example, FileRead, SplitRead
 from seqcli.report.class_tables import class_table, matrix_tables
 from seqcli.report.epochs import Epoch, epoch_table
@@ -84,7 +84,7 @@ EVALUATION = Evaluation(
     rows=123_456,
     metrics=SCORES,
     floors={name: dict.fromkeys(SCORES, 0.1234) for name in BASELINES},
-    intervals={name: (0.1234, 0.2345) for name in SCORES},
+    intervals=dict.fromkeys(SCORES, (0.1234, 0.2345)),
     references=References(98_765, 4_321, 0.9321),
     by_length=(LengthBin(1_000, 20_000, 54_321, 0.9, 0.8),),
     by_unseen=(Subset("unknown tokens in the source", 1_234, 0.71, 0.62, 0.53),),
@@ -124,7 +124,7 @@ TABLES = {
     "predictions": predictions_table(EVALUATION, 3, in_words=False),
     "classes": class_table(EVALUATION.classes),
     "gen-data splits": _splits(META),
-    "gen-data baselines": _floors({name: dict.fromkeys(SCORES, 0.1234) for name in BASELINES}),
+    "gen-data baselines": _baselines(EVALUATION.floors, "test"),
     "tasks": tasks_table(tasks()),
     "task options": task_options_table(task("patterns")),
 }
