@@ -23,7 +23,7 @@ seqcli eval --ckpt runs/scan-lstm --oracle-length
 seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions answers.tsv
 seqcli eval --ckpt models/pairs.pt --data more.csv --columns source=word,target=pron
 seqcli eval --score answers.tsv
-seqcli eval --ckpt names.pt --data names_test.txt"""
+seqcli eval --ckpt names.pt --data names_test.txt --predictions losses.tsv"""
 
 Ckpt = Annotated[
     Path | None,
@@ -49,7 +49,9 @@ OracleLength = Annotated[
 ]
 Predictions = Annotated[
     Path | None,
-    typer.Option("--predictions", help="Write every prediction to this file.", metavar="FILE.tsv"),
+    typer.Option(
+        "--predictions", help="Write every prediction (or loss) to a file.", metavar="FILE.tsv"
+    ),
 ]
 
 

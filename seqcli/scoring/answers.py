@@ -52,7 +52,7 @@ class Answers:
     @cached_property
     def outcome(self) -> Outcome:
         """The rows as ids; symbols are numbered as they come."""
-        sources = _numbered(self.asked)
+        sources = numbered(self.asked)
         return Outcome(self._ids(self.truths), self._ids(self.predictions), self.nats, sources)
 
     def guessed(self, name: str) -> Outcome:
@@ -88,7 +88,7 @@ class Answers:
         return Ragged(np.array(ids, np.int32), offsets_of(lengths))
 
 
-def _numbered(texts: Texts) -> Index:
+def numbered(texts: Texts) -> Index:
     """Return (N,) a number for each different text, from 0 as they come."""
     known: dict[str, int] = {}
     return np.array([known.setdefault(text, len(known)) for text in texts], np.int64)
