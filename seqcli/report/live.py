@@ -99,9 +99,8 @@ class LiveView:
             self._epochs = [Epoch(n, row) for n, row in enumerate(finished.history, 1)]
         self._best = finished.best_epoch
         self._close()
-        before = self._run.epochs_done if self._run else 0
-        for line in end_lines(finished, [epoch.metrics for epoch in self._epochs], before):
-            self.out.say(line, prose=True)
+        for line in end_lines(finished, [epoch.metrics for epoch in self._epochs], self._run):
+            self.out.say(line, prose=not line.startswith("try: "))
 
     def _draw_if_due(self) -> None:
         if self._clock() - self._drawn >= REFRESH:

@@ -34,7 +34,7 @@ class PlainLog:
         self._due = clock() + FIRST
         self._history: list[Mapping[str, float]] = []
         self._examples: tuple[Example, ...] = ()
-        self._before = 0  # epochs done before it went on
+        self._run: RunStarted | None = None
 
     def __enter__(self) -> PlainLog:
         return self
@@ -61,7 +61,7 @@ class PlainLog:
             self._finish(event)
 
     def _start(self, run: RunStarted) -> None:
-        self._before = run.epochs_done
+        self._run = run
         legend = LEGEND if run.vocabulary[0] else LANGUAGE_LEGEND
         for line in [*run_lines(run), legend]:
             self.out.say(line)
@@ -95,5 +95,5 @@ class PlainLog:
         if self._examples:
             shown = self._examples[:EXAMPLES_SHOWN]
             self.out.show(examples_table(shown, in_words=True), talk=True)
-        for line in end_lines(finished, finished.history or self._history, self._before):
+        for line in end_lines(finished, finished.history or self._history, self._run):
             self.out.say(line)

@@ -61,20 +61,25 @@ def samples_table(samples: Sequence[str]) -> Table:
 
 
 def end_lines(
-    finished: Finished, history: Sequence[Mapping[str, float]], before: int = 0
+    finished: Finished, history: Sequence[Mapping[str, float]], run: RunStarted | None = None
 ) -> list[str]:
-    """Return the lines that close a run: why it ended, its best epoch, its curve, the verdict.
+    """Return the lines that close a run: why it ended, its best epoch, its curve, the diagnosis.
 
-    ``before``: epochs that were done before it went on.
+    Args:
+        finished: how it ended.
+        history: the metrics of each epoch.
+        run: the event that it began with.
     """
-    lines = [_ending(finished, before)]
+    lines = [_ending(finished, run.epochs_done if run else 0)]
     if any(name.startswith("val_") for name in finished.best):
         lines.append(f"best epoch {finished.best_epoch}: {_scores(finished.best)}")
     losses = [row["val_loss"] for row in history if "val_loss" in row]
     if len(losses) > 1:
         curve = sparkline(losses)
         lines.append(f"val loss {loss(losses[0])} {curve} {loss(losses[-1])}")
-    return [*lines, verdict(history).text]
+    fit = verdict(history, run.facts if run else None)
+    advice = [f"try: {fit.command}"] * bool(fit.command and fit.kind != "good fit")
+    return [*lines, fit.text, *advice]
 
 
 def _ending(finished: Finished, before: int) -> str:

@@ -17,6 +17,7 @@ from seqcli.report.documents import (
 from seqcli.report.error_tables import choose, worst
 from seqcli.report.evaluation import show_evaluation
 from seqcli.report.tables import width_of
+from seqcli.report.verdict import verdict
 from seqcli.results import (
     AttentionMap,
     Candidate,
@@ -280,10 +281,10 @@ def test_the_document_of_a_prediction_holds_candidates_and_attention():
 def test_the_training_document_holds_history_and_verdict():
     history = tuple({"train_loss": 1 / n, "val_loss": 1 / n} for n in range(1, 5))
     finished = Finished(4, 4, history[-1], "epochs", 1.5, history)
-    document = json.loads(json.dumps(training_document(finished, "runs/a")))
+    document = json.loads(json.dumps(training_document(finished, verdict(history), "runs/a")))
     assert document["run"] == "runs/a"
     assert len(document["history"]) == 4
-    assert document["verdict"]["kind"] == "underfitting"
+    assert document["verdict"]["kind"] == "still improving"
 
 
 def test_the_tasks_document():

@@ -36,9 +36,9 @@ def test_the_first_line_says_where_it_is_written(started, folder, file, told):
         (3, "interrupted", "0 epochs in 4.0 s, 3 in total: interrupted"),
     ],
 )
-def test_a_run_that_went_on_tells_what_is_new(before, reason, told):
+def test_a_run_that_went_on_tells_what_is_new(started, before, reason, told):
     finished = Finished(3, 1, SCORES, reason, 4.0, (SCORES,) * 3)
-    assert end_lines(finished, finished.history, before)[0] == told
+    assert end_lines(finished, finished.history, replace(started, epochs_done=before))[0] == told
 
 
 def test_without_validation_there_is_no_best_epoch_to_tell():
