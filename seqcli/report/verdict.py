@@ -5,13 +5,19 @@ It is a table of rules (`RULES`), looked through from top to bottom; the first t
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from seqcli.counts import plural
 from seqcli.events import RunFacts
+from seqcli.report.fit_advice import (
+    evaluate,
+    larger_model,
+    other_rate,
+    regularize,
+    train_longer,
+)
 from seqcli.report.fit_evidence import WIDE_GAP, Baseline, Evidence
 from seqcli.report.formats import baseline_name, loss, percent, score
 
@@ -27,7 +33,6 @@ Kind = Literal[
 SHORTEST = 3  # epochs; fewer say nothing
 SINCE_BEST = 2  # epochs after the lowest validation loss before it can be called overfitting
 POOR = 0.90  # training accuracy below which a model has not learnt even its training rows
-MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.5
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def verdict(history: Sequence[Mapping[str, float]], facts: RunFacts | None = Non
 def _too_short(evidence: Evidence) -> Verdict:
     epochs = len(evidence.history)
     text = f"Too short to diagnose the fit: {plural(epochs, 'epoch')} of at least {SHORTEST}."
-    more = _train_longer(evidence) if epochs else ""
+    more = train_longer(evidence) if epochs else ""
     return Verdict("too short to say", None, text, _command(more, evidence.facts))
 
 
@@ -239,53 +244,6 @@ def _metric(found: Baseline) -> str:
     return found.metric.replace("_", " ")
 
 
-# What to run --------------------------------------------------------------------------------------
-
-
-def _again(facts: RunFacts, *options: str) -> str:
-    """Return a command for a new run with the same configuration but for some options."""
-    return f"train --config {shlex.quote(f'{facts.folder}/config.yaml')} {' '.join(options)}"
-
-
-def _train_longer(evidence: Evidence) -> str:
-    """Continue to twice the limit that ended the run."""
-    facts = evidence.facts
-    longer = [facts.doubled_limit]
-    if facts.patience:
-        longer.append(f"--patience {2 * facts.patience}")
-    return f"train --resume {shlex.quote(facts.folder)} {' '.join(longer)}"
-
-
-def _regularize(evidence: Evidence) -> str:
-    """More rows where a task can draw them; else more dropout, or a smaller model."""
-    facts = evidence.facts
-    if facts.drawn_rows:
-        return _again(facts, f"--train-rows {4 * facts.drawn_rows}")
-    if facts.dropout + MORE_DROPOUT <= MOST_DROPOUT and not facts.by_hand:
-        return _again(facts, f"--dropout {facts.dropout + MORE_DROPOUT:.2g}")
-    return _again(facts, f"--hidden {max(8, facts.hidden // 2)}")
-
-
-def _other_rate(evidence: Evidence) -> str:
-    """Attention where there is none to have; else a smaller learning rate."""
-    if evidence.facts.could_attend:
-        return _again(evidence.facts, "--attention")
-    return _again(evidence.facts, f"--lr {evidence.facts.lr / 3:.2g}")
-
-
-def _larger_model(evidence: Evidence) -> str:
-    """Attention where there is none; else a wider model."""
-    if evidence.facts.could_attend:
-        return _again(evidence.facts, "--attention")
-    return _again(evidence.facts, f"--hidden {2 * evidence.facts.hidden}")
-
-
-def _evaluate(evidence: Evidence) -> str:
-    facts = evidence.facts
-    split = "" if facts.has_test else " --split val"
-    return f"eval --ckpt {shlex.quote(facts.folder)}{split}"
-
-
 def _since_best(evidence: Evidence) -> int:
     return evidence.best + 2  # from 1, and the epoch after the best
 
@@ -295,18 +253,18 @@ def _since_wide(evidence: Evidence) -> int:
 
 
 RULES = (
-    Rule("good fit", _nearly_perfect, _explain_good, _evaluate),
-    Rule("overfitting", _val_loss_rises, _explain_rise, _regularize, _since_best),
-    Rule("overfitting", _gap_is_wide, _explain_gap, _regularize, _since_wide),
+    Rule("good fit", _nearly_perfect, _explain_good, evaluate),
+    Rule("overfitting", _val_loss_rises, _explain_rise, regularize, _since_best),
+    Rule("overfitting", _gap_is_wide, _explain_gap, regularize, _since_wide),
     Rule(
         "not better than the baseline",
         _at_baseline_and_learning,
         _explain_slow_start,
-        _train_longer,
+        train_longer,
     ),
-    Rule("not better than the baseline", _at_baseline, _explain_stuck, _other_rate),
-    Rule("still improving", _improves, _explain_improving, _train_longer),
-    Rule("underfitting", _poor_and_out_of_rate, _explain_decayed, _train_longer),
-    Rule("underfitting", _poor, _explain_poor, _larger_model),
-    Rule("good fit", _always, _explain_good, _evaluate),
+    Rule("not better than the baseline", _at_baseline, _explain_stuck, other_rate),
+    Rule("still improving", _improves, _explain_improving, train_longer),
+    Rule("underfitting", _poor_and_out_of_rate, _explain_decayed, train_longer),
+    Rule("underfitting", _poor, _explain_poor, larger_model),
+    Rule("good fit", _always, _explain_good, evaluate),
 )
