@@ -15,7 +15,8 @@ class Sample:
     """One text drawn from a model, or found by its search.
 
     ``log_probability``: nats over all its tokens and ``<eos>``, where asked for.
-    ``ended``: whether the model brought it to its end; False where it was cut.
+    ``ended``: False where it was truncated at the maximum length: the log-probability is that of
+    ending there all the same.
     ``source``, ``line``: what a model of pairs was given, and on which line, from 1.
     """
 
@@ -59,14 +60,17 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One answer. ``log_probability``: sum of nats over its symbols and the end symbol.
+    """One answer. ``log_probability``: sum of nats over its tokens and ``<eos>``.
 
-    ``score``: what beam search ranks by, the log-probability over length ** length_penalty.
+    ``truncated``: it has as many tokens as an answer may have, so the model might have gone on;
+    the log-probability is that of ending there all the same. ``score``: what beam search ranks by,
+    the log-probability over length ** length_penalty.
     """
 
     text: str
     log_probability: float
     score: float
+    truncated: bool = False
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,8 @@ class _Answers:
             self.lines += 1
             if answer.unknown:
                 self.strange.add(self.lines, answer.unknown)
+            if any(one.truncated for one in answer.candidates):
+                self.strange.add_truncated(self.lines)
             if answer.note:
                 self.strange.add_note(self.lines, answer.note)
             if self.heat or self.png:

@@ -21,7 +21,7 @@ class UnknownSymbols:
     """
 
     def __init__(self, out: Out) -> None:
-        self.out, self.lines, self.noted = out, 0, 0
+        self.out, self.lines, self.noted, self.truncated = out, 0, 0, 0
         self.symbols: Counter[str] = Counter()  # symbol -> lines that hold it
 
     def add(self, line: int, symbols: Sequence[str]) -> None:
@@ -42,8 +42,17 @@ class UnknownSymbols:
         if self.noted == 1:
             self.out.say(f"note: line {line}: {note}")
 
+    def add_truncated(self, line: int) -> None:
+        """Count a line whose answer was cut at the length limit: the first one is told."""
+        self.truncated += 1
+        if self.truncated == 1:
+            self.out.say(f"note: line {line}: the answer is truncated at the length limit")
+
     def sum_up(self, lines: int) -> None:
         """Tell the sum over all ``lines`` lines, where there was more than was told by name."""
+        if self.truncated > 1:
+            told = f"{count(self.truncated)} of {plural(lines, 'line')}"
+            self.out.say(f"note: {told} have an answer truncated at the length limit")
         if self.noted > 1:
             self.out.say(f"note: {count(self.noted)} of {plural(lines, 'line')} have such columns")
         if self.lines <= NAMED_LINES:

@@ -30,7 +30,7 @@ TEXTS = ("source", "truth", "prediction")
 FEATURES = "features"
 LENGTHS_GIVEN = "lengths_given"  # stands behind the name of the predictions where that is so
 FOR_PEOPLE = ("correct", "edits")  # written, and counted anew when the file is read
-NUMBERS = ("nats", "tokens", "unseen_in_source", "unseen_in_truth", "target_symbols")
+NUMBERS = ("nats", "tokens", "unseen_in_source", "unseen_in_truth", "target_symbols", "truncated")
 _WITH_STYLE = ("source:", "truth:", "prediction:")
 _OTHER_NAMES = {
     "gold": "truth",
@@ -100,6 +100,7 @@ def read_answers(path: Path, source: Tokens | None = None, target: Tokens | None
         unseen_sources=numbers["unseen_in_source"],
         unseen_truths=numbers["unseen_in_truth"],
         symbols=_one(table, numbers["target_symbols"]),
+        truncated=numbers["truncated"],
         guesses={name.removeprefix(FLOOR): _unescaped(table, name) for name in guesses},
         features=_unescaped(table, FEATURES) if FEATURES in table.columns else None,
         lengths_given=table.styles.get("prediction") == LENGTHS_GIVEN,
@@ -122,6 +123,8 @@ def _columns(answers: Answers) -> Iterator[tuple[str, Iterable[str]]]:
     )
     yield "correct", (str(int(right)) for right in outcome.right_rows.tolist())
     yield "edits", map(str, outcome.edits.tolist())
+    if answers.truncated is not None:
+        yield "truncated", map(str, answers.truncated.tolist())
     if answers.nats is not None:
         yield "nats", map(repr, answers.nats.tolist())
     yield "tokens", map(str, (outcome.truths.lengths + 1).tolist())

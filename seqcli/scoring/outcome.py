@@ -26,12 +26,14 @@ class Outcome:
         truths, predictions: rows of ids, without BOS and EOS. An UNK in a truth equals nothing.
         nats: (N,) loss of each row, summed over its symbols and the end symbol, teacher forced.
         sources: (N,) which source each row has, from 0 without gaps; each its own by default.
+        truncated: (N,) which predictions were cut at the length limit; None where that is unknown.
     """
 
     truths: Ragged
     predictions: Ragged
     nats: Floats | None = None
     sources: Index | None = None
+    truncated: Flags | None = None
 
     def __len__(self) -> int:
         return len(self.truths)

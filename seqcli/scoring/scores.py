@@ -176,4 +176,6 @@ def _notes(answers: Answers) -> tuple[str, ...]:
     unseen = (
         f"{side}: {plural(number, 'unknown token')}" for side, number in counts.items() if number
     )
-    return (*answers.notes, *(LENGTHS_GIVEN,) * answers.lengths_given, *unseen)
+    cut = 0 if answers.truncated is None else int(np.count_nonzero(answers.truncated))
+    truncated = (f"{plural(cut, 'prediction')} truncated at the length limit",) * bool(cut)
+    return (*answers.notes, *(LENGTHS_GIVEN,) * answers.lengths_given, *unseen, *truncated)
