@@ -20,6 +20,7 @@ from seqcli.results import Evaluation
 from seqcli.scoring.answers import Answers
 from seqcli.scoring.answers_file import write_answers
 from seqcli.scoring.scores import score
+from seqcli.scoring.texts_file import write_texts
 
 if TYPE_CHECKING:
     from seqcli.api.loading import Loaded
@@ -69,8 +70,8 @@ def evaluate(
         oracle_length: tell the model how long each answer is: the end symbol may stand only
             where the truth has it.
         batch_size: rows decoded at a time.
-        predictions: a TSV file to write every row's prediction to, with all that is needed to
-            compute every score again (`rescore`).
+        predictions: a TSV file to write every row's prediction to (of a language model its loss),
+            with all that is needed to compute every score again (`rescore`).
         backend: torch or numpy, for a language model; by default the one that trained it.
         format, columns: how the file ``data`` is written; as in training by default.
 
@@ -85,8 +86,11 @@ def evaluate(
     other = None if data is None else OtherRows(Path(data), format, columns)
     search = Search(beam, length_penalty, oracle_length)
     if not takes_sources(ckpt):
-        _check_no_search(ckpt, search != Search() or predictions is not None)
-        return evaluate_language(open_language_model(ckpt, backend), split, other)
+        _check_no_search(ckpt, search != Search())
+        evaluation, losses = evaluate_language(open_language_model(ckpt, backend), split, other)
+        if predictions is not None:
+            write_texts(Path(predictions), losses)
+        return evaluation
     if backend not in (None, "torch"):
         raise UsageError(f"{ckpt} is a model of pairs: PyTorch runs those", "leave --backend out")
     evaluation, answers = _evaluate_pairs(ckpt, split, other, search, batch_size)
@@ -98,7 +102,7 @@ def evaluate(
 def _check_no_search(ckpt: str | Path, asked: bool) -> None:
     if asked:
         message = f"{ckpt} is a language model: it is scored without decoding"
-        hint = "leave --beam, --length-penalty, --oracle-length and --predictions out"
+        hint = "leave --beam, --length-penalty and --oracle-length out"
         raise UsageError(message, hint)
 
 

@@ -52,7 +52,7 @@ class CheckpointWriter:
                 **self.corpus.about,
                 "name": self.corpus.name,
                 "rows": {split: len(pairs) for split, pairs in self.corpus.splits.items()},
-                "floors": self.corpus.floors,
+                "baselines": self.corpus.baselines,
                 "origins": self.config.origins,
                 **self._known,
             },

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.reading import config_of
+from seqcli.api.run_facts import run_facts
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
@@ -248,12 +249,13 @@ def _run(
         )
         read = _tell_reading(paths, corpus, tell)
         loop, settings, started = prepare(paths, settings, corpus, checkpoint, stop)
+        started = replace(started, facts=run_facts(started.folder, settings, corpus))
         write_config(paths, settings)
         tell(started)
         finished = _fit(loop, tell, paths, started)
     if finished.reason == "interrupted":
         raise _stopped(paths, stop.signal)
-    fit, named = verdict(finished.history), paths.extra_best or paths.folder
+    fit, named = verdict(finished.history, started.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, started.rows, read)
 
 
@@ -275,7 +277,7 @@ def _fit(loop: Loop, tell: Listener, paths: runs.RunPaths, started: RunStarted) 
         return loop.fit(tell)
     finally:
         if loop.progress.history:
-            draw_curves(loop.progress.history, paths.curves, started.name)
+            draw_curves(loop.progress.history, paths.curves, started.name, started.facts)
 
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:

@@ -47,7 +47,7 @@ NBest = Annotated[
 LogProb = Annotated[
     bool,
     typer.Option(
-        "--logprob", help="Put its log-probability (nats, end symbol counted) behind each answer."
+        "--logprob", help="Append the log-probability of each answer (nats, <eos> included)."
     ),
 ]
 Scores = Annotated[
@@ -139,7 +139,7 @@ def _write(
 ) -> None:
     """Write the answers to a file or to stdout, a block at a time."""
     from seqcli.files.growing import LinesFile
-    from seqcli.report.formats import count, duration
+    from seqcli.report.formats import count, duration, plural
 
     began = time.monotonic()
     file = LinesFile(path, force) if path else None
@@ -155,7 +155,7 @@ def _write(
     if file or answers.lines >= MANY:
         took = duration(time.monotonic() - began)
         answers.out.say(
-            f"{file.path if file else 'answered'}: {count(answers.lines)} lines, {took}"
+            f"{file.path if file else 'answered'}: {plural(answers.lines, 'line')}, {took}"
         )
 
 
@@ -184,6 +184,8 @@ class _Answers:
             self.lines += 1
             if answer.unknown:
                 self.strange.add(self.lines, answer.unknown)
+            if any(one.truncated for one in answer.candidates):
+                self.strange.add_truncated(self.lines)
             if answer.note:
                 self.strange.add_note(self.lines, answer.note)
             if self.heat or self.png:

@@ -18,7 +18,14 @@ from seqcli.data.ragged import Index
 from seqcli.data.reading.known import known_rows
 from seqcli.data.reading.opening import read_bytes
 from seqcli.data.symbol_rows import PairReader, PairWriter, name_lines
-from seqcli.data.task_corpus import as_ids, asked, provenance, repeat_notes, task_codec, task_floors
+from seqcli.data.task_corpus import (
+    as_ids,
+    asked,
+    provenance,
+    repeat_notes,
+    task_baselines,
+    task_codec,
+)
 from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError
 from seqcli.files.folder import replacing_folder
@@ -77,7 +84,10 @@ def read_folder(path: Path) -> Corpus:
         splits = ["train", *(split for split in SPLITS[1:] if split in meta["sizes"])]
         sizes = {split: int(meta["sizes"][split]) for split in splits}
         digests = {split: str(meta["sha256"][FILES[split]]) for split in splits}
-        scores = {name: {**score} for name, score in meta["floors"].items()}
+        scores = {
+            split: {name: {**score} for name, score in found.items()}
+            for split, found in meta["baselines"].items()
+        }
         rows = "names" if sources is None else "sources"
         notes = repeat_notes(meta["repeats"], sizes, rows)
         about = {key: meta[key] for key in _ABOUT}
@@ -162,7 +172,7 @@ def _meta(
         **provenance(task, sizes, seed),
         "vocabulary": vocabulary,
         "lengths": {split: one.lengths() for split, one in written.items()},
-        "floors": task_floors(task, sizes, seed),
+        "baselines": task_baselines(task, sizes, seed),
         "overlap": overlaps(hashes),
         "repeats": repeats(hashes),
         "sha256": {FILES[split]: one.sha256 for split, one in written.items()},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seqcli.results import AttentionMap
 
 BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
-END = "<end>"  # the name of the row of the end symbol
+END = "<eos>"  # the name of the last row
 _LABELS = 60  # names at one axis of the PNG
 _WIDEST = 8  # terminal cells for one source symbol
 # tried in this order, as far as they are installed: symbols may be of any script

@@ -117,8 +117,17 @@ def _mean_edits(outcome: Outcome) -> Parts:
     return Ratio(outcome.edits / np.maximum(outcome.truths.lengths, 1), _ones(outcome))
 
 
+def _token_accuracy(outcome: Outcome) -> Parts:
+    """Divide the correct tokens by all positions of truth or prediction.
+
+    Tokens are compared position by position, not aligned. A token that is missing counts as wrong,
+    and so does an extra one, so the score is 1 only if every sequence is correct.
+    """
+    return Ratio(outcome.right_tokens, outcome.positions)
+
+
 LOSS = Metric("loss", False, _loss)
-TOKEN_ACCURACY = Metric("token_accuracy", True, lambda o: Ratio(o.right_tokens, o.truths.lengths))
+TOKEN_ACCURACY = Metric("token_accuracy", True, _token_accuracy)
 SEQUENCE_ACCURACY = Metric("sequence_accuracy", True, lambda o: Ratio(o.right_rows, _ones(o)))
 SEQUENCE_ERROR_RATE = Metric("sequence_error_rate", False, lambda o: Ratio(~o.right_rows, _ones(o)))
 SYMBOL_ERROR_RATE = Metric("symbol_error_rate", False, lambda o: Ratio(o.edits, o.truths.lengths))

@@ -113,11 +113,11 @@ def test_unknown_symbols_are_told_then_counted(capsys, monkeypatch, predictor):
     _, out, err = run(capsys)
     assert len(out.splitlines()) == 60
     told = err.splitlines()
-    assert told[0] == "note: line 1: training never saw z"
-    assert told[9] == "note: line 19: training never saw z"
+    assert told[0] == "note: line 1: unknown tokens: z"
+    assert told[9] == "note: line 19: unknown tokens: z"
     assert told[10:] == [
         "note: there are more such lines; they are counted",
-        "note: 30 of 60 lines hold symbols that training never saw, by lines: z (30)",
+        "note: 30 of 60 lines have unknown tokens, by number of lines: z (30)",
     ]
     type_in(monkeypatch, b"z1\n")
     assert run(capsys, "--quiet")[2] == ""

@@ -53,8 +53,8 @@ def test_meta_tells_all_and_is_returned(tmp_path: Path) -> None:
     assert meta["sizes"] == SIZES
     assert meta["vocabulary"]["source"] == [str(number) for number in range(1, 20)]
     assert meta["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}
-    assert meta["floors"]["chance"]["token_accuracy"] == 1 / 19
-    assert meta["floors"]["majority"]["token_accuracy"] > 0.1
+    assert meta["baselines"]["test"]["chance"]["token_accuracy"] == 1 / 19
+    assert meta["baselines"]["test"]["majority"]["token_accuracy"] > 0.1
     for split in SIZES:
         raw = (tmp_path / "data" / f"{split}.tsv").read_bytes()
         assert meta["sha256"][f"{split}.tsv"] == sha256(raw).hexdigest()
@@ -67,7 +67,9 @@ def test_meta_tells_all_and_is_returned(tmp_path: Path) -> None:
 
 def test_patterns_tell_their_heuristics(tmp_path: Path) -> None:
     meta = write_folder(make("patterns", {}), tmp_path / "data", SIZES, seed=0)
-    found = {name: scores["sequence_accuracy"] for name, scores in meta["floors"].items()}
+    found = {
+        name: scores["sequence_accuracy"] for name, scores in meta["baselines"]["test"].items()
+    }
     assert found["chance"] < 1e-6
     assert 0.2 < found["copy_last"] < 0.8
     assert found["best_period"] > 0.9
@@ -196,7 +198,7 @@ def test_a_folder_of_plain_files(tmp_path: Path) -> None:
     }
     assert (found.reading.splits[1].shared, found.reading.splits[1].unknown_symbols) == (1, 2)
     assert found.about["max_source"] == 3
-    assert set(found.floors) == {"chance", "majority"}
+    assert set(found.baselines["test"]) == {"chance", "majority"}
     (tmp_path / "train.tsv").write_text("ab\tx\nb\n")
     with pytest.raises(DataError, match=r"train\.tsv, line 2: expected 2"):
         corpus(data, {})

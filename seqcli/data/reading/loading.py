@@ -16,7 +16,7 @@ import numpy as np
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
-from seqcli.data.measuring import language_floors_of, longest, text_floors
+from seqcli.data.measuring import language_baselines, longest, text_baselines
 from seqcli.data.ragged import Ragged
 from seqcli.data.reading import cache
 from seqcli.data.reading.columns import parse_columns
@@ -185,10 +185,12 @@ def _load(folder: Path, files: Files, data: DataConfig, *, mapped: bool, stays: 
     told = _told(meta["data"])
     told = replace(told, notes=(*told.notes, *cutting_notes(codec, splits["train"])))
     symbols = len(codec.target.symbols)
-    floors = language_floors_of(splits, symbols) if source is None else text_floors(splits, symbols)
+    measure = language_baselines if source is None else text_baselines
     named = folder / NAMED if stays else (folder / NAMED).read_bytes()
     about = {**files.about, **longest(splits)}
-    return Corpus(files.name, codec, splits, floors, about, told.notes, told, named)
+    return Corpus(
+        files.name, codec, splits, measure(splits, symbols), about, told.notes, told, named
+    )
 
 
 def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: bool) -> Pairs:
