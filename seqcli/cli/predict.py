@@ -68,7 +68,7 @@ OutFile = Annotated[
     typer.Option(
         "--out",
         help="Write the answers to this file, packed if it ends in .gz. Until it is whole it is "
-        "called FILE.partial.",
+        "called FILE.partial, which stays if something stops the command.",
         metavar="FILE",
     ),
 ]
@@ -110,6 +110,8 @@ def predict(
     from seqcli.report.documents import prediction_document
 
     out = Out.standard(json=json, quiet=quiet)
+    if out_file == Path("-"):
+        out_file = None  # stdout, as it is without --out
     if json and out_file:
         raise UsageError("--json writes one document to stdout, --out a file", "choose one")
     blocks = read_blocks(text or [], input_, out)
@@ -148,8 +150,9 @@ def _write(
             for block in blocks:
                 answers.write(predictor, block, file)
     except BaseException:
-        if file and file.lines:
-            answers.out.say(f"{file.partial} has the first {count(file.lines)} answers")
+        if file and file.partial:
+            lines = f"{count(file.lines)} answer{'s' * (file.lines != 1)}"
+            answers.out.say(f"{file.partial} has the first {lines}")
         raise
     answers.strange.sum_up(answers.lines)
     if file or answers.lines >= MANY:

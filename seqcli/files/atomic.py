@@ -22,6 +22,7 @@ __all__ = [
     "check_output",
     "process_alive",
     "put_in_place",
+    "refuse_stdout",
     "remove_stale",
     "sync_folder",
     "temporary_name",
@@ -101,6 +102,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         UsageError: it is a folder, a symbolic link, a device or a FIFO, or it exists and not
             ``overwrite``.
     """
+    refuse_stdout(path)
     if not path.name or path.is_dir():
         raise UsageError(f"{path} is a folder", "give the name of a file")
     if path.is_symlink():  # also one that leads nowhere
@@ -110,6 +112,16 @@ def check_output(path: Path, *, overwrite: bool) -> None:
             raise UsageError(f"{path} is not a regular file", "choose another file name")
         if not overwrite:
             raise UsageError(f"{path} is already there", "choose another --out, or give --force")
+
+
+def refuse_stdout(path: Path) -> None:
+    """Refuse ``-``, which means stdout to most programs: a file of that name is hard to remove.
+
+    Raises:
+        UsageError: ``path`` is ``-``.
+    """
+    if str(path) == "-":
+        raise UsageError("- usually stands for stdout, but this is written to a file", "name it")
 
 
 def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 
 from seqcli.errors import UsageError
-from seqcli.files.atomic import writing
+from seqcli.files.atomic import refuse_stdout, writing
 from seqcli.files.system import exchange, sync_folder
 from seqcli.files.temporary import OLD, leftovers, prefix_of, temporary_folder, temporary_path
 
@@ -82,17 +82,14 @@ def staged_folder(path: Path, ours: Ours) -> Iterator[StagedFolder]:
         MachineError: the disk is full or broken.
         UsageError: ``path`` is a file or a dangling link, or cannot be written.
     """
-    with writing(path):
-        target = resolved_folder(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        recover(target, ours)
-        holder = temporary_folder(target)
-        staging = holder.__enter__()
-    try:
+    with contextlib.ExitStack() as stack:
+        with writing(path):
+            target = resolved_folder(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            recover(target, ours)
+            staging = stack.enter_context(temporary_folder(target))
+        stack.callback(_remove, staging)  # gone already if it was committed
         yield StagedFolder(target, staging, ours)
-    finally:
-        _remove(staging)  # gone already if it was committed
-        holder.__exit__(None, None, None)
 
 
 @contextmanager
@@ -127,6 +124,7 @@ def resolved_folder(path: Path) -> Path:
         OSError: the path cannot be looked at.
         UsageError: there is a file, or a link that leads nowhere, or it is the working folder.
     """
+    refuse_stdout(path)
     if path.is_symlink() and not path.exists():
         raise UsageError(f"{path} is a symbolic link to nothing", "remove it, or choose another")
     if path.exists() and not path.is_dir():
