@@ -108,23 +108,27 @@ def sweep(folder: Path, prefix: str = "") -> list[Path]:
 
 
 @contextlib.contextmanager
-def temporary_folder(target: Path, ending: str = FILE) -> Iterator[Path]:
+def temporary_folder(target: Path, mode: int = 0o777) -> Iterator[Path]:
     """Create a locked folder next to ``target``; its lock lasts until the end, its files longer.
+
+    Args:
+        target: what it is to become.
+        mode: its permissions, less the umask.
 
     Raises:
         OSError: the folder it is to lie in is missing, full or not writable.
     """
-    path, descriptor = _create_folder(target, ending)
+    path, descriptor = _create_folder(target, mode)
     try:
         yield path
     finally:
         os.close(descriptor)
 
 
-def _create_folder(target: Path, ending: str) -> tuple[Path, int]:
+def _create_folder(target: Path, mode: int) -> tuple[Path, int]:
     for _ in range(_ATTEMPTS):
-        path = temporary_path(target, ending)
-        path.mkdir()
+        path = temporary_path(target)
+        path.mkdir(mode)
         try:
             descriptor = open_descriptor(path, os.O_RDONLY)
         except FileNotFoundError:  # swept before it was locked
