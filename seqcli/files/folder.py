@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -136,6 +137,22 @@ def resolved_folder(path: Path) -> Path:
     return target
 
 
+def check_room(folder: Path, needed: int) -> None:
+    """Refuse to begin what cannot fit on the disk.
+
+    Args:
+        folder: where it is to be written; it exists.
+        needed: bytes, about.
+
+    Raises:
+        UsageError: less is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        message = f"this would take about {_readable(needed)}, and {_readable(free)} are free"
+        raise UsageError(f"{folder.parent}: {message}", "ask for fewer rows, or use another disk")
+
+
 def recover(target: Path, ours: Ours) -> None:
     """Clear up after writers that died: put an interrupted swap right, remove what is left over.
 
@@ -153,6 +170,15 @@ def recover(target: Path, ours: Ours) -> None:
             _retire(leftover.path, target, ours)
 
 
+def _readable(size: float) -> str:
+    """Return a number of bytes as people read it: 3.2 GB."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.0f} PB"
+
+
 def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -> None:
     held = sorted(one.name for one in target.iterdir()) if target.exists() else []
     strange = [name for name in held if name not in names]
@@ -160,7 +186,8 @@ def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -
         message = f"{path} holds other things, such as {strange[0]}: it is not replaced"
         raise UsageError(message, "choose another folder")
     if held and not force:
-        raise UsageError(f"{path} already holds a data set", "choose another, or give --force")
+        message = f"{path} already holds {held[0]}"
+        raise UsageError(message, "choose another folder, or give --force")
 
 
 def _swap(staging: Path, target: Path) -> Path | None:
