@@ -9,6 +9,7 @@ import pytest
 
 from seqcli import runs
 from seqcli.errors import CheckpointError, UsageError
+from seqcli.files.temporary import temporary_path
 from seqcli.runs import (
     RunPaths,
     existing,
@@ -234,9 +235,7 @@ def test_when_both_are_damaged_the_last_is_named(tmp_path: Path) -> None:
 
 
 def test_locking_clears_up_after_the_dead(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as child:
-        child.wait()
-    left = tmp_path / f"last.pt.tmp-{child.pid}"
+    left = temporary_path(tmp_path / "last.pt")
     left.write_text("half")
     with locked(RunPaths(tmp_path)):
         assert not left.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from seqcli.config import DecodeConfig
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.errors import SeqcliError, UsageError
+from seqcli.files.atomic import check_own_output
 from seqcli.results import Evaluation
 from seqcli.scoring.answers import Answers
 from seqcli.scoring.answers_file import write_answers
@@ -85,6 +87,8 @@ def evaluate(
         raise UsageError("--format and --columns say how a file is written", "give --data FILE")
     other = None if data is None else OtherRows(Path(data), format, columns)
     search = Search(beam, length_penalty, oracle_length)
+    if predictions is not None:
+        check_own_output(Path(predictions), _is_predictions, "choose another file name")
     if not takes_sources(ckpt):
         _check_no_search(ckpt, search != Search())
         evaluation, losses = evaluate_language(open_language_model(ckpt, backend), split, other)
@@ -97,6 +101,11 @@ def evaluate(
     if predictions is not None:
         write_answers(Path(predictions), answers)
     return evaluation
+
+
+def _is_predictions(begin: bytes) -> bool:
+    """Return whether a file begins like one of predictions, which the next one may replace."""
+    return re.match(rb"(source|text):[a-z]+\t", begin) is not None
 
 
 def _check_no_search(ckpt: str | Path, asked: bool) -> None:

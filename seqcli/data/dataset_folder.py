@@ -27,8 +27,9 @@ from seqcli.data.task_corpus import (
     task_codec,
 )
 from seqcli.data.vocabulary import UNK
-from seqcli.errors import DataError
-from seqcli.files.folder import replacing_folder
+from seqcli.errors import DataError, UsageError
+from seqcli.files.folder import check_room, replacing_folder
+from seqcli.memory import physical_memory
 from seqcli.tasks.base import Rows, Task
 from seqcli.tasks.hashing import Hashes
 
@@ -36,6 +37,8 @@ META = "meta.yaml"
 FILES = {split: f"{split}.tsv" for split in SPLITS}
 
 _CHUNK = 1 << 15  # rows written at a time
+_BYTES_PER_ROW = 24  # of memory: its hash, and the same twice more while they are sorted
+_SAMPLE = 1000  # rows by which the size of a file is judged
 
 
 def write_folder(
@@ -53,11 +56,14 @@ def write_folder(
         force: replace a data set that is there.
 
     Raises:
-        UsageError: ``out`` is in the way, or the task has too few rows for a split.
-        SeqcliError: the disk is full or broken.
+        UsageError: ``out`` is in the way, the task has too few rows for a split, or there is no
+            room for so many.
+        MachineError: the disk is full or broken.
     """
     sizes = asked(sizes)
+    _check_memory(sizes)
     with replacing_folder(out, (META, *FILES.values()), force) as folder:
+        check_room(folder, _bytes_needed(task, sizes, seed))
         written = {split: _Written(task, split, seed) for split in sizes}
         for split, record in written.items():
             record.write(folder / FILES[split], sizes[split])
@@ -150,6 +156,26 @@ class _Written:
     def lengths(self) -> dict[str, dict[str, float]]:
         """Return the least, mean and greatest length of each side."""
         return {side: _summary(counts) for side, counts in self._lengths.items()}
+
+
+def _check_memory(sizes: Mapping[str, int]) -> None:
+    """Refuse more rows than can be compared with each other (one hash a row, sorted).
+
+    Raises:
+        UsageError: there are too many.
+    """
+    if sum(sizes.values()) * _BYTES_PER_ROW > physical_memory():
+        message = f"{sum(sizes.values()):,} rows are more than this machine's memory can compare"
+        raise UsageError(message, f"ask for {physical_memory() // _BYTES_PER_ROW:,} at most")
+
+
+def _bytes_needed(task: Task, sizes: Mapping[str, int], seed: int) -> int:
+    """Return about how many bytes the files will take, judged by the first rows of each split."""
+    writer, total = _writer(task), 0
+    for split, size in sizes.items():
+        first = min(size, _SAMPLE)
+        total += len(writer(task.rows(seed, split, np.arange(first)))) * size // first
+    return total
 
 
 def _summary(parts: list[Index]) -> dict[str, float]:

@@ -177,7 +177,7 @@ def test_an_interrupt_leaves_a_file_that_says_it_is_part(capsys, monkeypatch, tm
     monkeypatch.setattr("seqcli.cli.predict.read_blocks", lambda *_: interrupted())
     found = tmp_path / "out.txt"
     assert run(capsys, "--out", found)[0] == 130
-    assert [path.name for path in tmp_path.iterdir()] == ["out.txt.partial"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["out.txt.partial"]
     assert (tmp_path / "out.txt.partial").read_text() == "ba\n"
 
 

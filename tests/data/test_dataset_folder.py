@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from seqcli.config.sections import DataConfig
+from seqcli.data import dataset_folder
 from seqcli.data.build import corpus
 from seqcli.data.dataset_folder import read_folder, write_folder
 from seqcli.errors import DataError, UsageError
@@ -97,7 +98,7 @@ def test_a_folder_in_the_way_is_kept_unless_forced(tmp_path: Path) -> None:
     task, out = make("copy", {}), tmp_path / "data"
     out.mkdir()
     write_folder(task, out, SIZES, seed=0)  # empty: fine
-    with pytest.raises(UsageError, match="already holds a data set"):
+    with pytest.raises(UsageError, match=r"already holds meta\.yaml"):
         write_folder(task, out, SIZES, seed=1)
     before = lines(out / "train.tsv")
     write_folder(task, out, {"train": 9}, seed=1, force=True)
@@ -113,6 +114,20 @@ def test_force_never_replaces_other_things(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a file"):
         write_folder(make("copy", {}), tmp_path / "thesis.tex", SIZES, seed=0, force=True)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("size", [10**14, 10**40])
+@pytest.mark.parametrize("memory", [True, False])
+def test_rows_for_which_there_is_no_room_are_refused_at_once(
+    size: int, memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if memory:
+        monkeypatch.setattr(dataset_folder, "physical_memory", lambda: 10**60)
+    wanted = r"this would take about .* PB, and .* are free" if memory else "memory can compare"
+    for sizes in ({"train": size}, {"train": 10, "test": size}):
+        with pytest.raises(UsageError, match=wanted):
+            write_folder(make("reverse", {}), tmp_path / "data", sizes, seed=0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
@@ -133,7 +148,7 @@ def test_a_killed_writer_leaves_no_half_data_set(tmp_path: Path) -> None:
     write_folder(task, out, SIZES, seed=0)
     before = (out / "meta.yaml").read_bytes()
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as process:
-        while not (parts := list(tmp_path.glob(".data.partial-*/train.tsv"))):
+        while not (parts := list(tmp_path.glob(".data.seqcli-*/train.tsv"))):
             time.sleep(0.01)
         assert process.poll() is None
         process.send_signal(signal.SIGKILL)

@@ -210,7 +210,7 @@ def kept(tmp_path, monkeypatch):
     """Keep files of any size in a cache of the test's own."""
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(loading, "LARGE", 1)
-    return tmp_path / "cache"
+    return tmp_path / "cache" / cache.SUBFOLDER
 
 
 def folders(place):

@@ -52,7 +52,7 @@ for number in range(1, 10**9):
     print(number, flush=True)
 """
 POINTS = {
-    "before the first byte": "Path.open = die",
+    "before the first byte": "os.fdopen = die",
     "in the middle": "files.write_plain = lambda f, _: (f.write(bytes(9999)), f.flush(), die())",
     "before the file is synced": "os.fsync = die",
     "before it is put in place": "Path.replace = die",

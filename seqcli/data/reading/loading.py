@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import tempfile
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,16 +98,8 @@ def read_files(files: Files, data: DataConfig) -> Corpus:
         _encode(files, data, folder)
 
     large = files.size() >= LARGE
-    with cache.kept(key, write) if large else _passing(write) as (folder, stays):
+    with cache.kept(key, write) if large else cache.passing(write) as (folder, stays):
         return _load(folder, files, data, mapped=large, stays=stays)
-
-
-@contextlib.contextmanager
-def _passing(write: cache.Write) -> Iterator[tuple[Path, bool]]:
-    """Give a folder that goes away afterwards."""
-    with tempfile.TemporaryDirectory(prefix="seqcli-") as name:
-        write(Path(name))
-        yield Path(name), False
 
 
 def _key(files: Files, sums: Mapping[str, str], data: DataConfig) -> str:
