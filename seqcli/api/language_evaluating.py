@@ -9,9 +9,9 @@ import numpy as np
 
 from seqcli.api.language import LanguageModel, Trained, mean_loss
 from seqcli.api.other_rows import OtherRows, own_corpus
+from seqcli.api.own_data import corpus_of_run
 from seqcli.config.drawing import Drawing
 from seqcli.data import language_floors
-from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.data.fingerprints import fingerprints, known
 from seqcli.data.overlap import repeats, row_hashes
@@ -67,7 +67,7 @@ def _other_rows(
     own training rows, where those are still there."""
     pairs, notes = other.rows(split, trained.codec, trained.config)
     try:
-        corpus = build_corpus(trained.config.data, trained.config.task)
+        corpus = corpus_of_run(trained.config)
     except SeqcliError:
         return pairs.targets, {}, notes
     return pairs.targets, _floors(pairs.targets, corpus), notes
