@@ -131,7 +131,7 @@ def test_a_killed_writer_leaves_no_half_data_set(tmp_path: Path) -> None:
     write_folder(task, out, SIZES, seed=0)
     before = (out / "meta.yaml").read_bytes()
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as process:
-        while not (parts := list(tmp_path.glob(".data.partial-*/train.tsv"))):
+        while not (parts := list(tmp_path.glob(".data.seqcli-*/train.tsv"))):
             time.sleep(0.01)
         assert process.poll() is None
         process.send_signal(signal.SIGKILL)
