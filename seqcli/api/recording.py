@@ -72,7 +72,7 @@ class CheckpointWriter:
             SeqcliError: the disk is full or broken; the commit before is whole.
             UsageError: the folder cannot be written.
         """
-        if stopping and self.folder.staged is not None:
+        if stopping and self.folder.is_staged:
             return
         paths = self.folder.current
         keep(paths.last, paths.previous)
@@ -100,7 +100,8 @@ class CheckpointWriter:
         paths, notes = self.folder.current, []
         if not may_publish(paths):
             notes.append(f"{paths.extra_best} is not what this run wrote: it is left as it is")
-            self.folder.paths = paths = runs.RunPaths(paths.folder)
+            self.folder.paths = runs.RunPaths(self.folder.paths.folder)
+            paths = self.folder.current
         notes.append(self._recover_best(progress))
         publish_best(paths)
         done = progress.epochs_done

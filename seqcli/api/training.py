@@ -294,7 +294,7 @@ def write_config(paths: runs.RunPaths, settings: Config) -> None:
 def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:
     code = Exit.SIGTERM if number == signal.SIGTERM else Exit.SIGINT
     name, path = signal.Signals(number).name, folder.paths.folder
-    if folder.staged is not None:
+    if folder.is_staged:
         message = f"stopped by {name} before the first checkpoint; the run in {path} is unchanged"
         return StoppedBySignal(message, "run the same command again", code)
     hint = f"seqcli train --resume {shlex.quote(str(path))}"

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from seqcli.errors import CheckpointError
 from seqcli.files.atomic import writing
-from seqcli.runs.folders import restore
+from seqcli.runs.folders import put_back
 from seqcli.runs.paths import ROOT, RunPaths, existing
 
 Loaded = TypeVar("Loaded")
@@ -29,7 +29,7 @@ def find_run(path: Path, root: Path = ROOT) -> RunPaths:
     if path.is_file():
         places.append(path.parent)
     for folder in places:
-        restore(folder)
+        put_back(folder)
         if folder.is_dir() and RunPaths(folder).holds_run():
             return existing(folder)
     raise _no_checkpoint(path, root)

@@ -1,11 +1,10 @@
 """Who may write a run folder, and how a new run takes the place of an old one.
 
-A run that replaces another (``--force``) is prepared in a folder of its own next to the old one.
-It takes the place of the old run with its first checkpoint: the two folders are exchanged in one
-step. Until then the old run is whole, whatever happens to the new one. Afterwards the files of the
-old run are removed, and all other files that were in its folder move back to it.
-
-Both steps are repeated for a process that was killed: whoever locks the folder next completes them.
+A run that replaces another (``--force``) is prepared in a folder of its own next to the old one
+(`seqcli.files.folder`). It takes the place of the old run with its first checkpoint, in one step.
+Until then the old run is whole, whatever happens to the new one. Afterwards the files of the old
+run are removed, and all other files that were in its folder move to the new one. Whoever locks the
+folder next completes what a killed process began.
 """
 
 from __future__ import annotations
@@ -14,17 +13,16 @@ import contextlib
 import itertools
 import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from seqcli.errors import UsageError
-from seqcli.files.atomic import remove_stale, writing
+from seqcli.files.atomic import check_output, remove_stale, writing
+from seqcli.files.folder import StagedFolder, recover, resolved_folder, staged_folder
 from seqcli.files.lock import hold
-from seqcli.files.system import exchange, sync_folder
 from seqcli.runs.paths import (
+    EVENTS,
     MARKER,
     ROOT,
     RunPaths,
@@ -34,7 +32,6 @@ from seqcli.runs.paths import (
 )
 
 _ELSEWHERE = "choose another folder, for example --out runs/NAME"
-_LONGEST_NAME = 200  # bytes; file systems allow 255, the temporary name adds some
 
 
 @dataclass
@@ -43,16 +40,23 @@ class RunFolder:
 
     Args:
         paths: where the run is to be found.
-        staged: where a run that replaces another is prepared, until its first checkpoint.
+        staging: the folder in which a run that replaces another waits for its first checkpoint.
     """
 
     paths: RunPaths
-    staged: RunPaths | None = None
+    staging: StagedFolder | None = None
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether another run is still in the place of this one."""
+        return self.staging is not None and not self.staging.committed
 
     @property
     def current(self) -> RunPaths:
         """Where the files of the run are now."""
-        return self.staged or self.paths
+        if self.staging is None or self.staging.committed:
+            return self.paths
+        return RunPaths(self.staging.path, self.paths.extra_best)
 
     def take_place(self) -> None:
         """Put a staged run in the place of the old one; do nothing if it is there already.
@@ -61,13 +65,8 @@ class RunFolder:
             SeqcliError: the disk is full or broken.
             UsageError: the folder cannot be renamed.
         """
-        if self.staged is None:
-            return
-        with writing(self.paths.folder):
-            _exchange(self.staged.folder, self.paths.folder)
-            sync_folder(self.paths.folder.parent)
-            left, self.staged = self.staged.folder, None
-            _retire(left, self.paths.folder)
+        if self.staging is not None:
+            self.staging.commit()
 
 
 @contextlib.contextmanager
@@ -91,11 +90,11 @@ def begin(
             overwrite, or cannot be written.
     """
     run = RunPaths(_numbered(root, _file_name(name))) if out is None else _requested(out)
-    restore(run.folder)
+    put_back(run.folder)
     with writing(run.folder):
         run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run):
-        _sweep(run)
+        _complete(run)
         _check_free(run, force)
         if run.has_checkpoint():
             with _staged(run) as folder:
@@ -114,7 +113,7 @@ def reopen(run: RunPaths) -> Iterator[RunFolder]:
         UsageError: another process writes to it, or it cannot be written.
     """
     with locked(run):
-        _sweep(run)
+        _complete(run)
         if not is_marked(run.folder):
             write_marker(run)
         yield RunFolder(run)
@@ -140,20 +139,19 @@ def _requested(out: Path) -> RunPaths:
     """
     if str(out) == "-":
         raise UsageError("--out - is not a folder: a run cannot be written to stdout", _ELSEWHERE)
-    if out.suffix == ".pt" and not out.is_dir():
-        if os.path.lexists(out) and not out.is_file():
-            raise UsageError(f"{out} is not a regular file", "choose another --out")
-        run = RunPaths(out.with_suffix(""), out)
-    else:
-        run = RunPaths(out)
-    _check_place(run.folder)
+    with writing(out):
+        if out.suffix != ".pt" or out.is_dir():
+            run = RunPaths(out)
+        else:
+            check_output(out, overwrite=True)
+            run = RunPaths(out.with_suffix(""), out)
+        _check_place(run.folder)
     return run
 
 
 def _check_place(folder: Path) -> None:
-    """Refuse folders that are never a run's alone."""
-    with writing(folder):
-        whole = folder.resolve()
+    """Refuse folders that are never a run's alone; the working directory is one of them."""
+    whole = resolved_folder(folder)
     for what, place in (*_shared_places(), ("the root folder", Path(whole.anchor))):
         if place.is_relative_to(whole):
             relation = "is" if place == whole else "contains"
@@ -161,8 +159,6 @@ def _check_place(folder: Path) -> None:
 
 
 def _shared_places() -> Iterator[tuple[str, Path]]:
-    with contextlib.suppress(OSError):  # it may be gone
-        yield "the working directory", Path.cwd().resolve()
     with contextlib.suppress(OSError, RuntimeError):  # there may be none
         yield "your home folder", Path.home().resolve()
 
@@ -187,109 +183,34 @@ def _staged(run: RunPaths) -> Iterator[RunFolder]:
     if run.folder.is_mount():
         message = f"{run.folder} is a mount point: the run in it cannot be replaced"
         raise UsageError(message, _ELSEWHERE)
-    folder = _staging(run.folder)
-    staged = RunPaths(folder, run.extra_best)
-    with writing(folder):
-        folder.mkdir()
-        folder.chmod(stat.S_IMODE(run.folder.stat().st_mode))
-    try:
-        with hold(staged.lock):
-            write_marker(staged, digest(run.extra_best))
-            yield RunFolder(run, staged)
-    finally:
-        with contextlib.suppress(OSError):  # the next process sweeps it
-            _retire(folder, run.folder)
+    with staged_folder(run.folder, _is_ours) as staging:
+        with writing(run.folder):
+            staging.path.chmod(run.folder.stat().st_mode & 0o777)
+        folder = RunFolder(run, staging)
+        with hold(folder.current.lock):
+            write_marker(folder.current, digest(run.extra_best))
+            yield folder
 
 
-def _staging(folder: Path) -> Path:
-    """Return where the successor of a run is prepared: one place, so that it is found again."""
-    folder = folder.resolve()
-    raw = os.fsencode(folder.name)
-    short = folder.name if len(raw) <= _LONGEST_NAME else sha256(raw).hexdigest()[:32]
-    return folder.with_name(f".{short}.seqcli-new")
+def _is_ours(file: PurePath) -> bool:
+    """Return whether a file, relative to its run folder, belongs to the run."""
+    run = RunPaths(Path())
+    if file.parent == PurePath(run.tensorboard.name):
+        return file.match(EVENTS)
+    return str(file) in (MARKER, run.lock.name, *(str(path) for path in run.files()))
 
 
-def _exchange(new: Path, old: Path) -> None:
-    old = old.resolve()
-    if exchange(new, old):
-        return
-    aside = _aside(new)  # no such call on this system: a moment without a folder, see `restore`
-    old.rename(aside)
-    new.rename(old)
-    aside.rename(new)
+def put_back(folder: Path) -> None:
+    """Put a run back whose process was killed while its folder had no name; see `recover`."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # no possible folder
+        if not os.path.lexists(folder):
+            recover(folder.resolve(), _is_ours)
 
 
-def _aside(staging: Path) -> Path:
-    return staging.with_name(f"{staging.name}-old")
-
-
-def restore(folder: Path) -> None:
-    """Put back a run whose process was killed halfway through the exchange of two folders.
-
-    Raises:
-        UsageError: the folder cannot be written.
-    """
-    try:
-        aside = _aside(_staging(folder))
-    except (OSError, ValueError, RuntimeError):  # no possible folder
-        return
-    if is_marked(aside) and not os.path.lexists(folder):
-        with writing(folder):
-            aside.rename(folder)
-
-
-def _sweep(run: RunPaths) -> None:
-    """Complete what a killed process began: hold the lock.
-
-    Raises:
-        UsageError: the place for the new run is taken by something that is not ours.
-    """
-    staging = _staging(run.folder)
-    for left in (staging, _aside(staging)):
-        with writing(left):
-            if os.path.lexists(left):
-                _retire(left, run.folder)
-            if os.path.lexists(left):
-                raise UsageError(f"{left} is in the way", "look what it is, and move it elsewhere")
-
-
-def _retire(left: Path, home: Path) -> None:
-    """Remove the files of the run in ``left``; move all else from there to ``home``.
-
-    Only a folder that carries our marker is touched, or one with nothing but a lock in it.
-    """
-    if left.is_symlink() or not left.is_dir():
-        return
-    run = RunPaths(left)
-    if is_marked(left):
-        run.clear()
-        remove_stale(left)
-        with contextlib.suppress(OSError):  # there is none, or the user keeps something in it
-            run.tensorboard.rmdir()
-        for entry in sorted(left.iterdir()):
-            if entry.name not in (MARKER, run.lock.name):
-                _move(entry, home)
-        run.marker.unlink(missing_ok=True)
-    run.lock.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # not empty: not ours
-        left.rmdir()
-
-
-def _move(entry: Path, home: Path) -> None:
-    """Move a file or folder of the user's into ``home``, without replacing another."""
-    target = home / entry.name
-    if entry.is_dir() and not entry.is_symlink() and target.is_dir():
-        for inner in sorted(entry.iterdir()):
-            _move(inner, target)
-        entry.rmdir()
-    else:
-        entry.rename(_free(target))
-
-
-def _free(path: Path) -> Path:
-    """Return ``path``, or the first of ``path.2``, ``path.3`` ... that is not there."""
-    others = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
-    return next(one for one in itertools.chain([path], others) if not os.path.lexists(one))
+def _complete(run: RunPaths) -> None:
+    """Complete what a killed process began: hold the lock."""
+    with writing(run.folder):
+        recover(run.folder.resolve(), _is_ours)
 
 
 def _file_name(name: str) -> str:
