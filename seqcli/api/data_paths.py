@@ -101,9 +101,9 @@ def _relative(path: str, folder: Path) -> str:
 def _candidates(text: str, known: object, checkpoint: Path) -> Iterator[str]:
     if isinstance(known, Mapping):
         absolute, relative = known.get("absolute"), known.get("relative")
-        if isinstance(absolute, str):
+        if isinstance(absolute, str) and absolute:
             yield absolute
-        if isinstance(relative, str):
+        if isinstance(relative, str) and relative:
             # the file of --out FILE.pt lies next to the folder FILE of its run
             for folder in (checkpoint.parent, checkpoint.with_suffix("")):
                 parts = (os.path.normpath(folder / part) for part in relative.split(_BETWEEN))

@@ -41,7 +41,7 @@ def read_metrics(path: Path) -> list[Row]:
 
     A file that is missing, cannot be read or is no regular file has no rows.
     """
-    return [record.to_plain() for record in _scan(path)[0]]
+    return [record.to_plain() for record, _ in _scan(path)[0]]
 
 
 def recover_metrics(
@@ -65,11 +65,12 @@ def recover_metrics(
         SeqcliError: the disk is full or broken.
         UsageError: the file cannot be written.
     """
-    records, is_damaged = _scan(path)
-    known = {record.epoch: record for record in records if record.epoch <= epochs}
-    if last is not None:
-        known[last.epoch] = last
-    wanted = b"".join(_line(known[epoch]) for epoch in sorted(known))
+    read, is_damaged = _scan(path)
+    known = {record.epoch: record for record, _ in read if record.epoch <= epochs}
+    lines = {record.epoch: line for record, line in read}
+    if last is not None and known.get(last.epoch) != last:
+        known[last.epoch], lines[last.epoch] = last, _line(last)
+    wanted = b"".join(lines[epoch] for epoch in sorted(known))
     found = _content(path)
     if is_damaged and found:
         write_atomically(damaged, lambda file: file.write(found))
@@ -93,16 +94,19 @@ def _line(record: EpochRecord) -> bytes:
     return (json.dumps(record.to_plain()) + "\n").encode()
 
 
-def _scan(path: Path) -> tuple[list[EpochRecord], bool]:
-    """Return the rows that can be read, and whether a line that was written whole cannot be."""
-    records, is_damaged = [], False
+def _scan(path: Path) -> tuple[list[tuple[EpochRecord, bytes]], bool]:
+    """Return the rows that can be read, and whether a line that was written whole cannot be.
+
+    Each row comes with its line, whole.
+    """
+    read, is_damaged = [], False
     for line in _lines(path):
         record = _record(line)
         if record is not None:
-            records.append(record)
+            read.append((record, line if line.endswith(b"\n") else line + b"\n"))
         elif line.endswith(b"\n") or len(line) >= _LONGEST_LINE:  # else a kill cut it short
             is_damaged = True
-    return records, is_damaged
+    return read, is_damaged
 
 
 def _lines(path: Path) -> Iterator[bytes]:
