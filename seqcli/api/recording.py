@@ -22,6 +22,7 @@ The size of a commit does not depend on the number of epochs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,8 +37,9 @@ from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.data.fingerprints import fingerprints
-from seqcli.errors import CheckpointError
+from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import RunStarted
+from seqcli.files.atomic import writing
 from seqcli.report.metrics_log import append_metrics, recover_metrics
 from seqcli.runs.saving import keep, may_publish, publish_best
 from seqcli.training.loop import Loop
@@ -71,9 +73,11 @@ class CheckpointWriter:
         Raises:
             SeqcliError: the disk is full or broken; the commit before is whole.
             UsageError: the folder cannot be written.
+            DivergedError: a weight is NaN or infinite; the commit before stays.
         """
         if stopping and self.folder.is_staged:
             return
+        self._check_finite(progress)
         paths = self.folder.current
         keep(paths.last, paths.previous)
         self.save(paths.last, self._checkpoint(_scores(progress.last), training))
@@ -82,6 +86,15 @@ class CheckpointWriter:
             append_metrics(self.folder.paths.metrics, progress.last)
             if progress.best is progress.last:
                 self._save_best(progress.last)
+
+    def _check_finite(self, progress: Progress) -> None:
+        """Refuse to commit weights that nobody could use."""
+        for name, weight in self.weights().items():
+            if not math.isfinite(float(abs(weight).sum())):
+                raise DivergedError(
+                    f"{name} became NaN or infinite at step {progress.step}",
+                    "the checkpoint before is kept; try a lower --lr",
+                )
 
     def recover(self, progress: Progress) -> tuple[list[Mapping[str, float]], tuple[str, ...]]:
         """Bring all files in line with the commit that a run continues from.
@@ -111,20 +124,20 @@ class CheckpointWriter:
     def _recover_best(self, progress: Progress) -> str:
         """Find or write the best checkpoint of a commit; return a note if it is lost."""
         paths, best = self.folder.current, progress.best
-        if best is not None and _holds(paths.best, best):
-            return ""
-        if best is not None and _holds(paths.best_previous, best):
-            paths.best_previous.replace(paths.best)
-            return ""
-        if best is not None and best == progress.last and progress.batch == 0:
-            self._save_best(best)
-            return ""
-        if paths.best.exists():  # of an epoch that this run has not come to yet, or damaged
-            paths.best.replace(paths.best_previous)
+        if best is not None:
+            if _holds(paths.best, best):
+                return ""
+            if _holds(paths.best_previous, best):
+                _rename(paths.best_previous, paths.best)
+                return ""
+            if best.epoch == progress.epochs_done and progress.batch == 0:
+                self._save_best(best)
+                return ""
+        if paths.best.exists():  # of an epoch that this run has not reached yet, or damaged
+            _rename(paths.best, paths.best_previous)
         progress.best = None
-        if best is None:
-            return ""
-        return f"{paths.best} is lost or damaged: the best of the epochs to come is kept"
+        lost = f"{paths.best} is lost or damaged: the best of the epochs to come is kept"
+        return lost if best else ""
 
     def _save_best(self, record: EpochRecord) -> None:
         paths = self.folder.current
@@ -161,6 +174,11 @@ class CheckpointWriter:
 
 def _scores(record: EpochRecord | None) -> dict[str, float]:
     return {"epoch": record.epoch, **record.metrics} if record else {}
+
+
+def _rename(path: Path, to: Path) -> None:
+    with writing(to):
+        path.replace(to)
 
 
 def _holds(path: Path, record: EpochRecord) -> bool:

@@ -282,7 +282,7 @@ def _fit(loop: Loop, tell: Listener, folder: runs.RunFolder, started: RunStarted
         return loop.fit(tell)
     finally:
         if loop.history:
-            draw_curves(loop.history, folder.paths.curves, started.name)
+            draw_curves(loop.history, folder.current.curves, started.name)
 
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:

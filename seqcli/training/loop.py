@@ -190,15 +190,18 @@ class Loop:
         return min(self.progress.step / max(1, self.steps - 1), 1.0)
 
     def _check(self, step: Step) -> None:
-        """Refuse to go on with a loss or a gradient that is no number."""
-        if math.isfinite(step.loss) and math.isfinite(step.norm):
-            return
-        what = "the loss" if not math.isfinite(step.loss) else "the gradient"
+        """Refuse to continue with a loss or a gradient that is not finite."""
+        if not math.isfinite(step.loss):
+            raise self._diverged("the loss", step.loss, self.progress.step + 1)
+        if not math.isfinite(step.norm):
+            raise self._diverged("the gradient", step.norm, self.progress.step + 1)
+
+    def _diverged(self, what: str, value: float, step: int) -> DivergedError:
         best, rate = self.progress.best_epoch, self.turn.rate
         kept = f"the checkpoint of epoch {best} is kept; " if best else ""
-        raise DivergedError(
-            f"{what} became {'NaN' if math.isnan(step.loss) else 'infinite or NaN'} at step "
-            f"{self.progress.step + 1} (epoch {self.progress.epoch}), learning rate {rate:g}",
+        return DivergedError(
+            f"{what} became {'NaN' if math.isnan(value) else 'infinite or NaN'} at step "
+            f"{step} (epoch {self.progress.epoch}), learning rate {rate:g}",
             f"{kept}try --lr {rate / 10:g}"
             + ("" if self.settings.clip else ", or --set train.clip=1"),
         )
@@ -240,6 +243,9 @@ class Loop:
         progress = self.progress
         measured = self.learner.measure(progress.epoch, self._done(), self._tick)
         metrics = self._metrics(measured, time.monotonic() - began)
+        val_loss = metrics.get("val_loss", 0.0)
+        if not math.isfinite(val_loss):  # never commit what nobody can use
+            raise self._diverged("the validation loss", val_loss, progress.step)
         self.schedule.epoch_ended(metrics.get("val_loss", metrics["train_loss"]))
         record = progress.end_epoch(metrics, self._improved(metrics))
         self.history.append(metrics)

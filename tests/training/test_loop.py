@@ -109,6 +109,14 @@ def test_a_loss_that_is_no_number_ends_it_and_nothing_is_saved(loss):
     assert [at.epochs_done for _, at in saved] == [1]
 
 
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_an_epoch_with_a_validation_loss_that_is_no_number_is_not_saved(loss):
+    made, saved = loop(Counting(val={2: loss}))
+    with pytest.raises(DivergedError, match=r"validation loss .* at step 10 \(epoch 2\)"):
+        run(made)
+    assert [at.epochs_done for _, at in saved] == [1]
+
+
 def test_an_epoch_is_saved_before_it_is_reported():
     made, saved = loop(Counting())
     reported = []
