@@ -13,8 +13,8 @@ from seqcli.api.checking import check_counts, check_length_penalty
 from seqcli.api.language import open_language_model, takes_sources
 from seqcli.api.language_evaluating import evaluate_language
 from seqcli.api.other_rows import OtherRows, own_corpus
+from seqcli.api.own_data import corpus_of_run
 from seqcli.config import DecodeConfig
-from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.errors import SeqcliError, UsageError
 from seqcli.files.atomic import check_own_output
@@ -156,7 +156,7 @@ def _other_rows(loaded: Loaded, split: str, other: OtherRows) -> tuple[Pairs, Co
     what was found in reading the rows."""
     pairs, notes = other.rows(split, loaded.codec, loaded.config)
     try:
-        corpus = build_corpus(loaded.config.data, loaded.config.task)
+        corpus = corpus_of_run(loaded.config)
     except SeqcliError:
         return pairs, None, notes
     return pairs, corpus if corpus.codec == loaded.codec else None, notes

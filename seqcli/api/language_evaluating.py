@@ -8,9 +8,9 @@ import numpy as np
 
 from seqcli.api.language import LanguageModel, Trained
 from seqcli.api.other_rows import OtherRows, own_corpus
+from seqcli.api.own_data import corpus_of_run
 from seqcli.config.drawing import Drawing
 from seqcli.data import language_floors
-from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.data.fingerprints import fingerprints, known
 from seqcli.data.overlap import repeats, row_hashes
@@ -63,7 +63,7 @@ def _other_rows(
     the n-gram counts of the baselines come from that."""
     pairs, notes = other.rows(split, trained.codec, trained.config)
     try:
-        return pairs, build_corpus(trained.config.data, trained.config.task), notes
+        return pairs, corpus_of_run(trained.config), notes
     except SeqcliError:
         return pairs, None, notes
 

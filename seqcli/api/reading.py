@@ -8,24 +8,32 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
+from seqcli.api.data_paths import located
+from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Codec
 from seqcli.data.limits import Limits
 from seqcli.errors import CheckpointError, UsageError
+from seqcli.report.metrics_log import read_metrics
+from seqcli.runs import RunPaths
+from seqcli.training.progress import Progress
 
 
 def config_of(checkpoint: Checkpoint, path: Path) -> Config:
     """Return the configuration in a checkpoint, checked as strictly as one from a user.
+
+    Paths of data that moved together with the run lead to where the data is now.
 
     Raises:
         CheckpointError: it holds something this version does not know.
     """
     origins = checkpoint.about.get("origins", {})
     try:
-        return replace(configuration.from_plain(checkpoint.config), origins=origins)
+        config = replace(configuration.from_plain(checkpoint.config), origins=origins)
     except UsageError as error:
         raise CheckpointError(f"{path}: {error.message}", error.hint) from error
+    return replace(config, data=located(config.data, checkpoint.about, path))
 
 
 def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> Limits:
@@ -40,3 +48,24 @@ def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> Limits:
             f"{path}: does not say how long its training rows were", "train again"
         )
     return Limits(source, target, labels=codec.target_tokens.style == "whole")
+
+
+def steps_done(paths: RunPaths) -> int | None:
+    """Return the optimizer steps of a run; None if neither checkpoint nor metrics tell them."""
+    try:
+        return progress_of(numpy_file.load(paths.last), paths.last).step
+    except CheckpointError:
+        rows = read_metrics(paths.metrics)
+        return int(rows[-1]["step"]) if rows else None
+
+
+def progress_of(checkpoint: Checkpoint, path: Path) -> Progress:
+    """Return how far the run of a checkpoint had come.
+
+    Raises:
+        CheckpointError: it does not tell.
+    """
+    try:
+        return Progress.from_plain((checkpoint.training or {})["progress"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: does not say how far training had come") from error

@@ -14,18 +14,18 @@ import numpy as np
 from seqcli import api, runs
 from seqcli.api.language import open_language_model
 from seqcli.api.matching import parameters
-from seqcli.api.reading import config_of
+from seqcli.api.own_data import corpus_of_run
+from seqcli.api.reading import config_of, progress_of
 from seqcli.checkpoints import numpy_file
 from seqcli.comparison.outcome import LENGTH_GIVEN, Answer, Look, RowScores, RunResult
 from seqcli.comparison.plan import seen
 from seqcli.config import Config
 from seqcli.config.describing import describe
-from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Corpus, Pairs
 from seqcli.report.error_tables import choose
 from seqcli.report.metrics_log import read_metrics
 from seqcli.results import Evaluation, ScoredRow
-from seqcli.training.progress import Progress, why_over
+from seqcli.training.progress import why_over
 
 LONGEST_LOOK = 24  # symbols of the row whose attention is shown
 
@@ -47,8 +47,7 @@ def over(folder: Path) -> str:
     last = numpy_file.load(paths.last)
     if last.training is None:
         return ""
-    settings = config_of(last, paths.last).train
-    return why_over(Progress(**last.training["progress"]), settings)
+    return why_over(progress_of(last, paths.last), config_of(last, paths.last).train)
 
 
 def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
@@ -64,7 +63,7 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
     """
     paths = runs.RunPaths(folder)
     config = config_of(numpy_file.load(paths.best), paths.best)
-    corpus = build_corpus(config.data, config.task)
+    corpus = corpus_of_run(config)
     split = "test" if "test" in corpus.splits else "val"
     language = corpus.codec.source is None
     found = {"test": api.evaluate(folder, split=split)}
@@ -103,14 +102,14 @@ def _what(config: Config, corpus: Corpus) -> dict[str, Any]:
 
 
 def _training(paths: runs.RunPaths) -> dict[str, Any]:
-    history = read_metrics(paths.metrics)
-    best = max((int(row["epoch"]) for row in history if row.get("improved")), default=0)
+    progress = progress_of(numpy_file.load(paths.last), paths.last)
+    speeds = [row["sequences_per_second"] for row in read_metrics(paths.metrics)]
     return {
-        "steps": int(history[-1]["step"]),
-        "epochs": len(history),
-        "best_epoch": best,
-        "seconds": sum(row["seconds"] for row in history),
-        "sequences_per_second": median(row["sequences_per_second"] for row in history),
+        "steps": progress.step,
+        "epochs": progress.epochs_done,
+        "best_epoch": progress.best_epoch,
+        "seconds": progress.seconds_before,
+        "sequences_per_second": median(speeds) if speeds else 0.0,
     }
 
 

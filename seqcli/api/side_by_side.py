@@ -14,11 +14,11 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from seqcli.api.reading import steps_done
 from seqcli.comparison.outcome import FILE, RunResult, read_result, write_result
 from seqcli.comparison.plan import PlannedRun
 from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal
 from seqcli.events import Event
-from seqcli.report.metrics_log import read_metrics
 from seqcli.runs import RunPaths
 from seqcli.training.stopping import stop_on_signals
 
@@ -57,8 +57,7 @@ def kept(folder: Path) -> RunResult | None:
     found = read_result(folder)
     if found is None or not RunPaths(folder).best.exists():
         return None
-    history = read_metrics(RunPaths(folder).metrics)
-    return found if history and history[-1]["step"] == found.steps else None
+    return found if steps_done(RunPaths(folder)) in (found.steps, None) else None
 
 
 def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> RunResult:

@@ -36,7 +36,7 @@ OutPath = Annotated[
 Resume = Annotated[
     Path | None,
     typer.Option(
-        "--resume", help="Go on with a run that was stopped.", metavar="RUN", rich_help_panel=WHERE
+        "--resume", help="Resume a run that was stopped.", metavar="RUN", rich_help_panel=WHERE
     ),
 ]
 
