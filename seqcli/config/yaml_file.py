@@ -37,11 +37,11 @@ def read(path: str | PathLike[str]) -> Iterator[Line]:
         yield key.value, _value(node, name), name, key.start_mark.line + 1
 
 
-def read_list(text: str, where: str) -> object:
-    """Return the list that ``text`` writes as ``[a, b]``.
+def read_value(text: str, where: str) -> object:
+    """Return the list or the quoted text that ``text`` writes in YAML: ``[a, b]`` or ``"a"``.
 
     Raises:
-        UsageError: it is no list of plain values.
+        UsageError: it is neither a value nor a list of values.
     """
     return _value(_compose(text, where), where)
 
