@@ -277,7 +277,7 @@ def _budget(given: dict[str, Any]) -> list[str]:
     if given["steps"] is not None:
         return [f"train.iterations={given['steps']}"]
     if given["seconds"] is not None:
-        return [f"train.seconds={given['seconds']:g}", "train.epochs=1000000"]
+        return [f"train.seconds={given['seconds']!r}", "train.epochs=1000000"]
     return []
 
 

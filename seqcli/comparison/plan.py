@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from seqcli import config as configuration
 from seqcli import registry
 from seqcli.comparison import defaults
-from seqcli.config import FLAGS, Config
-from seqcli.config.flags import spelt
-from seqcli.config.presets import PRESETS
+from seqcli.config import Config
+from seqcli.config.command_line import options_of
 from seqcli.errors import UsageError
 
 ATTENTIONS = ("on", "off", "both")
 MATCHES = ("params", "none")
-_DEFAULT = configuration.to_plain(Config())
 _PRESET = "default with"  # how the origin of a preset begins
 _RUN = re.compile(r"(?P<arm>.+)-s(?P<seed>[0-9]+)")
 # What the comparison itself decides: no axis for --grid.
@@ -138,7 +136,7 @@ def arm_and_seed(run: str) -> tuple[str, int] | None:
 
 def command(run: PlannedRun, folder: Path) -> str:
     """Return the `seqcli train` command that makes this run, complete in itself."""
-    words = ["seqcli", "train", *_words(run.config), "--out", str(folder / run.name)]
+    words = ["seqcli", "train", *options_of(run.config), "--out", str(folder / run.name)]
     return shlex.join([*words, "--quiet"])
 
 
@@ -217,29 +215,6 @@ def _arm_name(cell: str, attention: str, points: Sequence[tuple[str, str]]) -> s
     return re.sub(r"[^\w.+=-]", "_", name)
 
 
-def _words(config: Config) -> Iterable[str]:
-    """Yield the options that make a configuration out of the defaults, presets included."""
-    plain = configuration.to_plain(config)
-    chosen = {key: _value(plain, key) for wanted, _ in PRESETS for key in wanted}
-    told = {key for key in chosen if chosen[key] != _value(_DEFAULT, key)} | {"model.cell"}
-    chosen = {key: value for key, value in chosen.items() if key in told}
-    default = configuration.to_plain(configuration.load(chosen))
-    flags = {key: spelt(flag) for flag, key in FLAGS.items()}
-    for section, values in plain.items():
-        for leaf, value in values.items():
-            key, text = f"{section}.{leaf}", _text(value)
-            if key in chosen or section == "task" or default[section][leaf] != value:
-                yield from (flags[key], text) if key in flags else ("--set", f"{key}={text}")
-
-
 def _value(plain: Mapping[str, Mapping[str, Any]], key: str) -> Any:
     section, _, leaf = key.partition(".")
     return plain[section][leaf]
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_text, value)) + "]"
-    return str(value)

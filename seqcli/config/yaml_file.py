@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli.config import schema
 from seqcli.config.sections import Config
-from seqcli.config.values import Plain
+from seqcli.config.values import Plain, stays_text
 from seqcli.errors import UsageError
 
 if TYPE_CHECKING:  # PyYAML costs 0.04 s, which help need not pay
@@ -152,16 +152,26 @@ def to_yaml(config: Config) -> str:
             lines.append(f"{section}:")
             for leaf, value in items.items():
                 origin = config.origins.get(f"{section}.{leaf}", "default")
-                shown = f"  {leaf}: {_shown(value)}"
+                shown = f"  {leaf}: {written(value)}"
                 lines.append(f"{shown:<32}  # {' '.join(origin.split())}")
     return "\n".join(lines) + "\n"
 
 
-def _shown(value: object) -> str:
-    """Return a value as any YAML reader takes it, on one line."""
+def written(value: object) -> str:
+    """Return a value as any YAML reader takes it, and `load` too, on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(_dumped(one, plain=str.isidentifier) for one in value)}]"
+    return _dumped(value, plain=str.isprintable)
+
+
+def _dumped(value: object, plain: Callable[[str], bool]) -> str:
+    """Return one value; ``plain`` says which texts may go without quotes, if YAML allows it."""
     import yaml
 
-    style = '"' if isinstance(value, str) and not value.isprintable() else None
+    style = None
+    if isinstance(value, str):
+        style = '"' if not value.isprintable() else "'"
+        style = None if plain(value) and stays_text(value) else style
     text = yaml.safe_dump(
         value, default_flow_style=True, default_style=style, width=2**31, allow_unicode=True
     )
