@@ -87,7 +87,7 @@ def test_typed_again_everything_is_kept_and_other_settings_are_refused(done):
     again = tiny(folder, watch=lambda run, event: told.append(type(event).__name__))
     assert told == ["RunResult"] * 4
     assert again == comparison
-    with pytest.raises(UsageError, match="runs with other settings"):
+    with pytest.raises(UsageError, match=r"another comparison: train\.epochs is 2 there, not 3"):
         seqcli.compare(
             {**SETTINGS, "train.epochs": 3}, cells=CELLS, seeds=2, match="none", out=folder
         )

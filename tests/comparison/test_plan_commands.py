@@ -69,6 +69,13 @@ class Spy:
             yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _in_a_folder_of_its_own(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("plans"))
+        yield
+
+
 def check(words: list[str]) -> int:
     """Plan, type every command that is printed, and compare what would be trained."""
     spy, shown = Spy(), io.StringIO()

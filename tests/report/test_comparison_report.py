@@ -55,6 +55,7 @@ def result(arm, seed, share, cell="gru", **other):
         seconds=71.0,
         sequences_per_second=2000.0,
         reason="epochs",
+        split="test",
         metrics={"test": {"token_accuracy": 0.9, "sequence_accuracy": float(np.mean(right))}},
         floors=FLOORS,
         rows={"test": rows},
@@ -212,7 +213,7 @@ def test_off_a_terminal_the_view_writes_plain_lines():
     first, middle, last, kept = talk.getvalue().splitlines()
     assert first == "gru-s0: GRU; 1,000 parameters"
     assert middle.startswith("gru-s0: epoch 1/2 step 10/20, smoothed loss 0.5000")
-    assert last.startswith("gru-s0 (1/6): sequence accuracy ")
+    assert last.startswith("gru-s0 (1/6): test sequence accuracy ")
     assert kept.endswith(", kept")
 
 
