@@ -32,6 +32,7 @@ from seqcli.data.reading.findings import remarks
 from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError
 from seqcli.events import Event
 from seqcli.files.atomic import writing
+from seqcli.files.names import single_name
 from seqcli.report.comparison_files import write_comparison
 from seqcli.runs import RunPaths, locked
 
@@ -145,7 +146,7 @@ def plan(
 
         arms = matched(arms, corpus)
     runs = planning.runs(arms, seeds)
-    title = planning.single_name(name, "the name of the comparison") if name else corpus.name
+    title = single_name(name, "the name of the comparison") if name else corpus.name
     stored = StoredPlan(
         title,
         identity_of(runs, wanted, planning.open_keys(base), corpus.about),

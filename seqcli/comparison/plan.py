@@ -19,11 +19,11 @@ from seqcli.comparison import defaults
 from seqcli.config import Config
 from seqcli.config.command_line import dotted, options_of
 from seqcli.errors import UsageError
+from seqcli.files.names import single_name
 
 ATTENTIONS = ("on", "off", "both")
 MATCHES = ("params", "none")
 RECIPES = ("shared", "own")
-LONGEST_NAME = 150  # characters; file systems allow 255 bytes
 _PRESET = "default with"  # how the origin of a preset begins
 _RUN = re.compile(r"(?P<arm>.+)-s(?P<seed>[0-9]+)")
 # What the comparison itself decides: no axis for --grid.
@@ -147,20 +147,6 @@ def arm_and_seed(run: str) -> tuple[str, int] | None:
     """Return the arm and the seed that the name of a run tells; None for other names."""
     match = _RUN.fullmatch(run)
     return (match["arm"], int(match["seed"])) if match else None
-
-
-def single_name(name: str, where: str) -> str:
-    """Return a name from a file if it is one part of a path that stays in its folder.
-
-    Raises:
-        UsageError: it is not: empty, too long, hidden, or with a separator in it.
-    """
-    printable = name.isprintable() and not set(name) & set("/\\:")
-    if not printable or not name.strip() or name.startswith(".") or len(name) > LONGEST_NAME:
-        shown = repr(name if len(name) < 60 else name[:57] + "...")
-        hint = f"use letters, digits, - and _; at most {LONGEST_NAME} characters"
-        raise UsageError(f"{where}: {shown} cannot be the name of a folder", hint)
-    return name
 
 
 def command(run: PlannedRun, folder: Path) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # PyYAML costs 0.04 s, which help need not pay
     import yaml
 
 Line = tuple[str, object, str, int]  # dotted key, value, file name, line
+_DEEPEST = 8  # levels of a file that is read as it is
 _TEXT, _LIST, _MAP = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 
 
@@ -35,6 +36,37 @@ def read(path: str | PathLike[str]) -> Iterator[Line]:
     for key, node in _sections(root, name, seen):
         _once(key, seen, name)
         yield key.value, _value(node, name), name, key.start_mark.line + 1
+
+
+def read_nested(path: str | PathLike[str]) -> object:
+    """Return a YAML file as mappings, lists and text; numbers stay as they are written.
+
+    Raises:
+        UsageError: the file cannot be read, is no YAML, names a key twice, uses tags or aliases,
+            or is nested too deeply.
+    """
+    name = "stdin" if str(path) == "-" else str(path)
+    root = _compose(_text(path, name), name)
+    return None if root is None else _nested(root, name, _DEEPEST, set())
+
+
+def _nested(node: yaml.Node, name: str, levels: int, met: set[int]) -> object:
+    """Return a node and all below it; ``met`` are nodes that were there before."""
+    line = node.start_mark.line + 1
+    if id(node) in met:
+        raise UsageError(f"{name}, line {line}: an alias stands for this", "write it out")
+    if levels == 0:
+        raise UsageError(f"{name}, line {line}: nested more than {_DEEPEST} levels deep")
+    met.add(id(node))
+    if node.tag == _LIST:
+        return [_nested(one, name, levels - 1, met) for one in node.value]
+    if node.tag == _MAP:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            _known(key, _TEXT, name, "a name")
+            _once(key, seen, name)
+        return {key.value: _nested(value, name, levels - 1, met) for key, value in node.value}
+    return _scalar(node, name)
 
 
 def read_value(text: str, where: str) -> object:

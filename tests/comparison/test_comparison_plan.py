@@ -17,7 +17,6 @@ from seqcli.comparison.plan import (
     parse_grid,
     runs,
     seen,
-    single_name,
 )
 from seqcli.comparison.plan_file import differing_settings
 from seqcli.config import load
@@ -152,16 +151,3 @@ def test_what_does_not_go_is_said(make, message, hint):
 def test_lengths_are_seen_on_both_sides_or_not_at_all():
     trained = {"source": (3, 5), "target": (1, 9)}
     assert seen([3, 5, 6, 4], [1, 9, 5, 10], trained).tolist() == [True, True, False, False]
-
-
-@pytest.mark.parametrize("name", ["gru-s0", "gru+lr=1e-3-s1", "Größe 1"])
-def test_a_name_from_a_file_is_one_part_of_a_path(name):
-    assert single_name(name, "plan.json") == name
-
-
-@pytest.mark.parametrize(
-    "name", ["", " ", ".", "..", "../victim", "/etc", "a/b", "a\\b", "C:x", ".x", "a\n", "x" * 151]
-)
-def test_a_name_from_a_file_is_never_a_path(name):
-    with pytest.raises(UsageError, match=r"plan\.json: .* cannot be the name of a folder"):
-        single_name(name, "plan.json")
