@@ -53,6 +53,14 @@ class Ratio:
         return ratios
 
 
+# Scores that are not made of an outcome: whether more is better.
+_ELSEWHERE = {
+    "bits_per_character": False,
+    "perplexity": False,
+    "oracle_length_sequence_accuracy": True,
+}
+
+
 @dataclass(frozen=True)
 class Metric:
     """A score of an outcome.
@@ -77,6 +85,17 @@ def resolve(name: str, table: Mapping[str, str] = registry.METRICS) -> Metric:
     """Return the metric of a name."""
     metric: Metric = registry.resolve("metric", name, table)
     return metric
+
+
+def higher_is_better(name: str) -> bool:
+    """Return the direction of a metric that a report shows, by its name.
+
+    Raises:
+        UsageError: no metric has that name.
+    """
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
+    return resolve(name, {**registry.METRICS, **registry.EVALUATION_METRICS}).higher
 
 
 def all_parts(outcome: Outcome) -> dict[str, Parts]:
