@@ -22,10 +22,12 @@ from seqcli.config import Config
 from seqcli.config.describing import describe
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Corpus, Pairs
+from seqcli.errors import CheckpointError
 from seqcli.report.error_tables import choose
 from seqcli.report.metrics_log import read_metrics
 from seqcli.results import Evaluation, ScoredRow
-from seqcli.training.progress import Progress, why_over
+from seqcli.schema import SchemaError
+from seqcli.training.progress import progress_of, why_over
 
 LONGEST_LOOK = 24  # symbols of the row whose attention is shown
 
@@ -48,7 +50,11 @@ def over(folder: Path) -> str:
     if last.training is None:
         return ""
     settings = config_of(last, paths.last).train
-    return why_over(Progress(**last.training["progress"]), settings)
+    try:
+        progress = progress_of(last.training)
+    except SchemaError as error:
+        raise CheckpointError(f"{paths.last}: {error}", "start a new run") from error
+    return why_over(progress, settings)
 
 
 def score_run(folder: Path, name: RunName, reason: str) -> RunResult:

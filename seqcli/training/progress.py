@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
+from seqcli import schema
 from seqcli.config import TrainConfig
+from seqcli.schema import Bounds, Count, Number
 
 SMOOTHING = 0.99  # share of the smoothed loss that each step keeps
 
@@ -17,17 +21,17 @@ class Progress:
     ``batch``: batches of this epoch that are done. The sums are over those batches.
     """
 
-    epoch: int = 1
-    batch: int = 0
-    step: int = 0
+    epoch: Annotated[int, Bounds(1)] = 1
+    batch: Count = 0
+    step: Count = 0
     loss_sum: float = 0.0
-    tokens: int = 0
-    rows: int = 0
+    tokens: Count = 0
+    rows: Count = 0
     seconds: float = 0.0
-    best_epoch: int = 0
-    waited: int = 0  # epochs without improvement
+    best_epoch: Count = 0
+    waited: Count = 0  # epochs without improvement
     smoothed_loss: float = 0.0  # nats per token, see `smooth`
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, Number]] = field(default_factory=list)
 
     def add(self, loss: float, tokens: int, rows: int) -> None:
         """Count one step: its mean loss in nats per token, its tokens and rows."""
@@ -47,6 +51,18 @@ class Progress:
         """Turn to the beginning of the next epoch."""
         self.epoch, self.batch = self.epoch + 1, 0
         self.loss_sum, self.tokens, self.rows, self.seconds = 0.0, 0, 0, 0.0
+
+
+def progress_of(training: Mapping[str, Any]) -> Progress:
+    """Return the progress in a checkpoint's training state.
+
+    Raises:
+        SchemaError: it is not one that training could have written.
+    """
+    found: Progress = schema.read(Progress, training.get("progress"), "training.progress")
+    if found.best_epoch > len(found.history):
+        raise schema.SchemaError("training.progress.best_epoch is an epoch that never ended")
+    return found
 
 
 def why_over(progress: Progress, settings: TrainConfig) -> str:
