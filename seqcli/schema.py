@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ from typing import (
 
 _DEEPEST = 64  # levels of nesting of plain data
 _LARGEST = 2**63  # of whole numbers: what NumPy and PyTorch can take
+_LONGEST_NAME = 200  # bytes of the name of a file or folder
 _SHOWN = 60  # characters of a quoted value
 
 
@@ -77,6 +79,18 @@ class Array:
 
 
 @dataclass(frozen=True)
+class _Name:
+    """The name of a file or folder: one part of a path, which leads nowhere else."""
+
+    def problem(self, value: Any) -> str:
+        fits = re.fullmatch(r"[\w+=@-][\w .+=@-]*", value) and len(value.encode()) <= _LONGEST_NAME
+        return "" if fits else self.wanted("")
+
+    def wanted(self, kind: str) -> str:
+        return "a name of letters, digits and -_.+=@ (no path)"
+
+
+@dataclass(frozen=True)
 class _Plain:
     """Scalars, lists and mappings of names to such: what JSON can hold."""
 
@@ -96,6 +110,7 @@ OPEN = _Open()
 Count = Annotated[int, Bounds(0)]
 Number = int | float
 Plain = Annotated[Any, _Plain()]
+Name = Annotated[str, _Name()]
 _WORDS: Mapping[Any, str] = {
     str: "text",
     int: "a whole number",

@@ -15,11 +15,12 @@ from seqcli.comparison import defaults
 from seqcli.comparison import plan as planning
 from seqcli.comparison.outcome import FILE, RunResult
 from seqcli.comparison.plan import PlannedRun, Wanted
+from seqcli.comparison.plan_file import read_plan
 from seqcli.comparison.standing import Comparison, compared
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.reading.findings import remarks
-from seqcli.errors import DataError, StoppedBySignal, UsageError
+from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError
 from seqcli.events import Event
 from seqcli.files.atomic import write_atomically, writing
 from seqcli.runs import ROOT, RunPaths, locked
@@ -165,7 +166,10 @@ def collect(folder: str | Path, *, watch: Watch | None = None) -> Comparison:
     found = {name: known for name in names if (known := planning.arm_and_seed(name))}
     results, missing = [], []
     for run, (arm, seed) in found.items():
-        result = _collected(root, run, arm, seed)
+        try:
+            result = _collected(root, run, arm, seed)
+        except SeqcliError:  # a run that cannot be scored leaves the others to be compared
+            result = None
         (results.append(result) if result else missing.append(run))
         if result and watch is not None:
             watch(run, result)
@@ -234,11 +238,7 @@ def _suits(folder: Path, wanted: Mapping[str, object]) -> bool:
 
 
 def _plan_in(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / PLAN).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_plan(folder)
 
 
 def _forget(folder: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from seqcli import registry
+from seqcli import registry, schema
 from seqcli.errors import UsageError
+from seqcli.files.regular import read_regular
+from seqcli.schema import Name, SchemaError
 
 HOMES = (Path(__file__).parents[1] / "examples", Path(__file__).parents[2] / "examples")
 PREFIX = "suite_"
@@ -66,76 +68,108 @@ def load_suite(name: str) -> Suite:
     return _suite(next(path for path in places if path.exists()))
 
 
+_MOST_BYTES = 4 << 20
+_Texts = dict[str, str | list[str]]
+
+
+class _Options(TypedDict, total=False):
+    """The options of a comparison, as they are written."""
+
+    cells: str | list[str]
+    attention: str
+    seeds: str
+    match: str
+    grid: _Texts
+    set: _Texts
+    published: list[Published]
+
+
+class _File(TypedDict, total=False):
+    """A suite."""
+
+    suite: Name
+    about: str
+    all: _Options
+    comparisons: dict[Name, _Options]
+
+
 def _suite(path: Path) -> Suite:
     found = _read(path)
-    _known(found, ("suite", "about", "all", "comparisons"), str(path))
-    shared = _section(found.get("all", {}), f"{path}: all")
-    entries = _section(found.get("comparisons", {}), f"{path}: comparisons")
+    shared = found.get("all", _Options())
+    entries = found.get("comparisons", {})
     return Suite(
-        str(found.get("suite", path.stem)),
-        str(found.get("about", "")),
+        found.get("suite", path.stem),
+        found.get("about", ""),
         tuple(_entry(name, one, shared, f"{path}: {name}") for name, one in entries.items()),
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Return the file as mappings, lists and text; numbers stay as they are written."""
-    import yaml
+def _read(path: Path) -> _File:
+    """Return the file; numbers stay as they are written."""
+    from seqcli.config import strict_yaml  # PyYAML, which help need not load
 
     try:
-        found = yaml.BaseLoader(path.read_text("utf-8")).get_single_data()
+        text = read_regular(path, _MOST_BYTES).decode("utf-8")
+        plain = strict_yaml.load(text, as_text=True)
+        _check_names(plain, str(path))
+        found: _File = schema.read(_File, plain)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{path}: the suite cannot be read: {reason}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: this is no suite: {' '.join(str(error).split())}") from None
-    return _section(found, str(path))
-
-
-def _section(found: object, where: str) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise UsageError(f"{where}: a mapping must stand here", "see examples/suite_smoke.yaml")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: this is no suite: not UTF-8 text") from None
+    except SchemaError as error:
+        hint = "see examples/suite_smoke.yaml"
+        raise UsageError(f"{path}: this is no suite: {error}", hint) from None
     return found
+
+
+def _check_names(plain: object, where: str) -> None:
+    """Refuse unknown keys with the nearest known one."""
+    if not isinstance(plain, dict):
+        return
+    _known(plain, tuple(_File.__annotations__), where)
+    comparisons = plain.get("comparisons")
+    inside = comparisons if isinstance(comparisons, dict) else {}
+    for name, one in {"all": plain.get("all"), **inside}.items():
+        if isinstance(one, dict):
+            _known(one, OPTIONS, f"{where}: {name}")
 
 
 def _known(found: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
     for name in found:
         if name not in names:
-            raise UsageError(f"{where}: no key is called {name!r}", registry.suggest(name, names))
+            raise UsageError(
+                f"{where}: no key is called {name!r:.60}", registry.suggest(name, names)
+            )
 
 
-def _entry(name: str, found: object, shared: Mapping[str, Any], where: str) -> Entry:
+def _entry(name: str, own: _Options, shared: _Options, where: str) -> Entry:
     """Return one comparison; what it says itself goes before what all share."""
-    own = _section(found, where)
-    both = {**shared, **own}
-    _known(both, OPTIONS, where)
-    sets = {**_section(shared.get("set", {}), where), **_section(own.get("set", {}), where)}
-    published = [_published(one, where) for one in both.pop("published", [])]
+    both: dict[str, Any] = {**shared, **own}
+    sets = {**shared.get("set", {}), **own.get("set", {})}
+    published = both.pop("published", [])
     settings = [f"{key}={_text(value)}" for key, value in sets.items()]
     options: dict[str, Any] = {**both, "set": settings}
+    if isinstance(options.get("cells"), str):
+        options["cells"] = options["cells"].split(",")
     if "seeds" in both:
         options["seeds"] = _whole(both["seeds"], where)
     if "grid" in both:
-        axes = _section(both["grid"], where).items()
+        axes = [(key, _values(value)) for key, value in both["grid"].items()]
         options["grid"] = [f"{key}={','.join(values)}" for key, values in axes]
     return Entry(name, options, tuple(published))
 
 
-def _published(found: object, where: str) -> Published:
-    one = _section(found, where)
-    names = tuple(field.name for field in fields(Published))
-    _known(one, names, where)
-    missing = [name for name in names if name not in one]
-    if missing:
-        raise UsageError(f"{where}: a published number lacks {', '.join(missing)}")
-    return Published(**one)
-
-
 def _whole(text: str, where: str) -> int:
-    if not text.isdecimal():
-        raise UsageError(f"{where}: seeds must be a whole number, not {text!r}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise UsageError(f"{where}: seeds must be a whole number, not {text!r:.60}")
     return int(text)
 
 
-def _text(value: object) -> str:
-    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
+def _values(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: str | list[str]) -> str:
+    return f"[{', '.join(value)}]" if isinstance(value, list) else value

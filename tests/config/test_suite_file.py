@@ -49,12 +49,26 @@ def test_what_an_entry_says_goes_before_what_all_share(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("comparisons: [1]", "a mapping must stand here"),
+        ("comparisons: [1]", "comparisons must be a mapping, not ['1']"),
         ("comparison: {}", "did you mean comparisons?"),
         ("comparisons: {x: {sets: {}}}", "did you mean set?"),
         ("comparisons: {x: {seeds: two}}", "whole number, not 'two'"),
-        ("comparisons: {x: {published: [{arm: gru}]}}", "lacks metric, scope, value, source"),
+        (
+            "comparisons: {x: {published: [{arm: gru}]}}",
+            "comparisons.x.published[0] has no key metric",
+        ),
         ("a: [", "this is no suite"),
+        ("comparisons: {x: {seeds: [1, 2]}}", "comparisons.x.seeds must be text, not ['1', '2']"),
+        ("comparisons: {x: {set: {train.lr: {}}}}", "comparisons.x.set.train.lr must be text or a"),
+        ("comparisons: {x: {cells: gru}, x: {cells: lstm}}", "the key 'x' is given twice"),
+        ("comparisons: {x: {set: {train.lr: 1, train.lr: 2}}}", "'train.lr' is given twice"),
+        ("comparisons: {../victim: {}}", "must be a name of letters, digits"),
+        ("comparisons: {/tmp/x: {}}", "must be a name of letters, digits"),
+        ("comparisons: {.: {}}", "must be a name of letters, digits"),
+        ("suite: ../../x", "suite must be a name of letters, digits"),
+        ("a: &x [1]\nb: *x", "an alias is not taken here"),
+        ("a: " + "[" * 5000, "nested too deeply"),
+        ("seeds: 3", "no key is called 'seeds'"),
     ],
 )
 def test_a_wrong_suite_is_refused(tmp_path, text, said):
