@@ -102,15 +102,17 @@ class _Plain:
 
 
 @dataclass(frozen=True)
-class _Open:
-    """A ``TypedDict`` that may hold other keys too, with plain data behind them."""
+class Open:
+    """A ``TypedDict`` that may hold other keys too, with values of some kind."""
+
+    kind: Any
 
 
-OPEN = _Open()
 Count = Annotated[int, Bounds(0)]
 Number = int | float
 Plain = Annotated[Any, _Plain()]
 Name = Annotated[str, _Name()]
+OPEN = Open(Plain)
 _WORDS: Mapping[Any, str] = {
     str: "text",
     int: "a whole number",
@@ -149,7 +151,7 @@ def read(kind: Any, value: object, where: str = "") -> Any:
     if origin in (dict, Mapping):
         return _mapping(kind, value, where)
     if is_typeddict(kind) or dataclasses.is_dataclass(kind):
-        return _record(kind, value, where, is_open=False)
+        return _record(kind, value, where, None)
     raise TypeError(f"no schema is made of {kind}")
 
 
@@ -193,7 +195,7 @@ def wanted(kind: Any) -> str:
         return _WORDS[kind]
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        rules = [rule for rule in arguments[1:] if not isinstance(rule, _Open)]
+        rules = [rule for rule in arguments[1:] if not isinstance(rule, Open)]
         return str(rules[-1].wanted(wanted(arguments[0]))) if rules else wanted(arguments[0])
     if origin in (Union, UnionType):
         return " or ".join(map(wanted, arguments))
@@ -219,8 +221,8 @@ def _scalar(kind: Any, value: object, where: str) -> Any:
 
 def _with_rules(kind: Any, value: object, where: str) -> Any:
     base, *rules = get_args(kind)
-    if OPEN in rules:
-        return _record(base, value, where, is_open=True)
+    if isinstance(rules[0], Open):
+        return _record(base, value, where, rules[0].kind)
     found = read(base, value, where)
     for rule in rules:
         _need(not rule.problem(found), kind, value, where)
@@ -266,8 +268,11 @@ def _mapping(kind: Any, value: object, where: str) -> dict[Any, Any]:
     return found
 
 
-def _record(kind: Any, value: object, where: str, is_open: bool) -> Any:
-    """Return a ``TypedDict`` as a new dict, or the dataclass built of a mapping."""
+def _record(kind: Any, value: object, where: str, others: Any) -> Any:
+    """Return a ``TypedDict`` as a new dict, or the dataclass built of a mapping.
+
+    ``others`` is the schema of keys that it does not name; None: there may be none.
+    """
     _need(isinstance(value, Mapping), kind, value, where)
     assert isinstance(value, Mapping)
     hints, required = _fields(kind)
@@ -276,10 +281,10 @@ def _record(kind: Any, value: object, where: str, is_open: bool) -> Any:
         raise SchemaError(f"{where or 'it'} has no key {missing[0]}")
     found = {}
     for key, item in value.items():
-        if not is_open and key not in hints:
+        if others is None and key not in hints:
             raise SchemaError(f"{where or 'it'} has an unknown key {quoted(key)}")
         _need(type(key) is str, str, key, f"a key of {where or 'it'}")
-        found[key] = read(hints.get(key, Plain), item, _below(where, key))
+        found[key] = read(hints.get(key, others), item, _below(where, key))
     if not dataclasses.is_dataclass(kind):
         return found
     try:

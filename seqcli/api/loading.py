@@ -16,6 +16,7 @@ from seqcli.data.corpus import Codec
 from seqcli.data.limits import Limits
 from seqcli.engine.device import choose_device
 from seqcli.engine.precision import in_format
+from seqcli.engine.shapes import ShapesOnly
 from seqcli.errors import CheckpointError
 from seqcli.memory import keep_freed_memory
 from seqcli.models.build import build
@@ -69,7 +70,7 @@ def make_model(config: Config, codec: Codec, limits: Limits) -> Model:
 def shape_model(config: Config, codec: Codec, limits: Limits) -> Model:
     """Build the model that a configuration describes without its numbers: nothing is allocated."""
     plain = replace(config, model=replace(config.model, init="default"))
-    with torch.device("meta"):
+    with ShapesOnly():
         return make_model(plain, codec, limits)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypedDict
 
 from seqcli.data.text_form import FORMS, SIDES
-from seqcli.schema import OPEN, Array, Bounds, Count, Number, Plain
+from seqcli.schema import OPEN, Array, Bounds, Count, Number, Open, Plain
 
 MOST_SYMBOLS = 1_000_000  # in a row of training
 
@@ -45,6 +45,12 @@ class AboutSection(TypedDict, total=False):
     sha256: str | list[str] | dict[str, str]
 
 
+class MetricsSection(TypedDict, total=False):
+    """The scores of an epoch: metric -> score, and which epoch it was."""
+
+    epoch: Count
+
+
 class Sections(TypedDict):
     """A whole checkpoint."""
 
@@ -54,5 +60,5 @@ class Sections(TypedDict):
     codec: CodecSection
     weights: dict[str, Annotated[Any, Array()]]
     about: Annotated[AboutSection, OPEN]
-    metrics: dict[str, Number]
+    metrics: Annotated[MetricsSection, Open(Number)]
     training: dict[str, Any] | None
