@@ -9,15 +9,15 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
-_FACTORIES |= {torch.tensor}
 _DRAWS = {"normal_", "trunc_normal_", "kaiming_normal_", "xavier_normal_", "orthogonal_"}
 
 
 class ShapesOnly(TorchFunctionMode):
-    """Inside this context new tensors have shapes and no numbers (PyTorch's ``meta`` device).
+    """Inside this context weights have shapes and no numbers (PyTorch's ``meta`` device).
 
-    ``with torch.device("meta")`` does the same, but drawing normal numbers there, or calling
-    ``torch.arange``, makes PyTorch import its decompositions: 2 s of CPU before the first answer.
+    ``with torch.device("meta")`` does that too, but to draw normal numbers or to calculate there
+    makes PyTorch import its decompositions: 2 s of CPU before the first answer. Here nothing is
+    drawn, and what is calculated (the rates of positions) is calculated on the CPU.
     """
 
     def __torch_function__(
@@ -32,8 +32,6 @@ class ShapesOnly(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in _DRAWS:
             return args[0] if args else given["tensor"]
-        if func is torch.arange:
-            return torch.empty(len(range(*args)), dtype=given.get("dtype"), device="meta")
         if func in _FACTORIES:
             given = {**given, "device": "meta"}
         return func(*args, **given)
