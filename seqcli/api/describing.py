@@ -10,12 +10,13 @@ from typing import Any
 from seqcli import config as configuration
 from seqcli.api.reading import config_of, limits_of
 from seqcli.checkpoints import numpy_file
-from seqcli.checkpoints.content import Checkpoint, is_array
+from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.config.describing import describe
 from seqcli.data.corpus import Codec
 from seqcli.results import CheckpointInfo, Side
 from seqcli.runs import find_checkpoint
+from seqcli.schema import is_array
 
 _NOT_OF_THE_DATA = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
 

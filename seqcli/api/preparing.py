@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from seqcli import runs
-from seqcli.api.loading import make_model, put_weights
+from seqcli.api.loading import check_weights, make_model, put_weights
 from seqcli.api.reading import limits_of
 from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
 from seqcli.checkpoints import torch_file
@@ -42,10 +42,12 @@ def prepare(
     kernels.use(config.train.kernels)
     device = choose_device(config.train.device, config.train.precision)
     limits = limits_of(corpus.about, corpus.codec, folder.paths.config)
+    if checkpoint is not None:
+        checkpoint = torch_file.with_tensors(checkpoint)
+        check_weights(checkpoint, config, limits, folder.paths.last)
     torch.manual_seed(config.train.seed)
     model = make_model(config, corpus.codec, limits)
     if checkpoint is not None:
-        checkpoint = torch_file.with_tensors(checkpoint)
         put_weights(model, checkpoint, folder.paths.last)
     model.to(device)
     language = corpus.codec.source is None

@@ -17,6 +17,8 @@ from seqcli.data.limits import Limits
 from seqcli.errors import CheckpointError, UsageError
 from seqcli.report.metrics_log import read_metrics
 from seqcli.runs import RunPaths
+from seqcli.schema import SchemaError
+from seqcli.training import progress
 from seqcli.training.progress import Progress
 
 
@@ -43,7 +45,7 @@ def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> Limits:
         CheckpointError: it does not tell them.
     """
     source, target = about.get("max_source"), about.get("max_target")
-    if not (isinstance(source, int) and isinstance(target, int) and source >= 0 <= target):
+    if not (isinstance(source, int) and isinstance(target, int)):
         raise CheckpointError(
             f"{path}: does not say how long its training rows were", "train again"
         )
@@ -66,6 +68,6 @@ def progress_of(checkpoint: Checkpoint, path: Path) -> Progress:
         CheckpointError: it does not tell.
     """
     try:
-        return Progress.from_plain((checkpoint.training or {})["progress"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: does not say how far training had come") from error
+        return progress.progress_of(checkpoint.training or {})
+    except SchemaError as error:
+        raise CheckpointError(f"{path}: {error}", "start a new run") from error

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from seqcli import schema
 from seqcli.files.atomic import write_atomically
+from seqcli.files.regular import read_json
+from seqcli.schema import Bounds, Count
 
 FILE = "result.json"
 FORMAT = 3
+_MOST_BYTES = 256 << 20
 LENGTH_GIVEN = "oracle_length_sequence_accuracy"  # where answers are longer than in training
 Floors = Mapping[str, Mapping[str, float]]
 
@@ -25,11 +29,16 @@ class RowScores:
     symbols right, free running, of ``targets`` symbols.
     """
 
-    sources: tuple[int, ...]  # lengths
-    targets: tuple[int, ...]  # lengths
+    sources: tuple[Count, ...]  # lengths
+    targets: tuple[Count, ...]  # lengths
     score: tuple[float, ...]
-    weight: tuple[int, ...]
-    right: tuple[int, ...] = ()
+    weight: tuple[Annotated[int, Bounds(1)], ...]
+    right: tuple[Count, ...] = ()
+
+    def __post_init__(self) -> None:
+        columns = (self.sources, self.targets, self.score, self.weight, self.right or self.score)
+        if len(set(map(len, columns))) > 1:
+            raise ValueError("its rows are not as many in each column")
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,10 @@ class Look:
     source: tuple[str, ...]
     target: tuple[str, ...]
     weights: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.source) for row in self.weights):
+            raise ValueError("its weights are not one for each source token")
 
 
 @dataclass(frozen=True)
@@ -110,30 +123,15 @@ def write_result(folder: Path, result: RunResult) -> None:
 
 
 def read_result(folder: Path) -> RunResult | None:
-    """Return the result in a run's folder; None where there is none that can be read."""
+    """Return the result in a run's folder; None where there is none that can be used.
+
+    A damaged result is as good as none: the run is scored again.
+    """
     try:
-        found = json.loads((folder / FILE).read_text("utf-8"))
-        return _result(found) if found.pop("format") == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = read_json(folder / FILE, dict[str, Any], _MOST_BYTES)
+        if found.pop("format", None) != FORMAT:
+            return None
+        result: RunResult = schema.read(RunResult, found)
+    except (OSError, schema.SchemaError):
         return None
-
-
-def _result(found: dict[str, Any]) -> RunResult:
-    """Return the record that ``asdict`` took apart."""
-    rows = {split: RowScores(**_tuples(one)) for split, one in found["rows"].items()}
-    look = found["look"]
-    made = {
-        "rows": rows,
-        "trained_lengths": {side: tuple(span) for side, span in found["trained_lengths"].items()},
-        "answers": tuple(Answer(**one) for one in found["answers"]),
-        "look": look and Look(**{**_tuples(look), "weights": tuple(map(tuple, look["weights"]))}),
-        "samples": tuple(found["samples"]),
-    }
-    known = {one.name for one in fields(RunResult)}
-    if set(found) != known:
-        raise ValueError("another format")
-    return RunResult(**{**found, **made})
-
-
-def _tuples(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) for name, value in mapping.items()}
+    return result

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 import yaml
 
+from seqcli import schema
+from seqcli.config import strict_yaml
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
 from seqcli.data.measuring import longest
@@ -30,6 +32,7 @@ from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError, UsageError
 from seqcli.files.folder import check_room, replacing_folder
 from seqcli.memory import physical_memory
+from seqcli.schema import OPEN, Count, Number, Plain, SchemaError, quoted
 from seqcli.tasks.base import Rows, Task
 from seqcli.tasks.hashing import Hashes
 
@@ -83,24 +86,20 @@ def read_folder(path: Path) -> Corpus:
         DataError: a file is missing, bad, or not what meta.yaml says it is.
     """
     meta = _read_meta(path / META)
+    vocabulary, sums = meta["vocabulary"], meta["sha256"]
+    sources = tuple(vocabulary["source"]) if "source" in vocabulary else None
     try:
-        vocabulary = meta["vocabulary"]
-        sources = tuple(vocabulary["source"]) if "source" in vocabulary else None
         codec = task_codec(sources, tuple(vocabulary["target"]))
         splits = ["train", *(split for split in SPLITS[1:] if split in meta["sizes"])]
-        sizes = {split: int(meta["sizes"][split]) for split in splits}
-        digests = {split: str(meta["sha256"][FILES[split]]) for split in splits}
-        scores = {
-            split: {name: {**score} for name, score in found.items()}
-            for split, found in meta["baselines"].items()
-        }
+        sizes = {split: meta["sizes"][split] for split in splits}
+        digests = {split: sums[FILES[split]] for split in splits}
         rows = "names" if sources is None else "sources"
-        notes = repeat_notes(meta["repeats"], sizes, rows)
-        about = {key: meta[key] for key in _ABOUT}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path / META} is damaged: {error!r}", _AGAIN) from None
+        notes = repeat_notes({split: meta["repeats"][split] for split in splits}, sizes, rows)
+    except (KeyError, ValueError) as error:
+        raise _damaged(path / META, f"it says nothing of {quoted(error.args[0])}") from None
+    about = {key: value for key, value in meta.items() if key in _ABOUT}
     pairs = {split: _checked(path / FILES[split], digests[split], codec) for split in splits}
-    return Corpus(str(meta["task"]), codec, pairs, scores, {**about, **longest(pairs)}, notes)
+    return Corpus(meta["task"], codec, pairs, meta["baselines"], {**about, **longest(pairs)}, notes)
 
 
 def _writer(task: Task) -> Callable[[Rows], bytes]:
@@ -209,11 +208,47 @@ _ABOUT = ("task", "version", "options", "seed", "sizes", "overlap")
 _AGAIN = "run gen-data again, or remove meta.yaml to use the files as plain pairs"
 
 
-def _read_meta(path: Path) -> Any:
+_MOST_META = 16 << 20  # bytes
+
+
+class _Vocabulary(TypedDict):
+    target: list[str]
+
+
+class _Alphabets(_Vocabulary, total=False):
+    source: list[str]
+
+
+class _Meta(TypedDict):
+    """What `read_folder` uses of meta.yaml; there is more, for people."""
+
+    task: str
+    version: int
+    options: dict[str, Plain]
+    seed: Count
+    sizes: dict[str, Count]
+    vocabulary: _Alphabets
+    baselines: dict[str, dict[str, dict[str, Number]]]
+    overlap: Plain
+    repeats: dict[str, Count]
+    sha256: dict[str, str]
+
+
+def _read_meta(path: Path) -> _Meta:
+    raw = read_bytes(path)
     try:
-        return yaml.safe_load(read_bytes(path))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{path} is damaged: {' '.join(str(error).split())}", _AGAIN) from None
+        if len(raw) > _MOST_META:
+            raise SchemaError("it is too large")
+        found: _Meta = schema.read(Annotated[_Meta, OPEN], strict_yaml.load(raw.decode("utf-8")))
+    except UnicodeDecodeError:
+        raise _damaged(path, "it is not UTF-8 text") from None
+    except SchemaError as error:
+        raise _damaged(path, str(error)) from None
+    return found
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(f"{path} is damaged: {reason}", _AGAIN)
 
 
 def _checked(file: Path, digest: str, codec: Codec) -> Pairs:

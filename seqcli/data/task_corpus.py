@@ -18,6 +18,8 @@ from seqcli.data.vocabulary import SPECIALS, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, make, options
 
+MOST_TOKENS = 500_000_000  # of a corpus in memory: 2 GB of ids
+_JUDGED_BY = 64  # rows
 _LEARN_ROWS = 20_000  # of train: more would not change which symbols are the most frequent
 
 
@@ -27,6 +29,7 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
     Raises:
         UsageError: no train rows are asked for, or the task has too few for a split.
     """
+    check_size(task, seed, asked(sizes))
     rows = {split: first_rows(task, seed, split, size) for split, size in asked(sizes).items()}
     hashes = {split: row_hashes(part.distinct) for split, part in rows.items()}
     codec = task_codec(task.source_symbols(), task.target_symbols())
@@ -46,6 +49,21 @@ def asked(sizes: Mapping[str, int]) -> dict[str, int]:
         if size < 0 or (size == 0 and split == "train"):
             raise UsageError(f"the {split} split cannot have {size} rows", "ask for more")
     return {split: size for split, size in sizes.items() if size}
+
+
+def check_size(task: Task, seed: int, sizes: Mapping[str, int]) -> None:
+    """Refuse more rows than memory holds, judged by the first few.
+
+    Raises:
+        UsageError: there are more than ``MOST_TOKENS`` tokens.
+    """
+    few = first_rows(task, seed, "train", min(_JUDGED_BY, sizes["train"]))
+    sides = [few.targets] if few.sources is None else [few.targets, few.sources]
+    tokens = sum(sizes.values()) * sum(len(side.tokens) for side in sides) // len(few.targets)
+    if tokens > MOST_TOKENS:
+        named = " and ".join(f"{count:,} {split} rows" for split, count in sizes.items())
+        message = f"{named} of {task.name} have about {tokens:.2g} tokens: too many for memory"
+        raise UsageError(message, f"ask for fewer: at most {MOST_TOKENS:,} tokens")
 
 
 def first_rows(task: Task, seed: int, split: str, size: int) -> Rows:

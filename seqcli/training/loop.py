@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from seqcli import registry
+from seqcli import registry, schema
 from seqcli.config import Config
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus
@@ -17,7 +17,7 @@ from seqcli.data.language_floors import scores
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Example, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
-from seqcli.training.progress import Progress, initial_loss, why_over
+from seqcli.training.progress import Progress, initial_loss, progress_of, why_over
 from seqcli.training.schedules import Constant
 from seqcli.training.stopping import StopRequest
 
@@ -136,13 +136,16 @@ class Loop:
             CheckpointError: the state does not fit this model and configuration.
         """
         try:
+            progress = progress_of(training)
+            schedule = schema.read(dict[str, float], training.get("schedule"), "training.schedule")
             self.learner.restore(training)
-            self.schedule.restore(training["schedule"])
-            self.progress = Progress.from_plain(training["progress"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            self.schedule.restore(schedule)
+        except (LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+            reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
-                f"the checkpoint's training state does not fit: {error}", "start a new run"
+                f"the checkpoint's training state does not fit: {reason}", "start a new run"
             ) from error
+        self.progress = progress
 
     def fit(self, listen: Listener) -> Finished:
         """Train to the end, the goal, the end of patience, or a signal.

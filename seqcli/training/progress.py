@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
+from seqcli import schema
 from seqcli.config import TrainConfig
+from seqcli.schema import Bounds, Count, Number
 
 SMOOTHING = 0.99  # share of the smoothed loss that each step keeps
 _OWN = ("epoch", "step", "improved")  # what a record holds besides metrics
@@ -28,9 +30,9 @@ class EpochRecord:
         improved: whether it was the best epoch so far.
     """
 
-    epoch: int
-    step: int
-    metrics: Mapping[str, float]
+    epoch: Annotated[int, Bounds(1)]
+    step: Count
+    metrics: Mapping[str, Number]
     improved: bool
 
     def to_plain(self) -> dict[str, float]:
@@ -68,37 +70,22 @@ class Progress:
         last, best: the last completed epoch and the best one; None before the first.
     """
 
-    epoch: int = 1
-    batch: int = 0
-    step: int = 0
+    epoch: Annotated[int, Bounds(1)] = 1
+    batch: Count = 0
+    step: Count = 0
     loss_sum: float = 0.0
-    tokens: int = 0
-    rows: int = 0
+    tokens: Count = 0
+    rows: Count = 0
     seconds: float = 0.0
-    waited: int = 0
+    waited: Count = 0
     smoothed_loss: float = 0.0
     seconds_before: float = 0.0
     last: EpochRecord | None = None
     best: EpochRecord | None = None
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the progress as a table that a checkpoint can hold."""
-        plain = {one.name: getattr(self, one.name) for one in fields(self)}
-        records = {name: plain[name] and plain[name].to_plain() for name in ("last", "best")}
-        return {**plain, **records}
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Progress:
-        """Return the progress that `to_plain` flattened.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is not such a table.
-        """
-        records = {
-            name: None if plain[name] is None else EpochRecord.from_plain(plain[name])
-            for name in ("last", "best")
-        }
-        return cls(**{**plain, **records})
+        """Return the progress as a table that a checkpoint can hold; `progress_of` reads it."""
+        return asdict(self)
 
     def add(self, loss: float, tokens: int, rows: int) -> None:
         """Count one step: its mean loss in nats per token, its tokens and rows."""
@@ -133,6 +120,19 @@ class Progress:
         self.epoch, self.batch = self.epoch + 1, 0
         self.loss_sum, self.tokens, self.rows, self.seconds = 0.0, 0, 0, 0.0
         return record
+
+
+def progress_of(training: Mapping[str, Any]) -> Progress:
+    """Return the progress in a checkpoint's training state.
+
+    Raises:
+        SchemaError: it is not one that training could have written.
+    """
+    found: Progress = schema.read(Progress, training.get("progress"), "training.progress")
+    last = found.last.epoch if found.last else 0
+    if last != found.epochs_done or found.best_epoch > last:
+        raise schema.SchemaError("training.progress has an epoch that never ended")
+    return found
 
 
 def why_over(progress: Progress, settings: TrainConfig) -> str:

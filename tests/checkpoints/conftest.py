@@ -29,8 +29,8 @@ def checkpoint() -> Checkpoint:
         weights={"embed": weight, "tied": weight, "bias": generator.standard_normal(3)},
         about={
             "task": "reverse",
-            "baselines": {"val": {"chance": {"token_accuracy": 0.1}}},
-            "lines": np.arange(5),
+            "baselines": {"val": {"chance": {"loss": 0.1}}},
+            "fingerprints": {"train": np.arange(5)},
         },
         metrics={"val_loss": 0.25, "epoch": 3},
         training={

@@ -183,9 +183,16 @@ def edit_meta(old: str, new: str) -> Callable[[Path], None]:
         (lambda folder: (folder / "meta.yaml").write_text("- 1\n"), r"meta\.yaml is damaged"),
         (lambda folder: (folder / "meta.yaml").write_text("{"), r"meta\.yaml is damaged"),
         (lambda folder: (folder / "meta.yaml").write_bytes(b"\xff"), r"meta\.yaml is damaged"),
-        (edit_meta("sizes:", "size:"), r"meta\.yaml is damaged: KeyError"),
+        (edit_meta("sizes:", "size:"), r"meta\.yaml is damaged: it has no key sizes"),
         (edit_meta("'19'", "'20'"), r"holds symbols that meta\.yaml does not name"),
         (edit_meta("'19'", "'18'"), r"meta\.yaml is damaged"),
+        (edit_meta("seed: 0", "seed: 0\nseed: 1"), r"the key 'seed' is given twice"),
+        (
+            edit_meta("seed: 0", "seed: [0]"),
+            r"seed must be a whole number of at least 0, not \[0\]",
+        ),
+        (edit_meta("seed: 0", "seed: &x 0\nmore: *x"), r"an alias is not taken here"),
+        (edit_meta("train.tsv", "other.tsv"), r"it says nothing of 'train.tsv'"),
     ],
 )
 def test_damage_is_found_and_named(
