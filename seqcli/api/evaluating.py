@@ -69,11 +69,9 @@ def evaluate(
         data: a folder made by gen-data (its ``split`` is taken), or a file of pairs (all of it);
             for a language model a file of names.
         beam, length_penalty: how answers are searched for; the run's own setting by default.
-        oracle_length: tell the model how long each answer is: the end symbol may stand only
-            where the truth has it.
+        oracle_length: tell the model how long each answer is.
         batch_size: rows decoded at a time.
-        predictions: a TSV file to write every row's prediction to (of a language model its loss),
-            with all that is needed to compute every score again (`rescore`).
+        predictions: a TSV file for every row's prediction or loss, which `rescore` reads.
         backend: torch or numpy, for a language model; by default the one that trained it.
         format, columns: how the file ``data`` is written; as in training by default.
 

@@ -66,7 +66,11 @@ def _set(plain: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("about", {"rows": [1]}, "about.rows must be a mapping"),
         ("about", {"rows": {"train": -1}}, "about.rows.train must be a whole number of at least 0"),
         ("about", {"max_target": 10**12}, "about.max_target must be a whole number from 0"),
-        ("about", {"baselines": {"val": {"chance": 0.1}}}, "about.baselines.val.chance must be a mapping"),
+        (
+            "about",
+            {"baselines": {"val": {"chance": 0.1}}},
+            "about.baselines.val.chance must be a mapping",
+        ),
         ("about", {"origins": {"train.lr": 1}}, "about.origins.train.lr must be text"),
         ("about", {"fingerprints": {"train": np.zeros(3)}}, "about.fingerprints.train must be an"),
         ("codec", [], "codec must be a mapping"),

@@ -128,9 +128,9 @@ EDITS: dict[str, Edit] = {
     "rows as a list": put("about/rows", [1, 2]),
     "rows as text": put("about/rows", {"train": "many", "test": None}),
     "sizes below 0": put("about/sizes", {"train": -5}),
-    "baselines as numbers": put("about/floors", {"chance": 0.5}),
-    "baselines as text": put("about/floors", {"chance": {"loss": "low"}}),
-    "a baseline of 2^1500": put("about/floors", {"chance": {"loss": 1 << 1500}}),
+    "baselines as numbers": put("about/baselines", {"test": {"chance": 0.5}}),
+    "baselines as text": put("about/baselines", {"test": {"chance": {"loss": "low"}}}),
+    "a baseline of 2^1500": put("about/baselines", {"test": {"chance": {"loss": 1 << 1500}}}),
     "origins as a list": put("about/origins", ["train.lr"]),
     "origins as numbers": put("about/origins", {"train.lr": 3, "model.hidden": None}),
     "fingerprints of floats": put("about/fingerprints", {"train": np.zeros(9)}),
@@ -142,7 +142,9 @@ EDITS: dict[str, Edit] = {
     "progress missing": drop("training", "progress"),
     "progress as text": put("training/progress", "nearly done"),
     "an epoch below 0": put("training/progress/epoch", -3),
-    "a best epoch that never was": put("training/progress/best_epoch", 10**9),
+    "a best epoch that never was": put(
+        "training/progress/best", {"epoch": 10**9, "step": 1, "metrics": {}, "improved": True}
+    ),
     "progress with text for numbers": put("training/progress/step", "9"),
     "progress with an unknown key": put("training/progress/more", 1),
     "optimizer state as text": put("training/optimiser", "adam"),

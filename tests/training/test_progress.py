@@ -1,8 +1,9 @@
-"""The smoothed loss."""
+"""Training progress, and what is refused as such."""
 
 import pytest
 
-from seqcli.training.progress import EpochRecord, Progress, initial_loss
+from seqcli.schema import SchemaError
+from seqcli.training.progress import EpochRecord, Progress, initial_loss, progress_of
 
 
 def test_smoothed_loss_starts_at_a_guess_and_comes_to_the_loss():
@@ -37,11 +38,11 @@ def test_best_and_waited_follow_improvement():
 
 def test_progress_survives_the_round_trip():
     progress = Progress(smoothed_loss=3.0)
-    assert Progress.from_plain(progress.to_plain()) == progress
+    assert progress_of({"progress": progress.to_plain()}) == progress
     progress.add(2.0, tokens=10, rows=3)
     progress.end_epoch({"val_loss": 0.25, "seconds": 2.0}, improved=True)
     progress.add(1.0, tokens=10, rows=3)
-    assert Progress.from_plain(progress.to_plain()) == progress
+    assert progress_of({"progress": progress.to_plain()}) == progress
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,10 @@ def test_a_record_of_wrong_types_is_refused(change):
     assert EpochRecord.from_plain(plain).to_plain() == plain
     with pytest.raises(ValueError, match="must be"):
         EpochRecord.from_plain({**plain, **change})
+
+
+def test_a_best_epoch_that_never_ended_is_refused():
+    plain = Progress(epoch=3, last=EpochRecord(2, 9, {}, False)).to_plain()
+    best = {"epoch": 3, "step": 9, "metrics": {}, "improved": True}
+    with pytest.raises(SchemaError, match="never ended"):
+        progress_of({"progress": {**plain, "best": best}})
