@@ -11,7 +11,7 @@ from typing import Any
 from seqcli.files.atomic import write_atomically
 
 FILE = "result.json"
-FORMAT = 2
+FORMAT = 3
 LENGTH_GIVEN = "oracle_length_sequence_accuracy"  # a metric of test, where answers get longer there
 Floors = Mapping[str, Mapping[str, float]]
 
@@ -22,7 +22,9 @@ class RowScores:
 
     ``score`` over ``weight`` is what the comparison is about: 1 or 0 over 1 for a whole sequence
     right or wrong; bits over symbols (stop symbol counted) for a language model. ``right``:
-    symbols right, free running, of ``targets`` symbols.
+    symbols right, free running, of ``targets`` symbols. ``groups``: which source each row has, as
+    numbers from 0 in order of appearance, the same in every run on the same rows; of a language
+    model, which text.
     """
 
     sources: tuple[int, ...]  # lengths
@@ -30,6 +32,7 @@ class RowScores:
     score: tuple[float, ...]
     weight: tuple[int, ...]
     right: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ RANKS = {
     "errors": 0,
     "memory": 0,
     "files": 1,
+    "statistics": 1,
     "registry": 1,
     "config": 2,
     "events": 3,
