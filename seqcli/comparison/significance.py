@@ -16,8 +16,8 @@ with the degrees of freedom of Satterthwaite (1946) and Welch (1947), and the sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -58,66 +58,70 @@ class ArmScores:
     Args:
         sums: (S, C) the score of each seed on each cluster.
         weights: (C,) what the sums are shares of.
+        right_or_wrong: whether every row scores all of its weight or nothing.
     """
 
     sums: Floats
     weights: Floats
+    right_or_wrong: bool
+
+    @classmethod
+    def of(cls, scores: Floats, weights: Floats, clusters: NDArray[np.int64]) -> ArmScores:
+        """Sum up the scores (S, N) of each seed on each row.
+
+        Args:
+            scores: of a model.
+            weights: (N,) what the scores are shares of.
+            clusters: (N,) which source each row has, from 0 without gaps.
+        """
+        whole = bool(((scores == 0) | (scores == weights)).all())
+        return cls(cluster_sums(scores, clusters), cluster_sums(weights, clusters), whole)
 
     @property
     def seeds(self) -> int:
         """S."""
         return len(self.sums)
 
-    @property
+    @cached_property
+    def total(self) -> float:
+        """The weight of all rows."""
+        return float(self.weights.sum())
+
+    @cached_property
     def means(self) -> Floats:
         """(S,) the score of each seed."""
-        means: Floats = self.sums.sum(1) / self.weights.sum()
+        means: Floats = self.sums.sum(1) / self.total
         return means
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """The mean score over seeds."""
         return float(self.means.mean())
 
+    @cached_property
     def seed_variance(self) -> float:
-        """Return the variance of the mean that the seeds show."""
+        """The variance of the mean that the seeds show."""
         return float(self.means.var(ddof=1)) / self.seeds
 
+    @cached_property
     def noise_variance(self) -> float:
-        """Return the part of `seed_variance` that single answers explain (seed by row)."""
+        """The part of ``seed_variance`` that single answers explain (seed by row)."""
         away = self.means - self.mean  # (S,)
         rest = self.sums - self.sums.mean(0) - away[:, None] * self.weights  # (S, C)
-        return _variance(rest.ravel(), self.weights) / (self.seeds * (self.seeds - 1))
+        return _variance(rest.ravel(), self) / (self.seeds * (self.seeds - 1))
 
 
-def difference(
-    one: Floats, other: Floats, weights: Sequence[float] | Floats, clusters: NDArray[np.int64]
-) -> Difference | None:
-    """Compare two models, or return None where there are too few seeds or rows to tell.
-
-    Args:
-        one, other: (S, N) and (S', N), the score of each seed on each row.
-        weights: (N,) what the scores are shares of.
-        clusters: (N,) which source each row has, from 0 without gaps.
-    """
-    row_weights = np.asarray(weights, np.float64)
-    per_cluster = cluster_sums(row_weights, clusters)  # (C,)
-    if min(len(one), len(other)) < FEWEST_SEEDS or len(per_cluster) < FEWEST_CLUSTERS:
+def difference(one: ArmScores, other: ArmScores) -> Difference | None:
+    """Compare two models on the same rows; None where there are too few seeds or rows to tell."""
+    if min(one.seeds, other.seeds) < FEWEST_SEEDS or len(one.weights) < FEWEST_CLUSTERS:
         return None
-    if not per_cluster.sum() > 0:
+    if one.total <= 0:
         return None
-    arms = [ArmScores(cluster_sums(scores, clusters), per_cluster) for scores in (one, other)]
-    right_or_wrong = all(((s == 0) | (s == row_weights)).all() for s in (one, other))
-    return _t_test(arms[0], arms[1], right_or_wrong)
-
-
-def _t_test(one: ArmScores, other: ArmScores, right_or_wrong: bool) -> Difference:
-    mean = one.mean - other.mean
-    arms = one, other
-    rows = _row_variance(one, other, mean, right_or_wrong)
-    seeds = [arm.seed_variance() for arm in arms]
-    excess = [max(seeds[n] - arm.noise_variance(), 0.0) for n, arm in enumerate(arms)]
-    squares = sum(seeds[n] ** 2 / (arm.seeds - 1) for n, arm in enumerate(arms))
+    mean, arms = one.mean - other.mean, (one, other)
+    rows = _row_variance(one, other)
+    seeds = [arm.seed_variance for arm in arms]
+    excess = [max(arm.seed_variance - arm.noise_variance, 0.0) for arm in arms]
+    squares = sum(arm.seed_variance**2 / (arm.seeds - 1) for arm in arms)
     squares += rows**2 / (len(one.weights) - 1)
     found = [_t_interval(mean, rows + sum(parts), squares) for parts in (seeds, excess)]
     half, p_value = (min(values) for values in zip(*found, strict=True))
@@ -138,19 +142,21 @@ def _t_interval(mean: float, variance: float, squares: float) -> tuple[float, fl
     return t_quantile(1 - LEVEL, df) * error, t_p_value(mean / error, df)
 
 
-def _row_variance(one: ArmScores, other: ArmScores, mean: float, right_or_wrong: bool) -> float:
+def _row_variance(one: ArmScores, other: ArmScores) -> float:
     """Return the variance of the difference that the clusters show.
 
     Where rows are right or wrong, one answer more, of one seed on one source, is taken to differ:
     models that agree everywhere on few rows are not proved alike, nor those that differ everywhere
     proved different for certain (Agresti and Min 2005, doi:10.1002/sim.1781, for pairs).
     """
-    rest = one.sums.mean(0) - other.sums.mean(0) - mean * one.weights  # (C,)
-    more = (1 / one.seeds + 1 / other.seeds) / 2 / len(rest) if right_or_wrong else 0.0
-    return _variance(rest, one.weights) + more**2
+    gap = one.mean - other.mean
+    rest = one.sums.mean(0) - other.sums.mean(0) - gap * one.weights  # (C,)
+    whole = one.right_or_wrong and other.right_or_wrong
+    more = (1 / one.seeds + 1 / other.seeds) / 2 / len(rest) if whole else 0.0
+    return _variance(rest, one) + more**2
 
 
-def _variance(rest: Floats, weights: Floats) -> float:
+def _variance(rest: Floats, arm: ArmScores) -> float:
     """Return the variance of a ratio of sums over clusters, from what each adds to it."""
-    clusters = len(weights)
-    return float(rest @ rest) / float(weights.sum()) ** 2 * clusters / (clusters - 1)
+    clusters = len(arm.weights)
+    return float(rest @ rest) / arm.total**2 * clusters / (clusters - 1)

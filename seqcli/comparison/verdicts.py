@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.comparison.significance import FEWEST_SEEDS, LEVEL, Difference, difference
+from seqcli.comparison.significance import FEWEST_SEEDS, LEVEL, ArmScores, Difference, difference
 from seqcli.statistics.clusters import Floats
 
 
@@ -69,9 +69,12 @@ def pair_tests(scopes: Mapping[str, ScopeScores]) -> tuple[PairTest, ...]:
     """
     found: list[tuple[str, str, str, Difference]] = []
     for scope, scores in scopes.items():
-        for one, other in combinations(scores.arms, 2):
-            both = scores.arms[one], scores.arms[other]
-            tested = difference(*both, scores.weights, scores.clusters)
+        arms = {
+            arm: ArmScores.of(rows, scores.weights, scores.clusters)
+            for arm, rows in scores.arms.items()
+        }
+        for one, other in combinations(arms, 2):
+            tested = difference(arms[one], arms[other])
             if tested is not None:
                 found.append((scope, one, other, tested))
     adjusted = holm([tested.p_value for *_, tested in found])

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from seqcli.comparison.significance import difference
+from seqcli.comparison.significance import ArmScores, difference
 from seqcli.comparison.verdicts import ScopeScores, holm, pair_tests, ties, verdicts
 
 
@@ -17,7 +17,8 @@ def drawn(rng, chances, seeds):
 def compare(one, other, weights=None, clusters=None):
     rows = one.shape[1]
     weights = np.ones(rows) if weights is None else weights
-    return difference(one, other, weights, np.arange(rows) if clusters is None else clusters)
+    clusters = np.arange(rows) if clusters is None else clusters
+    return difference(*(ArmScores.of(scores, weights, clusters) for scores in (one, other)))
 
 
 def test_a_large_difference_is_found_and_its_interval_holds_it():
