@@ -34,7 +34,7 @@ FLOOR_NAMES = {
 }
 ACCURACY, ERRORS = "multi_reference_accuracy", "multi_reference_symbol_error_rate"
 SAME_FOR_LABELS = {"token_accuracy", "symbol_error_rate", "mean_symbol_error_rate"}
-HOW = "free running (the loss: teacher forced); intervals: bootstrap over sources"
+HOW = "free running (the loss: teacher forced); intervals: Clopper-Pearson or t, sources as units"
 
 
 def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
