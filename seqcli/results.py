@@ -212,8 +212,9 @@ class Scores:
     ``metrics``: loss (nats per token, teacher forced, the end symbol counted), token_accuracy and
     sequence_accuracy (free running), symbol_error_rate (edits over reference symbols) and what
     else the rows allow of; of a language model: loss, bits_per_character and perplexity, the end
-    symbol counted in all three. ``intervals``: metric -> its 95% interval, None where all draws are
-    alike. ``floors``: baseline name -> metric name -> score.
+    symbol counted in all three. ``intervals``: metric -> its 95% interval, None where all rows have
+    one source; ``interval_methods``: metric -> how it is computed. ``floors``: baseline name ->
+    metric name -> score.
     """
 
     rows: int
@@ -225,6 +226,7 @@ class Scores:
     target_joiner: str = " "
     notes: tuple[str, ...] = ()
     intervals: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
+    interval_methods: Mapping[str, str] = field(default_factory=dict)
     references: References | None = None
     by_unseen: tuple[Subset, ...] = ()
     edits: Edits | None = None

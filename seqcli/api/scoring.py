@@ -22,6 +22,8 @@ from seqcli.comparison.plan import seen
 from seqcli.config import Config
 from seqcli.config.describing import describe
 from seqcli.data.corpus import Corpus, Pairs
+from seqcli.data.overlap import row_hashes
+from seqcli.data.ragged import Ragged
 from seqcli.report.error_tables import choose
 from seqcli.report.metrics_log import read_metrics
 from seqcli.results import Evaluation, ScoredRow
@@ -133,12 +135,18 @@ def _rows(folder: Path, pairs: Pairs, evaluation: Evaluation) -> RowScores:
     if pairs.sources is None:
         nats = open_language_model(folder).log_probabilities(pairs.targets)
         bits = tuple(np.round(-nats / math.log(2), 6).tolist())
-        return RowScores(sources, targets, bits, tuple(length + 1 for length in targets))
+        weights = tuple(length + 1 for length in targets)
+        return RowScores(sources, targets, bits, weights, groups=_groups(pairs.targets))
     rows = evaluation.predictions
     right = tuple(sum(map(str.__eq__, row.truth, row.prediction)) for row in rows)
-    return RowScores(
-        sources, targets, tuple(float(row.correct) for row in rows), (1,) * len(rows), right
-    )
+    correct, groups = tuple(float(row.correct) for row in rows), _groups(pairs.sources)
+    return RowScores(sources, targets, correct, (1,) * len(rows), right, groups)
+
+
+def _groups(rows: Ragged) -> tuple[int, ...]:
+    """Return which of the different rows each one is, numbered from 0 in order of appearance."""
+    numbers: dict[int, int] = {}
+    return tuple(numbers.setdefault(one, len(numbers)) for one in row_hashes(rows).tolist())
 
 
 def _for_people(folder: Path, evaluation: Evaluation, config: Config) -> dict[str, Any]:

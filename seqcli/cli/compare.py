@@ -54,7 +54,7 @@ Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Runs of each model; no verdict on fewer than 2.",
+        help="Runs of each model. With fewer than 3 there is no verdict on differences.",
         metavar="N",
         rich_help_panel=PANEL,
     ),
@@ -322,8 +322,9 @@ def _next(comparison: Comparison) -> str:
 
 
 def _write_table(comparison: Comparison, told: Out) -> None:
-    from seqcli.report.comparison_table import comparison_table, verdict_lines
+    from seqcli.report.comparison_table import comparison_table
     from seqcli.report.console import draws
+    from seqcli.report.significance import verdict_lines
 
     width = told.data.width if draws(told.data) else None
     table = comparison_table(comparison.standings, width=width, differing=comparison.differing)

@@ -26,7 +26,9 @@ class RowScores:
 
     ``score`` over ``weight`` is what the comparison is about: 1 or 0 over 1 for a whole sequence
     right or wrong; bits over symbols (stop symbol counted) for a language model. ``right``:
-    symbols right, free running, of ``targets`` symbols.
+    symbols right, free running, of ``targets`` symbols. ``groups``: which source each row has, as
+    numbers from 0 in order of appearance, the same in every run on the same rows; of a language
+    model, which text.
     """
 
     sources: tuple[Count, ...]  # lengths
@@ -34,9 +36,11 @@ class RowScores:
     score: tuple[float, ...]
     weight: tuple[Annotated[int, Bounds(1)], ...]
     right: tuple[Count, ...] = ()
+    groups: tuple[Count, ...] = ()
 
     def __post_init__(self) -> None:
-        columns = (self.sources, self.targets, self.score, self.weight, self.right or self.score)
+        optional = (column for column in (self.sources, self.right, self.groups) if column)
+        columns = (self.targets, self.score, self.weight, *optional)
         if len(set(map(len, columns))) > 1:
             raise ValueError("its rows are not as many in each column")
 

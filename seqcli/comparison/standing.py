@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.comparison.bootstrap import Difference, Scores, difference
 from seqcli.comparison.outcome import Floors, RowScores, RunResult
 from seqcli.comparison.plan import seen
+from seqcli.comparison.verdicts import (
+    PairTest,
+    ScopeScores,
+    Verdict,
+    pair_tests,
+    ties,
+    too_few_seeds,
+    verdicts,
+)
 from seqcli.scoring.metrics import higher_is_better
+from seqcli.statistics.clusters import Floats, cluster_ids
 
 SCOPES = ("seen", "unseen")  # lengths that training had, and others
 DECIDING = "sequence_accuracy"  # of pairs
@@ -68,23 +76,13 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Two arms that differ by more than chance explains, ``ahead`` first, in one scope."""
-
-    scope: str
-    ahead: str
-    behind: str
-    difference: Difference
-
-
-@dataclass(frozen=True)
 class Comparison:
     """All of it.
 
     Args:
         name, folder: what it is called, where its runs are.
         standings: one for each arm, in the order of the plan.
-        verdicts: what is clear.
+        tests: every pair of arms in every scope, where there are enough seeds.
         scopes: "seen" and "unseen", where test has lengths that training had not; else none.
         missing: runs that are planned but not finished.
         axis: "source" or "target", whichever length tells seen from unseen.
@@ -95,7 +93,7 @@ class Comparison:
     name: str
     folder: str
     standings: tuple[Standing, ...]
-    verdicts: tuple[Verdict, ...]
+    tests: tuple[PairTest, ...]
     scopes: tuple[str, ...]
     axis: str
     floors: Floors
@@ -113,6 +111,21 @@ class Comparison:
     def split(self) -> str:
         """The rows that the scores are on: test, or val where there are no test rows."""
         return self.standings[0].first.split
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The significant differences."""
+        return verdicts(self.tests, lower_is_better=self.language)
+
+    @property
+    def ties(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+        """Scope -> groups of arms of which no two differ significantly."""
+        return {scope: ties(self.tests, scope) for scope in self.scopes or ("test",)}
+
+    @property
+    def too_few_seeds(self) -> dict[str, int]:
+        """Arm -> seeds, of the arms that have too few for a verdict."""
+        return too_few_seeds({one.arm: len(one.results) for one in self.standings})
 
     @property
     def best(self) -> str:
@@ -151,7 +164,7 @@ def compared(
         name=name,
         folder=folder,
         standings=standings,
-        verdicts=tuple(_verdicts(standings, scopes or ("test",))),
+        tests=pair_tests({scope: _scope_scores(standings, scope) for scope in scopes or ("test",)}),
         scopes=scopes,
         axis=axis,
         floors=results[0].floors,
@@ -279,35 +292,17 @@ def _of_lengths(result: RunResult, axis: str) -> dict[int, list[float]]:
     return found
 
 
-def _verdicts(standings: Sequence[Standing], scopes: Sequence[str]) -> list[Verdict]:
-    """Compare every pair in every scope; nothing is said of arms with one seed."""
-    several = [one for one in standings if len(one.results) > 1]
-    pairs = list(combinations(several, 2))
-    found = []
-    for scope in scopes:
-        for one, other in pairs:
-            matrices = _matrix(one, scope), _matrix(other, scope)
-            weight = _weights(one.first, scope)
-            clear = difference(*matrices, weight, len(pairs) * len(scopes))
-            if clear.clear:
-                found.append(_verdict(scope, one, other, clear))
-    return found
+def _scope_scores(standings: Sequence[Standing], scope: str) -> ScopeScores:
+    rows, inside = rows_in(standings[0].first, scope)
+    groups = np.asarray(rows.groups or range(len(rows.score)))
+    return ScopeScores(
+        {one.arm: _matrix(one, scope) for one in standings},
+        np.asarray(rows.weight, np.float64)[inside],
+        cluster_ids(groups[inside]),
+    )
 
 
-def _verdict(scope: str, one: Standing, other: Standing, found: Difference) -> Verdict:
-    """Put the better arm first; of bits per character less is better."""
-    if (found.mean > 0) != one.first.language:
-        return Verdict(scope, one.arm, other.arm, found)
-    turned = Difference(-found.mean, -found.high, -found.low)
-    return Verdict(scope, other.arm, one.arm, turned)
-
-
-def _matrix(standing: Standing, scope: str) -> Scores:
+def _matrix(standing: Standing, scope: str) -> Floats:
     """Return (S, N): each seed's score on each row."""
     found = [rows_in(one, scope) for one in standing.results]
     return np.asarray([np.asarray(rows.score, np.float64)[inside] for rows, inside in found])
-
-
-def _weights(result: RunResult, scope: str) -> Scores:
-    rows, inside = rows_in(result, scope)
-    return np.asarray(rows.weight, np.float64)[inside]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.files.atomic import write_atomically
 from seqcli.report.comparison_plots import Curves, curves_svg, lengths_svg
-from seqcli.report.comparison_table import comparison_table, verdict_lines
+from seqcli.report.comparison_table import comparison_table
 from seqcli.report.formats import visible
 from seqcli.report.metrics_log import read_metrics
+from seqcli.report.significance import method, verdict_lines
 from seqcli.report.tables import Table
 
 if TYPE_CHECKING:
@@ -58,10 +59,25 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "floors": {name: dict(scores) for name, scores in comparison.floors.items()},
         "trained_lengths": dict(comparison.standings[0].first.trained_lengths),
         "verdicts": [asdict(one) for one in comparison.verdicts],
+        **_tests_document(comparison),
         "verdict": verdict_lines(comparison),
         "missing": list(comparison.missing),
         "left_out": dict(comparison.left_out),
         "notes": list(comparison.notes),
+    }
+
+
+def _tests_document(comparison: Comparison) -> dict[str, Any]:
+    """Return every pair that was tested, the groups without a difference, and the method."""
+    return {
+        "differences": [
+            {**asdict(one), "significant": one.significant} for one in comparison.tests
+        ],
+        "no_significant_difference": {
+            scope: [list(group) for group in groups] for scope, groups in comparison.ties.items()
+        },
+        "too_few_seeds": dict(comparison.too_few_seeds),
+        "verdict_method": method(comparison),
     }
 
 

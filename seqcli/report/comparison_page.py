@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli.report.comparison_plots import GREY, curves_svg, look_svg
-from seqcli.report.comparison_table import SPLITS, comparison_table, verdict_lines
+from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.predictions import mark, symbols_of
+from seqcli.report.significance import verdict_lines
 
 if TYPE_CHECKING:
     from jinja2 import Template

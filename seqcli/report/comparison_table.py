@@ -1,4 +1,4 @@
-"""The table of a comparison, and its verdict in words."""
+"""The table of a comparison."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ from seqcli.report.formats import count, duration, loss, percent
 from seqcli.report.tables import Column, Table, width_of
 
 if TYPE_CHECKING:
-    from seqcli.comparison.standing import Comparison, Spread, Standing, Verdict
+    from seqcli.comparison.standing import Spread, Standing
 
 Differing: TypeAlias = Mapping[str, Mapping[str, Any]]
 Write: TypeAlias = Callable[[float], str]
-SCOPE_WORDS = {
-    "seen": "on lengths seen in training",
-    "unseen": "on lengths never seen",
-}
 NAMES = {"sequence_accuracy": "sequence accuracy", "bits_per_character": "bits per character"}
 SPLITS = {"test": "test", "val": "validation", "train": "training"}
 SHARED = "all other settings are shared"
@@ -207,59 +203,3 @@ def _floor(value: float | None, metric: str) -> str:
     if value is None:
         return ""
     return percent(value) if metric.endswith("_accuracy") else loss(value)
-
-
-def verdict_lines(comparison: Comparison) -> list[str]:
-    """Return what may be concluded, and by which test: nothing where chance would explain it."""
-    several = [one for one in comparison.standings if len(one.results) > 1]
-    if len(several) < 2:
-        return ["no verdict: it takes two models with two seeds each (--seeds 3)"]
-    lines = []
-    for scope in comparison.scopes or ("test",):
-        found = [one for one in comparison.verdicts if one.scope == scope]
-        lines += _scope_lines(comparison, scope, found)
-    pairs = len(several) * (len(several) - 1) // 2 * max(1, len(comparison.scopes))
-    lines.append(
-        f"test: paired bootstrap over test rows and seeds, 95% intervals, "
-        f"Bonferroni over {pairs} comparisons"
-    )
-    return lines
-
-
-def _scope_lines(comparison: Comparison, scope: str, found: Sequence[Verdict]) -> list[str]:
-    """Return a line for each arm that is ahead of others, or for each behind if those are fewer."""
-    where = SCOPE_WORDS.get(scope, f"on {SPLITS[comparison.split]}")
-    if not found:
-        return [f"{where} no model is ahead of another by more than the uncertainty"]
-    losers = list(dict.fromkeys(one.behind for one in found))
-    winners = list(dict.fromkeys(one.ahead for one in _ranked(found)))
-    language = comparison.language
-    if len(losers) < len(winners):
-        return [_behind_all(where, arm, found, language) for arm in losers]
-    return [_ahead_of_all(where, arm, found, language) for arm in winners]
-
-
-def _ahead_of_all(where: str, arm: str, found: Sequence[Verdict], language: bool) -> str:
-    others = [f"{one.behind} {_gap(one, language)}" for one in found if one.ahead == arm]
-    return f"{where} {arm} is ahead of {', '.join(others)}"
-
-
-def _behind_all(where: str, arm: str, found: Sequence[Verdict], language: bool) -> str:
-    others = [f"{one.ahead} {_gap(one, language)}" for one in found if one.behind == arm]
-    return f"{where} {arm} is behind {', '.join(others)}"
-
-
-def _ranked(found: Sequence[Verdict]) -> list[Verdict]:
-    wins = {one.ahead: sum(other.ahead == one.ahead for other in found) for one in found}
-    return sorted(found, key=lambda one: -wins[one.ahead])
-
-
-def _gap(verdict: Verdict, language: bool) -> str:
-    """Return how far behind, with the interval."""
-    found = verdict.difference
-    if language:
-        low, high = sorted((abs(found.low), abs(found.high)))
-        return f"(by {abs(found.mean):.3f} bits, {low:.3f} to {high:.3f})"
-    points = (f"{value * 100:.1f}" for value in (found.mean, found.low, found.high))
-    mean, low_text, high_text = points
-    return f"(by {mean} points, {low_text} to {high_text})"

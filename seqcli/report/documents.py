@@ -38,6 +38,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
         "wrong": wrong,
         "metrics": dict(evaluation.metrics),
         "intervals": dict(evaluation.intervals),
+        "interval_methods": dict(evaluation.interval_methods),
         "floors": {name: dict(scores) for name, scores in evaluation.floors.items()},
         "references": evaluation.references and asdict(evaluation.references),
         "by_length": [asdict(length) for length in evaluation.by_length],

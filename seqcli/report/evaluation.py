@@ -27,8 +27,11 @@ METRIC_NAMES = {
 }
 ACCURACY, ERRORS = "multi_reference_accuracy", "multi_reference_symbol_error_rate"
 SAME_FOR_LABELS = {"token_accuracy", "symbol_error_rate", "mean_symbol_error_rate"}
-HOW = "accuracies: free running; loss: teacher forced; intervals: bootstrap over sources"
-HOW_LANGUAGE = "teacher forced; intervals: bootstrap over texts"
+HOW = (
+    "accuracies: free running; loss: teacher forced; "
+    "intervals: Clopper-Pearson or t, sources as units"
+)
+HOW_LANGUAGE = "teacher forced; intervals: t, texts as units"
 
 
 def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:

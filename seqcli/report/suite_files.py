@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.files.atomic import write_atomically
 from seqcli.report.comparison_files import comparison_document, markdown_table
-from seqcli.report.comparison_table import comparison_table, spread, verdict_lines
+from seqcli.report.comparison_table import comparison_table, spread
 from seqcli.report.formats import loss, percent
+from seqcli.report.significance import verdict_lines
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from seqcli.results import (
     Subset,
 )
 from seqcli.scoring.answers import Answers
-from seqcli.scoring.bootstrap import intervals
 from seqcli.scoring.classes import NO_LABEL
 from seqcli.scoring.edits import GAP, count_edits
+from seqcli.scoring.intervals import interval_methods, intervals
 from seqcli.scoring.metrics import all_parts
 from seqcli.scoring.outcome import Flags, Outcome
 from seqcli.scoring.references import ceiling, references_of
@@ -42,6 +42,7 @@ def score(answers: Answers) -> Scores:
         rows=len(answers),
         metrics={name: part.total() for name, part in parts.items()},
         intervals=intervals(parts, outcome.source_of_row),
+        interval_methods=interval_methods(parts, outcome.source_of_row),
         floors=_floors(answers),
         references=_references(outcome),
         by_length=_by_length(answers),

@@ -14,9 +14,9 @@ from seqcli.data.ragged import Index
 from seqcli.data.tokens import Tokens
 from seqcli.results import Scores
 from seqcli.scoring.answers import numbered
-from seqcli.scoring.bootstrap import Interval, intervals
 from seqcli.scoring.metrics import Ratio
 from seqcli.scoring.outcome import Floats
+from seqcli.statistics.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,18 @@ class TextLosses:
 def score_texts(found: TextLosses) -> Scores:
     """Return loss, bits per character and perplexity with their intervals, and the baselines'.
 
-    The interval is that of the loss, a ratio of sums over texts: texts are drawn again, equal ones
-    together. The other two metrics are functions of the loss, so their intervals are as well.
+    The interval is that of the loss, a ratio of sums over texts, equal texts counted as one. The
+    other two metrics are functions of the loss, so their intervals are as well.
     """
     unknown = int(found.unknown.sum())
     part = Ratio(found.nats, found.sizes)
-    interval = intervals({"loss": part}, numbered(found.texts))["loss"]
+    clusters = numbered(found.texts)
+    by_loss = part.interval(clusters)
     return Scores(
         rows=len(found),
         metrics=scores(part.total()),
-        intervals=_of_all_metrics(interval),
+        intervals=_of_all_metrics(by_loss),
+        interval_methods=dict.fromkeys(scores(0.0), part.method(clusters)),
         floors={
             name: scores(Ratio(nats, found.sizes).total()) for name, nats in found.baselines.items()
         },

@@ -10,6 +10,7 @@ RANKS = {
     "counts": 0,
     "schema": 0,
     "files": 1,
+    "statistics": 1,
     "registry": 1,
     "config": 2,
     "events": 3,

@@ -19,10 +19,11 @@ from seqcli.comparison.standing import compared
 from seqcli.config import Config
 from seqcli.config.suite_file import Entry, Published
 from seqcli.events import Progress, RunStarted
-from seqcli.report.comparison_files import write_comparison
-from seqcli.report.comparison_table import comparison_table, verdict_lines
+from seqcli.report.comparison_files import comparison_document, write_comparison
+from seqcli.report.comparison_table import comparison_table
 from seqcli.report.comparison_view import ComparisonView
 from seqcli.report.console import Out
+from seqcli.report.significance import verdict_lines
 from seqcli.report.suite_files import write_suite
 from seqcli.report.tables import plain_lines
 
@@ -122,14 +123,14 @@ def test_a_verdict_is_given_where_it_is_clear_and_nowhere_else(written):
         ("unseen", "gru"),
     }
     lines = verdict_lines(comparison)
-    assert lines[0].startswith("on lengths seen in training gru is ahead of transformer (by ")
-    assert lines[-1].startswith("test: paired bootstrap over test rows and seeds")
+    assert lines[0].startswith("On lengths seen in training, gru is ahead of transformer (by ")
+    assert re.search(r"\(by \d+\.\d points, \d+\.\d to \d+\.\d, p < 0\.001\)$", lines[0])
+    assert "Holm correction over 2 comparisons" in lines[-1]
     even = compared("x", "", [result(arm, s, 0.6) for arm in "ab" for s in range(3)])
     assert even.verdicts == ()
-    assert "no model is ahead" in verdict_lines(even)[0]
-    single = compared("x", "", [result("a", 0, 0.9), result("b", 0, 0.1)])
-    assert verdict_lines(single) == [
-        "no verdict: it takes two models with two seeds each (--seeds 3)"
+    assert verdict_lines(even)[:2] == [
+        "No significant differences on lengths seen in training",
+        "No significant differences on lengths never seen in training",
     ]
 
 
@@ -228,6 +229,54 @@ def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path
     same = comparison_table(comparison.standings, differing={})
     assert same.caption.endswith("all other settings are shared")
     assert "settings that differ" not in same.caption
+
+
+def test_ties_are_named_where_others_differ():
+    shares = {"rnn": 0.6, "gru": 0.6, "lstm": 0.6, "transformer": 1.3}
+    runs = [result(arm, seed, share) for arm, share in shares.items() for seed in range(3)]
+    found = compared("x", "", runs)
+    lines = verdict_lines(found)
+    assert lines[1] == (
+        "No significant difference on lengths seen in training between rnn, gru and lstm"
+    )
+    document = comparison_document(found)
+    assert document["no_significant_difference"]["seen"] == [["rnn", "gru", "lstm"]]
+    assert len(document["differences"]) == 12
+    assert document["verdict_method"] == lines[-1]
+
+
+def test_with_too_few_seeds_it_says_so():
+    two = compared("x", "", [result(arm, seed, 0.9) for arm in "ab" for seed in range(2)])
+    assert two.verdicts == ()
+    assert verdict_lines(two) == [
+        "Too few seeds to tell: a has 2 seeds, b has 2 seeds; "
+        "a verdict takes 3 of each model (--seeds 3)"
+    ]
+    mixed = [result(arm, seed, 0.6) for arm in "ab" for seed in range(3)] + [result("c", 0, 0.6)]
+    lines = verdict_lines(compared("x", "", mixed))
+    assert lines[0].startswith("Too few seeds to tell: c has 1 seed; ")
+    assert lines[1].startswith("No significant differences")
+    assert verdict_lines(compared("x", "", [result("a", 0, 0.6)])) == ["No verdict: only one model"]
+
+
+def test_one_comparison_needs_no_correction():
+    rows = RowScores((4,) * 200, (4,) * 200, (1.0,) * 200, (1,) * 200)
+    runs = [result(arm, seed, 1.0, rows={"test": rows}) for arm in "ab" for seed in range(3)]
+    lines = verdict_lines(compared("x", "", runs))
+    assert lines[0] == "No significant differences on test"
+    assert "one comparison" in lines[1]
+    assert "Holm" not in lines[1]
+
+
+def test_rows_that_share_a_source_count_as_one():
+    """Two models that differ on every row of one source of two prove nothing."""
+    groups = (0,) * 199 + (1,)
+    runs = []
+    for arm, right in (("a", 1.0), ("b", 0.0)):
+        scores = (right,) * 199 + (1.0,)
+        rows = RowScores((4,) * 200, (4,) * 200, scores, (1,) * 200, groups=groups)
+        runs += [result(arm, seed, 1.0, rows={"test": rows}) for seed in range(3)]
+    assert compared("x", "", runs).verdicts == ()
 
 
 def test_lengths_of_the_target_count_where_only_they_go_further():
