@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import seqcli
 from seqcli.cli import app, shell
 from seqcli.errors import UsageError
+from seqcli.files.growing import LinesFile
 
 
 def here(*words: object) -> int:
@@ -115,3 +118,32 @@ def test_predictions_are_refused_before_anything_is_scored(
     monkeypatch.setattr("seqcli.api.evaluating._evaluate_pairs", None)
     with pytest.raises(UsageError, match="seqcli did not write it"):
         seqcli.evaluate(runs["gru"], predictions=precious)
+
+
+def test_answers_reach_the_file_though_nobody_reads_the_messages(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.txt"
+    read, write = os.pipe()
+    os.close(read)
+    command = ["predict", "--ckpt", str(runs["gru"]), "unheard of", "3 1", "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "seqcli", *command],
+        stderr=write,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 0
+    assert out.read_text().count("\n") == 2
+
+
+def test_of_two_at_once_one_is_refused_and_the_other_whole(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.txt"
+    with LinesFile(out) as first:
+        first.write(["ours"])
+        assert here("predict", "--ckpt", runs["gru"], "3 1", "--out", out, "--force") == 2
+    assert out.read_text() == "ours\n"
+    assert list(tmp_path.iterdir()) == [out]

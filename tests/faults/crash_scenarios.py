@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import pkgutil
 import shutil
 from collections.abc import Callable
@@ -108,7 +109,7 @@ def export(room: Path) -> Scenario:
         (folder / "m.safetensors").write_bytes(old)
 
     argv = ["export", str(MODELS["new"]), *words, "--force", "--quiet"]
-    state = _file_state("m.safetensors", old, new)
+    state = _weights_state("m.safetensors", old, new)
     return Scenario(argv, prepare, state, left=frozenset({"m.safetensors"}))
 
 
@@ -233,6 +234,22 @@ def _file_state(name: str, old: bytes | None, new: bytes) -> Callable[[Path], st
     return state
 
 
+def _weights_state(name: str, old: bytes, new: bytes) -> Callable[[Path], str]:
+    """Compare weights: the order of the header differs from process to process."""
+    from safetensors.numpy import load
+
+    def plain(raw: bytes) -> dict[str, bytes]:
+        return {key: weight.tobytes() for key, weight in load(raw).items()}
+
+    known = {"old": plain(old), "new": plain(new)}
+
+    def state(folder: Path) -> str:
+        found = plain((folder / name).read_bytes())
+        return next((one for one, weights in known.items() if weights == found), "another")
+
+    return state
+
+
 def _data_state(folder: Path) -> str:
     """Name the data set by its seed, once `read_folder` has checked every digest."""
     from seqcli.data.dataset_folder import read_folder
@@ -255,4 +272,4 @@ def _run_state(folder: Path) -> str:
     drawn = run(folder, ["sample", "--ckpt", "run", "--n", "2", "--seed", "0", "--quiet"])
     if info.code or drawn.code:
         return f"{info.code} {info.err} {drawn.code} {drawn.err}"
-    return "new" if '"seed": 1' in info.out else "old"
+    return "new" if json.loads(info.out)["settings"]["train.seed"]["value"] == 1 else "old"
