@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 class Sample:
     """One text drawn from a model, or found by its search.
 
-    ``log_probability``: nats over all its symbols and the stop symbol, where asked for.
-    ``ended``: whether the model brought it to its end; False where it was cut.
+    ``log_probability``: nats over all its tokens and ``<eos>``, where asked for.
+    ``ended``: False where it was truncated at the maximum length: the log-probability is that of
+    ending there all the same.
     ``source``, ``line``: what a model of pairs was given, and on which line, from 1.
     """
 
@@ -50,7 +51,7 @@ class NextSymbol:
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Where the decoder looked: weights (T, S), one row per output symbol (the last is the end)."""
+    """Where the decoder looked: weights (T, S), one row per output token; the last is ``<eos>``."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
@@ -59,14 +60,17 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One answer. ``log_probability``: sum of nats over its symbols and the end symbol.
+    """One answer. ``log_probability``: sum of nats over its tokens and ``<eos>``.
 
-    ``score``: what beam search ranks by, the log-probability over length ** length_penalty.
+    ``truncated``: it has as many tokens as an answer may have, so the model might have gone on;
+    the log-probability is that of ending there all the same. ``score``: what beam search ranks by,
+    the log-probability over length ** length_penalty.
     """
 
     text: str
     log_probability: float
     score: float
+    truncated: bool = False
 
 
 @dataclass(frozen=True)
@@ -261,7 +265,8 @@ class CheckpointInfo:
     ``source``: None for a language model. ``data``: the name, and where it came from, ``rows`` and
     ``sha256`` of its files among it. ``settings``: key -> (value, where it was set), for those that
     were. ``resumable``: whether training can go on from it. ``metrics``: of epoch ``epoch``, 0
-    where the checkpoint does not say which. ``next``: commands to type.
+    where the checkpoint does not say which. ``baselines``: split -> name -> metric ->
+    score. ``next``: commands to type.
     """
 
     path: str
@@ -277,7 +282,7 @@ class CheckpointInfo:
     settings: Mapping[str, tuple[Any, str]]
     epoch: int
     metrics: Mapping[str, float]
-    floors: Mapping[str, Mapping[str, float]]
+    baselines: Mapping[str, Mapping[str, Mapping[str, float]]]
     resumable: bool
     next: tuple[str, ...]
 

@@ -17,7 +17,7 @@ from seqcli.data.corpus import Codec
 from seqcli.results import CheckpointInfo, Side
 from seqcli.runs import find_checkpoint
 
-_NOT_OF_THE_DATA = {"name", "floors", "origins", "fingerprints", "max_source", "max_target"}
+_NOT_OF_THE_DATA = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
 
 
 def info(ckpt: str | Path) -> CheckpointInfo:
@@ -51,7 +51,7 @@ def info(ckpt: str | Path) -> CheckpointInfo:
         settings=_settings(config),
         epoch=int(metrics.pop("epoch", 0)),
         metrics=metrics,
-        floors=about.get("floors", {}),
+        baselines=about.get("baselines", {}),
         resumable=checkpoint.training is not None,
         next=tuple(_next(shlex.quote(str(ckpt)), codec, rows_of(about))),
     )

@@ -17,8 +17,9 @@ from seqcli.engine.device import choose_device
 from seqcli.engine.precision import in_format
 from seqcli.errors import CheckpointError
 from seqcli.memory import keep_freed_memory
+from seqcli.models import kernels
+from seqcli.models.base import Model
 from seqcli.models.build import build
-from seqcli.models.contract import Model
 from seqcli.runs import find_checkpoint
 
 
@@ -48,6 +49,7 @@ def load_model(ckpt: str | Path) -> Loaded:
     path = find_checkpoint(Path(ckpt))
     checkpoint = torch_file.load(path)
     config = config_of(checkpoint, path)
+    kernels.use(config.train.kernels)
     limits = limits_of(checkpoint.about, checkpoint.codec, path)
     wanted = config.train.device if config.train.device != "cuda" else "auto"
     device = choose_device(wanted, config.train.precision)

@@ -21,6 +21,7 @@ from seqcli.engine.language_learner import LanguageLearner
 from seqcli.engine.learner import TorchLearner
 from seqcli.events import RunStarted
 from seqcli.memory import keep_freed_memory
+from seqcli.models import kernels
 from seqcli.training.loop import Loop
 from seqcli.training.stopping import StopRequest
 
@@ -38,6 +39,7 @@ def prepare(
         the loop, the configuration with the number of threads filled in, and the first event.
     """
     keep_freed_memory()
+    kernels.use(config.train.kernels)
     device = choose_device(config.train.device, config.train.precision)
     limits = limits_of(corpus.about, corpus.codec, folder.paths.config)
     torch.manual_seed(config.train.seed)

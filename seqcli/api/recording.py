@@ -163,7 +163,7 @@ class CheckpointWriter:
             **self.corpus.about,
             "name": self.corpus.name,
             "rows": {split: len(pairs) for split, pairs in self.corpus.splits.items()},
-            "floors": self.corpus.floors,
+            "baselines": self.corpus.baselines,
             "origins": self.config.origins,
             "locations": locations(self.config.data, self.folder.paths.folder),
         }

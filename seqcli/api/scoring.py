@@ -51,10 +51,11 @@ def over(folder: Path) -> str:
 
 
 def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
-    """Score the best checkpoint of a run on test, and on val where only val has trained lengths.
+    """Score the best checkpoint of a run on test (on val where there is no test), and on val.
 
-    Where test asks for longer answers than training had, it is scored with their lengths given
-    too: a model that writes on rightly but ends too soon, as it learnt to, is told apart.
+    The rows of val are kept too where only val has lengths of training. Where test asks for longer
+    answers than training had, it is scored with their lengths given too: a model that writes on
+    rightly but ends too soon, as it learnt to, is told apart.
 
     Args:
         folder: of the run.
@@ -64,17 +65,18 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
     paths = runs.RunPaths(folder)
     config = config_of(numpy_file.load(paths.best), paths.best)
     corpus = corpus_of_run(config)
-    split = "test" if "test" in corpus.splits else "val"
+    split = next(one for one in ("test", "val", "train") if one in corpus.splits)
     language = corpus.codec.source is None
-    found = {"test": api.evaluate(folder, split=split)}
     spans = _spans(corpus)
-    if not language and split == "test" and not _any_seen(corpus.splits["test"], spans):
-        found["val"] = api.evaluate(folder, split="val")
-    splits = {"test": corpus.splits[split], **{s: corpus.splits[s] for s in found if s == "val"}}
+    splits = dict.fromkeys(one for one in (split, "val") if one in corpus.splits)
+    found = {one: api.evaluate(folder, split=one) for one in splits}
     metrics = {part: dict(one.metrics) for part, one in found.items()}
-    if not language and splits["test"].targets.lengths.max() > spans["target"][1]:
+    if not language and corpus.splits[split].targets.lengths.max() > spans["target"][1]:
         given = api.evaluate(folder, split=split, oracle_length=True).metrics
-        metrics["test"][LENGTH_GIVEN] = given["sequence_accuracy"]
+        metrics[split][LENGTH_GIVEN] = given["sequence_accuracy"]
+    shown = [split]
+    if not language and not _any_seen(corpus.splits[split], spans):
+        shown = list(splits)
     return RunResult(
         **vars(name),
         data=corpus.name,
@@ -82,11 +84,12 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
         **_what(config, corpus),
         **_training(paths),
         reason=reason,
+        split=split,
         metrics=metrics,
-        floors={one: dict(scores) for one, scores in found["test"].floors.items()},
-        rows={part: _rows(folder, splits[part], one) for part, one in found.items()},
+        floors={one: dict(scores) for one, scores in found[split].floors.items()},
+        rows={part: _rows(folder, corpus.splits[part], found[part]) for part in shown},
         trained_lengths=spans,
-        **_for_people(folder, found["test"], config),
+        **_for_people(folder, found[split], config),
     )
 
 

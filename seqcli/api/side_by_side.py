@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqcli.api.reading import steps_done
-from seqcli.comparison.outcome import FILE, RunResult, read_result, write_result
+from seqcli.comparison.outcome import RunResult, read_result, write_result
 from seqcli.comparison.plan import PlannedRun
 from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal
 from seqcli.events import Event
@@ -63,18 +63,19 @@ def kept(folder: Path) -> RunResult | None:
 def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> RunResult:
     """Bring one run to its end, wherever it stands, and return its result.
 
+    A run that replaces another begins anew; the old one stays until the new one has a checkpoint.
+
     Raises:
         SeqcliError: training or scoring failed.
     """
     from seqcli.api.scoring import RunName, over, score_run
 
     paths = RunPaths(folder / run.name)
-    found = kept(paths.folder)
+    found = None if run.replace else kept(paths.folder)
     if found is not None:
         return found
-    reason = over(paths.folder)
+    reason = "" if run.replace else over(paths.folder)
     if not reason:
-        (paths.folder / FILE).unlink(missing_ok=True)
         reason = _train(run, paths, listen)
     result = score_run(paths.folder, RunName(run.name, run.arm, run.seed), reason)
     write_result(paths.folder, result)
@@ -86,6 +87,10 @@ def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) ->
     from seqcli import api
 
     try:
+        if run.replace:
+            return api.train(
+                run.config, out=paths.folder, force=True, listen=listen
+            ).finished.reason
         if paths.holds_run():
             return api.train(resume=paths.folder, listen=listen).finished.reason
         return api.train(run.config, out=paths.folder, listen=listen).finished.reason

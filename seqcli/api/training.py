@@ -14,6 +14,7 @@ from seqcli import registry, runs
 from seqcli.api.data_paths import PATH_KEYS
 from seqcli.api.own_data import check_same_data, corpus_of_run
 from seqcli.api.reading import config_of
+from seqcli.api.run_facts import run_facts
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
@@ -254,13 +255,14 @@ def _run(
         tell = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
         read = _tell_reading(folder, corpus, tell)
         loop, settings, started = prepare(folder, settings, corpus, checkpoint, stop)
+        started = replace(started, facts=run_facts(started.folder, settings, corpus))
         write_config(folder.current, settings)
         tell(started)
         finished = _fit(loop, tell, folder, started)
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
-    fit, named = verdict(finished.history), paths.extra_best or paths.folder
+    fit, named = verdict(finished.history, started.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, started.rows, read)
 
 
@@ -282,7 +284,7 @@ def _fit(loop: Loop, tell: Listener, folder: runs.RunFolder, started: RunStarted
         return loop.fit(tell)
     finally:
         if loop.history:
-            draw_curves(loop.history, folder.current.curves, started.name)
+            draw_curves(loop.history, folder.current.curves, started.name, started.facts)
 
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:

@@ -23,7 +23,7 @@ seqcli eval --ckpt runs/scan-lstm --oracle-length
 seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions answers.tsv
 seqcli eval --ckpt models/pairs.pt --data more.csv --columns source=word,target=pron
 seqcli eval --score answers.tsv
-seqcli eval --ckpt names.pt --data names_test.txt"""
+seqcli eval --ckpt names.pt --data names_test.txt --predictions losses.tsv"""
 
 Ckpt = Annotated[
     Path | None,
@@ -44,12 +44,14 @@ OracleLength = Annotated[
     bool,
     typer.Option(
         "--oracle-length",
-        help="Tell the model how long each answer is: the end symbol only where the truth has it.",
+        help="Give the model the reference length: <eos> is allowed only where the truth ends.",
     ),
 ]
 Predictions = Annotated[
     Path | None,
-    typer.Option("--predictions", help="Write every prediction to this file.", metavar="FILE.tsv"),
+    typer.Option(
+        "--predictions", help="Write every prediction (or loss) to a file.", metavar="FILE.tsv"
+    ),
 ]
 
 

@@ -28,6 +28,7 @@ seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --log
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention"""
 
 ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
+PICTURES = (".jpg", ".jpeg", ".svg", ".pdf", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".eps")
 MANY = 10_000  # lines, from which on it is told how long they took
 
 Lines = Annotated[
@@ -47,7 +48,7 @@ NBest = Annotated[
 LogProb = Annotated[
     bool,
     typer.Option(
-        "--logprob", help="Put its log-probability (nats, end symbol counted) behind each answer."
+        "--logprob", help="Append the log-probability of each answer (nats, <eos> included)."
     ),
 ]
 Scores = Annotated[
@@ -68,7 +69,7 @@ OutFile = Annotated[
     typer.Option(
         "--out",
         help="Write the answers to this file, packed if it ends in .gz. Until it is whole it is "
-        "called FILE.partial.",
+        "called FILE.partial, which stays if something stops the command.",
         metavar="FILE",
     ),
 ]
@@ -110,8 +111,11 @@ def predict(
     from seqcli.report.documents import prediction_document
 
     out = Out.standard(json=json, quiet=quiet)
+    if out_file == Path("-"):
+        out_file = None  # stdout, as it is without --out
     if json and out_file:
         raise UsageError("--json writes one document to stdout, --out a file", "choose one")
+    _check_png(attention_png)
     blocks = read_blocks(text or [], input_, out)
     predictor = api.open_predictor(
         ckpt,
@@ -121,7 +125,7 @@ def predict(
         batch_size=batch_size,
         attention=attention or attention_png is not None,
     )
-    answers = _Answers(out, logprob, scores, attention, attention_png)
+    answers = _Answers(out, logprob, scores, attention, attention_png, force)
     if json:
         told = (answer for block in blocks for answer in answers.told(predictor, block))
         out.documents("predictions", map(prediction_document, told))
@@ -139,7 +143,7 @@ def _write(
 ) -> None:
     """Write the answers to a file or to stdout, a block at a time."""
     from seqcli.files.growing import LinesFile
-    from seqcli.report.formats import count, duration
+    from seqcli.report.formats import count, duration, plural
 
     began = time.monotonic()
     file = LinesFile(path, force) if path else None
@@ -148,25 +152,28 @@ def _write(
             for block in blocks:
                 answers.write(predictor, block, file)
     except BaseException:
-        if file and file.lines:
-            answers.out.say(f"{file.partial} has the first {count(file.lines)} answers")
+        if file and file.partial:
+            lines = f"{count(file.lines)} answer{'s' * (file.lines != 1)}"
+            answers.out.say(f"{file.partial} has the first {lines}")
         raise
     answers.strange.sum_up(answers.lines)
     if file or answers.lines >= MANY:
         took = duration(time.monotonic() - began)
         answers.out.say(
-            f"{file.path if file else 'answered'}: {count(answers.lines)} lines, {took}"
+            f"{file.path if file else 'answered'}: {plural(answers.lines, 'line')}, {took}"
         )
 
 
 class _Answers:
     """Tells predictions, and on stderr what else there is to say of them."""
 
-    def __init__(self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None) -> None:
+    def __init__(
+        self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None, force: bool
+    ) -> None:
         from seqcli.report.unknown_symbols import UnknownSymbols
 
         self.out, self.logprob, self.scores = out, logprob, scores
-        self.heat, self.png = heat, png
+        self.heat, self.png, self.force = heat, png, force
         self.strange = UnknownSymbols(out)
         self.lines = 0
 
@@ -184,11 +191,13 @@ class _Answers:
             self.lines += 1
             if answer.unknown:
                 self.strange.add(self.lines, answer.unknown)
+            if any(one.truncated for one in answer.candidates):
+                self.strange.add_truncated(self.lines)
             if answer.note:
                 self.strange.add_note(self.lines, answer.note)
             if self.heat or self.png:
                 path = self.png and _png_path(self.png, self.lines)
-                _show_attention(answer, self.out, self.heat, path)
+                _show_attention(answer, self.out, self.heat, path, self.force)
             yield answer
 
     def _line(self, answer: Prediction) -> str:
@@ -208,17 +217,29 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else text.translate(ESCAPES)
 
 
-def _show_attention(answer: Prediction, out: Out, heat: bool, png: Path | None) -> None:
-    from seqcli.report.attention import draw_attention, show_attention
+def _show_attention(
+    answer: Prediction, out: Out, heat: bool, png: Path | None, force: bool
+) -> None:
+    from seqcli.files.atomic import check_own_output, writing
+    from seqcli.report.attention import draw_attention, is_own_picture, show_attention
 
     if answer.attention is None:  # a blank line
         return
     if heat:
         show_attention(out, answer.attention)
     if png:
-        png.parent.mkdir(parents=True, exist_ok=True)
+        with writing(png.parent):
+            png.parent.mkdir(parents=True, exist_ok=True)
+        if not force:
+            check_own_output(png, is_own_picture, "choose another name, or give --force")
         draw_attention(answer.attention, png, answer.source)
         out.say(f"attention: {png}")
+
+
+def _check_png(path: Path | None) -> None:
+    """Refuse the name of another kind of picture, which would become a folder."""
+    if path is not None and path.suffix.lower() in PICTURES:
+        raise UsageError(f"{path}: only PNG pictures are drawn", "end the name in .png")
 
 
 def _png_path(path: Path, number: int) -> Path:

@@ -100,7 +100,7 @@ def _train(given: dict[str, Any]) -> None:
             **{name: given[name] for name in FLAGS},
         )
     if told.json:
-        told.document(training_document(run.finished, str(run.path), run.data))
+        told.document(training_document(run.finished, run.verdict, str(run.path), run.data))
     told.say(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
 
 

@@ -15,6 +15,7 @@ CELLS = ("rnn", "gru", "lstm", "transformer")
 ATTENTION = "on"
 SEEDS = 3
 MATCH = "params"
+RECIPES = "shared"
 
 # In place of the general defaults of the configuration.
 SETTINGS: Mapping[str, Scalar] = {
@@ -27,6 +28,13 @@ SETTINGS: Mapping[str, Scalar] = {
     "train.batch_size": 64,  # the same budget for all: as many steps, and nobody stops early
     "train.goal": 2.0,
     "train.threads": 1,  # the same sums on every machine, and room for --jobs
+}
+# How every model is trained; see the module for how it was chosen.
+RECIPE: Mapping[str, Scalar] = {
+    "train.lr": 3e-3,
+    "train.schedule": "cosine",
+    "train.warmup": 50,
+    "model.dropout": 0.0,
 }
 TASK_OPTIONS: Mapping[str, Mapping[str, Scalar]] = {
     "reverse": {"length": "3:8", "test_length": "3:12", "vocab": 12},

@@ -11,8 +11,8 @@ from typing import Any
 from seqcli.files.atomic import write_atomically
 
 FILE = "result.json"
-FORMAT = 2
-LENGTH_GIVEN = "oracle_length_sequence_accuracy"  # a metric of test, where answers get longer there
+FORMAT = 3
+LENGTH_GIVEN = "oracle_length_sequence_accuracy"  # where answers are longer than in training
 Floors = Mapping[str, Mapping[str, float]]
 
 
@@ -59,9 +59,10 @@ class RunResult:
         run, arm, seed: its name, what it is one of, and its seed.
         model: one line that describes it; ``cell``, ``attention`` and ``positions`` are names.
         steps, epochs, seconds, sequences_per_second, reason: its training.
-        metrics: split -> metric -> score.
-        floors: what guessing would score on test.
-        rows: split -> its rows; ``val`` only where test has no length that training had.
+        split: the rows that were scored: test, or val where there are no test rows.
+        metrics: split -> metric -> score; of ``split``, and of val by which models are ranked.
+        floors: what guessing would score on ``split``.
+        rows: split -> its rows; val beside test only where test has no length that training had.
         trained_lengths: "source" and "target" -> the least and the greatest length of training.
         answers, look, samples: for people.
     """
@@ -82,6 +83,7 @@ class RunResult:
     seconds: float
     sequences_per_second: float
     reason: str
+    split: str
     metrics: Mapping[str, Mapping[str, float]]
     floors: Floors
     rows: Mapping[str, RowScores]
@@ -89,6 +91,16 @@ class RunResult:
     answers: tuple[Answer, ...] = ()
     look: Look | None = None
     samples: tuple[str, ...] = field(default=())
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Metric -> score on the rows that were scored."""
+        return self.metrics[self.split]
+
+    @property
+    def validation(self) -> Mapping[str, float]:
+        """Metric -> score on the validation rows; empty where there are none."""
+        return self.metrics.get("val", {})
 
 
 def write_result(folder: Path, result: RunResult) -> None:

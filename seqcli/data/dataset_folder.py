@@ -18,10 +18,18 @@ from seqcli.data.ragged import Index
 from seqcli.data.reading.known import known_rows
 from seqcli.data.reading.opening import read_bytes
 from seqcli.data.symbol_rows import PairReader, PairWriter, name_lines
-from seqcli.data.task_corpus import as_ids, asked, provenance, repeat_notes, task_codec, task_floors
+from seqcli.data.task_corpus import (
+    as_ids,
+    asked,
+    provenance,
+    repeat_notes,
+    task_baselines,
+    task_codec,
+)
 from seqcli.data.vocabulary import UNK
-from seqcli.errors import DataError
-from seqcli.files.folder import replacing_folder
+from seqcli.errors import DataError, UsageError
+from seqcli.files.folder import check_room, replacing_folder
+from seqcli.memory import physical_memory
 from seqcli.tasks.base import Rows, Task
 from seqcli.tasks.hashing import Hashes
 
@@ -29,6 +37,8 @@ META = "meta.yaml"
 FILES = {split: f"{split}.tsv" for split in SPLITS}
 
 _CHUNK = 1 << 15  # rows written at a time
+_BYTES_PER_ROW = 24  # of memory: its hash, and the same twice more while they are sorted
+_SAMPLE = 1000  # rows by which the size of a file is judged
 
 
 def write_folder(
@@ -46,11 +56,14 @@ def write_folder(
         force: replace a data set that is there.
 
     Raises:
-        UsageError: ``out`` is in the way, or the task has too few rows for a split.
-        SeqcliError: the disk is full or broken.
+        UsageError: ``out`` is in the way, the task has too few rows for a split, or there is no
+            room for so many.
+        MachineError: the disk is full or broken.
     """
     sizes = asked(sizes)
+    _check_memory(sizes)
     with replacing_folder(out, (META, *FILES.values()), force) as folder:
+        check_room(folder, _bytes_needed(task, sizes, seed))
         written = {split: _Written(task, split, seed) for split in sizes}
         for split, record in written.items():
             record.write(folder / FILES[split], sizes[split])
@@ -77,7 +90,10 @@ def read_folder(path: Path) -> Corpus:
         splits = ["train", *(split for split in SPLITS[1:] if split in meta["sizes"])]
         sizes = {split: int(meta["sizes"][split]) for split in splits}
         digests = {split: str(meta["sha256"][FILES[split]]) for split in splits}
-        scores = {name: {**score} for name, score in meta["floors"].items()}
+        scores = {
+            split: {name: {**score} for name, score in found.items()}
+            for split, found in meta["baselines"].items()
+        }
         rows = "names" if sources is None else "sources"
         notes = repeat_notes(meta["repeats"], sizes, rows)
         about = {key: meta[key] for key in _ABOUT}
@@ -142,6 +158,26 @@ class _Written:
         return {side: _summary(counts) for side, counts in self._lengths.items()}
 
 
+def _check_memory(sizes: Mapping[str, int]) -> None:
+    """Refuse more rows than can be compared with each other (one hash a row, sorted).
+
+    Raises:
+        UsageError: there are too many.
+    """
+    if sum(sizes.values()) * _BYTES_PER_ROW > physical_memory():
+        message = f"{sum(sizes.values()):,} rows are more than this machine's memory can compare"
+        raise UsageError(message, f"ask for {physical_memory() // _BYTES_PER_ROW:,} at most")
+
+
+def _bytes_needed(task: Task, sizes: Mapping[str, int], seed: int) -> int:
+    """Return about how many bytes the files will take, judged by the first rows of each split."""
+    writer, total = _writer(task), 0
+    for split, size in sizes.items():
+        first = min(size, _SAMPLE)
+        total += len(writer(task.rows(seed, split, np.arange(first)))) * size // first
+    return total
+
+
 def _summary(parts: list[Index]) -> dict[str, float]:
     """Return min, mean and max of lengths, given how many rows have each length."""
     counts = np.zeros(max(map(len, parts)), np.int64)
@@ -162,7 +198,7 @@ def _meta(
         **provenance(task, sizes, seed),
         "vocabulary": vocabulary,
         "lengths": {split: one.lengths() for split, one in written.items()},
-        "floors": task_floors(task, sizes, seed),
+        "baselines": task_baselines(task, sizes, seed),
         "overlap": overlaps(hashes),
         "repeats": repeats(hashes),
         "sha256": {FILES[split]: one.sha256 for split, one in written.items()},

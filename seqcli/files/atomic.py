@@ -20,8 +20,10 @@ from seqcli.files.temporary import sweep, temporary_file, temporary_path
 
 __all__ = [
     "check_output",
+    "check_own_output",
     "process_alive",
     "put_in_place",
+    "refuse_stdout",
     "remove_stale",
     "sync_folder",
     "temporary_name",
@@ -46,6 +48,7 @@ _USAGE_HINTS = {
     errno.ELOOP: "a symbolic link is in the way: give the path it points to",
     errno.EROFS: "the disk is read-only: choose another folder",
 }
+_BEGIN = 4096  # bytes by which a file is recognised
 _ELSEWHERE = "choose a folder you can write to"
 
 
@@ -101,6 +104,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         UsageError: it is a folder, a symbolic link, a device or a FIFO, or it exists and not
             ``overwrite``.
     """
+    refuse_stdout(path)
     if not path.name or path.is_dir():
         raise UsageError(f"{path} is a folder", "give the name of a file")
     if path.is_symlink():  # also one that leads nowhere
@@ -110,6 +114,38 @@ def check_output(path: Path, *, overwrite: bool) -> None:
             raise UsageError(f"{path} is not a regular file", "choose another file name")
         if not overwrite:
             raise UsageError(f"{path} is already there", "choose another --out, or give --force")
+
+
+def check_own_output(path: Path, recognise: Callable[[bytes], bool], hint: str) -> None:
+    """Refuse a path where there is a file that seqcli did not write, before any work is done.
+
+    Args:
+        path: what is to be written.
+        recognise: whether a file that begins with these bytes (4 KiB at most) is of the kind that
+            is to be written, so that it may be replaced. An empty file always may.
+        hint: what to do instead.
+
+    Raises:
+        MachineError: the disk is broken.
+        UsageError: it is something else, or cannot be written at all.
+    """
+    with writing(path):
+        check_output(path, overwrite=True)
+        if os.path.lexists(path):
+            with path.open("rb") as file:
+                begin = file.read(_BEGIN)
+            if begin and not recognise(begin):
+                raise UsageError(f"{path} is there, and seqcli did not write it", hint)
+
+
+def refuse_stdout(path: Path) -> None:
+    """Refuse ``-``, which means stdout to most programs: a file of that name is hard to remove.
+
+    Raises:
+        UsageError: ``path`` is ``-``.
+    """
+    if str(path) == "-":
+        raise UsageError("- usually stands for stdout, but this is written to a file", "name it")
 
 
 def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:

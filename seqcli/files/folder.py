@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
 from seqcli.errors import UsageError
-from seqcli.files.atomic import writing
+from seqcli.files.atomic import refuse_stdout, writing
 from seqcli.files.system import exchange, sync_folder
 from seqcli.files.temporary import OLD, leftovers, prefix_of, temporary_folder, temporary_path
 
@@ -82,17 +83,14 @@ def staged_folder(path: Path, ours: Ours) -> Iterator[StagedFolder]:
         MachineError: the disk is full or broken.
         UsageError: ``path`` is a file or a dangling link, or cannot be written.
     """
-    with writing(path):
-        target = resolved_folder(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        recover(target, ours)
-        holder = temporary_folder(target)
-        staging = holder.__enter__()
-    try:
+    with contextlib.ExitStack() as stack:
+        with writing(path):
+            target = resolved_folder(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            recover(target, ours)
+            staging = stack.enter_context(temporary_folder(target))
+        stack.callback(_remove, staging)  # gone already if it was committed
         yield StagedFolder(target, staging, ours)
-    finally:
-        _remove(staging)  # gone already if it was committed
-        holder.__exit__(None, None, None)
 
 
 @contextmanager
@@ -127,6 +125,7 @@ def resolved_folder(path: Path) -> Path:
         OSError: the path cannot be looked at.
         UsageError: there is a file, or a link that leads nowhere, or it is the working folder.
     """
+    refuse_stdout(path)
     if path.is_symlink() and not path.exists():
         raise UsageError(f"{path} is a symbolic link to nothing", "remove it, or choose another")
     if path.exists() and not path.is_dir():
@@ -136,6 +135,22 @@ def resolved_folder(path: Path) -> Path:
         message = f"{path} is the working folder, or holds it: it cannot be replaced"
         raise UsageError(message, "choose another folder, or run the command from elsewhere")
     return target
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Refuse to begin what cannot fit on the disk.
+
+    Args:
+        folder: where it is to be written; it exists.
+        needed: bytes, about.
+
+    Raises:
+        UsageError: less is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        message = f"this would take about {_readable(needed)}, and {_readable(free)} are free"
+        raise UsageError(f"{folder.parent}: {message}", "ask for fewer rows, or use another disk")
 
 
 def recover(target: Path, ours: Ours) -> None:
@@ -155,6 +170,15 @@ def recover(target: Path, ours: Ours) -> None:
             _retire(leftover.path, target, ours)
 
 
+def _readable(size: float) -> str:
+    """Return a number of bytes as people read it: 3.2 GB."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.0f} PB"
+
+
 def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -> None:
     held = sorted(one.name for one in target.iterdir()) if target.exists() else []
     strange = [name for name in held if name not in names]
@@ -162,7 +186,8 @@ def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -
         message = f"{path} holds other things, such as {strange[0]}: it is not replaced"
         raise UsageError(message, "choose another folder")
     if held and not force:
-        raise UsageError(f"{path} already holds a data set", "choose another, or give --force")
+        message = f"{path} already holds {held[0]}"
+        raise UsageError(message, "choose another folder, or give --force")
 
 
 def _swap(staging: Path, target: Path) -> Path | None:

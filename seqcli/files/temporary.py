@@ -53,7 +53,7 @@ def temporary_file(target: Path, ending: str = FILE) -> Iterator[tuple[Path, Bin
     Raises:
         OSError: the folder is missing, full or not writable.
     """
-    path, descriptor = _create_file(target, ending)
+    path, descriptor = create_file(target, ending)
     with os.fdopen(descriptor, "w+b") as file:
         try:
             yield path, file
@@ -107,41 +107,48 @@ def sweep(folder: Path, prefix: str = "") -> list[Path]:
     return removed
 
 
-def locked_folder(path: Path) -> int:
-    """Open and lock a folder of this process's own; return the descriptor that holds the lock."""
-    descriptor = open_descriptor(path, os.O_RDONLY)
-    try_lock(descriptor)
-    return descriptor
-
-
 @contextlib.contextmanager
-def temporary_folder(target: Path, ending: str = FILE) -> Iterator[Path]:
+def temporary_folder(target: Path, mode: int = 0o777) -> Iterator[Path]:
     """Create a locked folder next to ``target``; its lock lasts until the end, its files longer.
+
+    Args:
+        target: what it is to become.
+        mode: its permissions, less the umask.
 
     Raises:
         OSError: the folder it is to lie in is missing, full or not writable.
     """
+    path, descriptor = _create_folder(target, mode)
+    try:
+        yield path
+    finally:
+        os.close(descriptor)
+
+
+def _create_folder(target: Path, mode: int) -> tuple[Path, int]:
     for _ in range(_ATTEMPTS):
-        path = temporary_path(target, ending)
-        path.mkdir()
-        descriptor = -1
+        path = temporary_path(target)
+        path.mkdir(mode)
         try:
-            descriptor = locked_folder(path)
+            descriptor = open_descriptor(path, os.O_RDONLY)
         except FileNotFoundError:  # swept before it was locked
             continue
         except OSError:
             path.rmdir()
             raise
-        try:
-            if same_file(descriptor, path):
-                yield path
-                return
-        finally:
-            os.close(descriptor)
+        try_lock(descriptor)
+        if same_file(descriptor, path):
+            return path, descriptor
+        os.close(descriptor)
     raise FileExistsError(f"no temporary folder can be made for {target}")
 
 
-def _create_file(target: Path, ending: str) -> tuple[Path, int]:
+def create_file(target: Path, ending: str) -> tuple[Path, int]:
+    """Create a locked file next to ``target``; return its path and descriptor.
+
+    Raises:
+        OSError: the folder is missing, full or not writable.
+    """
     for _ in range(_ATTEMPTS):
         path = temporary_path(target, ending)
         descriptor = open_descriptor(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
@@ -185,4 +192,8 @@ def _is_left(path: Path, descriptor: int) -> bool:
 
 def _is_kept(leftover: Leftover) -> bool:
     """Return whether a partial output still has the name that the user was told."""
-    return leftover.path.suffix == ".partial" and os.fstat(leftover.descriptor).st_nlink > 1
+    found = _NAME.fullmatch(leftover.path.name)
+    if found is None or found[2] != "partial":
+        return False
+    shown = leftover.path.with_name(found[1].removesuffix(".seqcli-")[1:] + ".partial")
+    return same_file(leftover.descriptor, shown)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from seqcli.results import AttentionMap
 
 BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
-END = "<end>"  # the name of the row of the end symbol
+END = "<eos>"  # the name of the last row
 _LABELS = 60  # names at one axis of the PNG
+_MADE_BY = {"Software": "seqcli"}  # by which the file is recognised, and may be replaced
 _WIDEST = 8  # terminal cells for one source symbol
 # tried in this order, as far as they are installed: symbols may be of any script
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
@@ -76,7 +77,12 @@ def draw_attention(attention: AttentionMap, path: Path, title: str = "") -> None
     _any_script([*axes.get_xticklabels(), *axes.get_yticklabels(), axes.set_title(visible(title))])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        write_atomically(path, lambda file: figure.savefig(file, format="png"))
+        write_atomically(path, lambda file: figure.savefig(file, format="png", metadata=_MADE_BY))
+
+
+def is_own_picture(begin: bytes) -> bool:
+    """Return whether a file begins like one that ``draw_attention`` wrote."""
+    return b"Software\0seqcli" in begin
 
 
 def _target_names(attention: AttentionMap) -> list[str]:

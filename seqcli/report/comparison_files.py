@@ -51,22 +51,27 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "name": comparison.name,
         "folder": comparison.folder,
         "metric": comparison.metric,
+        "split": comparison.split,
+        "best_on_validation": comparison.best,
+        "differing_settings": {key: dict(values) for key, values in comparison.differing.items()},
         "arms": [_arm_document(one) for one in comparison.standings],
         "floors": {name: dict(scores) for name, scores in comparison.floors.items()},
         "trained_lengths": dict(comparison.standings[0].first.trained_lengths),
         "verdicts": [asdict(one) for one in comparison.verdicts],
         "verdict": verdict_lines(comparison),
         "missing": list(comparison.missing),
+        "left_out": dict(comparison.left_out),
         "notes": list(comparison.notes),
     }
 
 
 def markdown(comparison: Comparison, plots: Mapping[str, str]) -> str:
     """Return the comparison as Markdown: the table, the verdict, the plots."""
-    table = comparison_table(comparison.standings)
-    lines = [f"# {comparison.name}", "", *markdown_table(table), "", table.caption, ""]
+    table = comparison_table(comparison.standings, differing=comparison.differing)
+    lines = [f"# {comparison.name}", "", *markdown_table(table), "", visible(table.caption), ""]
     lines += [f"- {line}" for line in verdict_lines(comparison)]
     lines += [f"- not finished: {run}" for run in comparison.missing]
+    lines += [f"- left out: {run}: {visible(why)}" for run, why in comparison.left_out.items()]
     lines += [f"- note: {visible(note)}" for note in comparison.notes]
     lines += [line for name in plots for line in ("", f"![{name}]({name}.svg)")]
     return "\n".join(lines) + "\n"
@@ -113,6 +118,7 @@ def _arm_document(standing: Standing) -> dict[str, Any]:
         "seconds": standing.seconds,
         "sequences_per_second": standing.sequences_per_second,
         "scores": {name: asdict(spread) for name, spread in standing.scores.items()},
+        "validation": {name: asdict(spread) for name, spread in standing.validation.items()},
         "scopes": dict(standing.scopes),
         "by_length": [asdict(one) for one in standing.by_length],
         "runs": [_run_document(one) for one in standing.results],

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from seqcli.comparison.outcome import RunResult
 from seqcli.events import Event, Progress, RunStarted
-from seqcli.report.comparison_table import comparison_table
+from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out
 from seqcli.report.formats import duration, loss, percent, visible
 from seqcli.report.live import REFRESH, progress_bar
@@ -142,8 +142,8 @@ class ComparisonView:
 
 def _score(result: RunResult) -> str:
     """Return the score of a run in words."""
-    scores = result.metrics["test"]
+    scores, split = result.scores, SPLITS[result.split]
     if result.language:
-        return f"{loss(scores['bits_per_character'])} bits per character"
+        return f"{split} {loss(scores['bits_per_character'])} bits per character"
     sequence, token = scores["sequence_accuracy"], scores["token_accuracy"]
-    return f"sequence accuracy {percent(sequence)}, token accuracy {percent(token)}"
+    return f"{split} sequence accuracy {percent(sequence)}, token accuracy {percent(token)}"

@@ -61,7 +61,8 @@ def _markdown(outcome: SuiteOutcome) -> str:
     for one in outcome.comparisons:
         name = Path(one.folder).name
         lines += ["", f"## [{one.name}]({name}/report.html)", ""]
-        lines += markdown_table(comparison_table(one.standings))
+        table = comparison_table(one.standings, differing=one.differing)
+        lines += [*markdown_table(table), "", table.caption]
         lines += ["", *(f"- {line}" for line in verdict_lines(one))]
     if outcome.rows:
         lines += ["", "## Ours beside what is published", ""]

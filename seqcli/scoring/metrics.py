@@ -53,6 +53,14 @@ class Ratio:
         return ratios
 
 
+# Scores that are not made of an outcome: whether more is better.
+_ELSEWHERE = {
+    "bits_per_character": False,
+    "perplexity": False,
+    "oracle_length_sequence_accuracy": True,
+}
+
+
 @dataclass(frozen=True)
 class Metric:
     """A score of an outcome.
@@ -77,6 +85,17 @@ def resolve(name: str, table: Mapping[str, str] = registry.METRICS) -> Metric:
     """Return the metric of a name."""
     metric: Metric = registry.resolve("metric", name, table)
     return metric
+
+
+def higher_is_better(name: str) -> bool:
+    """Return the direction of a metric that a report shows, by its name.
+
+    Raises:
+        UsageError: no metric has that name.
+    """
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
+    return resolve(name, {**registry.METRICS, **registry.EVALUATION_METRICS}).higher
 
 
 def all_parts(outcome: Outcome) -> dict[str, Parts]:
@@ -117,8 +136,17 @@ def _mean_edits(outcome: Outcome) -> Parts:
     return Ratio(outcome.edits / np.maximum(outcome.truths.lengths, 1), _ones(outcome))
 
 
+def _token_accuracy(outcome: Outcome) -> Parts:
+    """Divide the correct tokens by all positions of truth or prediction.
+
+    Tokens are compared position by position, not aligned. A token that is missing counts as wrong,
+    and so does an extra one, so the score is 1 only if every sequence is correct.
+    """
+    return Ratio(outcome.right_tokens, outcome.positions)
+
+
 LOSS = Metric("loss", False, _loss)
-TOKEN_ACCURACY = Metric("token_accuracy", True, lambda o: Ratio(o.right_tokens, o.truths.lengths))
+TOKEN_ACCURACY = Metric("token_accuracy", True, _token_accuracy)
 SEQUENCE_ACCURACY = Metric("sequence_accuracy", True, lambda o: Ratio(o.right_rows, _ones(o)))
 SEQUENCE_ERROR_RATE = Metric("sequence_error_rate", False, lambda o: Ratio(~o.right_rows, _ones(o)))
 SYMBOL_ERROR_RATE = Metric("symbol_error_rate", False, lambda o: Ratio(o.edits, o.truths.lengths))

@@ -26,6 +26,27 @@ def test_each_line_gets_the_answer_it_gets_alone(runs, name, how):
     assert together[4].unknown == ("x",)
 
 
+def test_log_probabilities_are_those_of_teacher_forcing_also_of_truncated_answers(runs, tmp_path):
+    lines = ["1 2 3", "4 5", "9 8 7 6"]
+    answers = [one for (one, *_) in (p.candidates for p in seqcli.predict(runs["gru"], lines))]
+    assert any(one.truncated for one in answers)  # it has hardly learnt when to stop
+    pairs = tmp_path / "pairs.tsv"
+    rows = zip(lines, answers, strict=True)
+    pairs.write_text("".join(f"{line}\t{one.text}\n" for line, one in rows))
+    out = tmp_path / "scored.tsv"
+    found = seqcli.evaluate(runs["gru"], data=pairs, predictions=out)
+    header, *scored = (line.split("\t") for line in out.read_text().splitlines())
+    nats = [float(row[header.index("nats")]) for row in scored]
+    assert [-one.log_probability for one in answers] == pytest.approx(nats, rel=1e-4)
+    truncated = [int(row[header.index("truncated")]) for row in scored]
+    assert truncated == [int(one.truncated) for one in answers]
+    note = f"{sum(truncated)} predictions truncated at the length limit".replace(
+        "1 predictions", "1 prediction"
+    )
+    assert note in found.notes
+    assert note in seqcli.rescore(out).notes
+
+
 def test_attention_comes_with_every_line_that_has_an_answer(runs):
     found = list(seqcli.predict(runs["gru"], LINES, attention=True))
     assert [one.attention is None for one in found] == [not one.candidates for one in found]

@@ -146,7 +146,7 @@ def test_predict_nbest_scores_and_unknown_symbols(capsys, api):
     words = ["predict", "--ckpt", "c", "ax", "--nbest", "2"]
     assert run(capsys, *words)[1] == "xa\txa!\n"
     assert run(capsys, *words, "--scores")[1] == "xa\t-0.5000\txa!\t-0.5000\n"
-    assert run(capsys, *words)[2] == "note: line 1: training never saw x\n"
+    assert run(capsys, *words)[2] == "note: line 1: unknown tokens: x\n"
     found = json.loads(run(capsys, *words, "--json")[1])
     assert found["predictions"][0]["source"] == "ax"
 

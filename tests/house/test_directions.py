@@ -7,19 +7,20 @@ from source import Module, modules
 RANKS = {
     "errors": 0,
     "memory": 0,
+    "counts": 0,
     "files": 1,
     "registry": 1,
     "config": 2,
     "events": 3,
     "results": 3,
     "data": 4,
+    "scoring": 4,
     "tasks": 4,
     "checkpoints": 4,
     "runs": 4,
     "models": 5,
     "comparison": 5,
     "training": 5,
-    "scoring": 5,
     "engine": 6,
     "numpy_backend": 6,
     "report": 6,
@@ -40,7 +41,17 @@ LIBRARIES = {
     "torch": {"models", "engine", "checkpoints", "api"},
     "yaml": {"config", "data"},
 }
-NO_NUMPY = {"errors", "memory", "registry", "config", "events", "cli", "__init__", "__main__"}
+NO_NUMPY = {
+    "errors",
+    "memory",
+    "counts",
+    "registry",
+    "config",
+    "events",
+    "cli",
+    "__init__",
+    "__main__",
+}
 
 
 def may_import(room: str, other: str) -> bool:

@@ -55,6 +55,7 @@ def result(arm, seed, share, cell="gru", **other):
         seconds=71.0,
         sequences_per_second=2000.0,
         reason="epochs",
+        split="test",
         metrics={"test": {"token_accuracy": 0.9, "sequence_accuracy": float(np.mean(right))}},
         floors=FLOORS,
         rows={"test": rows},
@@ -130,6 +131,103 @@ def test_a_verdict_is_given_where_it_is_clear_and_nowhere_else(written):
     assert verdict_lines(single) == [
         "no verdict: it takes two models with two seeds each (--seeds 3)"
     ]
+
+
+def scored(arm, seed, test, val, **other):
+    """Return a run with these sequence accuracies."""
+    scores = {"test": test, "val": val}
+    metrics = {
+        split: {"sequence_accuracy": value, "token_accuracy": value, "loss": 1 - value}
+        for split, value in scores.items()
+        if value is not None
+    }
+    return result(arm, seed, 0.9, metrics=metrics, **other)
+
+
+def test_models_are_ranked_by_validation_whatever_test_says():
+    runs = [scored("a", 0, 0.9, 0.5), scored("a", 1, 0.9, 0.6)]
+    runs += [scored("b", 0, 0.4, 0.8), scored("b", 1, 0.3, 0.7)]
+    found = compared("x", "", runs)
+    assert found.best == "b-s0"
+    table = comparison_table(found.standings)
+    assert table.strong == {1}
+    assert [column.header for column in table.columns][6:8] == [
+        "sequence acc\nmean ± sd (best)",
+        "\nval",
+    ]
+    assert [row[7] for row in table.rows[:2]] == ["55.0%", "75.0%"]
+    assert "scores on test" in table.caption
+    assert "by which models are ranked" in table.caption
+
+
+def test_the_best_seed_goes_by_the_direction_of_the_metric():
+    found = compared("x", "", [scored("a", 0, 0.9, 0.5), scored("a", 1, 0.6, 0.9)]).standings[0]
+    assert found.scores["sequence_accuracy"].best == 0.9
+    assert found.scores["loss"].best == pytest.approx(0.1)
+    assert found.validation["loss"].best == pytest.approx(0.1)
+    bits = [{"bits_per_character": value, "perplexity": 2**value} for value in (2.0, 1.5)]
+    rows = {"test": RowScores((), (2, 3), (4.0, 5.0), (3, 4))}
+    runs = [
+        result("l", seed, 1.0, language=True, metrics={"test": one, "val": one}, rows=rows)
+        for seed, one in enumerate(bits)
+    ]
+    found = compared("x", "", runs)
+    assert found.standings[0].scores["perplexity"].best == 2**1.5
+    assert found.best == "l-s1"
+
+
+def test_without_test_rows_validation_is_named_everywhere(tmp_path):
+    rows = RowScores((3,) * 50, (3,) * 50, (1.0,) * 50, (1,) * 50)
+    runs = [
+        scored(arm, seed, None, 0.5 + seed / 10, split="val", rows={"val": rows})
+        for arm in ("a", "b")
+        for seed in (0, 1)
+    ]
+    found = compared("x", str(tmp_path), runs)
+    assert (found.split, found.best) == ("val", "a-s1")
+    table = comparison_table(found.standings)
+    assert "val" not in {column.header.strip() for column in table.columns}
+    assert "scores on validation" in table.caption
+    assert "no test rows" in table.caption
+    for run in runs:
+        (tmp_path / run.run).mkdir()
+        (tmp_path / run.run / "metrics.jsonl").write_text(
+            '{"epoch": 1, "step": 1, "val_loss": 1.0}\n'
+        )
+    write_comparison(found)
+    document = json.loads((tmp_path / "compare.json").read_text())
+    assert document["split"] == "val"
+    assert document["best_on_validation"] == "a-s1"
+    for name in ("compare.md", "report.html"):
+        text = (tmp_path / name).read_text()
+        assert "scores on validation" in text
+        assert not re.search(r"\bon test\b", text)
+    assert not any(re.search(r"\bon test\b", line) for line in verdict_lines(found))
+
+
+def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path, written):
+    folder, comparison = written
+    differing = {"train.lr": {"gru": 0.003, "transformer": 0.002}, "model.hidden": {"gru": 1064}}
+    differing["model.hidden"]["transformer"] = 1064 + 8
+    shutil.copytree(folder, tmp_path / "x")
+    found = dataclasses.replace(
+        comparison,
+        folder=str(tmp_path / "x"),
+        differing=differing,
+        left_out={"rnn-s0": "damaged | <b>"},
+    )
+    write_comparison(found)
+    for name in ("compare.md", "report.html"):
+        text = (tmp_path / "x" / name).read_text()
+        assert "train.lr: 0.003 (gru); 0.002 (transformer)" in text
+        assert "model.hidden: 1,064 (gru); 1,072 (transformer)" in text
+        assert "left out: rnn-s0: damaged" in text
+    document = json.loads((tmp_path / "x" / "compare.json").read_text())
+    assert document["differing_settings"] == differing
+    assert document["left_out"] == {"rnn-s0": "damaged | <b>"}
+    same = comparison_table(comparison.standings, differing={})
+    assert same.caption.endswith("all other settings are shared")
+    assert "settings that differ" not in same.caption
 
 
 def test_lengths_of_the_target_count_where_only_they_go_further():
@@ -212,7 +310,7 @@ def test_off_a_terminal_the_view_writes_plain_lines():
     first, middle, last, kept = talk.getvalue().splitlines()
     assert first == "gru-s0: GRU; 1,000 parameters"
     assert middle.startswith("gru-s0: epoch 1/2 step 10/20, smoothed loss 0.5000")
-    assert last.startswith("gru-s0 (1/6): sequence accuracy ")
+    assert last.startswith("gru-s0 (1/6): test sequence accuracy ")
     assert kept.endswith(", kept")
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import tempfile
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import numpy as np
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
-from seqcli.data.measuring import language_floors_of, longest, text_floors
+from seqcli.data.measuring import language_baselines, longest, text_baselines
 from seqcli.data.ragged import Ragged
 from seqcli.data.reading import cache
 from seqcli.data.reading.columns import parse_columns
@@ -100,16 +98,8 @@ def read_files(files: Files, data: DataConfig) -> Corpus:
         _encode(files, data, folder)
 
     large = files.size() >= LARGE
-    with cache.kept(key, write) if large else _passing(write) as (folder, stays):
+    with cache.kept(key, write) if large else cache.passing(write) as (folder, stays):
         return _load(folder, files, data, mapped=large, stays=stays)
-
-
-@contextlib.contextmanager
-def _passing(write: cache.Write) -> Iterator[tuple[Path, bool]]:
-    """Give a folder that goes away afterwards."""
-    with tempfile.TemporaryDirectory(prefix="seqcli-") as name:
-        write(Path(name))
-        yield Path(name), False
 
 
 def _key(files: Files, sums: Mapping[str, str], data: DataConfig) -> str:
@@ -185,10 +175,12 @@ def _load(folder: Path, files: Files, data: DataConfig, *, mapped: bool, stays: 
     told = _told(meta["data"])
     told = replace(told, notes=(*told.notes, *cutting_notes(codec, splits["train"])))
     symbols = len(codec.target.symbols)
-    floors = language_floors_of(splits, symbols) if source is None else text_floors(splits, symbols)
+    measure = language_baselines if source is None else text_baselines
     named = folder / NAMED if stays else (folder / NAMED).read_bytes()
     about = {**files.about, **longest(splits)}
-    return Corpus(files.name, codec, splits, floors, about, told.notes, told, named)
+    return Corpus(
+        files.name, codec, splits, measure(splits, symbols), about, told.notes, told, named
+    )
 
 
 def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: bool) -> Pairs:

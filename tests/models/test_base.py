@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,9 @@ from torch import Tensor
 from seqcli.config import ModelConfig
 from seqcli.config.describing import describe
 from seqcli.errors import DataError, UsageError
+from seqcli.models import kernels
+from seqcli.models.base import Model
 from seqcli.models.build import build
-from seqcli.models.contract import Model
 
 SMALL = ModelConfig(hidden=8, embedding=6, heads=2, feedforward=16, layers=2, dropout=0.0)
 RECURRENT = [
@@ -29,6 +31,13 @@ TRANSFORMERS = [
 TRANSFORMERS += [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
 EVERY = [*RECURRENT, *TRANSFORMERS]
 LENGTHS = torch.tensor([5, 3, 1, 4])
+
+
+@pytest.fixture(params=kernels.MODES, autouse=True)
+def mode(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run every test with kernels and without."""
+    with kernels.using(request.param):
+        yield request.param
 
 
 def name(config: ModelConfig) -> str:
@@ -111,7 +120,7 @@ def test_attention_is_a_distribution_over_the_symbols(config: ModelConfig) -> No
 
 def test_learned_positions_refuse_what_is_too_long() -> None:
     model, _, target = made(replace(SMALL, cell="transformer", positions="learned"))
-    with pytest.raises(DataError, match="21 symbols is longer than this model's 20 learned"):
+    with pytest.raises(DataError, match="21 tokens is longer than this model's 20 learned"):
         model(torch.full((1, 21), 4), torch.tensor([21]), target[:1])
 
 
@@ -143,7 +152,7 @@ def test_rotary_attention_knows_only_distances() -> None:
     from seqcli.models.positions import Rotary
 
     torch.manual_seed(0)
-    turn = Rotary(8, 8, 0).turned
+    turn = Rotary(8, 8, 0).rotated
     query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
     near = (turn(query, 7) * turn(key, 5)).sum()
     far = (turn(query, 107) * turn(key, 105)).sum()

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqcli.models import short_attention
-from seqcli.models.short_attention import attend, attend_shortly
+from seqcli.models.kernels import sdpa_short
+from seqcli.models.kernels.sdpa_short import attend, attend_short
 
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], dtype=torch.bool)[:, None, None]
 
@@ -36,7 +36,7 @@ def test_it_is_what_the_fused_kernel_computes(
     def seen(out: Tensor) -> list[Tensor]:
         return [out, *torch.autograd.grad((out * weights).sum(), parts)]
 
-    monkeypatch.setattr(short_attention, "LEAST", 0)
+    monkeypatch.setattr(sdpa_short, "LEAST", 0)
     ours = seen(attend(*parts, mask, causal))
     monkeypatch.setattr(F, "scaled_dot_product_attention", None)
     again = seen(attend(*parts, mask, causal))  # so it was not the kernel
@@ -50,9 +50,9 @@ def test_it_is_what_the_fused_kernel_computes(
 def test_gradients_pass_the_check_by_finite_differences() -> None:
     parts = [part.detach().requires_grad_() for part in tensors(3, 3)]
     bias = torch.full((1, 3, 3), -torch.inf, dtype=torch.float64).triu(1)
-    assert torch.autograd.gradcheck(lambda *parts: attend_shortly(*parts, bias), parts)
+    assert torch.autograd.gradcheck(lambda *parts: attend_short(*parts, bias), parts)
 
 
 def test_large_scores_do_not_overflow() -> None:
     parts = [part * 1000 for part in tensors(4, 4)]
-    assert attend_shortly(*parts, None).isfinite().all()
+    assert attend_short(*parts, None).isfinite().all()
