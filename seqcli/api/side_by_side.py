@@ -83,9 +83,13 @@ def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> Ru
 
 
 def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) -> str:
-    """Train, or go on; a run that diverges counts by its best checkpoint, where it has one."""
+    """Train or resume; a run that diverges counts by its best checkpoint, if it has one.
+
+    The best checkpoint of a run that was to be replaced, and was not, does not count.
+    """
     from seqcli import api
 
+    replaced = paths.folder.stat().st_ino if paths.has_checkpoint() else None
     try:
         if run.replace:
             return api.train(
@@ -95,7 +99,8 @@ def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) ->
             return api.train(resume=paths.folder, listen=listen).finished.reason
         return api.train(run.config, out=paths.folder, listen=listen).finished.reason
     except DivergedError:
-        if not paths.best.exists():
+        is_old = run.replace and paths.folder.stat().st_ino == replaced
+        if is_old or not paths.best.exists():
             raise
         return "diverged"
 

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 import seqcli
+from seqcli import config as configuration
+from seqcli.api.side_by_side import finish
 from seqcli.checkpoints import numpy_file
+from seqcli.comparison.plan import PlannedRun
 from seqcli.errors import DivergedError, MachineError, SeqcliError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress, RunStarted
 from seqcli.runs import RunPaths
@@ -140,3 +143,15 @@ def test_nothing_is_in_the_place_of_the_old_run_before_the_first_checkpoint(plac
 
     again(place, seed=1, listen=listen)
     assert seen[0] == before
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+def test_a_comparison_never_scores_an_old_run_for_a_new_one_that_diverged(
+    old: Path, place: Path
+) -> None:
+    flags = {**TINY, "data": str(place / "names.txt"), "lr": 1e300, "optimiser": "sgd"}
+    diverging = configuration.load(None, ["train.clip=0"], flags)
+    planned = PlannedRun("run", "rnn", 0, diverging, replace=True)
+    with pytest.raises(DivergedError):
+        finish(planned, place, lambda event: None)
+    assert contents(place) == contents(old)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from seqcli.errors import UsageError
+from seqcli.files.temporary import OLD, temporary_path
 from seqcli.runs import RunFolder, RunPaths, begin, find_run, locked, reopen
 from seqcli.runs.paths import MARKER, existing, is_marked
 
@@ -254,3 +255,29 @@ def test_out_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             begun(tmp_path / out)
         assert caught.value.hint
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_run_whose_folder_lost_its_name_to_a_kill_is_put_back(
+    force: bool, tmp_path: Path
+) -> None:
+    run = begun(tmp_path / "run", "old")
+    run.folder.rename(temporary_path(run.folder, OLD))  # between the two renames of a swap
+    if force:
+        begun(run.folder, "new", force=True)
+    assert find_run(run.folder, tmp_path) == run
+    assert run.last.read_text() == ("new" if force else "old")
+
+
+@pytest.mark.parametrize("at", ["begin", "reopen"])
+def test_what_a_killed_replacement_left_is_removed(at: str, tmp_path: Path) -> None:
+    run = begun(tmp_path / "run", "old")
+    left = temporary_path(run.folder)
+    left.mkdir()
+    for name in ("last.pt", ".lock", MARKER):
+        (left / name).write_text("half")
+    (left / "notes.txt").write_text("mine")
+    with reopen(run) if at == "reopen" else begin("x", run.folder, force=True):
+        assert not left.exists()
+        assert run.last.read_text() == "old"
+        assert (run.folder / "notes.txt").read_text() == "mine"
