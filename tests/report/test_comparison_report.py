@@ -324,7 +324,7 @@ def test_on_a_terminal_the_table_fills_over_the_bars():
         view("transformer-s0", progress(2))
         view._draw()
     shown = talk.file.getvalue()
-    assert "1 of 6 runs are finished" in shown
+    assert "1 of 6 finished" in shown
     assert "transformer-s0 epoch 2/2 step 10/20" in shown
     assert "sequence acc" in shown
 
