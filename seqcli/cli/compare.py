@@ -202,7 +202,7 @@ def _compare(given: dict[str, Any], told: Out) -> None:
     from seqcli.report.comparison_view import ComparisonView
 
     made = _planned(given)
-    told.say(f"{len(made.runs)} runs in {made.folder}")
+    told.say(f"{len(made.runs):,} run{'s' * (len(made.runs) != 1)} in {made.folder}")
     for note in made.notes:
         told.say(note, prose=True)
     with ComparisonView(told, made.runs) as view:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqcli.comparison.outcome import LENGTH_GIVEN
-from seqcli.comparison.standing import leading
 from seqcli.report.formats import count, duration, loss, percent
 from seqcli.report.tables import Column, Table, width_of
 
@@ -157,7 +156,7 @@ def _table(
     columns = tuple(Column(m.header, right=n > 0) for n, m in enumerate(measures))
     rows = [tuple(m.cell(one) for m in measures) for one in standings]
     rows += [(name, *[""] * (len(measures) - 1)) for name in waiting]
-    strong = leading(standings)
+    strong = _leading(standings)
     if standings:
         rows += _floor_rows(standings[0], measures)
     return Table(columns, tuple(rows), "", caption, strong)
@@ -175,7 +174,7 @@ def _caption(standings: Sequence[Standing], differing: Differing | None) -> str:
         parts.append("seen, unseen: lengths that training has, and longer or shorter ones")
     if _length_given(standings):
         parts.append("length given: the model is told where the output ends")
-    if first.split == "test" and leading(standings):
+    if first.split == "test" and _leading(standings):
         parts.append("val: the same on validation, by which models are ranked")
     elif first.split == "val":
         parts.append("there are no test rows: validation also chose the epoch of each run")
@@ -184,6 +183,12 @@ def _caption(standings: Sequence[Standing], differing: Differing | None) -> str:
         parts += [f"settings that differ: {' | '.join(lines)}"] if lines else []
         parts.append(SHARED)
     return "; ".join(parts)
+
+
+def _leading(standings: Sequence[Standing]) -> frozenset[int]:
+    from seqcli.comparison.standing import leading  # NumPy, which an empty table can do without
+
+    return leading(standings) if standings else frozenset()
 
 
 def _length_given(standings: Sequence[Standing]) -> bool:

@@ -103,7 +103,8 @@ class ComparisonView:
             "" if told.smoothed_loss is None else f", smoothed loss {loss(told.smoothed_loss)}"
         )
         self.out.say(
-            f"{run}: epoch {told.epoch}/{told.epochs} step {told.step}/{told.steps}{falling}{ahead}"
+            f"{run}: epoch {told.epoch:,}/{told.epochs:,} step {told.step:,}/{told.steps:,}"
+            f"{falling}{ahead}"
         )
 
     def _end(self, run: str, result: RunResult) -> None:
@@ -132,7 +133,7 @@ class ComparisonView:
             return
         self._drawn = self._clock()
         console = self.out.talk
-        done = Text(f"{len(self._results)} of {self._all} runs are finished", style="dim")
+        done = Text(f"{len(self._results):,} of {self._all:,} finished", style="dim")
         bars = [
             progress_bar(console, progress, left, visible(run))
             for run, (progress, _, left) in self._on.items()

@@ -167,7 +167,7 @@ def test_the_best_seed_goes_by_the_direction_of_the_metric():
     assert found.scores["loss"].best == pytest.approx(0.1)
     assert found.validation["loss"].best == pytest.approx(0.1)
     bits = [{"bits_per_character": value, "perplexity": 2**value} for value in (2.0, 1.5)]
-    rows = {"test": RowScores((), (2, 3), (4.0, 5.0), (3, 4))}
+    rows = {"test": RowScores((0, 0), (2, 3), (4.0, 5.0), (3, 4))}
     runs = [
         result("l", seed, 1.0, language=True, metrics={"test": one, "val": one}, rows=rows)
         for seed, one in enumerate(bits)
@@ -373,7 +373,7 @@ def test_on_a_terminal_the_table_fills_over_the_bars():
         view("transformer-s0", progress(2))
         view._draw()
     shown = talk.file.getvalue()
-    assert "1 of 6 runs are finished" in shown
+    assert "1 of 6 finished" in shown
     assert "transformer-s0 epoch 2/2 step 10/20" in shown
     assert "sequence acc" in shown
 
