@@ -209,12 +209,13 @@ class Classes:
 class Scores:
     """All that is said of answers, and can be said again of a file that holds them.
 
-    ``metrics``: loss (nats per token, teacher forced, the end symbol counted), token_accuracy and
-    sequence_accuracy (free running), symbol_error_rate (edits over reference symbols) and what
-    else the rows allow of; of a language model: loss, bits_per_character and perplexity, the end
-    symbol counted in all three. ``intervals``: metric -> its 95% interval, None where all rows have
-    one source; ``interval_methods``: metric -> how it is computed. ``floors``: baseline name ->
-    metric name -> score.
+    ``metrics``: loss (nats per token, teacher forced, ``<eos>`` included), token_accuracy (tokens
+    right at their position, over the longer of truth and prediction) and sequence_accuracy (both
+    free running), symbol_error_rate (edits over reference tokens) and what else the rows allow of;
+    of a language model: loss, bits_per_character and perplexity, ``<eos>`` included in all three.
+    ``intervals``: metric -> its 95% interval, None where all rows have one source;
+    ``interval_methods``: metric -> how it is computed. ``floors``: baseline name -> metric name ->
+    score.
     """
 
     rows: int

@@ -5,6 +5,7 @@ import torch
 
 import seqcli
 from seqcli.api.predicting import open_predictor
+from seqcli.counts import plural
 from seqcli.errors import DataError, UsageError
 
 LINES = ["1 2 3", "", "4", "1 2 3 4 5 6 7 8", "x 2", "   ", "4", "2 1"]
@@ -40,9 +41,7 @@ def test_log_probabilities_are_those_of_teacher_forcing_also_of_truncated_answer
     assert [-one.log_probability for one in answers] == pytest.approx(nats, rel=1e-4)
     truncated = [int(row[header.index("truncated")]) for row in scored]
     assert truncated == [int(one.truncated) for one in answers]
-    note = f"{sum(truncated)} predictions truncated at the length limit".replace(
-        "1 predictions", "1 prediction"
-    )
+    note = f"{plural(sum(truncated), 'prediction')} truncated at the length limit"
     assert note in found.notes
     assert note in seqcli.rescore(out).notes
 

@@ -290,3 +290,49 @@ def test_the_training_document_holds_history_and_verdict():
 def test_the_tasks_document():
     document = tasks_document([("copy", "the same again", ("1 2", "1 2"))])
     assert document["tasks"][0]["example"] == {"source": "1 2", "target": "1 2"}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "baselines", "said"),
+    [
+        (
+            {"sequence_accuracy": 0.2, "token_accuracy": 0.9},
+            {"majority": {"sequence_accuracy": 0.3, "token_accuracy": 0.1}},
+            "warning: the baseline 'per-position majority' beats the model: sequence accuracy "
+            "30.0%, model 20.0%",
+        ),
+        (
+            {"sequence_accuracy": 0.0, "token_accuracy": 0.1},
+            {
+                "chance": {"sequence_accuracy": 0.0, "token_accuracy": 0.05},
+                "no_carry": {"sequence_accuracy": 0.0, "token_accuracy": 0.15},
+            },
+            "warning: the baseline 'no carry' beats the model: token accuracy 15.0%, model 10.0%",
+        ),
+        (
+            {"sequence_accuracy": 0.4, "token_accuracy": 0.4},
+            {"copy": {"sequence_accuracy": 0.4, "token_accuracy": 0.4}},
+            "warning: the model only equals 'copy of the source': sequence accuracy 40.0%, "
+            "model 40.0%",
+        ),
+        (
+            {"loss": 2.6, "bits_per_character": 3.75},
+            {"bigram": {"loss": 2.45, "bits_per_character": 3.53}},
+            "warning: the baseline 'bigram' beats the model: loss (nats per token) 2.4500, "
+            "model 2.6000",
+        ),
+        ({"sequence_accuracy": 1.0}, {"copy": {"sequence_accuracy": 1.0}}, None),
+        ({"sequence_accuracy": 0.5}, {"copy": {"sequence_accuracy": 0.4}}, None),
+        ({"loss": 2.1}, {"bigram": {"loss": 2.45}}, None),
+        ({"sequence_accuracy": 0.5}, {}, None),
+    ],
+)
+def test_a_model_that_loses_to_a_baseline_is_told_so_in_one_line(pipe, metrics, baselines, said):
+    found = Evaluation(rows=100, metrics=metrics, floors=baselines, data="d")
+    lines = [line for line in shown(pipe(), found).splitlines() if line.startswith("warning")]
+    assert lines == [said] * (said is not None)
+    assert evaluation_document(found)["warnings"] == lines
+
+
+def test_the_baselines_name_the_split_they_are_of(pipe, evaluation):
+    assert "baselines on test" in shown(pipe(), evaluation)

@@ -105,3 +105,16 @@ def test_a_grammar_with_too_few_rows_for_a_split_says_so() -> None:
     assert len(task.rows(0, "train", np.arange(5)).targets) == 5
     with pytest.raises(UsageError, match="only 1 distinct row, too few for a test split"):
         task.rows(0, "test", np.arange(5))
+
+
+@pytest.mark.parametrize("name", ["addition", "multiplication"])
+@pytest.mark.parametrize("split", SPLITS)
+def test_each_number_of_digits_is_as_likely(name: str, split: str) -> None:
+    task = make(name, {"digits": "1:3"})
+    sources = task.rows(0, split, np.arange(600)).sources
+    assert sources is not None
+    digits: Counter[int] = Counter()
+    for row in range(600):
+        sign = sources[row].tolist().index(10)
+        digits[max(sign, len(sources[row]) - sign - 1)] += 1
+    assert digits == {1: 200, 2: 200, 3: 200}
