@@ -87,7 +87,11 @@ def evaluate(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score a trained model, or a file of predictions: accuracy, errors, what guessing reaches."""
+    """Score a trained model, or a file of predictions: accuracy, errors, what guessing reaches.
+
+    Every score has a 95% confidence interval, in which rows that share a source count as one
+    cluster; --json names the method of each.
+    """
     from seqcli.report.console import Out
     from seqcli.report.documents import evaluation_document
     from seqcli.report.evaluation import show_evaluation

@@ -64,8 +64,8 @@ class Verdict:
 def pair_tests(scopes: Mapping[str, ScopeScores]) -> tuple[PairTest, ...]:
     """Compare every pair of arms in every scope; pairs with too few seeds or rows are left out.
 
-    Of 4 arms that are alike, any of the 6 pairs comes out as different with a probability of at
-    most 1 - LEVEL (Holm 1979), whatever other arms are like.
+    Holm's correction (1979) keeps the probability that any of them is called different by chance
+    at the level of a single test; `tests/benchmarks/verdict_level.py` measures it.
     """
     found: list[tuple[str, str, str, Difference]] = []
     for scope, scores in scopes.items():

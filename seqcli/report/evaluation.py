@@ -28,10 +28,10 @@ METRIC_NAMES = {
 ACCURACY, ERRORS = "multi_reference_accuracy", "multi_reference_symbol_error_rate"
 SAME_FOR_LABELS = {"token_accuracy", "symbol_error_rate", "mean_symbol_error_rate"}
 HOW = (
-    "accuracies: free running; loss: teacher forced; "
-    "intervals: Clopper-Pearson or t, sources as units"
+    "free running (the loss: teacher forced); 95% intervals: Clopper-Pearson for shares, score "
+    "interval for rates, t for the loss; rows that share a source count as one cluster"
 )
-HOW_LANGUAGE = "teacher forced; intervals: t, texts as units"
+HOW_LANGUAGE = "teacher forced; 95% intervals: t, equal texts count as one cluster"
 
 
 def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
