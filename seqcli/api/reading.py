@@ -15,11 +15,18 @@ from seqcli.config import Config
 from seqcli.data.corpus import Codec
 from seqcli.data.limits import Limits
 from seqcli.errors import CheckpointError, UsageError
+<<<<<<< HEAD
 from seqcli.report.metrics_log import read_metrics
 from seqcli.runs import RunPaths
 from seqcli.schema import SchemaError
 from seqcli.training import progress
 from seqcli.training.progress import Progress
+=======
+from seqcli.schema import quoted
+
+_PATHS = ("path", "train_file", "val_file", "test_file")
+_LONGEST_NAME = 520  # two names of 255 bytes, with what stands between them
+>>>>>>> readers
 
 
 def config_of(checkpoint: Checkpoint, path: Path) -> Config:
@@ -30,12 +37,25 @@ def config_of(checkpoint: Checkpoint, path: Path) -> Config:
     Raises:
         CheckpointError: it holds something this version does not know.
     """
+    _check_paths(checkpoint.config, path)
     origins = checkpoint.about.get("origins", {})
     try:
         config = replace(configuration.from_plain(checkpoint.config), origins=origins)
     except UsageError as error:
         raise CheckpointError(f"{path}: {error.message}", error.hint) from error
     return replace(config, data=located(config.data, checkpoint.about, path))
+
+
+def _check_paths(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse what no file can be called; the system's own errors would come much later."""
+    data = config.get("data")
+    if not isinstance(data, Mapping):
+        return
+    for key in _PATHS:
+        text = str(data.get(key, ""))
+        if "\0" in text or max(map(len, text.split("/"))) > _LONGEST_NAME:
+            message = f"{path}: data.{key} is no path of a file: {quoted(text)}"
+            raise CheckpointError(message, "name the rows with --data, or train again")
 
 
 def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> Limits:

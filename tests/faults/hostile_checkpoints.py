@@ -181,7 +181,7 @@ EDITS: dict[str, Edit] = {
     "a list of lists as an option": put("config/task", {"length": [[1], [2]]}),
     "a vocabulary of numbers": put("codec/target", [1, 2, 3]),
     "a vocabulary of another size": put("codec/target", ["a"]),
-    "a vocabulary of 400,000": put("codec/target", [f"w{n}" for n in range(400_000)]),
+    "a vocabulary of 200,000": put("codec/target", [f"w{n}" for n in range(200_000)]),
     "a symbol twice": put("codec/target", ["a", "a"]),
     "an unknown token style": put("codec/target_tokens", "letters"),
     "layout 2": put("format", 2),
