@@ -21,6 +21,7 @@ from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broad
 from seqcli.files.atomic import write_atomically
 from seqcli.report.curves import draw_curves
 from seqcli.report.metrics_log import MetricsLog
+from seqcli.report.pictures import draw_if_possible
 from seqcli.report.tensorboard_log import TensorBoardLog
 from seqcli.report.verdict import Verdict, verdict
 from seqcli.results import Evaluation, Prediction
@@ -244,7 +245,9 @@ def _run(
     with stop_on_signals() as stop:
         prepare = registry.resolve("backend", settings.train.backend, registry.BACKENDS)
         tell = broadcast(
-            MetricsLog(paths.metrics), TensorBoardLog(paths.tensorboard), listen or _ignore
+            TensorBoardLog(paths.tensorboard),
+            listen or _ignore,
+            essential=[MetricsLog(paths.metrics)],
         )
         read = _tell_reading(paths, corpus, tell)
         loop, settings, started = prepare(paths, settings, corpus, checkpoint, stop)
@@ -275,7 +278,9 @@ def _fit(loop: Loop, tell: Listener, paths: runs.RunPaths, started: RunStarted) 
         return loop.fit(tell)
     finally:
         if loop.progress.history:
-            draw_curves(loop.progress.history, paths.curves, started.name)
+            draw_if_possible(
+                paths.curves, lambda: draw_curves(loop.progress.history, paths.curves, started.name)
+            )
 
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:
@@ -285,11 +290,10 @@ def write_config(paths: runs.RunPaths, settings: Config) -> None:
 
 
 def _stopped(paths: runs.RunPaths, number: int) -> StoppedBySignal:
-    code = Exit.SIGTERM if number == signal.SIGTERM else Exit.SIGINT
     return StoppedBySignal(
         f"stopped by {signal.Signals(number).name}; all is saved in {paths.folder}",
         f"seqcli train --resume {shlex.quote(str(paths.folder))}",
-        code,
+        Exit(128 + number),
     )
 
 

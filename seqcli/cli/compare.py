@@ -174,7 +174,7 @@ def compare(context: typer.Context, **given: Any) -> None:
     """Train several models on the same data and budget, and say which is ahead, if any is."""
     from seqcli.report.console import Out
 
-    told = Out.standard(json=given["json"], quiet=given["quiet"])
+    told = Out.standard(json=given["json"], quiet=given["quiet"], product=given["plan"])
     if given["suite"] is not None:
         _check_alone(context)
         _suite(given, told)

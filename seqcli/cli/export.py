@@ -45,7 +45,7 @@ def export(
     from seqcli.report.console import Out
     from seqcli.report.documents import export_document
 
-    out = Out.standard(json=json, quiet=quiet)
+    out = Out.standard(json=json, quiet=quiet, product=False)
     found = api.export(ckpt, to=to, out=out_path, rows=rows, force=force)
     if json:
         out.document(export_document(found))

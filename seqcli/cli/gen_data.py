@@ -55,7 +55,7 @@ def gen_data(
     from seqcli import api
     from seqcli.report.console import Out
 
-    told = Out.standard(json=json, quiet=quiet)
+    told = Out.standard(json=json, quiet=quiet, product=False)
     sizes = {"train": train, "val": val, "test": test, "seed": seed}
     given = {name: value for name, value in sizes.items() if value is not None}
     own = {"length": length, "test_length": test_length, "vocab": vocab}

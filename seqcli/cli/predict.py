@@ -109,7 +109,7 @@ def predict(
     from seqcli.report.console import Out
     from seqcli.report.documents import prediction_document
 
-    out = Out.standard(json=json, quiet=quiet)
+    out = Out.standard(json=json, quiet=quiet, product=out_file is None)
     if json and out_file:
         raise UsageError("--json writes one document to stdout, --out a file", "choose one")
     blocks = read_blocks(text or [], input_, out)

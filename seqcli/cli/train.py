@@ -88,7 +88,7 @@ def _train(given: dict[str, Any]) -> None:
     from seqcli.report.documents import training_document
     from seqcli.report.live import training_view
 
-    told = Out.standard(json=given["json"], quiet=given["quiet"])
+    told = Out.standard(json=given["json"], quiet=given["quiet"], product=False)
     with training_view(told) as view:
         run = api.train(
             given["config"],

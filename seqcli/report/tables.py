@@ -64,7 +64,8 @@ class Table:
 
 def rich_table(table: Table) -> Group:
     """Return the table as rich draws it; wide cells end in "…" where the terminal ends."""
-    above, below = ([Text(note, style="dim")] * bool(note) for note in (table.title, table.caption))
+    notes = (table.title, table.caption)
+    above, below = ([Text(visible(one, keep="\n"), style="dim")] * bool(one) for one in notes)
     return Group(*above, _grid(table), *below)
 
 
@@ -77,7 +78,7 @@ def _grid(table: Table) -> RichTable:
     )
     for column in table.columns:
         drawn.add_column(
-            Text(column.header),
+            Text(visible(column.header, keep="\n")),
             justify="right" if column.right else "left",
             no_wrap=column.right or column.keep,  # rich narrows the others first
             overflow="fold" if column.fold else "ellipsis",
@@ -102,14 +103,15 @@ def marked_text(cell: Cell) -> Text:
 def plain_lines(table: Table) -> list[str]:
     """Return the table as lines of aligned text, as wide as it needs, or stacked."""
     rows = [[_plain(cell) for cell in row] for row in table.rows]
-    headers = [" ".join(column.header.split()) for column in table.columns]
+    headers = [visible(" ".join(column.header.split())) for column in table.columns]
     widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
     if table.stacks and sum(widths) + _GAP * (len(widths) - 1) > _WIDEST:
         lines = [line for row in rows for line in _stacked(row, headers)]
     else:
         right = [column.right for column in table.columns]
         lines = [_aligned(row, widths, right) for row in [headers, *rows]]
-    return [note for note in (table.title, *lines, table.caption) if note]
+    title, caption = (visible(note, keep="\n") for note in (table.title, table.caption))
+    return [note for note in (title, *lines, caption) if note]
 
 
 def _stacked(row: Sequence[str], headers: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ from source import Module, modules
 RANKS = {
     "errors": 0,
     "memory": 0,
+    "notes": 0,
+    "interrupts": 0,
     "files": 1,
     "registry": 1,
     "config": 2,
@@ -40,7 +42,18 @@ LIBRARIES = {
     "torch": {"models", "engine", "checkpoints", "api"},
     "yaml": {"config", "data"},
 }
-NO_NUMPY = {"errors", "memory", "registry", "config", "events", "cli", "__init__", "__main__"}
+NO_NUMPY = {
+    "errors",
+    "memory",
+    "notes",
+    "interrupts",
+    "registry",
+    "config",
+    "events",
+    "cli",
+    "__init__",
+    "__main__",
+}
 
 
 def may_import(room: str, other: str) -> bool:
