@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -103,6 +104,7 @@ class StoppedBySignal(SeqcliError):  # noqa: N818 - not an error: a stop that wa
         self.exit_code = exit_code
 
 
+_CHECK = "check the path and its permissions"
 _DISK = "free some disk space, or write to another disk"
 _MEMORY = "use a smaller model or --batch-size, or close other programs"
 _FILES = "close other programs, or raise the limit (ulimit -n)"
@@ -132,6 +134,20 @@ def expected(error: BaseException) -> SeqcliError | None:
     return next(filter(None, faults), None) or _refusal(error)
 
 
+@contextmanager
+def blamed(kind: type[SeqcliError]) -> Iterator[None]:
+    """Turn the system's refusal to read a path that the user gave into an error of one kind.
+
+    Raises:
+        SeqcliError: of that kind, or a `MachineError`; names the path and the system's reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        fault = _machine_fault(error)
+        raise fault or kind(_system_message(error), _CHECK) from error
+
+
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception, what it was raised from, and so on."""
     seen: set[int] = set()
@@ -159,7 +175,7 @@ def _machine_fault(error: BaseException) -> MachineError | None:
 def _refusal(error: BaseException) -> UsageError | None:
     if not isinstance(error, OSError):
         return None
-    return UsageError(_system_message(error), "check the path and its permissions")
+    return UsageError(_system_message(error), _CHECK)
 
 
 def _system_message(error: OSError) -> str:

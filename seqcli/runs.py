@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from seqcli.errors import CheckpointError, UsageError
+from seqcli.errors import CheckpointError, UsageError, blamed
 from seqcli.files.atomic import remove_stale, temporary_name, write_atomically, writing
 from seqcli.files.lock import hold
 
@@ -130,6 +130,7 @@ def existing(folder: Path) -> RunPaths:
     return RunPaths(folder, folder.parent / name if name.endswith(".pt") else None)
 
 
+@blamed(CheckpointError)
 def find_run(path: Path, root: Path = ROOT) -> RunPaths:
     """Return the run that ``path`` means: its folder, a file in it, or its ``--out FILE.pt``.
 
@@ -147,6 +148,7 @@ def find_run(path: Path, root: Path = ROOT) -> RunPaths:
     raise _no_checkpoint(path, root)
 
 
+@blamed(CheckpointError)
 def find_checkpoint(path: Path, prefer: str = "best", root: Path = ROOT) -> Path:
     """Return the checkpoint file that ``path`` (a run folder or a file) means.
 

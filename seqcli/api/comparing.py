@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
+from seqcli.api.arguments import checked
 from seqcli.api.side_by_side import Watch, default_jobs, finish, kept, run_all
 from seqcli.comparison import defaults
 from seqcli.comparison import plan as planning
@@ -47,6 +48,7 @@ class Plan:
         return tuple(planning.command(run, self.folder) for run in self.runs)
 
 
+@checked
 def compare(
     config: str | Path | Mapping[str, Any] | None = None,
     *,
@@ -77,6 +79,7 @@ def compare(
     return carry_out(plan(config, out=out, force=force, **options), jobs=jobs, watch=watch)
 
 
+@checked
 def plan(
     config: str | Path | Mapping[str, Any] | None = None,
     *,
@@ -125,6 +128,7 @@ def plan(
     )
 
 
+@checked
 def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Comparison:
     """Run a plan and write its report; see `compare`."""
     if jobs < 0:
@@ -152,6 +156,7 @@ def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Compa
         return _reported(compared(plan.name, str(plan.folder), ordered, (), plan.notes))
 
 
+@checked
 def collect(folder: str | Path, *, watch: Watch | None = None) -> Comparison:
     """Read the finished runs of a folder, trained here or elsewhere; score those that are not.
 

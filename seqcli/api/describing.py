@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
+from seqcli.api.arguments import checked
 from seqcli.api.reading import config_of, limits_of
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint, is_array
@@ -20,6 +21,7 @@ from seqcli.runs import find_checkpoint
 _NOT_OF_THE_DATA = {"name", "floors", "origins", "fingerprints", "max_source", "max_target"}
 
 
+@checked
 def info(ckpt: str | Path) -> CheckpointInfo:
     """Say what a checkpoint is, what it was trained on, how it scored, and how to use it.
 

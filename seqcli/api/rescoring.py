@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 
 from seqcli import registry
+from seqcli.api.arguments import checked
 from seqcli.data.tokens import Tokens
 from seqcli.results import Evaluation
 from seqcli.scoring.answers_file import read_answers
 from seqcli.scoring.scores import score
 
 
+@checked
 def rescore(
     path: str | Path, *, source_tokens: str | None = None, target_tokens: str | None = None
 ) -> Evaluation:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
 from seqcli import registry, runs
+from seqcli.api.arguments import checked
 from seqcli.api.reading import config_of
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
@@ -84,6 +85,7 @@ class Run:
         return list(predict(self.path, lines, **options))
 
 
+@checked
 def train(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     *,
@@ -128,6 +130,7 @@ def train(
         return _run(paths, settings, corpus, None, listen)
 
 
+@checked
 def read_data(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     *,

@@ -13,6 +13,7 @@ import typer
 from seqcli import registry
 from seqcli.cli import options
 from seqcli.cli.options import HOW, WHERE
+from seqcli.comparison import defaults
 from seqcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ Folder = Annotated[
         "--out",
         help="Folder of the runs and the report.",
         metavar="DIR",
+        parser=options.out_path,
         show_default="runs/compare-<task>",
         rich_help_panel=WHERE,
     ),
@@ -140,11 +142,13 @@ Collect = Annotated[
         "--collect",
         help="Train nothing; report on the finished runs in a folder.",
         metavar="DIR",
+        parser=options.in_path,
         rich_help_panel=WHERE,
     ),
 ]
 
 
+DATA = options.with_defaults(options.DATA, defaults.SETTINGS)
 WHAT: options.Options = {
     "suite": (SuiteName, None),
     "cells": (Cells, "rnn,gru,lstm,transformer"),
@@ -156,7 +160,7 @@ WHAT: options.Options = {
 BUDGET: options.Options = {
     "steps": (Steps, None),
     "seconds": (Seconds, None),
-    **{name: options.TRAINING[name] for name in TRAINING},
+    **options.with_defaults({name: options.TRAINING[name] for name in TRAINING}, defaults.SETTINGS),
     "jobs": (Jobs, 0),
 }
 WHITHER: options.Options = {
@@ -168,7 +172,7 @@ WHITHER: options.Options = {
 
 @options.takes(
     {"context": (typer.Context, inspect.Parameter.empty)},
-    *(options.DATA, WHAT, BUDGET, options.SETTINGS, WHITHER, options.TELLING),
+    *(DATA, WHAT, BUDGET, options.SETTINGS, WHITHER, options.TELLING),
 )
 def compare(context: typer.Context, **given: Any) -> None:
     """Train several models on the same data and budget, and say which is ahead, if any is."""

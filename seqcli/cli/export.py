@@ -24,7 +24,13 @@ To = Annotated[
     ),
 ]
 Place = Annotated[
-    Path, typer.Option("--out", help="The file to write; for onnx a folder.", metavar="PATH")
+    Path,
+    typer.Option(
+        "--out",
+        help="The file to write; for onnx a folder.",
+        metavar="PATH",
+        parser=options.out_path,
+    ),
 ]
 Rows = Annotated[
     int, typer.Option("--rows", help="Rows to compare the outputs on.", metavar="N", min=1)

@@ -54,7 +54,8 @@ Input = Annotated[
     _option("--input", "Sources, for a model of pairs: a file; - is stdin.", WHICH, "FILE"),
 ]
 Temperature = Annotated[
-    float, _option("--temperature", "Below 1 bolder, above 1 more even.", DRAWN, "X")
+    float,
+    _option("--temperature", "Below 1: more conservative; above 1: more diverse.", DRAWN, "X"),
 ]
 TopK = Annotated[
     int, _option("--top-k", "Draw from the N likeliest symbols; 0 is all.", DRAWN, "N", min=0)

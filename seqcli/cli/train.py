@@ -29,6 +29,7 @@ OutPath = Annotated[
         "--out",
         help="Run folder, or a .pt file for the best checkpoint.",
         metavar="PATH",
+        parser=options.out_path,
         show_default="runs/<task>-<model>",
         rich_help_panel=WHERE,
     ),
@@ -36,7 +37,11 @@ OutPath = Annotated[
 Resume = Annotated[
     Path | None,
     typer.Option(
-        "--resume", help="Go on with a run that was stopped.", metavar="RUN", rich_help_panel=WHERE
+        "--resume",
+        help="Go on with a run that was stopped.",
+        metavar="RUN",
+        parser=options.in_path,
+        rich_help_panel=WHERE,
     ),
 ]
 

@@ -53,7 +53,7 @@ def _to_float(value: object) -> float | None:
 def _to_str(value: object) -> str | None:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    return str(value) if isinstance(value, str) else None
+    return str(value) if isinstance(value, str) and "\0" not in value else None
 
 
 _READERS: Mapping[type, Callable[[object], Scalar | None]] = {
