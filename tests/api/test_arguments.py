@@ -67,7 +67,7 @@ ZERO = Path("no-such-run")
         (lambda: seqcli.train(task="copy", set={"train.lr": 1}), "set must be a list of texts"),
         (lambda: seqcli.train(task="copy", out=""), "out names no file"),
         (lambda: seqcli.compare(task="copy", cells=["gru", 3]), "cells, item 2"),
-        (lambda: seqcli.info(None and "x" or 3), "ckpt must be a path"),
+        (lambda: seqcli.info(3), "ckpt must be a path"),
         (lambda: seqcli.next_symbols(ZERO, temperature=1e-300), "temperature"),
     ],
 )

@@ -1,7 +1,6 @@
 """Any value for any option ends in a result or in one clear line, never in a traceback."""
 
 import io
-import os
 import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -60,7 +59,7 @@ def run(words: list[str]) -> tuple[int, str]:
 
 def problem(words: list[str], root) -> str:
     """Return what is wrong with how a command line ends; "" if nothing is."""
-    before = sorted(os.listdir(root))
+    before = sorted(root.iterdir())
     code, err = run(words)
     last = err.strip().splitlines()[-4:]
     if code not in CODES or "Traceback" in err or "bug" in err:
@@ -69,8 +68,8 @@ def problem(words: list[str], root) -> str:
         return f"exit {code} without an error line: {last}"
     if any(not (one.isprintable() or one == "\n") for one in err):
         return f"control characters: {last}"
-    if sorted(os.listdir(root)) != before:
-        return f"files outside the folder: {sorted(os.listdir(root))}"
+    if sorted(root.iterdir()) != before:
+        return f"files outside the folder: {sorted(root.iterdir())}"
     return ""
 
 
