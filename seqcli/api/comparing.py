@@ -20,7 +20,7 @@ from seqcli.comparison.standing import Comparison, compared
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.reading.findings import remarks
-from seqcli.errors import DataError, StoppedBySignal, UsageError
+from seqcli.errors import DataError, StoppedBySignal, UsageError, blamed
 from seqcli.events import Event
 from seqcli.files.atomic import write_atomically, writing
 from seqcli.runs import ROOT, RunPaths, locked
@@ -157,6 +157,7 @@ def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Compa
 
 
 @checked
+@blamed(DataError)
 def collect(folder: str | Path, *, watch: Watch | None = None) -> Comparison:
     """Read the finished runs of a folder, trained here or elsewhere; score those that are not.
 

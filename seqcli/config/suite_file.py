@@ -86,7 +86,9 @@ def _read(path: Path) -> dict[str, Any]:
         found = yaml.BaseLoader(path.read_text("utf-8")).get_single_data()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{path}: the suite cannot be read: {reason}") from None
+        raise UsageError(
+            f"{path}: the suite cannot be read: {reason}", "check the path and its permissions"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: this is no suite: {' '.join(str(error).split())}") from None
     return _section(found, str(path))

@@ -18,6 +18,7 @@ VALUES = (
     "names.txt", "pairs.tsv",
 )  # fmt: skip
 SMALL = ("--epochs", "1", "--hidden", "4", "--threads", "1")
+ROWS = ("--train-rows", "9", "--val-rows", "3", "--test-rows", "3", "--embedding", "4")
 # A line of each kind that succeeds; {out} is a new name in the folder.
 BASES = {
     "tasks": ["tasks", "copy"],
@@ -36,22 +37,7 @@ BASES = {
     ],
     "train": ["train", "--data", "pairs.tsv", "--embedding", "4", "--out", "{out}", *SMALL],
     "train names": ["train", "--data", "names.txt", "--backend", "numpy", "--out", "{out}", *SMALL],
-    "train task": [
-        "train",
-        "--task",
-        "copy",
-        "--train-rows",
-        "9",
-        "--val-rows",
-        "3",
-        "--test-rows",
-        "3",
-        "--out",
-        "{out}",
-        "--embedding",
-        "4",
-        *SMALL,
-    ],
+    "train task": ["train", "--task", "copy", "--out", "{out}", *ROWS, *SMALL],
     "eval": ["eval", "--ckpt", "pairs"],
     "eval names": ["eval", "--ckpt", "names", "--data", "names.txt"],
     "eval file": ["eval", "--score", "answers.tsv"],

@@ -50,10 +50,9 @@ def test_a_closed_or_full_stream_never_ends_in_a_traceback(line, code, told):
 WORK = """
 S="{seqcli}"; TINY="--backend numpy --hidden 4 --threads 1"
 printf 'abc\\nbcd\\ncda\\ndab\\nabd\\nacd\\n' > names.txt
-($S train --data names.txt --epochs 3 $TINY --out a; echo $? > a.code) 2>&1 | true
-($S train --data names.txt --epochs 3 $TINY --out b --json; echo $? > b.code) 2>/dev/full | true
+($S train --data names.txt --epochs 3 $TINY --out a --json; echo $? > a.code) 2>&1 | true
 $S train --data names.txt --epochs 3 $TINY --out c --json >/dev/full 2>c.err; echo $? > c.code
-($S sample --ckpt a --n 100000; echo $? > d.code) 2>d.err | head -n 1 > d.out
+($S sample --ckpt a --n 20000; echo $? > d.code) 2>d.err | head -n 1 > d.out
 ($S train --data names.txt --epochs 3 $TINY --out e; echo $? > e.code) >&- 2>&-
 ($S gen-data --task copy --train 5 --val 2 --test 2 --out f; echo $? > f.code) 2>&1 | true
 """
@@ -65,9 +64,9 @@ def test_work_goes_on_when_nobody_reads_and_ends_with_its_own_code(tmp_path):
     subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=os.environ | path, timeout=240, check=True
     )
-    codes = {name: int((tmp_path / f"{name}.code").read_text()) for name in "abcdef"}
-    assert codes == {"a": 0, "b": 0, "c": 6, "d": 141, "e": 0, "f": 0}
-    for run in "abce":
+    codes = {name: int((tmp_path / f"{name}.code").read_text()) for name in "acdef"}
+    assert codes == {"a": 0, "c": 6, "d": 141, "e": 0, "f": 0}
+    for run in "ace":
         assert (tmp_path / run / "best.pt").exists()
         assert len((tmp_path / run / "metrics.jsonl").read_text().splitlines()) == 3
     assert (tmp_path / "f" / "train.tsv").exists()
