@@ -12,6 +12,11 @@ import seqcli
 from seqcli.cli import app, shell
 from seqcli.errors import Exit
 
+# a command that fails leaves its input to the end of the process, which these tests outlive
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 LONGEST = 60  # seconds that a command line may take
 CODES = set(Exit) - {Exit.BUG}
 
