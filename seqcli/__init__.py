@@ -6,9 +6,12 @@ The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, `
 ``import seqcli`` costs next to nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False  # typing is slow to import, and Ctrl-C is not handled before this is done
 if TYPE_CHECKING:
+    from typing import Any
+
     from seqcli.api import (
         compare,
         evaluate,

@@ -1,6 +1,42 @@
-"""``python -m seqcli``."""
+"""The entry point of ``seqcli`` and of ``python -m seqcli``: signals first, then the rest."""
 
-from seqcli.cli import main
+from __future__ import annotations
+
+import os
+
+try:
+    import sys
+
+    from seqcli.interrupts import INTERRUPTED, handle_interrupts
+except KeyboardInterrupt:
+    os._exit(130)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    interrupts = handle_interrupts()
+    try:
+        _fill_standard_streams()
+        from seqcli.cli import app, shell
+
+        code = int(shell.run(app, sys.argv[1:]))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    interrupts.at_once = True  # the work is over
+    raise SystemExit(code)
+
+
+def _fill_standard_streams() -> None:
+    """Open the null device where a standard stream is closed.
+
+    Otherwise the next file that is opened takes its number, and libraries print into that file.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
 
 if __name__ == "__main__":
     main()

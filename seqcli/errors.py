@@ -1,12 +1,32 @@
-"""The one family of expected errors, and the exit codes they lead to."""
+"""The one family of expected errors, and the exit codes they lead to.
+
+====  ========================================================================================
+code  meaning
+====  ========================================================================================
+0     Success.
+1     A bug in seqcli: please report it.
+2     A wrong option, value or configuration key, or an output path that cannot be written.
+3     A data file that is missing, unreadable or malformed.
+4     A checkpoint that is missing, unreadable, damaged or of the wrong kind.
+5     Training diverged: the loss became NaN or infinite.
+6     The machine failed: disk full or broken, out of memory, too many open files or threads.
+129   Stopped by SIGHUP; training saves first.
+130   Stopped by SIGINT (Ctrl-C); training saves first.
+141   The reader of the output went away (``| head``), for commands whose product is their output.
+143   Stopped by SIGTERM; training saves first.
+====  ========================================================================================
+"""
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of the command line."""
+    """Exit codes of the command line; the module's docstring has the table."""
 
     DONE = 0
     BUG = 1
@@ -67,9 +87,97 @@ class MachineError(SeqcliError):
     exit_code = Exit.MACHINE
 
 
+class ReaderGone(SeqcliError):  # noqa: N818 - not an error: nobody reads the output any more
+    """The reader of stdout closed it, and the output is what the command is for."""
+
+    exit_code = Exit.BROKEN_PIPE
+
+    def __init__(self) -> None:
+        super().__init__("the reader of the output went away")
+
+
 class StoppedBySignal(SeqcliError):  # noqa: N818 - not an error: a stop that was asked for
-    """SIGINT or SIGTERM: the work so far was saved before this was raised."""
+    """SIGINT, SIGTERM or SIGHUP: the work so far was saved before this was raised."""
 
     def __init__(self, message: str, hint: str, exit_code: Exit) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code
+
+
+_CHECK = "check the path and its permissions"
+_DISK = "free some disk space, or write to another disk"
+_MEMORY = "use a smaller model or --batch-size, or close other programs"
+_FILES = "close other programs, or raise the limit (ulimit -n)"
+_PROCESSES = "close other programs, or raise the limit (ulimit -u)"
+_MACHINE_ERRNOS = {
+    errno.ENOSPC: _DISK,
+    errno.EDQUOT: _DISK,
+    errno.EFBIG: _DISK,
+    errno.EIO: "check the disk",
+    errno.ENOMEM: _MEMORY,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.EAGAIN: _PROCESSES,
+}
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
+def expected(error: BaseException) -> SeqcliError | None:
+    """Return the expected error behind an exception, or None where it is a bug.
+
+    A fault of the machine counts wherever it is in the chain of causes: libraries wrap it. Any
+    other ``OSError`` is about a path that the user gave.
+    """
+    if isinstance(error, SeqcliError):
+        return error
+    faults = (_machine_fault(one) for one in causes(error))
+    return next(filter(None, faults), None) or _refusal(error)
+
+
+@contextmanager
+def blamed(kind: type[SeqcliError]) -> Iterator[None]:
+    """Turn the system's refusal to read a path that the user gave into an error of one kind.
+
+    Raises:
+        SeqcliError: of that kind, or a `MachineError`; names the path and the system's reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        fault = _machine_fault(error)
+        raise fault or kind(_system_message(error), _CHECK) from error
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, what it was raised from, and so on."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        yield one
+        seen.add(id(one))
+        one = one.__cause__ or one.__context__
+
+
+def _machine_fault(error: BaseException) -> MachineError | None:
+    if isinstance(error, MachineError):
+        return error
+    if isinstance(error, OSError):
+        hint = _MACHINE_ERRNOS.get(error.errno or 0)
+        return None if hint is None else MachineError(_system_message(error), hint)
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
+        return MachineError("out of memory", _MEMORY)
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        return MachineError("the system starts no more threads", _PROCESSES)
+    return None
+
+
+def _refusal(error: BaseException) -> UsageError | None:
+    if not isinstance(error, OSError):
+        return None
+    return UsageError(_system_message(error), _CHECK)
+
+
+def _system_message(error: OSError) -> str:
+    named = f"{error.filename}: " if error.filename not in (None, "") else ""
+    return named + (error.strerror or str(error) or type(error).__name__).lower()

@@ -5,9 +5,13 @@ The engine tells, reports listen. Records hold numbers, strings and tuples only,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import ParamSpec, TypeAlias
+
+from seqcli.notes import note, reason
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -184,11 +188,39 @@ Event: TypeAlias = DataRead | RunStarted | Progress | EpochEnded | Saved | Finis
 Listener: TypeAlias = Callable[[Event], None]
 
 
-def broadcast(*listeners: Listener) -> Listener:
-    """Return one listener that tells each of ``listeners`` in order."""
+def broadcast(*listeners: Listener, essential: Sequence[Listener] = ()) -> Listener:
+    """Return one listener that passes each event to all of these.
+
+    Args:
+        listeners: each is dropped once it fails, with a note; training continues without it.
+        essential: called first; what they raise stops the run.
+    """
+    every = (*essential, *map(dispensable, listeners))
 
     def tell(event: Event) -> None:
-        for listen in listeners:
+        for listen in every:
             listen(event)
 
     return tell
+
+
+def dispensable(listen: Callable[P, object]) -> Callable[P, None]:
+    """Return a listener that is dropped, with one note, when it first raises an exception."""
+    failed = False
+
+    def tell(*args: P.args, **kwargs: P.kwargs) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            listen(*args, **kwargs)
+        except Exception as error:
+            failed = True
+            note(f"{_name(listen)} failed and is switched off: {reason(error)}")
+
+    return tell
+
+
+def _name(listen: object) -> str:
+    """Return what a listener is called: the name of its function or class."""
+    return str(getattr(listen, "__name__", type(listen).__name__)).strip("<>")

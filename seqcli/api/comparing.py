@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
+from seqcli.api.arguments import checked
 from seqcli.api.comparison_folder import (
     check_as_planned,
     check_usable,
@@ -29,7 +30,7 @@ from seqcli.comparison.standing import Comparison, compared
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.reading.findings import remarks
-from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError
+from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError, blamed
 from seqcli.events import Event
 from seqcli.files.atomic import writing
 from seqcli.files.names import single_name
@@ -72,6 +73,7 @@ class Plan:
         return tuple(planning.command(run, self.folder) for run in self.runs)
 
 
+@checked
 def compare(
     config: str | Path | Mapping[str, Any] | None = None,
     *,
@@ -102,6 +104,7 @@ def compare(
     return carry_out(plan(config, out=out, force=force, **options), jobs=jobs, watch=watch)
 
 
+@checked
 def plan(
     config: str | Path | Mapping[str, Any] | None = None,
     *,
@@ -170,6 +173,7 @@ def store_plan(plan: Plan) -> None:
         store(plan.folder, plan.stored, force=False)
 
 
+@checked
 def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Comparison:
     """Run a plan and write its report; see `compare`."""
     if jobs < 0:
@@ -218,6 +222,8 @@ def _locked(plan: Plan) -> Iterator[None]:
         yield
 
 
+@checked
+@blamed(DataError)
 def collect(folder: str | Path, *, watch: Watch | None = None) -> Comparison:
     """Read the finished runs of a folder, trained here or elsewhere; score those that are not.
 

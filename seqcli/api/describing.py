@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
+from seqcli.api.arguments import checked
 from seqcli.api.reading import config_of, limits_of
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
@@ -21,6 +22,7 @@ from seqcli.schema import is_array
 _NOT_OF_THE_DATA = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
 
 
+@checked
 def info(ckpt: str | Path) -> CheckpointInfo:
     """Say what a checkpoint is, what it was trained on, how it scored, and how to use it.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcli import registry
+from seqcli.api.arguments import checked
 from seqcli.api.checking import check_counts, check_length_penalty
 from seqcli.api.language import open_language_model, takes_sources
 from seqcli.api.language_evaluating import evaluate_language
@@ -47,6 +48,7 @@ class Search:
         )
 
 
+@checked
 def evaluate(
     ckpt: str | Path,
     *,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import __version__, registry
+from seqcli.api.arguments import checked
 from seqcli.api.checking import check_counts
 from seqcli.api.reading import config_of, limits_of
 from seqcli.checkpoints.content import Checkpoint
@@ -18,6 +19,7 @@ from seqcli.errors import UsageError
 from seqcli.results import Exported
 
 
+@checked
 def export(
     ckpt: str | Path, *, to: str, out: str | Path, rows: int = 64, force: bool = False
 ) -> Exported:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from seqcli.api.arguments import checked
 from seqcli.data.dataset_folder import write_folder
 from seqcli.tasks.base import make
 
 
+@checked
 def gen_data(
     task: str,
     out: str | Path,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from seqcli.api.arguments import checked
 from seqcli.api.checking import check_counts, check_length_penalty
 from seqcli.api.loading import Loaded, load_model
 from seqcli.config import DecodeConfig
@@ -28,6 +29,7 @@ _ANSWERS_AT_ONCE = 512  # under way in a batch, where its size is not given: the
 _USUAL_LENGTH = 64  # symbols; longer lines go in smaller batches, so that memory stays bounded
 
 
+@checked
 def predict(
     ckpt: str | Path,
     lines: Iterable[str],
@@ -68,6 +70,7 @@ def predict(
     return _answers(predictor, iter(lines), look_ahead)
 
 
+@checked
 def open_predictor(
     ckpt: str | Path,
     *,

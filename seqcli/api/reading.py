@@ -15,18 +15,14 @@ from seqcli.config import Config
 from seqcli.data.corpus import Codec
 from seqcli.data.limits import Limits
 from seqcli.errors import CheckpointError, UsageError
-<<<<<<< HEAD
 from seqcli.report.metrics_log import read_metrics
 from seqcli.runs import RunPaths
-from seqcli.schema import SchemaError
+from seqcli.schema import SchemaError, quoted
 from seqcli.training import progress
 from seqcli.training.progress import Progress
-=======
-from seqcli.schema import quoted
 
 _PATHS = ("path", "train_file", "val_file", "test_file")
 _LONGEST_NAME = 520  # two names of 255 bytes, with what stands between them
->>>>>>> readers
 
 
 def config_of(checkpoint: Checkpoint, path: Path) -> Config:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from seqcli import registry
+from seqcli.api.arguments import checked
 from seqcli.data.tokens import Tokens
 from seqcli.results import Evaluation
 from seqcli.scoring.answers_file import read_answers
@@ -14,6 +15,7 @@ from seqcli.scoring.texts import score_texts
 from seqcli.scoring.texts_file import holds_texts, read_texts
 
 
+@checked
 def rescore(
     path: str | Path, *, source_tokens: str | None = None, target_tokens: str | None = None
 ) -> Evaluation:

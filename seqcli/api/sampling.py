@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.api.arguments import checked
 from seqcli.api.language import (
     LanguageModel,
     Trained,
@@ -31,6 +32,7 @@ DRAWN_AT_ONCE = 1000
 PATIENCE = 20_000  # draws in a row that bring nothing new before it gives up
 
 
+@checked
 def sample(
     ckpt: str | Path,
     n: int | None = None,
@@ -85,6 +87,7 @@ def sample(
     return _drawn(model, wanted, how, _seed(seed))
 
 
+@checked
 def next_symbols(
     ckpt: str | Path,
     *,

@@ -7,7 +7,8 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from seqcli.api.reading import steps_done
 from seqcli.comparison.outcome import RunResult, read_result, write_result
 from seqcli.comparison.plan import PlannedRun
-from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal
+from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal, expected
 from seqcli.events import Event
+from seqcli.report.console import show_notes
 from seqcli.runs import RunPaths
 from seqcli.training.stopping import stop_on_signals
 
@@ -125,16 +127,16 @@ class _Crew:
     def work(self) -> None:
         """Run until all is done, something fails, or a signal comes."""
         with stop_on_signals() as stop:
-            for process in self.processes:
-                process.start()
+            with _no_signals():  # the processes start with these blocked, and are told by us
+                for process in self.processes:
+                    process.start()
             try:
                 while self.left and not stop:
                     self._listen()
             finally:
                 self._end()
         if stop:
-            code = Exit.SIGTERM if stop.signal == signal.SIGTERM else Exit.SIGINT
-            raise StoppedBySignal("stopped; every run is saved", "", code)
+            raise StoppedBySignal("stopped; every run is saved", "", Exit(128 + stop.signal))
 
     def _listen(self) -> None:
         try:
@@ -172,10 +174,22 @@ class _Crew:
             return
 
 
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    """Block SIGINT and SIGHUP: a terminal sends them to every process of the foreground job."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _worker(folder: Path, todo: Any, told: Any) -> None:
     """Finish runs until there are none; leave at once when the parent is gone."""
-    if hasattr(os, "setsid"):
-        os.setsid()  # Ctrl-C reaches the parent, which tells us
+    show_notes()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     for run in iter(todo.get, None):
         try:
@@ -183,11 +197,9 @@ def _worker(folder: Path, todo: Any, told: Any) -> None:
             told.put((run.name, finish(run, folder, tell)))
         except StoppedBySignal as stopped:
             raise SystemExit(stopped.exit_code) from None
-        except SeqcliError as error:
-            told.put((run.name, _Failure(error.message, error.hint, error.exit_code)))
-            return
         except Exception as error:
-            told.put((run.name, _Failure(f"{type(error).__name__}: {error}", "", Exit.BUG)))
+            known = expected(error) or SeqcliError(f"{type(error).__name__}: {error}")
+            told.put((run.name, _Failure(known.message, known.hint, known.exit_code)))
             return
 
 

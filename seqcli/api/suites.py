@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from seqcli.api.arguments import checked
 from seqcli.api.comparing import Plan, carry_out, plan
 from seqcli.api.side_by_side import Watch
 from seqcli.comparison.beside import Beside, SuiteOutcome, beside
@@ -15,6 +16,7 @@ from seqcli.runs import ROOT
 Views = Callable[[Plan], AbstractContextManager[Watch]]
 
 
+@checked
 def plan_suite(
     suite: str | Suite, *, out: str | Path | None = None, force: bool = False
 ) -> list[Plan]:
@@ -36,6 +38,7 @@ def plan_suite(
     ]
 
 
+@checked
 def compare_suite(
     suite: str | Suite,
     *,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
 from seqcli import registry, runs
+from seqcli.api.arguments import checked
 from seqcli.api.data_paths import PATH_KEYS
 from seqcli.api.own_data import check_same_data, corpus_of_run
 from seqcli.api.reading import config_of
@@ -23,6 +24,7 @@ from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
 from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
 from seqcli.files.atomic import write_atomically
 from seqcli.report.curves import draw_curves
+from seqcli.report.pictures import draw_if_possible
 from seqcli.report.tensorboard_log import TensorBoardLog
 from seqcli.report.verdict import Verdict, verdict
 from seqcli.results import Evaluation, Prediction
@@ -86,6 +88,7 @@ class Run:
         return list(predict(self.path, lines, **options))
 
 
+@checked
 def train(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     *,
@@ -129,6 +132,7 @@ def train(
         return _run(folder, settings, corpus, None, listen)
 
 
+@checked
 def read_data(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     *,
@@ -284,7 +288,8 @@ def _fit(loop: Loop, tell: Listener, folder: runs.RunFolder, started: RunStarted
         return loop.fit(tell)
     finally:
         if loop.history:
-            draw_curves(loop.history, folder.current.curves, started.name, started.facts)
+            path, facts = folder.current.curves, started.facts
+            draw_if_possible(path, lambda: draw_curves(loop.history, path, started.name, facts))
 
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:
@@ -294,7 +299,7 @@ def write_config(paths: runs.RunPaths, settings: Config) -> None:
 
 
 def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:
-    code = Exit.SIGTERM if number == signal.SIGTERM else Exit.SIGINT
+    code = Exit(128 + number)
     name, path = signal.Signals(number).name, folder.paths.folder
     if folder.is_staged:
         message = f"stopped by {name} before the first checkpoint; the run in {path} is unchanged"

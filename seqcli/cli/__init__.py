@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -61,8 +60,3 @@ for _name, _function, _examples in (
     ("sample", sample.sample, sample.EXAMPLES),
 ):
     app.command(_name, cls=_class(shell.Command, _examples))(_function)
-
-
-def main() -> None:
-    """Run the command line of this process."""
-    raise SystemExit(shell.run(app, sys.argv[1:]))

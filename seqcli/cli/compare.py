@@ -13,6 +13,7 @@ import typer
 from seqcli import registry
 from seqcli.cli import options
 from seqcli.cli.options import HOW, WHERE
+from seqcli.comparison import defaults
 from seqcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ Folder = Annotated[
         "--out",
         help="Folder of the runs and the report.",
         metavar="DIR",
+        parser=options.out_path,
         show_default="runs/compare-<task>",
         rich_help_panel=WHERE,
     ),
@@ -150,11 +152,13 @@ Collect = Annotated[
         "--collect",
         help="Train nothing; report on the finished runs in a folder.",
         metavar="DIR",
+        parser=options.in_path,
         rich_help_panel=WHERE,
     ),
 ]
 
 
+DATA = options.with_defaults(options.DATA, defaults.SETTINGS)
 WHAT: options.Options = {
     "suite": (SuiteName, None),
     "cells": (Cells, "rnn,gru,lstm,transformer"),
@@ -167,7 +171,7 @@ WHAT: options.Options = {
 BUDGET: options.Options = {
     "steps": (Steps, None),
     "seconds": (Seconds, None),
-    **{name: options.TRAINING[name] for name in TRAINING},
+    **options.with_defaults({name: options.TRAINING[name] for name in TRAINING}, defaults.SETTINGS),
     "jobs": (Jobs, 0),
 }
 WHITHER: options.Options = {
@@ -179,13 +183,13 @@ WHITHER: options.Options = {
 
 @options.takes(
     {"context": (typer.Context, inspect.Parameter.empty)},
-    *(options.DATA, WHAT, BUDGET, options.SETTINGS, WHITHER, options.TELLING),
+    *(DATA, WHAT, BUDGET, options.SETTINGS, WHITHER, options.TELLING),
 )
 def compare(context: typer.Context, **given: Any) -> None:
     """Train several models on the same data and budget, and say which is ahead, if any is."""
     from seqcli.report.console import Out
 
-    told = Out.standard(json=given["json"], quiet=given["quiet"])
+    told = Out.standard(json=given["json"], quiet=given["quiet"], product=given["plan"])
     if given["suite"] is not None:
         _check_alone(context)
         _suite(given, told)

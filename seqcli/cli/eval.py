@@ -27,14 +27,24 @@ seqcli eval --ckpt names.pt --data names_test.txt --predictions losses.tsv"""
 
 Ckpt = Annotated[
     Path | None,
-    typer.Option("--ckpt", help="A run folder or a checkpoint file.", metavar="PATH"),
+    typer.Option(
+        "--ckpt",
+        help="A run folder or a checkpoint file.",
+        metavar="PATH",
+        parser=options.in_path,
+    ),
 ]
 Split = Annotated[
     str, typer.Option("--split", help="The rows to score: train, val or test.", metavar="NAME")
 ]
 OtherData = Annotated[
     Path | None,
-    typer.Option("--data", help="Score this folder or file instead.", metavar="PATH"),
+    typer.Option(
+        "--data",
+        help="Score this folder or file instead.",
+        metavar="PATH",
+        parser=options.in_path,
+    ),
 ]
 Format = Annotated[str | None, options.as_trained("format", "NAME", "How that file is written.")]
 Columns = Annotated[
@@ -50,7 +60,10 @@ OracleLength = Annotated[
 Predictions = Annotated[
     Path | None,
     typer.Option(
-        "--predictions", help="Write every prediction (or loss) to a file.", metavar="FILE.tsv"
+        "--predictions",
+        help="Write every prediction (or loss) to a file.",
+        metavar="FILE.tsv",
+        parser=options.out_path,
     ),
 ]
 
@@ -61,6 +74,7 @@ Score = Annotated[
         "--score",
         help="Score the predictions in this file instead; no checkpoint is needed.",
         metavar="FILE.tsv",
+        parser=options.in_path,
     ),
 ]
 Rows = Annotated[int, typer.Option("--rows", help="How many rows to show.", metavar="N", min=0)]

@@ -24,7 +24,13 @@ To = Annotated[
     ),
 ]
 Place = Annotated[
-    Path, typer.Option("--out", help="The file to write; for onnx a folder.", metavar="PATH")
+    Path,
+    typer.Option(
+        "--out",
+        help="The file to write; for onnx a folder.",
+        metavar="PATH",
+        parser=options.out_path,
+    ),
 ]
 Rows = Annotated[
     int, typer.Option("--rows", help="Rows to compare the outputs on.", metavar="N", min=1)
@@ -46,7 +52,7 @@ def export(
     from seqcli.report.documents import export_document
     from seqcli.report.formats import plural
 
-    out = Out.standard(json=json, quiet=quiet)
+    out = Out.standard(json=json, quiet=quiet, product=False)
     found = api.export(ckpt, to=to, out=out_path, rows=rows, force=force)
     if json:
         out.document(export_document(found))

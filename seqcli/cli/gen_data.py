@@ -24,7 +24,13 @@ seqcli gen-data --task sort --out data/sort --length 6 --vocab 4 --train 50000
 seqcli gen-data --task patterns --out data/motifs --option kinds=periodic"""
 
 Folder = Annotated[
-    Path, typer.Option("--out", help="Folder for the files; made if need be.", metavar="DIR")
+    Path,
+    typer.Option(
+        "--out",
+        help="Folder for the files; created if missing.",
+        metavar="DIR",
+        parser=options.out_path,
+    ),
 ]
 Options = Annotated[
     list[str] | None,
@@ -55,7 +61,7 @@ def gen_data(
     from seqcli import api
     from seqcli.report.console import Out
 
-    told = Out.standard(json=json, quiet=quiet)
+    told = Out.standard(json=json, quiet=quiet, product=False)
     sizes = {"train": train, "val": val, "test": test, "seed": seed}
     given = {name: value for name, value in sizes.items() if value is not None}
     own = {"length": length, "test_length": test_length, "vocab": vocab}

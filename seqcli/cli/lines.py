@@ -57,7 +57,7 @@ def _opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise DataError(f"{path}: cannot be read: {reason}") from None
+        raise DataError(f"{path}: cannot be read: {reason}", "check --input") from None
 
 
 def _blocks(stream: BinaryIO, name: str) -> Iterator[list[str]]:

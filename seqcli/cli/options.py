@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import typer
 
 from seqcli import registry
 from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.limits import OneOf
-from seqcli.config.schema import keys
+from seqcli.config.presets import varying
+from seqcli.config.schema import Key, keys
 
 WHAT, HOW, WHERE = "The data", "How to train", "Where it goes and how it is told"
 MODEL = "The model"
 Command = TypeVar("Command", bound=Callable[..., None])
+_DEFAULT = " [dim](default {})[/dim]"
 _METAVARS = {bool: "BOOL", int: "N", float: "X", str: "NAME"}
 
 
@@ -36,14 +39,43 @@ def flag(name: str, panel: str, metavar: str = "", text: str = "", spelling: str
         return typer.Option(spelling, help=text, metavar=metavar, rich_help_panel=panel)
     names = key.limit.names if isinstance(key.limit, OneOf) else ()
     choices = f" One of {', '.join(names)}." if names else ""
-    default = f" [dim](default {key.default})[/dim]" if key.default != "" else ""
     return typer.Option(
         spelling,
-        help=(text or key.doc) + choices + default,
+        help=(text or key.doc) + choices + _default(key),
         metavar=metavar or _METAVARS[key.kind],
         autocompletion=completion(names) if names else None,
         rich_help_panel=panel,
     )
+
+
+def _default(key: Key) -> str:
+    """Return what the help says of a key's default: none that does not hold for every task."""
+    if key.default == "":
+        return ""
+    shown = "depends on task, model and backend" if key.name in varying() else key.default
+    return _DEFAULT.format(shown)
+
+
+def in_path(text: str) -> Path:
+    """Return a path to read.
+
+    Raises:
+        BadParameter: it can name no file.
+    """
+    if text == "" or "\0" in text:
+        raise typer.BadParameter("this names no file")
+    return Path(text)
+
+
+def out_path(text: str) -> Path:
+    """Return a path to write.
+
+    Raises:
+        BadParameter: it can name no file, or means stdout.
+    """
+    if text == "-":
+        raise typer.BadParameter("this is a file or folder, not stdout (a file called -: ./-)")
+    return in_path(text)
 
 
 def tokens(side: str) -> Any:
@@ -144,10 +176,13 @@ Force = Annotated[bool, switch("--force", "Replace what is there, once the new i
 # a trained model and what it is used on
 Checkpoint = Annotated[
     Path,
-    typer.Option("--ckpt", help="A run folder or a checkpoint file.", metavar="PATH"),
+    typer.Option(
+        "--ckpt", help="A run folder or a checkpoint file.", metavar="PATH", parser=in_path
+    ),
 ]
 SomeCheckpoint = Annotated[
-    Path, typer.Argument(help="A run folder or a checkpoint file.", metavar="CKPT")
+    Path,
+    typer.Argument(help="A run folder or a checkpoint file.", metavar="CKPT", parser=in_path),
 ]
 BatchRows = Annotated[
     int, typer.Option("--batch-size", help="Rows decoded at once.", metavar="N", min=1)
@@ -253,6 +288,24 @@ TELLING: Options = {
     "json": (Json, False),
     "quiet": (Quiet, False),
 }
+
+
+def with_defaults(table: Options, defaults: Mapping[str, Any]) -> Options:
+    """Return the options of a command that has defaults of its own, with these in their help.
+
+    Args:
+        table: options whose help ends in the default of `flag`.
+        defaults: dotted key -> value.
+    """
+    changed = dict(table)
+    for name, (annotation, value) in table.items():
+        if FLAGS.get(name) in defaults:
+            kind, info = get_args(annotation)
+            info = copy.copy(info)
+            info.help = info.help.partition(_DEFAULT[: _DEFAULT.index("{")])[0]
+            info.help += _DEFAULT.format(defaults[FLAGS[name]])
+            changed[name] = Annotated[kind, info], value
+    return changed
 
 
 def takes(*tables: Options) -> Callable[[Command], Command]:

@@ -12,13 +12,14 @@ import typer
 
 from seqcli.cli import options
 from seqcli.cli.lines import read_blocks
-from seqcli.errors import UsageError
+from seqcli.errors import MachineError, SeqcliError, UsageError, expected
+from seqcli.notes import reason
 
 if TYPE_CHECKING:
     from seqcli.api.predicting import Predictor
     from seqcli.files.growing import LinesFile
     from seqcli.report.console import Out
-    from seqcli.results import Prediction
+    from seqcli.results import AttentionMap, Prediction
 
 EXAMPLES = """\
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4 1 5"
@@ -71,8 +72,19 @@ OutFile = Annotated[
         help="Write the answers to this file, packed if it ends in .gz. Until it is whole it is "
         "called FILE.partial, which stays if something stops the command.",
         metavar="FILE",
+        parser=options.out_path,
     ),
 ]
+
+
+def _picture_path(text: str) -> Path:
+    """Return a path for pictures: one that ends in .png, or a folder."""
+    path = options.out_path(text)
+    if path.suffix.lower() not in ("", ".png") and not text.endswith("/"):
+        raise typer.BadParameter(f"pictures are PNG: end it in .png, or name a folder: {text}/")
+    return path
+
+
 Heat = Annotated[bool, typer.Option("--attention", help="Show on stderr where the model looked.")]
 HeatPng = Annotated[
     Path | None,
@@ -80,6 +92,7 @@ HeatPng = Annotated[
         "--attention-png",
         help="Draw that as a PNG file, or one per line into a folder.",
         metavar="PATH",
+        parser=_picture_path,
     ),
 ]
 
@@ -110,12 +123,11 @@ def predict(
     from seqcli.report.console import Out
     from seqcli.report.documents import prediction_document
 
-    out = Out.standard(json=json, quiet=quiet)
     if out_file == Path("-"):
         out_file = None  # stdout, as it is without --out
+    out = Out.standard(json=json, quiet=quiet, product=out_file is None)
     if json and out_file:
         raise UsageError("--json writes one document to stdout, --out a file", "choose one")
-    _check_png(attention_png)
     blocks = read_blocks(text or [], input_, out)
     predictor = api.open_predictor(
         ckpt,
@@ -130,8 +142,9 @@ def predict(
         told = (answer for block in blocks for answer in answers.told(predictor, block))
         out.documents("predictions", map(prediction_document, told))
         answers.strange.sum_up(answers.lines)
-        return
-    _write(answers, predictor, blocks, out_file, force)
+    else:
+        _write(answers, predictor, blocks, out_file, force)
+    answers.check_pictures()
 
 
 def _write(
@@ -176,6 +189,7 @@ class _Answers:
         self.heat, self.png, self.force = heat, png, force
         self.strange = UnknownSymbols(out)
         self.lines = 0
+        self.not_drawn: SeqcliError | None = None
 
     def write(self, predictor: Predictor, block: Sequence[str], file: LinesFile | None) -> None:
         """Write the answers to a block of lines; those before a bad line too."""
@@ -195,10 +209,27 @@ class _Answers:
                 self.strange.add_truncated(self.lines)
             if answer.note:
                 self.strange.add_note(self.lines, answer.note)
-            if self.heat or self.png:
-                path = self.png and _png_path(self.png, self.lines)
-                _show_attention(answer, self.out, self.heat, path, self.force)
+            self._show_attention(answer)
             yield answer
+
+    def check_pictures(self) -> None:
+        """Raise the error that kept the first picture from being drawn, once all is answered."""
+        if self.not_drawn is not None:
+            raise self.not_drawn
+
+    def _show_attention(self, answer: Prediction) -> None:
+        from seqcli.report.attention import show_attention
+
+        if answer.attention is None:  # none was asked for, or a blank line
+            return
+        if self.heat:
+            show_attention(self.out, answer.attention)
+        if self.png and self.not_drawn is None:
+            try:
+                path = _png_path(self.png, self.lines)
+                _draw(answer.attention, path, answer.source, self.out, self.force)
+            except SeqcliError as error:
+                self.not_drawn = error
 
     def _line(self, answer: Prediction) -> str:
         """Return the candidates between tabs, each followed by its numbers where wanted."""
@@ -217,29 +248,26 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else text.translate(ESCAPES)
 
 
-def _show_attention(
-    answer: Prediction, out: Out, heat: bool, png: Path | None, force: bool
-) -> None:
-    from seqcli.files.atomic import check_own_output, writing
-    from seqcli.report.attention import draw_attention, is_own_picture, show_attention
+def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool) -> None:
+    """Draw where the model looked.
 
-    if answer.attention is None:  # a blank line
-        return
-    if heat:
-        show_attention(out, answer.attention)
-    if png:
-        with writing(png.parent):
-            png.parent.mkdir(parents=True, exist_ok=True)
+    Raises:
+        SeqcliError: the picture cannot be drawn or written.
+    """
+    from seqcli.files.atomic import check_own_output
+    from seqcli.report.attention import draw_attention, is_own_picture
+
+    try:
+        png.parent.mkdir(parents=True, exist_ok=True)
         if not force:
             check_own_output(png, is_own_picture, "choose another name, or give --force")
-        draw_attention(answer.attention, png, answer.source)
-        out.say(f"attention: {png}")
-
-
-def _check_png(path: Path | None) -> None:
-    """Refuse the name of another kind of picture, which would become a folder."""
-    if path is not None and path.suffix.lower() in PICTURES:
-        raise UsageError(f"{path}: only PNG pictures are drawn", "end the name in .png")
+        draw_attention(attention, png, title)
+    except Exception as error:
+        hint = "the answers are complete; matplotlib draws the pictures"
+        raise expected(error) or MachineError(
+            f"{png} was not drawn: {reason(error)}", hint
+        ) from None
+    out.say(f"attention: {png}")
 
 
 def _png_path(path: Path, number: int) -> Path:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import os
 import re
-import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +15,16 @@ from typer.core import TyperCommand, TyperGroup
 
 from seqcli import registry
 from seqcli.config.flags import known_otherwise
-from seqcli.errors import Exit, SeqcliError, StoppedBySignal, UsageError
-from seqcli.report.console import Out
+from seqcli.errors import (
+    Exit,
+    MachineError,
+    ReaderGone,
+    StoppedBySignal,
+    UsageError,
+    causes,
+    expected,
+)
+from seqcli.report.console import Out, flush_standard, show_notes
 
 BUG = "this is a bug in seqcli: please report it with the command and the lines above"
 
@@ -43,7 +49,7 @@ class Command(WithExamples, TyperCommand):
 
 
 class Commands(WithExamples, TyperGroup):
-    """The group of commands, which suggests the nearest one and forgives a closed pipe."""
+    """The group of commands, which suggests the nearest one."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that ``args`` begin with."""
@@ -52,39 +58,40 @@ class Commands(WithExamples, TyperGroup):
             raise UsageError(f"no command is called {args[0]!r}", hint)
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; a reader that has seen enough (``| head``) is no error."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            return Exit.DONE
-
 
 def run(app: typer.Typer, argv: Sequence[str]) -> int:
     """Run a command line and return its exit code. Prints every error, raises none."""
+    show_notes()
     words = with_kind_of_attention(argv) or ["--help"]
     try:
         code = app(args=words, prog_name="seqcli", standalone_mode=False)
         return _flushed(code if isinstance(code, int) else Exit.DONE)
     except StoppedBySignal as stopped:  # asked for, so no error: all is saved
-        with contextlib.suppress(OSError):
-            Out.standard().say(f"{stopped.message}\nnext: {stopped.hint}")
+        Out.standard().say(f"{stopped.message}\nnext: {stopped.hint}")
         return _flushed(stopped.exit_code)
-    except SeqcliError as error:
-        return _complain(error.message, error.hint, error.exit_code)
-    except OSError as error:  # a full disk, a folder that may not be written
-        named = f"{error.filename}: " if error.filename else ""
-        return _complain(named + (error.strerror or str(error)).lower(), "", Exit.BUG)
+    except ReaderGone:
+        return Exit.BROKEN_PIPE
     except SystemExit as leaving:  # rich and Typer leave so when a reader has gone
-        gone = isinstance(leaving.__context__, BrokenPipeError)
-        return Exit.DONE if gone else int(leaving.code or 0)
-    except KeyboardInterrupt:
-        return Exit.SIGINT
-    except Exception as error:
-        if hasattr(error, "format_message"):  # Typer's own: a wrong option or a missing one
-            return _complain(*_usage(error), Exit.USAGE)
-        sys.stderr.write(traceback.format_exc(limit=-4))
-        return _complain(f"{type(error).__name__}: {error}", BUG, Exit.BUG)
+        gone = any(isinstance(one, BrokenPipeError) for one in causes(leaving))
+        return _flushed(Exit.BROKEN_PIPE if gone else int(leaving.code or 0))
+    except (KeyboardInterrupt, Exception) as error:
+        return _flushed(_failed(error))
+
+
+def _failed(error: BaseException) -> int:
+    """Report an error on stderr and return its exit code."""
+    if any(isinstance(one, KeyboardInterrupt) for one in causes(error)):
+        return Exit.SIGINT  # libraries turn it into errors of their own
+    out, known = Out.standard(), expected(error)
+    if known is not None:
+        out.complain(known.message, known.hint)
+        return known.exit_code
+    if hasattr(error, "format_message"):  # Typer's own: a wrong option or a missing one
+        out.complain(*_usage(error))
+        return Exit.USAGE
+    out.say("".join(traceback.format_exception(error, limit=-4)).rstrip())
+    out.complain(f"{type(error).__name__}: {error}", BUG)
+    return Exit.BUG
 
 
 def with_kind_of_attention(argv: Sequence[str]) -> list[str]:
@@ -144,18 +151,13 @@ def _stray(error: Any) -> tuple[str, str]:
     return message, "see seqcli train -h"
 
 
-def _complain(message: str, hint: str, code: int) -> int:
-    """Tell an error on stderr and return its exit code."""
-    with contextlib.suppress(OSError):  # stderr is closed: the exit code must do
-        Out.standard().complain(message, hint)
-    return _flushed(code)
-
-
 def _flushed(code: int) -> int:
-    """Push the output out; a reader that has gone is no error, a full disk is."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
+    """Push out what libraries wrote, such as help pages; return the exit code."""
+    error = flush_standard()
+    if error is None or code != Exit.DONE:
+        return code
+    if isinstance(error, BrokenPipeError):
+        return Exit.BROKEN_PIPE
+    fault = expected(error) or MachineError("stdout cannot be written")
+    Out.standard().complain(f"stdout: {fault.message}", fault.hint)
+    return Exit.MACHINE

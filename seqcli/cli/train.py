@@ -29,6 +29,7 @@ OutPath = Annotated[
         "--out",
         help="Run folder, or a .pt file for the best checkpoint.",
         metavar="PATH",
+        parser=options.out_path,
         show_default="runs/<task>-<model>",
         rich_help_panel=WHERE,
     ),
@@ -36,7 +37,11 @@ OutPath = Annotated[
 Resume = Annotated[
     Path | None,
     typer.Option(
-        "--resume", help="Resume a run that was stopped.", metavar="RUN", rich_help_panel=WHERE
+        "--resume",
+        help="Resume a run that was stopped.",
+        metavar="RUN",
+        parser=options.in_path,
+        rich_help_panel=WHERE,
     ),
 ]
 
@@ -88,7 +93,7 @@ def _train(given: dict[str, Any]) -> None:
     from seqcli.report.documents import training_document
     from seqcli.report.live import training_view
 
-    told = Out.standard(json=given["json"], quiet=given["quiet"])
+    told = Out.standard(json=given["json"], quiet=given["quiet"], product=False)
     with training_view(told) as view:
         run = api.train(
             given["config"],

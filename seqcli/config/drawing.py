@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from seqcli.errors import UsageError
+
+COLDEST, HOTTEST = 1e-3, 1e3  # beyond these float32 has no digits left for the logits
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class Drawing:
     """How the next symbol is drawn; as it stands, just as the model says.
 
     Args:
-        temperature: logits are divided by it: below 1 bolder, above 1 more even. Above 0.
+        temperature: logits are divided by it, from 0.001 to 1000. Below 1: more conservative;
+            above 1: more diverse.
         top_k: draw from so many of the likeliest symbols only (Fan et al. 2018, arXiv:1805.04833);
             0, or more than there are, keeps all.
         top_p: draw from the fewest symbols that together have this probability (nucleus sampling,
@@ -28,8 +30,8 @@ class Drawing:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            hint = "give a number above 0; for the likeliest name there is --greedy"
+        if not COLDEST <= self.temperature <= HOTTEST:
+            hint = "give a number from 0.001 to 1000; --greedy takes the likeliest symbol each time"
             raise UsageError(f"the temperature cannot be {self.temperature:g}", hint)
         if self.top_k < 0:
             raise UsageError(f"top-k cannot be {self.top_k}", "give 1 or more; 0 keeps all")

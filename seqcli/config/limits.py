@@ -43,14 +43,11 @@ class Range:
         )
 
     def __str__(self) -> str:
-        low, high = self.at_least, self.at_most
-        if low is not None and high is not None:
-            return f" from {low} to {high}"
-        if low is not None:
-            return f" of at least {low}" + (
-                "" if self.below is None else f" and below {self.below}"
-            )
-        return f" above {self.above}" + ("" if self.below is None else f" and below {self.below}")
+        if self.at_least is not None and self.at_most is not None:
+            return f" from {self.at_least} to {self.at_most}"
+        low = f" above {self.above}" if self.at_least is None else f" of at least {self.at_least}"
+        below = "" if self.below is None else f" and below {self.below}"
+        return low + below + ("" if self.at_most is None else f" and at most {self.at_most}")
 
 
 Limit = OneOf | Range

@@ -66,3 +66,8 @@ PRESETS: tuple[tuple[Values, Values], ...] = (
         },
     ),
 )
+
+
+def varying() -> frozenset[str]:
+    """Return the keys whose default depends on the task, the model or the backend."""
+    return frozenset(key for _, defaults in PRESETS for key in defaults)

@@ -18,7 +18,8 @@ Depth = Annotated[int, Range(at_least=1, at_most=2**8)]
 Seed = Annotated[int, Range(at_least=0, at_most=2**32 - 1)]
 Share = Annotated[float, Range(at_least=0, below=1)]
 Chance = Annotated[float, Range(at_least=0, at_most=1)]
-NotNegative = Annotated[float, Range(at_least=0)]
+# float32 has no room for more; a loss or gradient scaled by more is no number
+NotNegative = Annotated[float, Range(at_least=0, at_most=10**9)]
 Symbols = Annotated[str, one_of(registry.TOKEN_STYLES)]
 
 
@@ -123,7 +124,7 @@ class TrainConfig:
     """Rows per optimiser step."""
     optimiser: Annotated[str, one_of(registry.OPTIMISERS)] = "adamw"
     """What turns gradients into steps."""
-    lr: Annotated[float, Range(above=0)] = 2e-3
+    lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3
     """Learning rate (the peak, where there is a schedule)."""
     momentum: Share = 0.9
     """Momentum of sgd."""

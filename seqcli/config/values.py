@@ -14,6 +14,7 @@ from seqcli.config.schema import Key
 from seqcli.errors import UsageError
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
+_MOST_DIGITS = 1000  # Python itself refuses more than 4300
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _OCTAL = re.compile(r"[-+]?0[0-9]+")
 _BOOL = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -37,7 +38,8 @@ def _to_bool(value: object) -> bool | None:
 
 def _to_int(value: object) -> int | None:
     if isinstance(value, Plain):
-        return int(value) if _INT.fullmatch(value) else None
+        whole = len(value) <= _MOST_DIGITS and _INT.fullmatch(value)
+        return int(value) if whole else None
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
 
 
@@ -53,7 +55,7 @@ def _to_float(value: object) -> float | None:
 def _to_str(value: object) -> str | None:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    return str(value) if isinstance(value, str) else None
+    return str(value) if isinstance(value, str) and "\0" not in value else None
 
 
 _READERS: Mapping[type, Callable[[object], Scalar | None]] = {

@@ -83,7 +83,10 @@ def _text(path: str | PathLike[str], name: str) -> str:
         raw = sys.stdin.buffer.read() if name == "stdin" else Path(path).read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{name}: the configuration cannot be read: {reason}") from None
+        raise UsageError(
+            f"{name}: the configuration cannot be read: {reason}",
+            "check the path and its permissions",
+        ) from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -21,10 +21,11 @@ from seqcli.data.reading.places import (
     paths_of,
 )
 from seqcli.data.task_corpus import task_corpus
-from seqcli.errors import DataError, UsageError
+from seqcli.errors import DataError, UsageError, blamed
 from seqcli.tasks.base import make
 
 
+@blamed(DataError)
 def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
     """Return the corpus that a configuration asks for.
 
@@ -50,6 +51,7 @@ def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
     return _from_path(Path(data.path), data)
 
 
+@blamed(DataError)
 def pairs_of(
     path: Path, split: str, codec: Codec, data: DataConfig
 ) -> tuple[Pairs, tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +11,10 @@ from rich.cells import cell_len, set_cell_size
 from seqcli.files.atomic import write_atomically
 from seqcli.report.console import Out, draws
 from seqcli.report.formats import visible
+from seqcli.report.pictures import any_script, drawing
 
 if TYPE_CHECKING:
-    from matplotlib.text import Text
+    from matplotlib.figure import Figure
 
     from seqcli.results import AttentionMap
 
@@ -23,8 +23,6 @@ END = "<eos>"  # the name of the last row
 _LABELS = 60  # names at one axis of the PNG
 _MADE_BY = {"Software": "seqcli"}  # by which the file is recognised, and may be replaced
 _WIDEST = 8  # terminal cells for one source symbol
-# tried in this order, as far as they are installed: symbols may be of any script
-_FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
 
 
 def show_attention(out: Out, attention: AttentionMap) -> None:
@@ -61,6 +59,12 @@ def draw_attention(attention: AttentionMap, path: Path, title: str = "") -> None
 
     Symbols without a glyph show as boxes; of more than ``_LABELS`` symbols only some are named.
     """
+    with drawing():
+        figure = _figure(attention, visible(title))
+        write_atomically(path, lambda file: figure.savefig(file, format="png", metadata=_MADE_BY))
+
+
+def _figure(attention: AttentionMap, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     rows, columns = attention.weights.shape
@@ -74,10 +78,11 @@ def draw_attention(attention: AttentionMap, path: Path, title: str = "") -> None
     axes.xaxis.set_label_position("top")
     axes.set_xticks(*_ticks(attention.source))
     axes.set_yticks(*_ticks(_target_names(attention)))
-    _any_script([*axes.get_xticklabels(), *axes.get_yticklabels(), axes.set_title(visible(title))])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        write_atomically(path, lambda file: figure.savefig(file, format="png", metadata=_MADE_BY))
+    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.set_title(title)]
+    any_script(labels)
+    for label in labels:
+        label.set_fontsize(9)
+    return figure
 
 
 def is_own_picture(begin: bytes) -> bool:
@@ -113,15 +118,3 @@ def _ticks(names: Sequence[str]) -> tuple[range, list[str]]:
     """Return the positions and names to write at an axis."""
     places = range(0, len(names), -(-len(names) // _LABELS) or 1)
     return places, [visible(names[place]) for place in places]
-
-
-def _any_script(labels: list[Text]) -> None:
-    """Give labels fonts that cover many scripts, and take "$" for a dollar, not mathematics."""
-    from matplotlib.font_manager import fontManager
-
-    installed = set(fontManager.get_font_names())
-    fonts = [font for font in _FONTS if font in installed]
-    for label in labels:
-        label.set_fontfamily(fonts)
-        label.set_fontsize(9)
-        label.set_parse_math(False)

@@ -102,8 +102,9 @@ def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
         "epochs": result.epochs,
         "config": _text(folder / "config.yaml"),
         "curves": [
-            inline(curves_svg({result.run: [rows]}, metric, metric.replace("_", " ")))
+            inline(svg)
             for metric in (decided, "val_loss")
+            if (svg := curves_svg({result.run: [rows]}, metric, metric.replace("_", " ")))
         ],
         "look": inline(look_svg(result.look)) if result.look else "",
         "answers": [_answer(one) for one in result.answers],

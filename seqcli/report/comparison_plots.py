@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
+
+from seqcli.report.pictures import draw_if_possible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,9 +19,21 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette: told apart with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 GREY = "#808080"  # seen on white and on black
+P = ParamSpec("P")
 Curves = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]  # arm -> seed -> epoch
 
 
+def _extra(draw: Callable[P, str]) -> Callable[P, str]:
+    """Let a plot be "" where it cannot be drawn: the report does without."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> str:
+        return draw_if_possible("the plots", lambda: draw(*args, **kwargs)) or ""
+
+    return drawn
+
+
+@_extra
 def curves_svg(curves: Curves, metric: str, label: str) -> str:
     """Return learning curves over steps: a line for the mean over seeds, a band to the extremes.
 
@@ -40,6 +55,7 @@ def curves_svg(curves: Curves, metric: str, label: str) -> str:
     return _svg(axes)
 
 
+@_extra
 def lengths_svg(comparison: Comparison) -> str:
     """Return sequence accuracy by length, the lengths of training shaded; "" for one length."""
     lengths = {one.length for standing in comparison.standings for one in standing.by_length}
@@ -58,6 +74,7 @@ def lengths_svg(comparison: Comparison) -> str:
     return _svg(axes)
 
 
+@_extra
 def look_svg(look: Look) -> str:
     """Return where a model looked as a heat map."""
     rows, columns = len(look.weights), len(look.source)

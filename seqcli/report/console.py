@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json as json_text
 import math
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from seqcli.report.formats import steers, visible
+from seqcli.report.streams import Data, Messages, point_at_nothing
+
 if TYPE_CHECKING:
     from seqcli.report.tables import Table
-
-_NARROW = "backslashreplace"  # for what a narrow encoding does not have: it must not crash
 
 
 @dataclass
@@ -26,6 +24,8 @@ class Out:
     """Two ways out: ``data`` (stdout: what was asked for) and ``talk`` (stderr: all the rest).
 
     On a terminal rich draws; elsewhere plain lines are written, never wrapped, cut or boxed.
+    Control characters are escaped here and nowhere else: in all talk, and in data on a terminal.
+    Where nobody reads, talk is silent; see `seqcli.report.streams`.
 
     Args:
         data: console of stdout.
@@ -40,9 +40,15 @@ class Out:
     quiet: bool = False
 
     @classmethod
-    def standard(cls, *, json: bool = False, quiet: bool = False) -> Out:
-        """Talk on this process's stdout and stderr, whatever they are (also closed ones)."""
-        return cls(console(sys.stdout), console(sys.stderr), json, quiet)
+    def standard(cls, *, json: bool = False, quiet: bool = False, product: bool = True) -> Out:
+        """Talk on this process's stdout and stderr, whatever they are (also closed ones).
+
+        Args:
+            json, quiet: see `Out`.
+            product: whether stdout is what the command is for; see `seqcli.report.streams.Data`.
+        """
+        data, talk = Data(sys.stdout, product), Messages(sys.stderr)
+        return cls(console(data), console(talk), json, quiet)
 
     @property
     def live(self) -> bool:
@@ -58,18 +64,18 @@ class Out:
             prose: wrap between words on a terminal; otherwise a line stays whole (to be copied).
         """
         if not self.quiet:
-            _line(self.talk, text, style, prose)
+            _line(self.talk, visible(text, keep="\n"), style, prose)
 
     def complain(self, message: str, hint: str = "") -> None:
         """Tell an error and what to do about it (stderr), also when quiet."""
-        _line(self.talk, f"error: {message}", "bold red")
+        _line(self.talk, visible(f"error: {message}", keep="\n"), "bold red")
         if hint:
-            _line(self.talk, f"hint: {hint}")
+            _line(self.talk, visible(f"hint: {hint}", keep="\n"))
 
     def write(self, text: str) -> None:
-        """Write a line of data (stdout); nothing with ``json``."""
+        """Write a line of data (stdout), as it is unless on a terminal; nothing with ``json``."""
         if not self.json:
-            _line(self.data, text)
+            _line(self.data, visible(text, keep="\n\t") if self.data.is_terminal else text)
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Write many lines of data (stdout) at once; nothing with ``json``."""
@@ -85,6 +91,7 @@ class Out:
     def document(self, document: Mapping[str, Any]) -> None:
         """Write the one JSON document (stdout). Numbers that are not finite become null."""
         self.data.file.write(self._json(document) + "\n")
+        self.data.file.flush()
 
     def documents(self, name: str, items: Iterable[Mapping[str, Any]]) -> None:
         """Write one JSON document (stdout) that holds a list, each item as soon as it comes.
@@ -100,33 +107,45 @@ class Out:
                 before = ","
         finally:
             file.write("\n]}\n")
+            file.flush()
 
     def _json(self, document: Mapping[str, Any]) -> str:
         plain_ascii = not self.data.encoding.startswith("utf")
-        return json_text.dumps(_finite(document), ensure_ascii=plain_ascii, allow_nan=False)
-
-    def flush(self) -> bool:
-        """Push everything out; return whether it arrived. Never raises.
-
-        A stream whose reader has gone is pointed at nothing, so that Python does not complain
-        about it at exit.
-        """
-        arrived = [_flush(self.data.file), _flush(self.talk.file)]
-        return all(arrived)
+        text = json_text.dumps(_finite(document), ensure_ascii=plain_ascii, allow_nan=False)
+        return _steerless(text) if self.data.is_terminal else text
 
 
-def console(stream: TextIO | None) -> Console:
+def show_notes() -> None:
+    """Show notes (`seqcli.notes`) on stderr from now on, one line each."""
+    import logging
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            Out.standard().say(f"note: {record.getMessage()}")
+
+    logger = logging.getLogger("seqcli")
+    logger.handlers, logger.propagate = [Handler()], False
+
+
+def flush_standard() -> OSError | None:
+    """Push out what else was written to stdout and stderr; return what went wrong with stdout."""
+    found = [_flush(stream) for stream in (sys.stdout, sys.stderr)]
+    return found[0]
+
+
+def console(stream: TextIO | Messages | None) -> Console:
     """Return a rich console for ``stream``; None (a closed one) leads nowhere.
 
     ``NO_COLOR``, ``TERM=dumb`` and ``COLUMNS`` are honoured. Whether it is a terminal is asked of
     the stream alone: FORCE_COLOR and the like must not put a moving view into a file.
     """
-    stream = stream if stream is not None else io.StringIO()
-    if isinstance(stream, io.TextIOWrapper) and stream.errors != _NARROW:
-        with contextlib.suppress(OSError):  # it also flushes, and the reader may have gone
-            stream.reconfigure(errors=_NARROW)
+    file = stream if isinstance(stream, Messages) else Messages(stream)
     made = Console(
-        file=stream, force_terminal=stream.isatty(), highlight=False, markup=False, emoji=False
+        file=file,  # type: ignore[arg-type]
+        force_terminal=file.isatty(),
+        highlight=False,
+        markup=False,
+        emoji=False,
     )
     if made.width < 1:  # COLUMNS=0: rich would draw nothing at all
         made.width = 80
@@ -155,24 +174,21 @@ def _show(console: Console, table: Table) -> None:
         console.file.write("\n".join([*tables.plain_lines(table), ""]))
 
 
-def _flush(stream: Any) -> bool:
+def _flush(stream: TextIO | None) -> OSError | None:
     try:
-        stream.flush()
+        if stream is not None:
+            stream.flush()
     except ValueError:  # closed
-        return False
-    except OSError:
-        _point_at_nothing(stream)
-        return False
-    return True
+        return None
+    except OSError as error:
+        point_at_nothing(stream)
+        return error
+    return None
 
 
-def _point_at_nothing(stream: Any) -> None:
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError):  # no descriptor behind it: nothing to do
-        return
+def _steerless(text: str) -> str:
+    """Return a JSON text with control characters as JSON escapes them."""
+    return "".join(f"\\u{ord(one):04x}" if steers(one) else one for one in text)
 
 
 def _finite(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.events import RunFacts
 from seqcli.files.atomic import write_atomically
+from seqcli.report.pictures import any_script
 from seqcli.report.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _MARKERS_UP_TO = 30  # epochs; beyond, dots would hide the line
 def draw_curves(
     history: Sequence[Mapping[str, float]], path: Path, title: str, facts: RunFacts | None = None
 ) -> None:
-    """Draw the metrics of a run's epochs as a PNG, atomically.
+    """Draw the metrics of a run's epochs as a PNG, atomically; see `seqcli.report.pictures`.
 
     Left: loss (nats per token, teacher forced), with the epoch of the lowest validation loss and,
     if the verdict is overfitting, the epochs since then shaded. Right, where accuracies are known:
@@ -111,4 +112,4 @@ def _dress(axes: Axes, history: Sequence[Mapping[str, float]], found: Verdict) -
 
 def _name(figure: Figure, title: str, found: Verdict) -> None:
     text = figure.suptitle(f"{title} - {found.kind}", fontsize=12, fontweight="bold")
-    text.set_parse_math(False)  # a "$" in a name is a dollar
+    any_script([text])

@@ -7,7 +7,8 @@ import unicodedata
 from seqcli.counts import count as count
 from seqcli.counts import plural as plural
 
-_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # can turn a whole line around
+# Unicode's Bidi_Control: they can turn a whole line around
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 BASELINE_NAMES = {
@@ -69,14 +70,15 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def visible(text: str) -> str:
-    """Return ``text`` with control characters escaped: data must never steer the terminal."""
+def visible(text: str, keep: str = "") -> str:
+    """Escape control characters, all but those in ``keep``: data must never steer the terminal."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(symbol) if _steers(symbol) else symbol for symbol in text)
+    return "".join(_escape(one) if steers(one) and one not in keep else one for one in text)
 
 
-def _steers(symbol: str) -> bool:
+def steers(symbol: str) -> bool:
+    """Return whether a terminal does something else with a character than to show it."""
     return symbol in _BIDI or unicodedata.category(symbol) in ("Cc", "Cs", "Zl", "Zp")
 
 

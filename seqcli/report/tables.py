@@ -83,13 +83,13 @@ class _Drawn:
         fitted = fit(self.table, options.max_width)
         table = self.table if fitted is None else fitted.table
         if table.title:
-            yield Text(table.title, style="dim")
+            yield Text(visible(table.title, keep="\n"), style="dim")
         if fitted is None:
             yield from map(Text, _stacked_lines(table))
         else:
             yield _grid(table, fitted.widths)
         if table.caption:
-            yield Text(table.caption, style="dim")
+            yield Text(visible(table.caption, keep="\n"), style="dim")
 
 
 def _stacked_lines(table: Table) -> list[str]:
@@ -107,7 +107,7 @@ def _grid(table: Table, widths: Sequence[int]) -> RichTable:
     )
     for column, width in zip(table.columns, widths, strict=True):
         drawn.add_column(
-            Text(column.header),
+            Text(visible(column.header, keep="\n")),
             justify="right" if column.right else "left",
             width=width,
             no_wrap=column.right or column.keep,
@@ -133,14 +133,15 @@ def marked_text(cell: Cell) -> Text:
 def plain_lines(table: Table) -> list[str]:
     """Return the table as lines of aligned text, as wide as it needs, or stacked."""
     rows = [[plain_cell(cell) for cell in row] for row in table.rows]
-    headers = [" ".join(column.header.split()) for column in table.columns]
+    headers = [visible(" ".join(column.header.split())) for column in table.columns]
     widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
     if table.stacks and sum(widths) + GAP * (len(widths) - 1) > _WIDEST:
         lines = [line for row in rows for line in _stacked(row, headers)]
     else:
         right = [column.right for column in table.columns]
         lines = [_aligned(row, widths, right) for row in [headers, *rows]]
-    return [note for note in (table.title, *lines, table.caption) if note]
+    title, caption = (visible(note, keep="\n") for note in (table.title, table.caption))
+    return [note for note in (title, *lines, caption) if note]
 
 
 def _stacked(row: Sequence[str], headers: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from seqcli.errors import CheckpointError
+from seqcli.errors import CheckpointError, blamed
 from seqcli.files.atomic import writing
 from seqcli.runs.folders import put_back
 from seqcli.runs.paths import ROOT, RunPaths, existing
@@ -17,6 +17,7 @@ from seqcli.runs.paths import ROOT, RunPaths, existing
 Loaded = TypeVar("Loaded")
 
 
+@blamed(CheckpointError)
 def find_run(path: Path, root: Path = ROOT) -> RunPaths:
     """Return the run that ``path`` means: its folder, a file in it, or its ``--out FILE.pt``.
 
@@ -35,6 +36,7 @@ def find_run(path: Path, root: Path = ROOT) -> RunPaths:
     raise _no_checkpoint(path, root)
 
 
+@blamed(CheckpointError)
 def find_checkpoint(path: Path, prefer: str = "best", root: Path = ROOT) -> Path:
     """Return the checkpoint file that ``path`` (a run folder or a file) means.
 

@@ -28,13 +28,14 @@ def shell(line: str, **environment: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("line", "code", "told"),
     [
-        (f"{SEQCLI} tasks | head -n 1", 0, ""),
-        (f"{SEQCLI} tasks | true", 0, ""),
-        (f"{SEQCLI} tasks > /dev/full", 1, "no space left"),
-        (f"{SEQCLI} tasks --json > /dev/full", 1, "no space left"),
+        (f"{SEQCLI} tasks | true", 141, ""),
+        (f"{SEQCLI} tasks > /dev/full", 6, "no space left"),
+        (f"{SEQCLI} tasks --json > /dev/full", 6, "no space left"),
+        (f"{SEQCLI} --help > /dev/full", 6, "no space left"),
+        (f"{SEQCLI} tasks 2> /dev/full", 0, ""),
         (f"{SEQCLI} tasks >&-", 0, ""),
         (f"{SEQCLI} tasks 2>&-", 0, ""),
-        (f"{SEQCLI} --help | head -n 1", 0, ""),
+        (f"{SEQCLI} --help | true", 141, ""),
         (f"{SEQCLI} predict --ckpt no-such-run <&-", 2, "nothing to answer"),
     ],
 )
@@ -44,6 +45,35 @@ def test_a_closed_or_full_stream_never_ends_in_a_traceback(line, code, told):
     assert told in err
     assert "Traceback" not in err
     assert "Exception ignored" not in err
+
+
+WORK = """
+S="{seqcli}"; TINY="--backend numpy --hidden 4 --threads 1"
+printf 'abc\\nbcd\\ncda\\ndab\\nabd\\nacd\\n' > names.txt
+($S train --data names.txt --epochs 3 $TINY --out a --json; echo $? > a.code) 2>&1 | true
+$S train --data names.txt --epochs 3 $TINY --out c --json >/dev/full 2>c.err; echo $? > c.code
+($S sample --ckpt a --n 20000; echo $? > d.code) 2>d.err | head -n 1 > d.out
+($S train --data names.txt --epochs 3 $TINY --out e; echo $? > e.code) >&- 2>&-
+($S gen-data --task copy --train 5 --val 2 --test 2 --out f; echo $? > f.code) 2>&1 | true
+"""
+
+
+def test_work_goes_on_when_nobody_reads_and_ends_with_its_own_code(tmp_path):
+    script = WORK.format(seqcli=SEQCLI)
+    path = {"PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=os.environ | path, timeout=240, check=True
+    )
+    codes = {name: int((tmp_path / f"{name}.code").read_text()) for name in "acdef"}
+    assert codes == {"a": 0, "c": 6, "d": 141, "e": 0, "f": 0}
+    for run in "ace":
+        assert (tmp_path / run / "best.pt").exists()
+        assert len((tmp_path / run / "metrics.jsonl").read_text().splitlines()) == 3
+    assert (tmp_path / "f" / "train.tsv").exists()
+    assert (tmp_path / "d.out").read_text().count("\n") == 1
+    assert (tmp_path / "d.err").read_text() == ""
+    *_, error, _ = (tmp_path / "c.err").read_text().splitlines()
+    assert error.startswith("error: stdout cannot be written: no space left")
 
 
 def test_json_is_one_document_for_the_next_program():

@@ -1,12 +1,18 @@
 """The shell: every error is one line, a hint and an exit code."""
 
+import re
 import sys
 
 import pytest
 import typer
 
+from seqcli import config
 from seqcli.cli import app, shell
-from seqcli.errors import DataError, DivergedError, Exit, StoppedBySignal
+from seqcli.comparison import defaults
+from seqcli.config.flags import FLAGS, spelt
+from seqcli.errors import DataError, DivergedError, Exit, ReaderGone, StoppedBySignal
+
+COMMANDS = typer.main.get_command(app).commands
 
 
 def run(capsys, *words):
@@ -59,8 +65,10 @@ def test_a_wrong_word_suggests_the_right_one(capsys, words, message, hint):
         (DivergedError("the loss is nan", ""), 5, "error: the loss is nan"),
         (StoppedBySignal("stopped", "resume", Exit.SIGTERM), 143, "stopped\nnext: resume\n"),
         (KeyboardInterrupt(), 130, ""),
-        (OSError(28, "No space left on device", "runs/x"), 1, "error: runs/x: no space left"),
-        (BrokenPipeError(), 0, ""),
+        (OSError(28, "No space left on device", "runs/x"), 6, "error: runs/x: no space left"),
+        (OSError(13, "Permission denied", "runs/x"), 2, "error: runs/x: permission denied"),
+        (MemoryError(), 6, "error: out of memory"),
+        (ReaderGone(), 141, ""),
     ],
 )
 def test_exit_codes(capsys, monkeypatch, error, code, told):
@@ -98,8 +106,31 @@ def test_help_and_version(capsys):
 def test_help_shows_the_defaults_of_the_configuration(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     _, out, _ = run(capsys, "train", "--help")
-    line = next(line for line in out.splitlines() if "--cell" in line)
-    assert "One of rnn, gru, lstm, transformer. (default gru)" in line
+    line = next(line for line in out.splitlines() if "--init" in line)
+    assert "One of default, orthogonal, xavier. (default default)" in line
+
+
+def test_help_shows_no_default_that_does_not_hold():
+    """A default is shown as a value only where every task, model and backend has it."""
+    runs = [
+        config.load({}, (), {"task": task, "cell": cell, "backend": backend})
+        for task in ("reverse", "names", "copy", "patterns")
+        for cell in ("rnn", "gru", "transformer")
+        for backend in ("torch", "numpy")
+    ]
+    shown = {param.opts[0]: param.help for param in COMMANDS["train"].params}
+    for name, key in FLAGS.items():
+        values = re.findall(r"\(default (.*?)\)", shown[spelt(name)])
+        if values and not values[0].startswith("depends"):
+            section, _, leaf = key.partition(".")
+            found = {str(getattr(getattr(run, section), leaf)) for run in runs}
+            assert found == set(values) or name in ("task", "cell", "backend"), name
+
+
+def test_compare_shows_its_own_defaults():
+    shown = {param.opts[0]: param.help for param in COMMANDS["compare"].params}
+    assert f"(default {defaults.SETTINGS['train.epochs']})" in shown["--epochs"]
+    assert shown["--epochs"].count("default") == 1
 
 
 @pytest.mark.parametrize(

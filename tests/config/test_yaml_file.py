@@ -48,7 +48,11 @@ def test_nothing_in_it_means_the_defaults(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("train:\n  lr: fast", "line 2: train.lr must be a number above 0, not 'fast'", ""),
+        (
+            "train:\n  lr: fast",
+            "line 2: train.lr must be a number above 0 and at most 1000000000, not 'fast'",
+            "",
+        ),
         ("train:\n  lr: '1e-3'", "line 2: train.lr must be", "without quotes"),
         ("train:\n  epochs: 012", "line 2: train.epochs", "write 12"),
         ("task:\n  x: 012", "line 2: task.x cannot be 012", "'012' for text"),

@@ -1,0 +1,132 @@
+"""Check what a caller from Python hands to a verb, once for all verbs.
+
+A text where a list of texts is meant is one item, or split at commas where the command line splits
+it. What cannot be meant (bytes, a mapping, a path instead of lines) is refused in one line.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+from seqcli.config.limits import Range
+from seqcli.config.schema import Key, keys
+from seqcli.config.values import read
+from seqcli.errors import UsageError
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Check: TypeAlias = Callable[[str, Any], Any]
+
+
+def checked(verb: Callable[P, Result]) -> Callable[P, Result]:
+    """Return the verb with its arguments checked by `CHECKS`; None is not given.
+
+    Raises:
+        UsageError: (when called) names the argument, what it must be and what came.
+    """
+    signature = inspect.signature(verb)
+
+    @wraps(verb)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            if value is not None and name in CHECKS:
+                bound.arguments[name] = CHECKS[name](name, value)
+        return verb(*bound.args, **bound.kwargs)
+
+    return call
+
+
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """Return a list of texts; a single text is one item."""
+    if isinstance(value, str):
+        return (value,)
+    _check_iterable(name, value, "a list of texts")
+    return tuple(_lines(name, value))
+
+
+def names(name: str, value: Any) -> tuple[str, ...]:
+    """Return a list of names; a single text is split at commas."""
+    if isinstance(value, str):
+        return tuple(filter(None, map(str.strip, value.split(","))))
+    return texts(name, value)
+
+
+def lines(name: str, value: Any) -> Iterator[str]:
+    """Return an iterator over lines; a single text is one line, the line end of each is dropped."""
+    if isinstance(value, str):
+        return iter((value,))
+    hint = f"for the lines of a file: {name}=open(path, encoding='utf-8')"
+    _check_iterable(name, value, "lines of text", hint)
+    return _lines(name, value)
+
+
+def path(name: str, value: Any) -> Path:
+    """Return a path; an empty one and one with a NUL character name no file."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise UsageError(f"{name} must be a path, not {_shown(value)}")
+    if text == "" or "\0" in text:
+        raise UsageError(f"{name} names no file: {_shown(text)}", "give a path")
+    return Path(text)
+
+
+def number(key: Key) -> Check:
+    """Return the check for a number that is limited as a configuration key is."""
+
+    def check(name: str, value: Any) -> Any:
+        try:
+            return read(key, value, name)
+        except UsageError:
+            message = f"{name} must be {key.wanted}, not {_shown(value)}"
+            raise UsageError(message, f"give another {name}") from None
+
+    return check
+
+
+def _check_iterable(name: str, value: Any, wanted: str, hint: str = "") -> None:
+    refused = isinstance(value, bytes | bytearray | Mapping | os.PathLike)
+    if refused or not isinstance(value, Iterable):
+        raise UsageError(f"{name} must be {wanted}, not {_shown(value)}", hint)
+
+
+def _lines(name: str, value: Iterable[Any]) -> Iterator[str]:
+    for number, one in enumerate(value, 1):
+        if not isinstance(one, str):
+            raise UsageError(f"{name}, item {number}: must be a text, not {_shown(one)}")
+        yield one.removesuffix("\n").removesuffix("\r") if one.endswith("\n") else one
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _whole(least: int, most: int) -> Check:
+    return number(Key("", int, least, Range(at_least=least, at_most=most), ""))
+
+
+CHECKS: Mapping[str, Check] = {
+    **dict.fromkeys(("ckpt", "out", "resume", "folder", "data", "path", "predictions"), path),
+    "set": texts,
+    "grid": texts,
+    "cells": names,
+    "lines": lines,
+    "seed": number(keys()["train.seed"]),
+    "beam": number(keys()["decode.beam"]),
+    "nbest": number(keys()["decode.beam"]),
+    "length_penalty": number(keys()["decode.length_penalty"]),
+    "batch_size": number(keys()["train.batch_size"]),
+    "look_ahead": number(keys()["train.batch_size"]),
+    "n": _whole(1, 10**9),
+    "max_length": _whole(1, 10**6),
+    "top_k": _whole(0, 10**9),
+    "rows": _whole(1, 10**9),
+    "seeds": _whole(1, 10**4),
+    "jobs": _whole(0, 10**4),
+}
