@@ -18,6 +18,7 @@ from seqcli.comparison.plan import PlannedRun, Wanted
 from seqcli.comparison.standing import Comparison, compared
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
+from seqcli.data.build import with_chosen_tokens
 from seqcli.data.reading.findings import remarks
 from seqcli.errors import DataError, StoppedBySignal, UsageError
 from seqcli.events import Event
@@ -112,6 +113,7 @@ def plan(
     wanted = Wanted(tuple(cells), attention, seeds, match, planning.parse_grid(grid))
     base = planning.base_config(configuration.load(config, set, flags))
     corpus = build_corpus(base.data, base.task)
+    base = with_chosen_tokens(base, corpus)
     arms = planning.arms(base, wanted, corpus.codec.source is None)
     if match == "params" and len(arms) > 1:
         from seqcli.api.matching import matched

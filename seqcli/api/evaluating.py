@@ -57,6 +57,7 @@ def evaluate(
     backend: str | None = None,
     format: str | None = None,
     columns: str | None = None,
+    separator: str | None = None,
 ) -> Evaluation:
     """Score a checkpoint on a split of its own data, or on other data.
 
@@ -72,7 +73,7 @@ def evaluate(
         predictions: a TSV file to write every row's prediction to, with all that is needed to
             compute every score again (`rescore`).
         backend: torch or numpy, for a language model; by default the one that trained it.
-        format, columns: how the file ``data`` is written; as in training by default.
+        format, columns, separator: how the file ``data`` is written; as in training by default.
 
     Raises:
         CheckpointError, DataError, UsageError: one line that says what and where.
@@ -80,9 +81,10 @@ def evaluate(
     registry.check("split", split, SPLITS)
     check_counts(beam=beam, batch_size=batch_size)
     check_length_penalty(length_penalty)
-    if data is None and not (format is None and columns is None):
-        raise UsageError("--format and --columns say how a file is written", "give --data FILE")
-    other = None if data is None else OtherRows(Path(data), format, columns)
+    if data is None and (format, columns, separator) != (None, None, None):
+        given = "--format, --columns and --separator"
+        raise UsageError(f"{given} say how a file is written", "give --data FILE")
+    other = None if data is None else OtherRows(Path(data), format, columns, separator)
     search = Search(beam, length_penalty, oracle_length)
     if not takes_sources(ckpt):
         _check_no_search(ckpt, search != Search() or predictions is not None)

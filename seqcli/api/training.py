@@ -15,6 +15,7 @@ from seqcli.api.reading import config_of
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
+from seqcli.data.build import with_chosen_tokens
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
 from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
@@ -120,6 +121,7 @@ def train(
         return _resume(Path(resume), set, flags, listen)
     settings = configuration.load(config, set, flags)
     corpus = build_corpus(settings.data, settings.task)
+    settings = with_chosen_tokens(settings, corpus)
     _check_backend(settings, corpus)
     name = run_name(settings, corpus)
     paths = runs.new_folder(name, None if out is None else Path(out), force=force)
@@ -168,6 +170,7 @@ def _resume(
         settings = configuration.load(before, sets, flags)
         _check_changes(before, settings, paths)
         corpus = build_corpus(settings.data, settings.task)
+        settings = with_chosen_tokens(settings, corpus)
         if checkpoint is not None:
             _check_same_data(corpus, checkpoint, paths.last)
         _check_backend(settings, corpus)

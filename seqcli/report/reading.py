@@ -41,13 +41,18 @@ def splits_table(read: DataRead) -> Table:
     headers += ["source length"] * pairs + ["target length" if pairs else "length"]
     headers += ["in an earlier split", "with unseen symbols"]
     columns = (Column("split", keep=True), *(Column(name, right=True) for name in headers))
-    source, target = map(count, read.vocabulary)
-    symbols = f"{source} source, {target} target" if pairs else target
     return Table(
         columns,
         tuple(_split_row(one, pairs, weighed) for one in read.splits),
-        caption=f"lengths: median, longest, in symbols; symbols: {symbols}",
+        caption=f"lengths: median, longest, in tokens; distinct tokens: {_tokens(read)}",
     )
+
+
+def _tokens(read: DataRead) -> str:
+    """Return how many tokens each side has, and how it is cut into them."""
+    sides = zip(("source", "target"), read.vocabulary, read.tokens, strict=True)
+    shown = [f"{count(n)} {side}{style and f' ({style})'}" for side, n, style in sides if n]
+    return ", ".join(shown) if len(shown) > 1 else shown[0].replace(" target", "")
 
 
 def _file_line(one: FileRead) -> str:
