@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+from seqcli.data.characters import visible_token
+from seqcli.data.vocabulary import EOS, SPECIALS
+
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # can turn a whole line around
 
 
@@ -66,6 +69,16 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(symbol) if _steers(symbol) else symbol for symbol in text)
+
+
+def token_label(token: str | None) -> str:
+    """Return a token as it is named in a list or at an axis; None is the end of the sequence.
+
+    The end is ``<eos>``, and a token of the data that is spelt like a special one is in quotes.
+    """
+    if token is None:
+        return SPECIALS[EOS]
+    return f"'{token}'" if token in SPECIALS else visible_token(token)
 
 
 def _steers(symbol: str) -> bool:

@@ -72,7 +72,7 @@ def test_what_is_missing_and_what_is_cut_is_said(capsys, ckpt, monkeypatch):
 def test_the_next_symbol_as_bars(capsys, ckpt):
     code, out, err = run(capsys, "sample", "--ckpt", str(ckpt), "--next", "--prefix", "an")
     assert (code, err) == (0, "")
-    assert "(end)" in out
+    assert "<eos>" in out
     assert all("%" in line for line in out.splitlines())
     assert "█" in out.splitlines()[0]
     words = ("--next", "--prefix", "an", "--json")

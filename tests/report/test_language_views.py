@@ -52,7 +52,7 @@ def test_bars_are_in_proportion_and_end_with_the_rest() -> None:
     found += [NextSymbol(chr(0x4E00 + i), 0.125 / 40) for i in range(40)]
     lines = bars(found)
     assert lines[0].split() == ["a", "50.0%", "█" * 40]
-    assert lines[1].split() == ["(end)", "25.0%", "█" * 20]
+    assert lines[1].split() == ["<eos>", "25.0%", "█" * 20]
     assert lines[2].split()[-1] == "█" * 10
     assert lines[2].startswith("' '")
     assert len(lines) == SHOWN + 1

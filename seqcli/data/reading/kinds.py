@@ -100,11 +100,20 @@ def check_text(block: bytes, name: str) -> None:
     Raises:
         DataError: says what the file is and what to do.
     """
+    check_binary(block, name)
+    if b"\n" not in block and b"\r" in block[:-1]:
+        raise complaint_about_line_ends(name)
+
+
+def check_binary(block: bytes, name: str) -> None:
+    """Refuse what begins like a binary file or text in UTF-16; see `check_text`.
+
+    Raises:
+        DataError: says what the file is and what to do.
+    """
     what, hint = _binary_kind(block)
     if what:
         raise DataError(f"{name} is {what}", hint)
-    if b"\n" not in block and b"\r" in block[:-1]:
-        raise complaint_about_line_ends(name)
 
 
 def complaint_about_line_ends(name: str) -> DataError:
