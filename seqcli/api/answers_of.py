@@ -59,12 +59,11 @@ def answers_of(
         symbols=len(codec.target.symbols),
         guesses=dict(_guesses(codec, pairs, texts, corpus, own)),
         lengths_given=given,
-        notes=tuple(_unknown_notes(pairs)),
     )
 
 
-def _unknown_notes(pairs: Pairs) -> Iterator[str]:
-    """Yield a line for each side that lists its commonest unknown tokens."""
+def unknown_notes(pairs: Pairs) -> Iterator[str]:
+    """Yield a line for each side that lists its commonest tokens without an id."""
     for side, tokens in (("source", pairs.unknown_sources), ("target", pairs.unknown_targets)):
         if tokens:
             common = Counter(tokens).most_common(LISTED)

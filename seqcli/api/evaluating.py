@@ -112,7 +112,7 @@ def _evaluate_pairs(
     batch_size: int,
 ) -> tuple[Evaluation, Answers]:
     """Score a model of pairs; this alone needs PyTorch."""
-    from seqcli.api.answers_of import answers_of
+    from seqcli.api.answers_of import answers_of, unknown_notes
     from seqcli.api.loading import load_model
 
     began, loaded = time.monotonic(), load_model(ckpt)
@@ -123,7 +123,7 @@ def _evaluate_pairs(
     decode = search.over(loaded.config.decode)
     scores = score(answers)
     evaluation = Evaluation(
-        **{**vars(scores), "notes": (*notes, *scores.notes)},
+        **{**vars(scores), "notes": (*notes, *scores.notes, *unknown_notes(pairs))},
         checkpoint=str(loaded.path),
         data=str(other.path if other else loaded.checkpoint.about.get("name", "")),
         split=split if other is None or other.path.is_dir() else "",

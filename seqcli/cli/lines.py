@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from seqcli.data.reading.kinds import GZIP, check_binary, complaint_about_line_ends
-from seqcli.data.reading.opening import MOST_BYTES, kind_of_path, readable
+from seqcli.data.reading.opening import MOST_BYTES, readable, regular_file
 from seqcli.data.reading.records import decoded_line
 from seqcli.errors import DataError, UsageError
 
@@ -80,8 +80,8 @@ def _opened(path: Path) -> BinaryIO:
         mode = path.stat().st_mode
         if stat.S_ISFIFO(mode) or (stat.S_ISCHR(mode) and _is_stream(path)):
             return path.open("rb")
-        kind_of_path(path)  # refuses devices and sockets
-        return path.open("rb")
+        with regular_file(path):  # refuses all else
+            return path.open("rb")
 
 
 def _is_stream(path: Path) -> bool:

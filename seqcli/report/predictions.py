@@ -29,7 +29,8 @@ def shown_source(line: str) -> str:
 
 def shown_symbol(symbol: str) -> str:
     """Return a token such that all of it can be seen."""
-    return '" "' if symbol == " " else visible_token(symbol)
+    shown = visible_token(symbol)
+    return '"' + shown.strip("'") + '"' if symbol.isspace() else shown
 
 
 def symbols_of(text: str, joiner: str) -> tuple[str, ...]:

@@ -38,9 +38,7 @@ def test_attention_comes_with_every_line_that_has_an_answer(runs):
 def test_a_line_past_learned_positions_says_so_and_the_others_are_answered(runs):
     found = list(seqcli.predict(runs["transformer"], ["1", "2", "1 " * 99, "3"]))
     assert [bool(one.candidates) for one in found] == [True, True, False, True]
-    assert (
-        found[2].problem == "the line has 99 tokens, more than the model has learned positions for"
-    )
+    assert found[2].problem.startswith("the line has 99 tokens, more than the model has learned")
     assert found[3].problem == ""
 
 
