@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seqcli.data.reading import separators
-from seqcli.data.reading.json_rows import begins_array, is_object
+from seqcli.data.reading.json_rows import begins_array, is_object, is_row
 from seqcli.data.reading.kinds import check_prose
 from seqcli.data.reading.opening import TextFile
 from seqcli.data.reading.records import Asked
@@ -100,7 +100,7 @@ def _json_format(file: TextFile, suffix: str, block: bytes, lines: Sequence[str]
     begin = block.lstrip()[:1]
     if begin == b"[" and begins_array(block.decode(errors="replace")):
         return "json"
-    if lines and begin == b"{" and is_object(lines[0]):
+    if lines and begin == b"{" and is_row(lines[0]):
         return "jsonl"
     if suffix == ".json" or (begin == b"{" and suffix not in _JSON and is_object("\n".join(lines))):
         message = f"{file.path} looks like JSON, but not like rows: an array of objects, or one"

@@ -49,6 +49,15 @@ def begins_array(text: str) -> bool:
     return rest[end:].lstrip(_SPACE)[:1] in (",", "]")
 
 
+def is_row(text: str) -> bool:
+    """Say whether a text is one whole JSON object with a text or a number under some key."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and any(isinstance(v, str | int | float) for v in found.values())
+
+
 def is_object(text: str) -> bool:
     """Say whether a text is one whole JSON object."""
     try:
