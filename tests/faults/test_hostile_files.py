@@ -139,6 +139,30 @@ PAIRS = {
         "a\tb\t1\n" * 20 + "a\tb\t0\n", 20, {"count": (21,)},
         settings={"columns": "source,target,count"},
     ),
+    "a count that would be no weight": Case(
+        "a\tb\t1\n" * 20 + "a\tb\t1e-300\n", 20, {"count": (21,)},
+        settings={"columns": "source,target,count"},
+    ),
+    "a count with an underscore": Case(
+        "a\tb\t1\n" * 20 + "a\tb\t1_000\n", 20, {"count": (21,)},
+        settings={"columns": "source,target,count"},
+    ),
+    "spaces at the ends": row(" a\tb \n", edges=NEXT),
+    "spaces at the ends of words": Case(
+        GOOD + " a\tb \n", 31,
+        settings={"source_tokens": "words", "target_tokens": "whole"},
+    ),
+    "a space of no width": row("a\u200bb\tc\n", unseen=NEXT),
+    "a space that does not break": row("a\u00a0b\tc\n", unseen=NEXT),
+    "private use and unassigned": row("a\ue000\tb\n\U000e0fff\tc\n", unseen=(31, 32)),
+    "joiners of Persian": row("می\u200cخواهم\ta\n"),
+    "CRCRLF": Case(GOOD.replace("\n", "\r\r\n"), 30),
+    "a comment": row("# a comment\tb\n", comment=NEXT),
+    "a header behind a hash": Case("#Word\tTarget\n" + GOOD, 31, {"header": (1,)}),
+    "JSON with a key twice": Case(
+        GOOD_JSON + '{"source": "a", "source": "b", "target": "c"}\n', 30,
+        {"shape": (NEXT,)}, **JSON
+    ),
     "counts without end": Case(
         "a\tb\tinf\n" * 9, error="line 1: the count is 'inf'",
         settings={"columns": "source,target,count"},
