@@ -23,9 +23,9 @@ def rescore(
 
     Args:
         path: what ``evaluate(predictions=...)`` wrote for a model of pairs or a language model, or
-            a table of source, truth, prediction.
+            a table of source, truth, prediction; packed with gzip or not; ``-`` is stdin.
         source_tokens, target_tokens: how texts are cut into symbols, where the file does not say
-            so; at spaces where a text has any, else into characters.
+            so; at spaces where most texts have some inside, else into characters.
 
     Raises:
         DataError, UsageError: one line that says what and where.

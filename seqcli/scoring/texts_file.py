@@ -19,8 +19,8 @@ from seqcli import registry
 from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
 from seqcli.files.atomic import write_atomically
-from seqcli.scoring.answers_file import lines_of
 from seqcli.scoring.cells import escape, unescape
+from seqcli.scoring.foreign_table import table_lines
 from seqcli.scoring.texts import TextLosses
 
 TEXT, BASELINE = "text:", "baseline:"  # before the style, and before the name of a baseline
@@ -50,7 +50,7 @@ def holds_texts(path: Path) -> bool:
     Raises:
         DataError: it cannot be read.
     """
-    return lines_of(path)[0].startswith(TEXT)
+    return table_lines(path)[0].startswith(TEXT)
 
 
 def read_texts(path: Path) -> TextLosses:
@@ -59,7 +59,7 @@ def read_texts(path: Path) -> TextLosses:
     Raises:
         DataError: the file is something else, or damaged; says where.
     """
-    header, *lines = (line.split("\t") for line in lines_of(path))
+    header, *lines = (line.split("\t") for line in table_lines(path))
     tokens = _check_header(path, header)
     if not lines:
         raise DataError(f"{path}, line 1: there are no rows", _HINT)

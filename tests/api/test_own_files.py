@@ -147,3 +147,17 @@ def test_numbers_behind_train_are_rows_of_a_task(tmp_path):
             task="copy", train="30", val=5, test=5, listen=stop, out=tmp_path / "run", **TINY
         )
     assert told[0].rows == {"train": 30, "val": 5, "test": 5}
+
+
+def test_examples_show_the_words_of_the_file_though_training_never_saw_them(tmp_path):
+    train, val = tmp_path / "train.tsv", tmp_path / "val.tsv"
+    train.write_text("".join(f"the {word}\tle {word}\n" for word in ("cat", "dog", "cow") * 9))
+    val.write_text("the unicorn\tle licorne\n")
+    told = []
+    seqcli.train(
+        train=train, val=val, source_tokens="words", target_tokens="words", hidden=4, embedding=4,
+        epochs=1, threads=1, out=tmp_path / "run", listen=told.append,
+    )  # fmt: skip
+    examples = [one for event in told for one in getattr(event, "examples", ())]
+    assert examples[0].source == "the unicorn"
+    assert examples[0].truth == ("le", "licorne")
