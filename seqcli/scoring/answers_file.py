@@ -23,6 +23,7 @@ from seqcli.files.atomic import write_atomically
 from seqcli.scoring.answers import Answers, Texts
 from seqcli.scoring.cells import escape, unescape
 from seqcli.scoring.foreign_table import (
+    OTHER_NAMES,
     edge_notes,
     header_note,
     mostly_spaced,
