@@ -67,6 +67,36 @@ class DataRead:
 
 
 @dataclass(frozen=True)
+class RunFacts:
+    """What the diagnosis of fit has to know of a run besides its curves.
+
+    Args:
+        folder: the run folder; "" if it is not known.
+        lr, hidden, dropout, patience: of the configuration.
+        doubled_limit: the option that doubles the limit of training, such as ``--epochs 40``.
+        could_attend: whether the model has no attention but can have it.
+        by_hand: whether the NumPy backend trains it, which has no dropout.
+        drawn_rows: training rows of a task, of which there are more; 0 for files.
+        val_rows: validation rows.
+        has_test: whether there are test rows.
+        baselines: (name, metric -> score) of each baseline on validation.
+    """
+
+    folder: str = ""
+    lr: float = 0.0
+    hidden: int = 0
+    dropout: float = 0.0
+    patience: int = 0
+    doubled_limit: str = ""
+    could_attend: bool = False
+    by_hand: bool = False
+    drawn_rows: int = 0
+    val_rows: int = 0
+    has_test: bool = True
+    baselines: tuple[tuple[str, Mapping[str, float]], ...] = ()
+
+
+@dataclass(frozen=True)
 class RunStarted:
     """A run begins, or goes on (``epochs_done`` > 0)."""
 
@@ -84,6 +114,7 @@ class RunStarted:
     steps_done: int = 0
     notes: tuple[str, ...] = ()
     file: str = ""  # the file that holds the best checkpoint too, where one was asked for
+    facts: RunFacts = RunFacts()
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""Memory that a process has freed stays with it."""
+"""Memory: how much the machine has; and what a process has freed stays with it."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -25,3 +26,11 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, LARGEST_IN_HEAP)
         mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def physical_memory() -> int:
+    """Return how many bytes of memory the machine has; a great number where that is not known."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return sys.maxsize

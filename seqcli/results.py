@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 class Sample:
     """One text drawn from a model, or found by its search.
 
-    ``log_probability``: nats over all its symbols and the stop symbol, where asked for.
-    ``ended``: whether the model brought it to its end; False where it was cut.
+    ``log_probability``: nats over all its tokens and ``<eos>``, where asked for.
+    ``ended``: False where it was truncated at the maximum length: the log-probability is that of
+    ending there all the same.
     ``source``, ``line``: what a model of pairs was given, and on which line, from 1.
     """
 
@@ -50,7 +51,7 @@ class NextSymbol:
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Where the decoder looked: weights (T, S), one row per output symbol (the last is the end)."""
+    """Where the decoder looked: weights (T, S), one row per output token; the last is ``<eos>``."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
@@ -59,14 +60,17 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One answer. ``log_probability``: sum of nats over its symbols and the end symbol.
+    """One answer. ``log_probability``: sum of nats over its tokens and ``<eos>``.
 
-    ``score``: what beam search ranks by, the log-probability over length ** length_penalty.
+    ``truncated``: it has as many tokens as an answer may have, so the model might have gone on;
+    the log-probability is that of ending there all the same. ``score``: what beam search ranks by,
+    the log-probability over length ** length_penalty.
     """
 
     text: str
     log_probability: float
     score: float
+    truncated: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,11 +209,13 @@ class Classes:
 class Scores:
     """All that is said of answers, and can be said again of a file that holds them.
 
-    ``metrics``: loss (nats per token, teacher forced, the end symbol counted), token_accuracy and
-    sequence_accuracy (free running), symbol_error_rate (edits over reference symbols) and what
-    else the rows allow of; of a language model: loss, bits_per_character and perplexity, the end
-    symbol counted in all three. ``intervals``: metric -> its 95% interval, None where all draws are
-    alike. ``floors``: baseline name -> metric name -> score.
+    ``metrics``: loss (nats per token, teacher forced, ``<eos>`` included), token_accuracy (tokens
+    right at their position, over the longer of truth and prediction) and sequence_accuracy (both
+    free running), symbol_error_rate (edits over reference tokens) and what else the rows allow of;
+    of a language model: loss, bits_per_character and perplexity, ``<eos>`` included in all three.
+    ``intervals``: metric -> its 95% interval, None where all rows have one source;
+    ``interval_methods``: metric -> how it is computed. ``floors``: baseline name -> metric name ->
+    score.
     """
 
     rows: int
@@ -221,6 +227,7 @@ class Scores:
     target_joiner: str = " "
     notes: tuple[str, ...] = ()
     intervals: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
+    interval_methods: Mapping[str, str] = field(default_factory=dict)
     references: References | None = None
     by_unseen: tuple[Subset, ...] = ()
     edits: Edits | None = None
@@ -261,7 +268,8 @@ class CheckpointInfo:
     ``source``: None for a language model. ``data``: the name, and where it came from, ``rows`` and
     ``sha256`` of its files among it. ``settings``: key -> (value, where it was set), for those that
     were. ``resumable``: whether training can go on from it. ``metrics``: of epoch ``epoch``, 0
-    where the checkpoint does not say which. ``next``: commands to type.
+    where the checkpoint does not say which. ``baselines``: split -> name -> metric ->
+    score. ``next``: commands to type.
     """
 
     path: str
@@ -277,7 +285,7 @@ class CheckpointInfo:
     settings: Mapping[str, tuple[Any, str]]
     epoch: int
     metrics: Mapping[str, float]
-    floors: Mapping[str, Mapping[str, float]]
+    baselines: Mapping[str, Mapping[str, Mapping[str, float]]]
     resumable: bool
     next: tuple[str, ...]
 

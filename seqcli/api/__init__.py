@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqcli.api.comparing import Plan, carry_out, collect, compare, plan
+    from seqcli.api.comparing import Plan, carry_out, collect, compare, plan, store_plan
     from seqcli.api.describing import info
     from seqcli.api.evaluating import evaluate
     from seqcli.api.exporting import export
@@ -39,6 +39,7 @@ __all__ = [
     "read_data",
     "rescore",
     "sample",
+    "store_plan",
     "task",
     "tasks",
     "train",
@@ -63,6 +64,7 @@ _HOMES = {  # in this package, or the whole name of a module elsewhere
     "read_data": "training",
     "rescore": "rescoring",
     "sample": "sampling",
+    "store_plan": "comparing",
     "task": "seqcli.tasks.listing",
     "tasks": "seqcli.tasks.listing",
     "train": "training",

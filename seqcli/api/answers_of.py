@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seqcli.api.loading import Loaded
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.floors import majority_guess
@@ -54,6 +56,7 @@ def answers_of(
         unseen_truths=unknown_in_rows(pairs.targets),
         symbols=len(codec.target.symbols),
         guesses=dict(_guesses(codec, pairs, texts, corpus, own)),
+        truncated=None if result.truncated is None else result.truncated.astype(np.int64),
         lengths_given=given,
     )
 

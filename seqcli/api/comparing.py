@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
+from seqcli.api.comparison_folder import (
+    check_as_planned,
+    check_usable,
+    choose_folder,
+    forget_replaced,
+    plan_of_runs,
+    problem_of_run,
+    store,
+    without_replaced,
+)
 from seqcli.api.side_by_side import Watch, default_jobs, finish, kept, run_all
 from seqcli.comparison import defaults
 from seqcli.comparison import plan as planning
-from seqcli.comparison.outcome import FILE, RunResult
+from seqcli.comparison.outcome import RunResult
 from seqcli.comparison.plan import PlannedRun, Wanted
+from seqcli.comparison.plan_file import StoredPlan, differing_settings, identity_of, read_plan
 from seqcli.comparison.standing import Comparison, compared
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.reading.findings import remarks
-from seqcli.errors import DataError, StoppedBySignal, UsageError, blamed
+from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError, blamed
 from seqcli.events import Event
-from seqcli.files.atomic import write_atomically, writing
-from seqcli.runs import ROOT, RunPaths, locked
-
-PLAN = "plan.json"
+from seqcli.files.atomic import writing
+from seqcli.files.names import single_name
+from seqcli.report.comparison_files import write_comparison
+from seqcli.runs import RunPaths, locked
 
 
 @dataclass(frozen=True)
 class Plan:
     """The runs of a comparison and where they go.
 
-    ``notes`` say what compare chose where nothing was said; with ``force`` the runs that are there
-    are forgotten.
+    Args:
+        folder: of the comparison.
+        stored: its name, runs and identity, as plan.json keeps them.
+        force: whether the runs that are there are to be replaced.
     """
 
-    name: str
     folder: Path
-    runs: tuple[PlannedRun, ...]
-    notes: tuple[str, ...] = ()
+    stored: StoredPlan
     force: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the comparison is called."""
+        return self.stored.name
+
+    @property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """The runs, in the order in which they are trained."""
+        return tuple(self.stored.runs.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What compare chose where nothing was said, and what was found in the data."""
+        return self.stored.notes
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -66,7 +91,7 @@ def compare(
     Args:
         config: a YAML file, or a mapping of sections or dotted keys, that all runs share.
         out: the folder; ``runs/compare-<task>`` by default.
-        force: forget the runs that are there.
+        force: replace the runs that are there, each once the new one has a checkpoint.
         jobs: runs at a time; 0 is one for each core, at most 4.
         watch: told the name of a run and its events, its `RunResult` last.
         options: see `plan`.
@@ -89,6 +114,7 @@ def plan(
     seeds: int = planning.Wanted.seeds,
     match: str = planning.Wanted.match,
     grid: Sequence[str] = (),
+    recipes: str = planning.Wanted.recipes,
     out: str | Path | None = None,
     force: bool = False,
     name: str = "",
@@ -104,6 +130,8 @@ def plan(
         seeds: runs of each model; their seeds count up from train.seed.
         match: params: widths chosen so that parameters agree within 5%; none: as given.
         grid: ``key=a,b,c`` texts; every combination is an arm of its own.
+        recipes: shared: one learning rate, warm-up, schedule and dropout for all models; own: the
+            best-known ones of each. What is set for all goes before both.
         out, force: as for `compare`.
         name: what the comparison is called, if not by its data.
         flags: short names over all of it: ``task="sort", epochs=5``.
@@ -112,20 +140,37 @@ def plan(
         UsageError: an option is wrong.
         DataError: the data cannot be used.
     """
-    wanted = Wanted(tuple(cells), attention, seeds, match, planning.parse_grid(grid))
-    base = planning.base_config(configuration.load(config, set, flags))
+    wanted = Wanted(tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes)
+    base = planning.base_config(configuration.load(config, set, flags), recipes)
     corpus = build_corpus(base.data, base.task)
     arms = planning.arms(base, wanted, corpus.codec.source is None)
     if match == "params" and len(arms) > 1:
         from seqcli.api.matching import matched
 
         arms = matched(arms, corpus)
-    runs = tuple(planning.runs(arms, seeds))
-    title = name or corpus.name
-    folder = _folder(f"compare-{title}", None if out is None else Path(out), runs, force)
-    return Plan(
-        title, folder, runs, (*_chosen(base), *corpus.notes, *remarks(corpus.reading)), force
+    runs = planning.runs(arms, seeds)
+    title = single_name(name, "the name of the comparison") if name else corpus.name
+    stored = StoredPlan(
+        title,
+        identity_of(runs, wanted, planning.open_keys(base), corpus.about),
+        {run.name: run for run in runs},
+        notes=(*_chosen(base), *corpus.notes, *remarks(corpus.reading)),
     )
+    place = None if out is None else Path(out)
+    return Plan(choose_folder(f"compare-{title}", place, stored, force), stored, force)
+
+
+def store_plan(plan: Plan) -> None:
+    """Write plan.json for runs that are trained elsewhere, so that `collect` knows them.
+
+    Raises:
+        UsageError: the folder holds another comparison or cannot be written.
+    """
+    if plan.force:
+        hint = "choose another --out"
+        raise UsageError("--force does not go with --plan, which replaces nothing", hint)
+    with _locked(plan):
+        store(plan.folder, plan.stored, force=False)
 
 
 @checked
@@ -133,27 +178,48 @@ def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Compa
     """Run a plan and write its report; see `compare`."""
     if jobs < 0:
         raise UsageError(f"--jobs cannot be {jobs}", "give 1 or more")
-    results: dict[str, RunResult] = {}
+    with _locked(plan):
+        stored = store(plan.folder, plan.stored, plan.force)
+        stored = _train(plan, stored, jobs or default_jobs(), watch)
+        forget_replaced(plan.folder, stored)
+        return _report_on(stored, plan.folder)
+
+
+def _train(plan: Plan, stored: StoredPlan, jobs: int, watch: Watch | None) -> StoredPlan:
+    """Train and score the runs of a plan; return what is stored of it then."""
+    done: list[str] = []
 
     def told(run: str, event: Event | RunResult) -> None:
+        nonlocal stored
         if isinstance(event, RunResult):
-            results[run] = event
+            done.append(run)
+            stored = without_replaced(plan.folder, stored, [run])
         if watch is not None:
             watch(run, event)
 
-    _make(plan)
+    runs = [replace(run, replace=run.name in stored.replaced) for run in plan.runs]
+    check_as_planned(runs, plan.folder)
+    try:
+        run_all(runs, plan.folder, jobs, told)
+    except StoppedBySignal as stopped:
+        message = f"stopped; {len(done)} of {len(runs)} runs are finished and kept"
+        hint = "run the same command again to resume" + " (without --force)" * plan.force
+        raise StoppedBySignal(message, hint, stopped.exit_code) from None
+    return stored
+
+
+@contextlib.contextmanager
+def _locked(plan: Plan) -> Iterator[None]:
+    """Make the folder of a plan, and let nobody else write there.
+
+    Raises:
+        UsageError: somebody does, or another comparison took the folder since it was chosen.
+    """
+    with writing(plan.folder):
+        plan.folder.mkdir(parents=True, exist_ok=True)
     with locked(RunPaths(plan.folder)):
-        if plan.force:
-            _forget(plan.folder)
-        _remember(plan)
-        try:
-            run_all(plan.runs, plan.folder, jobs or default_jobs(), told)
-        except StoppedBySignal as stopped:
-            message = f"stopped; {len(results)} of {len(plan.runs)} runs are finished and kept"
-            hint = "the same command again: it goes on where it stopped"
-            raise StoppedBySignal(message, hint, stopped.exit_code) from None
-        ordered = [results[run.name] for run in plan.runs]
-        return _reported(compared(plan.name, str(plan.folder), ordered, (), plan.notes))
+        check_usable(plan.folder, plan.stored, plan.force)
+        yield
 
 
 @checked
@@ -161,47 +227,73 @@ def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Compa
 def collect(folder: str | Path, *, watch: Watch | None = None) -> Comparison:
     """Read the finished runs of a folder, trained here or elsewhere; score those that are not.
 
-    Nothing is trained: runs that are not over are named in ``missing``.
+    Nothing is trained. Runs that are not over are named in ``missing``, and those that cannot be
+    used or were not trained as plan.json says in ``left_out``.
 
     Raises:
-        DataError: there is no finished run.
+        DataError: there is no finished run, plan.json is damaged, or there is none and the runs
+            differ in data or budget.
     """
     root = Path(folder)
-    names = [path.name for path in sorted(root.glob("*")) if RunPaths(path).holds_run()]
-    found = {name: known for name in names if (known := planning.arm_and_seed(name))}
-    results, missing = [], []
-    for run, (arm, seed) in found.items():
-        result = _collected(root, run, arm, seed)
-        (results.append(result) if result else missing.append(run))
-        if result and watch is not None:
-            watch(run, result)
+    stored = read_plan(root)
+    if stored is None:
+        stored = plan_of_runs(root)
+    return _report_on(stored, root, watch)
+
+
+def _report_on(stored: StoredPlan, folder: Path, watch: Watch | None = None) -> Comparison:
+    """Score what is finished of the runs of a plan, and write the report."""
+    results, missing, left_out = list[RunResult](), list[str](), dict[str, str]()
+    for run in stored.runs.values():
+        problem = "" if run.name in stored.replaced else problem_of_run(run, folder)
+        try:
+            result = None if problem else _collected(run, folder, stored.replaced)
+        except SeqcliError as error:
+            result, problem = None, error.message
+        if result is not None:
+            results.append(result)
+            if watch is not None:
+                watch(run.name, result)
+        elif problem:
+            left_out[run.name] = problem
+        else:
+            missing.append(run.name)
     if not results:
-        raise DataError(f"{root}: holds no finished run", "run the commands of compare --plan")
-    order = _order(root, results)
-    name = root.name.removeprefix("compare-")
-    return _reported(compared(name, str(root), sorted(results, key=order.index), missing))
+        raise _nothing(folder, left_out)
+    configs = {run.arm: run.config for run in stored.runs.values()}
+    notes = (*stored.notes, *_strangers(folder, stored))
+    comparison = compared(stored.name, str(folder), results, missing, notes)
+    comparison = replace(comparison, left_out=left_out, differing=differing_settings(configs))
+    write_comparison(comparison)
+    return comparison
 
 
-def _collected(root: Path, run: str, arm: str, seed: int) -> RunResult | None:
+def _collected(run: PlannedRun, folder: Path, replaced: Collection[str]) -> RunResult | None:
+    """Return the result of a run if it is over; score it if nobody has."""
     from seqcli.api.scoring import over
 
-    known = kept(root / run)
-    if known is not None or not over(root / run):
+    if run.name in replaced:
+        return None
+    known = kept(folder / run.name)
+    if known is not None or not over(folder / run.name):
         return known
-    return finish(PlannedRun(run, arm, seed, Config()), root, lambda event: None)
+    return finish(run, folder, lambda event: None)
 
 
-def _order(root: Path, results: list[RunResult]) -> list[RunResult]:
-    """Return results as the plan has them, where there is one, else by kind of model."""
-    planned = list(_plan_in(root))
-    cells = list(Wanted.cells)
+def _nothing(folder: Path, left_out: Mapping[str, str]) -> DataError:
+    """Say that there is nothing to report on."""
+    if left_out:
+        name, problem = next(iter(left_out.items()))
+        return DataError(f"{folder}: no run can be used: {name} {problem}")
+    return DataError(f"{folder}: holds no finished run", "run the commands of compare --plan")
 
-    def place(one: RunResult) -> tuple[int, int, str, int]:
-        at = planned.index(one.run) if one.run in planned else len(planned)
-        cell = cells.index(one.cell) if one.cell in cells else len(cells)
-        return at, cell, one.arm, one.seed
 
-    return sorted(results, key=place)
+def _strangers(folder: Path, stored: StoredPlan) -> list[str]:
+    """Name the runs in a folder that are not part of the plan."""
+    known = {*stored.runs, *stored.replaced}
+    names = [path.name for path in sorted(folder.glob("*")) if RunPaths(path).holds_run()]
+    strange = [name for name in names if name not in known]
+    return [f"not part of this comparison: {', '.join(strange)}"] if strange else []
 
 
 def _chosen(base: Config) -> tuple[str, ...]:
@@ -210,66 +302,3 @@ def _chosen(base: Config) -> tuple[str, ...]:
     plain = configuration.to_plain(base)
     shown = (f"{key}={plain[key.partition('.')[0]][key.partition('.')[2]]}" for key in own)
     return (f"defaults of compare: {' '.join(shown)}",) if own else ()
-
-
-def _folder(name: str, out: Path | None, runs: Iterable[PlannedRun], force: bool) -> Path:
-    """Return the folder of a comparison: the one asked for, or the first that suits."""
-    wanted = _settings(runs)
-    if out is not None:
-        if not force and not _suits(out, wanted):
-            hint = "choose another --out; --force begins anew there"
-            raise UsageError(f"{out} holds runs with other settings", hint)
-        return out
-    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
-    return next(ROOT / one for one in names if _suits(ROOT / one, wanted))
-
-
-def _settings(runs: Iterable[PlannedRun]) -> dict[str, Any]:
-    """Return run -> its settings, as JSON gives them back."""
-    known = {run.name: configuration.to_plain(run.config) for run in runs}
-    settings: dict[str, Any] = json.loads(json.dumps(known))
-    return settings
-
-
-def _suits(folder: Path, wanted: Mapping[str, object]) -> bool:
-    """Whether no run that is there is planned with other settings."""
-    there = _plan_in(folder)
-    if not there and folder.exists():
-        return not any(RunPaths(folder / name).holds_run() for name in wanted)
-    return all(there.get(name, settings) == settings for name, settings in wanted.items())
-
-
-def _plan_in(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / PLAN).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _forget(folder: Path) -> None:
-    for name in _plan_in(folder):
-        run = RunPaths(folder / name)
-        if run.holds_run():
-            with locked(run):
-                run.clear()
-        (run.folder / FILE).unlink(missing_ok=True)
-    (folder / PLAN).unlink(missing_ok=True)
-
-
-def _make(plan: Plan) -> None:
-    with writing(plan.folder):
-        plan.folder.mkdir(parents=True, exist_ok=True)
-
-
-def _remember(plan: Plan) -> None:
-    """Write down which runs were planned here, so that others are not taken for them."""
-    text = json.dumps({**_plan_in(plan.folder), **_settings(plan.runs)}, indent=1)
-    write_atomically(plan.folder / PLAN, lambda file: file.write(text.encode()))
-
-
-def _reported(comparison: Comparison) -> Comparison:
-    from seqcli.report.comparison_files import write_comparison
-
-    write_comparison(comparison)
-    return comparison

@@ -11,14 +11,15 @@ from seqcli import config as configuration
 from seqcli.api.arguments import checked
 from seqcli.api.reading import config_of, limits_of
 from seqcli.checkpoints import numpy_file
-from seqcli.checkpoints.content import Checkpoint, is_array
+from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.config.describing import describe
 from seqcli.data.corpus import Codec
 from seqcli.results import CheckpointInfo, Side
 from seqcli.runs import find_checkpoint
+from seqcli.schema import is_array
 
-_NOT_OF_THE_DATA = {"name", "floors", "origins", "fingerprints", "max_source", "max_target"}
+_NOT_OF_THE_DATA = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
 
 
 @checked
@@ -53,7 +54,7 @@ def info(ckpt: str | Path) -> CheckpointInfo:
         settings=_settings(config),
         epoch=int(metrics.pop("epoch", 0)),
         metrics=metrics,
-        floors=about.get("floors", {}),
+        baselines=about.get("baselines", {}),
         resumable=checkpoint.training is not None,
         next=tuple(_next(shlex.quote(str(ckpt)), codec, rows_of(about))),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,16 @@ from seqcli.api.checking import check_counts, check_length_penalty
 from seqcli.api.language import open_language_model, takes_sources
 from seqcli.api.language_evaluating import evaluate_language
 from seqcli.api.other_rows import OtherRows, own_corpus
+from seqcli.api.own_data import corpus_of_run
 from seqcli.config import DecodeConfig
-from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.errors import SeqcliError, UsageError
+from seqcli.files.atomic import check_own_output
 from seqcli.results import Evaluation
 from seqcli.scoring.answers import Answers
 from seqcli.scoring.answers_file import write_answers
 from seqcli.scoring.scores import score
+from seqcli.scoring.texts_file import write_texts
 
 if TYPE_CHECKING:
     from seqcli.api.loading import Loaded
@@ -68,11 +71,9 @@ def evaluate(
         data: a folder made by gen-data (its ``split`` is taken), or a file of pairs (all of it);
             for a language model a file of names.
         beam, length_penalty: how answers are searched for; the run's own setting by default.
-        oracle_length: tell the model how long each answer is: the end symbol may stand only
-            where the truth has it.
+        oracle_length: tell the model how long each answer is.
         batch_size: rows decoded at a time.
-        predictions: a TSV file to write every row's prediction to, with all that is needed to
-            compute every score again (`rescore`).
+        predictions: a TSV file for every row's prediction or loss, which `rescore` reads.
         backend: torch or numpy, for a language model; by default the one that trained it.
         format, columns: how the file ``data`` is written; as in training by default.
 
@@ -86,9 +87,14 @@ def evaluate(
         raise UsageError("--format and --columns say how a file is written", "give --data FILE")
     other = None if data is None else OtherRows(Path(data), format, columns)
     search = Search(beam, length_penalty, oracle_length)
+    if predictions is not None:
+        check_own_output(Path(predictions), _is_predictions, "choose another file name")
     if not takes_sources(ckpt):
-        _check_no_search(ckpt, search != Search() or predictions is not None)
-        return evaluate_language(open_language_model(ckpt, backend), split, other)
+        _check_no_search(ckpt, search != Search())
+        evaluation, losses = evaluate_language(open_language_model(ckpt, backend), split, other)
+        if predictions is not None:
+            write_texts(Path(predictions), losses)
+        return evaluation
     if backend not in (None, "torch"):
         raise UsageError(f"{ckpt} is a model of pairs: PyTorch runs those", "leave --backend out")
     evaluation, answers = _evaluate_pairs(ckpt, split, other, search, batch_size)
@@ -97,10 +103,15 @@ def evaluate(
     return evaluation
 
 
+def _is_predictions(begin: bytes) -> bool:
+    """Return whether a file begins like one of predictions, which the next one may replace."""
+    return re.match(rb"(source|text):[a-z]+\t", begin) is not None
+
+
 def _check_no_search(ckpt: str | Path, asked: bool) -> None:
     if asked:
         message = f"{ckpt} is a language model: it is scored without decoding"
-        hint = "leave --beam, --length-penalty, --oracle-length and --predictions out"
+        hint = "leave --beam, --length-penalty and --oracle-length out"
         raise UsageError(message, hint)
 
 
@@ -145,7 +156,7 @@ def _other_rows(loaded: Loaded, split: str, other: OtherRows) -> tuple[Pairs, Co
     what was found in reading the rows."""
     pairs, notes = other.rows(split, loaded.codec, loaded.config)
     try:
-        corpus = build_corpus(loaded.config.data, loaded.config.task)
+        corpus = corpus_of_run(loaded.config)
     except SeqcliError:
         return pairs, None, notes
     return pairs, corpus if corpus.codec == loaded.codec else None, notes

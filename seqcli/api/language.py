@@ -131,11 +131,6 @@ def takes_sources(ckpt: str | Path) -> bool:
     return numpy_file.load(find_checkpoint(Path(ckpt))).codec.source is not None
 
 
-def mean_loss(model: LanguageModel, rows: Ragged) -> float:
-    """Return nats per symbol over all rows, stop symbols counted: exact, nothing is sampled."""
-    return -float(model.log_probabilities(rows).sum()) / (len(rows.tokens) + len(rows))
-
-
 def encoded_prefix(trained: Trained, prefix: str) -> list[int]:
     """Return the ids of a prefix.
 

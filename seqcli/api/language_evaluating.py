@@ -3,84 +3,89 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 import numpy as np
 
-from seqcli.api.language import LanguageModel, Trained, mean_loss
+from seqcli.api.language import LanguageModel, Trained
 from seqcli.api.other_rows import OtherRows, own_corpus
+from seqcli.api.own_data import corpus_of_run
 from seqcli.config.drawing import Drawing
 from seqcli.data import language_floors
-from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.data.fingerprints import fingerprints, known
 from seqcli.data.overlap import repeats, row_hashes
 from seqcli.data.ragged import Ragged
-from seqcli.data.vocabulary import UNK
+from seqcli.data.unknown import decoded, unknown_in_rows
 from seqcli.errors import SeqcliError
 from seqcli.results import Evaluation, Novelty
+from seqcli.scoring.texts import TextLosses, score_texts
 
-Floors = Mapping[str, Mapping[str, float]]
 DRAWN, SEED = 1000, 0  # texts drawn to see how many are new
 
 
-def evaluate_language(model: LanguageModel, split: str, other: OtherRows | None) -> Evaluation:
+def evaluate_language(
+    model: LanguageModel, split: str, other: OtherRows | None
+) -> tuple[Evaluation, TextLosses]:
     """Score a language model on a split of its own data, or on other data.
+
+    Returns:
+        the scores, and the loss of each text that they are computed from.
 
     Raises:
         DataError: the data has changed since, or has no such split.
     """
     began, trained = time.monotonic(), model.trained
-    if other is None:
-        rows, floors, notes = _own_rows(trained, split)
-    else:
-        rows, floors, notes = _other_rows(trained, split, other)
-    return Evaluation(
+    pairs, corpus, notes = (
+        _own_rows(trained, split) if other is None else _other_rows(trained, split, other)
+    )
+    losses = _losses(model, pairs, corpus, notes)
+    evaluation = Evaluation(
+        **vars(score_texts(losses)),
         checkpoint=str(trained.path),
         data=str(other.path if other else trained.about.get("name", "")),
         split=split if other is None or other.path.is_dir() else "",
-        rows=len(rows),
-        beam=0,
-        length_penalty=0.0,
-        metrics=language_floors.scores(mean_loss(model, rows)),
-        floors=floors,
-        by_length=(),
-        predictions=(),
-        novelty=_novelty(model, None if other is None else rows),
+        novelty=_novelty(model, None if other is None else pairs.targets),
         seconds=time.monotonic() - began,
-        target_joiner=trained.codec.target_tokens.join(("", "")),
-        notes=(*notes, *_unknown(rows)),
     )
+    return evaluation, losses
 
 
-def _own_rows(trained: Trained, split: str) -> tuple[Ragged, Floors, tuple[str, ...]]:
-    """Return a split of the data the model was trained on, and its baselines."""
+def _own_rows(trained: Trained, split: str) -> tuple[Pairs, Corpus, tuple[str, ...]]:
+    """Return a split of the data the model was trained on, and that data."""
     corpus = own_corpus(trained.config, trained.codec, trained.about, split)
-    rows = corpus.splits[split].targets
-    return rows, corpus.floors if split == "test" else _floors(rows, corpus), ()
+    return corpus.splits[split], corpus, ()
 
 
 def _other_rows(
     trained: Trained, split: str, other: OtherRows
-) -> tuple[Ragged, Floors, tuple[str, ...]]:
-    """Return texts the model has nothing to do with; the counts behind the baselines are of its
-    own training rows, where those are still there."""
+) -> tuple[Pairs, Corpus | None, tuple[str, ...]]:
+    """Return texts of other data, and the data the model was trained on where it is still there:
+    the n-gram counts of the baselines come from that."""
     pairs, notes = other.rows(split, trained.codec, trained.config)
     try:
-        corpus = build_corpus(trained.config.data, trained.config.task)
+        return pairs, corpus_of_run(trained.config), notes
     except SeqcliError:
-        return pairs.targets, {}, notes
-    return pairs.targets, _floors(pairs.targets, corpus), notes
+        return pairs, None, notes
 
 
-def _floors(rows: Ragged, corpus: Corpus) -> Floors:
-    symbols = len(corpus.codec.target.symbols)
-    return language_floors.measure(corpus.splits["train"].targets, rows, symbols)
-
-
-def _unknown(rows: Ragged) -> tuple[str, ...]:
-    count = int((rows.tokens == UNK).sum())
-    return (f"{count} symbols were never seen in training",) if count else ()
+def _losses(
+    model: LanguageModel, pairs: Pairs, corpus: Corpus | None, notes: tuple[str, ...]
+) -> TextLosses:
+    """Return the loss of each text by the model and by the baselines."""
+    codec, rows = model.trained.codec, pairs.targets
+    texts = decoded(rows, codec.target, pairs.unknown_targets)
+    baselines = {}
+    if corpus is not None:
+        train, vocabulary = corpus.splits["train"].targets, len(corpus.codec.target.symbols)
+        baselines = language_floors.row_nats(train, rows, vocabulary)
+    return TextLosses(
+        [codec.target_tokens.join(text) for text in texts],
+        codec.target_tokens,
+        -model.log_probabilities(rows),
+        unknown_in_rows(rows),
+        baselines,
+        notes,
+    )
 
 
 def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:

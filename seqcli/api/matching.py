@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from seqcli import config as configuration
-from seqcli.api.loading import make_model
+from seqcli.api.loading import shape_model
 from seqcli.api.reading import limits_of
 from seqcli.comparison.plan import Arm
 from seqcli.config import Config
@@ -24,9 +22,7 @@ ORIGIN = "matched by parameters"
 def parameters(config: Config, corpus: Corpus) -> int:
     """Return how many weights a model would have; nothing is allocated."""
     limits = limits_of(corpus.about, corpus.codec, Path(corpus.name))
-    plain = replace(config, model=replace(config.model, init="default"))
-    with torch.device("meta"):
-        model = make_model(plain, corpus.codec, limits)
+    model = shape_model(config, corpus.codec, limits)
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 

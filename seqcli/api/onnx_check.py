@@ -17,7 +17,7 @@ from seqcli.api.loading import Loaded
 from seqcli.data.batches import padded_batch
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Pairs
-from seqcli.data.measuring import scored_split
+from seqcli.data.measuring import scored_splits
 from seqcli.data.ragged import Ragged
 from seqcli.data.vocabulary import EOS, SPECIALS
 from seqcli.engine.batches import to_device
@@ -115,7 +115,7 @@ def _rows(loaded: Loaded, most: int) -> tuple[Pairs, str, tuple[str, ...]]:
     """Return rows of the data it was trained on, else rows drawn at random, and say which."""
     try:
         corpus = build_corpus(loaded.config.data, loaded.config.task)
-        split = scored_split(corpus.splits)
+        split = scored_splits(corpus.splits)[-1]
         known = (corpus.codec.source, corpus.codec.target)
         if known == (loaded.codec.source, loaded.codec.target):
             pairs = corpus.splits[split]

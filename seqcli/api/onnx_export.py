@@ -26,7 +26,7 @@ from seqcli.data.vocabulary import BOS
 from seqcli.engine.exportable import Start, Step, exportable
 from seqcli.errors import UsageError
 from seqcli.files.folder import replacing_folder
-from seqcli.models.contract import Model, State
+from seqcli.models.base import Model, State
 from seqcli.results import Exported
 
 START, STEP, ABOUT = "start.onnx", "step.onnx", "model.json"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
+from seqcli.api.own_data import check_same_data, corpus_of_run
 from seqcli.config import Config
-from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import pairs_of
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.errors import DataError
@@ -25,12 +25,8 @@ def own_corpus(config: Config, codec: Codec, about: Mapping[str, Any], split: st
     Raises:
         DataError: the data has changed since, or has no such split.
     """
-    corpus = build_corpus(config.data, config.task)
-    if corpus.codec != codec or corpus.about.get("sha256") != about.get("sha256"):
-        raise DataError(
-            f"{corpus.name}: the data is not what this model was trained on",
-            "put the old data back, or name the rows to score with --data",
-        )
+    corpus = corpus_of_run(config)
+    check_same_data(corpus, codec, about)
     if split not in corpus.splits:
         there = " or ".join(f"--split {name}" for name in corpus.splits)
         raise DataError(f"{corpus.name}: has no {split} rows", f"choose {there}")

@@ -14,6 +14,7 @@ import torch
 from seqcli.api.language import Wanted
 from seqcli.api.loading import Loaded, load_model
 from seqcli.config.drawing import Drawing
+from seqcli.counts import plural
 from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import Pairs
 from seqcli.data.ragged import Ragged
@@ -51,7 +52,7 @@ def sample_pairs(
             texts = texts or [Sample("", True, None, line)]
             told += [replace(text, line=number) for text in texts]
             missing += wanted.count - len(targets) if targets else 0
-    notes = (f"{missing:,} texts are missing: they only repeated others",) if missing else ()
+    notes = (f"{plural(missing, 'text')} missing: only repeats were drawn",) if missing else ()
     return Samples(tuple(told), seed, drawer.drawn, notes)
 
 

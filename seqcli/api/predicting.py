@@ -187,7 +187,7 @@ class Predictor:
         strange = _rows_with_unknown(sources)
         for row, (line, hypotheses) in enumerate(zip(lines, answers, strict=True)):
             candidates = tuple(
-                Candidate(codec.target_text(one.ids), one.log_probability, one.score)
+                Candidate(codec.target_text(one.ids), one.log_probability, one.score, one.truncated)
                 for one in hypotheses
             )
             unknown = codec.source.unknown(codec.source_symbols(line)) if row in strange else ()
@@ -217,7 +217,7 @@ class Predictor:
         weights = attention_weights(model, source, ids)
         if weights is None:
             return None
-        return AttentionMap(tuple(symbols), (*codec.target.decode(ids), "</s>"), weights.numpy())
+        return AttentionMap(tuple(symbols), (*codec.target.decode(ids), "<eos>"), weights.numpy())
 
 
 def _cuts(sources: Ragged, batch_size: int) -> Iterator[Index]:

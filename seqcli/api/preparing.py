@@ -7,25 +7,27 @@ from dataclasses import replace
 import torch
 
 from seqcli import runs
-from seqcli.api.loading import make_model, put_weights
+from seqcli.api.loading import check_weights, make_model, put_weights
 from seqcli.api.reading import limits_of
-from seqcli.api.recording import CheckpointWriter, Machine, run_started
+from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.config.describing import describe
+from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Corpus
 from seqcli.engine.device import choose_device, choose_threads
 from seqcli.engine.language_learner import LanguageLearner
 from seqcli.engine.learner import TorchLearner
 from seqcli.events import RunStarted
 from seqcli.memory import keep_freed_memory
+from seqcli.models import kernels
 from seqcli.training.loop import Loop
 from seqcli.training.stopping import StopRequest
 
 
 def prepare(
-    paths: runs.RunPaths,
+    folder: runs.RunFolder,
     config: Config,
     corpus: Corpus,
     checkpoint: Checkpoint | None,
@@ -37,30 +39,33 @@ def prepare(
         the loop, the configuration with the number of threads filled in, and the first event.
     """
     keep_freed_memory()
+    kernels.use(config.train.kernels)
     device = choose_device(config.train.device, config.train.precision)
-    limits = limits_of(corpus.about, corpus.codec, paths.config)
+    limits = limits_of(corpus.about, corpus.codec, folder.paths.config)
+    if checkpoint is not None:
+        checkpoint = torch_file.with_tensors(checkpoint)
+        check_weights(checkpoint, config, limits, folder.paths.last)
     torch.manual_seed(config.train.seed)
     model = make_model(config, corpus.codec, limits)
     if checkpoint is not None:
-        checkpoint = torch_file.with_tensors(checkpoint)
-        put_weights(model, checkpoint, paths.last)
+        put_weights(model, checkpoint, folder.paths.last)
     model.to(device)
     language = corpus.codec.source is None
     kind = LanguageLearner if language else TorchLearner
     learner = kind(model, corpus, config, limits)
-    loop = Loop(learner, corpus, config, None, stop)
-    threads = config.train.threads or choose_threads(learner.work(next(loop.stream.epoch(0))))
+    first = next(BatchStream(corpus.splits["train"], config.train.batch_size).epoch(0))
+    threads = config.train.threads or choose_threads(learner.work(first))
     torch.set_num_threads(threads)
     config = replace(
         config,
         train=replace(config.train, threads=threads),
         origins={"train.threads": "chosen by a probe", **config.origins},
     )
-    loop.save = CheckpointWriter(paths, config, corpus, model.state_dict, torch_file.save)
-    if checkpoint is not None and checkpoint.training is not None:
-        loop.resume(checkpoint.training)
+    writer = CheckpointWriter(folder, config, corpus, model.state_dict, torch_file.save)
+    loop = Loop(learner, corpus, config, writer, stop)
+    notes = connect(loop, writer, checkpoint)
     parameters = learner.weights.count
     machine = Machine(
         describe(config.model, language), parameters, str(device), torch.get_num_threads()
     )
-    return loop, config, run_started(paths, corpus, loop, machine)
+    return loop, config, run_started(folder.paths, corpus, loop, machine, notes)

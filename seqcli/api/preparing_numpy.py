@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from seqcli import runs
 from seqcli.api.reading import limits_of
-from seqcli.api.recording import CheckpointWriter, Machine, run_started
+from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
@@ -24,7 +24,7 @@ from seqcli.training.stopping import StopRequest
 
 
 def prepare(
-    paths: runs.RunPaths,
+    folder: runs.RunFolder,
     config: Config,
     corpus: Corpus,
     checkpoint: Checkpoint | None,
@@ -46,16 +46,15 @@ def prepare(
     if checkpoint is None:
         parameters = fresh_parameters(config, len(corpus.codec.target))
     else:
-        parameters = stored_parameters(checkpoint, config, paths.last)
-    limits = limits_of(corpus.about, corpus.codec, paths.config)
+        parameters = stored_parameters(checkpoint, config, folder.paths.last)
+    limits = limits_of(corpus.about, corpus.codec, folder.paths.config)
     lesson = Lesson(parameters, CELLS[config.model.cell], corpus, config.train, limits)
-    loop = Loop(NumpyLearner(lesson), corpus, config, None, stop)
-    loop.save = CheckpointWriter(
-        paths, config, corpus, lambda: to_torch_names(parameters), numpy_file.save
+    writer = CheckpointWriter(
+        folder, config, corpus, lambda: to_torch_names(parameters), numpy_file.save
     )
-    if checkpoint is not None and checkpoint.training is not None:
-        loop.resume(checkpoint.training)
+    loop = Loop(NumpyLearner(lesson), corpus, config, writer, stop)
+    notes = connect(loop, writer, checkpoint)
     count = sum(array.size for array in parameters.values())
     model = f"{describe(config.model, language=True)}, by hand in NumPy"
     machine = Machine(model, count, "cpu", threads)
-    return loop, config, run_started(paths, corpus, loop, machine)
+    return loop, config, run_started(folder.paths, corpus, loop, machine, notes)

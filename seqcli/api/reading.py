@@ -8,24 +8,50 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
+from seqcli.api.data_paths import located
+from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Codec
 from seqcli.data.limits import Limits
 from seqcli.errors import CheckpointError, UsageError
+from seqcli.report.metrics_log import read_metrics
+from seqcli.runs import RunPaths
+from seqcli.schema import SchemaError, quoted
+from seqcli.training import progress
+from seqcli.training.progress import Progress
+
+_PATHS = ("path", "train_file", "val_file", "test_file")
+_LONGEST_NAME = 520  # two names of 255 bytes, with what stands between them
 
 
 def config_of(checkpoint: Checkpoint, path: Path) -> Config:
     """Return the configuration in a checkpoint, checked as strictly as one from a user.
 
+    Paths of data that moved together with the run lead to where the data is now.
+
     Raises:
         CheckpointError: it holds something this version does not know.
     """
+    _check_paths(checkpoint.config, path)
     origins = checkpoint.about.get("origins", {})
     try:
-        return replace(configuration.from_plain(checkpoint.config), origins=origins)
+        config = replace(configuration.from_plain(checkpoint.config), origins=origins)
     except UsageError as error:
         raise CheckpointError(f"{path}: {error.message}", error.hint) from error
+    return replace(config, data=located(config.data, checkpoint.about, path))
+
+
+def _check_paths(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse what no file can be called; the system's own errors would come much later."""
+    data = config.get("data")
+    if not isinstance(data, Mapping):
+        return
+    for key in _PATHS:
+        text = str(data.get(key, ""))
+        if "\0" in text or max(map(len, text.split("/"))) > _LONGEST_NAME:
+            message = f"{path}: data.{key} is no path of a file: {quoted(text)}"
+            raise CheckpointError(message, "name the rows with --data, or train again")
 
 
 def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> Limits:
@@ -35,8 +61,29 @@ def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> Limits:
         CheckpointError: it does not tell them.
     """
     source, target = about.get("max_source"), about.get("max_target")
-    if not (isinstance(source, int) and isinstance(target, int) and source >= 0 <= target):
+    if not (isinstance(source, int) and isinstance(target, int)):
         raise CheckpointError(
             f"{path}: does not say how long its training rows were", "train again"
         )
     return Limits(source, target, labels=codec.target_tokens.style == "whole")
+
+
+def steps_done(paths: RunPaths) -> int | None:
+    """Return the optimizer steps of a run; None if neither checkpoint nor metrics tell them."""
+    try:
+        return progress_of(numpy_file.load(paths.last), paths.last).step
+    except CheckpointError:
+        rows = read_metrics(paths.metrics)
+        return int(rows[-1]["step"]) if rows else None
+
+
+def progress_of(checkpoint: Checkpoint, path: Path) -> Progress:
+    """Return how far the run of a checkpoint had come.
+
+    Raises:
+        CheckpointError: it does not tell.
+    """
+    try:
+        return progress.progress_of(checkpoint.training or {})
+    except SchemaError as error:
+        raise CheckpointError(f"{path}: {error}", "start a new run") from error

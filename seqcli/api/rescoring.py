@@ -11,6 +11,8 @@ from seqcli.data.tokens import Tokens
 from seqcli.results import Evaluation
 from seqcli.scoring.answers_file import read_answers
 from seqcli.scoring.scores import score
+from seqcli.scoring.texts import score_texts
+from seqcli.scoring.texts_file import holds_texts, read_texts
 
 
 @checked
@@ -20,7 +22,8 @@ def rescore(
     """Score a file of predictions; neither a checkpoint nor PyTorch is needed.
 
     Args:
-        path: what ``evaluate(predictions=...)`` wrote, or a table of source, truth, prediction.
+        path: what ``evaluate(predictions=...)`` wrote for a model of pairs or a language model, or
+            a table of source, truth, prediction.
         source_tokens, target_tokens: how texts are cut into symbols, where the file does not say
             so; at spaces where a text has any, else into characters.
 
@@ -33,5 +36,8 @@ def rescore(
     ]
     began = time.monotonic()
     source, target = (style or None for style in styles)
-    found = score(read_answers(Path(path), source, target))
+    if holds_texts(Path(path)):
+        found = score_texts(read_texts(Path(path)))
+    else:
+        found = score(read_answers(Path(path), source, target))
     return Evaluation(**vars(found), data=str(path), seconds=time.monotonic() - began)

@@ -9,8 +9,8 @@ import numpy as np
 
 from seqcli.api.exporting import about_model, needed
 from seqcli.checkpoints import numpy_file
-from seqcli.errors import SeqcliError, UsageError
-from seqcli.files.atomic import write_atomically
+from seqcli.errors import SeqcliError
+from seqcli.files.atomic import check_output, write_atomically, writing
 from seqcli.results import Exported
 from seqcli.runs import find_checkpoint
 
@@ -30,8 +30,8 @@ def export_safetensors(ckpt: Path, out: Path, rows: int, force: bool) -> Exporte
     (library,) = needed("safetensors", "safetensors.numpy")
     path = find_checkpoint(ckpt)
     checkpoint = numpy_file.load(path)
-    if out.exists() and not force:
-        raise UsageError(f"{out} is already there", "choose another --out, or give --force")
+    with writing(out):
+        check_output(out, overwrite=force)
     weights = {name: np.ascontiguousarray(one) for name, one in checkpoint.weights.items()}
     about = json.dumps(about_model(checkpoint, path), ensure_ascii=False)
     raw = library.save(weights, metadata={"format": "pt", "seqcli": about})
@@ -39,5 +39,5 @@ def export_safetensors(ckpt: Path, out: Path, rows: int, force: bool) -> Exporte
     same = all(np.array_equal(found[name], one) for name, one in weights.items())
     if set(found) != set(weights) or not same:
         raise SeqcliError(f"{path}: safetensors gave back other weights: nothing was written")
-    write_atomically(out, lambda file: file.write(raw))
+    write_atomically(out, lambda file: file.write(raw), overwrite=force)
     return Exported("safetensors", (str(out),), 0, 0, 0.0, ("every weight is equal bit for bit",))

@@ -20,6 +20,7 @@ from seqcli.api.language import (
     takes_sources,
 )
 from seqcli.config.drawing import Drawing
+from seqcli.counts import count, plural
 from seqcli.data.overlap import row_hashes
 from seqcli.data.ragged import Ragged
 from seqcli.data.vocabulary import EOS
@@ -175,7 +176,8 @@ def _searched(model: LanguageModel, wanted: Wanted, width: int) -> Samples:
     found = found.take(np.arange(min(wanted.count, len(found))))
     notes = []
     if len(found) < wanted.count:
-        notes = [f"only {len(found)} of {wanted.count} texts: a wider --beam may find more"]
+        found_of = f"{count(len(found))} of {plural(wanted.count, 'text')}"
+        notes = [f"only {found_of}: a wider --beam may find more"]
     return Samples(_told(model, found, wanted, limit), None, 0, tuple(notes))
 
 
@@ -235,10 +237,11 @@ class Sieve:
         if not missing:
             return ()
         wanted = self.wanted
-        reasons = [f"{self.old:,} were in the training data"] if wanted.novel else []
-        reasons += [f"{self.repeated:,} repeated an earlier one"] if wanted.unique else []
+        reasons = [f"{count(self.old)} were in the training data"] if wanted.novel else []
+        reasons += [f"{count(self.repeated)} repeated an earlier one"] if wanted.unique else []
         return (
-            f"only {wanted.count - missing:,} of {wanted.count:,} texts: of {self.drawn:,} drawn "
+            f"only {count(wanted.count - missing)} of {plural(wanted.count, 'text')}: "
+            f"of {count(self.drawn)} drawn "
             f"{' and '.join(reasons)}; a higher --temperature or a shorter --prefix may give more",
         )
 

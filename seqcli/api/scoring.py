@@ -14,18 +14,20 @@ import numpy as np
 from seqcli import api, runs
 from seqcli.api.language import open_language_model
 from seqcli.api.matching import parameters
-from seqcli.api.reading import config_of
+from seqcli.api.own_data import corpus_of_run
+from seqcli.api.reading import config_of, progress_of
 from seqcli.checkpoints import numpy_file
 from seqcli.comparison.outcome import LENGTH_GIVEN, Answer, Look, RowScores, RunResult
 from seqcli.comparison.plan import seen
 from seqcli.config import Config
 from seqcli.config.describing import describe
-from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Corpus, Pairs
+from seqcli.data.overlap import row_hashes
+from seqcli.data.ragged import Ragged
 from seqcli.report.error_tables import choose
 from seqcli.report.metrics_log import read_metrics
 from seqcli.results import Evaluation, ScoredRow
-from seqcli.training.progress import Progress, why_over
+from seqcli.training.progress import why_over
 
 LONGEST_LOOK = 24  # symbols of the row whose attention is shown
 
@@ -47,15 +49,15 @@ def over(folder: Path) -> str:
     last = numpy_file.load(paths.last)
     if last.training is None:
         return ""
-    settings = config_of(last, paths.last).train
-    return why_over(Progress(**last.training["progress"]), settings)
+    return why_over(progress_of(last, paths.last), config_of(last, paths.last).train)
 
 
 def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
-    """Score the best checkpoint of a run on test, and on val where only val has trained lengths.
+    """Score the best checkpoint of a run on test (on val where there is no test), and on val.
 
-    Where test asks for longer answers than training had, it is scored with their lengths given
-    too: a model that writes on rightly but ends too soon, as it learnt to, is told apart.
+    The rows of val are kept too where only val has lengths of training. Where test asks for longer
+    answers than training had, it is scored with their lengths given too: a model that writes on
+    rightly but ends too soon, as it learnt to, is told apart.
 
     Args:
         folder: of the run.
@@ -64,18 +66,19 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
     """
     paths = runs.RunPaths(folder)
     config = config_of(numpy_file.load(paths.best), paths.best)
-    corpus = build_corpus(config.data, config.task)
-    split = "test" if "test" in corpus.splits else "val"
+    corpus = corpus_of_run(config)
+    split = next(one for one in ("test", "val", "train") if one in corpus.splits)
     language = corpus.codec.source is None
-    found = {"test": api.evaluate(folder, split=split)}
     spans = _spans(corpus)
-    if not language and split == "test" and not _any_seen(corpus.splits["test"], spans):
-        found["val"] = api.evaluate(folder, split="val")
-    splits = {"test": corpus.splits[split], **{s: corpus.splits[s] for s in found if s == "val"}}
+    splits = dict.fromkeys(one for one in (split, "val") if one in corpus.splits)
+    found = {one: api.evaluate(folder, split=one) for one in splits}
     metrics = {part: dict(one.metrics) for part, one in found.items()}
-    if not language and splits["test"].targets.lengths.max() > spans["target"][1]:
+    if not language and corpus.splits[split].targets.lengths.max() > spans["target"][1]:
         given = api.evaluate(folder, split=split, oracle_length=True).metrics
-        metrics["test"][LENGTH_GIVEN] = given["sequence_accuracy"]
+        metrics[split][LENGTH_GIVEN] = given["sequence_accuracy"]
+    shown = [split]
+    if not language and not _any_seen(corpus.splits[split], spans):
+        shown = list(splits)
     return RunResult(
         **vars(name),
         data=corpus.name,
@@ -83,11 +86,12 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
         **_what(config, corpus),
         **_training(paths),
         reason=reason,
+        split=split,
         metrics=metrics,
-        floors={one: dict(scores) for one, scores in found["test"].floors.items()},
-        rows={part: _rows(folder, splits[part], one) for part, one in found.items()},
+        floors={one: dict(scores) for one, scores in found[split].floors.items()},
+        rows={part: _rows(folder, corpus.splits[part], found[part]) for part in shown},
         trained_lengths=spans,
-        **_for_people(folder, found["test"], config),
+        **_for_people(folder, found[split], config),
     )
 
 
@@ -103,14 +107,14 @@ def _what(config: Config, corpus: Corpus) -> dict[str, Any]:
 
 
 def _training(paths: runs.RunPaths) -> dict[str, Any]:
-    history = read_metrics(paths.metrics)
-    best = max((int(row["epoch"]) for row in history if row.get("improved")), default=0)
+    progress = progress_of(numpy_file.load(paths.last), paths.last)
+    speeds = [row["sequences_per_second"] for row in read_metrics(paths.metrics)]
     return {
-        "steps": int(history[-1]["step"]),
-        "epochs": len(history),
-        "best_epoch": best,
-        "seconds": sum(row["seconds"] for row in history),
-        "sequences_per_second": median(row["sequences_per_second"] for row in history),
+        "steps": progress.step,
+        "epochs": progress.epochs_done,
+        "best_epoch": progress.best_epoch,
+        "seconds": progress.seconds_before,
+        "sequences_per_second": median(speeds) if speeds else 0.0,
     }
 
 
@@ -131,12 +135,18 @@ def _rows(folder: Path, pairs: Pairs, evaluation: Evaluation) -> RowScores:
     if pairs.sources is None:
         nats = open_language_model(folder).log_probabilities(pairs.targets)
         bits = tuple(np.round(-nats / math.log(2), 6).tolist())
-        return RowScores(sources, targets, bits, tuple(length + 1 for length in targets))
+        weights = tuple(length + 1 for length in targets)
+        return RowScores(sources, targets, bits, weights, groups=_groups(pairs.targets))
     rows = evaluation.predictions
     right = tuple(sum(map(str.__eq__, row.truth, row.prediction)) for row in rows)
-    return RowScores(
-        sources, targets, tuple(float(row.correct) for row in rows), (1,) * len(rows), right
-    )
+    correct, groups = tuple(float(row.correct) for row in rows), _groups(pairs.sources)
+    return RowScores(sources, targets, correct, (1,) * len(rows), right, groups)
+
+
+def _groups(rows: Ragged) -> tuple[int, ...]:
+    """Return which of the different rows each one is, numbered from 0 in order of appearance."""
+    numbers: dict[int, int] = {}
+    return tuple(numbers.setdefault(one, len(numbers)) for one in row_hashes(rows).tolist())
 
 
 def _for_people(folder: Path, evaluation: Evaluation, config: Config) -> dict[str, Any]:

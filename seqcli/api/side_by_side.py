@@ -15,12 +15,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seqcli.comparison.outcome import FILE, RunResult, read_result, write_result
+from seqcli.api.reading import steps_done
+from seqcli.comparison.outcome import RunResult, read_result, write_result
 from seqcli.comparison.plan import PlannedRun
 from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal, expected
 from seqcli.events import Event
 from seqcli.report.console import show_notes
-from seqcli.report.metrics_log import read_metrics
 from seqcli.runs import RunPaths
 from seqcli.training.stopping import stop_on_signals
 
@@ -59,12 +59,13 @@ def kept(folder: Path) -> RunResult | None:
     found = read_result(folder)
     if found is None or not RunPaths(folder).best.exists():
         return None
-    history = read_metrics(RunPaths(folder).metrics)
-    return found if history and history[-1]["step"] == found.steps else None
+    return found if steps_done(RunPaths(folder)) in (found.steps, None) else None
 
 
 def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> RunResult:
     """Bring one run to its end, wherever it stands, and return its result.
+
+    A run that replaces another begins anew; the old one stays until the new one has a checkpoint.
 
     Raises:
         SeqcliError: training or scoring failed.
@@ -72,12 +73,11 @@ def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> Ru
     from seqcli.api.scoring import RunName, over, score_run
 
     paths = RunPaths(folder / run.name)
-    found = kept(paths.folder)
+    found = None if run.replace else kept(paths.folder)
     if found is not None:
         return found
-    reason = over(paths.folder)
+    reason = "" if run.replace else over(paths.folder)
     if not reason:
-        (paths.folder / FILE).unlink(missing_ok=True)
         reason = _train(run, paths, listen)
     result = score_run(paths.folder, RunName(run.name, run.arm, run.seed), reason)
     write_result(paths.folder, result)
@@ -85,15 +85,24 @@ def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> Ru
 
 
 def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) -> str:
-    """Train, or go on; a run that diverges counts by its best checkpoint, where it has one."""
+    """Train or resume; a run that diverges counts by its best checkpoint, if it has one.
+
+    The best checkpoint of a run that was to be replaced, and was not, does not count.
+    """
     from seqcli import api
 
+    replaced = paths.folder.stat().st_ino if paths.has_checkpoint() else None
     try:
+        if run.replace:
+            return api.train(
+                run.config, out=paths.folder, force=True, listen=listen
+            ).finished.reason
         if paths.holds_run():
             return api.train(resume=paths.folder, listen=listen).finished.reason
         return api.train(run.config, out=paths.folder, listen=listen).finished.reason
     except DivergedError:
-        if not paths.best.exists():
+        is_old = run.replace and paths.folder.stat().st_ino == replaced
+        if is_old or not paths.best.exists():
             raise
         return "diverged"
 

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.arguments import checked
+from seqcli.api.data_paths import PATH_KEYS
+from seqcli.api.own_data import check_same_data, corpus_of_run
 from seqcli.api.reading import config_of
+from seqcli.api.run_facts import run_facts
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
@@ -21,11 +24,11 @@ from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
 from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
 from seqcli.files.atomic import write_atomically
 from seqcli.report.curves import draw_curves
-from seqcli.report.metrics_log import MetricsLog
 from seqcli.report.pictures import draw_if_possible
 from seqcli.report.tensorboard_log import TensorBoardLog
 from seqcli.report.verdict import Verdict, verdict
 from seqcli.results import Evaluation, Prediction
+from seqcli.runs.saving import write_named_rows
 from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
@@ -102,9 +105,9 @@ def train(
         config: a YAML file, or a mapping of sections or dotted keys.
         set: ``key=value`` texts, over ``config``.
         out: the run folder, or a ``.pt`` file to hold the best checkpoint too.
-        resume: a run to go on with, bit for bit on the CPU; ``set`` and flags may then change
-            only how long and where (`CHANGEABLE`).
-        force: overwrite the run in ``out``.
+        resume: a run to continue, bit for bit on the CPU; ``set`` and flags may then change
+            only how long and where (`CHANGEABLE`), and where the data is.
+        force: replace the run in ``out`` as soon as the new one has its first checkpoint.
         listen: told every event (`seqcli.events`).
         flags: short names over all of it: ``task="reverse", cell="gru", attention=True``.
 
@@ -117,17 +120,16 @@ def train(
     if resume is not None:
         if config is not None or out is not None:
             raise UsageError(
-                "--resume goes on in its own folder with its own configuration",
+                "--resume continues a run in its own folder with its own configuration",
                 "leave --config and --out out; --set may change " + ", ".join(CHANGEABLE),
             )
         return _resume(Path(resume), set, flags, listen)
     settings = configuration.load(config, set, flags)
     corpus = build_corpus(settings.data, settings.task)
     _check_backend(settings, corpus)
-    name = run_name(settings, corpus)
-    paths = runs.new_folder(name, None if out is None else Path(out), force=force)
-    with runs.locked(paths):
-        return _run(paths, settings, corpus, None, listen)
+    place = None if out is None else Path(out)
+    with runs.begin(run_name(settings, corpus), place, force=force) as folder:
+        return _run(folder, settings, corpus, None, listen)
 
 
 @checked
@@ -164,27 +166,37 @@ def run_name(config: Config, corpus: Corpus) -> str:
 def _resume(
     path: Path, sets: Sequence[str], flags: Mapping[str, Any], listen: Listener | None
 ) -> Run:
-    """Go on with a run, from its last checkpoint or, where it has none yet, from the start."""
+    """Continue a run from its last checkpoint or, if it has none yet, from the start."""
     paths = runs.find_run(path)
-    with runs.locked(paths):
+    with runs.reopen(paths) as folder:
         checkpoint, notes = _last_checkpoint(paths)
         before = _config_before(paths, checkpoint)
         settings = configuration.load(before, sets, flags)
         _check_changes(before, settings, paths)
-        corpus = build_corpus(settings.data, settings.task)
+        moved = settings.data != before.data
+        corpus = build_corpus(settings.data, settings.task) if moved else corpus_of_run(settings)
         if checkpoint is not None:
-            _check_same_data(corpus, checkpoint, paths.last)
+            check_same_data(corpus, checkpoint.codec, checkpoint.about)
         _check_backend(settings, corpus)
         notes = (*notes, *_backend_notes(before, settings))
         corpus = replace(corpus, notes=(*corpus.notes, *notes))
-        return _run(paths, settings, corpus, checkpoint, listen)
+        return _run(folder, settings, corpus, checkpoint, listen)
 
 
 def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:
     if not (paths.last.exists() or paths.previous.exists()):
         return None, ("stopped before its first checkpoint: starting again",)
-    checkpoint, note = runs.load_last(paths, numpy_file.load)
+    checkpoint, note = runs.load_last(paths, _resumable)
     return checkpoint, (note,) if note else ()
+
+
+def _resumable(path: Path) -> Checkpoint:
+    """Load a checkpoint that has all that resuming needs."""
+    checkpoint = numpy_file.load(path)
+    if checkpoint.training is None:
+        message = f"{path}: holds weights for use, but no training state to resume from"
+        raise CheckpointError(message, "give the folder of the run, or start a new run")
+    return checkpoint
 
 
 def _config_before(paths: runs.RunPaths, checkpoint: Checkpoint | None) -> Config:
@@ -198,25 +210,33 @@ def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
     if before.train.backend == after.train.backend:
         return ()
     return (
-        f"trained so far by {before.train.backend}, goes on with {after.train.backend}: weights, "
+        f"trained so far by {before.train.backend}, continues with {after.train.backend}: weights, "
         "optimiser state, schedule and order of rows are kept; random draws and last digits differ",
     )
 
 
 def _check_changes(before: Config, after: Config, paths: runs.RunPaths) -> None:
     """Refuse to resume with another model, other data or other training."""
+    old, new = configuration.to_plain(before), configuration.to_plain(after)
     changed = [
         f"{section}.{key}"
-        for section, values in configuration.to_plain(after).items()
+        for section, values in new.items()
         for key, value in values.items()
-        if configuration.to_plain(before)[section].get(key) != value
+        if old[section].get(key) != value
     ]
-    refused = [key for key in changed if key not in CHANGEABLE]
+    refused = [key for key in changed if key not in CHANGEABLE and not _is_moved(key, old, new)]
     if refused:
         raise UsageError(
             f"{paths.folder} cannot be resumed with another " + ", ".join(refused),
             "--resume may change " + ", ".join(CHANGEABLE) + "; for the rest start a new run",
         )
+
+
+def _is_moved(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether a key names the same data in another place: its content is checked later."""
+    section, _, leaf = key.partition(".")
+    is_path = section == "data" and leaf in PATH_KEYS
+    return is_path and bool(old["data"][leaf]) == bool(new["data"][leaf])
 
 
 def _check_backend(settings: Config, corpus: Corpus) -> None:
@@ -225,64 +245,52 @@ def _check_backend(settings: Config, corpus: Corpus) -> None:
     registry.resolve("backend", backend, registry.BACKEND_CHECKS)(settings, corpus)
 
 
-def _check_same_data(corpus: Corpus, checkpoint: Checkpoint, path: Path) -> None:
-    same = corpus.codec == checkpoint.codec and all(
-        checkpoint.about.get(key) == value for key, value in corpus.about.items()
-    )
-    if not same:
-        raise CheckpointError(
-            f"{path}: the data is not what this run was trained on",
-            "put the old data back, or start a new run",
-        )
-
-
 def _run(
-    paths: runs.RunPaths,
+    folder: runs.RunFolder,
     settings: Config,
     corpus: Corpus,
     checkpoint: Checkpoint | None,
     listen: Listener | None,
 ) -> Run:
     """Train in a locked folder, with everything a run leaves behind."""
-    write_config(paths, settings)
+    write_config(folder.current, settings)
     with stop_on_signals() as stop:
         prepare = registry.resolve("backend", settings.train.backend, registry.BACKENDS)
-        tell = broadcast(
-            TensorBoardLog(paths.tensorboard),
-            listen or _ignore,
-            essential=[MetricsLog(paths.metrics)],
-        )
-        read = _tell_reading(paths, corpus, tell)
-        loop, settings, started = prepare(paths, settings, corpus, checkpoint, stop)
-        write_config(paths, settings)
+        tell = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
+        read = _tell_reading(folder, corpus, tell)
+        loop, settings, started = prepare(folder, settings, corpus, checkpoint, stop)
+        started = replace(started, facts=run_facts(started.folder, settings, corpus))
+        write_config(folder.current, settings)
         tell(started)
-        finished = _fit(loop, tell, paths, started)
+        finished = _fit(loop, tell, folder, started)
     if finished.reason == "interrupted":
-        raise _stopped(paths, stop.signal)
-    fit, named = verdict(finished.history), paths.extra_best or paths.folder
+        raise _stopped(folder, stop.signal)
+    paths = folder.paths
+    fit, named = verdict(finished.history, started.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, started.rows, read)
 
 
-def _tell_reading(paths: runs.RunPaths, corpus: Corpus, tell: Listener) -> DataRead | None:
+def _tell_reading(folder: runs.RunFolder, corpus: Corpus, tell: Listener) -> DataRead | None:
     """Write down every row that was named, and tell what was read."""
     read = corpus.reading
     if read is None:
         return None
     if read.findings:
-        runs.write_named_rows(paths, corpus.named_rows)
-        read = replace(read, named_rows=str(paths.named_rows))
+        write_named_rows(folder.current, corpus.named_rows)
+        read = replace(read, named_rows=str(folder.paths.named_rows))
     tell(read)
     return read
 
 
-def _fit(loop: Loop, tell: Listener, paths: runs.RunPaths, started: RunStarted) -> Finished:
+def _fit(loop: Loop, tell: Listener, folder: runs.RunFolder, started: RunStarted) -> Finished:
     """Train, and draw the curves whatever happens."""
     try:
         return loop.fit(tell)
     finally:
-        if loop.progress.history:
+        if loop.history:
+            path = folder.current.curves
             draw_if_possible(
-                paths.curves, lambda: draw_curves(loop.progress.history, paths.curves, started.name)
+                path, lambda: draw_curves(loop.history, path, started.name, started.facts)
             )
 
 
@@ -292,12 +300,14 @@ def write_config(paths: runs.RunPaths, settings: Config) -> None:
     write_atomically(paths.config, lambda file: file.write(text.encode()))
 
 
-def _stopped(paths: runs.RunPaths, number: int) -> StoppedBySignal:
-    return StoppedBySignal(
-        f"stopped by {signal.Signals(number).name}; all is saved in {paths.folder}",
-        f"seqcli train --resume {shlex.quote(str(paths.folder))}",
-        Exit(128 + number),
-    )
+def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:
+    code = Exit(128 + number)
+    name, path = signal.Signals(number).name, folder.paths.folder
+    if folder.is_staged:
+        message = f"stopped by {name} before the first checkpoint; the run in {path} is unchanged"
+        return StoppedBySignal(message, "run the same command again", code)
+    hint = f"seqcli train --resume {shlex.quote(str(path))}"
+    return StoppedBySignal(f"stopped by {name}; all is saved in {path}", hint, code)
 
 
 def _ignore(event: Event) -> None:

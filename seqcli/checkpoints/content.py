@@ -7,34 +7,24 @@ On the disk it is a dict of dicts, lists, tuples, numbers, strings, None and arr
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqcli import __version__, registry
+from seqcli import __version__, registry, schema
+from seqcli.checkpoints.budget import DEEPEST, LONGEST_INT, MOST_VALUES
+from seqcli.checkpoints.sections import CodecSection, Sections
 from seqcli.data.corpus import Codec
-from seqcli.data.text_form import FORMS, SIDES, TextForm
+from seqcli.data.text_form import TextForm
 from seqcli.data.tokens import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
+from seqcli.schema import is_array, quoted
 
 FORMAT = 1
-_KEYS = ("format", "version", "config", "codec", "weights", "about", "metrics", "training")
-_CODEC_KEYS = (
-    "source",
-    "source_tokens",
-    "target",
-    "target_tokens",
-    "normalize",
-    "lower",
-    "features",
-)
-_DEEPEST = 64  # levels of nesting
-_MOST_VALUES = 1_000_000  # a tiny file can name one list a billion times over
-_LONGEST_INT = 2000  # bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,20 +78,28 @@ def from_plain(value: object, path: Path) -> Checkpoint:
     """Return the checkpoint that was read from ``path`` as ``value``.
 
     Raises:
-        CheckpointError: no seqcli checkpoint, another layout, or a part of a wrong kind.
+        CheckpointError: no seqcli checkpoint, another layout, a part of a wrong kind, or weights
+            that are not finite.
     """
     _check_kind(value, path)
     try:
-        plain = _checked(value)
-        return Checkpoint(**{**plain, "codec": _codec_from_plain(plain["codec"])})
+        plain = schema.read(Sections, value)
+        codec = _codec_from_plain(plain["codec"])
     except ValueError as error:
         hint = "it was not written by this seqcli; train again"
         raise CheckpointError(f"{path}: {error}", hint) from error
+    _check_finite(plain["weights"], "weights", path)
+    return Checkpoint(**{**plain, "codec": codec})
 
 
-def is_array(value: object) -> bool:
-    """Whether ``value`` is a tensor or an array (told without importing torch)."""
-    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic)
+def _check_finite(arrays: Mapping[str, Any], where: str, path: Path) -> None:
+    """Refuse weights that compute nothing but NaN."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            message = f"{path}: {where}.{name} holds NaN or infinite numbers"
+            raise CheckpointError(
+                message, "use a checkpoint from before, or train again with a lower --lr"
+            )
 
 
 def _check_kind(value: object, path: Path) -> None:
@@ -109,45 +107,18 @@ def _check_kind(value: object, path: Path) -> None:
         hint = "it may be another program's file; give a run folder or a file of `seqcli train`"
         raise CheckpointError(f"{path}: is not a checkpoint of seqcli", hint)
     if value["format"] != FORMAT:
-        message = f"{path}: has layout {value['format']!r:.40}, this seqcli reads layout {FORMAT}"
+        message = (
+            f"{path}: has layout {quoted(value['format'], 40)}, this seqcli reads layout {FORMAT}"
+        )
         raise CheckpointError(message, "it was written by another seqcli; upgrade, or train again")
 
 
 def _checked(value: object) -> dict[str, Any]:
-    """Return a plain copy of all sections."""
-    plain = _table(_Copier().copy(value, "", 0), "the checkpoint")
-    _need(set(plain) == set(_KEYS), "the checkpoint", f"needs the keys {', '.join(_KEYS)}")
-    _need(type(plain["format"]) is int, "format", "must be a whole number")
-    _need(isinstance(plain["version"], str), "version", "must be text")
-    for name in ("config", "weights", "about", "metrics"):
-        _table(plain[name], name)
-    if plain["training"] is not None:
-        _table(plain["training"], "training")
-    _check_leaves(plain)
+    """Return a plain copy of all sections, which can be read back."""
+    copier = _Copier()
+    plain: dict[str, Any] = copier.copy(value, "", 0)
+    schema.read(Sections, plain)
     return plain
-
-
-def _check_leaves(plain: dict[str, Any]) -> None:
-    """Weights are arrays, metrics are numbers, config holds no array."""
-    for name, weight in plain["weights"].items():
-        _need(is_array(weight), f"weights.{name}", "must be an array")
-    for name, score in plain["metrics"].items():
-        _need(type(score) in (int, float), f"metrics.{name}", "must be a number")
-    _need(not _holds_array(plain["config"]), "config", "must hold no array")
-
-
-def _table(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{where} must be a table of names")
-    return value
-
-
-def _holds_array(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_array, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_holds_array, value))
-    return is_array(value)
 
 
 def _need(true: bool, where: str, what: str) -> None:
@@ -163,9 +134,10 @@ class _Copier:
 
     def copy(self, value: object, where: str, depth: int) -> Any:
         self.values += 1
-        _need(self.values <= _MOST_VALUES, where, "holds too many values")
-        _need(depth <= _DEEPEST, where, "is nested too deeply")
+        _need(self.values <= MOST_VALUES, where, "holds too many values")
+        _need(depth <= DEEPEST, where, "is nested too deeply")
         if isinstance(value, Mapping):
+            self.values += len(value)
             return {
                 _key(key, where): self.copy(item, f"{where}.{key}".lstrip("."), depth + 1)
                 for key, item in value.items()
@@ -189,7 +161,7 @@ def _leaf(value: object, where: str) -> Any:
     if value is None or isinstance(value, bool) or is_array(value):
         return value
     if isinstance(value, int):
-        _need(value.bit_length() <= _LONGEST_INT, where, "is too large a number")
+        _need(value.bit_length() <= LONGEST_INT, where, "is too large a number")
         return int(value)
     if isinstance(value, float):
         return float(value)
@@ -211,31 +183,24 @@ def _codec_to_plain(codec: Codec) -> dict[str, Any]:
     }
 
 
-def _codec_from_plain(value: object) -> Codec:
-    plain = _table(value, "codec")
-    _need(set(plain) == set(_CODEC_KEYS), "codec", f"needs the keys {', '.join(_CODEC_KEYS)}")
+def _codec_from_plain(plain: CodecSection) -> Codec:
     source = None if plain["source"] is None else _vocabulary(plain["source"], "codec.source")
-    _need(isinstance(plain["features"], bool), "codec.features", "must be true or false")
     return Codec(
         _vocabulary(plain["target"], "codec.target"),
-        Tokens(_name(plain, "target_tokens", registry.TOKEN_STYLES)),
+        _tokens(plain["target_tokens"], "codec.target_tokens"),
         source,
-        Tokens(_name(plain, "source_tokens", registry.TOKEN_STYLES)),
-        TextForm(_name(plain, "normalize", FORMS), _name(plain, "lower", SIDES)),
+        _tokens(plain["source_tokens"], "codec.source_tokens"),
+        TextForm(plain["normalize"], plain["lower"]),
         plain["features"],
     )
 
 
-def _vocabulary(symbols: object, where: str) -> Vocabulary:
-    if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
-        raise ValueError(f"{where} must be a list of symbols")
+def _vocabulary(symbols: list[str], where: str) -> Vocabulary:
     _need(len(set(symbols)) == len(symbols), where, "holds a symbol twice")
     return Vocabulary(tuple(symbols))
 
 
-def _name(plain: Mapping[str, Any], key: str, known: Iterable[str]) -> str:
-    """Return the value of a key of the codec, one of some names."""
-    value, names = plain[key], tuple(known)
-    if not isinstance(value, str) or value not in names:
-        raise ValueError(f"codec.{key} must be one of {', '.join(names)}")
-    return value
+def _tokens(style: str, where: str) -> Tokens:
+    names = ", ".join(registry.TOKEN_STYLES)
+    _need(style in registry.TOKEN_STYLES, where, f"must be one of {names}")
+    return Tokens(style)

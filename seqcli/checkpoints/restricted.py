@@ -1,20 +1,16 @@
-"""Reading the pickle inside a checkpoint without trusting it: nothing is ever imported or called.
+"""Read the pickle inside a checkpoint without trusting it: nothing is ever imported or called.
 
-A pickle is a little program. This reader knows the few opcodes and the handful of names that
-``torch.save`` needs for a dict of tensors, and turns the names into things of its own; every other
-opcode or name is refused before anything happens. Tensors are measured against the bytes that are
-really there, so that a small file cannot claim a huge array.
+`decoder` runs the program; here is what its names mean. ``torch.save`` describes a tensor as a view
+of a storage; only whole storages in C order are taken, which is all that seqcli writes. So the
+arrays of a file are never larger than the file, whatever it claims.
 
 Source of the format: torch/serialization.py and torch/_utils.py (``_rebuild_tensor_v2``).
 """
 
 from __future__ import annotations
 
-import functools
-import io
-import pickle
-import pickletools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -22,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.checkpoints.archive import Archive
+from seqcli.checkpoints.budget import MOST_PROGRAM, Budget
+from seqcli.checkpoints.decoder import DecodeError, Decoder, Name
 
 STORAGES = {
     "FloatStorage": np.dtype(np.float32),
@@ -34,146 +32,117 @@ STORAGES = {
     "ByteStorage": np.dtype(np.uint8),
     "BoolStorage": np.dtype(np.bool_),
 }
-_SCALARS = {"NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"}
-_TUPLES = {"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
-_TABLES = {"EMPTY_DICT", "SETITEM", "SETITEMS", "EMPTY_LIST", "APPEND", "APPENDS", "BINUNICODE"}
-_MACHINE = {"PROTO", "STOP", "MARK", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"}
-_TENSORS = {"GLOBAL", "REDUCE", "BINPERSID"}
-_OPCODES = _SCALARS | _TUPLES | _TABLES | _MACHINE | _TENSORS
 _MOST_AXES = 32
 _Order: TypeAlias = Literal["<", ">"]
+_ODD_TENSOR = "it describes a tensor in an unknown way"
 
 
 @dataclass(frozen=True)
 class Storage:
-    """The bytes behind one or more tensors: member ``data/KEY``, ``count`` numbers of ``dtype``."""
+    """The bytes of one array: member ``data/KEY``, ``count`` numbers of ``dtype``."""
 
     dtype: np.dtype[Any]
     key: str
     count: int
 
 
-@dataclass(frozen=True)
-class View:
-    """A tensor as the pickle tells of it, found to lie inside its storage; in elements."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-_Make: TypeAlias = Callable[[View], NDArray[Any]]
-
-
 def read_arrays(archive: Archive) -> object:
-    """Return what the pickle holds, tensors as NumPy arrays (views of one storage stay so).
+    """Return what the pickle holds, tensors as NumPy arrays.
 
     Raises:
-        pickle.UnpicklingError: an opcode, a name or a tensor that no checkpoint holds.
+        ValueError: an opcode, a name or a tensor that no checkpoint holds, or too much of it.
     """
-    order = _byte_order(archive)
-    flat = functools.cache(lambda storage: _flat(archive, storage, order))
-
-    @functools.cache  # tied weights stay one array
-    def array(view: View) -> NDArray[Any]:
-        numbers = flat(view.storage)[view.offset :]
-        strides = tuple(stride * numbers.itemsize for stride in view.strides)
-        return np.lib.stride_tricks.as_strided(numbers, view.shape, strides)
-
-    program = archive.read("data.pkl")
-    _check_opcodes(program)
-    return _Reader(program, archive, array).load()
+    if archive.size("data.pkl") > MOST_PROGRAM:
+        raise DecodeError("its pickle is too long")
+    budget = Budget()
+    tensors = _Tensors(archive, budget)
+    return Decoder(archive.read("data.pkl"), tensors.names(), tensors.storage, budget).run()
 
 
-def _check_opcodes(program: bytes) -> None:
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(program)):
-        if opcode.name not in _OPCODES:
-            raise pickle.UnpicklingError(f"its pickle uses {opcode.name}")
-        # the memo is a table as long as its largest number: a lie there costs gigabytes
-        if opcode.name.endswith("BINPUT") and int(argument or 0) > count:
-            raise pickle.UnpicklingError("its pickle numbers its parts out of order")
+class _Tensors:
+    """What names and persistent ids mean: the arrays of an archive, each read once."""
 
+    def __init__(self, archive: Archive, budget: Budget) -> None:
+        self._archive, self._budget, self._order = archive, budget, _byte_order(archive)
+        self._arrays: dict[str, tuple[Storage, NDArray[Any]]] = {}  # tied weights stay one array
 
-class _Reader(pickle.Unpickler):
-    """An unpickler whose every name is one of its own."""
+    def names(self) -> Mapping[tuple[str, str], Name]:
+        """Return what each name stands for."""
+        return {
+            **{("torch", name): Name(dtype) for name, dtype in STORAGES.items()},
+            ("torch._utils", "_rebuild_tensor_v2"): Name(call=self._rebuild),
+            ("collections", "OrderedDict"): Name(call=_no_hooks, is_table=True),
+        }
 
-    def __init__(
-        self, program: bytes, archive: Archive, make: Callable[[View], NDArray[Any]]
-    ) -> None:
-        super().__init__(io.BytesIO(program))
-        self.archive = archive
-        self.make = make
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Look a name up in the table of known names, never among modules."""
-        if module == "torch" and name in STORAGES:
-            return STORAGES[name]
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return self.rebuild
-        if (module, name) == ("collections", "OrderedDict"):
-            return _no_hooks
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no checkpoint holds")
-
-    def persistent_load(self, pid: Any) -> Storage:
-        """Return the storage a tensor stands on; the device it was on does not matter."""
-        kind, dtype, key, _, count = pid
-        if kind != "storage" or not isinstance(dtype, np.dtype) or not isinstance(key, str):
-            raise pickle.UnpicklingError("it names a tensor's bytes in an unknown way")
-        if _whole(count) * dtype.itemsize != self.archive.size(f"data/{key}"):
-            raise pickle.UnpicklingError(f"data/{key} has not the size its tensor needs")
+    def storage(self, pid: tuple[Any, ...]) -> Storage:
+        """Return the storage that a persistent id means; the device it was on does not matter."""
+        if len(pid) != 5 or pid[0] != "storage":
+            raise DecodeError("it names a tensor's bytes in an unknown way")
+        _, dtype, key, _, count = pid
+        if not isinstance(dtype, np.dtype) or not isinstance(key, str):
+            raise DecodeError("it names a tensor's bytes in an unknown way")
+        if _whole(count) * dtype.itemsize != self._archive.size(f"data/{key}"):
+            raise DecodeError("a tensor in it is not as large as its bytes")
         return Storage(dtype, key, count)
 
-    def rebuild(
-        self, storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any
-    ) -> NDArray[Any]:
+    def _rebuild(self, arguments: tuple[Any, ...]) -> NDArray[Any]:
         """Return a tensor: called by the pickle in place of torch's function of that name."""
-        if not isinstance(storage, Storage) or len(rest) != 2 or type(rest[0]) is not bool:
-            raise pickle.UnpicklingError("it describes a tensor in an unknown way")
-        view = View(storage, _whole(offset), _wholes(shape), _wholes(strides))
-        _check_bounds(view)
-        return self.make(view)
+        if len(arguments) != 6 or type(arguments[4]) is not bool:
+            raise DecodeError(_ODD_TENSOR)
+        storage, offset, shape, strides, _, _ = arguments
+        if not isinstance(storage, Storage):
+            raise DecodeError(_ODD_TENSOR)
+        shape, strides = _wholes(shape), _wholes(strides)
+        if _whole(offset) or not _fills(storage, shape, strides):
+            raise DecodeError("a tensor in it is not the whole of its bytes, in order")
+        self._budget.take_array()
+        return self._array(storage, shape)
+
+    def _array(self, storage: Storage, shape: tuple[int, ...]) -> NDArray[Any]:
+        if storage.key not in self._arrays:
+            numbers = _flat(self._archive, storage, self._order).reshape(shape)
+            self._arrays[storage.key] = storage, numbers
+        known, array = self._arrays[storage.key]
+        if known != storage or array.shape != shape:
+            raise DecodeError("two tensors in it share their bytes")
+        return array
 
 
-def _no_hooks() -> dict[str, object]:
+def _no_hooks(arguments: tuple[Any, ...]) -> dict[str, object]:
     """Stand in for the empty OrderedDict of hooks that torch writes with each tensor."""
+    if arguments:
+        raise DecodeError(_ODD_TENSOR)
     return {}
 
 
 def _whole(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise pickle.UnpicklingError("a size in it is not a whole number")
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise DecodeError("a size in it is not a whole number")
     return value
 
 
 def _wholes(values: object) -> tuple[int, ...]:
     if not isinstance(values, tuple) or len(values) > _MOST_AXES:
-        raise pickle.UnpicklingError("a shape in it is not a tuple of whole numbers")
+        raise DecodeError("a shape in it is not a tuple of whole numbers")
     return tuple(map(_whole, values))
 
 
-def _check_bounds(view: View) -> None:
-    """Refuse a tensor with more elements than its storage has, or that reaches past its end."""
-    if len(view.shape) != len(view.strides):
-        raise pickle.UnpicklingError("a tensor in it has more axes than strides")
-    elements = _product(view.shape)
-    steps = zip(view.shape, view.strides, strict=True)
-    end = view.offset + sum((size - 1) * stride for size, stride in steps) + 1
-    if elements and (elements > view.storage.count or end > view.storage.count):
-        raise pickle.UnpicklingError(f"a tensor in it claims more than data/{view.storage.key} has")
-
-
-def _product(sizes: Sequence[int]) -> int:
-    total = 1
-    for size in sizes:
-        total *= size
-    return total
+def _fills(storage: Storage, shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Return whether a tensor is all of its storage, in C order."""
+    if len(shape) != len(strides) or math.prod(shape) != storage.count:
+        return False
+    wanted = 1
+    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if storage.count and size > 1 and stride != wanted:
+            return False
+        wanted *= size
+    return True
 
 
 def _byte_order(archive: Archive) -> _Order:
     name = archive.read("byteorder")
     if name not in (b"little", b"big"):
-        raise pickle.UnpicklingError("its byte order is unknown")
+        raise DecodeError("its byte order is unknown")
     return "<" if name == b"little" else ">"
 
 

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from seqcli.checkpoints import numpy_file, restricted
-from seqcli.checkpoints.content import Checkpoint, is_array, to_plain
+from seqcli.checkpoints.content import Checkpoint, to_plain
 from seqcli.files.atomic import write_atomically
+from seqcli.schema import is_array
 
 _DTYPES = {torch.from_numpy(np.zeros(0, dtype)).dtype for dtype in restricted.STORAGES.values()}
 

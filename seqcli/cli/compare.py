@@ -55,7 +55,7 @@ Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Runs of each model; no verdict on fewer than 2.",
+        help="Runs of each model. With fewer than 3 there is no verdict on differences.",
         metavar="N",
         rich_help_panel=PANEL,
     ),
@@ -75,6 +75,16 @@ Grid = Annotated[
         "--grid",
         help="Compare every value of a key too; as often as you like.",
         metavar="KEY=A,B,C",
+        rich_help_panel=PANEL,
+    ),
+]
+Recipes = Annotated[
+    str,
+    typer.Option(
+        "--recipes",
+        help="Learning rate, warm-up, schedule and dropout. shared: the same for every model; own: "
+        "the best-known ones of each. What you set yourself counts for all.",
+        metavar="CHOICE",
         rich_help_panel=PANEL,
     ),
 ]
@@ -132,7 +142,7 @@ PlanOnly = Annotated[
     bool,
     typer.Option(
         "--plan",
-        help="Train nothing; print one seqcli train command a run, for other machines.",
+        help="Train nothing; store the plan and print one seqcli train command for each run.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -156,6 +166,7 @@ WHAT: options.Options = {
     "seeds": (Seeds, 3),
     "match": (Match, "params"),
     "grid": (Grid, None),
+    "recipes": (Recipes, "shared"),
 }
 BUDGET: options.Options = {
     "steps": (Steps, None),
@@ -195,7 +206,7 @@ def _compare(given: dict[str, Any], told: Out) -> None:
     from seqcli.report.comparison_view import ComparisonView
 
     made = _planned(given)
-    told.say(f"{len(made.runs)} runs in {made.folder}")
+    told.say(f"{len(made.runs):,} run{'s' * (len(made.runs) != 1)} in {made.folder}")
     for note in made.notes:
         told.say(note, prose=True)
     with ComparisonView(told, made.runs) as view:
@@ -221,7 +232,9 @@ def _suite(given: dict[str, Any], told: Out) -> None:
     where = {name: given[name] for name in ("out", "force")}
     if given["plan"]:
         plans = api.plan_suite(given["suite"], **where)
-        return _print_commands([line for one in plans for line in one.commands], told)
+        for plan in plans:
+            api.store_plan(plan)
+        return _print_commands([line for plan in plans for line in plan.commands], told)
     outcome = api.compare_suite(
         given["suite"],
         jobs=given["jobs"],
@@ -246,7 +259,10 @@ def _collect(folder: Path, told: Out) -> None:
 
 
 def _print_plan(given: dict[str, Any], told: Out) -> None:
+    from seqcli import api
+
     made = _planned(given)
+    api.store_plan(made)
     _print_commands(made.commands, told)
     told.say(f"next: seqcli compare --collect {shlex.quote(str(made.folder))}")
 
@@ -267,7 +283,9 @@ def _planned(given: dict[str, Any]) -> Any:
         given["config"],
         set=(*(given["set_"] or ()), *_budget(given)),
         cells=[cell.strip() for cell in given["cells"].split(",") if cell.strip()],
-        **{name: given[name] for name in ("attention", "seeds", "match", "out", "force")},
+        **{
+            name: given[name] for name in ("attention", "seeds", "match", "recipes", "out", "force")
+        },
         grid=given["grid"] or (),
         **flags,
     )
@@ -281,7 +299,7 @@ def _budget(given: dict[str, Any]) -> list[str]:
     if given["steps"] is not None:
         return [f"train.iterations={given['steps']}"]
     if given["seconds"] is not None:
-        return [f"train.seconds={given['seconds']:g}", "train.epochs=1000000"]
+        return [f"train.seconds={given['seconds']!r}", "train.epochs=1000000"]
     return []
 
 
@@ -294,16 +312,26 @@ def _show(comparison: Comparison, told: Out) -> None:
     _write_table(comparison, told)
     for run in comparison.missing:
         told.say(f"not finished: {run}")
+    for run, problem in comparison.left_out.items():
+        told.say(f"left out: {run}: {problem}")
     told.say(f"report: {Path(comparison.folder) / 'report.html'}")
-    best = comparison.best
-    told.say(f"next: seqcli eval --ckpt {shlex.quote(str(Path(comparison.folder) / best))}")
+    told.say(f"next: {_next(comparison)}")
+
+
+def _next(comparison: Comparison) -> str:
+    """Return the command that shows the run that is the best on validation."""
+    run = shlex.quote(str(Path(comparison.folder) / comparison.best))
+    split = "" if comparison.split == "test" else f" --split {comparison.split}"
+    return f"seqcli eval --ckpt {run}{split}"
 
 
 def _write_table(comparison: Comparison, told: Out) -> None:
-    from seqcli.report.comparison_table import comparison_table, verdict_lines
+    from seqcli.report.comparison_table import comparison_table
     from seqcli.report.console import draws
+    from seqcli.report.significance import verdict_lines
 
     width = told.data.width if draws(told.data) else None
-    told.show(comparison_table(comparison.standings, width=width))
+    table = comparison_table(comparison.standings, width=width, differing=comparison.differing)
+    told.show(table)
     for line in ("", *verdict_lines(comparison)):
         told.write(line)

@@ -23,7 +23,7 @@ seqcli eval --ckpt runs/scan-lstm --oracle-length
 seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions answers.tsv
 seqcli eval --ckpt models/pairs.pt --data more.csv --columns source=word,target=pron
 seqcli eval --score answers.tsv
-seqcli eval --ckpt names.pt --data names_test.txt"""
+seqcli eval --ckpt names.pt --data names_test.txt --predictions losses.tsv"""
 
 Ckpt = Annotated[
     Path | None,
@@ -54,14 +54,14 @@ OracleLength = Annotated[
     bool,
     typer.Option(
         "--oracle-length",
-        help="Tell the model how long each answer is: the end symbol only where the truth has it.",
+        help="Give the model the reference length: <eos> is allowed only where the truth ends.",
     ),
 ]
 Predictions = Annotated[
     Path | None,
     typer.Option(
         "--predictions",
-        help="Write every prediction to this file.",
+        help="Write every prediction (or loss) to a file.",
         metavar="FILE.tsv",
         parser=options.out_path,
     ),
@@ -101,7 +101,11 @@ def evaluate(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score a trained model, or a file of predictions: accuracy, errors, what guessing reaches."""
+    """Score a trained model, or a file of predictions: accuracy, errors, what guessing reaches.
+
+    Every score has a 95% confidence interval, in which rows that share a source count as one
+    cluster; --json names the method of each.
+    """
     from seqcli.report.console import Out
     from seqcli.report.documents import evaluation_document
     from seqcli.report.evaluation import show_evaluation

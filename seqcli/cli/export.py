@@ -50,6 +50,7 @@ def export(
     from seqcli import api
     from seqcli.report.console import Out
     from seqcli.report.documents import export_document
+    from seqcli.report.formats import plural
 
     out = Out.standard(json=json, quiet=quiet, product=False)
     found = api.export(ckpt, to=to, out=out_path, rows=rows, force=force)
@@ -58,7 +59,8 @@ def export(
     out.write_lines(found.files)
     if found.rows:
         out.say(
-            f"run beside the original on {found.rows} rows, {found.steps:,} steps: the same "
+            f"compared with the original on {plural(found.rows, 'row')}, "
+            f"{plural(found.steps, 'step')}: the same "
             f"answers, logits within {found.largest_difference:.1e}"
         )
     for note in found.notes:

@@ -85,28 +85,30 @@ def _task_options(own: Mapping[str, str | None], texts: list[str]) -> dict[str, 
 
 
 def _show(out: Out, meta: Mapping[str, Any]) -> None:
-    """Show what meta.yaml says: the splits, and what guessing would score."""
+    """Show what meta.yaml says: the splits, and the baselines of the last one."""
     set_options = [
         (name, value) for name, value in meta["options"].items() if value not in ("", [])
     ]
     chosen = ", ".join(f"{name} {_plain(value)}" for name, value in set_options)
     out.write(f"{meta['task']}: {chosen}; seed {meta['seed']}")
     out.show(_splits(meta))
-    out.show(_floors(meta["floors"]))
+    split = list(meta["baselines"])[-1]
+    out.show(_baselines(meta["baselines"][split], split))
 
 
 def _splits(meta: Mapping[str, Any]) -> Table:
+    from seqcli.report.formats import count
     from seqcli.report.tables import Column, Table
 
     sides = [f"{side} length" for side in meta["vocabulary"]]
     names = ("split", "rows", *sides, "repeated rows")
     rows = tuple(
-        (split, f"{size:,}", *map(_span, meta["lengths"][split].values()), str(repeats))
+        (split, count(size), *map(_span, meta["lengths"][split].values()), count(repeats))
         for (split, size), repeats in zip(
             meta["sizes"].items(), meta["repeats"].values(), strict=True
         )
     )
-    shared = ", ".join(f"{pair} {count}" for pair, count in meta["overlap"].items())
+    shared = ", ".join(f"{pair} {count(rows)}" for pair, rows in meta["overlap"].items())
     columns = tuple(Column(name, right=name != "split") for name in names)
     return Table(columns, rows, caption=f"rows shared between splits: {shared}")
 
@@ -120,14 +122,17 @@ def _span(lengths: Mapping[str, float]) -> str:
     return f"{low}" if low == high else f"{low}-{high}"
 
 
-def _floors(floors: Mapping[str, Mapping[str, float]]) -> Table:
-    from seqcli.report.formats import score
+def _baselines(baselines: Mapping[str, Mapping[str, float]], split: str) -> Table:
+    from seqcli.report.formats import baseline_name, score
     from seqcli.report.tables import Column, Table
 
-    metrics = dict.fromkeys(metric for scores in floors.values() for metric in scores)
-    columns = [Column("guessing by"), *(Column(m.replace("_", " "), right=True) for m in metrics)]
+    metrics = dict.fromkeys(metric for scores in baselines.values() for metric in scores)
+    columns = [
+        Column("baseline", keep=True),
+        *(Column(m.replace("_", " "), right=True) for m in metrics),
+    ]
     rows = tuple(
-        (name.replace("_", " "), *(score(metric, scores[metric]) for metric in metrics))
-        for name, scores in floors.items()
+        (baseline_name(name), *(score(metric, scores[metric]) for metric in metrics))
+        for name, scores in baselines.items()
     )
-    return Table(tuple(columns), rows)
+    return Table(tuple(columns), rows, title=f"baselines on {split}")

@@ -171,7 +171,7 @@ Set = Annotated[
 # where it goes, how it is told
 Json = Annotated[bool, switch("--json", "One JSON document on stdout and nothing else there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No talk.", rich_help_panel=WHERE)]
-Force = Annotated[bool, switch("--force", "Write over what is there.")]
+Force = Annotated[bool, switch("--force", "Replace what is there, once the new is complete.")]
 
 # a trained model and what it is used on
 Checkpoint = Annotated[

@@ -29,6 +29,7 @@ seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --log
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention"""
 
 ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
+PICTURES = (".jpg", ".jpeg", ".svg", ".pdf", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".eps")
 MANY = 10_000  # lines, from which on it is told how long they took
 
 Lines = Annotated[
@@ -48,7 +49,7 @@ NBest = Annotated[
 LogProb = Annotated[
     bool,
     typer.Option(
-        "--logprob", help="Put its log-probability (nats, end symbol counted) behind each answer."
+        "--logprob", help="Append the log-probability of each answer (nats, <eos> included)."
     ),
 ]
 Scores = Annotated[
@@ -69,21 +70,11 @@ OutFile = Annotated[
     typer.Option(
         "--out",
         help="Write the answers to this file, packed if it ends in .gz. Until it is whole it is "
-        "called FILE.partial.",
+        "called FILE.partial, which stays if something stops the command.",
         metavar="FILE",
-        parser=options.out_path,
+        parser=options.in_path,
     ),
 ]
-
-
-def _picture_path(text: str) -> Path:
-    """Return a path for pictures: one that ends in .png, or a folder."""
-    path = options.out_path(text)
-    if path.suffix.lower() not in ("", ".png") and not text.endswith("/"):
-        raise typer.BadParameter(f"pictures are PNG: end it in .png, or name a folder: {text}/")
-    return path
-
-
 Heat = Annotated[bool, typer.Option("--attention", help="Show on stderr where the model looked.")]
 HeatPng = Annotated[
     Path | None,
@@ -91,7 +82,7 @@ HeatPng = Annotated[
         "--attention-png",
         help="Draw that as a PNG file, or one per line into a folder.",
         metavar="PATH",
-        parser=_picture_path,
+        parser=options.out_path,
     ),
 ]
 
@@ -122,9 +113,12 @@ def predict(
     from seqcli.report.console import Out
     from seqcli.report.documents import prediction_document
 
+    if out_file == Path("-"):
+        out_file = None  # stdout, as it is without --out
     out = Out.standard(json=json, quiet=quiet, product=out_file is None)
     if json and out_file:
         raise UsageError("--json writes one document to stdout, --out a file", "choose one")
+    _check_png(attention_png)
     blocks = read_blocks(text or [], input_, out)
     predictor = api.open_predictor(
         ckpt,
@@ -134,7 +128,7 @@ def predict(
         batch_size=batch_size,
         attention=attention or attention_png is not None,
     )
-    answers = _Answers(out, logprob, scores, attention, attention_png)
+    answers = _Answers(out, logprob, scores, attention, attention_png, force)
     if json:
         told = (answer for block in blocks for answer in answers.told(predictor, block))
         out.documents("predictions", map(prediction_document, told))
@@ -153,7 +147,7 @@ def _write(
 ) -> None:
     """Write the answers to a file or to stdout, a block at a time."""
     from seqcli.files.growing import LinesFile
-    from seqcli.report.formats import count, duration
+    from seqcli.report.formats import count, duration, plural
 
     began = time.monotonic()
     file = LinesFile(path, force) if path else None
@@ -162,25 +156,28 @@ def _write(
             for block in blocks:
                 answers.write(predictor, block, file)
     except BaseException:
-        if file and file.lines:
-            answers.out.say(f"{file.partial} has the first {count(file.lines)} answers")
+        if file and file.partial:
+            lines = f"{count(file.lines)} answer{'s' * (file.lines != 1)}"
+            answers.out.say(f"{file.partial} has the first {lines}")
         raise
     answers.strange.sum_up(answers.lines)
     if file or answers.lines >= MANY:
         took = duration(time.monotonic() - began)
         answers.out.say(
-            f"{file.path if file else 'answered'}: {count(answers.lines)} lines, {took}"
+            f"{file.path if file else 'answered'}: {plural(answers.lines, 'line')}, {took}"
         )
 
 
 class _Answers:
     """Tells predictions, and on stderr what else there is to say of them."""
 
-    def __init__(self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None) -> None:
+    def __init__(
+        self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None, force: bool
+    ) -> None:
         from seqcli.report.unknown_symbols import UnknownSymbols
 
         self.out, self.logprob, self.scores = out, logprob, scores
-        self.heat, self.png = heat, png
+        self.heat, self.png, self.force = heat, png, force
         self.strange = UnknownSymbols(out)
         self.lines = 0
         self.not_drawn: SeqcliError | None = None
@@ -199,6 +196,8 @@ class _Answers:
             self.lines += 1
             if answer.unknown:
                 self.strange.add(self.lines, answer.unknown)
+            if any(one.truncated for one in answer.candidates):
+                self.strange.add_truncated(self.lines)
             if answer.note:
                 self.strange.add_note(self.lines, answer.note)
             self._show_attention(answer)
@@ -218,7 +217,8 @@ class _Answers:
             show_attention(self.out, answer.attention)
         if self.png and self.not_drawn is None:
             try:
-                _draw(answer.attention, _png_path(self.png, self.lines), answer.source, self.out)
+                path = _png_path(self.png, self.lines)
+                _draw(answer.attention, path, answer.source, self.out, self.force)
             except SeqcliError as error:
                 self.not_drawn = error
 
@@ -239,23 +239,32 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else text.translate(ESCAPES)
 
 
-def _draw(attention: AttentionMap, png: Path, title: str, out: Out) -> None:
+def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool) -> None:
     """Draw where the model looked.
 
     Raises:
         SeqcliError: the picture cannot be drawn or written.
     """
-    from seqcli.report.attention import draw_attention
+    from seqcli.files.atomic import check_own_output, writing
+    from seqcli.report.attention import draw_attention, is_own_picture
 
     try:
-        png.parent.mkdir(parents=True, exist_ok=True)
+        with writing(png.parent):
+            png.parent.mkdir(parents=True, exist_ok=True)
+        if not force:
+            check_own_output(png, is_own_picture, "choose another name, or give --force")
         draw_attention(attention, png, title)
     except Exception as error:
         hint = "the answers are complete; matplotlib draws the pictures"
-        raise expected(error) or MachineError(
-            f"{png} was not drawn: {reason(error)}", hint
-        ) from None
+        fault = MachineError(f"{png} was not drawn: {reason(error)}", hint)
+        raise expected(error) or fault from None
     out.say(f"attention: {png}")
+
+
+def _check_png(path: Path | None) -> None:
+    """Refuse the name of another kind of picture, which would become a folder."""
+    if path is not None and path.suffix.lower() in PICTURES:
+        raise UsageError(f"{path}: only PNG pictures are drawn", "end the name in .png")
 
 
 def _png_path(path: Path, number: int) -> Path:

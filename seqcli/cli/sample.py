@@ -75,7 +75,7 @@ Seed = Annotated[
 LogProb = Annotated[
     bool,
     typer.Option(
-        "--logprob", help="Put its log-probability (nats, stop symbol counted) behind each text."
+        "--logprob", help="Append the log-probability of each text (nats, <eos> included)."
     ),
 ]
 Next = Annotated[
@@ -153,6 +153,7 @@ def _check_next(n: int | None, greedy: bool, beam: int | None, *filters: bool) -
 def _tell(out: Out, found: Samples) -> None:
     """Write the texts, and on stderr what else there is to say."""
     from seqcli.report.documents import samples_document
+    from seqcli.report.formats import plural
 
     if out.json:
         out.document(samples_document(found))
@@ -160,7 +161,7 @@ def _tell(out: Out, found: Samples) -> None:
         out.write("\t".join(cell for _, text in texts for cell in _cells(text)))
     cut = sum(not text.ended for text in found.samples)
     if cut:
-        out.say(f"note: {cut} were cut before their end; --max-length gives more room")
+        out.say(f"note: {plural(cut, 'text')} truncated at the maximum length (--max-length)")
     for note in found.notes:
         out.say(f"note: {note}")
     if found.seed is not None:

@@ -38,7 +38,7 @@ Resume = Annotated[
     Path | None,
     typer.Option(
         "--resume",
-        help="Go on with a run that was stopped.",
+        help="Resume a run that was stopped.",
         metavar="RUN",
         parser=options.in_path,
         rich_help_panel=WHERE,
@@ -105,7 +105,7 @@ def _train(given: dict[str, Any]) -> None:
             **{name: given[name] for name in FLAGS},
         )
     if told.json:
-        told.document(training_document(run.finished, str(run.path), run.data))
+        told.document(training_document(run.finished, run.verdict, str(run.path), run.data))
     told.say(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import fmean, stdev
 
 import numpy as np
 
-from seqcli.comparison.standing import Comparison, Spread, Standing, rows_in
+from seqcli.comparison.standing import Comparison, Spread, Standing, rows_in, spread_of
 from seqcli.config.suite_file import Entry, Published
+from seqcli.scoring.metrics import higher_is_better
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def beside(entry: Entry, comparison: Comparison) -> list[Beside]:
 def _ours(standing: Standing, published: Published) -> Spread | None:
     """Return our score on the same metric; in a scope only sequence accuracy is known."""
     if published.scope == "test":
-        return standing.scores.get(published.metric)
+        return standing.scores.get(published.metric) if standing.first.split == "test" else None
     values = []
     for result in standing.results:
         rows, inside = rows_in(result, published.scope)
         if not inside.any() or published.metric != "sequence_accuracy":
             return None
         values.append(float(np.asarray(rows.score)[inside].mean()))
-    return Spread(fmean(values), stdev(values) if len(values) > 1 else None, max(values))
+    return spread_of(values, higher_is_better(published.metric))

@@ -1,7 +1,28 @@
-"""What `seqcli compare` takes where nothing else is said: the only place for it.
+"""Defaults of `seqcli compare`.
 
-Chosen so that twelve runs (four models, three seeds) of ``reverse`` end within 3 minutes on two
-cores, and say something about lengths that training never saw.
+The sizes are chosen so that twelve runs (four models, three seeds) of ``reverse`` end within a few
+minutes on two cores and include lengths that training never has.
+
+The recipe is one for all models: otherwise a comparison of models would also be one of learning
+rates. It was chosen on validation rows of another data seed (7), at the sizes below, with attention
+and matched parameters, as the mean over two seeds. Validation loss in nats per token:
+
+===================  ======  ======  ======  ===========
+setting              RNN     GRU     LSTM    Transformer
+===================  ======  ======  ======  ===========
+lr 1e-3              0.0146  0.0290  0.0277  0.1438
+lr 2e-3              0.0040  0.0095  0.0084  0.0334
+lr 3e-3 (taken)      0.0024  0.0056  0.0041  0.0181
+lr 5e-3              0.0024  0.0045  0.0028  0.0135
+3e-3, warm-up 20     0.0025  0.0057  0.0045  0.0238
+3e-3, warm-up 100    0.0029  0.0054  0.0043  0.0153
+3e-3, dropout 0.1    0.0027  0.0081  0.0054  0.1093
+===================  ======  ======  ======  ===========
+
+The rows of learning rates have a warm-up of 50 steps and no dropout, which is what is taken.
+Sequence accuracy is 98.3% or higher for every model then. 5e-3 is a little better for three of the
+four models here; 3e-3 is taken because the same recipe trains larger models and harder tasks, where
+a rate at the upper end of the grid is the one that diverges.
 """
 
 from __future__ import annotations
@@ -15,6 +36,7 @@ CELLS = ("rnn", "gru", "lstm", "transformer")
 ATTENTION = "on"
 SEEDS = 3
 MATCH = "params"
+RECIPES = "shared"
 
 # In place of the general defaults of the configuration.
 SETTINGS: Mapping[str, Scalar] = {
@@ -27,6 +49,13 @@ SETTINGS: Mapping[str, Scalar] = {
     "train.batch_size": 64,  # the same budget for all: as many steps, and nobody stops early
     "train.goal": 2.0,
     "train.threads": 1,  # the same sums on every machine, and room for --jobs
+}
+# How every model is trained; see the module for how it was chosen.
+RECIPE: Mapping[str, Scalar] = {
+    "train.lr": 3e-3,
+    "train.schedule": "cosine",
+    "train.warmup": 50,
+    "model.dropout": 0.0,
 }
 TASK_OPTIONS: Mapping[str, Mapping[str, Scalar]] = {
     "reverse": {"length": "3:8", "test_length": "3:12", "vocab": 12},

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from seqcli import schema
 from seqcli.files.atomic import write_atomically
+from seqcli.files.regular import read_json
+from seqcli.schema import Bounds, Count
 
 FILE = "result.json"
-FORMAT = 2
-LENGTH_GIVEN = "oracle_length_sequence_accuracy"  # a metric of test, where answers get longer there
+FORMAT = 3
+_MOST_BYTES = 256 << 20
+LENGTH_GIVEN = "oracle_length_sequence_accuracy"  # where answers are longer than in training
 Floors = Mapping[str, Mapping[str, float]]
 
 
@@ -22,14 +26,23 @@ class RowScores:
 
     ``score`` over ``weight`` is what the comparison is about: 1 or 0 over 1 for a whole sequence
     right or wrong; bits over symbols (stop symbol counted) for a language model. ``right``:
-    symbols right, free running, of ``targets`` symbols.
+    symbols right, free running, of ``targets`` symbols. ``groups``: which source each row has, as
+    numbers from 0 in order of appearance, the same in every run on the same rows; of a language
+    model, which text.
     """
 
-    sources: tuple[int, ...]  # lengths
-    targets: tuple[int, ...]  # lengths
+    sources: tuple[Count, ...]  # lengths
+    targets: tuple[Count, ...]  # lengths
     score: tuple[float, ...]
-    weight: tuple[int, ...]
-    right: tuple[int, ...] = ()
+    weight: tuple[Annotated[int, Bounds(1)], ...]
+    right: tuple[Count, ...] = ()
+    groups: tuple[Count, ...] = ()
+
+    def __post_init__(self) -> None:
+        optional = (column for column in (self.sources, self.right, self.groups) if column)
+        columns = (self.targets, self.score, self.weight, *optional)
+        if len(set(map(len, columns))) > 1:
+            raise ValueError("its rows are not as many in each column")
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,10 @@ class Look:
     target: tuple[str, ...]
     weights: tuple[tuple[float, ...], ...]
 
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.source) for row in self.weights):
+            raise ValueError("its weights are not one for each source token")
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -59,9 +76,10 @@ class RunResult:
         run, arm, seed: its name, what it is one of, and its seed.
         model: one line that describes it; ``cell``, ``attention`` and ``positions`` are names.
         steps, epochs, seconds, sequences_per_second, reason: its training.
-        metrics: split -> metric -> score.
-        floors: what guessing would score on test.
-        rows: split -> its rows; ``val`` only where test has no length that training had.
+        split: the rows that were scored: test, or val where there are no test rows.
+        metrics: split -> metric -> score; of ``split``, and of val by which models are ranked.
+        floors: what guessing would score on ``split``.
+        rows: split -> its rows; val beside test only where test has no length that training had.
         trained_lengths: "source" and "target" -> the least and the greatest length of training.
         answers, look, samples: for people.
     """
@@ -82,6 +100,7 @@ class RunResult:
     seconds: float
     sequences_per_second: float
     reason: str
+    split: str
     metrics: Mapping[str, Mapping[str, float]]
     floors: Floors
     rows: Mapping[str, RowScores]
@@ -89,6 +108,16 @@ class RunResult:
     answers: tuple[Answer, ...] = ()
     look: Look | None = None
     samples: tuple[str, ...] = field(default=())
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Metric -> score on the rows that were scored."""
+        return self.metrics[self.split]
+
+    @property
+    def validation(self) -> Mapping[str, float]:
+        """Metric -> score on the validation rows; empty where there are none."""
+        return self.metrics.get("val", {})
 
 
 def write_result(folder: Path, result: RunResult) -> None:
@@ -98,30 +127,15 @@ def write_result(folder: Path, result: RunResult) -> None:
 
 
 def read_result(folder: Path) -> RunResult | None:
-    """Return the result in a run's folder; None where there is none that can be read."""
+    """Return the result in a run's folder; None where there is none that can be used.
+
+    A damaged result is as good as none: the run is scored again.
+    """
     try:
-        found = json.loads((folder / FILE).read_text("utf-8"))
-        return _result(found) if found.pop("format") == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = read_json(folder / FILE, dict[str, Any], _MOST_BYTES)
+        if found.pop("format", None) != FORMAT:
+            return None
+        result: RunResult = schema.read(RunResult, found)
+    except (OSError, schema.SchemaError):
         return None
-
-
-def _result(found: dict[str, Any]) -> RunResult:
-    """Return the record that ``asdict`` took apart."""
-    rows = {split: RowScores(**_tuples(one)) for split, one in found["rows"].items()}
-    look = found["look"]
-    made = {
-        "rows": rows,
-        "trained_lengths": {side: tuple(span) for side, span in found["trained_lengths"].items()},
-        "answers": tuple(Answer(**one) for one in found["answers"]),
-        "look": look and Look(**{**_tuples(look), "weights": tuple(map(tuple, look["weights"]))}),
-        "samples": tuple(found["samples"]),
-    }
-    known = {one.name for one in fields(RunResult)}
-    if set(found) != known:
-        raise ValueError("another format")
-    return RunResult(**{**found, **made})
-
-
-def _tuples(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) for name, value in mapping.items()}
+    return result

@@ -1,4 +1,4 @@
-"""Which runs a comparison is made of, and how each would be typed by itself."""
+"""Which runs a comparison is made of, and the command that makes each."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 from seqcli import config as configuration
 from seqcli import registry
 from seqcli.comparison import defaults
-from seqcli.config import FLAGS, Config
-from seqcli.config.flags import spelt
-from seqcli.config.presets import PRESETS
+from seqcli.config import Config
+from seqcli.config.command_line import dotted, options_of
 from seqcli.errors import UsageError
+from seqcli.files.names import single_name
 
 ATTENTIONS = ("on", "off", "both")
 MATCHES = ("params", "none")
-_DEFAULT = configuration.to_plain(Config())
+RECIPES = ("shared", "own")
 _PRESET = "default with"  # how the origin of a preset begins
 _RUN = re.compile(r"(?P<arm>.+)-s(?P<seed>[0-9]+)")
 # What the comparison itself decides: no axis for --grid.
 _OWN = {"model.cell": "--cells", "model.attention": "--attention", "train.seed": "--seeds"}
+_SOURCES = ("data.task", "data.path", "data.train_file", "data.val_file", "data.test_file")
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ class Wanted:
     seeds: int = defaults.SEEDS
     match: str = defaults.MATCH
     grid: Mapping[str, Sequence[str]] | None = None
+    recipes: str = defaults.RECIPES
 
     def __post_init__(self) -> None:
         for cell in self.cells:
             registry.check("cell", cell, registry.CELLS)
         registry.check("choice for --attention", self.attention, ATTENTIONS)
         registry.check("choice for --match", self.match, MATCHES)
+        registry.check("choice for --recipes", self.recipes, RECIPES)
         if not self.cells or len(set(self.cells)) < len(self.cells):
             raise UsageError("--cells must name each model once", "for example --cells gru,lstm")
         if not 1 <= self.seeds <= 1000:
@@ -52,6 +55,9 @@ class Wanted:
         for key in self.grid or {}:
             if key in _OWN:
                 raise UsageError(f"--grid cannot vary {key}", f"that is for {_OWN[key]}")
+            if key in _SOURCES:
+                hint = "models are compared on the same data: run compare once for each"
+                raise UsageError(f"--grid cannot vary {key}", hint)
         if self.match == "params" and "model.hidden" in (self.grid or {}):
             message = "--grid varies model.hidden, which --match params is there to choose"
             raise UsageError(message, "say --match none")
@@ -67,23 +73,26 @@ class Arm:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run: an arm with a seed."""
+    """One run: an arm with a seed. With ``replace`` it takes the place of the run that is there."""
 
     name: str
     arm: str
     seed: int
     config: Config
+    replace: bool = False
 
 
-def base_config(config: Config) -> Config:
+def base_config(config: Config, recipes: str = defaults.RECIPES) -> Config:
     """Put the defaults of compare in the place of the general ones, where nothing was set.
 
-    Defaults that hang on the task or the cell come in again with each arm: so a Transformer has
-    its own learning rate, unless one is set for all.
+    Args:
+        config: what was set.
+        recipes: shared: every model is trained by `defaults.RECIPE`; own: what the recipe leaves
+            open depends on the cell and the task (`seqcli.config.presets`).
     """
     files = config.data.path or config.data.train_file
     task = "" if files else config.data.task or defaults.TASK
-    own = dict(defaults.SETTINGS)
+    own = {**defaults.SETTINGS, **(defaults.RECIPE if recipes == "shared" else {})}
     if task and config.data.task == "":
         own["data.task"] = task
     options = defaults.TASK_OPTIONS.get(task, {})
@@ -105,13 +114,17 @@ def arms(base: Config, wanted: Wanted, language: bool) -> list[Arm]:
     Raises:
         UsageError: the values of ``--grid`` do not fit.
     """
-    found = []
+    found: list[Arm] = []
     for cell, attention in _models(base, wanted, language):
         for points in itertools.product(*_axes(wanted)):
             own = {"model.cell": cell, "model.attention": attention}
             config = _rebuilt({**_set(base), **own}, _origins(base, own))
             config = configuration.load(config, [f"{key}={value}" for key, value in points])
-            found.append(Arm(_arm_name(cell, attention, points), config))
+            name = _arm_name(cell, attention, points)
+            if any(one.name == name for one in found):
+                hint = "choose values that differ in letters and digits"
+                raise UsageError(f"two values of --grid make the same name, {name}", hint)
+            found.append(Arm(name, config))
     return found
 
 
@@ -138,8 +151,9 @@ def arm_and_seed(run: str) -> tuple[str, int] | None:
 
 def command(run: PlannedRun, folder: Path) -> str:
     """Return the `seqcli train` command that makes this run, complete in itself."""
-    words = ["seqcli", "train", *_words(run.config), "--out", str(folder / run.name)]
-    return shlex.join([*words, "--quiet"])
+    out = str(folder / run.name)
+    place = [f"--out={out}"] if out.startswith("-") else ["--out", out]
+    return shlex.join(["seqcli", "train", *options_of(run.config), *place, "--quiet"])
 
 
 def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
@@ -171,6 +185,11 @@ def seen(
         array = np.asarray(lengths)
         inside &= (array >= low) & (array <= high)
     return inside
+
+
+def open_keys(config: Config) -> set[str]:
+    """Return the keys that nobody set, by hand or by compare."""
+    return set(dotted(config)) - set(_set(config))
 
 
 def _set(config: Config) -> dict[str, Any]:
@@ -214,32 +233,9 @@ def _arm_name(cell: str, attention: str, points: Sequence[tuple[str, str]]) -> s
     name = "-".join(parts)
     for key, value in points:
         name += f"+{key.partition('.')[2] or key}={value}"
-    return re.sub(r"[^\w.+=-]", "_", name)
-
-
-def _words(config: Config) -> Iterable[str]:
-    """Yield the options that make a configuration out of the defaults, presets included."""
-    plain = configuration.to_plain(config)
-    chosen = {key: _value(plain, key) for wanted, _ in PRESETS for key in wanted}
-    told = {key for key in chosen if chosen[key] != _value(_DEFAULT, key)} | {"model.cell"}
-    chosen = {key: value for key, value in chosen.items() if key in told}
-    default = configuration.to_plain(configuration.load(chosen))
-    flags = {key: spelt(flag) for flag, key in FLAGS.items()}
-    for section, values in plain.items():
-        for leaf, value in values.items():
-            key, text = f"{section}.{leaf}", _text(value)
-            if key in chosen or section == "task" or default[section][leaf] != value:
-                yield from (flags[key], text) if key in flags else ("--set", f"{key}={text}")
+    return single_name(re.sub(r"[^\w.+=-]", "_", name), "--grid")
 
 
 def _value(plain: Mapping[str, Mapping[str, Any]], key: str) -> Any:
     section, _, leaf = key.partition(".")
     return plain[section][leaf]
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_text, value)) + "]"
-    return str(value)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.comparison.bootstrap import Difference, Scores, difference
 from seqcli.comparison.outcome import Floors, RowScores, RunResult
 from seqcli.comparison.plan import seen
+from seqcli.comparison.verdicts import (
+    PairTest,
+    ScopeScores,
+    Verdict,
+    pair_tests,
+    ties,
+    too_few_seeds,
+    verdicts,
+)
+from seqcli.scoring.metrics import higher_is_better
+from seqcli.statistics.clusters import Floats, cluster_ids
 
 SCOPES = ("seen", "unseen")  # lengths that training had, and others
+DECIDING = "sequence_accuracy"  # of pairs
 MOST_LENGTHS = 40  # points of a plot by length
 
 
@@ -40,11 +51,18 @@ class LengthScore:
 
 @dataclass(frozen=True)
 class Standing:
-    """What one arm came to. ``scores`` holds metric -> spread on test; ``scopes`` by lengths."""
+    """What one arm came to.
+
+    Args:
+        scores: metric -> spread, on the rows that were scored.
+        validation: the same on the validation rows, by which arms are ranked; may be empty.
+        scopes: scope -> the deciding metric, by lengths.
+    """
 
     arm: str
     results: tuple[RunResult, ...]
     scores: Mapping[str, Spread]
+    validation: Mapping[str, Spread]
     scopes: Mapping[str, float]
     by_length: tuple[LengthScore, ...]
     steps: float
@@ -58,37 +76,31 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Two arms that differ by more than chance explains, ``ahead`` first, in one scope."""
-
-    scope: str
-    ahead: str
-    behind: str
-    difference: Difference
-
-
-@dataclass(frozen=True)
 class Comparison:
     """All of it.
 
     Args:
         name, folder: what it is called, where its runs are.
         standings: one for each arm, in the order of the plan.
-        verdicts: what is clear.
+        tests: every pair of arms in every scope, where there are enough seeds.
         scopes: "seen" and "unseen", where test has lengths that training had not; else none.
         missing: runs that are planned but not finished.
         axis: "source" or "target", whichever length tells seen from unseen.
+        left_out: run -> why it is not in the table.
+        differing: setting -> arm -> value, for every setting in which arms differ.
     """
 
     name: str
     folder: str
     standings: tuple[Standing, ...]
-    verdicts: tuple[Verdict, ...]
+    tests: tuple[PairTest, ...]
     scopes: tuple[str, ...]
     axis: str
     floors: Floors
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    differing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def language(self) -> bool:
@@ -96,16 +108,38 @@ class Comparison:
         return self.standings[0].first.language
 
     @property
+    def split(self) -> str:
+        """The rows that the scores are on: test, or val where there are no test rows."""
+        return self.standings[0].first.split
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The significant differences."""
+        return verdicts(self.tests, lower_is_better=self.language)
+
+    @property
+    def ties(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+        """Scope -> groups of arms of which no two differ significantly."""
+        return {scope: ties(self.tests, scope) for scope in self.scopes or ("test",)}
+
+    @property
+    def too_few_seeds(self) -> dict[str, int]:
+        """Arm -> seeds, of the arms that have too few for a verdict."""
+        return too_few_seeds({one.arm: len(one.results) for one in self.standings})
+
+    @property
     def best(self) -> str:
-        """The name of the best run of all."""
-        sign = 1 if self.language else -1
-        runs = (result for standing in self.standings for result in standing.results)
-        return min(runs, key=lambda one: sign * one.metrics["test"][self.metric]).run
+        """The run to use: the best one on validation; the first one where there is none."""
+        runs = [result for standing in self.standings for result in standing.results]
+        if not all(self.metric in one.validation for one in runs):
+            return runs[0].run
+        sign = -1 if higher_is_better(self.metric) else 1
+        return min(runs, key=lambda one: sign * one.validation[self.metric]).run
 
     @property
     def metric(self) -> str:
         """What the comparison is decided by."""
-        return "bits_per_character" if self.language else "sequence_accuracy"
+        return "bits_per_character" if self.language else DECIDING
 
     @property
     def trained(self) -> tuple[int, int]:
@@ -130,7 +164,7 @@ def compared(
         name=name,
         folder=folder,
         standings=standings,
-        verdicts=tuple(_verdicts(standings, scopes or ("test",))),
+        tests=pair_tests({scope: _scope_scores(standings, scope) for scope in scopes or ("test",)}),
         scopes=scopes,
         axis=axis,
         floors=results[0].floors,
@@ -148,25 +182,43 @@ def stand(results: Sequence[RunResult]) -> list[Standing]:
     return [_standing(arm, found, axis, scopes) for arm, found in by_arm.items()]
 
 
+def leading(standings: Sequence[Standing]) -> frozenset[int]:
+    """Return which arms are the best on validation; none where there is nothing to choose by."""
+    metric = "bits_per_character" if standings and standings[0].first.language else DECIDING
+    if len(standings) < 2 or not all(metric in one.validation for one in standings):
+        return frozenset()
+    sign = 1 if higher_is_better(metric) else -1
+    means = [sign * one.validation[metric].mean for one in standings]
+    return frozenset(number for number, mean in enumerate(means) if mean == max(means))
+
+
 def _standing(arm: str, results: Sequence[RunResult], axis: str, scopes: Sequence[str]) -> Standing:
     ordered = tuple(sorted(results, key=lambda one: one.seed))
-    lower = ordered[0].language
-    metrics = ordered[0].metrics["test"]
-    scores = {name: _spread([r.metrics["test"][name] for r in ordered], lower) for name in metrics}
     return Standing(
         arm=arm,
         results=ordered,
-        scores=scores,
+        scores=_spreads([one.scores for one in ordered]),
+        validation=_spreads([one.validation for one in ordered]),
         scopes={scope: fmean(_score(one, scope) for one in ordered) for scope in scopes},
-        by_length=() if lower else _by_length(ordered, axis),
+        by_length=() if ordered[0].language else _by_length(ordered, axis),
         steps=fmean(one.steps for one in ordered),
         seconds=fmean(one.seconds for one in ordered),
         sequences_per_second=fmean(one.sequences_per_second for one in ordered),
     )
 
 
-def _spread(values: Sequence[float], lower_is_better: bool) -> Spread:
-    best = min(values) if lower_is_better else max(values)
+def _spreads(scores: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
+    """Return metric -> spread over seeds, of the metrics that all seeds have."""
+    return {
+        name: spread_of([one[name] for one in scores], higher_is_better(name))
+        for name in scores[0]
+        if all(name in one for one in scores)
+    }
+
+
+def spread_of(values: Sequence[float], higher: bool) -> Spread:
+    """Return mean, standard deviation and best of some seeds; ``higher``: more is better."""
+    best = max(values) if higher else min(values)
     return Spread(fmean(values), stdev(values) if len(values) > 1 else None, best)
 
 
@@ -175,7 +227,7 @@ def rows_in(result: RunResult, scope: str) -> tuple[RowScores, NDArray[np.bool_]
 
     Lengths seen are those of test where it has any, else those of val.
     """
-    rows = result.rows["val" if scope == "seen" and "val" in result.rows else "test"]
+    rows = result.rows["val" if scope == "seen" and "val" in result.rows else result.split]
     inside = seen(rows.sources, rows.targets, result.trained_lengths)
     if scope == "test":
         inside = np.ones_like(inside)
@@ -197,7 +249,7 @@ def _scopes(result: RunResult) -> tuple[str, ...]:
 
 def _axis(result: RunResult) -> str:
     """Return the side whose lengths go beyond training's: the source unless only the target's."""
-    rows, spans = result.rows["test"], result.trained_lengths
+    rows, spans = result.rows[result.split], result.trained_lengths
     beyond = {
         side: bool(lengths) and max(lengths) > spans[side][1]
         for side, lengths in (("source", rows.sources), ("target", rows.targets))
@@ -240,35 +292,17 @@ def _of_lengths(result: RunResult, axis: str) -> dict[int, list[float]]:
     return found
 
 
-def _verdicts(standings: Sequence[Standing], scopes: Sequence[str]) -> list[Verdict]:
-    """Compare every pair in every scope; nothing is said of arms with one seed."""
-    several = [one for one in standings if len(one.results) > 1]
-    pairs = list(combinations(several, 2))
-    found = []
-    for scope in scopes:
-        for one, other in pairs:
-            matrices = _matrix(one, scope), _matrix(other, scope)
-            weight = _weights(one.first, scope)
-            clear = difference(*matrices, weight, len(pairs) * len(scopes))
-            if clear.clear:
-                found.append(_verdict(scope, one, other, clear))
-    return found
+def _scope_scores(standings: Sequence[Standing], scope: str) -> ScopeScores:
+    rows, inside = rows_in(standings[0].first, scope)
+    groups = np.asarray(rows.groups or range(len(rows.score)))
+    return ScopeScores(
+        {one.arm: _matrix(one, scope) for one in standings},
+        np.asarray(rows.weight, np.float64)[inside],
+        cluster_ids(groups[inside]),
+    )
 
 
-def _verdict(scope: str, one: Standing, other: Standing, found: Difference) -> Verdict:
-    """Put the better arm first; of bits per character less is better."""
-    if (found.mean > 0) != one.first.language:
-        return Verdict(scope, one.arm, other.arm, found)
-    turned = Difference(-found.mean, -found.high, -found.low)
-    return Verdict(scope, other.arm, one.arm, turned)
-
-
-def _matrix(standing: Standing, scope: str) -> Scores:
+def _matrix(standing: Standing, scope: str) -> Floats:
     """Return (S, N): each seed's score on each row."""
     found = [rows_in(one, scope) for one in standing.results]
     return np.asarray([np.asarray(rows.score, np.float64)[inside] for rows, inside in found])
-
-
-def _weights(result: RunResult, scope: str) -> Scores:
-    rows, inside = rows_in(result, scope)
-    return np.asarray(rows.weight, np.float64)[inside]

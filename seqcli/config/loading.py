@@ -1,7 +1,7 @@
 """Layer upon layer: defaults < YAML < ``--set`` < flags, each value with its origin.
 
-Where a layer chooses what has defaults of its own (`seqcli.config.presets`), those come before the
-general ones.
+``--set`` and flags are one command line: neither drops what the other gives. Where a layer chooses
+what has defaults of its own (`seqcli.config.presets`), those come before the general ones.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def load(
     state = _State(dict(_flat(to_plain(base))), dict(base.origins))
     if source is not None and not isinstance(source, Config):
         state.apply(list(_from_source(source)))
-    state.apply([_from_set(text) for text in sets])
     given = flag_table.dotted(flags or {})
-    state.apply([Setting(key, value, flag, flag) for key, (flag, value) in given.items()])
+    typed = [Setting(key, value, flag, flag) for key, (flag, value) in given.items()]
+    state.apply([*map(_from_set, sets), *typed])
     if not isinstance(source, Config):  # a whole configuration leaves nothing open
         state.fill()
     return state.config()
@@ -96,8 +96,8 @@ class _State:
         self.values, self.origins = found, origins
 
     def apply(self, layer: Sequence[Setting]) -> None:
-        """Put one layer over the ones below."""
-        self._make_room(layer)
+        """Put one layer over the ones below; of one key set twice the later value counts."""
+        self._replace_source(layer)
         for one in layer:
             self.values[one.key] = _checked(one)
             self.origins[one.key] = one.origin
@@ -111,23 +111,24 @@ class _State:
                 self.values.update(open_)
                 self.origins.update(dict.fromkeys(open_, f"default with {why}"))
 
-    def _make_room(self, layer: Sequence[Setting]) -> None:
-        """Let the data of this layer replace that of those below, and its task's options."""
-        chosen = {one.key: one for one in layer if one.key in _WAYS}
-        chosen = {key: one for key, one in chosen.items() if one.value != ""}
-        if len(chosen) > 1:
-            first, second = (key for key in _WAYS if key in chosen)
-            where, both = chosen[second].where, f"{_WAYS[first]} and {_WAYS[second]}"
-            raise UsageError(f"{where}: {both} are both given", "choose one")
-        for key, one in chosen.items():
-            if self.values[key] != one.value:
-                for old in [k for k in self.values if k.startswith(TASK)]:
-                    del self.values[old]
-                    self.origins.pop(old, None)
-            kept = {key, *(one.key for one in layer)}
-            for other in {*_WAYS, *_BESIDE_TRAIN} - kept:
-                self.values[other] = ""
-                self.origins.pop(other, None)
+    def _replace_source(self, layer: Sequence[Setting]) -> None:
+        """Drop the data of the layers below, with its options, where this layer names other data.
+
+        Nothing that the layer itself sets is dropped, nor options below that no data goes with.
+        """
+        new = _source_in(layer)
+        below = next((key for key in _WAYS if self.values[key]), "")
+        if new is None or not below:
+            return
+        same = new.key == below
+        if not same or (below == "data.task" and self.values[below] != new.value):
+            for key in [key for key in self.values if key.startswith(TASK)]:
+                del self.values[key]
+                self.origins.pop(key, None)
+        if not same:
+            for key in (*_WAYS, *_BESIDE_TRAIN):
+                self.values[key] = ""
+                self.origins.pop(key, None)
 
     def config(self) -> Config:
         """Return the configuration, once its values go together."""
@@ -139,6 +140,21 @@ class _State:
         config = Config(**typed, task=nested["task"], origins=self.origins)
         _check_together(config)
         return config
+
+
+def _source_in(layer: Sequence[Setting]) -> Setting | None:
+    """Return the setting that says what to train on, if the layer has one.
+
+    Raises:
+        UsageError: it has two of different kinds.
+    """
+    chosen = {one.key: one for one in layer if one.key in _WAYS}
+    named = [chosen[key] for key in _WAYS if key in chosen and chosen[key].value != ""]
+    if len(named) > 1:
+        first, second, *_ = named
+        both = f"{_WAYS[first.key]} and {_WAYS[second.key]} are both given"
+        raise UsageError(f"{second.where}: {both}", "choose one")
+    return named[0] if named else None
 
 
 def _checked(one: Setting) -> object:
@@ -210,6 +226,6 @@ def _from_set(text: str, flag: str = "--set") -> Setting:
         hint = "for example --set train.lr=3e-4 or --option length=5:20"
         raise UsageError(f"{flag} must be key=value, not {text.removeprefix(TASK)!r}", hint)
     found: object = values.Plain(value)
-    if key.startswith(TASK) and value.startswith("["):
-        found = yaml_file.read_list(value, f"{flag} {key}")
+    if key.startswith(TASK) and value.startswith(("[", '"', "'")):
+        found = yaml_file.read_value(value, f"{flag} {key}")
     return Setting(key, found, flag, flag)

@@ -90,8 +90,10 @@ class ModelConfig:
     bridge: bool = True
     """A learned layer from the encoder's last state to the decoder's first."""
     dropout: Share = 0.1
-    """Dropout on embeddings, between layers and before the output. Of a recurrent model's
-    embeddings the same is dropped wherever a symbol stands in a batch."""
+    """Dropout on embeddings, between layers and before the output."""
+    embedding_dropout: Annotated[str, one_of(("type", "position"))] = "type"
+    """Dropout of a recurrent model's embeddings: type draws one mask per distinct token of a batch
+    (as in variational dropout), position draws one per position."""
     activation: Annotated[str, one_of(("tanh", "relu"))] = "tanh"
     """The nonlinearity of the rnn cell."""
     init: Annotated[str, one_of(registry.INITIALISATIONS)] = "default"
@@ -162,6 +164,8 @@ class TrainConfig:
     """CPU threads; 0 chooses by a short probe."""
     device: Annotated[str, one_of(("auto", "cpu", "cuda", "mps"))] = "auto"
     """Where to compute; auto takes a GPU if there is one."""
+    kernels: Annotated[str, one_of(("auto", "reference"))] = "auto"
+    """CPU kernels: auto uses hand-written ones where they are faster, reference plain autograd."""
     precision: Annotated[str, one_of(("float32", "float64", "bf16"))] = "float32"
     """Number format of training; bf16 is mixed precision."""
     samples: Annotated[int, Range(at_least=0, at_most=1000)] = 5

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import registry
+from seqcli.config import yaml_file
 from seqcli.errors import UsageError
+from seqcli.files.names import single_name
 
 HOMES = (Path(__file__).parents[1] / "examples", Path(__file__).parents[2] / "examples")
 PREFIX = "suite_"
-OPTIONS = ("cells", "attention", "seeds", "match", "grid", "set", "published")
+OPTIONS = ("cells", "attention", "seeds", "match", "recipes", "grid", "set", "published")
+_EXAMPLE = "see examples/suite_smoke.yaml"
 
 
 @dataclass(frozen=True)
@@ -67,37 +70,46 @@ def load_suite(name: str) -> Suite:
 
 
 def _suite(path: Path) -> Suite:
-    found = _read(path)
+    found = _section(yaml_file.read_nested(path), str(path))
     _known(found, ("suite", "about", "all", "comparisons"), str(path))
     shared = _section(found.get("all", {}), f"{path}: all")
-    entries = _section(found.get("comparisons", {}), f"{path}: comparisons")
+    entries = _section(found.get("comparisons"), f"{path}: comparisons")
+    if not entries:
+        raise UsageError(f"{path}: comparisons: there is none", _EXAMPLE)
+    names = {name: single_name(name, f"{path}: comparisons") for name in entries}
     return Suite(
-        str(found.get("suite", path.stem)),
-        str(found.get("about", "")),
-        tuple(_entry(name, one, shared, f"{path}: {name}") for name, one in entries.items()),
+        single_name(_text(found.get("suite", path.stem), f"{path}: suite"), f"{path}: suite"),
+        _text(found.get("about", ""), f"{path}: about"),
+        tuple(_entry(name, entries[name], shared, f"{path}: {name}") for name in names),
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the file as mappings, lists and text; numbers stay as they are written."""
-    import yaml
-
-    try:
-        found = yaml.BaseLoader(path.read_text("utf-8")).get_single_data()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(
-            f"{path}: the suite cannot be read: {reason}", "check the path and its permissions"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: this is no suite: {' '.join(str(error).split())}") from None
-    return _section(found, str(path))
 
 
 def _section(found: object, where: str) -> dict[str, Any]:
     if not isinstance(found, dict):
-        raise UsageError(f"{where}: a mapping must stand here", "see examples/suite_smoke.yaml")
+        raise UsageError(f"{where}: a mapping is expected here, not {_kind(found)}", _EXAMPLE)
     return found
+
+
+def _text(found: object, where: str) -> str:
+    if not isinstance(found, str):
+        raise UsageError(f"{where}: one value is expected here, not {_kind(found)}", _EXAMPLE)
+    return str(found)
+
+
+def _list(found: object, where: str) -> list[Any]:
+    if not isinstance(found, list):
+        hint = "write it as [a, b]"
+        raise UsageError(f"{where}: a list is expected here, not {_kind(found)}", hint)
+    return found
+
+
+def _texts(found: object, where: str) -> list[str]:
+    return [_text(one, where) for one in _list(found, where)]
+
+
+def _kind(found: object) -> str:
+    kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
+    return kinds.get(type(found), "one value")
 
 
 def _known(found: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
@@ -111,33 +123,50 @@ def _entry(name: str, found: object, shared: Mapping[str, Any], where: str) -> E
     own = _section(found, where)
     both = {**shared, **own}
     _known(both, OPTIONS, where)
-    sets = {**_section(shared.get("set", {}), where), **_section(own.get("set", {}), where)}
-    published = [_published(one, where) for one in both.pop("published", [])]
-    settings = [f"{key}={_text(value)}" for key, value in sets.items()]
-    options: dict[str, Any] = {**both, "set": settings}
+    settings = {**_settings(shared, where), **_settings(own, where)}
+    options: dict[str, Any] = {"set": [f"{key}={value}" for key, value in settings.items()]}
+    for option in ("attention", "match", "recipes"):
+        if option in both:
+            options[option] = _text(both[option], f"{where}: {option}")
+    if "cells" in both:
+        options["cells"] = _texts(both["cells"], f"{where}: cells")
     if "seeds" in both:
-        options["seeds"] = _whole(both["seeds"], where)
+        options["seeds"] = _whole(_text(both["seeds"], f"{where}: seeds"), where)
     if "grid" in both:
-        axes = _section(both["grid"], where).items()
-        options["grid"] = [f"{key}={','.join(values)}" for key, values in axes]
+        axes = _section(both["grid"], f"{where}: grid").items()
+        options["grid"] = [
+            f"{key}={','.join(_texts(values, f'{where}: grid: {key}'))}" for key, values in axes
+        ]
+    published = [
+        _published(one, where) for one in _list(both.get("published", []), f"{where}: published")
+    ]
     return Entry(name, options, tuple(published))
 
 
+def _settings(section: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Return the settings of a comparison, each value as it is written after ``--set key=``."""
+    where = f"{where}: set"
+    found: dict[str, str] = {}
+    for key, value in _section(section.get("set", {}), where).items():
+        if isinstance(value, list):
+            found[key] = f"[{', '.join(_texts(value, f'{where}: {key}'))}]"
+        else:
+            found[key] = _text(value, f"{where}: {key}")
+    return found
+
+
 def _published(found: object, where: str) -> Published:
+    where = f"{where}: published"
     one = _section(found, where)
     names = tuple(field.name for field in fields(Published))
     _known(one, names, where)
     missing = [name for name in names if name not in one]
     if missing:
         raise UsageError(f"{where}: a published number lacks {', '.join(missing)}")
-    return Published(**one)
+    return Published(**{key: _text(value, f"{where}: {key}") for key, value in one.items()})
 
 
 def _whole(text: str, where: str) -> int:
-    if not text.isdecimal():
-        raise UsageError(f"{where}: seeds must be a whole number, not {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise UsageError(f"{where}: seeds: a whole number is expected, not {text[:60]!r}")
     return int(text)
-
-
-def _text(value: object) -> str:
-    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)

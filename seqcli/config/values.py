@@ -132,6 +132,14 @@ def _free_scalar(name: str, value: object, where: str) -> Scalar:
     raise UsageError(f"{where}: {name} must be {wanted}, not {_shown(value)}")
 
 
+def stays_text(text: str) -> bool:
+    """Whether text without quotes is read as that very text where any type is allowed."""
+    try:
+        return _guess("", Plain(text), "") == text
+    except UsageError:
+        return False
+
+
 def _guess(name: str, text: Plain, where: str) -> Scalar:
     if _OCTAL.fullmatch(text):
         hint = f"write {text.lstrip('+-0') or '0'} for a number, or '{text}' for text"

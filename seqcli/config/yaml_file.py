@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli.config import schema
 from seqcli.config.sections import Config
-from seqcli.config.values import Plain
+from seqcli.config.values import Plain, stays_text
 from seqcli.errors import UsageError
 
 if TYPE_CHECKING:  # PyYAML costs 0.04 s, which help need not pay
     import yaml
 
 Line = tuple[str, object, str, int]  # dotted key, value, file name, line
+_DEEPEST = 8  # levels of a file that is read as it is
 _TEXT, _LIST, _MAP = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 
 
@@ -37,11 +38,42 @@ def read(path: str | PathLike[str]) -> Iterator[Line]:
         yield key.value, _value(node, name), name, key.start_mark.line + 1
 
 
-def read_list(text: str, where: str) -> object:
-    """Return the list that ``text`` writes as ``[a, b]``.
+def read_nested(path: str | PathLike[str]) -> object:
+    """Return a YAML file as mappings, lists and text; numbers stay as they are written.
 
     Raises:
-        UsageError: it is no list of plain values.
+        UsageError: the file cannot be read, is no YAML, names a key twice, uses tags or aliases,
+            or is nested too deeply.
+    """
+    name = "stdin" if str(path) == "-" else str(path)
+    root = _compose(_text(path, name), name)
+    return None if root is None else _nested(root, name, _DEEPEST, set())
+
+
+def _nested(node: yaml.Node, name: str, levels: int, met: set[int]) -> object:
+    """Return a node and all below it; ``met`` are nodes that were there before."""
+    line = node.start_mark.line + 1
+    if id(node) in met:
+        raise UsageError(f"{name}, line {line}: an alias stands for this", "write it out")
+    if levels == 0:
+        raise UsageError(f"{name}, line {line}: nested more than {_DEEPEST} levels deep")
+    met.add(id(node))
+    if node.tag == _LIST:
+        return [_nested(one, name, levels - 1, met) for one in node.value]
+    if node.tag == _MAP:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            _known(key, _TEXT, name, "a name")
+            _once(key, seen, name)
+        return {key.value: _nested(value, name, levels - 1, met) for key, value in node.value}
+    return _scalar(node, name)
+
+
+def read_value(text: str, where: str) -> object:
+    """Return the list or the quoted text that ``text`` writes in YAML: ``[a, b]`` or ``"a"``.
+
+    Raises:
+        UsageError: it is neither a value nor a list of values.
     """
     return _value(_compose(text, where), where)
 
@@ -155,16 +187,26 @@ def to_yaml(config: Config) -> str:
             lines.append(f"{section}:")
             for leaf, value in items.items():
                 origin = config.origins.get(f"{section}.{leaf}", "default")
-                shown = f"  {leaf}: {_shown(value)}"
+                shown = f"  {leaf}: {written(value)}"
                 lines.append(f"{shown:<32}  # {' '.join(origin.split())}")
     return "\n".join(lines) + "\n"
 
 
-def _shown(value: object) -> str:
-    """Return a value as any YAML reader takes it, on one line."""
+def written(value: object) -> str:
+    """Return a value as any YAML reader takes it, and `load` too, on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(_dumped(one, plain=str.isidentifier) for one in value)}]"
+    return _dumped(value, plain=str.isprintable)
+
+
+def _dumped(value: object, plain: Callable[[str], bool]) -> str:
+    """Return one value; ``plain`` says which texts may go without quotes, if YAML allows it."""
     import yaml
 
-    style = '"' if isinstance(value, str) and not value.isprintable() else None
+    style = None
+    if isinstance(value, str):
+        style = '"' if not value.isprintable() else "'"
+        style = None if plain(value) and stays_text(value) else style
     text = yaml.safe_dump(
         value, default_flow_style=True, default_style=style, width=2**31, allow_unicode=True
     )

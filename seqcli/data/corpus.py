@@ -134,8 +134,8 @@ class Corpus:
     Args:
         name: what to call it, for example ``"reverse"`` or the stem of the user's file.
         splits: split name -> rows; ``train`` is always there.
-        floors: baseline scores by name ("chance", "majority", "copy_last", ...), each a mapping
-            of metric name to score, for the test split (else val).
+        baselines: split (val and test, else train) -> baseline ("chance", "majority" ...) ->
+            metric -> score.
         about: provenance, as saved in a checkpoint: task, version, options, seed, overlap ...
         notes: one line for each thing the user should know of (rows left out, repeats ...).
         reading: how the user's files were read; None for a task.
@@ -145,7 +145,7 @@ class Corpus:
     name: str
     codec: Codec
     splits: Mapping[str, Pairs]
-    floors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     about: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     reading: DataRead | None = None

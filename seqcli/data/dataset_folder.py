@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 import yaml
 
+from seqcli import schema
+from seqcli.config import strict_yaml
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
 from seqcli.data.measuring import longest
@@ -18,10 +20,19 @@ from seqcli.data.ragged import Index
 from seqcli.data.reading.known import known_rows
 from seqcli.data.reading.opening import read_bytes
 from seqcli.data.symbol_rows import PairReader, PairWriter, name_lines
-from seqcli.data.task_corpus import as_ids, asked, provenance, repeat_notes, task_codec, task_floors
+from seqcli.data.task_corpus import (
+    as_ids,
+    asked,
+    provenance,
+    repeat_notes,
+    task_baselines,
+    task_codec,
+)
 from seqcli.data.vocabulary import UNK
-from seqcli.errors import DataError
-from seqcli.files.folder import replacing_folder
+from seqcli.errors import DataError, UsageError
+from seqcli.files.folder import check_room, replacing_folder
+from seqcli.memory import physical_memory
+from seqcli.schema import OPEN, Count, Number, Plain, SchemaError, quoted
 from seqcli.tasks.base import Rows, Task
 from seqcli.tasks.hashing import Hashes
 
@@ -29,6 +40,8 @@ META = "meta.yaml"
 FILES = {split: f"{split}.tsv" for split in SPLITS}
 
 _CHUNK = 1 << 15  # rows written at a time
+_BYTES_PER_ROW = 24  # of memory: its hash, and the same twice more while they are sorted
+_SAMPLE = 1000  # rows by which the size of a file is judged
 
 
 def write_folder(
@@ -46,11 +59,14 @@ def write_folder(
         force: replace a data set that is there.
 
     Raises:
-        UsageError: ``out`` is in the way, or the task has too few rows for a split.
-        SeqcliError: the disk is full or broken.
+        UsageError: ``out`` is in the way, the task has too few rows for a split, or there is no
+            room for so many.
+        MachineError: the disk is full or broken.
     """
     sizes = asked(sizes)
+    _check_memory(sizes)
     with replacing_folder(out, (META, *FILES.values()), force) as folder:
+        check_room(folder, _bytes_needed(task, sizes, seed))
         written = {split: _Written(task, split, seed) for split in sizes}
         for split, record in written.items():
             record.write(folder / FILES[split], sizes[split])
@@ -70,21 +86,20 @@ def read_folder(path: Path) -> Corpus:
         DataError: a file is missing, bad, or not what meta.yaml says it is.
     """
     meta = _read_meta(path / META)
+    vocabulary, sums = meta["vocabulary"], meta["sha256"]
+    sources = tuple(vocabulary["source"]) if "source" in vocabulary else None
     try:
-        vocabulary = meta["vocabulary"]
-        sources = tuple(vocabulary["source"]) if "source" in vocabulary else None
         codec = task_codec(sources, tuple(vocabulary["target"]))
         splits = ["train", *(split for split in SPLITS[1:] if split in meta["sizes"])]
-        sizes = {split: int(meta["sizes"][split]) for split in splits}
-        digests = {split: str(meta["sha256"][FILES[split]]) for split in splits}
-        scores = {name: {**score} for name, score in meta["floors"].items()}
+        sizes = {split: meta["sizes"][split] for split in splits}
+        digests = {split: sums[FILES[split]] for split in splits}
         rows = "names" if sources is None else "sources"
-        notes = repeat_notes(meta["repeats"], sizes, rows)
-        about = {key: meta[key] for key in _ABOUT}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path / META} is damaged: {error!r}", _AGAIN) from None
+        notes = repeat_notes({split: meta["repeats"][split] for split in splits}, sizes, rows)
+    except (KeyError, ValueError) as error:
+        raise _damaged(path / META, f"it says nothing of {quoted(error.args[0])}") from None
+    about = {key: value for key, value in meta.items() if key in _ABOUT}
     pairs = {split: _checked(path / FILES[split], digests[split], codec) for split in splits}
-    return Corpus(str(meta["task"]), codec, pairs, scores, {**about, **longest(pairs)}, notes)
+    return Corpus(meta["task"], codec, pairs, meta["baselines"], {**about, **longest(pairs)}, notes)
 
 
 def _writer(task: Task) -> Callable[[Rows], bytes]:
@@ -142,6 +157,26 @@ class _Written:
         return {side: _summary(counts) for side, counts in self._lengths.items()}
 
 
+def _check_memory(sizes: Mapping[str, int]) -> None:
+    """Refuse more rows than can be compared with each other (one hash a row, sorted).
+
+    Raises:
+        UsageError: there are too many.
+    """
+    if sum(sizes.values()) * _BYTES_PER_ROW > physical_memory():
+        message = f"{sum(sizes.values()):,} rows are more than this machine's memory can compare"
+        raise UsageError(message, f"ask for {physical_memory() // _BYTES_PER_ROW:,} at most")
+
+
+def _bytes_needed(task: Task, sizes: Mapping[str, int], seed: int) -> int:
+    """Return about how many bytes the files will take, judged by the first rows of each split."""
+    writer, total = _writer(task), 0
+    for split, size in sizes.items():
+        first = min(size, _SAMPLE)
+        total += len(writer(task.rows(seed, split, np.arange(first)))) * size // first
+    return total
+
+
 def _summary(parts: list[Index]) -> dict[str, float]:
     """Return min, mean and max of lengths, given how many rows have each length."""
     counts = np.zeros(max(map(len, parts)), np.int64)
@@ -162,7 +197,7 @@ def _meta(
         **provenance(task, sizes, seed),
         "vocabulary": vocabulary,
         "lengths": {split: one.lengths() for split, one in written.items()},
-        "floors": task_floors(task, sizes, seed),
+        "baselines": task_baselines(task, sizes, seed),
         "overlap": overlaps(hashes),
         "repeats": repeats(hashes),
         "sha256": {FILES[split]: one.sha256 for split, one in written.items()},
@@ -173,11 +208,47 @@ _ABOUT = ("task", "version", "options", "seed", "sizes", "overlap")
 _AGAIN = "run gen-data again, or remove meta.yaml to use the files as plain pairs"
 
 
-def _read_meta(path: Path) -> Any:
+_MOST_META = 16 << 20  # bytes
+
+
+class _Vocabulary(TypedDict):
+    target: list[str]
+
+
+class _Alphabets(_Vocabulary, total=False):
+    source: list[str]
+
+
+class _Meta(TypedDict):
+    """What `read_folder` uses of meta.yaml; there is more, for people."""
+
+    task: str
+    version: int
+    options: dict[str, Plain]
+    seed: Count
+    sizes: dict[str, Count]
+    vocabulary: _Alphabets
+    baselines: dict[str, dict[str, dict[str, Number]]]
+    overlap: Plain
+    repeats: dict[str, Count]
+    sha256: dict[str, str]
+
+
+def _read_meta(path: Path) -> _Meta:
+    raw = read_bytes(path)
     try:
-        return yaml.safe_load(read_bytes(path))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{path} is damaged: {' '.join(str(error).split())}", _AGAIN) from None
+        if len(raw) > _MOST_META:
+            raise SchemaError("it is too large")
+        found: _Meta = schema.read(Annotated[_Meta, OPEN], strict_yaml.load(raw.decode("utf-8")))
+    except UnicodeDecodeError:
+        raise _damaged(path, "it is not UTF-8 text") from None
+    except SchemaError as error:
+        raise _damaged(path, str(error)) from None
+    return found
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(f"{path} is damaged: {reason}", _AGAIN)
 
 
 def _checked(file: Path, digest: str, codec: Codec) -> Pairs:

@@ -59,11 +59,12 @@ def majority_guess(train: Ragged, reference: Ragged) -> Ragged:
 
 
 def score(guess: Ragged, reference: Ragged) -> Scores:
-    """Compare N guesses with N references, place by place over the places of the reference.
+    """Compare N guesses with N references, position by position.
 
     Returns:
-        token_accuracy, the share of places guessed right (EOS is not one of them), and
-        sequence_accuracy, the share of rows guessed right as a whole, length included.
+        token_accuracy, the share of positions guessed right, where a row has as many positions as
+        the longer of guess and reference (EOS is not one of them), and sequence_accuracy, the
+        share of rows guessed right as a whole.
     """
     lengths = reference.lengths
     places = _places(reference)
@@ -71,10 +72,11 @@ def score(guess: Ragged, reference: Ragged) -> Scores:
     where = np.where(there, np.repeat(guess.offsets[:-1], lengths) + places, -1)
     right = there & (np.append(guess.tokens, -1)[where] == reference.tokens)
     counts = np.concatenate([[0], np.cumsum(right)])
+    positions = int(np.maximum(lengths, guess.lengths).sum())
     whole = counts[reference.offsets[1:]] - counts[reference.offsets[:-1]] == lengths
     whole &= guess.lengths == lengths
     return {
-        "token_accuracy": float(right.mean()) if right.size else 0.0,
+        "token_accuracy": float(right.sum() / positions) if positions else 0.0,
         "sequence_accuracy": float(whole.mean()) if whole.size else 0.0,
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcli.data.floors import Scores
 from seqcli.data.ragged import Index, Ragged
@@ -15,7 +16,14 @@ from seqcli.data.vocabulary import BOS, EOS
 
 
 def measure(train: Ragged, reference: Ragged, symbols: int) -> dict[str, Scores]:
-    """Return loss, bits per character and perplexity of three guessers, by name.
+    """Return loss, bits per character and perplexity of each baseline; see `row_nats`."""
+    tokens = max(len(reference.tokens) + len(reference), 1)
+    found = row_nats(train, reference, symbols)
+    return {name: scores(float(nats.sum()) / tokens) for name, nats in found.items()}
+
+
+def row_nats(train: Ragged, reference: Ragged, symbols: int) -> dict[str, NDArray[np.float64]]:
+    """Return (N,) the loss of each row by each baseline, summed over its tokens and ``<eos>``.
 
     ``chance`` takes every symbol for equally likely, ``unigram`` knows how often each one is in
     train, ``bigram`` how often it follows the one before it; both counts begin at 1.
@@ -26,12 +34,11 @@ def measure(train: Ragged, reference: Ragged, symbols: int) -> dict[str, Scores]
         symbols: number of data symbols; the stop symbol is one more.
     """
     kinds = symbols + 1
-    losses = {
-        "chance": math.log(kinds),
+    return {
+        "chance": math.log(kinds) * (reference.lengths + 1).astype(np.float64),
         "unigram": _counted(train, reference, kinds, pairs=False),
         "bigram": _counted(train, reference, kinds, pairs=True),
     }
-    return {name: scores(loss) for name, loss in losses.items()}
 
 
 def scores(loss: float) -> Scores:
@@ -40,8 +47,8 @@ def scores(loss: float) -> Scores:
     return {"loss": loss, "bits_per_character": loss / math.log(2), "perplexity": perplexity}
 
 
-def _counted(train: Ragged, reference: Ragged, kinds: int, pairs: bool) -> float:
-    """Return the loss of a table of counts, of symbols or of pairs of symbols."""
+def _counted(train: Ragged, reference: Ragged, kinds: int, pairs: bool) -> NDArray[np.float64]:
+    """Return (N,) the loss of each row by a table of counts, of tokens or of pairs of tokens."""
     before, after = _with_ends(train, pairs)
     wanted = _with_ends(reference, pairs)
     width = int(max(after.max(), wanted[1].max())) + 1
@@ -50,7 +57,9 @@ def _counted(train: Ragged, reference: Ragged, kinds: int, pairs: bool) -> float
     sought = wanted[0] * width + wanted[1]
     places = np.searchsorted(codes, sought).clip(max=len(codes) - 1)
     seen = np.where(codes[places] == sought, counts[places], 0)
-    return float(-np.log((seen + 1) / (totals[wanted[0]] + kinds)).mean())
+    nats = -np.log((seen + 1) / (totals[wanted[0]] + kinds))
+    ends = np.concatenate([[0.0], np.cumsum(nats)])[np.cumsum(reference.lengths + 1)]
+    return np.diff(ends, prepend=0.0)
 
 
 def _with_ends(rows: Ragged, pairs: bool) -> tuple[Index, Index]:

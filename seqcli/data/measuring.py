@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from seqcli.data import floors, language_floors
 from seqcli.data.corpus import Pairs
 from seqcli.data.ragged import Ragged
+
+Baselines = dict[str, floors.Scores]  # by name, of one split
 
 _ROWS = 100_000  # looked at: more would take memory and change no floor
 
@@ -20,21 +22,27 @@ def longest(splits: Mapping[str, Pairs]) -> dict[str, int]:
     return {"max_source": int(sources.max()), "max_target": int(targets.max())}
 
 
-def scored_split(splits: Mapping[str, object]) -> str:
-    """Return the split on which floors are measured: test, else val, else train."""
-    return next(split for split in ("test", "val", "train") if split in splits)
+def scored_splits(splits: Iterable[str]) -> tuple[str, ...]:
+    """Return the splits that baselines are measured on: val and test, or train without them."""
+    return tuple(split for split in splits if split != "train") or ("train",)
 
 
-def text_floors(splits: Mapping[str, Pairs], symbols: int) -> dict[str, floors.Scores]:
-    """Return chance and majority on test, else on val, else on train."""
-    train, scored = _some(splits["train"]), _some(splits[scored_split(splits)])
-    return floors.measure(train, scored, symbols, {})
+def text_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
+    """Return chance and majority on each scored split."""
+    train = _some(splits["train"])
+    return {
+        split: floors.measure(train, _some(splits[split]), vocabulary, {})
+        for split in scored_splits(splits)
+    }
 
 
-def language_floors_of(splits: Mapping[str, Pairs], symbols: int) -> dict[str, floors.Scores]:
-    """Return the losses of counting on test, else on val, else on train."""
-    train, scored = _some(splits["train"]), _some(splits[scored_split(splits)])
-    return language_floors.measure(train, scored, symbols)
+def language_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
+    """Return the losses of n-gram counts on each scored split."""
+    train = _some(splits["train"])
+    return {
+        split: language_floors.measure(train, _some(splits[split]), vocabulary)
+        for split in scored_splits(splits)
+    }
 
 
 def _some(pairs: Pairs) -> Ragged:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from seqcli.counts import count
 from seqcli.data import floors, language_floors
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.measuring import longest, scored_split
+from seqcli.data.measuring import Baselines, longest, scored_splits
 from seqcli.data.overlap import overlaps, repeats, row_hashes
 from seqcli.data.ragged import Ragged
 from seqcli.data.tokens import Tokens
@@ -17,6 +18,8 @@ from seqcli.data.vocabulary import SPECIALS, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, make, options
 
+MOST_TOKENS = 500_000_000  # of a corpus in memory: 2 GB of ids
+_JUDGED_BY = 64  # rows
 _LEARN_ROWS = 20_000  # of train: more would not change which symbols are the most frequent
 
 
@@ -26,13 +29,14 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
     Raises:
         UsageError: no train rows are asked for, or the task has too few for a split.
     """
+    check_size(task, seed, asked(sizes))
     rows = {split: first_rows(task, seed, split, size) for split, size in asked(sizes).items()}
     hashes = {split: row_hashes(part.distinct) for split, part in rows.items()}
     codec = task_codec(task.source_symbols(), task.target_symbols())
     splits = {split: _pairs(part) for split, part in rows.items()}
     about = {**provenance(task, sizes, seed), "overlap": overlaps(hashes), **longest(splits)}
     notes = repeat_notes(repeats(hashes), sizes, "names" if codec.source is None else "sources")
-    return Corpus(task.name, codec, splits, task_floors(task, sizes, seed), about, notes)
+    return Corpus(task.name, codec, splits, task_baselines(task, sizes, seed), about, notes)
 
 
 def asked(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -45,6 +49,21 @@ def asked(sizes: Mapping[str, int]) -> dict[str, int]:
         if size < 0 or (size == 0 and split == "train"):
             raise UsageError(f"the {split} split cannot have {size} rows", "ask for more")
     return {split: size for split, size in sizes.items() if size}
+
+
+def check_size(task: Task, seed: int, sizes: Mapping[str, int]) -> None:
+    """Refuse more rows than memory holds, judged by the first few.
+
+    Raises:
+        UsageError: there are more than ``MOST_TOKENS`` tokens.
+    """
+    few = first_rows(task, seed, "train", min(_JUDGED_BY, sizes["train"]))
+    sides = [few.targets] if few.sources is None else [few.targets, few.sources]
+    tokens = sum(sizes.values()) * sum(len(side.tokens) for side in sides) // len(few.targets)
+    if tokens > MOST_TOKENS:
+        named = " and ".join(f"{count:,} {split} rows" for split, count in sizes.items())
+        message = f"{named} of {task.name} have about {tokens:.2g} tokens: too many for memory"
+        raise UsageError(message, f"ask for fewer: at most {MOST_TOKENS:,} tokens")
 
 
 def first_rows(task: Task, seed: int, split: str, size: int) -> Rows:
@@ -74,19 +93,24 @@ def task_codec(sources: tuple[str, ...] | None, targets: tuple[str, ...]) -> Cod
     return Codec(Vocabulary(targets), words, Vocabulary(sources), words)
 
 
-def task_floors(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, floors.Scores]:
-    """Return the scores of chance, majority and the task's heuristics, on test if there is one.
+def task_baselines(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Baselines]:
+    """Return the scores of chance, majority and the task's heuristics on each scored split.
 
-    Of a task without sources: the losses of counting (`language_floors`).
+    Of a task without sources: the losses of n-gram counts (`language_floors`).
     """
-    split = scored_split(asked(sizes))
     train = first_rows(task, seed, "train", min(sizes["train"], _LEARN_ROWS))
-    scored = first_rows(task, seed, split, sizes[split])
+    return {
+        split: _baselines(task, train, first_rows(task, seed, split, sizes[split]))
+        for split in scored_splits(asked(sizes))
+    }
+
+
+def _baselines(task: Task, train: Rows, scored: Rows) -> Baselines:
+    vocabulary = len(task.target_symbols())
     if scored.sources is None:
-        known, asked_for = as_ids(train.targets), as_ids(scored.targets)
-        return language_floors.measure(known, asked_for, len(task.target_symbols()))
+        return language_floors.measure(as_ids(train.targets), as_ids(scored.targets), vocabulary)
     guesses = task.heuristics(scored.sources, scored.targets.lengths)
-    return floors.measure(train.targets, scored.targets, len(task.target_symbols()), guesses)
+    return floors.measure(train.targets, scored.targets, vocabulary, guesses)
 
 
 def task_guesses(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:
@@ -104,7 +128,8 @@ def repeat_notes(
 ) -> tuple[str, ...]:
     """Say in which splits most rows repeat an earlier one: the task has few distinct rows."""
     return tuple(
-        f"{split}: only {sizes[split] - again} of the {sizes[split]} {rows} are distinct"
+        f"{split}: only {count(sizes[split] - again)} of the {count(sizes[split])} {rows} "
+        "are distinct"
         for split, again in repeated.items()
         if again > sizes[split] // 2
     )

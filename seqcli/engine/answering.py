@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,8 +17,8 @@ from seqcli.engine.batches import to_device
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import LABEL_STEPS, Hypothesis, greedy, label_ends
 from seqcli.engine.loss import row_losses
-from seqcli.models.contract import Model
-from seqcli.scoring.outcome import Floats, Outcome
+from seqcli.models.base import Model
+from seqcli.scoring.outcome import Flags, Floats, Outcome
 
 Tick = Callable[[], None]
 
@@ -47,9 +48,16 @@ def answer(
         ends = torch.from_numpy(batch.target_lengths - 1).to(model.device)  # (B,)
         limit = int(ends.max())
     if decode.beam == 1 and nbest == 1:
-        return [[best] for best in greedy(model, *asked, limit, ends)]
-    width = max(decode.beam, nbest)
-    return beam_search(model, *asked, limit, width, decode.length_penalty, nbest, ends)
+        found = [[best] for best in greedy(model, *asked, limit, ends)]
+    else:
+        width = max(decode.beam, nbest)
+        found = beam_search(model, *asked, limit, width, decode.length_penalty, nbest, ends)
+    return found if ends is not None else [_marked(answers, limit) for answers in found]
+
+
+def _marked(answers: list[Hypothesis], limit: int) -> list[Hypothesis]:
+    """Mark the answers that have as many tokens as they may have."""
+    return [replace(one, truncated=True) if len(one.ids) == limit else one for one in answers]
 
 
 def predictions(
@@ -60,15 +68,16 @@ def predictions(
     batch_size: int,
     tick: Tick = _silent,
     oracle_length: bool = False,
-) -> Ragged:
-    """Return the best answer to each row, in the rows' order; see `answer`."""
+) -> tuple[Ragged, Flags]:
+    """Return the best answer to each row and whether it is truncated (N,); see `answer`."""
     found: list[list[int]] = [[] for _ in range(len(pairs))]
+    truncated = np.zeros(len(pairs), np.bool_)
     for batch in in_order(pairs, batch_size):
         answers = answer(model, batch, limits, decode, oracle_length=oracle_length)
         for row, (best, *_) in zip(batch.rows, answers, strict=True):
-            found[row] = best.ids
+            found[row], truncated[row] = best.ids, best.truncated
         tick()
-    return Ragged.from_rows(found)
+    return Ragged.from_rows(found), truncated
 
 
 @torch.inference_mode()
@@ -101,8 +110,8 @@ def outcome(
     """Score a split: the loss, and the answers beside the truths; see `answer`."""
     model.eval()
     nats = losses(model, pairs, batch_size, tick)
-    found = predictions(model, pairs, limits, decode, batch_size, tick, oracle_length)
-    return Outcome(pairs.targets, found, nats)
+    found, truncated = predictions(model, pairs, limits, decode, batch_size, tick, oracle_length)
+    return Outcome(pairs.targets, found, nats, truncated=truncated)
 
 
 def in_order(pairs: Pairs, batch_size: int) -> Iterator[Batch]:

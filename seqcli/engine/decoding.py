@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
-from seqcli.models.contract import Model
+from seqcli.models.base import Model
 
 NEVER = (PAD, BOS, UNK)  # ids that are not answers
 LABEL_STEPS = 2  # the label and the end, which counts in its log-probability
@@ -19,11 +19,16 @@ LABEL_STEPS = 2  # the label and the end, which counts in its log-probability
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One answer: ids without BOS and EOS, the log-probability with EOS, and the rank score."""
+    """One answer: ids without BOS and EOS, its log-probability, and the score it is ranked by.
+
+    ``log_probability``: nats over all ids and EOS, also where the answer is ``truncated``: it has
+    as many ids as an answer may have, so the model might have gone on.
+    """
 
     ids: list[int]
     log_probability: float
     score: float
+    truncated: bool = False
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -54,7 +59,9 @@ def label_ends(source: Tensor) -> Tensor:
 def greedy(
     model: Model, source: Tensor, lengths: Tensor, limit: int, ends: Tensor | None = None
 ) -> list[Hypothesis]:
-    """Take the likeliest symbol at each step, until the end symbol or ``limit`` symbols.
+    """Take the likeliest token at each step, until EOS or ``limit`` tokens.
+
+    An answer of ``limit`` tokens is given EOS after them, whose log-probability counts as well.
 
     Args:
         source: (B, S) ids.
@@ -64,15 +71,17 @@ def greedy(
     batch, device = source.shape[0], source.device
     state = model.start(source, lengths)
     rows = torch.arange(batch, device=device)  # the rows still in the batch
-    tokens = torch.full((batch, limit), EOS, device=device)  # (B, T)
+    tokens = torch.full((batch, limit + 1), EOS, device=device)  # (B, T + 1)
     totals = torch.zeros(batch, device=device)
     token = torch.full((batch,), BOS, device=device)
-    for t in range(limit):
+    for t in range(limit + 1):
         running = token != EOS
         logits, state = model.step(token, state)
         scores = log_probabilities(logits)  # (B, V)
         if ends is not None:
             scores = end_only_at(ends[rows], t, scores)
+        elif t == limit:  # only EOS is left
+            scores = end_only_at(torch.full_like(rows, limit), t, scores)
         best, likeliest = scores.max(dim=1)  # (B,) each
         token = torch.where(running, likeliest, EOS)
         totals[rows] += best * running
@@ -87,9 +96,8 @@ def greedy(
 
 
 def _read_off(tokens: Tensor, totals: Tensor) -> list[Hypothesis]:
-    """Cut each row of tokens (B, T) at its end symbol."""
-    ended = (tokens == EOS).int()
-    sizes = torch.where(ended.any(1), ended.argmax(1), tokens.shape[1]).tolist()
+    """Cut each row of tokens (B, T + 1) at its EOS."""
+    sizes = (tokens == EOS).int().argmax(1).tolist()
     rows = zip(tokens.tolist(), sizes, totals.tolist(), strict=True)
     return [Hypothesis(row[:size], total, total / (size + 1)) for row, size, total in rows]
 

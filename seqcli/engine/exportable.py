@@ -16,30 +16,30 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan  # has no public name yet
 from torch.nn import functional as F
 
+from seqcli.models.base import Model, State
 from seqcli.models.cells import CellState
-from seqcli.models.contract import Model, State
 from seqcli.models.positions import Learned, Positions
-from seqcli.models.stacks import FusedStack, LoopedStack, Stack
+from seqcli.models.rnn import RNN, CellRNN, TorchRNN
 
 RunWeights = tuple[Tensor, Tensor, Tensor, Tensor]  # of input and state, weight and bias each
 
 
-class ScannedStack(Stack):
-    """The same sums as another stack, as a scan over positions.
+class ScannedRNN(RNN):
+    """The computation of another layer, as a scan over positions.
 
     Args:
-        stack: whose weights to take.
+        rnn: the layer whose weights are used.
     """
 
-    def __init__(self, stack: FusedStack | LoopedStack) -> None:
-        super().__init__(stack.cell)
-        self.stack = stack  # registered, so that its weights are known to the tracer
+    def __init__(self, rnn: TorchRNN | CellRNN) -> None:
+        super().__init__(rnn.cell)
+        self.rnn = rnn  # registered, so that its weights are known to the tracer
 
     def forward(
         self, inputs: Tensor, lengths: Tensor | None = None, state: CellState | None = None
     ) -> tuple[Tensor, CellState]:
-        """See `Stack`."""
-        runs, directions, hidden = _runs_of(self.stack)
+        """See `RNN`."""
+        runs, directions, hidden = _runs_of(self.rnn)
         if state is None:
             zeros = inputs.new_zeros(len(runs), inputs.shape[0], hidden)
             state = (zeros,) * self.cell.states
@@ -84,13 +84,13 @@ class ScannedStack(Stack):
         return outputs.transpose(0, 1), last  # (B, T, H)
 
 
-def _runs_of(stack: FusedStack | LoopedStack) -> tuple[list[RunWeights], int, int]:
+def _runs_of(rnn: TorchRNN | CellRNN) -> tuple[list[RunWeights], int, int]:
     """Return the weights of each layer and direction, the number of directions, and H."""
-    if isinstance(stack, LoopedStack):
-        pairs = zip(stack.inputs, stack.recurrent, strict=True)
+    if isinstance(rnn, CellRNN):
+        pairs = zip(rnn.inputs, rnn.recurrent, strict=True)
         runs: list[Any] = [(a.weight, a.bias, b.weight, b.bias) for a, b in pairs]
-        return runs, stack.directions, stack.hidden
-    layer = stack.layer
+        return runs, rnn.directions, rnn.hidden
+    layer = rnn.layer
     ends = ["", "_reverse"] if layer.bidirectional else [""]
     names = ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
     runs = [
@@ -119,8 +119,8 @@ def exportable(model: Model) -> Model:
     made = copy.deepcopy(model).float().cpu().eval().requires_grad_(False)
     for parent in list(made.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, FusedStack | LoopedStack):
-                setattr(parent, name, ScannedStack(child))
+            if isinstance(child, TorchRNN | CellRNN):
+                setattr(parent, name, ScannedRNN(child))
             elif isinstance(child, Learned):
                 setattr(parent, name, UncheckedPositions(child))
     return made

@@ -21,7 +21,7 @@ from seqcli.engine.loss import cross_entropy
 from seqcli.engine.teacher_forcing import mixed_forward
 from seqcli.engine.weights import Weights
 from seqcli.events import Example
-from seqcli.models.contract import Model
+from seqcli.models.base import Model
 from seqcli.scoring.metrics import LOSS, resolve
 from seqcli.scoring.outcome import Outcome
 from seqcli.training.loop import Measured, Step, Tick, Turn

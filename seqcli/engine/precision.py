@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqcli.models.contract import Model
+from seqcli.models.base import Model
 
 
 def in_format(model: Model, precision: str) -> Model:

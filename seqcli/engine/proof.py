@@ -18,7 +18,7 @@ from torch import Tensor
 
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.engine.decoding import Hypothesis, end_only_at, log_probabilities
-from seqcli.models.contract import Model, State
+from seqcli.models.base import Model, State
 
 
 @dataclass

@@ -16,7 +16,7 @@ from seqcli.engine.answering import in_order
 from seqcli.engine.batches import to_device
 from seqcli.engine.decoding import NEVER, end_only_at
 from seqcli.engine.precision import at_least_float32
-from seqcli.models.contract import Model, State
+from seqcli.models.base import Model, State
 
 
 class Continued(Model):

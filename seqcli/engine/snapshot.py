@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
+from seqcli import schema
+from seqcli.checkpoints.training_state import RandomState, optimizer_state
 from seqcli.engine.weights import Weights
 
 
@@ -32,20 +36,35 @@ def capture(optimiser: Optimizer, weights: Weights) -> dict[str, Any]:
 def restore(state: Mapping[str, Any], optimiser: Optimizer, weights: Weights) -> None:
     """Put gathered states back.
 
-    The NumPy backend writes the same layout without random states (it draws nothing while it
-    learns) and without PyTorch's own settings of an optimiser, which stay as they are.
+    The NumPy backend writes the same layout without random states: it draws nothing while it
+    learns. The optimizer's settings are those of the configuration; stored ones are not read.
 
     Raises:
         KeyError, TypeError, ValueError, RuntimeError: the state does not fit.
     """
-    (own,), (saved,) = optimiser.state_dict()["param_groups"], state["optimiser"]["param_groups"]
-    if len(saved["params"]) != len(weights.each):
-        raise ValueError("an optimiser's state of another model")
-    group = {**own, **saved, "params": own["params"]}
-    memory = weights.together(state["optimiser"]["state"])
-    optimiser.load_state_dict({"state": memory, "param_groups": [group]})
-    random = state["random"]
+    shapes = [tuple(weight.shape) for weight in weights.each]
+    saved = optimizer_state(state, shapes, _kept(optimiser))
+    random = schema.read(RandomState, state.get("random"), "training.random")
+    memory = weights.together(saved)
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": memory, "param_groups": groups})
     if "cpu" in random:
         torch.set_rng_state(random["cpu"])
     if random.get("cuda") and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(random["cuda"])
+
+
+def _kept(optimiser: Optimizer) -> dict[str, bool | None]:
+    """Return what an optimizer keeps of each weight after a step.
+
+    Returns:
+        name -> whether it is one number (True) or an array of the weight's shape; None: nothing.
+    """
+    probe = torch.nn.Parameter(torch.zeros(2))
+    probe.grad = torch.zeros(2)
+    (group,) = optimiser.param_groups
+    twin = copy(optimiser)
+    twin.state, twin.param_groups = defaultdict(dict), [{**group, "params": [probe]}]
+    twin.step()
+    kept = twin.state[probe].items()
+    return {name: None if one is None else torch.as_tensor(one).dim() == 0 for name, one in kept}

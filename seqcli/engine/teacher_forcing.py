@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqcli.data.vocabulary import PAD
-from seqcli.models.contract import Model
+from seqcli.models.base import Model
 
 STEEPNESS = 10.0  # of the inverse sigmoid, over the whole run
 

@@ -9,30 +9,74 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from seqcli.errors import MachineError, UsageError
+from seqcli.files.system import process_alive, sync_folder
+from seqcli.files.temporary import sweep, temporary_file, temporary_path
 
-_TEMPORARY = re.compile(r".+\.tmp-(\d+)")
-_OUT_OF_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
+__all__ = [
+    "check_output",
+    "check_own_output",
+    "process_alive",
+    "put_in_place",
+    "refuse_stdout",
+    "remove_stale",
+    "sync_folder",
+    "temporary_name",
+    "write_atomically",
+    "writing",
+]
+
+_ROOM = "make room on the disk; what was there before is unchanged"
+_MACHINE_HINTS = {  # errno -> what to do: the machine's fault
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f), or write to another disk",
+    errno.EIO: "the disk reports an error: write to another one, and check this one",
+    errno.ENOMEM: "close other programs, and try again",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close other programs: the system has too many open files",
+}
+_USAGE_HINTS = {
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOENT: "create the folder first, or choose another",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder",
+    errno.ELOOP: "a symbolic link is in the way: give the path it points to",
+    errno.EROFS: "the disk is read-only: choose another folder",
+}
+_BEGIN = 4096  # bytes by which a file is recognised
+_ELSEWHERE = "choose a folder you can write to"
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = True
+) -> None:
     """Let ``write`` fill a temporary file, then put it at ``path`` in one step.
 
     Whatever goes wrong, the file that was at ``path`` stays as it was.
 
+    Args:
+        path: the file to write.
+        write: fills the temporary file.
+        overwrite: replace a file that is there.
+
     Raises:
         MachineError: the disk is full or broken.
-        UsageError: the folder is missing or not writable, or ``path`` is no place for a file.
+        UsageError: the folder is missing or not writable, ``path`` is not a place for a file, or
+            there is one and not ``overwrite``.
     """
     with writing(path):
-        if path.exists() and not path.is_file():  # never rename over /dev/null or a folder
-            raise UsageError(f"{path} is not a regular file", "choose another file name")
-        _replace(path, write)
+        _sweep_once(path.parent.absolute())
+        check_output(path, overwrite=overwrite)
+        with temporary_file(path) as (temporary, file):
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            put_in_place(temporary, path, overwrite=overwrite)
 
 
 @contextlib.contextmanager
@@ -40,78 +84,105 @@ def writing(path: Path) -> Iterator[None]:
     """Turn the system's refusals into one line that names ``path``.
 
     Raises:
-        MachineError: the disk is full or broken.
+        MachineError: the disk is full or broken, or memory or open files have run out.
         UsageError: any other ``OSError`` (missing folder, permissions, read-only disk).
     """
     try:
         yield
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror or error}"
-        if error.errno in _OUT_OF_ROOM:
-            raise MachineError(message, "make room on the disk; the old file is whole") from error
-        raise UsageError(message, "choose a folder you can write to") from error
+        if error.errno in _MACHINE_HINTS:
+            raise MachineError(message, _MACHINE_HINTS[error.errno]) from error
+        raise UsageError(message, _USAGE_HINTS.get(error.errno or 0, _ELSEWHERE)) from error
 
 
-def remove_stale(folder: Path) -> list[Path]:
-    """Remove what writers that died left in ``folder``; return the files removed.
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path where no file can or may be written, before any work is done for it.
 
-    A temporary file of this very process id goes too: call this before the first write, when it can
-    only be from an earlier process (in a container every process may get the same id).
+    Raises:
+        OSError: the path cannot be looked at (a name that is too long, a folder without access).
+        UsageError: it is a folder, a symbolic link, a device or a FIFO, or it exists and not
+            ``overwrite``.
     """
-    with writing(folder):
-        stale = [path for path in folder.glob("*.tmp-*") if _is_stale(path)]
-        for path in stale:
-            path.unlink(missing_ok=True)
-    return stale
+    refuse_stdout(path)
+    if not path.name or path.is_dir():
+        raise UsageError(f"{path} is a folder", "give the name of a file")
+    if path.is_symlink():  # also one that leads nowhere
+        raise UsageError(f"{path} is a symbolic link", "give the path it points to, or remove it")
+    if os.path.lexists(path):
+        if not path.is_file():  # never rename over /dev/null
+            raise UsageError(f"{path} is not a regular file", "choose another file name")
+        if not overwrite:
+            raise UsageError(f"{path} is already there", "choose another --out, or give --force")
 
 
-def process_alive(pid: int) -> bool:
-    """Whether a process of this id runs here; True where the system cannot be asked (Windows)."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):  # another user's, or no possible id: leave it alone
-        return True
-    return True
+def check_own_output(path: Path, recognise: Callable[[bytes], bool], hint: str) -> None:
+    """Refuse a path where there is a file that seqcli did not write, before any work is done.
+
+    Args:
+        path: what is to be written.
+        recognise: whether a file that begins with these bytes (4 KiB at most) is of the kind that
+            is to be written, so that it may be replaced. An empty file always may.
+        hint: what to do instead.
+
+    Raises:
+        MachineError: the disk is broken.
+        UsageError: it is something else, or cannot be written at all.
+    """
+    with writing(path):
+        check_output(path, overwrite=True)
+        if os.path.lexists(path):
+            with path.open("rb") as file:
+                begin = file.read(_BEGIN)
+            if begin and not recognise(begin):
+                raise UsageError(f"{path} is there, and seqcli did not write it", hint)
 
 
-def temporary_name(path: Path) -> Path:
-    """Return where this process writes before it replaces ``path``."""
-    return path.with_name(f"{path.name}.tmp-{os.getpid()}")
+def refuse_stdout(path: Path) -> None:
+    """Refuse ``-``, which means stdout to most programs: a file of that name is hard to remove.
+
+    Raises:
+        UsageError: ``path`` is ``-``.
+    """
+    if str(path) == "-":
+        raise UsageError("- usually stands for stdout, but this is written to a file", "name it")
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` last through a power cut, where the system can."""
-    with contextlib.suppress(OSError):  # Windows and some network disks cannot
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a complete temporary file its name, and make that last through a power cut.
 
-
-def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    temporary = temporary_name(path)
-    temporary.unlink(missing_ok=True)
-    try:
-        with temporary.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
+    Raises:
+        OSError: it cannot be renamed.
+        UsageError: another process has put a file there, and not ``overwrite``.
+    """
+    if overwrite or not _linked(temporary, path):
         temporary.replace(path)
-    except BaseException:  # Ctrl-C too must leave nothing behind
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
     sync_folder(path.parent)
 
 
-def _is_stale(path: Path) -> bool:
-    match = _TEMPORARY.fullmatch(path.name)
-    if match is None or not path.is_file():
+def _linked(temporary: Path, path: Path) -> bool:
+    """Move a file to a name that must be free; return False on a disk without hard links."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise UsageError(f"{path} is already there: another process wrote it", "") from None
+    except OSError:
         return False
-    pid = int(match[1])
-    return pid == os.getpid() or not process_alive(pid)
+    temporary.unlink()
+    return True
+
+
+def remove_stale(folder: Path) -> list[Path]:
+    """Remove what writers that died left in ``folder``; return the files removed."""
+    return sweep(folder)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a name next to ``path`` that no other process uses."""
+    return temporary_path(path)
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    """Remove leftovers in a folder at the first write to it; scanning each time would be slow."""
+    sweep(folder)

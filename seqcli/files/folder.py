@@ -1,70 +1,261 @@
-"""Folders that appear whole or not at all, whatever kills the process that writes them."""
+"""Folders that appear whole or not at all, whatever kills the process that writes them.
+
+A folder is built next to its target and takes its place in one step: the state on the disk is the
+old folder or the new one. Where the system cannot swap two folders, the old one is renamed first;
+if the process dies right then, the next start puts it back.
+"""
 
 from __future__ import annotations
 
-import glob
+import contextlib
+import errno
 import os
 import shutil
-from collections.abc import Collection, Iterator
+import stat
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from seqcli.errors import UsageError
-from seqcli.files.atomic import process_alive, writing
+from seqcli.files.atomic import refuse_stdout, writing
+from seqcli.files.system import exchange, sync_folder
+from seqcli.files.temporary import OLD, leftovers, prefix_of, temporary_folder, temporary_path
+
+Ours = Callable[[PurePath], bool]  # whether a file, relative to the folder, is one of seqcli's
+
+
+class StagedFolder:
+    """A folder that is built next to ``target`` until there is something to keep.
+
+    Attributes:
+        target: where it is to be, absolute, links resolved.
+        path: where its files are now: the staging folder, and ``target`` after ``commit``.
+
+    Example::
+
+        with staged_folder(target, ours) as staged:
+            write_checkpoint(staged.path)
+            staged.commit()                  # the old folder is replaced in one step
+            write_more(staged.path)          # staged.path is target now
+    """
+
+    def __init__(self, target: Path, staging: Path, ours: Ours) -> None:
+        self.target, self.path = target, staging
+        self._ours = ours
+
+    @property
+    def committed(self) -> bool:
+        """Whether the folder is in its place."""
+        return self.path == self.target
+
+    def commit(self) -> None:
+        """Put the folder in its place in one step, on the disk too.
+
+        Files that are not seqcli's are moved from the old folder to the new one; the rest of the
+        old folder is removed. Does nothing the second time.
+
+        Raises:
+            MachineError: the disk is full or broken.
+            UsageError: the target cannot be replaced. The old folder is unchanged.
+        """
+        if self.committed:
+            return
+        with writing(self.target):
+            _sync_tree(self.path)
+            old = _swap(self.path, self.target)
+            sync_folder(self.target.parent)
+        self.path = self.target
+        if old is not None:
+            _retire(old, self.target, self._ours)
+
+
+@contextmanager
+def staged_folder(path: Path, ours: Ours) -> Iterator[StagedFolder]:
+    """Give a new, empty folder next to ``path``; remove it if it was never committed.
+
+    What writers that died left next to ``path`` is removed or put back first.
+
+    Args:
+        path: the folder to make or replace; its parents are created.
+        ours: whether a file of the old folder may be removed once the new one is in place.
+
+    Raises:
+        MachineError: the disk is full or broken.
+        UsageError: ``path`` is a file or a dangling link, or cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        with writing(path):
+            target = resolved_folder(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            recover(target, ours)
+            staging = stack.enter_context(temporary_folder(target))
+        stack.callback(_remove, staging)  # gone already if it was committed
+        yield StagedFolder(target, staging, ours)
 
 
 @contextmanager
 def replacing_folder(path: Path, names: Collection[str], force: bool) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` to fill; rename it to ``path`` at the end.
-
-    What writers that died left beside ``path`` is removed first.
+    """Give an empty folder next to ``path`` to fill; it takes the place of ``path`` at the end.
 
     Args:
-        path: the folder to make; its parents are made too.
+        path: the folder to make; its parents are created.
         names: the files such a folder may hold: one that holds others is never replaced.
         force: replace a folder that is not empty.
 
     Raises:
+        MachineError: the disk is full or broken.
         UsageError: ``path`` is in the way or cannot be written.
-        SeqcliError: the disk is full or broken.
     """
-    path = path.absolute()
+
+    def ours(file: PurePath) -> bool:
+        return str(file) in names
+
     with writing(path):
-        _check_free(path, names, force)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path)
-        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-        partial.mkdir()
-        try:
-            yield partial
-            _swap(partial, path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        _check_free(path, resolved_folder(path), names, force)
+    with staged_folder(path, ours) as staged:
+        with writing(path):
+            yield staged.path
+        staged.commit()
 
 
-def _check_free(path: Path, names: Collection[str], force: bool) -> None:
+def resolved_folder(path: Path) -> Path:
+    """Return the absolute path of a folder to write, the target of a link to a folder.
+
+    Raises:
+        OSError: the path cannot be looked at.
+        UsageError: there is a file, or a link that leads nowhere, or it is the working folder.
+    """
+    refuse_stdout(path)
+    if path.is_symlink() and not path.exists():
+        raise UsageError(f"{path} is a symbolic link to nothing", "remove it, or choose another")
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file", "choose another folder")
-    held = sorted(one.name for one in path.iterdir()) if path.exists() else []
+    target = path.resolve()
+    if Path.cwd().is_relative_to(target):  # its place in the process would be lost
+        message = f"{path} is the working folder, or holds it: it cannot be replaced"
+        raise UsageError(message, "choose another folder, or run the command from elsewhere")
+    return target
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Refuse to begin what cannot fit on the disk.
+
+    Args:
+        folder: where it is to be written; it exists.
+        needed: bytes, about.
+
+    Raises:
+        UsageError: less is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        message = f"this would take about {_readable(needed)}, and {_readable(free)} are free"
+        raise UsageError(f"{folder.parent}: {message}", "ask for fewer rows, or use another disk")
+
+
+def recover(target: Path, ours: Ours) -> None:
+    """Clear up after writers that died: put an interrupted swap right, remove what is left over.
+
+    Args:
+        target: the folder, resolved.
+        ours: whether a file may be removed; others are moved to ``target``.
+    """
+    for leftover in leftovers(target.parent, prefix_of(target)):
+        if not leftover.is_folder:
+            continue
+        if leftover.path.suffix == f".{OLD}" and not target.exists():
+            leftover.path.rename(target)
+            sync_folder(target.parent)
+        else:
+            _retire(leftover.path, target, ours)
+
+
+def _readable(size: float) -> str:
+    """Return a number of bytes as people read it: 3.2 GB."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.0f} PB"
+
+
+def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -> None:
+    held = sorted(one.name for one in target.iterdir()) if target.exists() else []
     strange = [name for name in held if name not in names]
     if strange:
         message = f"{path} holds other things, such as {strange[0]}: it is not replaced"
         raise UsageError(message, "choose another folder")
     if held and not force:
-        raise UsageError(f"{path} already holds a data set", "choose another, or give --force")
+        message = f"{path} already holds {held[0]}"
+        raise UsageError(message, "choose another folder, or give --force")
 
 
-def _remove_stale(path: Path) -> None:
-    for left in path.parent.glob(f".{glob.escape(path.name)}.partial-*"):
-        pid = left.name.rpartition("-")[2]
-        if pid.isdecimal() and (int(pid) == os.getpid() or not process_alive(int(pid))):
-            shutil.rmtree(left)
+def _swap(staging: Path, target: Path) -> Path | None:
+    """Put ``staging`` at ``target``; return where the old folder is now."""
+    if not target.exists():
+        staging.rename(target)
+        return None
+    if exchange(staging, target):
+        return staging
+    old = temporary_path(target, OLD)
+    target.rename(old)
+    try:
+        staging.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    return old
 
 
-def _swap(partial: Path, path: Path) -> None:
-    """Put ``partial`` at ``path``; what was there goes once the new folder stands."""
-    old = path.with_name(f".{path.name}.partial-old-{os.getpid()}")
-    if path.exists():
-        path.rename(old)
-    partial.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+def _retire(old: Path, target: Path, ours: Ours) -> None:
+    """Remove an old folder; what is not seqcli's in it moves to ``target``.
+
+    Never raises ``OSError``: what cannot be removed now is removed at the next start.
+    """
+    with contextlib.suppress(OSError):
+        _empty(old, PurePath(), target, ours)
+        old.rmdir()
+
+
+def _empty(old: Path, inside: PurePath, target: Path, ours: Ours) -> None:
+    for entry in sorted((old / inside).iterdir()):
+        name = inside / entry.name
+        if not entry.is_symlink() and entry.is_dir():
+            _empty(old, name, target, ours)
+            with contextlib.suppress(OSError):
+                entry.rmdir()
+        elif ours(name):
+            entry.unlink(missing_ok=True)
+        elif target.is_dir() and not os.path.lexists(target / name):
+            (target / inside).mkdir(parents=True, exist_ok=True)
+            entry.rename(target / name)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a staging folder of this process, with all that it put there."""
+    _retire(folder, folder, lambda _: True)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Make every file and name below ``folder`` last through a power cut.
+
+    Raises:
+        OSError: a file cannot be written to the disk.
+    """
+    for path, _, names in os.walk(folder):
+        for name in names:
+            _sync_file(Path(path, name))
+        sync_folder(Path(path))
+
+
+def _sync_file(path: Path) -> None:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a disk that cannot
+            raise
+    finally:
+        os.close(descriptor)

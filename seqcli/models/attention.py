@@ -1,4 +1,8 @@
-"""Attention of a recurrent decoder over the encoder's outputs."""
+"""Attention of a recurrent decoder over the encoder's outputs.
+
+Every attention has the same three parts: a projection of the queries, a projection of the keys,
+and the energies (scores) of each query with each key. The softmax over the source is shared.
+"""
 
 from __future__ import annotations
 
@@ -7,90 +11,95 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqcli.models.kernels.additive_energies import additive_energies
+
 
 class Attention(nn.Module):
-    """Scores each source position for a query.
+    """Compute how much each query attends to each source position.
 
-    ``inside``: whether the context goes into the decoder's next state (and so needs a step at a
-    time), or is added to its output (and so may be computed for all steps at once).
+    Attributes:
+        before_step: whether the decoder attends before each step and feeds the context to the
+            cell (Bahdanau et al. 2015), or after the cell (Luong et al. 2015).
+
+    Args:
+        hidden: H, the size of the decoder's hidden state.
+        directions: D; the encoder's outputs are D * H wide.
     """
 
-    inside: ClassVar[bool]
-
-    def keys(self, memory: Tensor) -> Tensor:
-        """Project the encoder's outputs (B, S, C) once per source: (B, S, A)."""
-        raise TypeError(f"{type(self).__name__} has no keys")
-
-
-class AdditiveAttention(Attention):
-    """score = v . tanh(W q + U k) (Bahdanau et al. 2015, arXiv:1409.0473).
-
-    Computed as 2 v . sigmoid(2 (W q + U k)): tanh(x) is 2 sigmoid(2 x) - 1, the softmax does not
-    see the constant, and PyTorch's sigmoid is three times as fast as its tanh on the CPU.
-    """
-
-    inside = True
+    before_step: ClassVar[bool] = False
 
     def __init__(self, hidden: int, directions: int) -> None:
         super().__init__()
+        self.hidden, self.directions = hidden, directions
+
+    def project_queries(self, states: Tensor) -> Tensor:
+        """Project decoder states (B, T, H) to queries (B, T, A); by default they are the states."""
+        return states
+
+    def project_keys(self, memory: Tensor) -> Tensor:
+        """Project the encoder's outputs (B, S, D * H) to keys (B, S, A), once per source."""
+        raise TypeError(f"{type(self).__name__} has no project_keys")
+
+    def energies(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Return the energies (B, T, S) of queries (B, T, A) with keys (B, S, A)."""
+        return queries @ keys.transpose(1, 2)  # (B, T, S)
+
+    def forward(self, queries: Tensor, keys: Tensor, attn_bias: Tensor | None) -> Tensor:
+        """Return attention weights (B, T, S).
+
+        Args:
+            queries: (B, T, A), projected.
+            keys: (B, S, A), projected.
+            attn_bias: (B, S) added to the energies to mask padding, or None.
+        """
+        energies = self.energies(queries, keys)  # (B, T, S)
+        if attn_bias is not None:
+            energies = energies + attn_bias[:, None]
+        return torch.softmax(energies, dim=2)
+
+
+class AdditiveAttention(Attention):
+    """energy = v . tanh(W q + U k) (Bahdanau et al. 2015, arXiv:1409.0473)."""
+
+    before_step = True
+
+    def __init__(self, hidden: int, directions: int) -> None:
+        super().__init__(hidden, directions)
         self.key = nn.Linear(hidden * directions, hidden, bias=False)
         self.query = nn.Linear(hidden, hidden)
         self.energy = nn.Linear(hidden, 1, bias=False)
 
-    def keys(self, memory: Tensor) -> Tensor:
-        """See `Attention.keys`."""
-        projected: Tensor = self.key(memory)  # (B, S, A)
-        return 2 * projected
+    def project_queries(self, states: Tensor) -> Tensor:
+        """See `Attention.project_queries`."""
+        return self.query(states)  # type: ignore[no-any-return]  # (B, T, A)
 
-    def weights(self, query: Tensor, keys: Tensor, hidden: Tensor | None) -> Tensor:
-        """Return (B, K, S) weights for projected queries, K for each source.
+    def project_keys(self, memory: Tensor) -> Tensor:
+        """See `Attention.project_keys`."""
+        return self.key(memory)  # type: ignore[no-any-return]  # (B, S, A)
 
-        Args:
-            query: (B * K, A), already through ``self.query``.
-            keys: (B, S, A), as `keys` made them.
-            hidden: (B, S), 0 at symbols and -inf at padding, or None.
-        """
-        queries = query.view(keys.shape[0], -1, 1, keys.shape[2])  # (B, K, 1, A)
-        squashed = torch.add(keys[:, None], queries, alpha=2).sigmoid_()  # (B, K, S, A)
-        energies = squashed @ (2 * self.energy.weight[0])  # (B, K, S)
-        if hidden is not None:
-            energies = energies + hidden[:, None]
-        return torch.softmax(energies, dim=2)
+    def energies(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """See `Attention.energies`."""
+        return additive_energies(queries, keys, self.energy.weight[0])  # (B, T, S)
 
 
-class MultiplicativeAttention(Attention):
-    """score = q . k, over all queries at once (Luong et al. 2015, arXiv:1508.04025)."""
+class DotAttention(Attention):
+    """energy = q . k (Luong et al. 2015, arXiv:1508.04025).
 
-    inside = False
+    The keys are the encoder's outputs; its two directions are summed to match the query's size.
+    """
 
-    def weights(self, queries: Tensor, keys: Tensor, hidden: Tensor | None) -> Tensor:
-        """Return (B, T, S) weights for queries (B, T, H), keys (B, S, H), padding (B, S)."""
-        energies = queries @ keys.transpose(1, 2)  # (B, T, S)
-        if hidden is not None:
-            energies = energies + hidden[:, None]
-        return torch.softmax(energies, dim=2)
-
-
-class DotAttention(MultiplicativeAttention):
-    """The key is the encoder's output itself; two directions are summed so that widths agree."""
-
-    def __init__(self, hidden: int, directions: int) -> None:
-        super().__init__()
-        self.directions = directions
-
-    def keys(self, memory: Tensor) -> Tensor:
-        """See `Attention.keys`."""
+    def project_keys(self, memory: Tensor) -> Tensor:
+        """See `Attention.project_keys`."""
         return torch.stack(memory.chunk(self.directions, dim=2)).sum(0)  # (B, S, H)
 
 
-class GeneralAttention(MultiplicativeAttention):
-    """The key is a learned projection of the encoder's output."""
+class GeneralAttention(Attention):
+    """energy = q . W k (Luong et al. 2015, arXiv:1508.04025)."""
 
     def __init__(self, hidden: int, directions: int) -> None:
-        super().__init__()
+        super().__init__(hidden, directions)
         self.key = nn.Linear(hidden * directions, hidden, bias=False)
 
-    def keys(self, memory: Tensor) -> Tensor:
-        """See `Attention.keys`."""
-        projected: Tensor = self.key(memory)  # (B, S, H)
-        return projected
+    def project_keys(self, memory: Tensor) -> Tensor:
+        """See `Attention.project_keys`."""
+        return self.key(memory)  # type: ignore[no-any-return]  # (B, S, H)

@@ -1,13 +1,13 @@
-"""One way from a configuration to a model."""
+"""Build a model from a configuration."""
 
 from __future__ import annotations
 
 from seqcli import registry
 from seqcli.config import ModelConfig
 from seqcli.errors import UsageError
-from seqcli.models.contract import Model
-from seqcli.models.encoder_decoder import encoder_decoder
+from seqcli.models.base import Model
 from seqcli.models.language_model import language_model
+from seqcli.models.seq2seq import seq2seq
 from seqcli.models.transformer import Transformer
 
 
@@ -17,8 +17,8 @@ def build(config: ModelConfig, source: int | None, target: int, longest: int) ->
     Args:
         config: what to build.
         source: None for a language model.
-        target: the size of the vocabulary to write in.
-        longest: the number of positions that learned positions must have room for.
+        target: the size of the target vocabulary.
+        longest: positions that learned positions must have room for.
 
     Raises:
         UsageError: the settings do not fit together.
@@ -38,6 +38,6 @@ def build(config: ModelConfig, source: int | None, target: int, longest: int) ->
             )
         model = Transformer(config, source, target, longest)
     else:
-        model = encoder_decoder(config, source, target)
+        model = seq2seq(config, source, target)
     registry.resolve("initialisation", config.init, registry.INITIALISATIONS)(model)
     return model

@@ -1,4 +1,4 @@
-"""Recurrent decoders: without attention, with attention on the output, and inside the cell."""
+"""Recurrent decoders: without attention, and with attention after or before each step."""
 
 from __future__ import annotations
 
@@ -8,183 +8,163 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqcli.models.attending import attend, learns_by_hand
-from seqcli.models.attention import AdditiveAttention, MultiplicativeAttention
+from seqcli.config import ModelConfig
+from seqcli.models.attention import Attention
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.dropout import Dropout
-from seqcli.models.embedding import Embedding, Symbols
-from seqcli.models.stacks import make_stack
+from seqcli.models.embedding import EmbeddedTokens, Embedding
+from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
+from seqcli.models.rnn import make_rnn
 
-Memory: TypeAlias = tuple[Tensor, ...]  # what `prepare` makes of the encoder's outputs
+Memory: TypeAlias = tuple[Tensor, ...]  # what `prepare` computes from the encoder's outputs
 
 
-class PlainDecoder(nn.Module):
-    """Knows the source only by its first state (Sutskever et al. 2014, arXiv:1409.3215)."""
+class Decoder(nn.Module):
+    """A decoder's interface.
 
-    def __init__(
-        self, vocabulary: int, embedding: int, hidden: int, cell: Cell, layers: int, dropout: float
-    ) -> None:
+    There are R = B * K rows, K hypotheses for each of the memory's B sources (K is 1 except in
+    beam search).
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int) -> None:
         super().__init__()
-        self.embedding = Embedding(vocabulary, embedding, dropout)
-        self.dropout = Dropout(dropout)
-        self.stack = make_stack(cell, embedding, hidden, layers, dropout, bidirectional=False)
-        self.output = nn.Linear(hidden, vocabulary)
+        self.embedding = Embedding(
+            vocabulary, config.embedding, config.dropout, config.embedding_dropout
+        )
+        self.dropout = Dropout(config.dropout)
 
-    def prepare(self, memory: Tensor, hidden: Tensor | None) -> Memory:
-        """Return what the steps need of the encoder's outputs (B, S, C): here nothing."""
+    def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
+        """Compute what the steps need of the encoder's outputs (B, S, D * H): by default nothing.
+
+        ``attn_bias`` (B, S) masks padding; None if there is no padding.
+        """
         return ()
 
     def forward(
         self, tokens: Tensor, memory: Memory, state: CellState
     ) -> tuple[Tensor, CellState, Tensor | None]:
-        """Read target symbols (R, T) from a state of parts (L, R, H).
-
-        There are R = B * K rows, K for each of the memory's B sources (K is 1 but in a beam).
+        """Read target tokens (R, T) from a state of tensors (L, R, H).
 
         Returns:
-            logits (R, T, V), the state after, and attention weights (R, T, S) or None.
+            logits (R, T, V), the last state, and attention weights (R, T, S) or None.
         """
-        symbols = self.embedding.symbols(tokens)
-        outputs, state = self.stack.read(symbols, None, state)  # (R, T, H)
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+
+class PlainDecoder(Decoder):
+    """A decoder without attention: it sees the source through its first state only.
+
+    Source: Sutskever et al. 2014, arXiv:1409.3215.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
+        super().__init__(config, vocabulary)
+        self.rnn = make_rnn(
+            cell, config.embedding, config.hidden, config.layers, config.dropout, False
+        )
+        self.output = nn.Linear(config.hidden, vocabulary)
+
+    def forward(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """See `Decoder.forward`."""
+        outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
         return self.output(self.dropout(outputs)), state, None
 
 
 class LuongDecoder(PlainDecoder):
-    """Adds to each output what it attends to; all steps at once (Luong et al. 2015)."""
+    """Attention after the cell, for all steps at once (Luong et al. 2015, arXiv:1508.04025)."""
 
     def __init__(
-        self,
-        vocabulary: int,
-        embedding: int,
-        hidden: int,
-        cell: Cell,
-        layers: int,
-        dropout: float,
-        attention: MultiplicativeAttention,
+        self, config: ModelConfig, vocabulary: int, cell: Cell, attention: Attention
     ) -> None:
-        super().__init__(vocabulary, embedding, hidden, cell, layers, dropout)
+        super().__init__(config, vocabulary, cell)
         self.attention = attention
-        self.combine = nn.Linear(2 * hidden, hidden)
+        self.combine = nn.Linear(2 * config.hidden, config.hidden)
 
-    def prepare(self, memory: Tensor, hidden: Tensor | None) -> Memory:
-        """Return the keys (B, S, H), which are also the values, and the padding (B, S)."""
-        keys = self.attention.keys(memory)
-        return (keys,) if hidden is None else (keys, hidden)
+    def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
+        """Return the keys (B, S, H), which are also the values, and the mask (B, S) if any."""
+        keys = self.attention.project_keys(outputs)  # (B, S, H)
+        return (keys,) if attn_bias is None else (keys, attn_bias)
 
     def forward(
         self, tokens: Tensor, memory: Memory, state: CellState
     ) -> tuple[Tensor, CellState, Tensor | None]:
-        """See `PlainDecoder.forward`."""
-        keys, hidden = memory if len(memory) == 2 else (memory[0], None)
-        symbols = self.embedding.symbols(tokens)
-        outputs, state = self.stack.read(symbols, None, state)  # (R, T, H)
-        queries = outputs.reshape(keys.shape[0], -1, keys.shape[2])  # (B, K * T, H)
-        weights = self.attention.weights(queries, keys, hidden)  # (B, K * T, S)
+        """See `Decoder.forward`."""
+        keys, attn_bias = memory if len(memory) == 2 else (memory[0], None)
+        outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
+        states = outputs.reshape(keys.shape[0], -1, outputs.shape[2])  # (B, K * T, H)
+        queries = self.attention.project_queries(states)  # (B, K * T, H)
+        weights = self.attention(queries, keys, attn_bias)  # (B, K * T, S)
         contexts = (weights @ keys).view_as(outputs)  # (R, T, H)
-        attentional = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (R, T, H)
-        return self.output(self.dropout(attentional)), state, weights.view(*tokens.shape, -1)
+        attended = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (R, T, H)
+        return self.output(self.dropout(attended)), state, weights.view(*tokens.shape, -1)
 
 
-class BahdanauDecoder(nn.Module):
-    """Attends with its state before each step, and lets the context into the step.
+class BahdanauDecoder(Decoder):
+    """Attention before each step; the context is an input of the cell (Bahdanau et al. 2015).
 
-    Only what depends on the state before is computed inside the loop over positions. The
-    embedded symbols' part of the gates, the keys, and the memory's part of the gates are one
-    product each before it: a weighted sum of projected positions is the projection of their
-    weighted sum. Output layer and upper layers run over all positions after it.
+    Only what depends on the previous state is computed in the loop over the target. The input
+    weights of the tokens, the keys, and the input weights of the source positions are applied
+    before it. The output layer, and the layers above the first, run over all positions after it.
     """
 
     def __init__(
-        self,
-        vocabulary: int,
-        embedding: int,
-        hidden: int,
-        cell: Cell,
-        layers: int,
-        dropout: float,
-        attention: AdditiveAttention,
-        directions: int,
+        self, config: ModelConfig, vocabulary: int, cell: Cell, attention: Attention
     ) -> None:
-        super().__init__()
-        context, gates = hidden * directions, hidden * cell.gates
-        self.cell = cell
-        self.embedding = Embedding(vocabulary, embedding, dropout)
-        self.dropout = Dropout(dropout)
-        self.attention = attention
+        super().__init__(config, vocabulary)
+        hidden, embedding = config.hidden, config.embedding
+        context, gates = hidden * attention.directions, hidden * cell.gates
+        self.cell, self.attention = cell, attention
         self.from_input = nn.Linear(embedding, gates)
         self.from_context = nn.Linear(context, gates, bias=False)
         self.from_state = nn.Linear(hidden, gates)
-        self.upper = (
-            make_stack(cell, hidden, hidden, layers - 1, dropout, bidirectional=False)
-            if layers > 1
-            else None
-        )
+        above = config.layers - 1
+        self.upper = make_rnn(cell, hidden, hidden, above, config.dropout, False) if above else None
         self.output = nn.Linear(hidden + context + embedding, vocabulary)
 
-    def prepare(self, memory: Tensor, hidden: Tensor | None) -> Memory:
-        """Return the memory's values, keys (B, S, A) and gates (B, S, G), and the padding.
+    def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
+        """Return values, keys (B, S, A) and gates (B, S, G) of the source, and the mask if any.
 
-        The values are the memory itself (B, S, C), or where nothing is dropped what the output
-        layer makes of it (B, S, V).
+        The values are the encoder's outputs (B, S, C). Outside of training, where nothing is
+        dropped, they are the output layer's product with them (B, S, V).
         """
-        _, from_context, _ = self._output_parts()
-        values = memory if self.training else F.linear(memory, from_context)
-        parts = (values, self.attention.keys(memory), self.from_context(memory))
-        return parts if hidden is None else (*parts, hidden)
+        _, from_context, _ = self._output_weights()
+        values = outputs if self.training else F.linear(outputs, from_context)
+        parts = (values, self.attention.project_keys(outputs), self.from_context(outputs))
+        return parts if attn_bias is None else (*parts, attn_bias)
 
     def forward(
         self, tokens: Tensor, memory: Memory, state: CellState
     ) -> tuple[Tensor, CellState, Tensor | None]:
-        """See `PlainDecoder.forward`."""
-        symbols = self.embedding.symbols(tokens)
-        bottom = tuple(part[0] for part in state)  # (R, H) each
-        inputs = symbols.projected(self.from_input.weight, self.from_input.bias)  # (R, T, G)
-        outputs, weights, bottom = self._attend(inputs, memory, bottom)
-        after = tuple(part[None] for part in bottom)  # (1, R, H) each
+        """See `Decoder.forward`."""
+        values, keys, gates, *rest = memory
+        source = Source(keys, gates, rest[0] if rest else None)
+        embedded = self.embedding.embed(tokens)
+        inputs = embedded.projected(self.from_input.weight, self.from_input.bias)  # (R, T, G)
+        first = tuple(part[0] for part in state)  # (R, H) each
+        outputs, weights, last = bahdanau_decoder(
+            self.cell, self.attention, self.from_state, inputs, source, first
+        )  # (R, T, H), (R, T, S)
+        after = tuple(part[None] for part in last)  # (1, R, H) each
         if self.upper is not None:
             above = tuple(part[1:].contiguous() for part in state)  # (L - 1, R, H) each
             outputs, above = self.upper(self.dropout(outputs), None, above)  # (R, T, H)
             after = tuple(torch.cat(parts) for parts in zip(after, above, strict=True))
-        sources, size, width = memory[0].shape
-        looked = weights.view(sources, -1, size)  # (B, K * T, S)
-        values = (looked @ memory[0]).view(*tokens.shape, width)  # (R, T, C) or (R, T, V)
-        return self._logits(symbols, outputs, values), after, weights
+        sources, size, width = values.shape
+        contexts = weights.view(sources, -1, size) @ values  # (B, K * T, C or V)
+        return self._logits(embedded, outputs, contexts.view(*tokens.shape, width)), after, weights
 
-    def _logits(self, symbols: Symbols, outputs: Tensor, values: Tensor) -> Tensor:
-        """Return the output layer's product with state, context and symbol (R, T, V)."""
-        from_state, from_context, from_input = self._output_parts()
+    def _logits(self, embedded: EmbeddedTokens, outputs: Tensor, contexts: Tensor) -> Tensor:
+        """Apply the output layer to state (R, T, H), context and token: (R, T, V)."""
+        from_state, from_context, from_input = self._output_weights()
         if self.training:
-            values = F.linear(self.dropout(values), from_context)  # (R, T, V)
-        said = symbols.projected(from_input, self.output.bias)  # (R, T, V)
-        return F.linear(self.dropout(outputs), from_state) + values + said
+            contexts = F.linear(self.dropout(contexts), from_context)  # (R, T, V)
+        from_token = embedded.projected(from_input, self.output.bias)  # (R, T, V)
+        return F.linear(self.dropout(outputs), from_state) + contexts + from_token
 
-    def _output_parts(self) -> tuple[Tensor, ...]:
-        """Return the output layer's weights for state (V, H), context (V, C), symbol (V, E)."""
+    def _output_weights(self) -> tuple[Tensor, ...]:
+        """Return the output layer's weights for state (V, H), context (V, C) and token (V, E)."""
         hidden, embedding = self.from_state.in_features, self.from_input.in_features
         sizes = [hidden, self.from_context.in_features, embedding]
         return torch.split(self.output.weight, sizes, dim=1)
-
-    def _attend(
-        self, inputs: Tensor, memory: Memory, state: CellState
-    ) -> tuple[Tensor, Tensor, CellState]:
-        """Run the bottom layer: inputs (R, T, G) -> outputs (R, T, H), weights (R, T, S)."""
-        _, keys, gates, *rest = memory
-        hidden = rest[0] if rest else None
-        split = [self.from_state.out_features, self.attention.query.out_features]
-        weight = torch.cat([self.from_state.weight, self.attention.query.weight])  # (G + A, H)
-        bias = torch.cat([self.from_state.bias, self.attention.query.bias])  # (G + A,)
-        alone = len(inputs) == len(keys)  # one answer a source
-        if alone and self.cell.by_hand and learns_by_hand(inputs):
-            energy = self.attention.energy.weight[0]  # (A,)
-            return attend(self.cell, inputs, keys, gates, energy, weight, bias, hidden, state)
-        outputs, weights = [], []
-        for step in inputs.unbind(1):
-            products = F.linear(state[0], weight, bias)  # (R, G + A)
-            recurrent, query = torch.split(products, split, 1)  # (R, G), (R, A)
-            looked = self.attention.weights(query, keys, hidden)  # (B, K, S)
-            own = step.reshape(*looked.shape[:2], -1)  # (B, K, G)
-            own = torch.baddbmm(own, looked, gates).flatten(0, 1)  # (R, G)
-            state = self.cell.combine(own, recurrent, state)
-            outputs.append(state[0])
-            weights.append(looked.flatten(0, 1))  # (R, S)
-        return torch.stack(outputs, dim=1), torch.stack(weights, dim=1), state

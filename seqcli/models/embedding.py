@@ -1,4 +1,8 @@
-"""The embedding of symbols, arranged so that each is worked on once a batch."""
+"""Token embeddings.
+
+An `EmbeddedTokens` keeps the vectors of the distinct tokens of a batch and where each of them
+occurs, so that a layer above can work on each distinct token once.
+"""
 
 from __future__ import annotations
 
@@ -9,55 +13,60 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqcli.models.dropout import Dropout
+from seqcli.models.kernels import enabled
 
 
-class Symbols(NamedTuple):
-    """Embedded symbols: what stands where, and the vectors of all that stand anywhere.
+class EmbeddedTokens(NamedTuple):
+    """Embedded tokens: ``rows`` (B, T) selects rows of ``table`` (U, E)."""
 
-    ``places`` (B, T) are rows of ``table`` (U, E).
-    """
-
-    places: Tensor
+    rows: Tensor
     table: Tensor
 
     def vectors(self) -> Tensor:
-        """Return each place's vector (B, T, E)."""
-        return F.embedding(self.places, self.table)
+        """Return the vector of each token (B, T, E)."""
+        return F.embedding(self.rows, self.table)
 
     def projected(self, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return a linear layer's product with each place's vector (B, T, any).
+        """Apply a linear layer to each token's vector: (B, T, any).
 
-        A symbol that stands at many places is projected but once.
+        A token that occurs several times is projected once.
         """
-        if torch.compiler.is_exporting() or len(self.table) > self.places.numel():
+        if len(self.table) > self.rows.numel() or not enabled(self.table):
             return F.linear(self.vectors(), weight, bias)
-        return F.embedding(self.places, F.linear(self.table, weight, bias))
+        return F.embedding(self.rows, F.linear(self.table, weight, bias))
 
 
 class Embedding(nn.Embedding):
-    """`nn.Embedding` with dropout on its table.
+    """`torch.nn.Embedding` with dropout.
 
-    What is dropped of a symbol's vector is dropped wherever the symbol stands in the batch, so
-    that a layer above need not tell its places apart (on the table as in Merity et al. 2018,
-    arXiv:1708.02182, section 4.3, but each component by itself). It also makes better models of
-    small data than a draw for each place.
+    ``type`` dropout draws one mask for each distinct token of a batch and applies it wherever the
+    token occurs: dropout on the embedding matrix, as in variational dropout (Gal and Ghahramani
+    2016, arXiv:1512.05287) and in Merity et al. 2018 (arXiv:1708.02182, section 4.3), but for each
+    component instead of whole vectors. A layer above can then work on each distinct token once,
+    and on small data the models are at least as good. ``position`` dropout, the usual kind, draws
+    a mask for every position.
 
     Args:
         vocabulary, size: V and E.
-        dropout: the probability of each component to be dropped.
+        dropout: the probability of each component to be zeroed.
+        kind: ``type`` or ``position``.
     """
 
-    def __init__(self, vocabulary: int, size: int, dropout: float) -> None:
+    def __init__(self, vocabulary: int, size: int, dropout: float, kind: str = "type") -> None:
         super().__init__(vocabulary, size)
-        self.dropout = Dropout(dropout)
+        self.dropout, self.kind = Dropout(dropout), kind
 
-    def symbols(self, tokens: Tensor) -> Symbols:
-        """Embed ids (B, T).
+    def embed(self, tokens: Tensor) -> EmbeddedTokens:
+        """Embed token ids (B, T).
 
-        On the CPU the table has the symbols of this batch alone; elsewhere to find them would
-        cost more than it saves, and a traced program has to be the same for all batches.
+        On the CPU the table has the distinct tokens of this batch only; elsewhere finding them
+        costs more than it saves, and an exported program must be the same for all batches.
         """
+        if self.kind == "position" and self.training:
+            vectors = self.dropout(self(tokens)).flatten(0, 1)  # (B * T, E)
+            rows = torch.arange(tokens.numel(), device=tokens.device).view_as(tokens)  # (B, T)
+            return EmbeddedTokens(rows, vectors)
         if torch.compiler.is_exporting() or tokens.device.type != "cpu":
-            return Symbols(tokens, self.dropout(self.weight))
-        used, places = torch.unique(tokens, return_inverse=True)  # (U,), (B, T)
-        return Symbols(places, self.dropout(F.embedding(used, self.weight)))  # (U, E)
+            return EmbeddedTokens(tokens, self.dropout(self.weight))
+        used, rows = torch.unique(tokens, return_inverse=True)  # (U,), (B, T)
+        return EmbeddedTokens(rows, self.dropout(F.embedding(used, self.weight)))  # (U, E)

@@ -1,6 +1,6 @@
-"""How the Transformer knows where a symbol stands.
+"""Positions of the Transformer's tokens.
 
-A kind of positions may add to the embeddings (`added`) or turn queries and keys (`turned`).
+A kind may add to the embeddings (`added`) or rotate queries and keys (`rotated`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from seqcli.errors import DataError
 
 
 class Positions(nn.Module):
-    """No positions at all: both hooks leave their input as it is.
+    """No positions: both methods return their input.
 
     Args:
         width: of the embeddings.
@@ -22,7 +22,7 @@ class Positions(nn.Module):
         longest: positions that a table must have room for.
     """
 
-    tells_order: ClassVar[bool] = True
+    gives_order: ClassVar[bool] = True
 
     def __init__(self, width: int, head: int, longest: int) -> None:
         super().__init__()
@@ -34,18 +34,18 @@ class Positions(nn.Module):
         """
         return embedded
 
-    def turned(self, heads: Tensor, start: int = 0) -> Tensor:
+    def rotated(self, heads: Tensor, start: int = 0) -> Tensor:
         """Return queries or keys (B, N, T, H / N) with positions."""
         return heads
 
 
 class NoPositions(Positions):
-    """Order is known only by the causal mask (Kazemnejad et al. 2023, arXiv:2305.19466).
+    """The causal mask alone gives the order (Kazemnejad et al. 2023, arXiv:2305.19466).
 
-    An encoder has that mask too then: it would see its source as a bag of symbols else.
+    The encoder is then causal too, or it would see its source as a bag of tokens.
     """
 
-    tells_order: ClassVar[bool] = False
+    gives_order: ClassVar[bool] = False
 
 
 class Sinusoidal(Positions):
@@ -64,7 +64,7 @@ class Sinusoidal(Positions):
 
 
 class Learned(Positions):
-    """A learned vector for each position, up to the longest that training could need."""
+    """A learned vector for each position, up to ``longest``."""
 
     def __init__(self, width: int, head: int, longest: int) -> None:
         super().__init__(width, head, longest)
@@ -79,7 +79,7 @@ class Learned(Positions):
         end = int(torch.as_tensor(start).max()) + embedded.shape[1]
         if end > self.table.num_embeddings:
             raise DataError(
-                f"a sequence of {end} symbols is longer than this model's "
+                f"a sequence of {end} tokens is longer than this model's "
                 f"{self.table.num_embeddings} learned positions",
                 "shorten it, or train with --set model.positions=sinusoidal (or rotary)",
             )
@@ -88,15 +88,17 @@ class Learned(Positions):
 
 
 class Rotary(Positions):
-    """Queries and keys turned by an angle that grows with position (Su et al. 2021, RoFormer,
-    arXiv:2104.09864); any length."""
+    """Queries and keys rotated by an angle that grows with the position; any length.
+
+    Source: RoFormer (Su et al. 2021, arXiv:2104.09864).
+    """
 
     def __init__(self, width: int, head: int, longest: int) -> None:
         super().__init__(width, head, longest)
         self.register_buffer("rates", _rates(head), persistent=False)  # (H / 2N,)
 
-    def turned(self, heads: Tensor, start: int = 0) -> Tensor:
-        """See `Positions.turned`."""
+    def rotated(self, heads: Tensor, start: int = 0) -> Tensor:
+        """See `Positions.rotated`."""
         angles = _angles(self.get_buffer("rates"), heads.shape[2], start)[0]  # (T, H / 2N)
         cos, sin = angles.cos().to(heads.dtype), angles.sin().to(heads.dtype)
         left, right = heads.chunk(2, dim=3)  # (B, N, T, H / 2N) each
@@ -110,6 +112,6 @@ def _rates(width: int) -> Tensor:
 
 
 def _angles(rates: Tensor, size: int, start: int | Tensor) -> Tensor:
-    """Return the (1 or B, size, width / 2) angles of positions ``start`` and on."""
+    """Return the (1 or B, size, width / 2) angles of positions from ``start``."""
     places = (start + torch.arange(size, device=rates.device)).view(-1, size, 1)
     return places * rates

@@ -1,28 +1,44 @@
-"""The encoder-decoder Transformer (Vaswani et al. 2017, arXiv:1706.03762)."""
+"""The Transformer (Vaswani et al. 2017, arXiv:1706.03762): one layer for every use of it.
+
+An encoder layer has self-attention and a feed-forward network. A decoder layer attends to the
+source as well, and its self-attention is causal. A language model is a decoder without a source.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from seqcli import registry
 from seqcli.config import ModelConfig
-from seqcli.models.contract import Model, State, padding_mask
+from seqcli.models.base import Model, State, padding_mask
 from seqcli.models.dropout import Dropout
+from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
-from seqcli.models.short_attention import attend
 
-KeysValues = tuple[Tensor, Tensor]  # each (B, N, S, H / N)
+
+class KeysValues(NamedTuple):
+    """Keys and values, each (B, N, S, d); d = H / N."""
+
+    keys: Tensor
+    values: Tensor
+
+    def extended(self, keys: Tensor, values: Tensor) -> KeysValues:
+        """Return these followed by those of new positions."""
+        return KeysValues(
+            torch.cat([self.keys, keys], dim=2), torch.cat([self.values, values], dim=2)
+        )
 
 
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in N heads.
 
-    The weights themselves are not dropped: that would keep PyTorch from its fused kernel.
+    The attention weights are not dropped: PyTorch's fused CPU kernel has no dropout.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -32,231 +48,276 @@ class MultiHeadAttention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.output = nn.Linear(width, width)
 
-    def split(self, states: Tensor) -> Tensor:
-        """Turn (B, T, H) into (B, N, T, H / N)."""
-        batch, size, width = states.shape
-        heads = states.view(batch, size, self.heads, width // self.heads)
-        return heads.transpose(1, 2)  # (B, N, T, H / N)
+    def queries(self, states: Tensor) -> Tensor:
+        """Project states (B, T, H) to queries (B, N, T, d)."""
+        return self._heads(self.query(states))
 
     def keys_values(self, states: Tensor) -> KeysValues:
-        """Project states (B, S, H) to keys and values."""
+        """Project states (B, S, H) to keys and values (B, N, S, d)."""
         keys, values = self.key_value(states).chunk(2, dim=2)  # (B, S, H) each
-        return self.split(keys), self.split(values)
+        return KeysValues(self._heads(keys), self._heads(values))
 
     def forward(
         self, query: Tensor, memory: KeysValues, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """Attend with queries (B, N, T, H / N); ``mask`` is True where looking is allowed."""
-        mixed = attend(query, *memory, mask, causal)  # (B, N, T, H / N)
-        joined: Tensor = self.output(mixed.transpose(1, 2).flatten(2))  # (B, T, H)
-        return joined
+        """Attend with queries (B, N, T, d); ``mask`` is True where attention is allowed."""
+        mixed = attend(query, *memory, mask, causal)  # (B, N, T, d)
+        return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # (B, T, H)
 
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the weights (B, T, S), the mean over heads, for showing."""
+        """Return the attention weights (B, T, S), averaged over heads, to be displayed."""
         scores = query @ keys.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, N, T, S)
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
         return scores.softmax(3).mean(1)  # (B, T, S)
 
+    def _heads(self, states: Tensor) -> Tensor:
+        batch, size, width = states.shape
+        heads = states.view(batch, size, self.heads, width // self.heads)  # (B, T, N, d)
+        return heads.transpose(1, 2)  # (B, N, T, d)
+
 
 class Residual(nn.Module):
-    """x + f(norm(x)) ("pre", Xiong et al. 2020) or norm(x + f(x)) ("post", as first published)."""
+    """x + f(norm(x)) ("pre", Xiong et al. 2020) or norm(x + f(x)) ("post", the original)."""
 
     def __init__(self, width: int, dropout: float, norm: str) -> None:
         super().__init__()
-        self.norm, self.dropout, self.before = nn.LayerNorm(width), Dropout(dropout), norm == "pre"
+        self.norm, self.dropout, self.pre = nn.LayerNorm(width), Dropout(dropout), norm == "pre"
 
-    def forward(self, states: Tensor, inner: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(self, x: Tensor, inner: Callable[[Tensor], Tensor]) -> Tensor:
         """Apply ``inner`` to states (B, T, H)."""
-        if self.before:
-            return self.dropout.added(states, inner(self.norm(states)))
-        return self.norm(self.dropout.added(states, inner(states)))  # type: ignore[no-any-return]
+        if self.pre:
+            return self.dropout.added(x, inner(self.norm(x)))
+        return self.norm(self.dropout.added(x, inner(x)))  # type: ignore[no-any-return]
 
 
 class FeedForward(nn.Sequential):
-    """Two linear layers with ReLU between."""
+    """Two linear layers with ReLU and dropout between them."""
 
     def __init__(self, width: int, inner: int, dropout: float) -> None:
         super().__init__(
             nn.Linear(width, inner), nn.ReLU(), Dropout(dropout), nn.Linear(inner, width)
         )
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Apply them to states (B, T, H); ReLU and dropout are one."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply them to states (B, T, H)."""
         first, _, dropout, second = self
         assert isinstance(dropout, Dropout)
-        return second(dropout.relu(first(states)))  # type: ignore[no-any-return]
+        return second(dropout.relu(first(x)))  # type: ignore[no-any-return]
 
 
-class Layer(nn.Module):
-    """Self-attention, attention to the source (decoders), and a feed-forward network."""
+class CrossMemory(NamedTuple):
+    """What a decoder layer needs of the source: its keys and values, and the mask or None."""
 
-    def __init__(self, config: ModelConfig, positions: Positions, decodes: bool) -> None:
+    source: KeysValues
+    mask: Tensor | None
+
+
+class LayerOutput(NamedTuple):
+    """What a layer returns.
+
+    Attributes:
+        states: (R, T, H).
+        cache: keys and values of all positions so far, for the self-attention of the next step.
+        query: (B, N, K * T, d), the queries to the source, or None without cross-attention.
+    """
+
+    states: Tensor
+    cache: KeysValues
+    query: Tensor | None
+
+
+class TransformerLayer(nn.Module):
+    """Self-attention, attention to the source (if ``cross``), and a feed-forward network.
+
+    Args:
+        config: ``hidden`` is the width H.
+        positions: shared by all layers; rotary positions rotate queries and keys.
+        cross: whether the layer attends to a source.
+    """
+
+    def __init__(self, config: ModelConfig, positions: Positions, cross: bool) -> None:
         super().__init__()
-        width = config.hidden
+        width, dropout, norm = config.hidden, config.dropout, config.norm
+        self.positions = (positions,)  # in a tuple, so that it is not registered in every layer
+        self.self_attention = MultiHeadAttention(width, config.heads)
+        self.after_self = Residual(width, dropout, norm)
+        if cross:
+            self.cross_attention = MultiHeadAttention(width, config.heads)
+            self.after_cross = Residual(width, dropout, norm)
+        self.feedforward = FeedForward(width, config.feedforward, dropout)
+        self.after_feedforward = Residual(width, dropout, norm)
 
-        def attention() -> MultiHeadAttention:
-            return MultiHeadAttention(width, config.heads)
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        mask: Tensor | None = None,
+        causal: bool = False,
+        past: KeysValues | None = None,
+        memory: CrossMemory | None = None,
+    ) -> LayerOutput:
+        """Compute the next layer's states.
 
-        def residual() -> Residual:
-            return Residual(width, config.dropout, config.norm)
+        With a memory of B sources there are R = B * K rows, K hypotheses per source.
 
-        self.positions = (positions,)  # in a tuple: shared, and not this module's own
-        self.self_attention, self.after_self = attention(), residual()
-        if decodes:
-            self.cross_attention, self.after_cross = attention(), residual()
-        self.feedforward = FeedForward(width, config.feedforward, config.dropout)
-        self.after_feedforward = residual()
-
-    def encode(self, states: Tensor, mask: Tensor | None) -> Tensor:
-        """Turn source states (B, S, H) into the next layer's.
-
-        Padding stands at the end, where a causal encoder does not look: it needs no mask.
+        Args:
+            x: states (R, T, H); with ``past`` T is 1.
+            mask: (R, 1, 1, T), True at tokens, for an encoder with padding.
+            causal: whether position t attends to positions up to t only.
+            past: keys and values of the positions before.
+            memory: the source, for a layer with cross-attention.
         """
-        causal = not self.positions[0].tells_order
+        start = 0 if past is None else past.keys.shape[2]
+        seen: dict[str, Tensor] = {}
+        cache: list[KeysValues] = []
 
-        def look_around(x: Tensor) -> Tensor:
-            query, keys, values = self._project(x, 0)
-            seen = None if causal else mask
-            return self.self_attention(query, (keys, values), seen, causal)  # type: ignore[no-any-return]
+        def attend_to_self(x: Tensor) -> Tensor:
+            query, new = self._self_projections(x, start)
+            cache.append(new if past is None else past.extended(*new))
+            return self.self_attention(query, cache[0], mask, causal and past is None)  # type: ignore[no-any-return]
 
-        states = self.after_self(states, look_around)
-        return self.after_feedforward(states, self.feedforward)  # type: ignore[no-any-return]
+        def attend_to_source(x: Tensor) -> Tensor:
+            assert memory is not None
+            together = x.reshape(memory.source.keys.shape[0], -1, x.shape[2])  # (B, K * T, H)
+            seen["query"] = self.cross_attention.queries(together)  # (B, N, K * T, d)
+            return self.cross_attention(seen["query"], *memory).view_as(x)  # type: ignore[no-any-return]
 
-    def decode(
-        self, states: Tensor, past: KeysValues | None, memory: KeysValues, mask: Tensor | None
-    ) -> tuple[Tensor, KeysValues, Tensor]:
-        """Turn target states (R, T, H) into the next layer's.
+        x = self.after_self(x, attend_to_self)
+        if memory is not None:
+            x = self.after_cross(x, attend_to_source)
+        return LayerOutput(self.after_feedforward(x, self.feedforward), cache[0], seen.get("query"))
 
-        There are R = B * K rows, K for each of the memory's B sources (K is 1 but in a beam).
-
-        Returns:
-            states (R, T, H), the keys and values of all positions so far, and the queries that
-            looked at the source (B, N, K * T, H / N).
-        """
-        kept: list[Tensor] = []
-
-        def look_back(x: Tensor) -> Tensor:
-            query, keys, values = self._project(x, 0 if past is None else past[0].shape[2])
-            if past is not None:
-                keys = torch.cat([past[0], keys], dim=2)  # (R, N, T, H / N)
-                values = torch.cat([past[1], values], dim=2)  # (R, N, T, H / N)
-            kept.extend([keys, values])
-            causal = past is None and x.shape[1] > 1
-            return self.self_attention(query, (keys, values), causal=causal)  # type: ignore[no-any-return]
-
-        def look_across(x: Tensor) -> Tensor:
-            together = x.reshape(memory[0].shape[0], -1, x.shape[2])  # (B, K * T, H)
-            kept.append(self.cross_attention.split(self.cross_attention.query(together)))
-            return self.cross_attention(kept[2], memory, mask).view_as(x)  # type: ignore[no-any-return]
-
-        states = self.after_cross(self.after_self(states, look_back), look_across)
-        states = self.after_feedforward(states, self.feedforward)
-        return states, (kept[0], kept[1]), kept[2]
-
-    def _project(self, states: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return query, keys, values (B, N, T, H / N), positions in them."""
+    def _self_projections(self, x: Tensor, start: int) -> tuple[Tensor, KeysValues]:
+        """Project to query, keys and values, with their positions from ``start`` on."""
         attention, (positions,) = self.self_attention, self.positions
-        keys, values = attention.keys_values(states)
-        query = attention.split(attention.query(states))  # (B, N, T, H / N)
-        return positions.turned(query, start), positions.turned(keys, start), values
+        query, (keys, values) = attention.queries(x), attention.keys_values(x)
+        rotated = positions.rotated(query, start), positions.rotated(keys, start)
+        return rotated[0], KeysValues(rotated[1], values)
 
 
 class Layers(nn.ModuleList):
-    """A list of layers, typed as such."""
+    """A list of Transformer layers, typed as such."""
 
-    def __iter__(self) -> Iterator[Layer]:
+    def __iter__(self) -> Iterator[TransformerLayer]:
         return super().__iter__()  # type: ignore[return-value]
 
 
-class Transformer(Model):
-    """Encoder and decoder with keys and values cached in `step`.
+class TokenEmbedding(nn.Module):
+    """Token embeddings with positions.
 
     Args:
-        config: ``hidden`` is the width of the model.
+        config: ``hidden`` is the width H, ``positions`` the kind.
+        vocabulary: V.
+        longest: positions that learned positions must have room for.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int, longest: int) -> None:
+        super().__init__()
+        width = config.hidden
+        kind = registry.resolve("kind of positions", config.positions, registry.POSITIONS)
+        self.embedding = nn.Embedding(vocabulary, width)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        self.positions: Positions = kind(width, width // config.heads, longest)
+        self.scale, self.dropout = math.sqrt(width), Dropout(config.dropout)
+
+    def forward(self, tokens: Tensor, start: int | Tensor = 0) -> Tensor:
+        """Embed token ids (B, T), the first at position ``start``: (B, T, H)."""
+        embedded = self.embedding(tokens) * self.scale  # (B, T, H)
+        return self.dropout(self.positions.added(embedded, start))  # type: ignore[no-any-return]
+
+
+class Transformer(Model):
+    """Encoder and decoder, with keys and values cached in `step`.
+
+    Args:
+        config: ``hidden`` is the width H.
         source, target: sizes of the vocabularies.
         longest: positions that learned positions must have room for.
     """
 
     def __init__(self, config: ModelConfig, source: int, target: int, longest: int) -> None:
         super().__init__()
-        width = config.hidden
-        kind = registry.resolve("kind of positions", config.positions, registry.POSITIONS)
-        self.scale, self.goes_on = math.sqrt(width), int(config.continue_positions)
-        self.source_embedding = nn.Embedding(source, width)
-        self.target_embedding = nn.Embedding(target, width)
-        for embedding in (self.source_embedding, self.target_embedding):
-            nn.init.normal_(embedding.weight, std=width**-0.5)
-        self.source_positions = kind(width, width // config.heads, longest)
-        self.target_positions = kind(width, width // config.heads, longest)
-        self.dropout = Dropout(config.dropout)
-        self.encoder = Layers(
-            Layer(config, self.source_positions, decodes=False) for _ in range(config.layers)
-        )
-        self.decoder = Layers(
-            Layer(config, self.target_positions, decodes=True) for _ in range(config.layers)
-        )
-        last = nn.LayerNorm if config.norm == "pre" else nn.Identity
-        self.source_norm, self.target_norm = last(width), last(width)
-        self.output = nn.Linear(width, target)
+        self.source_embedding = TokenEmbedding(config, source, longest)
+        self.target_embedding = TokenEmbedding(config, target, longest)
+        self.encoder = make_layers(config, self.source_embedding.positions, cross=False)
+        self.decoder = make_layers(config, self.target_embedding.positions, cross=True)
+        self.source_norm, self.target_norm = final_norm(config), final_norm(config)
+        self.output = nn.Linear(config.hidden, target)
+        self.continues = int(config.continue_positions)
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
-        mask, pairs = self._read(source, source_lengths)
-        start = self._first_place(source, source_lengths)
-        states = self._embed(self.target_embedding, self.target_positions, target_in, start)
-        for layer, pair in zip(self.decoder, _paired(pairs), strict=True):
-            states, _, _ = layer.decode(states, None, pair, mask)  # (B, T, H)
-        return self.output(self.target_norm(states))  # type: ignore[no-any-return]
+        mask, memories = self._encode(source, source_lengths)
+        x = self.target_embedding(
+            target_in, self._first_position(source, source_lengths)
+        )  # (B, T, H)
+        for layer, memory in zip(self.decoder, memories, strict=True):
+            x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
+        return self.output(self.target_norm(x))  # type: ignore[no-any-return]
 
     def start(self, source: Tensor, source_lengths: Tensor) -> State:
         """See `Model.start`."""
-        mask, pairs = self._read(source, source_lengths)
+        mask, memories = self._encode(source, source_lengths)
         if mask is None:
             mask = torch.ones_like(source, dtype=torch.bool)[:, None, None]  # (B, 1, 1, S)
-        memory = (mask, self._first_place(source, source_lengths), *pairs)
-        empty = pairs[0][:, :, :0]  # (B, N, 0, H / N)
-        return State(memory, (empty, empty) * len(self.decoder))
+        first = self._first_position(source, source_lengths)
+        empty = memories[0].keys[:, :, :0]  # (B, N, 0, d)
+        return State((mask, first, *flat(memories)), (empty, empty) * len(self.decoder))
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         """See `Model.step`."""
-        mask, start, *pairs = state.memory
-        places = start.repeat_interleave(state.beams, dim=0) + state.position  # (R, 1)
-        states = self._embed(
-            self.target_embedding, self.target_positions, token[:, None], places
-        )  # (R, 1, H)
-        past: list[Tensor] = []
-        rows = zip(self.decoder, _paired(state.past), _paired(pairs), strict=True)
-        for layer, before, pair in rows:
-            states, kept, query = layer.decode(states, before, pair, mask)  # (R, 1, H)
-            past.extend(kept)
-        looked = layer.cross_attention.weights(query, pair[0], mask).flatten(0, 1)  # (R, S)
-        logits = self.output(self.target_norm(states))[:, 0]  # (R, V)
-        position = state.position + 1
-        return logits, replace(state, past=tuple(past), position=position, attention=looked)
+        mask, first, *memories = state.memory
+        positions = first.repeat_interleave(state.beams, dim=0) + state.position  # (R, 1)
+        x = self.target_embedding(token[:, None], positions)  # (R, 1, H)
+        cache: list[KeysValues] = []
+        rows = zip(self.decoder, paired(state.past), paired(memories), strict=True)
+        for layer, past, source in rows:
+            out = layer(x, causal=True, past=past, memory=CrossMemory(source, mask))
+            x, kept, query = out  # (R, 1, H)
+            cache.append(kept)
+        weights = layer.cross_attention.weights(query, source.keys, mask).flatten(0, 1)  # (R, S)
+        logits = self.output(self.target_norm(x))[:, 0]  # (R, V)
+        after, position = tuple(flat(cache)), state.position + 1
+        return logits, replace(state, past=after, position=position, attention=weights)
 
-    def _read(self, source: Tensor, lengths: Tensor) -> tuple[Tensor | None, list[Tensor]]:
-        """Return the mask (B, 1, 1, S), None when there is no padding, and for each decoder layer
-        keys and values of the source (B, N, S, H / N)."""
+    def _encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor | None, list[KeysValues]]:
+        """Return the mask (B, 1, 1, S), None if there is no padding, and for each decoder layer
+        keys and values of the source (B, N, S, d).
+
+        Without positions an encoder is causal, or it would see its source as a bag of tokens. A
+        causal encoder needs no mask: padding is at the end.
+        """
         padding = padding_mask(lengths, source.shape[1], source.device)
         mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
-        states = self._embed(self.source_embedding, self.source_positions, source, 0)
+        causal = not self.source_embedding.positions.gives_order
+        x = self.source_embedding(source)  # (B, S, H)
         for layer in self.encoder:
-            states = layer.encode(states, mask)  # (B, S, H)
-        states = self.source_norm(states)
-        pairs = [layer.cross_attention.keys_values(states) for layer in self.decoder]
-        return mask, [part for pair in pairs for part in pair]
+            x = layer(x, mask=None if causal else mask, causal=causal).states  # (B, S, H)
+        x = self.source_norm(x)
+        return mask, [layer.cross_attention.keys_values(x) for layer in self.decoder]
 
-    def _first_place(self, source: Tensor, lengths: Tensor) -> Tensor:
-        """Return the target's first position (B, 1)."""
-        return lengths.to(source.device)[:, None] * self.goes_on
-
-    def _embed(
-        self, embedding: nn.Embedding, positions: Positions, tokens: Tensor, start: int | Tensor
-    ) -> Tensor:
-        embedded = positions.added(embedding(tokens) * self.scale, start)  # (B, T, H)
-        return self.dropout(embedded)  # type: ignore[no-any-return]
+    def _first_position(self, source: Tensor, lengths: Tensor) -> Tensor:
+        """Return the target's first position (B, 1): 0, or the source's length."""
+        return lengths.to(source.device)[:, None] * self.continues
 
 
-def _paired(parts: list[Tensor] | tuple[Tensor, ...]) -> list[KeysValues]:
-    return list(zip(parts[0::2], parts[1::2], strict=True))
+def make_layers(config: ModelConfig, positions: Positions, cross: bool) -> Layers:
+    """Return the layers of an encoder, of a decoder (``cross``) or of a language model."""
+    return Layers(TransformerLayer(config, positions, cross) for _ in range(config.layers))
+
+
+def final_norm(config: ModelConfig) -> nn.Module:
+    """Return the layer norm after the last layer: "pre" has one, "post" does not need it."""
+    return (nn.LayerNorm if config.norm == "pre" else nn.Identity)(config.hidden)
+
+
+def flat(pairs: Iterable[KeysValues]) -> list[Tensor]:
+    """Return keys and values of all layers in one list, as a `State` stores them."""
+    return [part for pair in pairs for part in pair]
+
+
+def paired(parts: Iterable[Tensor]) -> list[KeysValues]:
+    """Undo `flat`."""
+    tensors = list(parts)
+    return [KeysValues(*pair) for pair in zip(tensors[0::2], tensors[1::2], strict=True)]

@@ -94,4 +94,4 @@ class NumpyLearner:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` of either backend returned."""
-        from_torch_state(state["optimiser"], self.optimiser, self.lesson.parameters)
+        from_torch_state(state, self.optimiser, self.lesson.parameters)

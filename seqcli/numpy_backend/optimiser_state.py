@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from seqcli.checkpoints.training_state import optimizer_state
 from seqcli.numpy_backend.optimisation import Adam, Optimiser, Sgd
 from seqcli.numpy_backend.parameters import TORCH_NAMES, Floats, Parameters
 
@@ -49,23 +50,29 @@ def from_torch_state(
     Raises:
         KeyError, TypeError, ValueError: it does not fit the parameters.
     """
-    memory = state["state"]
+    shapes = [parameters[name].shape for name in TORCH_NAMES]
+    memory = optimizer_state(state, shapes, _kept(optimiser))
     if not memory:
         return
     if isinstance(optimiser, Adam):
         optimiser.step = int(memory[0]["step"])
         optimiser.exp_avg = _by_name(memory, "exp_avg", parameters)
         optimiser.exp_avg_sq = _by_name(memory, "exp_avg_sq", parameters)
-    elif isinstance(optimiser, Sgd):
+    elif isinstance(optimiser, Sgd) and optimiser.momentum:
         optimiser.momentum_buffer = _by_name(memory, "momentum_buffer", parameters)
+
+
+def _kept(optimiser: Optimiser) -> dict[str, bool | None]:
+    """Return what an optimizer keeps of each weight; see `optimizer_state`."""
+    if isinstance(optimiser, Adam):
+        return {"step": True, "exp_avg": False, "exp_avg_sq": False}
+    momentum = isinstance(optimiser, Sgd) and optimiser.momentum
+    return {"momentum_buffer": False} if momentum else {}
 
 
 def _by_name(memory: Mapping[int, Any], part: str, parameters: Parameters) -> dict[str, Floats]:
     """Return one kind of array for each parameter, of its shape and number format."""
     found = {}
     for i, name in enumerate(TORCH_NAMES):
-        array = np.array(memory[i][part], parameters[name].dtype)
-        if array.shape != parameters[name].shape:
-            raise ValueError(f"{part} of {TORCH_NAMES[name]} has shape {array.shape}")
-        found[name] = array
+        found[name] = np.array(memory[i][part], parameters[name].dtype)
     return found

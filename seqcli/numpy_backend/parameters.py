@@ -34,10 +34,10 @@ Parameters = dict[str, Floats]
 Gradients = dict[str, Floats]
 
 TORCH_NAMES = {
-    "Wax": "stack.layer.weight_ih_l0",
-    "Waa": "stack.layer.weight_hh_l0",
-    "ba": "stack.layer.bias_ih_l0",
-    "bh": "stack.layer.bias_hh_l0",
+    "Wax": "rnn.layer.weight_ih_l0",
+    "Waa": "rnn.layer.weight_hh_l0",
+    "ba": "rnn.layer.bias_ih_l0",
+    "bh": "rnn.layer.bias_hh_l0",
     "Wya": "output.weight",
     "by": "output.bias",
 }

@@ -11,11 +11,13 @@ from seqcli.config import Config
 from seqcli.errors import CheckpointError
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.parameters import (
+    TORCH_NAMES,
     Parameters,
     from_torch_names,
     initialize_parameters,
     shapes,
 )
+from seqcli.schema import quoted
 
 
 def fresh_parameters(config: Config, symbols: int) -> Parameters:
@@ -33,15 +35,21 @@ def stored_parameters(checkpoint: Checkpoint, config: Config, path: Path) -> Par
     """
     gates = CELLS[config.model.cell].gates
     wanted = shapes(len(checkpoint.codec.target), config.model.hidden, gates)
-    try:
-        found = from_torch_names(checkpoint.weights)
-        for name, shape in wanted.items():
-            if found[name].shape != shape:
-                raise ValueError(f"{name} is {found[name].shape}, not {shape}")
-    except (KeyError, ValueError) as error:
-        message = f"{path}: the weights do not fit the model it describes: {error}"
-        raise CheckpointError(message, "train again") from error
+    if set(checkpoint.weights) != set(TORCH_NAMES.values()):
+        odd = min(set(checkpoint.weights) ^ set(TORCH_NAMES.values()))
+        raise _misfit(path, f"{quoted(odd)} is missing or belongs to no part of it")
+    found = from_torch_names(checkpoint.weights)
+    for name, shape in wanted.items():
+        if found[name].shape != shape:
+            raise _misfit(path, f"{TORCH_NAMES[name]} is {found[name].shape}, not {shape}")
+        if found[name].dtype.kind != "f":
+            raise _misfit(path, f"{TORCH_NAMES[name]} holds numbers of {found[name].dtype}")
     return {name: np.array(found[name], _dtype(config), order="C") for name in wanted}
+
+
+def _misfit(path: Path, reason: str) -> CheckpointError:
+    message = f"{path}: the weights do not fit the model it describes: {reason}"
+    return CheckpointError(message, "train again")
 
 
 def _dtype(config: Config) -> type[np.floating]:

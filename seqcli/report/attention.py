@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from seqcli.results import AttentionMap
 
 BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
-END = "<end>"  # the name of the row of the end symbol
+END = "<eos>"  # the name of the last row
 _LABELS = 60  # names at one axis of the PNG
+_MADE_BY = {"Software": "seqcli"}  # by which the file is recognised, and may be replaced
 _WIDEST = 8  # terminal cells for one source symbol
 
 
@@ -60,7 +61,7 @@ def draw_attention(attention: AttentionMap, path: Path, title: str = "") -> None
     """
     with drawing():
         figure = _figure(attention, visible(title))
-        write_atomically(path, lambda file: figure.savefig(file, format="png"))
+        write_atomically(path, lambda file: figure.savefig(file, format="png", metadata=_MADE_BY))
 
 
 def _figure(attention: AttentionMap, title: str) -> Figure:
@@ -82,6 +83,11 @@ def _figure(attention: AttentionMap, title: str) -> Figure:
     for label in labels:
         label.set_fontsize(9)
     return figure
+
+
+def is_own_picture(begin: bytes) -> bool:
+    """Return whether a file begins like one that ``draw_attention`` wrote."""
+    return b"Software\0seqcli" in begin
 
 
 def _target_names(attention: AttentionMap) -> list[str]:

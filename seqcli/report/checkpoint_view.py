@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqcli.data.text_form import is_feature
-from seqcli.report.formats import count, score, visible
+from seqcli.report.formats import baseline_name, count, plural, score, visible
 
 if TYPE_CHECKING:
     from seqcli.results import CheckpointInfo, Side
 
 _SHOWN = 12  # symbols of a vocabulary
 _INDENT = 12
+_SPLITS = {"val": "validation", "test": "test", "train": "training"}
 
 
 def checkpoint_lines(found: CheckpointInfo) -> list[str]:
@@ -23,7 +24,10 @@ def checkpoint_lines(found: CheckpointInfo) -> list[str]:
 def _rows(found: CheckpointInfo) -> Iterator[tuple[str, str]]:
     kind = "can be resumed" if found.resumable else "for use, not for resuming"
     yield "checkpoint", f"{found.path}, {found.megabytes:g} MB, by seqcli {found.version}; {kind}"
-    yield "model", f"{found.model}; {count(found.parameters)} parameters; {found.backend} backend"
+    yield (
+        "model",
+        f"{found.model}; {plural(found.parameters, 'parameter')}; {found.backend} backend",
+    )
     if found.source:
         yield "source", _side(found.source)
     yield "target", _side(found.target)
@@ -37,8 +41,13 @@ def _rows(found: CheckpointInfo) -> Iterator[tuple[str, str]]:
     scores = {name: one for name, one in found.metrics.items() if name.startswith("val_")}
     if scores:
         yield "scored", f"on validation{at}: {_scores(scores, 'val_')}"
-    for name, floor in found.floors.items():
-        yield "", f"{name}: {_scores(floor, '')}"
+    split = "val" if scores else next(iter(found.baselines), "val")
+    for number, (name, baseline) in enumerate(found.baselines.get(split, {}).items()):
+        where = f"on {_SPLITS[split]}, " if number == 0 else ""
+        yield (
+            "" if number else "baselines",
+            f"{where}{baseline_name(name)}: {_scores(baseline, '')}",
+        )
     for number, (key, (value, origin)) in enumerate(found.settings.items()):
         yield "" if number else "set", f"{key}={value} ({origin})"
     for number, command in enumerate(found.next):
@@ -50,8 +59,8 @@ def _side(side: Side) -> str:
     some = " ".join("␣" if one == " " else one.strip() for one in letters_first[:_SHOWN])
     more = " ..." if len(side.symbols) > _SHOWN else ""
     return (
-        f"{side.tokens}, {count(len(side.symbols))} symbols ({some}{more}), "
-        f"at most {side.longest} in a row of training"
+        f"{side.tokens}, {plural(len(side.symbols), 'token')} ({some}{more}), "
+        f"at most {count(side.longest)} in a training row"
     )
 
 

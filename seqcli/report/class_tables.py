@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from seqcli.report.formats import count, percent
+from seqcli.report.formats import count, percent, plural
 from seqcli.report.tables import Column, Table, width_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def matrix_tables(classes: Classes, width: int) -> Iterator[Table]:
         width: of the terminal, in cells; 0 for as wide as it needs.
     """
     if len(classes.labels) > MOST:
-        caption = f"the confusion matrix has {len(classes.labels)} columns: see --json"
+        caption = f"the confusion matrix has {plural(len(classes.labels), 'column')}: see --json"
         yield Table((Column("confusion matrix"),), (("",),), caption=caption)
         return
     yield from next(found for found in _parts(classes) if _fits(found, width))
@@ -67,7 +67,7 @@ def _part(classes: Classes, places: range) -> Table:
     columns += [Column(str(place + 1), right=True) for place in places]
     names = [f"{place + 1} {label or NO_LABEL}" for place, label in enumerate(classes.labels)]
     rows = tuple(
-        (name, *("." if not row[place] else str(row[place]) for place in places))
+        (name, *("." if not row[place] else count(row[place]) for place in places))
         for name, row in zip(names, classes.matrix, strict=False)
     )
     only = [name for place, name in enumerate(names) if place >= len(rows) and place in places]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.files.atomic import write_atomically
 from seqcli.report.comparison_plots import Curves, curves_svg, lengths_svg
-from seqcli.report.comparison_table import comparison_table, verdict_lines
+from seqcli.report.comparison_table import comparison_table
 from seqcli.report.formats import visible
 from seqcli.report.metrics_log import read_metrics
+from seqcli.report.significance import method, verdict_lines
 from seqcli.report.tables import Table
 
 if TYPE_CHECKING:
@@ -51,22 +52,42 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "name": comparison.name,
         "folder": comparison.folder,
         "metric": comparison.metric,
+        "split": comparison.split,
+        "best_on_validation": comparison.best,
+        "differing_settings": {key: dict(values) for key, values in comparison.differing.items()},
         "arms": [_arm_document(one) for one in comparison.standings],
         "floors": {name: dict(scores) for name, scores in comparison.floors.items()},
         "trained_lengths": dict(comparison.standings[0].first.trained_lengths),
         "verdicts": [asdict(one) for one in comparison.verdicts],
+        **_tests_document(comparison),
         "verdict": verdict_lines(comparison),
         "missing": list(comparison.missing),
+        "left_out": dict(comparison.left_out),
         "notes": list(comparison.notes),
+    }
+
+
+def _tests_document(comparison: Comparison) -> dict[str, Any]:
+    """Return every pair that was tested, the groups without a difference, and the method."""
+    return {
+        "differences": [
+            {**asdict(one), "significant": one.significant} for one in comparison.tests
+        ],
+        "no_significant_difference": {
+            scope: [list(group) for group in groups] for scope, groups in comparison.ties.items()
+        },
+        "too_few_seeds": dict(comparison.too_few_seeds),
+        "verdict_method": method(comparison),
     }
 
 
 def markdown(comparison: Comparison, plots: Mapping[str, str]) -> str:
     """Return the comparison as Markdown: the table, the verdict, the plots."""
-    table = comparison_table(comparison.standings)
-    lines = [f"# {comparison.name}", "", *markdown_table(table), "", table.caption, ""]
+    table = comparison_table(comparison.standings, differing=comparison.differing)
+    lines = [f"# {comparison.name}", "", *markdown_table(table), "", visible(table.caption), ""]
     lines += [f"- {line}" for line in verdict_lines(comparison)]
     lines += [f"- not finished: {run}" for run in comparison.missing]
+    lines += [f"- left out: {run}: {visible(why)}" for run, why in comparison.left_out.items()]
     lines += [f"- note: {visible(note)}" for note in comparison.notes]
     lines += [line for name in plots for line in ("", f"![{name}]({name}.svg)")]
     return "\n".join(lines) + "\n"
@@ -113,6 +134,7 @@ def _arm_document(standing: Standing) -> dict[str, Any]:
         "seconds": standing.seconds,
         "sequences_per_second": standing.sequences_per_second,
         "scores": {name: asdict(spread) for name, spread in standing.scores.items()},
+        "validation": {name: asdict(spread) for name, spread in standing.validation.items()},
         "scopes": dict(standing.scopes),
         "by_length": [asdict(one) for one in standing.by_length],
         "runs": [_run_document(one) for one in standing.results],

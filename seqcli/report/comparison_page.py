@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli.report.comparison_plots import GREY, curves_svg, look_svg
-from seqcli.report.comparison_table import comparison_table, verdict_lines
+from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.predictions import mark, symbols_of
+from seqcli.report.significance import verdict_lines
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -30,7 +31,7 @@ _NUMBER = re.compile(r"-?[0-9][0-9,]*\.?[0-9]*")
 
 def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
     """Return the page; ``plots`` as `seqcli.report.comparison_files.comparison_plots` gives."""
-    table = comparison_table(comparison.standings)
+    table = comparison_table(comparison.standings, differing=comparison.differing)
     arms = len(comparison.standings)
     return _template().render(
         name=comparison.name,
@@ -42,6 +43,9 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         lengths="" if comparison.language else _lengths(comparison),
         verdict=verdict_lines(comparison),
         missing=comparison.missing,
+        left_out=comparison.left_out,
+        differing=comparison.differing,
+        split=SPLITS[comparison.split],
         notes=comparison.notes,
         plots=[(inline(svg), CAPTIONS[name]) for name, svg in plots.items()],
         arms=[
@@ -92,7 +96,7 @@ def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
     decided = "val_bits_per_character" if result.language else "val_sequence_accuracy"
     return {
         "name": result.run,
-        "scores": result.metrics["test"],
+        "scores": result.scores,
         "reason": result.reason,
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,

@@ -1,30 +1,23 @@
-"""The table of a comparison, and its verdict in words."""
+"""The table of a comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqcli.comparison.outcome import LENGTH_GIVEN
 from seqcli.report.formats import count, duration, loss, percent
 from seqcli.report.tables import Column, Table, width_of
 
 if TYPE_CHECKING:
-    from seqcli.comparison.standing import Comparison, Spread, Standing, Verdict
+    from seqcli.comparison.standing import Spread, Standing
 
-SCOPE_WORDS = {
-    "seen": "on lengths seen in training",
-    "unseen": "on lengths never seen",
-    "test": "on test",
-}
+Differing: TypeAlias = Mapping[str, Mapping[str, Any]]
+Write: TypeAlias = Callable[[float], str]
 NAMES = {"sequence_accuracy": "sequence accuracy", "bits_per_character": "bits per character"}
-PAIRS_CAPTION = (
-    "accuracies on test, free running: mean over seeds ± standard deviation (best); "
-    "seen, unseen: sequence accuracy by lengths of training"
-)
-GIVEN_CAPTION = "; length given: where the answer ends is told"
-LANGUAGE_CAPTION = "on test, the stop symbol counted: mean over seeds ± standard deviation (best)"
+SPLITS = {"test": "test", "val": "validation", "train": "training"}
+SHARED = "all other settings are shared"
 
 
 @dataclass(frozen=True)
@@ -38,21 +31,40 @@ class Measure:
 
 
 def comparison_table(
-    standings: Sequence[Standing], waiting: Sequence[str] = (), width: int | None = None
+    standings: Sequence[Standing],
+    waiting: Sequence[str] = (),
+    width: int | None = None,
+    differing: Differing | None = None,
 ) -> Table:
-    """Return the table of how arms stand.
+    """Return the table of a comparison.
 
     Args:
         standings: of the arms with a finished run.
         waiting: names of arms that have none yet.
         width: terminal cells to keep within: columns give way, those that matter least first.
+        differing: setting -> arm -> value, for the settings in which arms differ.
     """
     measures = list(measures_of(standings))
-    table = _table(standings, waiting, measures)
+    caption = _caption(standings, differing)
+    table = _table(standings, waiting, measures, caption)
     while width is not None and len(measures) > 3 and width_of(table) > width:
         measures.remove(max(measures, key=lambda measure: measure.rank))
-        table = _table(standings, waiting, measures)
+        table = _table(standings, waiting, measures, caption)
     return table
+
+
+def differing_lines(differing: Differing) -> list[str]:
+    """Return a line for each setting in which arms differ: ``model.hidden: 105 rnn; 61 gru``."""
+    return [f"{key}: {_values(values)}" for key, values in differing.items()]
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    """Return each value with the arms that have it."""
+    arms: dict[str, list[str]] = {}
+    for arm, value in values.items():
+        shown = "not set" if value is None else f"{value:,}" if type(value) is int else str(value)
+        arms.setdefault(shown, []).append(arm)
+    return "; ".join(f"{value} ({', '.join(names)})" for value, names in arms.items())
 
 
 def measures_of(standings: Sequence[Standing]) -> list[Measure]:
@@ -68,7 +80,16 @@ def measures_of(standings: Sequence[Standing]) -> list[Measure]:
         Measure("\ntime", lambda one: duration(one.seconds), rank=6),
         Measure("\nseq/s", lambda one: count(one.sequences_per_second), rank=9),
     ]
-    return found + (_language_measures() if language else _pair_measures(standings))
+    return found + (_language_measures(standings) if language else _pair_measures(standings))
+
+
+def _validation(standings: Sequence[Standing], metric: str, write: Write) -> list[Measure]:
+    """Return the column by which arms are ranked, where it is not the one that is scored."""
+    if not standings or standings[0].first.split == "val":
+        return []
+    if not all(metric in one.validation for one in standings):
+        return []
+    return [Measure("\nval", lambda one: write(one.validation[metric].mean), rank=2)]
 
 
 def _pair_measures(standings: Sequence[Standing]) -> list[Measure]:
@@ -78,11 +99,12 @@ def _pair_measures(standings: Sequence[Standing]) -> list[Measure]:
             lambda one: spread(one.scores["sequence_accuracy"], percent),
             "sequence_accuracy",
         ),
+        *_validation(standings, "sequence_accuracy", percent),
         Measure(
             "token\nacc",
             lambda one: percent(one.scores["token_accuracy"].mean),
             "token_accuracy",
-            rank=2,
+            rank=3,
         ),
     ]
     if standings and standings[0].scopes:
@@ -98,13 +120,14 @@ def _pair_measures(standings: Sequence[Standing]) -> list[Measure]:
     return found
 
 
-def _language_measures() -> list[Measure]:
+def _language_measures(standings: Sequence[Standing]) -> list[Measure]:
     return [
         Measure(
             "bits per character\nmean ± sd (best)",
             lambda one: spread(one.scores["bits_per_character"], loss),
             "bits_per_character",
         ),
+        *_validation(standings, "bits_per_character", loss),
         Measure(
             "\nperplexity",
             lambda one: loss(one.scores["perplexity"].mean),
@@ -125,23 +148,47 @@ def spread(found: Spread, write: Callable[[float], str]) -> str:
 
 
 def _table(
-    standings: Sequence[Standing], waiting: Sequence[str], measures: Sequence[Measure]
+    standings: Sequence[Standing],
+    waiting: Sequence[str],
+    measures: Sequence[Measure],
+    caption: str,
 ) -> Table:
     columns = tuple(Column(m.header, right=n > 0) for n, m in enumerate(measures))
     rows = [tuple(m.cell(one) for m in measures) for one in standings]
     rows += [(name, *[""] * (len(measures) - 1)) for name in waiting]
-    strong = _best(standings)
+    strong = _leading(standings)
     if standings:
         rows += _floor_rows(standings[0], measures)
-    return Table(columns, tuple(rows), "", _caption(standings), strong)
+    return Table(columns, tuple(rows), "", caption, strong)
 
 
-def _caption(standings: Sequence[Standing]) -> str:
+def _caption(standings: Sequence[Standing], differing: Differing | None) -> str:
+    """Say what the columns are, by what arms are ranked, and in which settings they differ."""
     if not standings:
         return ""
-    if standings[0].first.language:
-        return LANGUAGE_CAPTION
-    return PAIRS_CAPTION + GIVEN_CAPTION * _length_given(standings)
+    first = standings[0].first
+    split = SPLITS[first.split]
+    what = "<eos> counted" if first.language else "free running"
+    parts = [f"scores on {split}, {what}: mean over seeds ± standard deviation (best seed)"]
+    if standings[0].scopes:
+        parts.append("seen, unseen: lengths that training has, and longer or shorter ones")
+    if _length_given(standings):
+        parts.append("length given: the model is told where the output ends")
+    if first.split == "test" and _leading(standings):
+        parts.append("val: the same on validation, by which models are ranked")
+    elif first.split == "val":
+        parts.append("there are no test rows: validation also chose the epoch of each run")
+    if differing is not None and len(standings) > 1:
+        lines = differing_lines(differing)
+        parts += [f"settings that differ: {' | '.join(lines)}"] if lines else []
+        parts.append(SHARED)
+    return "; ".join(parts)
+
+
+def _leading(standings: Sequence[Standing]) -> frozenset[int]:
+    from seqcli.comparison.standing import leading  # NumPy, which an empty table can do without
+
+    return leading(standings) if standings else frozenset()
 
 
 def _length_given(standings: Sequence[Standing]) -> bool:
@@ -161,69 +208,3 @@ def _floor(value: float | None, metric: str) -> str:
     if value is None:
         return ""
     return percent(value) if metric.endswith("_accuracy") else loss(value)
-
-
-def _best(standings: Sequence[Standing]) -> frozenset[int]:
-    """Return the row of the best arm, where there is more than one to choose from."""
-    if len(standings) < 2:
-        return frozenset()
-    language = standings[0].first.language
-    metric = "bits_per_character" if language else "sequence_accuracy"
-    means = [one.scores[metric].mean * (-1 if language else 1) for one in standings]
-    return frozenset(n for n, mean in enumerate(means) if mean == max(means))
-
-
-def verdict_lines(comparison: Comparison) -> list[str]:
-    """Return what may be concluded, and by which test: nothing where chance would explain it."""
-    several = [one for one in comparison.standings if len(one.results) > 1]
-    if len(several) < 2:
-        return ["no verdict: it takes two models with two seeds each (--seeds 3)"]
-    lines = []
-    for scope in comparison.scopes or ("test",):
-        found = [one for one in comparison.verdicts if one.scope == scope]
-        lines += _scope_lines(comparison, scope, found)
-    pairs = len(several) * (len(several) - 1) // 2 * max(1, len(comparison.scopes))
-    lines.append(
-        f"test: paired bootstrap over test rows and seeds, 95% intervals, "
-        f"Bonferroni over {pairs} comparisons"
-    )
-    return lines
-
-
-def _scope_lines(comparison: Comparison, scope: str, found: Sequence[Verdict]) -> list[str]:
-    """Return a line for each arm that is ahead of others, or for each behind if those are fewer."""
-    where = SCOPE_WORDS[scope]
-    if not found:
-        return [f"{where} no model is ahead of another by more than the uncertainty"]
-    losers = list(dict.fromkeys(one.behind for one in found))
-    winners = list(dict.fromkeys(one.ahead for one in _ranked(found)))
-    language = comparison.language
-    if len(losers) < len(winners):
-        return [_behind_all(where, arm, found, language) for arm in losers]
-    return [_ahead_of_all(where, arm, found, language) for arm in winners]
-
-
-def _ahead_of_all(where: str, arm: str, found: Sequence[Verdict], language: bool) -> str:
-    others = [f"{one.behind} {_gap(one, language)}" for one in found if one.ahead == arm]
-    return f"{where} {arm} is ahead of {', '.join(others)}"
-
-
-def _behind_all(where: str, arm: str, found: Sequence[Verdict], language: bool) -> str:
-    others = [f"{one.ahead} {_gap(one, language)}" for one in found if one.behind == arm]
-    return f"{where} {arm} is behind {', '.join(others)}"
-
-
-def _ranked(found: Sequence[Verdict]) -> list[Verdict]:
-    wins = {one.ahead: sum(other.ahead == one.ahead for other in found) for one in found}
-    return sorted(found, key=lambda one: -wins[one.ahead])
-
-
-def _gap(verdict: Verdict, language: bool) -> str:
-    """Return how far behind, with the interval."""
-    found = verdict.difference
-    if language:
-        low, high = sorted((abs(found.low), abs(found.high)))
-        return f"(by {abs(found.mean):.3f} bits, {low:.3f} to {high:.3f})"
-    points = (f"{value * 100:.1f}" for value in (found.mean, found.low, found.high))
-    mean, low_text, high_text = points
-    return f"(by {mean} points, {low_text} to {high_text})"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from seqcli.comparison.outcome import RunResult
 from seqcli.events import Event, Progress, RunStarted
-from seqcli.report.comparison_table import comparison_table
+from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out
 from seqcli.report.formats import duration, loss, percent, visible
 from seqcli.report.live import REFRESH, progress_bar
@@ -103,7 +103,8 @@ class ComparisonView:
             "" if told.smoothed_loss is None else f", smoothed loss {loss(told.smoothed_loss)}"
         )
         self.out.say(
-            f"{run}: epoch {told.epoch}/{told.epochs} step {told.step}/{told.steps}{falling}{ahead}"
+            f"{run}: epoch {told.epoch:,}/{told.epochs:,} step {told.step:,}/{told.steps:,}"
+            f"{falling}{ahead}"
         )
 
     def _end(self, run: str, result: RunResult) -> None:
@@ -132,7 +133,7 @@ class ComparisonView:
             return
         self._drawn = self._clock()
         console = self.out.talk
-        done = Text(f"{len(self._results)} of {self._all} runs are finished", style="dim")
+        done = Text(f"{len(self._results):,} of {self._all:,} finished", style="dim")
         bars = [
             progress_bar(console, progress, left, visible(run))
             for run, (progress, _, left) in self._on.items()
@@ -142,8 +143,8 @@ class ComparisonView:
 
 def _score(result: RunResult) -> str:
     """Return the score of a run in words."""
-    scores = result.metrics["test"]
+    scores, split = result.scores, SPLITS[result.split]
     if result.language:
-        return f"{loss(scores['bits_per_character'])} bits per character"
+        return f"{split} {loss(scores['bits_per_character'])} bits per character"
     sequence, token = scores["sequence_accuracy"], scores["token_accuracy"]
-    return f"sequence accuracy {percent(sequence)}, token accuracy {percent(token)}"
+    return f"{split} sequence accuracy {percent(sequence)}, token accuracy {percent(token)}"

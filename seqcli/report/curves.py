@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqcli.events import RunFacts
 from seqcli.files.atomic import write_atomically
 from seqcli.report.pictures import any_script
 from seqcli.report.verdict import Verdict, verdict
@@ -20,7 +21,9 @@ _LOG_FROM = 20.0  # losses that span more than this factor get a logarithmic axi
 _MARKERS_UP_TO = 30  # epochs; beyond, dots would hide the line
 
 
-def draw_curves(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None:
+def draw_curves(
+    history: Sequence[Mapping[str, float]], path: Path, title: str, facts: RunFacts | None = None
+) -> None:
     """Draw the metrics of a run's epochs as a PNG, atomically; see `seqcli.report.pictures`.
 
     Left: loss (nats per token, teacher forced), with the epoch of the lowest validation loss and,
@@ -31,16 +34,18 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path, title: str) 
         history: the metrics of each epoch (``EpochEnded.metrics``), in order; may be empty.
         path: where the PNG goes.
         title: above both panels.
+        facts: see `verdict`.
     """
     from matplotlib.figure import Figure
 
+    found = verdict(history, facts)
     panels = [_draw_loss, _draw_accuracy] if _has_accuracy(history) else [_draw_loss]
     figure = Figure(figsize=(5.6 * len(panels), 4.2), dpi=150, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for draw, panel in zip(panels, axes, strict=True):
         draw(panel, history)
-        _dress(panel, history)
-    _name(figure, title, verdict(history))
+        _dress(panel, history, found)
+    _name(figure, title, found)
     write_atomically(path, lambda file: figure.savefig(file, format="png"))
 
 
@@ -90,10 +95,9 @@ def _line(
     return known
 
 
-def _dress(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
+def _dress(axes: Axes, history: Sequence[Mapping[str, float]], found: Verdict) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    found = verdict(history)
     if found.since is not None:
         label = f"overfitting since epoch {found.since}"
         axes.axvspan(found.since - 1, len(history), color=WARNING, alpha=0.15, lw=0, label=label)

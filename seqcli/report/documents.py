@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.events import DataRead, Finished
 from seqcli.report.error_tables import worst
-from seqcli.report.verdict import verdict
+from seqcli.report.evaluation import lost_lines
+from seqcli.report.verdict import Verdict
 
 if TYPE_CHECKING:
     from seqcli.results import (
@@ -37,6 +38,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
         "wrong": wrong,
         "metrics": dict(evaluation.metrics),
         "intervals": dict(evaluation.intervals),
+        "interval_methods": dict(evaluation.interval_methods),
         "floors": {name: dict(scores) for name, scores in evaluation.floors.items()},
         "references": evaluation.references and asdict(evaluation.references),
         "by_length": [asdict(length) for length in evaluation.by_length],
@@ -46,6 +48,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
         "worst": [_scored(row, evaluation) for row in worst(evaluation.predictions, rows)],
         "seconds": evaluation.seconds,
         "notes": list(evaluation.notes),
+        "warnings": lost_lines(evaluation),
     }
 
 
@@ -102,9 +105,10 @@ def _sample(text: Sample) -> Document:
     return known if text.line else {name: known[name] for name in known if name != "line"}
 
 
-def training_document(finished: Finished, folder: str, read: DataRead | None = None) -> Document:
-    """Return how a run ended, its verdict, the metrics of every epoch, and what files were read."""
-    found = verdict(finished.history)
+def training_document(
+    finished: Finished, found: Verdict, folder: str, read: DataRead | None = None
+) -> Document:
+    """Return how a run ended, its diagnosis, the metrics of every epoch, and what was read."""
     return {
         "run": folder,
         "epochs": finished.epochs,
@@ -112,7 +116,7 @@ def training_document(finished: Finished, folder: str, read: DataRead | None = N
         "best": dict(finished.best),
         "reason": finished.reason,
         "seconds": finished.seconds,
-        "verdict": {"kind": found.kind, "since": found.since, "text": found.text},
+        "verdict": asdict(found),
         "history": [dict(row) for row in finished.history],
         "data": None if read is None else reading_document(read),
     }

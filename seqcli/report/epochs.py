@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from seqcli.report import formats
-from seqcli.report.tables import Column, Table, width_of
+from seqcli.report.tables import Column, Table
 
 BEST_MARK = "*"
 CAPTION = "loss: nats per token, teacher forced; acc: free running (greedy); * best epoch"
-LANGUAGE_CAPTION = "loss: nats per symbol, the stop symbol counted; * best epoch"
+LANGUAGE_CAPTION = "loss: nats per token, <eos> included; * best epoch"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Measure:
     metric: str
     header: str
     write: Callable[[float], str]
-    rank: int  # the highest goes first where the terminal is narrow
+    drop: int  # see `Column.drop`
     only_if_it_changes: bool = False
 
 
@@ -43,31 +43,24 @@ _MEASURES = (
     _Measure("val_sequence_accuracy", "val\nseq. acc", formats.percent, 0),
     _Measure("learning_rate", "learning\nrate", lambda rate: f"{rate:.2e}", 9, True),
     _Measure("teacher_forcing", "teacher\nforcing", formats.percent, 10, True),
-    _Measure("seconds", "\ns", lambda seconds: f"{seconds:.1f}", 8),
+    _Measure("seconds", "\nseconds", lambda seconds: f"{seconds:.1f}", 8),
     _Measure("sequences_per_second", "\nseq/s", formats.count, 7),
 )
 
 
-def epoch_table(
-    epochs: Sequence[Epoch], best: int, width: int | None = None, last: int | None = None
-) -> Table:
+def epoch_table(epochs: Sequence[Epoch], best: int, last: int | None = None) -> Table:
     """Return the table of epochs.
 
     Args:
         epochs: what is known, in order.
         best: number of the best epoch, which is marked; 0 for none.
-        width: terminal cells to keep within: columns give way, those that matter least first.
         last: show only so many epochs, the newest; the title says how many are above.
     """
     shown = epochs if last is None else epochs[max(0, len(epochs) - last) :]
     above = len(epochs) - len(shown)
-    title = f"... {above} earlier epochs" if above else ""
+    title = f"... {formats.plural(above, 'earlier epoch')}" if above else ""
     measures = [measure for measure in _MEASURES if _is_shown(measure, epochs)]
-    table = _table(shown, best, measures, title)
-    while width is not None and len(measures) > 1 and width_of(table) > width:
-        measures.remove(max(measures, key=lambda measure: measure.rank))
-        table = _table(shown, best, measures, title)
-    return table
+    return _table(shown, best, measures, title)
 
 
 def _is_shown(measure: _Measure, epochs: Sequence[Epoch]) -> bool:
@@ -76,7 +69,10 @@ def _is_shown(measure: _Measure, epochs: Sequence[Epoch]) -> bool:
 
 
 def _table(epochs: Sequence[Epoch], best: int, measures: list[_Measure], title: str) -> Table:
-    columns = (Column("\nepoch", right=True), *(Column(m.header, right=True) for m in measures))
+    columns = (
+        Column("\nepoch", right=True),
+        *(Column(m.header, right=True, drop=m.drop) for m in measures),
+    )
     rows = tuple(_row(epoch, best, measures) for epoch in epochs)
     strong = frozenset(i for i, epoch in enumerate(epochs) if epoch.number == best)
     language = any("val_bits_per_character" in epoch.metrics for epoch in epochs)

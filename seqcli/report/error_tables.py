@@ -25,8 +25,8 @@ def edits_table(edits: Edits) -> Table:
         (count(one.count), percent(one.count / total), *_sides(one))
         for one in edits.commonest[:SHOWN]
     )
-    kinds = f"{count(edits.substitutions)} swaps, {count(edits.deletions)} missing"
-    caption = f"{plural(total, 'edit')}: {kinds}, {count(edits.insertions)} too many"
+    kinds = f"{plural(edits.substitutions, 'substitution')}, {plural(edits.deletions, 'deletion')}"
+    caption = f"{plural(total, 'edit')}: {kinds}, {plural(edits.insertions, 'insertion')}"
     if edits.left_out:
         caption += f"; too long to be aligned: {plural(edits.left_out, 'row')}"
     return Table(columns, rows, caption=caption)
@@ -46,8 +46,9 @@ def predictions_table(
     seen = set(above)
     chosen = choose([row for row in scores.predictions if row not in seen], most)
     wrong = sum(not row.correct for row in scores.predictions)
-    of = f"{count(wrong)} of {count(len(scores.predictions))}"
-    caption = f"{of} predictions are wrong; {len(chosen)} {'more ' * bool(seen)}shown"
+    of = f"{count(wrong)} of {plural(len(scores.predictions), 'prediction')}"
+    caption = f"{of} {'is' if wrong == 1 else 'are'} wrong; {count(len(chosen))} "
+    caption += f"{'more ' * bool(seen)}shown"
     return _rows_table(scores, chosen, caption, in_words)
 
 
@@ -96,5 +97,5 @@ def _prediction_row(row: ScoredRow, scores: Scores, in_words: bool) -> tuple[Cel
 
 
 def _sides(one: Confusion) -> tuple[str, str]:
-    truth = "(too many)" if one.truth is None else shown_symbol(one.truth)
-    return truth, "(missing)" if one.prediction is None else shown_symbol(one.prediction)
+    truth = "(inserted)" if one.truth is None else shown_symbol(one.truth)
+    return truth, "(deleted)" if one.prediction is None else shown_symbol(one.prediction)

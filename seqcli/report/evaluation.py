@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seqcli.report.class_tables import class_table, matrix_tables
 from seqcli.report.console import Out, draws
 from seqcli.report.error_tables import edits_table, predictions_table, worst, worst_table
-from seqcli.report.formats import between, count, duration, percent, score
+from seqcli.report.formats import baseline_name, between, count, duration, percent, plural, score
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 METRIC_NAMES = {
     "loss": "loss (nats per token)",
-    "bits_per_character": "bits per character (stop symbol counted)",
-    "perplexity": "perplexity (stop symbol counted)",
+    "bits_per_character": "bits per character (<eos> included)",
+    "perplexity": "perplexity (<eos> included)",
     "token_accuracy": "token accuracy",
     "sequence_accuracy": "sequence accuracy",
     "sequence_error_rate": "sequence error rate",
@@ -25,16 +25,13 @@ METRIC_NAMES = {
     "mean_symbol_error_rate": "mean symbol error rate",
     "macro_f1": "macro F1",
 }
-FLOOR_NAMES = {
-    "majority": "majority, by place",
-    "most_frequent": "most frequent target",
-    "copy": "copy of the source",
-    "memorise_else_copy": "memorise, else copy",
-    "memorise_else_most_frequent": "memorise, else most frequent",
-}
 ACCURACY, ERRORS = "multi_reference_accuracy", "multi_reference_symbol_error_rate"
 SAME_FOR_LABELS = {"token_accuracy", "symbol_error_rate", "mean_symbol_error_rate"}
-HOW = "free running (the loss: teacher forced); intervals: bootstrap over sources"
+HOW = (
+    "free running (the loss: teacher forced); 95% intervals: Clopper-Pearson for shares, score "
+    "interval for rates, t for the loss; rows that share a source count as one cluster"
+)
+HOW_LANGUAGE = "teacher forced; 95% intervals: t, equal texts count as one cluster"
 
 
 def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
@@ -48,6 +45,8 @@ def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
     out.write(_headline(evaluation))
     for note in evaluation.notes:
         out.say(f"note: {note}")
+    for line in lost_lines(evaluation):
+        out.write(line)
     drawn = draws(out.data)
     for table in _tables(evaluation, rows, out.data.width if drawn else 0):
         if table.rows:
@@ -75,42 +74,51 @@ def _tables(evaluation: Evaluation, rows: int, width: int) -> Iterator[Table]:
 
 
 def metrics_table(evaluation: Scores) -> Table:
-    """Return each metric of the model, its interval, and what does best without a model."""
+    """Return each metric of the model, its interval, and the best baseline."""
     columns = [Column("metric", keep=True), Column("model", right=True)]
-    columns += [Column("95% interval", right=True)] * bool(evaluation.intervals)
-    columns += [Column("best without a model")] * bool(evaluation.floors)
+    columns += [Column("95% interval", right=True, drop=1)] * bool(evaluation.intervals)
+    columns += [Column("best baseline", fold=True, drop=2)] * bool(evaluation.floors)
     rows = []
     for metric in _shown(evaluation):
         row = [_name(metric), score(metric, evaluation.metrics[metric])]
         row += [between(metric, evaluation.intervals.get(metric))] * bool(evaluation.intervals)
-        row += [_best_floor(evaluation, metric)] * bool(evaluation.floors)
+        row += [_best_baseline(evaluation, metric)] * bool(evaluation.floors)
         rows.append(tuple(row))
-    return Table(tuple(columns), tuple(rows), caption=HOW if evaluation.intervals else "")
+    how = HOW if "sequence_accuracy" in evaluation.metrics else HOW_LANGUAGE
+    return Table(tuple(columns), tuple(rows), caption=how if evaluation.intervals else "")
 
 
-def floors_table(evaluation: Scores) -> Table:
-    """Return what needs no model, a row for each baseline."""
+def floors_table(evaluation: Evaluation) -> Table:
+    """Return the scores of the baselines on the rows that were scored, a row for each."""
     metrics = [name for name in _shown(evaluation) if name not in ("sequence_error_rate",)]
     metrics = [m for m in metrics if any(m in floor for floor in evaluation.floors.values())]
-    columns = [Column(_stacked(_name(metric)), right=True) for metric in metrics]
+    columns = [
+        Column(_stacked(_name(metric)), right=True, drop=place)
+        for place, metric in enumerate(metrics)
+    ]
     rows = (
-        (_floor_name(name), *(_written(metric, floor.get(metric)) for metric in metrics))
+        (baseline_name(name), *(_written(metric, floor.get(metric)) for metric in metrics))
         for name, floor in evaluation.floors.items()
     )
-    return Table((Column("without a model", keep=True), *columns), tuple(rows))
+    split = f" on {evaluation.split}" if evaluation.split else ""
+    return Table((Column("baseline", keep=True), *columns), tuple(rows), title=f"baselines{split}")
 
 
 def references_table(evaluation: Scores) -> Table:
     """Return scores where sources have several right answers: against one, and against any."""
     found = evaluation.references
     headers = (
-        "several right\nanswers",
-        "accuracy,\nper row",
-        "at best,\nper row",
-        "accuracy,\nper source",
-        "symbol error\nrate, per source",
+        "multiple\nreferences",
+        "accuracy\nper row",
+        "upper bound\nper row",
+        "accuracy\nper source",
+        "symbol error\nrate per source",
     )
-    columns = tuple(Column(header, right=place > 0) for place, header in enumerate(headers))
+    order = (0, 2, 1, 0, 3)  # in which they are dropped
+    columns = tuple(
+        Column(header, right=place > 0, keep=place == 0, drop=drop)
+        for place, (header, drop) in enumerate(zip(headers, order, strict=True))
+    )
     if found is None:
         return Table(columns, ())
     names = "sequence_accuracy", "", ACCURACY, ERRORS
@@ -118,8 +126,10 @@ def references_table(evaluation: Scores) -> Table:
     rows = [("model", *_figures({**evaluation.metrics, **best}, names))]
     spans = (between(name, evaluation.intervals.get(name)) if name else "" for name in names)
     rows.append(("  95% interval", *spans))
-    rows += [(_floor_name(name), *_figures(one, names)) for name, one in evaluation.floors.items()]
-    said = f"{count(found.several)} of {count(found.sources)} sources have several right answers"
+    rows += [
+        (baseline_name(name), *_figures(one, names)) for name, one in evaluation.floors.items()
+    ]
+    said = f"{count(found.several)} of {plural(found.sources, 'source')} have multiple references"
     caption = f"{said}; per source, any of them is right, and edits are to the nearest"
     return Table(columns, tuple(rows), caption=caption)
 
@@ -130,7 +140,7 @@ def novelty_table(novelty: Novelty | None) -> Table:
     if novelty is None:
         return Table(headers, ())
     rows = ((name.replace("_", " "), percent(share)) for name, share in novelty.shares.items())
-    return Table(headers, tuple(rows), caption=f"{count(novelty.drawn)} texts were drawn")
+    return Table(headers, tuple(rows), caption=f"of {plural(novelty.drawn, 'sampled text')}")
 
 
 def lengths_table(bins: Sequence[LengthBin]) -> Table:
@@ -144,9 +154,13 @@ def lengths_table(bins: Sequence[LengthBin]) -> Table:
 
 
 def subsets_table(subsets: Sequence[Subset]) -> Table:
-    """Return scores with and without symbols that training never saw."""
+    """Return scores with and without unknown tokens."""
     headers = "rows with", "rows", "token\naccuracy", "sequence\naccuracy", "symbol\nerror rate"
-    columns = tuple(Column(header, right=place > 0) for place, header in enumerate(headers))
+    order = (0, 1, 2, 0, 3)  # in which they are dropped
+    columns = tuple(
+        Column(header, right=place > 0, keep=place == 0, drop=drop)
+        for place, (header, drop) in enumerate(zip(headers, order, strict=True))
+    )
     rows = (
         (
             one.name,
@@ -169,14 +183,46 @@ def _shown(evaluation: Scores) -> list[str]:
     return [metric for metric in known if metric not in left_out]
 
 
-def _best_floor(evaluation: Scores, metric: str) -> str:
-    scores = [(floor[metric], name) for name, floor in evaluation.floors.items() if metric in floor]
+def lost_lines(evaluation: Scores) -> list[str]:
+    """Return a line that names the baseline if one is better than the model or as good.
+
+    Sequence accuracy decides, and token accuracy where that is equal; of a language model the bits
+    per character. A model that is perfect loses to no baseline.
+    """
+    tied = ""
+    for metric, sign in (("sequence_accuracy", 1), ("token_accuracy", 1), ("loss", -1)):
+        found = best_baseline(evaluation.floors, metric)
+        value = evaluation.metrics.get(metric)
+        if found is None or value is None or not evaluation.rows:
+            continue
+        name, baseline = found
+        figures = f"{_name(metric)} {score(metric, baseline)}, model {score(metric, value)}"
+        if sign * value > sign * baseline:
+            return []
+        if value != baseline:
+            return [f"warning: the baseline '{baseline_name(name)}' beats the model: {figures}"]
+        if value != 1:
+            tied = tied or f"warning: the model only equals '{baseline_name(name)}': {figures}"
+    return [tied] * bool(tied)
+
+
+def best_baseline(
+    baselines: Mapping[str, Mapping[str, float]], metric: str
+) -> tuple[str, float] | None:
+    """Return name and score of the best baseline by a metric; None where none has it."""
+    scores = {name: found[metric] for name, found in baselines.items() if metric in found}
     if not scores:
-        return "-"
+        return None
     pick = max if metric.endswith(("_accuracy", "_f1")) else min
-    value = pick(value for value, _ in scores)
-    name = next(name for found, name in scores if found == value)
-    return f"{score(metric, value)} {_floor_name(name)}"
+    name = pick(scores, key=scores.__getitem__)
+    return name, scores[name]
+
+
+def _best_baseline(evaluation: Scores, metric: str) -> str:
+    found = best_baseline(evaluation.floors, metric)
+    if found is None:
+        return "-"
+    return f"{score(metric, found[1])} {baseline_name(found[0])}"
 
 
 def _figures(scores: Mapping[str, float], names: Sequence[str]) -> list[str]:
@@ -189,16 +235,12 @@ def _headline(evaluation: Evaluation) -> str:
     what += f", {evaluation.split}" if evaluation.split else ""
     return (
         f"{what if evaluation.checkpoint else evaluation.data}: "
-        f"{count(evaluation.rows)} rows, {search}{duration(evaluation.seconds)}"
+        f"{plural(evaluation.rows, 'row')}, {search}{duration(evaluation.seconds)}"
     )
 
 
 def _name(metric: str) -> str:
     return METRIC_NAMES.get(metric, metric.replace("_", " "))
-
-
-def _floor_name(floor: str) -> str:
-    return FLOOR_NAMES.get(floor, floor.replace("_", " "))
 
 
 def _stacked(name: str) -> str:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 
+from seqcli.counts import count as count
+from seqcli.counts import plural as plural
+
 # Unicode's Bidi_Control: they can turn a whole line around
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+BASELINE_NAMES = {
+    "chance": "chance",
+    "majority": "per-position majority",
+    "most_frequent": "most frequent target",
+    "copy": "copy of the source",
+    "memorise_else_copy": "training lookup, else copy",
+    "memorise_else_most_frequent": "training lookup, else most frequent target",
+}
 
 
 def percent(share: float) -> str:
@@ -43,6 +56,11 @@ def _is_share(metric: str) -> bool:
     return metric.endswith(("_accuracy", "_rate", "_f1"))
 
 
+def baseline_name(name: str) -> str:
+    """Return what a baseline is called on the screen."""
+    return BASELINE_NAMES.get(name, name.replace("_", " "))
+
+
 def duration(seconds: float) -> str:
     """Write a time span: ``3.2 s`` under a minute, then ``1:05``, ``2:03:04``."""
     if seconds < 59.95:
@@ -50,16 +68,6 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def count(number: float) -> str:
-    """Write a count with thousands separators."""
-    return f"{round(number):,}"
-
-
-def plural(number: float, thing: str) -> str:
-    """Write a count of things: ``1 row``, ``2,000 rows``."""
-    return f"{count(number)} {thing}{'s' * (number != 1)}"
 
 
 def visible(text: str, keep: str = "") -> str:

@@ -99,9 +99,8 @@ class LiveView:
             self._epochs = [Epoch(n, row) for n, row in enumerate(finished.history, 1)]
         self._best = finished.best_epoch
         self._close()
-        before = self._run.epochs_done if self._run else 0
-        for line in end_lines(finished, [epoch.metrics for epoch in self._epochs], before):
-            self.out.say(line, prose=True)
+        for line in end_lines(finished, [epoch.metrics for epoch in self._epochs], self._run):
+            self.out.say(line, prose=not line.startswith("try: "))
 
     def _draw_if_due(self) -> None:
         if self._clock() - self._drawn >= REFRESH:
@@ -135,8 +134,16 @@ class LiveView:
         choices = (self._introduction(cut=cut) for cut in (False, True))
         above = next((some for some in choices if _height(console, some) <= space - least), [])
         space -= _height(console, above)
-        table = self._table(space - frame) if space > frame else []
-        return Group(*above, *table, *examples)
+        return Group(*above, *self._fitting_table(console, space, space - frame), *examples)
+
+    def _fitting_table(self, console: Console, space: int, last: int) -> list[RenderableType]:
+        """Return the table of the ``last`` epochs, of fewer where each takes several lines."""
+        while last > 0:
+            table = self._table(last)
+            if _height(console, table) <= space:
+                return table
+            last = min(last - 1, len(self._epochs) - 1)
+        return []
 
     def _fitting_examples(self, console: Console, space: int) -> list[RenderableType]:
         frame = _height(console, self._shown_examples(1)) - 1
@@ -159,8 +166,7 @@ class LiveView:
         """Return the table of the ``last`` epochs (None: of all), in a list; empty without any."""
         if not self._epochs:
             return []
-        width = self.out.talk.width
-        return [rich_table(epoch_table(self._epochs, self._best, width, last)), Text()]
+        return [rich_table(epoch_table(self._epochs, self._best, last)), Text()]
 
     def _shown_examples(self, most: int) -> list[RenderableType]:
         if not (self._examples or self._samples) or most < 1:

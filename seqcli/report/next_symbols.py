@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from seqcli.report.formats import percent, visible
+from seqcli.report.formats import percent, plural, visible
 
 if TYPE_CHECKING:
     from seqcli.results import NextSymbol
 
-END = "(end)"
+END = "<eos>"
 SHOWN = 24
 FEWEST, SMALL = 8, 0.001  # beyond so many, shares below this are told together
 WIDTH = 40  # cells of the longest bar
@@ -31,7 +31,7 @@ def bars(found: Sequence[NextSymbol], *, plain_ascii: bool = False) -> list[str]
     rows = [(_name(one.symbol), one.probability) for one in found[:most]]
     rest = found[most:]
     if rest:
-        rows.append((f"{len(rest)} others", sum(one.probability for one in rest)))
+        rows.append((plural(len(rest), "other"), sum(one.probability for one in rest)))
     wide = max(cell_len(name) for name, _ in rows)
     largest = max(share for _, share in rows)
     return [

@@ -16,7 +16,7 @@ from seqcli.report.summary import end_lines, examples_table, run_lines
 FIRST, EVERY = 2.0, 10.0  # seconds: the first sign of life inside an epoch, then one each
 EXAMPLES_SHOWN = 5
 LEGEND = "losses: nats per token, teacher forced; accuracies: free running (greedy)"
-LANGUAGE_LEGEND = "losses: nats per symbol, the stop symbol counted, as in bits and perplexity"
+LANGUAGE_LEGEND = "losses: nats per token, <eos> included, as in bits and perplexity"
 
 
 class PlainLog:
@@ -34,7 +34,7 @@ class PlainLog:
         self._due = clock() + FIRST
         self._history: list[Mapping[str, float]] = []
         self._examples: tuple[Example, ...] = ()
-        self._before = 0  # epochs done before it went on
+        self._run: RunStarted | None = None
 
     def __enter__(self) -> PlainLog:
         return self
@@ -61,7 +61,7 @@ class PlainLog:
             self._finish(event)
 
     def _start(self, run: RunStarted) -> None:
-        self._before = run.epochs_done
+        self._run = run
         legend = LEGEND if run.vocabulary[0] else LANGUAGE_LEGEND
         for line in [*run_lines(run), legend]:
             self.out.say(line)
@@ -88,12 +88,12 @@ class PlainLog:
         best = " best" * ended.improved
         self.out.say(f"epoch {ended.epoch}/{ended.epochs} {scores}{best}")
         if ended.samples:
-            self.out.say("  invented: " + " | ".join(map(visible, ended.samples)))
+            self.out.say("  samples: " + " | ".join(map(visible, ended.samples)))
         self._due = self._clock() + EVERY
 
     def _finish(self, finished: Finished) -> None:
         if self._examples:
             shown = self._examples[:EXAMPLES_SHOWN]
             self.out.show(examples_table(shown, in_words=True), talk=True)
-        for line in end_lines(finished, finished.history or self._history, self._before):
+        for line in end_lines(finished, finished.history or self._history, self._run):
             self.out.say(line)

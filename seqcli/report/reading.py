@@ -5,7 +5,7 @@ from __future__ import annotations
 from seqcli.data.reading.findings import sentence
 from seqcli.events import DataRead, FileRead, Finding, SplitRead
 from seqcli.report.console import Out
-from seqcli.report.formats import count
+from seqcli.report.formats import count, plural
 from seqcli.report.tables import Cell, Column, Table
 
 _FINDINGS = 12  # kinds and files that are told; all are in the file of named rows
@@ -26,9 +26,10 @@ def finding_lines(read: DataRead) -> list[str]:
     lines = [f"{_weight(one)}: {sentence(one)}" for one in read.findings[:_FINDINGS]]
     more = len(read.findings) - _FINDINGS
     if more > 0:
-        lines.append(f"note: {more} more kinds of rows are named")
+        are = "is" if more == 1 else "are"
+        lines.append(f"note: {plural(more, 'more kind')} of rows {are} listed")
     if read.named_rows:
-        lines.append(f"every row named here: {read.named_rows}")
+        lines.append(f"all flagged rows: {read.named_rows}")
     return lines
 
 
@@ -36,24 +37,25 @@ def splits_table(read: DataRead) -> Table:
     """Return one row a split: how many rows and sources, how long they are, what is strange."""
     pairs = read.vocabulary[0] > 0
     weighed = any(one.weight for one in read.splits)
-    headers = ["rows", "distinct sources" if pairs else "distinct"]
-    headers += ["weight"] * weighed
-    headers += ["source length"] * pairs + ["target length" if pairs else "length"]
-    headers += ["in an earlier split", "with unseen symbols"]
-    columns = (Column("split", keep=True), *(Column(name, right=True) for name in headers))
+    headers = {"rows": 0, "distinct sources" if pairs else "distinct": 2}  # header -> drop order
+    headers |= {"weight": 5} if weighed else {}
+    headers |= {"source length": 3, "target length": 4} if pairs else {"length": 3}
+    headers |= {"in an earlier split": 0, "with unknown tokens": 1}
+    figures = (Column(name, right=True, drop=drop) for name, drop in headers.items())
+    columns = (Column("split", keep=True), *figures)
     source, target = map(count, read.vocabulary)
-    symbols = f"{source} source, {target} target" if pairs else target
+    tokens = f"{source} source, {target} target" if pairs else target
     return Table(
         columns,
         tuple(_split_row(one, pairs, weighed) for one in read.splits),
-        caption=f"lengths: median, longest, in symbols; symbols: {symbols}",
+        caption=f"lengths: median, longest, in tokens; vocabulary: {tokens}",
     )
 
 
 def _file_line(one: FileRead) -> str:
     split = f"{one.split}: " if one.split else "data: "
     left_out = f", {count(one.rows - one.kept)} left out" if one.rows > one.kept else ""
-    rows = f"{count(one.rows)} rows, {count(one.kept)} kept{left_out}"
+    rows = f"{plural(one.rows, 'row')}, {count(one.kept)} kept{left_out}"
     return f"{split}{one.path} ({one.format}): {rows}"
 
 

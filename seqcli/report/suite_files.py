@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.files.atomic import write_atomically
 from seqcli.report.comparison_files import comparison_document, markdown_table
-from seqcli.report.comparison_table import comparison_table, spread, verdict_lines
+from seqcli.report.comparison_table import comparison_table, spread
 from seqcli.report.formats import loss, percent
+from seqcli.report.significance import verdict_lines
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def _markdown(outcome: SuiteOutcome) -> str:
     for one in outcome.comparisons:
         name = Path(one.folder).name
         lines += ["", f"## [{one.name}]({name}/report.html)", ""]
-        lines += markdown_table(comparison_table(one.standings))
+        table = comparison_table(one.standings, differing=one.differing)
+        lines += [*markdown_table(table), "", table.caption]
         lines += ["", *(f"- {line}" for line in verdict_lines(one))]
     if outcome.rows:
         lines += ["", "## Ours beside what is published", ""]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from seqcli.events import Example, Finished, RunStarted
-from seqcli.report.formats import count, duration, loss, percent
+from seqcli.report.formats import count, duration, loss, percent, plural
 from seqcli.report.predictions import describe_errors, mark, shown_source
 from seqcli.report.sparkline import sparkline
 from seqcli.report.tables import Cell, Column, Table
 from seqcli.report.verdict import verdict
 
 _REASONS = {
-    "epochs": "all epochs are done",
-    "iterations": "all iterations are done",
-    "seconds": "the time is up",
-    "patience": "validation no longer improved",
-    "goal": "the goal is reached",
+    "epochs": "epoch limit",
+    "iterations": "iteration limit",
+    "seconds": "time limit",
+    "patience": "validation stopped improving (train.patience)",
+    "goal": "reached the target accuracy (train.goal)",
     "interrupted": "interrupted",
 }
 _MORE = ("epochs", "iterations")  # reasons that are options too
@@ -25,16 +25,19 @@ _MORE = ("epochs", "iterations")  # reasons that are options too
 def run_lines(run: RunStarted) -> list[str]:
     """Return the lines that introduce a run."""
     rows = ", ".join(f"{split} {count(number)}" for split, number in run.rows.items())
-    threads = f", {run.threads} thread{'s' * (run.threads != 1)}" if run.device == "cpu" else ""
+    threads = f", {plural(run.threads, 'thread')}" if run.device == "cpu" else ""
     source, target = run.vocabulary
-    symbols = f"{source} source, {target} target" if source else str(target)
+    tokens = f"{count(source)} source, {count(target)} target" if source else count(target)
     lines = [
         run.name + _places(run),
-        f"{run.model}; {count(run.parameters)} parameters",
-        f"rows: {rows}; batches of {run.batch_size}; symbols: {symbols}; {run.device}{threads}",
+        f"{run.model}; {plural(run.parameters, 'parameter')}",
+        f"rows: {rows}; batch size {count(run.batch_size)}; vocabulary: {tokens}; "
+        f"{run.device}{threads}",
     ]
     if run.steps_done:
-        lines.append(f"goes on after epoch {run.epochs_done} (step {count(run.steps_done)})")
+        lines.append(
+            f"resuming after epoch {count(run.epochs_done)} (step {count(run.steps_done)})"
+        )
     return lines + [f"note: {note}" for note in run.notes]
 
 
@@ -54,24 +57,29 @@ def examples_table(examples: Sequence[Example], *, in_words: bool) -> Table:
 
 def samples_table(samples: Sequence[str]) -> Table:
     """Return what a language model has just invented."""
-    return Table((Column("invented"),), tuple((sample,) for sample in samples))
+    return Table((Column("sample"),), tuple((sample,) for sample in samples))
 
 
 def end_lines(
-    finished: Finished, history: Sequence[Mapping[str, float]], before: int = 0
+    finished: Finished, history: Sequence[Mapping[str, float]], run: RunStarted | None = None
 ) -> list[str]:
-    """Return the lines that close a run: why it ended, its best epoch, its curve, the verdict.
+    """Return the lines that close a run: why it ended, its best epoch, its curve, the diagnosis.
 
-    ``before``: epochs that were done before it went on.
+    Args:
+        finished: how it ended.
+        history: the metrics of each epoch.
+        run: the event that it began with.
     """
-    lines = [_ending(finished, before)]
+    lines = [_ending(finished, run.epochs_done if run else 0)]
     if any(name.startswith("val_") for name in finished.best):
         lines.append(f"best epoch {finished.best_epoch}: {_scores(finished.best)}")
     losses = [row["val_loss"] for row in history if "val_loss" in row]
     if len(losses) > 1:
         curve = sparkline(losses)
         lines.append(f"val loss {loss(losses[0])} {curve} {loss(losses[-1])}")
-    return [*lines, verdict(history).text]
+    fit = verdict(history, run.facts if run else None)
+    advice = [f"try: {fit.command}"] * bool(fit.command and fit.kind != "good fit")
+    return [*lines, fit.text, *advice]
 
 
 def _ending(finished: Finished, before: int) -> str:
@@ -80,8 +88,8 @@ def _ending(finished: Finished, before: int) -> str:
     if before and not now and finished.reason != "interrupted":
         more = f"; more with --{finished.reason} N" if finished.reason in _MORE else ""
         return f"nothing to do: {reason}{more}"
-    epochs = f"{now} epoch{'s' * (now != 1)} in {duration(finished.seconds)}"
-    return f"{epochs}{f', {finished.epochs} in all' * bool(before)}: {reason}"
+    total = f", {count(finished.epochs)} in total" * bool(before)
+    return f"{plural(now, 'epoch')} in {duration(finished.seconds)}{total}: {reason}"
 
 
 def _example_row(example: Example, in_words: bool) -> tuple[Cell, ...]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from seqcli.report.fitting import GAP, fit, plain_cell
 from seqcli.report.formats import visible
 from seqcli.report.predictions import Segment
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Cell: TypeAlias = str | tuple[Segment, ...]
 ERROR_STYLE = "bold red underline"  # bold and underline stay under NO_COLOR
-_GAP = 2  # cells between columns
 _WIDEST = 200  # cells of a line of a table that stacks
 
 
@@ -31,14 +31,16 @@ class Column:
     Args:
         header: what stands above it; may have more than one line.
         right: a column of figures, set to the right.
-        keep: never cut, where the terminal is narrow, before the others are; figures never are.
+        keep: never cut; figures never are.
         fold: wrapped between words in place of being cut.
+        drop: left out where the terminal is too narrow, the highest number first; 0 is never.
     """
 
     header: str
     right: bool = False
     keep: bool = False
     fold: bool = False
+    drop: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,25 +64,53 @@ class Table:
     stacks: bool = False
 
 
-def rich_table(table: Table) -> Group:
-    """Return the table as rich draws it; wide cells end in "…" where the terminal ends."""
-    notes = (table.title, table.caption)
-    above, below = ([Text(visible(one, keep="\n"), style="dim")] * bool(one) for one in notes)
-    return Group(*above, _grid(table), *below)
+def rich_table(table: Table) -> RenderableType:
+    """Return the table as rich draws it, fitted into the terminal when it is drawn.
+
+    Texts that are too long end in "…"; figures are never cut.
+    """
+    return _Drawn(table)
 
 
-def _grid(table: Table) -> RichTable:
+@dataclass(frozen=True)
+class _Drawn:
+    """A table on a terminal."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield title, grid and caption, or all cells one under another if nothing else fits."""
+        fitted = fit(self.table, options.max_width)
+        table = self.table if fitted is None else fitted.table
+        if table.title:
+            yield Text(visible(table.title, keep="\n"), style="dim")
+        if fitted is None:
+            yield from map(Text, _stacked_lines(table))
+        else:
+            yield _grid(table, fitted.widths)
+        if table.caption:
+            yield Text(visible(table.caption, keep="\n"), style="dim")
+
+
+def _stacked_lines(table: Table) -> list[str]:
+    headers = [visible(" ".join(column.header.split())) for column in table.columns]
+    rows = ([plain_cell(cell) for cell in row] for row in table.rows)
+    return [line for row in rows for line in _stacked(row, headers)]
+
+
+def _grid(table: Table, widths: Sequence[int]) -> RichTable:
     drawn = RichTable(
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        padding=(0, _GAP - 1, 0, 0),
+        padding=(0, GAP - 1, 0, 0),
     )
-    for column in table.columns:
+    for column, width in zip(table.columns, widths, strict=True):
         drawn.add_column(
             Text(visible(column.header, keep="\n")),
             justify="right" if column.right else "left",
-            no_wrap=column.right or column.keep,  # rich narrows the others first
+            width=width,
+            no_wrap=column.right or column.keep,
             overflow="fold" if column.fold else "ellipsis",
         )
     for index, row in enumerate(table.rows):
@@ -102,10 +132,10 @@ def marked_text(cell: Cell) -> Text:
 
 def plain_lines(table: Table) -> list[str]:
     """Return the table as lines of aligned text, as wide as it needs, or stacked."""
-    rows = [[_plain(cell) for cell in row] for row in table.rows]
+    rows = [[plain_cell(cell) for cell in row] for row in table.rows]
     headers = [visible(" ".join(column.header.split())) for column in table.columns]
     widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
-    if table.stacks and sum(widths) + _GAP * (len(widths) - 1) > _WIDEST:
+    if table.stacks and sum(widths) + GAP * (len(widths) - 1) > _WIDEST:
         lines = [line for row in rows for line in _stacked(row, headers)]
     else:
         right = [column.right for column in table.columns]
@@ -116,7 +146,7 @@ def plain_lines(table: Table) -> list[str]:
 
 def _stacked(row: Sequence[str], headers: Sequence[str]) -> list[str]:
     """Return a row as lines: its first cell, and under it the others behind their headers."""
-    width = max(map(cell_len, headers)) + _GAP
+    width = max(map(cell_len, headers)) + GAP
     others = zip(headers[1:], row[1:], strict=True)
     named = [
         f"  {header}{' ' * (width - cell_len(header))}{cell}" for header, cell in others if cell
@@ -129,7 +159,7 @@ def width_of(table: Table) -> int:
     widths = [max(map(cell_len, column.header.splitlines())) for column in table.columns]
     for row in table.rows:
         widths = [max(w, marked_text(cell).cell_len) for w, cell in zip(widths, row, strict=True)]
-    return sum(widths) + _GAP * (len(widths) - 1)
+    return sum(widths) + GAP * (len(widths) - 1)
 
 
 def tasks_table(rows: Iterable[tuple[str, str, tuple[str, str]]]) -> Table:
@@ -157,13 +187,9 @@ def option_value(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _plain(cell: Cell) -> str:
-    return visible(cell if isinstance(cell, str) else "".join(part.text for part in cell))
-
-
 def _aligned(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     cells = []
     for text, width, side in zip(row, widths, right, strict=True):
         space = " " * (width - cell_len(text))
         cells.append(space + text if side else text + space)
-    return (" " * _GAP).join(cells).rstrip()
+    return (" " * GAP).join(cells).rstrip()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from seqcli.report.console import Out
-from seqcli.report.formats import visible
+from seqcli.report.formats import count, plural, visible
 
 NAMED_LINES = 10
 NAMED_SYMBOLS = 10
@@ -21,7 +21,7 @@ class UnknownSymbols:
     """
 
     def __init__(self, out: Out) -> None:
-        self.out, self.lines, self.noted = out, 0, 0
+        self.out, self.lines, self.noted, self.truncated = out, 0, 0, 0
         self.symbols: Counter[str] = Counter()  # symbol -> lines that hold it
 
     def add(self, line: int, symbols: Sequence[str]) -> None:
@@ -32,7 +32,7 @@ class UnknownSymbols:
         room = len(self.symbols) < _COUNTED
         self.symbols.update(one for one in set(symbols) if room or one in self.symbols)
         if self.lines <= NAMED_LINES:
-            self.out.say(f"note: line {line}: training never saw {_listed(symbols)}")
+            self.out.say(f"note: line {line}: unknown tokens: {_listed(symbols)}")
         elif self.lines == NAMED_LINES + 1:
             self.out.say("note: there are more such lines; they are counted")
 
@@ -42,19 +42,28 @@ class UnknownSymbols:
         if self.noted == 1:
             self.out.say(f"note: line {line}: {note}")
 
+    def add_truncated(self, line: int) -> None:
+        """Count a line whose answer was cut at the length limit: the first one is told."""
+        self.truncated += 1
+        if self.truncated == 1:
+            self.out.say(f"note: line {line}: the answer is truncated at the length limit")
+
     def sum_up(self, lines: int) -> None:
         """Tell the sum over all ``lines`` lines, where there was more than was told by name."""
+        if self.truncated > 1:
+            told = f"{count(self.truncated)} of {plural(lines, 'line')}"
+            self.out.say(f"note: {told} have an answer truncated at the length limit")
         if self.noted > 1:
-            self.out.say(f"note: {self.noted:,} of {lines:,} lines have such columns")
+            self.out.say(f"note: {count(self.noted)} of {plural(lines, 'line')} have such columns")
         if self.lines <= NAMED_LINES:
             return
         common = self.symbols.most_common(NAMED_SYMBOLS)
-        told = ", ".join(f"{_shown(symbol)} ({count:,})" for symbol, count in common)
+        told = ", ".join(f"{_shown(symbol)} ({count(times)})" for symbol, times in common)
         more = len(self.symbols) - len(common)
-        others = f" and {more:,} more" if more else ""
+        others = f" and {count(more)} more" if more else ""
         self.out.say(
-            f"note: {self.lines:,} of {lines:,} lines hold symbols that training never saw, "
-            f"by lines: {told}{others}"
+            f"note: {count(self.lines)} of {plural(lines, 'line')} have unknown tokens, "
+            f"by number of lines: {told}{others}"
         )
 
 
@@ -66,4 +75,4 @@ def _listed(symbols: Sequence[str]) -> str:
     different = list(dict.fromkeys(symbols))
     told = " ".join(_shown(symbol) for symbol in different[:NAMED_SYMBOLS])
     more = len(different) - NAMED_SYMBOLS
-    return f"{told} and {more} more" if more > 0 else told
+    return f"{told} and {count(more)} more" if more > 0 else told

@@ -1,27 +1,38 @@
-"""The verdict on fit: what the curves of a run say, in words, and what to do about it."""
+"""The diagnosis of fit: what the curves of a run say, in words, and a command to run next.
+
+It is a table of rules (`RULES`), looked through from top to bottom; the first that applies speaks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Literal
 
-from seqcli.report.formats import loss, percent
+from seqcli.counts import plural
+from seqcli.events import RunFacts
+from seqcli.report.fit_advice import (
+    evaluate,
+    larger_model,
+    other_rate,
+    regularize,
+    train_longer,
+)
+from seqcli.report.fit_evidence import WIDE_GAP, Baseline, Evidence
+from seqcli.report.formats import baseline_name, loss, percent, score
 
-Kind = Literal["underfitting", "good", "overfitting", "too short to say"]
+Kind = Literal[
+    "too short to say",
+    "overfitting",
+    "not better than the baseline",
+    "underfitting",
+    "still improving",
+    "good fit",
+]
 
 SHORTEST = 3  # epochs; fewer say nothing
-TAIL = 3  # the end of a curve is the median of its last epochs: one jump is no trend
 SINCE_BEST = 2  # epochs after the lowest validation loss before it can be called overfitting
-RISE = 0.05  # a clear rise of the validation loss: this share of its lowest value ...
-RISE_NATS = 0.02  # ... and at least this much
-ACCURACY_GAP = 0.02  # training clearly above validation
-WIDE_GAP = 0.10  # so far above that a flat validation loss is enough
-LOSS_GAP = 0.10  # training loss clearly below validation: this share of the validation loss
-NEARLY_PERFECT = 0.99  # validation accuracy that is never called overfitting
 POOR = 0.90  # training accuracy below which a model has not learnt even its training rows
-FALLING = 0.01  # loss that still falls: by this share an epoch
 
 
 @dataclass(frozen=True)
@@ -30,164 +41,230 @@ class Verdict:
 
     Args:
         kind: the finding.
-        since: for overfitting, the epoch (from 1) after the one with the lowest validation loss.
-        text: one to three plain sentences, with the figures and what to do.
+        since: for overfitting, the first epoch (from 1) of it.
+        text: plain sentences, with the figures.
+        command: what to run next; "" where it is not known where the run is.
     """
 
     kind: Kind
     since: int | None
     text: str
+    command: str = ""
 
 
-def verdict(history: Sequence[Mapping[str, float]]) -> Verdict:
-    """Judge a run by the metrics of its epochs (``EpochEnded.metrics``, in order, all finite).
+@dataclass(frozen=True)
+class Rule:
+    """One line of the table.
 
-    In this order:
+    Args:
+        kind: the finding.
+        applies: whether it is that.
+        explain: the sentences after the finding.
+        advise: the command, without ``seqcli``.
+        since: the first epoch of it.
+    """
 
-    - *too short to say*: a loss is not known, or fewer than ``SHORTEST`` epochs (unless they were
-      enough: validation accuracy at ``NEARLY_PERFECT`` or above).
-    - *overfitting since epoch k*: validation loss was lowest at epoch k - 1 (the first such), at
-      least ``SINCE_BEST`` epochs ago; the training loss kept falling; and either the validation
-      loss is now clearly above its lowest (``RISE`` and ``RISE_NATS``) with training clearly
-      better than validation (``ACCURACY_GAP`` or ``LOSS_GAP``), or training accuracy is far above
-      (``WIDE_GAP``). Never while validation accuracy is at ``NEARLY_PERFECT`` or above.
-    - *underfitting*: training accuracy is below ``POOR``; where no accuracy is known, the training
-      loss is still falling.
-    - *good*: all else.
+    kind: Kind
+    applies: Callable[[Evidence], bool]
+    explain: Callable[[Evidence], str]
+    advise: Callable[[Evidence], str]
+    since: Callable[[Evidence], int | None] = lambda _: None
+
+
+def verdict(history: Sequence[Mapping[str, float]], facts: RunFacts | None = None) -> Verdict:
+    """Diagnose a run by the metrics of its epochs (``EpochEnded.metrics``, in order, all finite).
 
     Sequence accuracy counts where it is known, else token accuracy. The training loss is measured
     while training, with dropout and teacher forcing, so it may lie above the validation loss;
     nothing is read into that.
+
+    Args:
+        history: the metrics of each epoch.
+        facts: what is known of the run besides: without it there is neither baseline nor command.
     """
+    known = facts or RunFacts()
     if not all("train_loss" in row and "val_loss" in row for row in history):
-        return Verdict("too short to say", None, "No verdict on fit: a loss is not known.")
-    if len(history) < SHORTEST and not (history and _Curves(history).nearly_perfect()):
-        return _too_short(len(history))
-    curves = _Curves(history)
-    return _overfitting(curves) or _underfitting(curves) or _good(curves)
+        return Verdict(
+            "too short to say", None, "No diagnosis of fit: there is no validation loss."
+        )
+    evidence = Evidence(history, known)
+    if len(history) < SHORTEST and not (history and evidence.nearly_perfect):
+        return _too_short(evidence)
+    rule = next(rule for rule in RULES if rule.applies(evidence))
+    since = rule.since(evidence)
+    title = rule.kind.capitalize() + (f" since epoch {since}" if since else "")
+    text = f"{title}: {rule.explain(evidence)}."
+    return Verdict(rule.kind, since, text, _command(rule.advise(evidence), known))
 
 
-class _Curves:
-    """The figures of a history that the rules look at."""
-
-    def __init__(self, history: Sequence[Mapping[str, float]]) -> None:
-        self.history = history
-        self.train_loss = [row["train_loss"] for row in history]
-        self.val_loss = [row["val_loss"] for row in history]
-        self.best = self.val_loss.index(min(self.val_loss))  # from 0
-        self.lowest = self.val_loss[self.best]
-        self.since_best = len(history) - 1 - self.best
-        self.end_train_loss = median(self.train_loss[-TAIL:])
-        after_best = self.val_loss[self.best + 1 :] or self.val_loss[-1:]
-        self.end_val_loss = median(after_best[-TAIL:])
-        by_sequence = any("val_sequence_accuracy" in row for row in history)
-        self.level = "sequence" if by_sequence else "token"
-        self.train_accuracy = self.reached(f"train_{self.level}_accuracy")
-        self.val_accuracy = self.reached(f"val_{self.level}_accuracy")
-
-    def reached(self, accuracy: str) -> float | None:
-        """Return an accuracy at the end: the last one, unless that was a sudden dip."""
-        values = [row[accuracy] for row in self.history if accuracy in row]
-        return max(values[-1], median(values[-TAIL:])) if values else None
-
-    def nearly_perfect(self) -> bool:
-        """Say whether validation accuracy leaves next to nothing to learn."""
-        return (self.val_accuracy or 0) >= NEARLY_PERFECT
-
-    def accuracy_gap(self) -> float:
-        """Return how far training is above validation, by the metric that shows it most."""
-        gaps = [0.0]
-        for level in ("sequence", "token"):
-            train = self.reached(f"train_{level}_accuracy")
-            val = self.reached(f"val_{level}_accuracy")
-            if train is not None and val is not None:
-                gaps.append(train - val)
-        return max(gaps)
-
-    def val_loss_rose(self) -> bool:
-        """Say whether validation loss ended clearly above its lowest."""
-        return self.end_val_loss - self.lowest > max(RISE_NATS, RISE * self.lowest)
-
-    def training_is_ahead(self) -> bool:
-        """Say whether training ended clearly better than validation, by loss or accuracy."""
-        by_loss = self.end_val_loss - self.end_train_loss
-        far = by_loss > max(RISE_NATS, LOSS_GAP * self.end_val_loss)
-        return far or self.accuracy_gap() > ACCURACY_GAP
-
-    def train_loss_falls(self) -> bool:
-        """Say whether training loss still fell over the last epochs."""
-        steps = min(TAIL, len(self.train_loss) - 1)
-        drop = (self.train_loss[-1 - steps] - self.train_loss[-1]) / steps
-        return drop > FALLING * abs(self.train_loss[-1])
+def _too_short(evidence: Evidence) -> Verdict:
+    epochs = len(evidence.history)
+    text = f"Too short to diagnose the fit: {plural(epochs, 'epoch')} of at least {SHORTEST}."
+    more = train_longer(evidence) if epochs else ""
+    return Verdict("too short to say", None, text, _command(more, evidence.facts))
 
 
-def _too_short(epochs: int) -> Verdict:
-    ran = "1 epoch was" if epochs == 1 else f"{epochs} epochs were"
-    text = f"Too short to say how well it fits: {ran} run, {SHORTEST} or more are needed."
-    return Verdict("too short to say", None, text)
+def _command(rest: str, facts: RunFacts) -> str:
+    return f"seqcli {rest}" if rest and facts.folder else ""
 
 
-def _overfitting(curves: _Curves) -> Verdict | None:
-    kept_learning = curves.end_train_loss < curves.train_loss[curves.best]
-    if curves.nearly_perfect() or curves.since_best < SINCE_BEST or not kept_learning:
-        return None
-    rose = curves.val_loss_rose() and curves.training_is_ahead()
-    if not rose and curves.accuracy_gap() <= WIDE_GAP:
-        return None
-    since = curves.best + 2  # from 1, and the epoch after the best
-    text = (
-        f"Overfitting since epoch {since}: validation loss was lowest at epoch {since - 1} "
-        f"({loss(curves.lowest)}) and is {loss(curves.end_val_loss)} at the end, while training "
-        f"loss went on to {loss(curves.end_train_loss)}{_accuracies(curves)}. "
-        "More rows, more dropout or weight decay, a smaller model or an earlier stop "
-        "(train.patience) would help."
+# When a rule applies ------------------------------------------------------------------------------
+
+
+def _nearly_perfect(evidence: Evidence) -> bool:
+    return evidence.nearly_perfect
+
+
+def _val_loss_rises(evidence: Evidence) -> bool:
+    """Validation loss has risen for some epochs while training went on learning."""
+    late = evidence.since_best >= SINCE_BEST and evidence.training_kept_learning
+    rose = evidence.val_loss_rose and evidence.training_is_ahead
+    return late and (rose or evidence.gap > WIDE_GAP)
+
+
+def _gap_is_wide(evidence: Evidence) -> bool:
+    """Training accuracy is far above validation, and validation hardly improves any more."""
+    lasts = evidence.wide_since <= len(evidence.history)
+    return evidence.gap > WIDE_GAP and lasts and not evidence.val_loss_falls_rapidly
+
+
+def _at_baseline_and_learning(evidence: Evidence) -> bool:
+    return _at_baseline(evidence) and _improves(evidence)
+
+
+def _at_baseline(evidence: Evidence) -> bool:
+    return bool(evidence.baselines) and not evidence.beats_a_baseline
+
+
+def _improves(evidence: Evidence) -> bool:
+    """Validation loss falls, or training loss does and validation has not stopped long ago."""
+    recent = evidence.since_best < SINCE_BEST
+    return evidence.val_loss_falls or (evidence.train_loss_falls and recent)
+
+
+def _poor_and_out_of_rate(evidence: Evidence) -> bool:
+    return _poor(evidence) and evidence.rate_has_decayed
+
+
+def _poor(evidence: Evidence) -> bool:
+    train = evidence.train_accuracy
+    accuracy = evidence.val_accuracy if train is None else train
+    return accuracy is not None and accuracy < POOR
+
+
+def _always(_: Evidence) -> bool:
+    return True
+
+
+# What it says -------------------------------------------------------------------------------------
+
+
+def _explain_rise(evidence: Evidence) -> str:
+    return (
+        f"validation loss was lowest at epoch {evidence.best + 1} ({loss(evidence.lowest)}) and is "
+        f"{loss(evidence.end_val_loss)} at the end, while training loss fell to "
+        f"{loss(evidence.end_train_loss)}{_accuracies(evidence)}"
     )
-    return Verdict("overfitting", since, text)
 
 
-def _underfitting(curves: _Curves) -> Verdict | None:
-    accuracy = curves.val_accuracy if curves.train_accuracy is None else curves.train_accuracy
-    if accuracy is None:
-        return _unfinished(curves) if curves.train_loss_falls() else None
-    if accuracy >= POOR or curves.nearly_perfect():
-        return None
-    return _unfinished(curves) if curves.train_loss_falls() else _stuck(curves)
-
-
-def _unfinished(curves: _Curves) -> Verdict:
-    text = (
-        f"Underfitting: training loss is still falling ({loss(curves.train_loss[-1])})"
-        f"{_accuracies(curves)}. Train longer (train.epochs), or with a larger model."
+def _explain_gap(evidence: Evidence) -> str:
+    return (
+        f"training is far ahead of validation{_accuracies(evidence)}; validation loss is "
+        f"{loss(evidence.end_val_loss)}, training loss {loss(evidence.end_train_loss)}"
     )
-    return Verdict("underfitting", None, text)
 
 
-def _stuck(curves: _Curves) -> Verdict:
-    text = (
-        f"Underfitting: training loss no longer falls ({loss(curves.train_loss[-1])})"
-        f"{_accuracies(curves)}. A larger model, attention or another learning rate may help, "
-        "unless this is all the data allow."
+def _explain_baseline(evidence: Evidence) -> str:
+    found = evidence.baselines[0]
+    return (
+        f"validation {_metric(found)} is {score(found.metric, found.model)}, and "
+        f"'{baseline_name(found.name)}' reaches {score(found.metric, found.value)}"
     )
-    return Verdict("underfitting", None, text)
 
 
-def _good(curves: _Curves) -> Verdict:
-    text = (
-        f"Good fit: validation loss is {loss(curves.val_loss[-1])} "
-        f"(lowest {loss(curves.lowest)} at epoch {curves.best + 1}){_accuracies(curves)}."
+def _explain_slow_start(evidence: Evidence) -> str:
+    return f"{_explain_baseline(evidence)}; but the loss still falls ({_losses(evidence)})"
+
+
+def _explain_stuck(evidence: Evidence) -> str:
+    return f"{_explain_baseline(evidence)}, and the loss no longer falls ({_losses(evidence)})"
+
+
+def _explain_improving(evidence: Evidence) -> str:
+    ahead = "; training is far ahead of validation" if evidence.gap > WIDE_GAP else ""
+    return f"the loss still falls ({_losses(evidence)}){_accuracies(evidence)}{ahead}"
+
+
+def _explain_decayed(evidence: Evidence) -> str:
+    return (
+        f"the schedule has taken the learning rate to 0, so the loss could not fall any further "
+        f"({_losses(evidence)}){_accuracies(evidence)}"
     )
-    if curves.accuracy_gap() > WIDE_GAP:
-        text += " Training is far ahead of validation: more rows or more dropout may help."
-    elif not curves.nearly_perfect() and curves.train_loss_falls() and curves.since_best == 0:
-        text += " It was still improving: more epochs may help."
-    return Verdict("good", None, text)
 
 
-def _accuracies(curves: _Curves) -> str:
-    """Return ", and it gets 99.0% of ..." as far as the accuracies are known."""
-    if curves.val_accuracy is None:
+def _explain_poor(evidence: Evidence) -> str:
+    falls = (
+        "still falls, but validation loss does not"
+        if evidence.train_loss_falls
+        else ("no longer falls")
+    )
+    return f"training loss {falls} ({_losses(evidence)}){_accuracies(evidence)}"
+
+
+def _explain_good(evidence: Evidence) -> str:
+    lowest = f"(lowest {loss(evidence.lowest)} at epoch {evidence.best + 1})"
+    return (
+        f"validation loss is {loss(evidence.val_loss[-1])} {lowest}"
+        f"{_accuracies(evidence)}{_beside_baseline(evidence)}"
+    )
+
+
+def _losses(evidence: Evidence) -> str:
+    return f"training {loss(evidence.train_loss[-1])}, validation {loss(evidence.val_loss[-1])}"
+
+
+def _accuracies(evidence: Evidence) -> str:
+    """Return "; 99.0% of ... are correct" as far as the accuracies are known."""
+    if evidence.val_accuracy is None:
         return ""
-    right = f"; {percent(curves.val_accuracy)} of validation {curves.level}s are right"
-    if curves.train_accuracy is None:
+    right = f"; {percent(evidence.val_accuracy)} of validation {evidence.level}s are correct"
+    if evidence.train_accuracy is None:
         return right
-    return f"{right} ({percent(curves.train_accuracy)} of training {curves.level}s)"
+    return f"{right} ({percent(evidence.train_accuracy)} of training {evidence.level}s)"
+
+
+def _beside_baseline(evidence: Evidence) -> str:
+    if not evidence.baselines:
+        return ""
+    best = evidence.baselines[0]
+    return f"; best baseline '{baseline_name(best.name)}': {score(best.metric, best.value)}"
+
+
+def _metric(found: Baseline) -> str:
+    return found.metric.replace("_", " ")
+
+
+def _since_best(evidence: Evidence) -> int:
+    return evidence.best + 2  # from 1, and the epoch after the best
+
+
+def _since_wide(evidence: Evidence) -> int:
+    return evidence.wide_since
+
+
+RULES = (
+    Rule("good fit", _nearly_perfect, _explain_good, evaluate),
+    Rule("overfitting", _val_loss_rises, _explain_rise, regularize, _since_best),
+    Rule("overfitting", _gap_is_wide, _explain_gap, regularize, _since_wide),
+    Rule(
+        "not better than the baseline",
+        _at_baseline_and_learning,
+        _explain_slow_start,
+        train_longer,
+    ),
+    Rule("not better than the baseline", _at_baseline, _explain_stuck, other_rate),
+    Rule("still improving", _improves, _explain_improving, train_longer),
+    Rule("underfitting", _poor_and_out_of_rate, _explain_decayed, train_longer),
+    Rule("underfitting", _poor, _explain_poor, larger_model),
+    Rule("good fit", _always, _explain_good, evaluate),
+)

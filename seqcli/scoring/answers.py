@@ -28,6 +28,7 @@ class Answers:
         unseen_sources, unseen_truths: (N,) how many symbols of each were never seen in training.
         symbols: how many target symbols the model knows, for chance; 0 where nobody said.
         guesses: name -> N texts that some rule without a model would answer.
+        truncated: (N,) 1 where the prediction was cut at the length limit.
         lengths_given: whether the model was told how long each answer is.
         notes: what else is to be known of them.
     """
@@ -43,6 +44,7 @@ class Answers:
     unseen_truths: Index | None = None
     symbols: int = 0
     guesses: Mapping[str, Texts] = field(default_factory=dict)
+    truncated: Index | None = None
     lengths_given: bool = False
     notes: tuple[str, ...] = ()
 
@@ -52,7 +54,7 @@ class Answers:
     @cached_property
     def outcome(self) -> Outcome:
         """The rows as ids; symbols are numbered as they come."""
-        sources = _numbered(self.asked)
+        sources = numbered(self.asked)
         return Outcome(self._ids(self.truths), self._ids(self.predictions), self.nats, sources)
 
     def guessed(self, name: str) -> Outcome:
@@ -88,7 +90,7 @@ class Answers:
         return Ragged(np.array(ids, np.int32), offsets_of(lengths))
 
 
-def _numbered(texts: Texts) -> Index:
+def numbered(texts: Texts) -> Index:
     """Return (N,) a number for each different text, from 0 as they come."""
     known: dict[str, int] = {}
     return np.array([known.setdefault(text, len(known)) for text in texts], np.int64)

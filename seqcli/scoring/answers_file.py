@@ -21,6 +21,7 @@ from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
 from seqcli.files.atomic import write_atomically
 from seqcli.scoring.answers import Answers, Texts
+from seqcli.scoring.cells import escape, unescape
 
 Item = TypeVar("Item")
 
@@ -29,7 +30,7 @@ TEXTS = ("source", "truth", "prediction")
 FEATURES = "features"
 LENGTHS_GIVEN = "lengths_given"  # stands behind the name of the predictions where that is so
 FOR_PEOPLE = ("correct", "edits")  # written, and counted anew when the file is read
-NUMBERS = ("nats", "tokens", "unseen_in_source", "unseen_in_truth", "target_symbols")
+NUMBERS = ("nats", "tokens", "unseen_in_source", "unseen_in_truth", "target_symbols", "truncated")
 _WITH_STYLE = ("source:", "truth:", "prediction:")
 _OTHER_NAMES = {
     "gold": "truth",
@@ -37,8 +38,6 @@ _OTHER_NAMES = {
     "reference": "truth",
     "hypothesis": "prediction",
 }
-_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-_MEANINGS = {escape[1]: symbol for symbol, escape in _ESCAPES.items()}
 _HINT = "write it anew with seqcli eval --predictions FILE.tsv"
 
 
@@ -101,6 +100,7 @@ def read_answers(path: Path, source: Tokens | None = None, target: Tokens | None
         unseen_sources=numbers["unseen_in_source"],
         unseen_truths=numbers["unseen_in_truth"],
         symbols=_one(table, numbers["target_symbols"]),
+        truncated=numbers["truncated"],
         guesses={name.removeprefix(FLOOR): _unescaped(table, name) for name in guesses},
         features=_unescaped(table, FEATURES) if FEATURES in table.columns else None,
         lengths_given=table.styles.get("prediction") == LENGTHS_GIVEN,
@@ -113,16 +113,18 @@ def read_answers(path: Path, source: Tokens | None = None, target: Tokens | None
 def _columns(answers: Answers) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the columns, each with what stands above it."""
     outcome = answers.outcome
-    yield f"source:{answers.source_tokens.style}", map(_escape, answers.sources)
-    yield f"truth:{answers.target_tokens.style}", map(_escape, answers.truths)
+    yield f"source:{answers.source_tokens.style}", map(escape, answers.sources)
+    yield f"truth:{answers.target_tokens.style}", map(escape, answers.truths)
     if answers.features is not None:
-        yield FEATURES, map(_escape, answers.features)
+        yield FEATURES, map(escape, answers.features)
     yield (
         "prediction" + f":{LENGTHS_GIVEN}" * answers.lengths_given,
-        map(_escape, answers.predictions),
+        map(escape, answers.predictions),
     )
     yield "correct", (str(int(right)) for right in outcome.right_rows.tolist())
     yield "edits", map(str, outcome.edits.tolist())
+    if answers.truncated is not None:
+        yield "truncated", map(str, answers.truncated.tolist())
     if answers.nats is not None:
         yield "nats", map(repr, answers.nats.tolist())
     yield "tokens", map(str, (outcome.truths.lengths + 1).tolist())
@@ -132,11 +134,11 @@ def _columns(answers: Answers) -> Iterator[tuple[str, Iterable[str]]]:
     if answers.symbols:
         yield "target_symbols", [str(answers.symbols)] * len(answers)
     for name, guesses in answers.guesses.items():
-        yield FLOOR + name, map(_escape, guesses)
+        yield FLOOR + name, map(escape, guesses)
 
 
 def _table(path: Path) -> _Table:
-    lines = _lines(path)
+    lines = lines_of(path)
     header = lines[0].split("\t")
     named = {_plain(name) for name in header} >= set(TEXTS)
     names = header if named else list(TEXTS)
@@ -160,7 +162,12 @@ def _plain(name: str) -> str:
     return _OTHER_NAMES.get(short, short)
 
 
-def _lines(path: Path) -> list[str]:
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a file of UTF-8 text.
+
+    Raises:
+        DataError: it is empty, cannot be read or is not UTF-8.
+    """
     raw = read_bytes(path)
     try:
         text = raw.decode("utf-8-sig", "surrogatepass")
@@ -228,20 +235,10 @@ def _unescaped(table: _Table, name: str) -> list[str]:
 
 
 def _meant(table: _Table, row: int, text: str) -> str:
-    symbols, found = iter(text), []
-    for symbol in symbols:
-        meant = _MEANINGS.get(next(symbols, "")) if symbol == "\\" else symbol
-        if meant is None:
-            raise table.error(row, r"a backslash must be written \\")
-        found.append(meant)
-    return "".join(found)
-
-
-def _escape(text: str) -> str:
-    for symbol, escape in _ESCAPES.items():
-        if symbol in text:
-            text = text.replace(symbol, escape)
-    return text
+    try:
+        return unescape(text)
+    except ValueError:
+        raise table.error(row, r"a backslash must be written \\") from None
 
 
 def _converted(table: _Table, name: str, kind: Callable[[str], Item]) -> list[Item] | None:

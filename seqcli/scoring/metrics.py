@@ -1,56 +1,98 @@
 """The scores. Every number is named for what it is, and is made of what each row adds to it.
 
-That is what lets a bootstrap draw rows again: a score needs the sums over rows and no more.
+That is what its interval is made of as well: how much the sums differ from source to source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from seqcli import registry
+from seqcli.data.ragged import Index
 from seqcli.scoring.classes import MeanF1
 from seqcli.scoring.outcome import Floats, Outcome
+from seqcli.statistics.clusters import cluster_sums
+from seqcli.statistics.intervals import (
+    MEAN,
+    RATE,
+    Interval,
+    mean_interval,
+    rate_interval,
+    share_interval,
+    share_method,
+)
 
 
 class Parts(Protocol):
-    """What the N rows of an outcome add to a score."""
+    """What the N rows of an outcome add to a score.
+
+    ``clusters`` (N,) in its methods: which source each row has, from 0 without gaps.
+    """
 
     def total(self) -> float:
         """Return the score of all rows."""
         ...
 
-    def resampled(self, times: Floats) -> Floats:
-        """Return (R,) scores of R draws, in each of which row i is there ``times[:, i]`` times."""
+    def interval(self, clusters: Index) -> Interval | None:
+        """Return the 95% confidence interval, None where the rows say nothing about it."""
+        ...
+
+    def method(self, clusters: Index) -> str:
+        """Return how the interval is computed."""
         ...
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A sum over rows divided by another: (N,) each."""
+    """A sum over rows divided by another: (N,) each.
+
+    ``kind`` says between which bounds it lies: a share from 0 to 1, where every row adds at most
+    what it is divided by, a rate from 0 on, or a mean without bounds.
+    """
 
     parts: ArrayLike
     of: ArrayLike
-
-    @cached_property
-    def _columns(self) -> Floats:
-        return np.stack([self.parts, self.of], axis=1).astype(np.float64)  # (N, 2)
+    kind: Literal["share", "rate", "mean"] = "mean"
 
     def total(self) -> float:
         """Return the ratio of the sums; 0 where there is nothing to divide by."""
         whole = float(np.sum(self.of))
         return float(np.sum(self.parts)) / whole if whole else 0.0
 
-    def resampled(self, times: Floats) -> Floats:
-        """Return (R,) ratios of the sums over drawn rows."""
-        above, below = (times @ self._columns).T  # (R,) each
-        ratios: Floats = np.divide(above, below, out=np.zeros_like(above), where=below != 0)
-        return ratios
+    def interval(self, clusters: Index) -> Interval | None:
+        """Return the 95% confidence interval, None where the rows say nothing about it."""
+        return _INTERVALS[self.kind](*self._sums(clusters))
+
+    def method(self, clusters: Index) -> str:
+        """Return how the interval is computed."""
+        if self.kind == "share":
+            return share_method(*self._sums(clusters))
+        return RATE if self.kind == "rate" else MEAN
+
+    def _sums(self, clusters: Index) -> tuple[Floats, Floats]:
+        """Return (C,) each: the sums over the rows of each cluster that has any weight."""
+        parts, of = (
+            cluster_sums(np.asarray(column, np.float64), clusters)
+            for column in (self.parts, self.of)
+        )
+        there = of > 0
+        return parts[there], of[there]
+
+
+_INTERVALS = {"share": share_interval, "rate": rate_interval, "mean": mean_interval}
+
+
+# Scores that are not made of an outcome: whether more is better.
+_ELSEWHERE = {
+    "bits_per_character": False,
+    "perplexity": False,
+    "oracle_length_sequence_accuracy": True,
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +121,17 @@ def resolve(name: str, table: Mapping[str, str] = registry.METRICS) -> Metric:
     return metric
 
 
+def higher_is_better(name: str) -> bool:
+    """Return the direction of a metric that a report shows, by its name.
+
+    Raises:
+        UsageError: no metric has that name.
+    """
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
+    return resolve(name, {**registry.METRICS, **registry.EVALUATION_METRICS}).higher
+
+
 def all_parts(outcome: Outcome) -> dict[str, Parts]:
     """Return what the rows add to every score that the outcome allows of, by name."""
     tables = (registry.METRICS, registry.EVALUATION_METRICS)
@@ -99,14 +152,14 @@ def _loss(outcome: Outcome) -> Parts | None:
 
 def _any_right(outcome: Outcome) -> Parts | None:
     found = outcome.nearest
-    return None if found is None else Ratio(found.right * found.first, found.first)
+    return None if found is None else Ratio(found.right * found.first, found.first, "share")
 
 
 def _nearest_edits(outcome: Outcome) -> Parts | None:
     found = outcome.nearest
     if found is None:
         return None
-    return Ratio(found.edits * found.first, found.lengths * found.first)
+    return Ratio(found.edits * found.first, found.lengths * found.first, "rate")
 
 
 def _mean_f1(outcome: Outcome) -> Parts | None:
@@ -114,14 +167,29 @@ def _mean_f1(outcome: Outcome) -> Parts | None:
 
 
 def _mean_edits(outcome: Outcome) -> Parts:
-    return Ratio(outcome.edits / np.maximum(outcome.truths.lengths, 1), _ones(outcome))
+    return Ratio(outcome.edits / np.maximum(outcome.truths.lengths, 1), _ones(outcome), "rate")
+
+
+def _token_accuracy(outcome: Outcome) -> Parts:
+    """Divide the correct tokens by all positions of truth or prediction.
+
+    Tokens are compared position by position, not aligned. A token that is missing counts as wrong,
+    and so does an extra one, so the score is 1 only if every sequence is correct.
+    """
+    return Ratio(outcome.right_tokens, outcome.positions, "share")
 
 
 LOSS = Metric("loss", False, _loss)
-TOKEN_ACCURACY = Metric("token_accuracy", True, lambda o: Ratio(o.right_tokens, o.truths.lengths))
-SEQUENCE_ACCURACY = Metric("sequence_accuracy", True, lambda o: Ratio(o.right_rows, _ones(o)))
-SEQUENCE_ERROR_RATE = Metric("sequence_error_rate", False, lambda o: Ratio(~o.right_rows, _ones(o)))
-SYMBOL_ERROR_RATE = Metric("symbol_error_rate", False, lambda o: Ratio(o.edits, o.truths.lengths))
+TOKEN_ACCURACY = Metric("token_accuracy", True, _token_accuracy)
+SEQUENCE_ACCURACY = Metric(
+    "sequence_accuracy", True, lambda o: Ratio(o.right_rows, _ones(o), "share")
+)
+SEQUENCE_ERROR_RATE = Metric(
+    "sequence_error_rate", False, lambda o: Ratio(~o.right_rows, _ones(o), "share")
+)
+SYMBOL_ERROR_RATE = Metric(
+    "symbol_error_rate", False, lambda o: Ratio(o.edits, o.truths.lengths, "rate")
+)
 MEAN_SYMBOL_ERROR_RATE = Metric("mean_symbol_error_rate", False, _mean_edits)
 MULTI_REFERENCE_ACCURACY = Metric("multi_reference_accuracy", True, _any_right)
 MULTI_REFERENCE_ERROR_RATE = Metric("multi_reference_symbol_error_rate", False, _nearest_edits)

@@ -26,22 +26,21 @@ class Outcome:
         truths, predictions: rows of ids, without BOS and EOS. An UNK in a truth equals nothing.
         nats: (N,) loss of each row, summed over its symbols and the end symbol, teacher forced.
         sources: (N,) which source each row has, from 0 without gaps; each its own by default.
+        truncated: (N,) which predictions were cut at the length limit; None where that is unknown.
     """
 
     truths: Ragged
     predictions: Ragged
     nats: Floats | None = None
     sources: Index | None = None
+    truncated: Flags | None = None
 
     def __len__(self) -> int:
         return len(self.truths)
 
     @cached_property
     def right_tokens(self) -> Index:
-        """(N,) how many places of each truth the prediction has right, place by place.
-
-        What the prediction holds beyond the truth is not looked at.
-        """
+        """(N,) at how many positions each prediction has the token of the truth."""
         lengths, guess = self.truths.lengths, self.predictions
         places = np.arange(len(self.truths.tokens)) - np.repeat(self.truths.offsets[:-1], lengths)
         there = places < np.repeat(guess.lengths, lengths)
@@ -49,6 +48,11 @@ class Outcome:
         got = np.append(guess.tokens, -1)[where]
         right = there & (got == self.truths.tokens) & (got != UNK)
         return np.diff(np.concatenate([[0], np.cumsum(right)])[self.truths.offsets])
+
+    @cached_property
+    def positions(self) -> Index:
+        """(N,) positions of each row: the longer of truth and prediction, in tokens."""
+        return np.maximum(self.truths.lengths, self.predictions.lengths)
 
     @cached_property
     def right_rows(self) -> Flags:

@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 
+from seqcli.counts import plural
 from seqcli.data import floors
 from seqcli.data.ragged import Index
 from seqcli.results import (
@@ -21,14 +22,14 @@ from seqcli.results import (
     Subset,
 )
 from seqcli.scoring.answers import Answers
-from seqcli.scoring.bootstrap import intervals
 from seqcli.scoring.classes import NO_LABEL
 from seqcli.scoring.edits import GAP, count_edits
+from seqcli.scoring.intervals import interval_methods, intervals
 from seqcli.scoring.metrics import all_parts
 from seqcli.scoring.outcome import Flags, Outcome
 from seqcli.scoring.references import ceiling, references_of
 
-LENGTHS_GIVEN = "the length of every answer was given to the model"
+LENGTHS_GIVEN = "oracle length: the reference length was given to the model"
 BINS = 8  # at most this many rows in the table of accuracy by length
 CONFUSIONS = 100  # kinds of edits that are kept
 
@@ -41,6 +42,7 @@ def score(answers: Answers) -> Scores:
         rows=len(answers),
         metrics={name: part.total() for name, part in parts.items()},
         intervals=intervals(parts, outcome.source_of_row),
+        interval_methods=interval_methods(parts, outcome.source_of_row),
         floors=_floors(answers),
         references=_references(outcome),
         by_length=_by_length(answers),
@@ -96,17 +98,18 @@ def _by_unseen(answers: Answers) -> tuple[Subset, ...]:
     parts = {}
     for side, unseen in (("source", answers.unseen_sources), ("truth", answers.unseen_truths)):
         if unseen is not None and unseen.any():
-            parts[f"unseen symbols in the {side}"] = unseen > 0
+            parts[f"unknown tokens in the {side}"] = unseen > 0
             parts[f"none in the {side}"] = unseen == 0
     return tuple(_subset(name, answers.outcome, rows) for name, rows in parts.items() if rows.any())
 
 
 def _subset(name: str, outcome: Outcome, rows: Flags) -> Subset:
     number, symbols = int(rows.sum()), max(int(outcome.truths.lengths[rows].sum()), 1)
+    positions = max(int(outcome.positions[rows].sum()), 1)
     return Subset(
         name,
         number,
-        float(outcome.right_tokens[rows].sum() / symbols),
+        float(outcome.right_tokens[rows].sum() / positions),
         float(outcome.right_rows[rows].sum() / number),
         float(outcome.edits[rows].sum() / symbols),
     )
@@ -172,8 +175,8 @@ def _notes(answers: Answers) -> tuple[str, ...]:
     sides = {"source": answers.unseen_sources, "target": answers.unseen_truths}
     counts = {side: int(np.sum(rows)) for side, rows in sides.items() if rows is not None}
     unseen = (
-        f"{count} {side} symbols were never seen in training"
-        for side, count in counts.items()
-        if count
+        f"{side}: {plural(number, 'unknown token')}" for side, number in counts.items() if number
     )
-    return (*answers.notes, *(LENGTHS_GIVEN,) * answers.lengths_given, *unseen)
+    cut = 0 if answers.truncated is None else int(np.count_nonzero(answers.truncated))
+    truncated = (f"{plural(cut, 'prediction')} truncated at the length limit",) * bool(cut)
+    return (*answers.notes, *(LENGTHS_GIVEN,) * answers.lengths_given, *unseen, *truncated)

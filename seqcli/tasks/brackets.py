@@ -43,7 +43,7 @@ class Dyck(DrawnTask):
     """next: the bracket that must close next. all: all that must close, in order."""
 
     name: ClassVar[str] = "dyck"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "which bracket must close next"
     example: ClassVar[tuple[str, str]] = ("( [ ] ( [", "]")
 
@@ -145,7 +145,7 @@ class ModArithBrackets(DrawnTask):
     """Whether expressions are multiplied, beside added and subtracted."""
 
     name: ClassVar[str] = "mod_arith_brackets"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "the value of an expression in brackets, modulo 5"
     example: ClassVar[tuple[str, str]] = ("( ( 1 - 3 ) * - 2 )", "4")
 

@@ -1,9 +1,13 @@
 """Sources too structured to be numbered: drawn, and drawn again until they are the split's own.
 
-Which split owns a source is told by a hash of the source, so no source is in two splits. A split
-that owns one in ten needs ten draws, so what is slow about a draw, its shape, is kept for many of
-them, and only what fills it is drawn again. Sources are arrays of codes, (N, W): 1 + the index of a
-symbol, or 0 where there is none.
+A hash of the source decides which split owns it, so no source is in two splits. A split that owns
+one in ten needs ten draws, so what is slow about a draw, its shape, is kept for many of them, and
+only what fills it is drawn again. Sources are arrays of codes, (N, W): 1 + the index of a symbol,
+or 0 where there is none.
+
+The length of a row is fixed before its source is drawn, so splits do not differ in their lengths.
+Of a length with few distinct sources a hash may leave a split without any. Such lengths have a pool
+(`Pool`): their distinct sources are divided by count, as those of `SequenceSpace` are.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,10 +27,13 @@ from seqcli.tasks import hashing
 from seqcli.tasks.base import SPLIT_SHARES, Rows
 from seqcli.tasks.hashing import Hashes
 from seqcli.tasks.sequences import LengthTask
+from seqcli.tasks.space import nearest_owned, permute, shares, too_few_rows
 
 Codes = NDArray[np.integer]
 
 FILLS = 32  # of a shape: one of them is nearly always the split's own
+POOL = 4096  # draws of one length that its distinct sources are counted by
+FEW = 512  # distinct sources of a length; with more of them a hash divides them well enough
 _ATTEMPTS = 100 * FILLS
 _BLOCK = 1 << 14  # rows drawn at a time: what is worked on stays in the cache
 
@@ -49,11 +57,12 @@ def owners(contents: Codes, seed: int) -> Index:
 class Drawing:
     """How contents are drawn in two steps: the shape of one, and quickly what fills it.
 
-    ``shape`` goes from streams (n,) to whatever ``fill`` needs (n, ...); ``fill`` takes that and
-    other streams (n,) to codes (n, W). A shape is filled ``fills`` times before another is drawn.
+    ``shape`` takes streams (n,) and the places (n,) of their rows in the batch to whatever ``fill``
+    needs (n, ...); ``fill`` takes that and other streams (n,) to codes (n, W). A shape is filled
+    ``fills`` times before another is drawn.
     """
 
-    shape: Callable[[Hashes], NDArray[Any]]
+    shape: Callable[[Hashes, Index], NDArray[Any]]
     fill: Callable[[NDArray[Any], Hashes], Codes]
     fills: int
 
@@ -77,21 +86,28 @@ def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: Drawin
     Raises:
         UsageError: the split seems to own none.
     """
+    places: Index = np.arange(len(index))
     cuts = range(_BLOCK, len(index), _BLOCK)
-    blocks = (_own_block(seed, split, rows, purpose, drawing) for rows in np.split(index, cuts))
+    blocks = (
+        _own_block(seed, split, index, some, purpose, drawing) for some in np.split(places, cuts)
+    )
     return np.concatenate(list(blocks))
 
 
-def _own_block(seed: int, split: str, index: Index, purpose: str, drawing: Drawing) -> Codes:
-    pending: Index = np.arange(len(index))
+def _own_block(
+    seed: int, split: str, index: Index, places: Index, purpose: str, drawing: Drawing
+) -> Codes:
+    """Return the sources of the rows at some places (n,) of the batch."""
+    pending: Index = np.arange(len(places))
     number = tuple(SPLIT_SHARES).index(split)
     for attempt in range(_ATTEMPTS):
         shape, filling = divmod(attempt, drawing.fills)
         if not filling:
             key = hashing.key(seed, split, purpose, shape)
-            shapes = drawing.shape(hashing.streams(key, index[pending]))  # (n, ...)
+            rows = places[pending]
+            shapes = drawing.shape(hashing.streams(key, index[rows]), rows)  # (n, ...)
         key = hashing.key(seed, split, purpose, shape, filling)
-        tried = drawing.fill(shapes, hashing.streams(key, index[pending]))  # (n, W)
+        tried = drawing.fill(shapes, hashing.streams(key, index[places[pending]]))  # (n, W)
         if not attempt:
             found = np.empty_like(tried)  # (N, W)
         mine = owners(tried, seed) == number
@@ -106,8 +122,29 @@ def _own_block(seed: int, split: str, index: Index, purpose: str, drawing: Drawi
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Draws of one length with few distinct sources: ``codes`` (M, L), and who owns each (M,).
+
+    The distinct sources are divided by count, so every split owns some where there are three or
+    more; with fewer all belong to train. Equal draws have one owner.
+    """
+
+    codes: Codes
+    owners: Index
+
+    def own(self, split: str) -> Codes:
+        """Return the draws (m, L) that a split owns."""
+        codes: Codes = self.codes[self.owners == tuple(SPLIT_SHARES).index(split)]
+        return codes
+
+
+@dataclass(frozen=True)
 class DrawnTask(LengthTask):
-    """A task whose sources are drawn from a grammar; lengths are as likely as one another."""
+    """A task whose sources are drawn from a grammar; lengths are as likely as one another.
+
+    A length with fewer than three sources is in train alone; val and test have the nearest length
+    more often instead.
+    """
 
     @property
     def fills(self) -> int:
@@ -132,13 +169,68 @@ class DrawnTask(LengthTask):
     def rows(self, seed: int, split: str, index: Index) -> Rows:
         """Return the rows at ``index`` (N,) of a split."""
         low, high = self.lengths(split)
-
-        def shape(starts: Hashes) -> NDArray[Any]:
-            extra = hashing.below(hashing.draw(starts, 0), high - low + 1)
-            return self.shape(starts, low + extra.astype(np.int64), high)
-
-        drawing = Drawing(shape, self.fill, self.fills)
-        sources = own_draws(seed, split, index, self.name, drawing)  # (N, W)
+        choices = np.array(self._owned_lengths(seed, split))  # (high - low + 1,)
+        starts = hashing.streams(hashing.key(seed, split, self.name, "lengths"), index)
+        drawn = hashing.below(hashing.draw(starts, 0), high - low + 1).astype(np.int64)
+        lengths = choices[drawn]  # (N,)
+        sources = self._sources(seed, split, index, lengths, starts)  # (N, W)
         cuts = range(_BLOCK, len(sources), _BLOCK)
         answers = [self.answer(block) for block in np.split(sources, cuts)]
         return Rows(ragged_of(sources), ragged_of(np.concatenate(answers)))
+
+    def _sources(
+        self, seed: int, split: str, index: Index, lengths: Index, starts: Hashes
+    ) -> Codes:
+        """Return sources (N, W) of the given lengths (N,), out of pools and drawn."""
+        high, pools = self.lengths(split)[1], _pools(self, seed)
+        found = np.zeros((len(index), high), np.uint8)  # (N, W)
+        for length, pool in pools.items():
+            rows = np.flatnonzero(lengths == length)
+            if rows.size:
+                own = pool.own(split)
+                chosen = hashing.below(hashing.draw(starts[rows], 1), len(own)).astype(np.int64)
+                found[rows, :length] = own[chosen]
+        rows = np.flatnonzero(~np.isin(lengths, list(pools)))
+        if rows.size:
+
+            def shape(starts: Hashes, places: Index) -> NDArray[Any]:
+                return self.shape(starts, lengths[rows[places]], high)
+
+            drawing = Drawing(shape, self.fill, self.fills)
+            found[rows] = own_draws(seed, split, index[rows], self.name, drawing)
+        return found
+
+    def _owned_lengths(self, seed: int, split: str) -> list[int]:
+        """Return for each length of a split that length, or the nearest it owns a source of."""
+        low, high = self.lengths(split)
+        lengths, pools = range(low, high + 1), _pools(self, seed)
+        owned = [n for n in lengths if n not in pools or len(pools[n].own(split))]
+        if not owned:
+            distinct = sum(len(np.unique(pools[n].codes, axis=0)) for n in lengths)
+            raise too_few_rows(distinct, split)
+        return nearest_owned(lengths, owned)
+
+
+@lru_cache(maxsize=16)
+def _pools(task: DrawnTask, seed: int) -> dict[int, Pool]:
+    """Return the pools of the lengths with few distinct sources, which are the shortest."""
+    ends = [end for split in SPLIT_SHARES for end in task.lengths(split)]
+    found = {}
+    for length in range(min(ends), max(ends) + 1):
+        starts = hashing.streams(hashing.key(seed, task.name, "pool", length), np.arange(POOL))
+        shapes = task.shape(starts, np.full(POOL, length), length)
+        codes = task.fill(shapes, hashing.mix(starts))  # (M, L)
+        distinct, which = np.unique(codes, axis=0, return_inverse=True)
+        if len(distinct) > FEW:
+            break
+        found[length] = Pool(codes, _dealt(len(distinct), seed, length)[which.reshape(-1)])
+    return found
+
+
+def _dealt(count: int, seed: int, length: int) -> Index:
+    """Return the number of the split (count,) that owns each of ``count`` distinct sources."""
+    order = permute(np.arange(count, dtype=np.uint32), count, hashing.key(seed, "pool", length))
+    dealt = np.zeros(count, np.int64)
+    for number, part in enumerate(shares(count).values()):
+        dealt[order[part.start : part.stop]] = number
+    return dealt

@@ -36,7 +36,7 @@ class ListOps(DrawnTask):
     """How deep lists may be nested."""
 
     name: ClassVar[str] = "listops"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "the value of nested lists under MIN, MAX, MED and SM"
     example: ClassVar[tuple[str, str]] = ("[MAX 2 [MIN 8 3 ] 4 ]", "4")
     least_length: ClassVar[int] = 4

@@ -23,7 +23,8 @@ class Rearrangement(SequenceTask):
     """A source of random integers, and what a rearrangement makes of it.
 
     Sources are all sequences of the integers 1 .. vocab-1, every one as likely as another of its
-    length; lengths are exactly even.
+    length. Lengths are exactly even, but for those with fewer than three sequences: these are in
+    train alone.
     """
 
     vocab: int = 20

@@ -194,8 +194,8 @@ class Mqar(LengthTask):
     def _half(self) -> int:
         return self.vocab // 2
 
-    def _keys(self, starts: Hashes) -> Codes:
-        """Return the codes of distinct keys, (n, P)."""
+    def _keys(self, starts: Hashes, places: Index) -> Codes:
+        """Return the codes of distinct keys, (n, P), for the rows at some places of the batch."""
         return 1 + self._half + _distinct(starts, self.pairs, self._half)
 
     def _with_values(self, keys: Codes, starts: Hashes) -> Codes:

@@ -40,7 +40,8 @@ class LengthTask(Task):
 class SequenceTask(LengthTask):
     """Sources are all sequences of some symbols, each as likely as another of its length.
 
-    Lengths are exactly even.
+    Lengths are exactly even. A length with fewer than three sequences, such as length 1 over two
+    symbols, is in train alone; val and test have the nearest length more often instead.
     """
 
     @abstractmethod

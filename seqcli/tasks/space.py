@@ -8,7 +8,7 @@ nothing is drawn again, and within a split no instance comes twice before all ha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -17,6 +17,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.counts import plural
 from seqcli.data.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks import hashing
@@ -126,7 +127,8 @@ class SequenceSpace:
         """Return the sequences at ``index`` (N,) of a split, grouped by length.
 
         Lengths come in blocks that hold each length once, in random order, so they are exactly
-        even; the number of the block says which instance of that length it is.
+        even; the number of the block says which instance of that length it is. A length with fewer
+        than three sequences belongs to train alone: val and test take the nearest length instead.
 
         Raises:
             UsageError: the space is too small for this split to own a sequence.
@@ -168,6 +170,15 @@ class SequenceSpace:
         return out if self.repeats else _without_repeats(out)
 
 
+def nearest_owned(lengths: Sequence[int], owned: Iterable[int]) -> list[int]:
+    """Return for each length the nearest one that is owned: itself if it is, else the longer."""
+    there = set(owned)
+    return [
+        length if length in there else min(there, key=lambda own: (abs(own - length), -own))
+        for length in lengths
+    ]
+
+
 @lru_cache(maxsize=64)
 def _redirections(space: SequenceSpace, split: str) -> tuple[Index, Index, Index]:
     """Send each length of which the split owns nothing to the nearest of which it does.
@@ -178,21 +189,22 @@ def _redirections(space: SequenceSpace, split: str) -> tuple[Index, Index, Index
     lengths = range(space.shortest, space.longest + 1)
     owned = [n for n in lengths if shares(space.size(space.head(n)))[split]]
     if not owned:
-        raise UsageError(
-            f"there are only {space.distinct()} distinct rows, too few for a {split} split",
-            "ask for longer rows or a larger vocabulary",
-        )
-    there = set(owned)
-    nearest = [
-        length if length in there else min((abs(own - length), -own, own) for own in owned)[-1]
-        for length in lengths
-    ]
+        raise too_few_rows(space.distinct(), split)
+    nearest = nearest_owned(lengths, owned)
     sharing, position = Counter(nearest), []
     seen: Counter[int] = Counter()
     for to in nearest:
         position.append(seen[to])
         seen[to] += 1
     return np.array(nearest), np.array(position), np.array([sharing[to] for to in nearest])
+
+
+def too_few_rows(distinct: int, split: str) -> UsageError:
+    """Return the error to raise where a split owns no row."""
+    return UsageError(
+        f"there are only {plural(distinct, 'distinct row')}, too few for a {split} split",
+        "ask for longer rows or a larger vocabulary",
+    )
 
 
 def assemble(groups: list[Group], count: int) -> Ragged:

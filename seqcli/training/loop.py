@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from seqcli import registry
+from seqcli import registry, schema
 from seqcli.config import Config
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus
@@ -17,7 +17,7 @@ from seqcli.data.language_floors import scores
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Example, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
-from seqcli.training.progress import Progress, initial_loss, why_over
+from seqcli.training.progress import Progress, initial_loss, progress_of, why_over
 from seqcli.training.schedules import Constant
 from seqcli.training.stopping import StopRequest
 
@@ -70,10 +70,18 @@ class Learner(Protocol):
 
 
 class Save(Protocol):
-    """Writes a checkpoint. ``training`` is None for the best weights alone."""
+    """Commit the state of a run; see `seqcli.api.recording` for what a commit guarantees."""
 
-    def __call__(self, training: Mapping[str, Any] | None, metrics: Mapping[str, float]) -> None:
-        """Write ``last`` (with ``training``) or ``best`` (without)."""
+    def __call__(
+        self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
+    ) -> None:
+        """Commit.
+
+        Args:
+            training: all that resuming needs besides the weights, ``progress`` included.
+            progress: how far training has come; at the end of an epoch its ``batch`` is 0.
+            stopping: whether the run is about to be interrupted.
+        """
 
 
 @dataclass
@@ -88,7 +96,7 @@ class Loop:
         learner: the model and its optimiser.
         corpus: with a ``train`` split.
         config: the section ``train`` is used.
-        save: writes checkpoints, or None.
+        save: commits the state after each epoch and every ``train.save_every`` seconds, or None.
         stop: asked between batches.
     """
 
@@ -111,25 +119,33 @@ class Loop:
         kind = registry.resolve("schedule", self.settings.schedule, registry.SCHEDULES)
         self.schedule: Constant = kind(self.settings, self.steps)
         self.progress = Progress(smoothed_loss=initial_loss(len(corpus.codec.target)))
+        self.history: list[
+            Mapping[str, float]
+        ] = []  # metrics of each epoch, {} where they are lost
         self.metric = registry.resolve("metric", self.settings.metric, registry.METRICS)
         self.turn: Turn
         self.listen: Listener = _ignore
         self.saved_at = self.told_at = time.monotonic()
 
     def resume(self, training: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint's training state (the weights are in the model already).
+        """Restore a checkpoint's training state (the weights are in the model already).
+
+        The state does not include ``history``: set it from metrics.jsonl.
 
         Raises:
             CheckpointError: the state does not fit this model and configuration.
         """
         try:
+            progress = progress_of(training)
+            schedule = schema.read(dict[str, float], training.get("schedule"), "training.schedule")
             self.learner.restore(training)
-            self.schedule.restore(training["schedule"])
-            self.progress = Progress(**training["progress"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            self.schedule.restore(schedule)
+        except (LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+            reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
-                f"the checkpoint's training state does not fit: {error}", "start a new run"
+                f"the checkpoint's training state does not fit: {reason}", "start a new run"
             ) from error
+        self.progress = progress
 
     def fit(self, listen: Listener) -> Finished:
         """Train to the end, the goal, the end of patience, or a signal.
@@ -144,7 +160,7 @@ class Loop:
                 self._epoch()
                 reason = why_over(self.progress, self.settings)
         except Interrupted:
-            self._save_last()
+            self._commit(stopping=True)
             reason = "interrupted"
         finished = self._finished(reason, time.monotonic() - began)
         listen(finished)
@@ -177,15 +193,18 @@ class Loop:
         return min(self.progress.step / max(1, self.steps - 1), 1.0)
 
     def _check(self, step: Step) -> None:
-        """Refuse to go on with a loss or a gradient that is no number."""
-        if math.isfinite(step.loss) and math.isfinite(step.norm):
-            return
-        what = "the loss" if not math.isfinite(step.loss) else "the gradient"
+        """Refuse to continue with a loss or a gradient that is not finite."""
+        if not math.isfinite(step.loss):
+            raise self._diverged("the loss", step.loss, self.progress.step + 1)
+        if not math.isfinite(step.norm):
+            raise self._diverged("the gradient", step.norm, self.progress.step + 1)
+
+    def _diverged(self, what: str, value: float, step: int) -> DivergedError:
         best, rate = self.progress.best_epoch, self.turn.rate
         kept = f"the checkpoint of epoch {best} is kept; " if best else ""
-        raise DivergedError(
-            f"{what} became {'NaN' if math.isnan(step.loss) else 'infinite or NaN'} at step "
-            f"{self.progress.step + 1} (epoch {self.progress.epoch}), learning rate {rate:g}",
+        return DivergedError(
+            f"{what} became {'NaN' if math.isnan(value) else 'infinite or NaN'} at step "
+            f"{step} (epoch {self.progress.epoch}), learning rate {rate:g}",
             f"{kept}try --lr {rate / 10:g}"
             + ("" if self.settings.clip else ", or --set train.clip=1"),
         )
@@ -198,7 +217,7 @@ class Loop:
         if self.stop:
             raise Interrupted
         if now - self.saved_at >= self.settings.save_every:
-            self._save_last()
+            self._commit()
 
     def _tick(self) -> None:
         """Tell and stop between batches of validation."""
@@ -223,22 +242,28 @@ class Loop:
         )
 
     def _end_epoch(self, began: float) -> None:
-        """Validate, keep the best, tell, and turn to the next epoch."""
+        """Validate, commit the epoch, then report it."""
         progress = self.progress
         measured = self.learner.measure(progress.epoch, self._done(), self._tick)
         metrics = self._metrics(measured, time.monotonic() - began)
-        improved = self._improved(metrics)
-        progress.best_epoch = progress.epoch if improved else progress.best_epoch
-        progress.waited = 0 if improved else progress.waited + 1
-        progress.history.append(metrics)
+        val_loss = metrics.get("val_loss", 0.0)
+        if not math.isfinite(val_loss):  # never commit what nobody can use
+            raise self._diverged("the validation loss", val_loss, progress.step)
         self.schedule.epoch_ended(metrics.get("val_loss", metrics["train_loss"]))
-        epoch = progress.epoch
-        progress.next_epoch()
-        if improved and self.save:
-            self.save(None, {"epoch": epoch, **metrics})
-        shown = measured.examples, measured.samples
-        self.listen(EpochEnded(epoch, self.epochs, progress.step, metrics, improved, *shown))
-        self._save_last()  # after telling: what was told of an epoch not saved is told again
+        record = progress.end_epoch(metrics, self._improved(metrics))
+        self.history.append(metrics)
+        self._commit()  # before it is reported: an epoch that anyone heard of is never lost
+        self.listen(
+            EpochEnded(
+                record.epoch,
+                self.epochs,
+                record.step,
+                metrics,
+                record.improved,
+                measured.examples,
+                measured.samples,
+            )
+        )
 
     def _metrics(self, measured: Measured, seconds: float) -> dict[str, float]:
         """Return the epoch's metrics, in the order of `EpochEnded`."""
@@ -253,9 +278,9 @@ class Loop:
         }
 
     def _improved(self, metrics: Mapping[str, float]) -> bool:
-        """Whether this epoch is better than the best; among equals the lower loss is better."""
-        best = self.progress.best_epoch
-        return best == 0 or self._rank(metrics) > self._rank(self.progress.history[best - 1])
+        """Return whether this epoch is the best; of equals the one with the lower loss is."""
+        best = self.progress.best
+        return best is None or self._rank(metrics) > self._rank(best.metrics)
 
     def _rank(self, metrics: Mapping[str, float]) -> tuple[float, float]:
         loss = metrics.get("val_loss", metrics["train_loss"])
@@ -263,19 +288,18 @@ class Loop:
         score = metrics.get(f"val_{self.settings.metric}", -loss if higher else loss)
         return (score if higher else -score), -loss
 
-    def _save_last(self) -> None:
+    def _commit(self, stopping: bool = False) -> None:
         if self.save:
-            progress = asdict(self.progress)
-            state = {"progress": progress, "schedule": self.schedule.state()}
-            history = self.progress.history
-            metrics = {"epoch": len(history), **history[-1]} if history else {}
-            self.save({**state, **self.learner.state()}, metrics)
+            own = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
+            self.save({**own, **self.learner.state()}, self.progress, stopping=stopping)
         self.saved_at = time.monotonic()
 
     def _finished(self, reason: str, seconds: float) -> Finished:
-        history, best = self.progress.history, self.progress.best_epoch
-        scores = history[best - 1] if best else {}
-        return Finished(len(history), best, scores, reason, seconds, tuple(history))
+        progress = self.progress
+        best = progress.best.metrics if progress.best else {}
+        return Finished(
+            progress.epochs_done, progress.best_epoch, best, reason, seconds, tuple(self.history)
+        )
 
 
 def _with_bits(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -1,33 +1,91 @@
-"""Where a run stands: plain numbers, kept in every checkpoint that can be resumed."""
+"""Training progress: plain numbers, stored in every checkpoint that can be resumed.
+
+The size of this state does not grow with the number of epochs. The metrics of all epochs are in
+metrics.jsonl; a checkpoint holds only the records of the last and of the best epoch.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
+from seqcli import schema
 from seqcli.config import TrainConfig
+from seqcli.schema import Bounds, Count, Number
 
 SMOOTHING = 0.99  # share of the smoothed loss that each step keeps
+_OWN = ("epoch", "step", "improved")  # what a record holds besides metrics
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """The record of a completed epoch: one line of metrics.jsonl.
+
+    Args:
+        epoch: counted from 1.
+        step: optimizer steps since the start of the run.
+        metrics: see `seqcli.events.EpochEnded`.
+        improved: whether it was the best epoch so far.
+    """
+
+    epoch: Annotated[int, Bounds(1)]
+    step: Count
+    metrics: Mapping[str, Number]
+    improved: bool
+
+    def to_plain(self) -> dict[str, float]:
+        """Return the record as one flat table."""
+        return {"epoch": self.epoch, "step": self.step, **self.metrics, "improved": self.improved}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> EpochRecord:
+        """Return the record that `to_plain` flattened.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not such a table.
+        """
+        epoch, step, improved = (plain[name] for name in _OWN)
+        if type(epoch) is not int or type(step) is not int or epoch < 1 or step < 0:
+            raise ValueError("an epoch and its step must be whole numbers")
+        metrics = {name: value for name, value in plain.items() if name not in _OWN}
+        if not all(type(value) in (int, float) for value in metrics.values()):
+            raise ValueError("the metrics of an epoch must be numbers")
+        return cls(epoch, step, metrics, bool(improved))
 
 
 @dataclass
 class Progress:
-    """Where training stands.
+    """How far training has come.
 
-    ``batch``: batches of this epoch that are done. The sums are over those batches.
+    Args:
+        epoch: the current epoch, counted from 1.
+        batch: batches of this epoch that are done.
+        step: optimizer steps since the start of the run.
+        loss_sum, tokens, rows, seconds: sums over the batches of this epoch; the loss in nats.
+        waited: epochs since the best one.
+        smoothed_loss: nats per token, see `smooth`.
+        seconds_before: seconds of training and validation in all completed epochs.
+        last, best: the last completed epoch and the best one; None before the first.
     """
 
-    epoch: int = 1
-    batch: int = 0
-    step: int = 0
+    epoch: Annotated[int, Bounds(1)] = 1
+    batch: Count = 0
+    step: Count = 0
     loss_sum: float = 0.0
-    tokens: int = 0
-    rows: int = 0
+    tokens: Count = 0
+    rows: Count = 0
     seconds: float = 0.0
-    best_epoch: int = 0
-    waited: int = 0  # epochs without improvement
-    smoothed_loss: float = 0.0  # nats per token, see `smooth`
-    history: list[dict[str, float]] = field(default_factory=list)
+    waited: Count = 0
+    smoothed_loss: float = 0.0
+    seconds_before: float = 0.0
+    last: EpochRecord | None = None
+    best: EpochRecord | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the progress as a table that a checkpoint can hold; `progress_of` reads it."""
+        return asdict(self)
 
     def add(self, loss: float, tokens: int, rows: int) -> None:
         """Count one step: its mean loss in nats per token, its tokens and rows."""
@@ -39,14 +97,42 @@ class Progress:
         self.batch += 1
 
     @property
-    def elapsed(self) -> float:
-        """Seconds of training and scoring so far, over all sessions of the run."""
-        return sum(row.get("seconds", 0.0) for row in self.history) + self.seconds
+    def epochs_done(self) -> int:
+        """The number of completed epochs."""
+        return self.epoch - 1
 
-    def next_epoch(self) -> None:
-        """Turn to the beginning of the next epoch."""
+    @property
+    def best_epoch(self) -> int:
+        """The number of the best epoch; 0 before the first."""
+        return self.best.epoch if self.best else 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training and validation so far, over all sessions of the run."""
+        return self.seconds_before + self.seconds
+
+    def end_epoch(self, metrics: Mapping[str, float], improved: bool) -> EpochRecord:
+        """Record the current epoch and move to the beginning of the next one."""
+        record = EpochRecord(self.epoch, self.step, metrics, improved)
+        self.last, self.best = record, record if improved else self.best
+        self.waited = 0 if improved else self.waited + 1
+        self.seconds_before += metrics.get("seconds", 0.0)
         self.epoch, self.batch = self.epoch + 1, 0
         self.loss_sum, self.tokens, self.rows, self.seconds = 0.0, 0, 0, 0.0
+        return record
+
+
+def progress_of(training: Mapping[str, Any]) -> Progress:
+    """Return the progress in a checkpoint's training state.
+
+    Raises:
+        SchemaError: it is not one that training could have written.
+    """
+    found: Progress = schema.read(Progress, training.get("progress"), "training.progress")
+    last = found.last.epoch if found.last else 0
+    if last != found.epochs_done or found.best_epoch > last:
+        raise schema.SchemaError("training.progress has an epoch that never ended")
+    return found
 
 
 def why_over(progress: Progress, settings: TrainConfig) -> str:
@@ -54,8 +140,8 @@ def why_over(progress: Progress, settings: TrainConfig) -> str:
 
     The reasons are those of `seqcli.events.Finished`.
     """
-    if progress.history:
-        accuracy = progress.history[-1].get("val_sequence_accuracy", 0.0)
+    if progress.last:
+        accuracy = progress.last.metrics.get("val_sequence_accuracy", 0.0)
         if accuracy >= settings.goal:
             return "goal"
     if settings.patience and progress.waited >= settings.patience:

@@ -10,15 +10,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 import seqcli
 from seqcli import api
+from seqcli.api.comparison_folder import check_as_planned
 from seqcli.api.matching import TOLERANCE, parameters
 from seqcli.comparison.outcome import FILE, read_result
+from seqcli.comparison.plan_file import read_plan
+from seqcli.config import load, to_yaml
 from seqcli.data.build import corpus as build_corpus
-from seqcli.errors import DataError, UsageError
+from seqcli.errors import DataError, Exit, StoppedBySignal, UsageError
 
 SETTINGS = {
     "data.task": "reverse",
@@ -71,10 +75,13 @@ def test_a_comparison_leaves_runs_a_table_plots_and_a_page(done):
     assert {one.length for one in comparison.standings[0].by_length} == {2, 3, 4, 5, 6}
     for name in ("compare.md", "curves.svg", "loss.svg", "lengths.svg", "report.html"):
         assert (folder / name).stat().st_size > 200
-    kept = comparison.standings[1].results[1].metrics["test"]
+    kept = comparison.standings[1].results[1].scores
+    validation = comparison.standings[1].results[1].validation
+    assert validation == api.evaluate(folder / "transformer-s1", split="val").metrics
+    assert comparison.differing == {}
     given = api.evaluate(folder / "transformer-s1", oracle_length=True)
     assert all(len(row.prediction) == len(row.truth) for row in given.predictions)
-    assert "length of every answer was given" in given.notes[0]
+    assert "length" in given.notes[0]
     assert kept == {
         **api.evaluate(folder / "transformer-s1").metrics,
         "oracle_length_sequence_accuracy": given.metrics["sequence_accuracy"],
@@ -87,7 +94,7 @@ def test_typed_again_everything_is_kept_and_other_settings_are_refused(done):
     again = tiny(folder, watch=lambda run, event: told.append(type(event).__name__))
     assert told == ["RunResult"] * 4
     assert again == comparison
-    with pytest.raises(UsageError, match="runs with other settings"):
+    with pytest.raises(UsageError, match=r"another comparison: train\.epochs is 2 there, not 3"):
         seqcli.compare(
             {**SETTINGS, "train.epochs": 3}, cells=CELLS, seeds=2, match="none", out=folder
         )
@@ -107,6 +114,118 @@ def test_collect_reads_what_train_left_and_names_what_is_missing(done, tmp_path)
     assert found.standings[0].scores == comparison.standings[0].scores
     with pytest.raises(DataError, match="no finished run"):
         api.collect(tmp_path)
+
+
+def test_collect_names_runs_that_were_not_trained_as_planned(done, tmp_path):
+    copy = tmp_path / "compare-tiny"
+    shutil.copytree(done[0], copy)
+    plan = json.loads((copy / "plan.json").read_text())
+    plan["runs"]["gru-attention-s0"]["config"]["train"]["lr"] = 0.5
+    plan["runs"]["gru-attention-s0"]["config"]["train"]["threads"] = 7  # of no account
+    (copy / "plan.json").write_text(json.dumps(plan))
+    (copy / "transformer-s1" / "best.pt").write_bytes(b"damaged")
+    shutil.copytree(copy / "transformer-s0", copy / "gru-s7")
+    found = api.collect(copy)
+    assert found.left_out["gru-attention-s0"] == "was not trained as planned: train.lr differs"
+    assert "best.pt" in found.left_out["transformer-s1"]
+    assert {run.run for one in found.standings for run in one.results} == {
+        "gru-attention-s1",
+        "transformer-s0",
+    }
+    assert "not part of this comparison: gru-s7" in found.notes
+    shutil.rmtree(copy / "gru-attention-s1")
+    shutil.rmtree(copy / "transformer-s0")
+    with pytest.raises(DataError, match="no run can be used: gru-attention-s0 was not trained"):
+        api.collect(copy)
+    with pytest.raises(UsageError, match=r"gru-attention-s0 was trained with another train\.lr"):
+        check_as_planned(read_plan(copy).runs.values(), copy)
+
+
+def test_without_a_plan_only_runs_of_the_same_data_and_budget_are_collected(tmp_path):
+    def begin(run, **settings):
+        folder = tmp_path / run
+        folder.mkdir()
+        made = load({**SETTINGS, "model.cell": run.partition("-")[0], **settings})
+        (folder / "config.yaml").write_text(to_yaml(made))
+
+    begin("gru-s0")
+    begin("lstm-s0", **{"train.lr": 0.1, "train.seed": 1})
+    with pytest.raises(DataError, match="no finished run"):
+        api.collect(tmp_path)
+    begin("rnn-s0", **{"data.train": 127, "train.epochs": 7})
+    with pytest.raises(DataError, match=r"differ in data\.train, train\.epochs") as refused:
+        api.collect(tmp_path)
+    assert "gru-s0 and rnn-s0 are not comparable" in refused.value.message
+    shutil.rmtree(tmp_path / "rnn-s0")
+    begin("gru-s1", **{"train.lr": 0.1, "train.seed": 1})
+    with pytest.raises(DataError, match="gru-s0 and gru-s1 are not comparable"):
+        api.collect(tmp_path)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pt")}
+
+
+def test_force_keeps_every_run_until_another_takes_its_place(done, tmp_path):
+    folder, victim = tmp_path / "compare-tiny", tmp_path / "victim"
+    shutil.copytree(done[0], folder)
+    shutil.copytree(done[0] / "transformer-s0", victim)
+    before, outside = files(folder), files(victim)
+    plan = json.loads((folder / "plan.json").read_text())
+    other = {**SETTINGS, "train.epochs": 1, "model.positions": "none"}
+    options = {"cells": ("gru",), "seeds": 2, "match": "none", "jobs": 1, "out": folder}
+    with pytest.raises(UsageError, match="another comparison"):
+        seqcli.compare(other, **options)
+    with pytest.raises(UsageError):
+        seqcli.compare(other, **{**options, "cells": ("nope",)}, force=True)
+    stop = StoppedBySignal("stopped", "", Exit.SIGINT)
+    stopped = mock.patch("seqcli.api.comparing.run_all", side_effect=stop)
+    with stopped, pytest.raises(StoppedBySignal, match="0 of 2 runs"):
+        seqcli.compare(other, **options, force=True)
+    assert files(folder) == before
+    with pytest.raises(DataError, match="no finished run"):
+        api.collect(folder)  # what is there belongs to the comparison that is replaced
+    found = seqcli.compare(other, **options)  # continues
+    assert [len(one.results) for one in found.standings] == [2]
+    assert all(run.epochs == 1 for run in found.standings[0].results)
+    assert not (folder / "transformer-s0" / "best.pt").exists()
+    assert read_plan(folder).replaced == ()
+    plan["runs"]["../victim"] = plan["runs"].pop("transformer-s0")
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(DataError, match="cannot be the name of a folder"):
+        api.collect(folder)
+    seqcli.compare(other, **options, force=True)
+    assert files(victim) == outside
+
+
+def test_more_seeds_join_the_runs_that_are_there(done, tmp_path):
+    copy = tmp_path / "compare-tiny"
+    shutil.copytree(done[0], copy)
+    found = seqcli.compare(SETTINGS, cells=("gru",), seeds=1, match="none", out=copy)
+    assert [(one.arm, len(one.results)) for one in found.standings] == [
+        ("gru-attention", 2),
+        ("transformer", 2),
+    ]
+
+
+def test_files_without_test_rows_are_scored_on_validation(tmp_path):
+    for name in ("train", "val"):
+        rows = [f"{a}{b}\t{b}{a}" for a in "abcde" for b in "vwxyz"[: 4 if name == "train" else 5]]
+        (tmp_path / f"{name}.tsv").write_text("\n".join(rows) + "\n")
+    found = seqcli.compare(
+        {key: SETTINGS[key] for key in ("model.hidden", "model.embedding")},
+        cells=("gru",),
+        seeds=1,
+        epochs=1,
+        jobs=1,
+        out=tmp_path / "runs",
+        train=str(tmp_path / "train.tsv"),
+        val=str(tmp_path / "val.tsv"),
+    )
+    run = found.standings[0].first
+    assert (found.split, run.split, set(run.metrics)) == ("val", "val", {"val"})
+    assert set(run.rows) == {"val"}
+    assert run.scores == run.validation
 
 
 def command(folder: Path) -> list[str]:

@@ -60,10 +60,23 @@ def test_the_command_tells_it_in_lines_and_as_json(runs, capsys):
         assert err == ""
         heads = [line.split()[0] for line in out.splitlines() if not line.startswith(" ")]
         assert [head for head in heads if head != "source"] == [
-            *("checkpoint", "model", "target", "data", "scored", "set", "next"),
+            *("checkpoint", "model", "target", "data", "scored", "baselines", "set", "next"),
         ]
         assert shell.run(app, ("info", str(runs[name]), "--json")) == 0
         assert json.loads(capsys.readouterr().out)["epoch"] == 1
+
+
+@pytest.mark.parametrize("name", ["gru", "names"])
+def test_the_baselines_beside_validation_scores_are_those_of_validation(runs, name):
+    found = seqcli.info(runs[name])
+    scored = {split: seqcli.evaluate(runs[name], split=split).floors for split in ("val", "test")}
+    for split, baselines in found.baselines.items():
+        for baseline, scores in baselines.items():
+            again = {metric: scored[split][baseline][metric] for metric in scores}
+            assert again == pytest.approx(scores)
+    assert found.baselines["val"] != found.baselines["test"]
+    (line,) = (line for line in checkpoint_lines(found) if line.startswith("baselines"))
+    assert line.split(maxsplit=1)[1].startswith("on validation, chance: ")
 
 
 def test_a_file_that_is_no_checkpoint(tmp_path):

@@ -15,7 +15,9 @@ from seqcli.cli import app, shell
 
 ROOT = Path(seqcli.__file__).parent.parent
 EXAMPLES = [
-    path for path in sorted((ROOT / "examples").glob("*.yaml")) if not path.match("suite_*")
+    path
+    for path in sorted((ROOT / "examples").glob("*.yaml"))
+    if not path.match("suite_*") and path.name != "figures.yaml"
 ]
 LITTLE = {
     "train_rows": 40,

@@ -124,7 +124,7 @@ def test_check_shows_what_was_read_and_trains_nothing(tmp_path, capsys, monkeypa
     assert out.splitlines()[0] == "data: a.tsv (tsv): 2 rows, 2 kept"
     assert out.splitlines()[1].split() == [
         *["split", "rows", "distinct", "sources", "weight", "source", "length", "target", "length"],
-        *["in", "an", "earlier", "split", "with", "unseen", "symbols"],
+        *["in", "an", "earlier", "split", "with", "unknown", "tokens"],
     ]
     assert err == ""
     assert shell.run(app, [*words, "--json"]) == 0

@@ -5,6 +5,7 @@ import torch
 
 import seqcli
 from seqcli.api.predicting import open_predictor
+from seqcli.counts import plural
 from seqcli.errors import DataError, UsageError
 
 LINES = ["1 2 3", "", "4", "1 2 3 4 5 6 7 8", "x 2", "   ", "4", "2 1"]
@@ -24,6 +25,25 @@ def test_each_line_gets_the_answer_it_gets_alone(runs, name, how):
         assert found.unknown == alone.unknown
     assert together[1].candidates == together[5].candidates == ()
     assert together[4].unknown == ("x",)
+
+
+def test_log_probabilities_are_those_of_teacher_forcing_also_of_truncated_answers(runs, tmp_path):
+    lines = ["1 2 3", "4 5", "9 8 7 6"]
+    answers = [one for (one, *_) in (p.candidates for p in seqcli.predict(runs["gru"], lines))]
+    assert any(one.truncated for one in answers)  # it has hardly learnt when to stop
+    pairs = tmp_path / "pairs.tsv"
+    rows = zip(lines, answers, strict=True)
+    pairs.write_text("".join(f"{line}\t{one.text}\n" for line, one in rows))
+    out = tmp_path / "scored.tsv"
+    found = seqcli.evaluate(runs["gru"], data=pairs, predictions=out)
+    header, *scored = (line.split("\t") for line in out.read_text().splitlines())
+    nats = [float(row[header.index("nats")]) for row in scored]
+    assert [-one.log_probability for one in answers] == pytest.approx(nats, rel=1e-4)
+    truncated = [int(row[header.index("truncated")]) for row in scored]
+    assert truncated == [int(one.truncated) for one in answers]
+    note = f"{plural(sum(truncated), 'prediction')} truncated at the length limit"
+    assert note in found.notes
+    assert note in seqcli.rescore(out).notes
 
 
 def test_attention_comes_with_every_line_that_has_an_answer(runs):

@@ -109,3 +109,18 @@ def test_styles_of_a_plain_file_are_checked(tmp_path):
     assert seqcli.rescore(path).metrics["symbol_error_rate"] == 1 / 2
     with pytest.raises(UsageError, match="no token style is called 'word'"):
         seqcli.rescore(path, target_tokens="word")
+
+
+@pytest.mark.parametrize("name", ["names", "numpy"])
+def test_a_language_model_has_intervals_and_a_file_to_score_again(runs, tmp_path, name):
+    path = tmp_path / "losses.tsv"
+    found = seqcli.evaluate(runs[name], predictions=path)
+    for metric, value in found.metrics.items():
+        low, high = found.intervals[metric]
+        assert low < value < high
+    again = seqcli.rescore(path)
+    assert again.metrics == found.metrics
+    assert again.intervals == found.intervals
+    assert again.floors == found.floors
+    assert set(found.floors) == {"chance", "unigram", "bigram"}
+    assert again.rows == found.rows == len(path.read_text().splitlines()) - 1

@@ -27,7 +27,11 @@ def checkpoint() -> Checkpoint:
         config={"model": {"cell": "gru", "layers": 1, "lr": 1e-3, "on": True}, "task": {"l": [1]}},
         codec=codec,
         weights={"embed": weight, "tied": weight, "bias": generator.standard_normal(3)},
-        about={"task": "reverse", "floors": {"chance": 0.1}, "lines": np.arange(5)},
+        about={
+            "task": "reverse",
+            "baselines": {"val": {"chance": {"loss": 0.1}}},
+            "fingerprints": {"train": np.arange(5)},
+        },
         metrics={"val_loss": 0.25, "epoch": 3},
         training={
             "optimiser": {"state": {0: {"step": np.float32(2).reshape(())}}, "betas": (0.9, 0.99)},

@@ -57,8 +57,10 @@ def test_only_a_tensors_own_numbers_are_written(in_torch: Checkpoint, tmp_path: 
 
 def test_arrays_in_about_are_numpys(in_torch: Checkpoint, tmp_path: Path) -> None:
     torch_file.save(tmp_path / "x.pt", in_torch)
-    assert torch_file.load(tmp_path / "x.pt").about["lines"].sum() == 10
-    assert not isinstance(torch_file.load(tmp_path / "x.pt").about["lines"], torch.Tensor)
+    assert torch_file.load(tmp_path / "x.pt").about["fingerprints"]["train"].sum() == 10
+    assert not isinstance(
+        torch_file.load(tmp_path / "x.pt").about["fingerprints"]["train"], torch.Tensor
+    )
 
 
 def test_a_kind_of_number_numpy_lacks_is_not_written(in_torch: Checkpoint, tmp_path: Path) -> None:

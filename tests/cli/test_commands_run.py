@@ -10,6 +10,7 @@ import pytest
 
 from seqcli.cli import app, shell
 from seqcli.events import Finished
+from seqcli.report.verdict import verdict
 from seqcli.results import AttentionMap, Candidate, Evaluation, Prediction, ScoredRow
 
 
@@ -30,7 +31,8 @@ def api(monkeypatch):
         listen(finished)
         rows = given.setdefault("rows", {"train": 9, "val": 1, "test": 1})
         run = {"path": "runs/my run", "checkpoint": "runs/my run", "rows": rows}
-        return SimpleNamespace(**run, finished=finished, data=None)
+        fit = verdict(finished.history)
+        return SimpleNamespace(**run, finished=finished, verdict=fit, data=None)
 
     def evaluate(ckpt, **options):
         given.update(options, ckpt=ckpt)
@@ -104,7 +106,7 @@ def test_eval_scores_a_file_or_a_checkpoint(capsys, api, tmp_path):
     path = tmp_path / "theirs.tsv"
     path.write_text("ab\tx\tx\ncd\ty\tx\n")
     code, out, err = run(capsys, "eval", "--score", str(path), "--rows", "1")
-    assert (code, "1 of 2 predictions are wrong; 1 shown" in out) == (0, True)
+    assert (code, "1 of 2 predictions is wrong; 1 shown" in out) == (0, True)
     assert "note: the targets are cut into chars" in err
     code, out, _ = run(capsys, "eval", "--score", str(path), "--target-tokens", "words", "--json")
     assert json.loads(out)["metrics"]["sequence_accuracy"] == 0.5
@@ -146,7 +148,7 @@ def test_predict_nbest_scores_and_unknown_symbols(capsys, api):
     words = ["predict", "--ckpt", "c", "ax", "--nbest", "2"]
     assert run(capsys, *words)[1] == "xa\txa!\n"
     assert run(capsys, *words, "--scores")[1] == "xa\t-0.5000\txa!\t-0.5000\n"
-    assert run(capsys, *words)[2] == "note: line 1: training never saw x\n"
+    assert run(capsys, *words)[2] == "note: line 1: unknown tokens: x\n"
     found = json.loads(run(capsys, *words, "--json")[1])
     assert found["predictions"][0]["source"] == "ax"
 

@@ -7,6 +7,11 @@ import pytest
 from seqcli.cli import app, shell
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(tmp_path_factory.mktemp("compare"))
+
+
 def run(capsys, *words):
     code = shell.run(app, ["compare", *words])
     out, err = capsys.readouterr()
@@ -26,9 +31,39 @@ def test_plan_prints_a_command_for_each_run(capsys, tmp_path):
     assert all(line.startswith("seqcli train --task sort ") for line in lines)
     assert f"--out '{out}/lstm-attention-s1' --quiet" in lines[3]
     assert err.endswith(f"next: seqcli compare --collect '{out}'\n")
-    assert not out.exists()
+    assert [path.name for path in out.iterdir() if path.suffix] == ["plan.json"]
     found = json.loads(run(capsys, *words, "--json", "--quiet")[1])
     assert found["commands"] == lines
+
+
+def test_a_plan_without_runs_gives_way_and_one_with_runs_does_not(capsys, tmp_path):
+    words = (*SMALL, "--cells", "gru", "--seeds", "1", "--plan", "--out", str(tmp_path))
+    assert run(capsys, *words)[0] == 0
+    assert run(capsys, *words, "--epochs", "3")[0] == 0
+    begun = tmp_path / "gru-attention-s0"
+    begun.mkdir()
+    (begun / "config.yaml").write_text("data:\n  task: sort\n")
+    assert run(capsys, *words, "--epochs", "3")[0] == 0
+    code, _, err = run(capsys, *words, "--epochs", "4")
+    assert code == 2
+    assert "holds another comparison: train.epochs is 3 there, not 4" in err
+    code, _, err = run(capsys, *words, "--epochs", "4", "--force")
+    assert code == 2
+    assert "--force does not go with --plan" in err
+
+
+def test_the_plan_of_another_comparison_goes_to_another_folder(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = (*SMALL, "--cells", "gru", "--seeds", "1", "--plan")
+    run(capsys, *words)
+    begun = tmp_path / "runs" / "compare-sort" / "gru-attention-s0"
+    begun.mkdir()
+    (begun / "config.yaml").write_text("data:\n  task: sort\n")
+    for rows, folder in (("60", "compare-sort"), ("50", "compare-sort-2")):
+        shown = run(capsys, *words, "--train-rows", rows)[1]
+        assert f"--out runs/{folder}/gru-attention-s0 " in shown
+    shown = run(capsys, *words, "--grid", "train.lr=1e-3", "--match", "none")[1]
+    assert "--out runs/compare-sort-2/" in shown  # planned only: nothing of the user's is there
 
 
 def test_a_budget_in_steps_or_seconds(capsys):
@@ -49,6 +84,7 @@ def test_a_budget_in_steps_or_seconds(capsys):
         (("--match", "param"), "did you mean params?"),
         (("--grid", "lr"), "--grid must be key=a,b,c"),
         (("--grid", "train.lrr=1,2"), "did you mean train.lr?"),
+        (("--recipes", "shard"), "did you mean shared?"),
         (("--seed", "3"), "did you mean --seeds?"),
         (("--set", "train.lrr=1"), "did you mean train.lr?"),
     ],

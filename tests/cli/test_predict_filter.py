@@ -113,11 +113,11 @@ def test_unknown_symbols_are_told_then_counted(capsys, monkeypatch, predictor):
     _, out, err = run(capsys)
     assert len(out.splitlines()) == 60
     told = err.splitlines()
-    assert told[0] == "note: line 1: training never saw z"
-    assert told[9] == "note: line 19: training never saw z"
+    assert told[0] == "note: line 1: unknown tokens: z"
+    assert told[9] == "note: line 19: unknown tokens: z"
     assert told[10:] == [
         "note: there are more such lines; they are counted",
-        "note: 30 of 60 lines hold symbols that training never saw, by lines: z (30)",
+        "note: 30 of 60 lines have unknown tokens, by number of lines: z (30)",
     ]
     type_in(monkeypatch, b"z1\n")
     assert run(capsys, "--quiet")[2] == ""
@@ -177,7 +177,7 @@ def test_an_interrupt_leaves_a_file_that_says_it_is_part(capsys, monkeypatch, tm
     monkeypatch.setattr("seqcli.cli.predict.read_blocks", lambda *_: interrupted())
     found = tmp_path / "out.txt"
     assert run(capsys, "--out", found)[0] == 130
-    assert [path.name for path in tmp_path.iterdir()] == ["out.txt.partial"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["out.txt.partial"]
     assert (tmp_path / "out.txt.partial").read_text() == "ba\n"
 
 

@@ -65,14 +65,14 @@ def test_what_is_missing_and_what_is_cut_is_said(capsys, ckpt, monkeypatch):
     code, out, err = run(capsys, "sample", "--ckpt", str(ckpt), *words)
     assert code == 0
     assert len(out.splitlines()) == len(set(out.splitlines())) < 200
-    assert "were cut before their end" in err
+    assert "truncated at the maximum length (--max-length)" in err
     assert "of 200 texts: of " in err
 
 
 def test_the_next_symbol_as_bars(capsys, ckpt):
     code, out, err = run(capsys, "sample", "--ckpt", str(ckpt), "--next", "--prefix", "an")
     assert (code, err) == (0, "")
-    assert "(end)" in out
+    assert "<eos>" in out
     assert all("%" in line for line in out.splitlines())
     assert "█" in out.splitlines()[0]
     words = ("--next", "--prefix", "an", "--json")
@@ -108,7 +108,7 @@ def test_eval_of_a_language_model(capsys, ckpt):
     data = str(ckpt.parent / "names.txt")
     code, out, err = run(capsys, "eval", "--ckpt", str(ckpt), "--data", data)
     assert code == 0
-    for word in ("bits per character", "perplexity", "bigram", "in train", "1,000 texts"):
+    for word in ("bits per character", "perplexity", "bigram", "in train", "1,000 sampled texts"):
         assert word in out
     assert err.endswith(f"next: seqcli sample --ckpt {ckpt} --n 10\n")
     _, out, _ = run(capsys, "eval", "--ckpt", str(ckpt), "--data", data, "--json", "-q")

@@ -18,13 +18,16 @@ from seqcli.comparison.plan import (
     runs,
     seen,
 )
+from seqcli.comparison.plan_file import differing_settings
 from seqcli.config import load
+from seqcli.config.presets import PRESETS
 from seqcli.errors import UsageError
 
 
 def planned(wanted=None, language=False, **flags):
     wanted = wanted or Wanted()
-    return runs(arms(base_config(load(None, (), flags)), wanted, language), wanted.seeds)
+    base = base_config(load(None, (), flags), wanted.recipes)
+    return runs(arms(base, wanted, language), wanted.seeds)
 
 
 def test_without_options_four_models_with_attention_three_seeds_of_reverse():
@@ -42,13 +45,36 @@ def test_without_options_four_models_with_attention_three_seeds_of_reverse():
     assert found[-1].config.train.seed == 2
 
 
-def test_what_was_set_is_kept_and_each_cell_keeps_its_own_defaults():
+def test_what_was_set_is_kept():
     found = planned(task="sort", epochs=3, length="4:6")
     assert {run.config.train.epochs for run in found} == {3}
     assert found[0].config.task == {"length": "4:6"}
+    assert {run.config.train.lr for run in planned(lr=0.01)} == {0.01}
+
+
+@pytest.mark.parametrize("task", ["reverse", "sort", "names"])
+def test_by_default_every_model_is_trained_by_the_same_recipe(task):
+    found = planned(task=task, language=task == "names")
+    configs = {run.arm: run.config for run in found}
+    assert differing_settings(configs) == {}
+    assert {run.config.train.lr for run in found} == {defaults.RECIPE["train.lr"]}
+
+
+def test_the_recipe_and_the_settings_of_compare_leave_no_preset_open():
+    decided = {key for _, preset in PRESETS for key in preset} - {"model.cell"}
+    assert decided <= {*defaults.SETTINGS, *defaults.RECIPE}
+
+
+def test_recipes_of_their_own_differ_and_every_difference_is_named():
+    found = planned(Wanted(recipes="own"))
     own = {run.config.model.cell: run.config.train.lr for run in found}
     assert own["transformer"] == load(None, (), {"cell": "transformer"}).train.lr
-    assert {run.config.train.lr for run in planned(lr=0.01)} == {0.01}
+    assert own["rnn"] != own["gru"]
+    differing = differing_settings({run.arm: run.config for run in found})
+    assert set(differing) == {"train.lr", "train.warmup", "model.dropout"}
+    assert differing["train.lr"]["rnn-attention"] == own["rnn"]
+    again = planned(Wanted(recipes="own"), lr=0.01)
+    assert {run.config.train.lr for run in again} == {0.01}
 
 
 @pytest.mark.parametrize("files", [{"data": "p.tsv"}, {"train": "a.tsv", "val": "b.tsv"}])
@@ -99,6 +125,18 @@ def test_each_command_makes_the_very_configuration(tmp_path, monkeypatch):
         (lambda: Wanted(cells=("gru", "gru")), "each model once", ""),
         (lambda: Wanted(grid={"train.seed": ["1"]}), "cannot vary train.seed", "--seeds"),
         (lambda: Wanted(grid={"model.hidden": ["1"]}), "--match params", "--match none"),
+        (lambda: Wanted(grid={"data.task": ["sort"]}), "cannot vary data.task", "same data"),
+        (lambda: Wanted(recipes="mine"), "no choice for --recipes", "shared"),
+        (
+            lambda: planned(Wanted(match="none", grid={"task.length": ["3:8", "3_8"]})),
+            "make the same name",
+            "differ in letters",
+        ),
+        (
+            lambda: planned(Wanted(match="none", grid={"task.length": ["a" * 200]})),
+            "cannot be the name of a folder",
+            "150",
+        ),
         (lambda: parse_grid(["lr"]), "must be key=a,b,c", "train.lr"),
         (lambda: parse_grid(["a=1", "a=2"]), "given twice", ""),
     ],

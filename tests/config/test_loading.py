@@ -186,6 +186,81 @@ def test_another_task_drops_the_options_of_the_one_below_the_same_task_keeps_the
     assert load(below, flags={"task": "sort", "vocab": 4}).task == {"length": 6, "vocab": 4}
 
 
+SCAN_FILE = {"data": {"task": "scan"}, "task": {"split": "jump", "path": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("below", "sets", "flags", "task", "options"),
+    [
+        (None, ["task.split=length"], {"task": "scan"}, "scan", {"split": "length"}),
+        (None, ["data.task=scan", "task.split=length"], {}, "scan", {"split": "length"}),
+        (None, ["task.split=length", "data.task=scan"], {}, "scan", {"split": "length"}),
+        (None, ["data.task=sort", "task.vocab=3"], {"task": "copy"}, "copy", {"vocab": 3}),
+        (SCAN_FILE, ["task.split=length"], {}, "scan", {"split": "length", "path": "a"}),
+        (
+            SCAN_FILE,
+            ["task.split=length"],
+            {"task": "scan"},
+            "scan",
+            {"split": "length", "path": "a"},
+        ),
+        (
+            SCAN_FILE,
+            ["task.order=reversed"],
+            {"task": "addition"},
+            "addition",
+            {"order": "reversed"},
+        ),
+        (
+            SCAN_FILE,
+            ["data.task=sort", "task.length=4"],
+            {"vocab": 5},
+            "sort",
+            {"length": 4, "vocab": 5},
+        ),
+        ({"task": {"vocab": 3}}, [], {"task": "copy"}, "copy", {"vocab": 3}),
+        (
+            {"task": {"vocab": 3}},
+            ["task.length=4"],
+            {"task": "copy"},
+            "copy",
+            {"vocab": 3, "length": 4},
+        ),
+    ],
+)
+def test_an_option_of_the_task_is_kept_beside_the_task(below, sets, flags, task, options):
+    config = load(below, sets, flags)
+    assert (config.data.task, config.task) == (task, options)
+    assert {f"task.{name}" for name in options} <= set(config.origins)
+
+
+def test_two_sources_of_data_on_one_command_line_are_refused():
+    with pytest.raises(UsageError, match="a task and a data path are both given"):
+        load(None, ["data.path=a.tsv"], {"task": "sort"})
+    with pytest.raises(UsageError, match="a data path and a file of training rows are both given"):
+        load(None, ["data.train_file=a.tsv"], {"data": "b.tsv"})
+
+
+def test_files_of_validation_and_test_rows_are_kept_beside_the_training_file():
+    files = load(None, ["data.val_file=v.tsv", "data.test_file=t.tsv"], {"train": "a.tsv"}).data
+    assert (files.train_file, files.val_file, files.test_file) == ("a.tsv", "v.tsv", "t.tsv")
+    below = {"data": {"train_file": "a.tsv", "val_file": "v.tsv", "test_file": "t.tsv"}}
+    files = load(below, (), {"train": "b.tsv"}).data
+    assert (files.train_file, files.val_file, files.test_file) == ("b.tsv", "v.tsv", "t.tsv")
+    files = load(below, (), {"task": "sort"}).data
+    assert (files.task, files.train_file, files.val_file, files.test_file) == ("sort", "", "", "")
+
+
+def test_options_of_a_task_beside_files_are_not_dropped():
+    assert load(None, ["task.length=4"], {"data": "a.tsv"}).task == {"length": 4}
+    assert load({"task": {"length": 4}}, (), {"train": "a.tsv"}).task == {"length": 4}
+
+
+def test_quoted_text_of_a_task_option_stays_text():
+    config = load(None, ['task.digits="3"', "task.kinds=['1', b]", "task.order=3"])
+    assert config.task == {"digits": "3", "kinds": ["1", "b"], "order": 3}
+
+
 def test_what_a_checkpoint_holds_is_checked_as_strictly():
     plain = to_plain(load(flags={"cell": "lstm"}))
     assert from_plain(plain).origins["model.cell"] == "checkpoint"

@@ -49,12 +49,42 @@ def test_what_an_entry_says_goes_before_what_all_share(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("comparisons: [1]", "a mapping must stand here"),
+        ("comparisons: [1]", "a mapping is expected here, not a list"),
+        ("suite: x", "comparisons: a mapping is expected here, not nothing"),
+        ("comparisons: {}", "comparisons: there is none"),
+        ("- a", "a mapping is expected here, not a list"),
+        ("", "a mapping is expected here, not nothing"),
         ("comparison: {}", "did you mean comparisons?"),
         ("comparisons: {x: {sets: {}}}", "did you mean set?"),
-        ("comparisons: {x: {seeds: two}}", "whole number, not 'two'"),
+        ("comparisons: {x: {seeds: two}}", "whole number is expected, not 'two'"),
+        ("comparisons: {x: {seeds: [1, 2]}}", "x: seeds: one value is expected here, not a list"),
+        ("comparisons: {x: {seeds: -1}}", "whole number is expected, not '-1'"),
+        ("comparisons: {x: {seeds: ٣}}", "whole number"),
+        ("comparisons: {x: {cells: gru}}", "x: cells: a list is expected here, not one value"),
+        ("comparisons: {x: {cells: [[gru]]}}", "x: cells: one value is expected here, not a list"),
+        ("comparisons: {x: {match: {a: b}}}", "x: match: one value is expected here"),
+        ("comparisons: {x: {grid: {train.lr: 1}}}", "grid: train.lr: a list is expected"),
+        ("comparisons: {x: {grid: [1]}}", "x: grid: a mapping is expected here"),
+        ("comparisons: {x: {set: {train: {lr: 1}}}}", "set: train: one value is expected here"),
+        ("comparisons: {x: {set: 1}}", "x: set: a mapping is expected here"),
+        ("comparisons: {x: 1}", "x: a mapping is expected here, not one value"),
+        ("comparisons: {x: {published: 1}}", "x: published: a list is expected"),
         ("comparisons: {x: {published: [{arm: gru}]}}", "lacks metric, scope, value, source"),
-        ("a: [", "this is no suite"),
+        (
+            "comparisons: {x: {published: "
+            "[{arm: [a], metric: m, scope: test, value: 1, source: s}]}}",
+            "published: arm: one value is expected",
+        ),
+        ("comparisons:\n  x: {}\n  x: {}\n", "line 3: x stands here for the second time"),
+        ("comparisons: {x: {set: {a.b: 1, a.b: 2}}}", "a.b stands here for the second time"),
+        ("comparisons: {../x: {}}", "'../x' cannot be the name of a folder"),
+        ("comparisons: {/tmp/x: {}}", "'/tmp/x' cannot be the name of a folder"),
+        ("suite: ../y\ncomparisons: {x: {}}", "'../y' cannot be the name of a folder"),
+        ("comparisons: {x: !!python/name:os.system {}}", "tag"),
+        ("a: &a [*a]\ncomparisons: {x: {}}", "line 1: an alias stands for this"),
+        ("a: " + "[" * 50 + "]" * 50, "nested more than 8 levels deep"),
+        ("a: " + "[" * 5000, "nested too deeply"),
+        ("a: [", "line 1"),
     ],
 )
 def test_a_wrong_suite_is_refused(tmp_path, text, said):
@@ -63,6 +93,11 @@ def test_a_wrong_suite_is_refused(tmp_path, text, said):
     with pytest.raises(UsageError) as refused:
         load_suite(str(path))
     assert said in f"{refused.value.message} {refused.value.hint}"
+    assert "bad.yaml" in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+def test_a_suite_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         load_suite(str(tmp_path / "none.yaml"))
     with pytest.raises(UsageError) as refused:

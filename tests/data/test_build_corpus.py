@@ -30,7 +30,7 @@ def test_a_task_and_its_folder_give_the_same_corpus(name: str, tmp_path: Path) -
             assert np.array_equal(pairs.targets.tokens, twin.targets.tokens)
             assert np.array_equal(pairs.targets.offsets, twin.targets.offsets)
             assert pairs.targets.tokens.dtype == np.int32
-    for part in ("name", "codec", "floors", "about", "notes"):
+    for part in ("name", "codec", "baselines", "about", "notes"):
         assert getattr(streamed, part) == getattr(stored, part)
 
 
@@ -83,7 +83,7 @@ def test_a_file_is_split_by_source_and_learns_its_symbols_on_train(tmp_path: Pat
     assert made.about["path"] == str(path)
     assert len(str(made.about["sha256"])) == 64
     assert made.about["max_source"] == 5
-    assert made.floors["majority"]["token_accuracy"] == 0.5
+    assert made.baselines["test"]["majority"]["token_accuracy"] == 0.5
 
 
 def test_texts_come_back_from_ids(tmp_path: Path) -> None:

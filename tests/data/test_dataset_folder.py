@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from seqcli.config.sections import DataConfig
+from seqcli.data import dataset_folder
 from seqcli.data.build import corpus
 from seqcli.data.dataset_folder import read_folder, write_folder
 from seqcli.errors import DataError, UsageError
@@ -53,8 +54,8 @@ def test_meta_tells_all_and_is_returned(tmp_path: Path) -> None:
     assert meta["sizes"] == SIZES
     assert meta["vocabulary"]["source"] == [str(number) for number in range(1, 20)]
     assert meta["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}
-    assert meta["floors"]["chance"]["token_accuracy"] == 1 / 19
-    assert meta["floors"]["majority"]["token_accuracy"] > 0.1
+    assert meta["baselines"]["test"]["chance"]["token_accuracy"] == 1 / 19
+    assert meta["baselines"]["test"]["majority"]["token_accuracy"] > 0.1
     for split in SIZES:
         raw = (tmp_path / "data" / f"{split}.tsv").read_bytes()
         assert meta["sha256"][f"{split}.tsv"] == sha256(raw).hexdigest()
@@ -67,7 +68,9 @@ def test_meta_tells_all_and_is_returned(tmp_path: Path) -> None:
 
 def test_patterns_tell_their_heuristics(tmp_path: Path) -> None:
     meta = write_folder(make("patterns", {}), tmp_path / "data", SIZES, seed=0)
-    found = {name: scores["sequence_accuracy"] for name, scores in meta["floors"].items()}
+    found = {
+        name: scores["sequence_accuracy"] for name, scores in meta["baselines"]["test"].items()
+    }
     assert found["chance"] < 1e-6
     assert 0.2 < found["copy_last"] < 0.8
     assert found["best_period"] > 0.9
@@ -95,7 +98,7 @@ def test_a_folder_in_the_way_is_kept_unless_forced(tmp_path: Path) -> None:
     task, out = make("copy", {}), tmp_path / "data"
     out.mkdir()
     write_folder(task, out, SIZES, seed=0)  # empty: fine
-    with pytest.raises(UsageError, match="already holds a data set"):
+    with pytest.raises(UsageError, match=r"already holds meta\.yaml"):
         write_folder(task, out, SIZES, seed=1)
     before = lines(out / "train.tsv")
     write_folder(task, out, {"train": 9}, seed=1, force=True)
@@ -111,6 +114,20 @@ def test_force_never_replaces_other_things(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a file"):
         write_folder(make("copy", {}), tmp_path / "thesis.tex", SIZES, seed=0, force=True)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("size", [10**14, 10**40])
+@pytest.mark.parametrize("memory", [True, False])
+def test_rows_for_which_there_is_no_room_are_refused_at_once(
+    size: int, memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if memory:
+        monkeypatch.setattr(dataset_folder, "physical_memory", lambda: 10**60)
+    wanted = r"this would take about .* PB, and .* are free" if memory else "memory can compare"
+    for sizes in ({"train": size}, {"train": 10, "test": size}):
+        with pytest.raises(UsageError, match=wanted):
+            write_folder(make("reverse", {}), tmp_path / "data", sizes, seed=0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
@@ -131,7 +148,7 @@ def test_a_killed_writer_leaves_no_half_data_set(tmp_path: Path) -> None:
     write_folder(task, out, SIZES, seed=0)
     before = (out / "meta.yaml").read_bytes()
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as process:
-        while not (parts := list(tmp_path.glob(".data.partial-*/train.tsv"))):
+        while not (parts := list(tmp_path.glob(".data.seqcli-*/train.tsv"))):
             time.sleep(0.01)
         assert process.poll() is None
         process.send_signal(signal.SIGKILL)
@@ -166,9 +183,16 @@ def edit_meta(old: str, new: str) -> Callable[[Path], None]:
         (lambda folder: (folder / "meta.yaml").write_text("- 1\n"), r"meta\.yaml is damaged"),
         (lambda folder: (folder / "meta.yaml").write_text("{"), r"meta\.yaml is damaged"),
         (lambda folder: (folder / "meta.yaml").write_bytes(b"\xff"), r"meta\.yaml is damaged"),
-        (edit_meta("sizes:", "size:"), r"meta\.yaml is damaged: KeyError"),
+        (edit_meta("sizes:", "size:"), r"meta\.yaml is damaged: it has no key sizes"),
         (edit_meta("'19'", "'20'"), r"holds symbols that meta\.yaml does not name"),
         (edit_meta("'19'", "'18'"), r"meta\.yaml is damaged"),
+        (edit_meta("seed: 0", "seed: 0\nseed: 1"), r"the key 'seed' is given twice"),
+        (
+            edit_meta("seed: 0", "seed: [0]"),
+            r"seed must be a whole number of at least 0, not \[0\]",
+        ),
+        (edit_meta("seed: 0", "seed: &x 0\nmore: *x"), r"an alias is not taken here"),
+        (edit_meta("train.tsv", "other.tsv"), r"it says nothing of 'train.tsv'"),
     ],
 )
 def test_damage_is_found_and_named(
@@ -196,7 +220,7 @@ def test_a_folder_of_plain_files(tmp_path: Path) -> None:
     }
     assert (found.reading.splits[1].shared, found.reading.splits[1].unknown_symbols) == (1, 2)
     assert found.about["max_source"] == 3
-    assert set(found.floors) == {"chance", "majority"}
+    assert set(found.baselines["test"]) == {"chance", "majority"}
     (tmp_path / "train.tsv").write_text("ab\tx\nb\n")
     with pytest.raises(DataError, match=r"train\.tsv, line 2: expected 2"):
         corpus(data, {})

@@ -210,7 +210,7 @@ def kept(tmp_path, monkeypatch):
     """Keep files of any size in a cache of the test's own."""
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(loading, "LARGE", 1)
-    return tmp_path / "cache"
+    return tmp_path / "cache" / cache.SUBFOLDER
 
 
 def folders(place):
@@ -219,7 +219,7 @@ def folders(place):
 
 def same(one, other):
     assert (one.codec, one.about, one.notes) == (other.codec, other.about, other.notes)
-    assert (one.floors, one.reading) == (other.floors, other.reading)
+    assert (one.baselines, one.reading) == (other.baselines, other.reading)
     for split, pairs in one.splits.items():
         twin = other.splits[split]
         assert np.array_equal(pairs.targets.tokens, twin.targets.tokens)

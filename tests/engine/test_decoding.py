@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from seqcli.config import ModelConfig
+from seqcli.config import DecodeConfig, ModelConfig
+from seqcli.data.batches import padded_batch
+from seqcli.data.corpus import Pairs
+from seqcli.data.limits import Limits
+from seqcli.data.ragged import Ragged
 from seqcli.data.vocabulary import BOS, EOS
+from seqcli.engine.answering import answer
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import attention_weights, greedy, log_probabilities
 from seqcli.engine.proof import proved_best
+from seqcli.models.base import Model, State
 from seqcli.models.build import build
-from seqcli.models.contract import Model, State
 
 SOURCE, LENGTHS = (
     torch.randint(4, 9, (6, 4), generator=torch.manual_seed(0)),
@@ -79,8 +86,7 @@ def test_greedy_takes_the_likeliest_symbol_at_each_step(seed: int) -> None:
                 break
             ids.append(symbol)
         assert found.ids == ids
-        if len(ids) < limit:
-            assert found.log_probability == pytest.approx(score(model, row, tuple(ids)), abs=1e-4)
+        assert found.log_probability == pytest.approx(score(model, row, tuple(ids)), abs=1e-4)
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])
@@ -158,6 +164,21 @@ def test_the_limit_holds_and_cut_answers_are_still_given() -> None:
     for answers in beam_search(Endless(), SOURCE, LENGTHS, 5, 3, nbest=3):
         assert answers
         assert all(len(best.ids) <= 5 for best in answers)
+
+
+def test_an_answer_cut_at_the_limit_is_marked_and_its_log_probability_has_the_end_too() -> None:
+    cut = greedy(Endless(), SOURCE, LENGTHS, 5)
+    expected = -5 * math.log(6) - (30 + math.log(6))  # five tokens out of six, and EOS after all
+    assert [best.log_probability for best in cut] == pytest.approx([expected] * 6)
+    limits = Limits(source=4, target=7)
+    pairs = Pairs(Ragged.from_rows([[]] * 2), Ragged.from_rows([[4, 5], [5]]))
+    batch = padded_batch(pairs, np.arange(2))
+    for best, *_ in answer(Endless(), batch, limits, DecodeConfig(1)):
+        assert (len(best.ids), best.truncated) == (17, True)
+    for width in (1, 3):
+        decode = DecodeConfig(width, 0.0)
+        for best, *_ in answer(model_of(1), batch, limits, decode):
+            assert best.truncated == (len(best.ids) == 17)
 
 
 def test_attention_weights_have_a_row_for_each_symbol_and_the_end() -> None:

@@ -25,8 +25,8 @@ from seqcli.engine.sampling import (
     probabilities,
 )
 from seqcli.errors import UsageError
+from seqcli.models.base import Model
 from seqcli.models.build import build
-from seqcli.models.contract import Model
 
 CPU = torch.device("cpu")
 V, LIMIT = 7, 3  # three data symbols: 4, 5, 6

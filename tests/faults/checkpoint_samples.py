@@ -28,7 +28,7 @@ def trained(hidden: int = 48) -> Checkpoint:
         config={"model": {"cell": "gru", "hidden": hidden}, "train": {"lr": 1e-3}},
         codec=Codec(Vocabulary(tuple("abcdefgh")), Tokens("chars"), Vocabulary(("1", "2"))),
         weights=dict(model.state_dict()),
-        about={"task": "reverse", "floors": {"chance": {"token_accuracy": 0.1}}},
+        about={"task": "reverse", "baselines": {"val": {"chance": {"token_accuracy": 0.1}}}},
         metrics={"val_loss": 0.5},
         training={
             "optimiser": optimiser.state_dict(),

@@ -31,7 +31,8 @@ from seqcli.checkpoints.content import Checkpoint
 from seqcli.data.corpus import Codec
 from seqcli.data.tokens import Tokens
 from seqcli.data.vocabulary import Vocabulary
-from seqcli.runs import RunPaths, keep_previous
+from seqcli.runs import RunPaths
+from seqcli.runs.saving import keep
 
 run = RunPaths(Path(sys.argv[1]))
 codec = Codec(Vocabulary(("a",)), Tokens("chars"))
@@ -41,7 +42,7 @@ def die(*_):
 
 def save(number):
     weights = {{"w": np.full(400_000, float(number), np.float32)}}
-    keep_previous(run)
+    keep(run.last, run.previous)
     files.save(run.last, Checkpoint({{}}, codec, weights, metrics={{"number": number}}))
 
 {body}
@@ -52,7 +53,7 @@ for number in range(1, 10**9):
     print(number, flush=True)
 """
 POINTS = {
-    "before the first byte": "Path.open = die",
+    "before the first byte": "from seqcli.files import temporary\ntemporary.open_descriptor = die",
     "in the middle": "files.write_plain = lambda f, _: (f.write(bytes(9999)), f.flush(), die())",
     "before the file is synced": "os.fsync = die",
     "before it is put in place": "Path.replace = die",
@@ -103,7 +104,7 @@ def test_a_file_loads_whatever_kills_its_writer(side: str, kills: int, tmp_path:
         if run.previous.exists():
             assert whole(torch_file.load(run.previous)) in (number, number - 1)
         with locked(run):
-            assert not list(tmp_path.glob("*.tmp-*"))
+            assert not list(tmp_path.glob(".*.seqcli-*"))
         for path in (run.last, run.previous):
             path.unlink(missing_ok=True)
 

@@ -82,7 +82,7 @@ def assert_same(ours: Path, reference: Path) -> None:
         for key, weight in other.weights.items():
             assert torch.equal(one.weights[key], weight), f"{name}: {key} differs"
     assert scores(ours) == scores(reference)
-    assert not list(ours.glob("*.tmp-*"))
+    assert not list(ours.glob(".*.seqcli-*"))
 
 
 def killed_until_done(folder: Path, model: str, kills: int, seed: int, longest: float) -> int:

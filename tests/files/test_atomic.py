@@ -2,22 +2,13 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from seqcli.errors import Exit, MachineError, SeqcliError, UsageError
-from seqcli.files import atomic
-from seqcli.files.atomic import process_alive, remove_stale, write_atomically
-
-
-@pytest.fixture
-def dead_pid() -> int:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    return child.pid
+from seqcli.files.atomic import write_atomically
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -76,25 +67,54 @@ def test_the_systems_refusal_is_one_line(
 
 def test_a_place_that_is_no_file_is_refused(tmp_path: Path) -> None:
     for path in (Path("/dev/null"), tmp_path, tmp_path / "missing" / "x", tmp_path / ("n" * 300)):
-        with pytest.raises(UsageError, match=r"written|regular file"):
+        with pytest.raises(UsageError, match=r"written|regular file|is a folder"):
             write_atomically(path, lambda file: file.write(b"new"))
     assert not Path("/dev/null").is_file()
 
 
-def test_what_the_dead_left_is_removed(tmp_path: Path, dead_pid: int) -> None:
-    gone = {f"last.pt.tmp-{dead_pid}", f"a.tmp-b.tmp-{dead_pid}", f"last.pt.tmp-{os.getpid()}"}
-    kept = {"last.pt", f"last.pt.tmp-{os.getppid()}", "notes.tmp-mine", ".tmp-1", "x.tmp-12a"}
-    for name in gone | kept:
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / f"folder.tmp-{dead_pid}").mkdir()
-    assert {path.name for path in remove_stale(tmp_path)} == gone
-    assert {path.name for path in tmp_path.iterdir()} == kept | {f"folder.tmp-{dead_pid}"}
+def test_a_link_is_never_written_through_or_replaced(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"mine")
+    for leads_to in ("precious", "nowhere", "/dev/stdout"):
+        path = tmp_path / "link"
+        path.symlink_to(leads_to)
+        with pytest.raises(UsageError, match="link is a symbolic link"):
+            write_atomically(path, lambda file: file.write(b"new"))
+        path.unlink()
+    assert (tmp_path / "precious").read_bytes() == b"mine"
+    assert [one.name for one in tmp_path.iterdir()] == ["precious"]
 
 
-def test_who_is_alive(dead_pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert process_alive(os.getpid())
-    assert process_alive(1)
-    assert process_alive(10**30)
-    assert not process_alive(dead_pid)
-    monkeypatch.setattr(atomic.os, "name", "nt")
-    assert process_alive(dead_pid)
+@pytest.mark.parametrize("place", [".", "..", "/", "fifo", "folder"])
+def test_what_is_no_place_for_a_file_is_one_clear_line(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    Path("folder").mkdir()
+    with pytest.raises(UsageError, match=r"is a folder|is not a regular file"):
+        write_atomically(Path(place), lambda file: file.write(b"new"))
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)
+    write_atomically(path, lambda file: file.write(b"new"))
+    assert path.read_bytes() == b"new"
+    with pytest.raises(UsageError, match="too long") as caught:
+        write_atomically(tmp_path / ("n" * 256), lambda file: file.write(b"new"))
+    assert caught.value.hint == "choose a shorter name"
+
+
+def test_without_overwrite_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"ours")
+        path.write_bytes(b"theirs")
+
+    with pytest.raises(UsageError, match="already there"):
+        write_atomically(path, write, overwrite=False)
+    assert path.read_bytes() == b"theirs"
+    path.unlink()
+    write_atomically(path, lambda file: file.write(b"ours"), overwrite=False)
+    assert path.read_bytes() == b"ours"
+    assert [one.name for one in tmp_path.iterdir()] == ["x.txt"]

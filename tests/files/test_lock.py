@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from seqcli.errors import UsageError
-from seqcli.files import lock
+from seqcli.files import system as system_calls
 from seqcli.files.lock import hold
 
 HOLDER = (
@@ -39,9 +39,9 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         raise OSError(errno.ENOLCK, "No locks available")
 
     if request.param == "no fcntl":
-        monkeypatch.setattr(lock, "fcntl", None)
+        monkeypatch.setattr(system_calls, "fcntl", None)
     if request.param == "a disk without locks":
-        monkeypatch.setattr(lock.fcntl, "flock", refuse)
+        monkeypatch.setattr(system_calls.fcntl, "flock", refuse)
     return str(request.param)
 
 
@@ -91,3 +91,24 @@ def test_nonsense_in_the_file_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / ".lock").write_bytes(b"\xff not a number")
     with hold(tmp_path / ".lock"):
         pass
+    assert (tmp_path / ".lock").read_bytes() == b"\xff not a number"
+
+
+@pytest.mark.parametrize("make", ["symlink_to", "hardlink_to"])
+def test_a_link_to_another_file_is_refused_and_that_file_kept(make: str, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("12345")
+    getattr(tmp_path / ".lock", make)(precious)
+    with pytest.raises(UsageError, match="not a lock file"), hold(tmp_path / ".lock"):
+        pass
+    assert precious.read_text() == "12345"
+
+
+@pytest.mark.parametrize("kind", ["dangling link", "fifo", "folder"])
+def test_a_lock_that_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    make = {"fifo": lambda: os.mkfifo(path), "folder": path.mkdir}
+    make.get(kind, lambda: path.symlink_to("nowhere"))()
+    with pytest.raises(UsageError, match="not a lock file"), hold(path):
+        pass
+    assert [one.name for one in tmp_path.iterdir()] == [".lock"]

@@ -1,4 +1,4 @@
-"""Stacks of cells: the looped one is the reference, and the way in for a new cell."""
+"""Recurrent cells: the loop over a cell is the reference, and how a new cell runs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from torch import Tensor
 
 from seqcli import registry
 from seqcli.config import ModelConfig
-from seqcli.models.attending import attend
 from seqcli.models.attention import AdditiveAttention
 from seqcli.models.build import build
 from seqcli.models.cells import Cell, CellState, GRUCell, LSTMCell, RNNCell
 from seqcli.models.decoders import BahdanauDecoder
-from seqcli.models.stacks import LoopedStack, make_stack
+from seqcli.models.rnn import CellRNN, make_rnn
 
 
-def looped_like(cell: Cell, layers: int, both: bool) -> tuple[LoopedStack, torch.nn.Module]:
-    """Return a looped and a fused stack with the same weights."""
+def looped_like(cell: Cell, layers: int, both: bool) -> tuple[CellRNN, torch.nn.Module]:
+    """Return a looped and a PyTorch layer with the same weights."""
     torch.manual_seed(3)
-    fused = make_stack(cell, 5, 4, layers, 0.0, both)
-    looped = LoopedStack(cell, 5, 4, layers, 0.0, both)
+    fused = make_rnn(cell, 5, 4, layers, 0.0, both)
+    looped = CellRNN(cell, 5, 4, layers, 0.0, both)
     names = [f"l{n}{side}" for n in range(layers) for side in ("", "_reverse")[: 1 + both]]
     for i, run in enumerate(names):
         for name, part in (("ih", looped.inputs[i]), ("hh", looped.recurrent[i])):
@@ -36,7 +35,7 @@ def looped_like(cell: Cell, layers: int, both: bool) -> tuple[LoopedStack, torch
 @pytest.mark.parametrize(
     "cell", [RNNCell(), RNNCell("relu"), GRUCell(), LSTMCell()], ids=["rnn", "relu", "gru", "lstm"]
 )
-def test_looped_and_fused_stacks_agree(cell: Cell, layers: int, both: bool) -> None:
+def test_the_loop_and_the_torch_layer_agree(cell: Cell, layers: int, both: bool) -> None:
     looped, fused = looped_like(cell, layers, both)
     inputs, lengths = torch.randn(3, 6, 5), torch.tensor([6, 2, 4])
     for given in (None, lengths):
@@ -78,7 +77,8 @@ def test_bahdanau_decoder_is_the_textbook_one() -> None:
     torch.manual_seed(0)
     hidden, context, embedding = 4, 8, 3
     attention = AdditiveAttention(hidden, 2)
-    decoder = BahdanauDecoder(9, embedding, hidden, GRUCell(), 1, 0.0, attention, 2).eval()
+    config = ModelConfig(hidden=hidden, embedding=embedding, dropout=0.0)
+    decoder = BahdanauDecoder(config, 9, GRUCell(), attention).eval()
     memory, tokens, state = (
         torch.randn(2, 5, context),
         torch.randint(4, 9, (2, 3)),
@@ -108,54 +108,3 @@ def test_bahdanau_decoder_is_the_textbook_one() -> None:
             expected = decoder.output(torch.cat([now, seen, word]))
             torch.testing.assert_close(logits[row, t], expected, atol=1e-5, rtol=1e-4)
             torch.testing.assert_close(weights[row, t], alpha, atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize("lengths", [[5, 5, 5], [5, 2, 4]], ids=["even", "ragged"])
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize(
-    ("cell", "kind"),
-    [("rnn", RNNCell), ("gru", GRUCell), ("lstm", LSTMCell)],
-    ids=["rnn", "gru", "lstm"],
-)
-def test_gradients_by_hand_are_those_of_autograd(
-    cell: str,
-    kind: type[Cell],
-    activation: str,
-    layers: int,
-    lengths: list[int],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    config = ModelConfig(
-        cell=cell, activation=activation, attention="additive", hidden=6, layers=layers, dropout=0.0
-    )
-    torch.manual_seed(1)
-    model = build(config, 9, 9, 9).double()
-    source, target = torch.randint(4, 9, (3, 5)), torch.randint(4, 9, (3, 4))
-
-    def gradients() -> list[Tensor]:
-        logits = model(source, torch.tensor(lengths), target)  # (B, T, V)
-        (logits * torch.arange(logits.numel()).view_as(logits)).square().mean().backward()
-        found = [weight.grad for weight in model.parameters()]
-        model.zero_grad()
-        return [logits.detach(), *(one for one in found if one is not None)]
-
-    by_hand = gradients()
-    monkeypatch.setattr(kind, "by_hand", False)
-    for ours, theirs in zip(by_hand, gradients(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-9)
-
-
-def test_attending_by_hand_passes_the_check_by_finite_differences() -> None:
-    torch.manual_seed(2)
-    batch, steps, size, places, scorer = 2, 3, 4, 3, 5
-    shapes = [(batch, steps, 16), (batch, places, scorer), (batch, places, 16), (scorer,)]
-    shapes += [(16 + scorer, size), (16 + scorer,), (batch, size), (batch, size)]
-    values = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    padding = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, -1e9]], dtype=torch.float64)
-
-    def run(*values: Tensor) -> tuple[Tensor, ...]:
-        outputs, weights, last = attend(LSTMCell(), *values[:6], padding, values[6:])
-        return outputs, weights, *last
-
-    assert torch.autograd.gradcheck(run, values)

@@ -1,4 +1,4 @@
-"""Symbols that are embedded and projected once, however often they stand in a batch."""
+"""Tokens that are embedded and projected once, however often they stand in a batch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqcli.models.cells import Cell, GRUCell, LSTMCell, RNNCell
-from seqcli.models.embedding import Embedding, Symbols
-from seqcli.models.stacks import make_stack
+from seqcli.models.embedding import EmbeddedTokens, Embedding
+from seqcli.models.rnn import make_rnn
 
 CELLS = [RNNCell(), RNNCell("relu"), GRUCell(), LSTMCell()]
 TOKENS = torch.tensor([[3, 3, 7, 1], [7, 3, 1, 1]])
@@ -17,29 +17,39 @@ TOKENS = torch.tensor([[3, 3, 7, 1], [7, 3, 1, 1]])
 
 def test_symbols_are_what_an_embedding_gives() -> None:
     embedding = Embedding(9, 5, 0.0)
-    symbols = embedding.symbols(TOKENS)
-    assert len(symbols.table) == 3
-    torch.testing.assert_close(symbols.vectors(), embedding(TOKENS))
+    tokens = embedding.embed(TOKENS)
+    assert len(tokens.table) == 3
+    torch.testing.assert_close(tokens.vectors(), embedding(TOKENS))
 
 
 @pytest.mark.parametrize("tokens", [TOKENS, TOKENS[:, :1]], ids=["fewer", "as many"])
-def test_a_projection_is_that_of_each_place(tokens: Tensor) -> None:
-    symbols, layer = Embedding(9, 5, 0.0).symbols(tokens), torch.nn.Linear(5, 4)
-    torch.testing.assert_close(
-        symbols.projected(layer.weight, layer.bias), layer(symbols.vectors())
-    )
+def test_a_projection_is_that_of_each_position(tokens: Tensor) -> None:
+    embedded, layer = Embedding(9, 5, 0.0).embed(tokens), torch.nn.Linear(5, 4)
+    projected = embedded.projected(layer.weight, layer.bias)
+    torch.testing.assert_close(projected, layer(embedded.vectors()))
 
 
-def test_what_is_dropped_of_a_symbol_is_dropped_at_all_its_places() -> None:
+def test_type_dropout_drops_the_same_at_all_positions_of_a_token() -> None:
     torch.manual_seed(0)
     embedding = Embedding(9, 400, 0.25)
-    vectors = embedding.symbols(TOKENS).vectors()  # (2, 4, 400)
+    vectors = embedding.embed(TOKENS).vectors()  # (2, 4, 400)
     dropped = vectors == 0
     assert torch.equal(dropped[0, 0], dropped[1, 1])
     assert not torch.equal(dropped[0, 0], dropped[0, 2])
     assert abs(float(dropped.float().mean()) - 0.25) < 0.05
     torch.testing.assert_close(vectors[~dropped], embedding(TOKENS)[~dropped] / 0.75)
-    torch.testing.assert_close(embedding.eval().symbols(TOKENS).vectors(), embedding(TOKENS))
+    torch.testing.assert_close(embedding.eval().embed(TOKENS).vectors(), embedding(TOKENS))
+
+
+def test_position_dropout_draws_for_every_position() -> None:
+    torch.manual_seed(0)
+    embedding = Embedding(9, 400, 0.25, "position")
+    vectors = embedding.embed(TOKENS).vectors()  # (2, 4, 400)
+    dropped = vectors == 0
+    assert not torch.equal(dropped[0, 0], dropped[1, 1])
+    assert abs(float(dropped.float().mean()) - 0.25) < 0.05
+    torch.testing.assert_close(vectors[~dropped], embedding(TOKENS)[~dropped] / 0.75)
+    torch.testing.assert_close(embedding.eval().embed(TOKENS).vectors(), embedding(TOKENS))
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["zeros", "begun"])
@@ -51,7 +61,7 @@ def test_a_stack_reads_few_symbols_as_it_reads_their_vectors(
     cell: Cell, both: bool, layers: int, lengths: Tensor | None, begun: bool
 ) -> None:
     torch.manual_seed(1)
-    stack = make_stack(cell, 6, 4, layers, 0.0, both).double()
+    stack = make_rnn(cell, 6, 4, layers, 0.0, both).double()
     table = torch.randn(2, 6, dtype=torch.float64, requires_grad=True)
     places = torch.randint(0, 2, (3, 8))
     runs = layers * (2 if both else 1)
@@ -62,7 +72,7 @@ def test_a_stack_reads_few_symbols_as_it_reads_their_vectors(
         total = outputs.square().sum() + sum(part.square().sum() for part in after)
         return [outputs, *after, *torch.autograd.grad(total, [table, *stack.parameters()])]
 
-    folded = seen(*stack.read(Symbols(places, table), lengths, state))
+    folded = seen(*stack.read(EmbeddedTokens(places, table), lengths, state))
     plain = seen(*stack(F.embedding(places, table), lengths, state))
     for ours, theirs in zip(folded, plain, strict=True):
         torch.testing.assert_close(ours, theirs)

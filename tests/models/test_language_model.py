@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from seqcli.config import ModelConfig
 from seqcli.config.describing import describe
 from seqcli.errors import DataError, UsageError
+from seqcli.models.base import Model
 from seqcli.models.build import build
-from seqcli.models.contract import Model
 
 SMALL = ModelConfig(hidden=8, heads=2, feedforward=16, layers=2, dropout=0.0)
 RECURRENT = [
@@ -94,10 +94,10 @@ def test_recurrent_weights_have_the_names_that_both_backends_know() -> None:
     model, _ = made(replace(SMALL, cell="lstm", layers=1))
     shapes = {key: tuple(weight.shape) for key, weight in model.state_dict().items()}
     assert shapes == {
-        "stack.layer.weight_ih_l0": (32, VOCABULARY),
-        "stack.layer.weight_hh_l0": (32, 8),
-        "stack.layer.bias_ih_l0": (32,),
-        "stack.layer.bias_hh_l0": (32,),
+        "rnn.layer.weight_ih_l0": (32, VOCABULARY),
+        "rnn.layer.weight_hh_l0": (32, 8),
+        "rnn.layer.bias_ih_l0": (32,),
+        "rnn.layer.bias_hh_l0": (32,),
         "output.weight": (VOCABULARY, 8),
         "output.bias": (VOCABULARY,),
     }
@@ -109,8 +109,8 @@ def test_a_plain_rnn_computes_what_the_formula_says() -> None:
     state = torch.zeros(ROWS, 8)
     for t in range(3):
         x = F.one_hot(target[:, t], VOCABULARY).float()
-        inputs = x @ w["stack.layer.weight_ih_l0"].T + w["stack.layer.bias_ih_l0"]
-        kept = state @ w["stack.layer.weight_hh_l0"].T + w["stack.layer.bias_hh_l0"]
+        inputs = x @ w["rnn.layer.weight_ih_l0"].T + w["rnn.layer.bias_ih_l0"]
+        kept = state @ w["rnn.layer.weight_hh_l0"].T + w["rnn.layer.bias_hh_l0"]
         state = torch.tanh(inputs + kept)
     expected = state @ w["output.weight"].T + w["output.bias"]
     torch.testing.assert_close(model(NONE, ZEROS, target)[:, 2], expected)
@@ -125,7 +125,7 @@ def test_dropout_is_for_training_only() -> None:
 
 def test_learned_positions_refuse_what_is_too_long() -> None:
     model, _ = made(replace(SMALL, cell="transformer", positions="learned"))
-    with pytest.raises(DataError, match="21 symbols is longer than this model's 20 learned"):
+    with pytest.raises(DataError, match="21 tokens is longer than this model's 20 learned"):
         model(NONE[:1], ZEROS[:1], torch.full((1, 21), 4))
 
 

@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
     assert out == ""
     assert "torch" not in loaded
     assert "tensorboard" in loaded
-    assert err.count("invented: ") == 2
+    assert err.count("samples: ") == 2
     assert "by hand in NumPy" in err
     return folder
 
@@ -59,12 +59,12 @@ def test_training_leaves_all_that_torch_would(folder):
     assert {"best.pt", "last.pt", "last.prev.pt", "config.yaml", "metrics.jsonl"} <= names
     assert {"curves.png", "tb"} <= names
     checkpoint = torch_file.load(folder / "names.pt")
-    assert next(iter(checkpoint.weights)) == "stack.layer.weight_ih_l0"
+    assert next(iter(checkpoint.weights)) == "rnn.layer.weight_ih_l0"
 
 
 def test_a_run_goes_on_without_torch(folder):
     _, err, loaded = seqcli(folder, "train", "--resume", "names", "--epochs", "3")
-    assert "goes on after epoch 2" in err
+    assert "resuming after epoch 2" in err
     assert "torch" not in loaded
 
 
@@ -98,5 +98,5 @@ def test_the_example_runs(tmp_path):
     example = Path(__file__).parents[2] / "examples" / "names_numpy.yaml"
     fewer = "--train-rows 100 --val-rows 20 --test-rows 20 --hidden 8 --iterations 10 --out run"
     _, err, loaded = seqcli(tmp_path, "train", "--config", str(example), *fewer.split())
-    assert "invented: " in err
+    assert "samples: " in err
     assert "torch" not in loaded

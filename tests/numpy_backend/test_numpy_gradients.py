@@ -42,7 +42,7 @@ class TorchLanguageModel(torch.nn.Module):
         super().__init__()
         symbols, hidden = parameters["Wya"].shape
         self.stack = torch.nn.Module()
-        self.stack.layer = TORCH_CELLS[cell](symbols, hidden, batch_first=True)
+        self.rnn.layer = TORCH_CELLS[cell](symbols, hidden, batch_first=True)
         self.output = torch.nn.Linear(hidden, symbols)
         weights = {k: torch.tensor(v) for k, v in to_torch_names(parameters).items()}
         self.double().load_state_dict(weights)
@@ -50,7 +50,7 @@ class TorchLanguageModel(torch.nn.Module):
     def log_p(self, target_in, target_out, lengths):
         """Return (B, T), 0 where there is padding."""
         x = torch.nn.functional.one_hot(torch.tensor(target_in), self.output.out_features)
-        logits = self.output(self.stack.layer(x.double())[0])
+        logits = self.output(self.rnn.layer(x.double())[0])
         log_p = logits.log_softmax(-1).gather(2, torch.tensor(target_out)[..., None])[..., 0]
         mask = torch.arange(target_in.shape[1]) < torch.tensor(lengths)[:, None]
         return log_p * mask

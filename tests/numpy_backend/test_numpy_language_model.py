@@ -49,7 +49,7 @@ def test_names_and_shapes_are_torchs(cell):
     parameters = initialize_parameters(np.random.default_rng(0), 11, 5, CELLS[cell].gates)
     layers = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
     stack = layers[cell](11, 5).state_dict()
-    expected = {f"stack.layer.{k}": tuple(v.shape) for k, v in stack.items()}
+    expected = {f"rnn.layer.{k}": tuple(v.shape) for k, v in stack.items()}
     expected |= {"output.weight": (11, 5), "output.bias": (11,)}
     named = to_torch_names(parameters)
     assert list(named) == list(expected)  # an optimiser's state goes by their order

@@ -25,7 +25,7 @@ def test_source_is_above_and_output_at_the_left():
         "42          ██",
         "1        ██",
         "3     ██",
-        "<end>",
+        "<eos>",
     ]
 
 

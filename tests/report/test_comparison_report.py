@@ -19,10 +19,11 @@ from seqcli.comparison.standing import compared
 from seqcli.config import Config
 from seqcli.config.suite_file import Entry, Published
 from seqcli.events import Progress, RunStarted
-from seqcli.report.comparison_files import write_comparison
-from seqcli.report.comparison_table import comparison_table, verdict_lines
+from seqcli.report.comparison_files import comparison_document, write_comparison
+from seqcli.report.comparison_table import comparison_table
 from seqcli.report.comparison_view import ComparisonView
 from seqcli.report.console import Out
+from seqcli.report.significance import verdict_lines
 from seqcli.report.suite_files import write_suite
 from seqcli.report.tables import plain_lines
 
@@ -55,6 +56,7 @@ def result(arm, seed, share, cell="gru", **other):
         seconds=71.0,
         sequences_per_second=2000.0,
         reason="epochs",
+        split="test",
         metrics={"test": {"token_accuracy": 0.9, "sequence_accuracy": float(np.mean(right))}},
         floors=FLOORS,
         rows={"test": rows},
@@ -121,15 +123,160 @@ def test_a_verdict_is_given_where_it_is_clear_and_nowhere_else(written):
         ("unseen", "gru"),
     }
     lines = verdict_lines(comparison)
-    assert lines[0].startswith("on lengths seen in training gru is ahead of transformer (by ")
-    assert lines[-1].startswith("test: paired bootstrap over test rows and seeds")
+    assert lines[0].startswith("On lengths seen in training, gru is ahead of transformer (by ")
+    assert re.search(r"\(by \d+\.\d points, \d+\.\d to \d+\.\d, p < 0\.001\)$", lines[0])
+    assert "Holm correction over 2 comparisons" in lines[-1]
     even = compared("x", "", [result(arm, s, 0.6) for arm in "ab" for s in range(3)])
     assert even.verdicts == ()
-    assert "no model is ahead" in verdict_lines(even)[0]
-    single = compared("x", "", [result("a", 0, 0.9), result("b", 0, 0.1)])
-    assert verdict_lines(single) == [
-        "no verdict: it takes two models with two seeds each (--seeds 3)"
+    assert verdict_lines(even)[:2] == [
+        "No significant differences on lengths seen in training",
+        "No significant differences on lengths never seen in training",
     ]
+
+
+def scored(arm, seed, test, val, **other):
+    """Return a run with these sequence accuracies."""
+    scores = {"test": test, "val": val}
+    metrics = {
+        split: {"sequence_accuracy": value, "token_accuracy": value, "loss": 1 - value}
+        for split, value in scores.items()
+        if value is not None
+    }
+    return result(arm, seed, 0.9, metrics=metrics, **other)
+
+
+def test_models_are_ranked_by_validation_whatever_test_says():
+    runs = [scored("a", 0, 0.9, 0.5), scored("a", 1, 0.9, 0.6)]
+    runs += [scored("b", 0, 0.4, 0.8), scored("b", 1, 0.3, 0.7)]
+    found = compared("x", "", runs)
+    assert found.best == "b-s0"
+    table = comparison_table(found.standings)
+    assert table.strong == {1}
+    assert [column.header for column in table.columns][6:8] == [
+        "sequence acc\nmean ± sd (best)",
+        "\nval",
+    ]
+    assert [row[7] for row in table.rows[:2]] == ["55.0%", "75.0%"]
+    assert "scores on test" in table.caption
+    assert "by which models are ranked" in table.caption
+
+
+def test_the_best_seed_goes_by_the_direction_of_the_metric():
+    found = compared("x", "", [scored("a", 0, 0.9, 0.5), scored("a", 1, 0.6, 0.9)]).standings[0]
+    assert found.scores["sequence_accuracy"].best == 0.9
+    assert found.scores["loss"].best == pytest.approx(0.1)
+    assert found.validation["loss"].best == pytest.approx(0.1)
+    bits = [{"bits_per_character": value, "perplexity": 2**value} for value in (2.0, 1.5)]
+    rows = {"test": RowScores((0, 0), (2, 3), (4.0, 5.0), (3, 4))}
+    runs = [
+        result("l", seed, 1.0, language=True, metrics={"test": one, "val": one}, rows=rows)
+        for seed, one in enumerate(bits)
+    ]
+    found = compared("x", "", runs)
+    assert found.standings[0].scores["perplexity"].best == 2**1.5
+    assert found.best == "l-s1"
+
+
+def test_without_test_rows_validation_is_named_everywhere(tmp_path):
+    rows = RowScores((3,) * 50, (3,) * 50, (1.0,) * 50, (1,) * 50)
+    runs = [
+        scored(arm, seed, None, 0.5 + seed / 10, split="val", rows={"val": rows})
+        for arm in ("a", "b")
+        for seed in (0, 1)
+    ]
+    found = compared("x", str(tmp_path), runs)
+    assert (found.split, found.best) == ("val", "a-s1")
+    table = comparison_table(found.standings)
+    assert "val" not in {column.header.strip() for column in table.columns}
+    assert "scores on validation" in table.caption
+    assert "no test rows" in table.caption
+    for run in runs:
+        (tmp_path / run.run).mkdir()
+        (tmp_path / run.run / "metrics.jsonl").write_text(
+            '{"epoch": 1, "step": 1, "val_loss": 1.0}\n'
+        )
+    write_comparison(found)
+    document = json.loads((tmp_path / "compare.json").read_text())
+    assert document["split"] == "val"
+    assert document["best_on_validation"] == "a-s1"
+    for name in ("compare.md", "report.html"):
+        text = (tmp_path / name).read_text()
+        assert "scores on validation" in text
+        assert not re.search(r"\bon test\b", text)
+    assert not any(re.search(r"\bon test\b", line) for line in verdict_lines(found))
+
+
+def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path, written):
+    folder, comparison = written
+    differing = {"train.lr": {"gru": 0.003, "transformer": 0.002}, "model.hidden": {"gru": 1064}}
+    differing["model.hidden"]["transformer"] = 1064 + 8
+    shutil.copytree(folder, tmp_path / "x")
+    found = dataclasses.replace(
+        comparison,
+        folder=str(tmp_path / "x"),
+        differing=differing,
+        left_out={"rnn-s0": "damaged | <b>"},
+    )
+    write_comparison(found)
+    for name in ("compare.md", "report.html"):
+        text = (tmp_path / "x" / name).read_text()
+        assert "train.lr: 0.003 (gru); 0.002 (transformer)" in text
+        assert "model.hidden: 1,064 (gru); 1,072 (transformer)" in text
+        assert "left out: rnn-s0: damaged" in text
+    document = json.loads((tmp_path / "x" / "compare.json").read_text())
+    assert document["differing_settings"] == differing
+    assert document["left_out"] == {"rnn-s0": "damaged | <b>"}
+    same = comparison_table(comparison.standings, differing={})
+    assert same.caption.endswith("all other settings are shared")
+    assert "settings that differ" not in same.caption
+
+
+def test_ties_are_named_where_others_differ():
+    shares = {"rnn": 0.6, "gru": 0.6, "lstm": 0.6, "transformer": 1.3}
+    runs = [result(arm, seed, share) for arm, share in shares.items() for seed in range(3)]
+    found = compared("x", "", runs)
+    lines = verdict_lines(found)
+    assert lines[1] == (
+        "No significant difference on lengths seen in training between rnn, gru and lstm"
+    )
+    document = comparison_document(found)
+    assert document["no_significant_difference"]["seen"] == [["rnn", "gru", "lstm"]]
+    assert len(document["differences"]) == 12
+    assert document["verdict_method"] == lines[-1]
+
+
+def test_with_too_few_seeds_it_says_so():
+    two = compared("x", "", [result(arm, seed, 0.9) for arm in "ab" for seed in range(2)])
+    assert two.verdicts == ()
+    assert verdict_lines(two) == [
+        "Too few seeds to tell: a has 2 seeds, b has 2 seeds; "
+        "a verdict takes 3 of each model (--seeds 3)"
+    ]
+    mixed = [result(arm, seed, 0.6) for arm in "ab" for seed in range(3)] + [result("c", 0, 0.6)]
+    lines = verdict_lines(compared("x", "", mixed))
+    assert lines[0].startswith("Too few seeds to tell: c has 1 seed; ")
+    assert lines[1].startswith("No significant differences")
+    assert verdict_lines(compared("x", "", [result("a", 0, 0.6)])) == ["No verdict: only one model"]
+
+
+def test_one_comparison_needs_no_correction():
+    rows = RowScores((4,) * 200, (4,) * 200, (1.0,) * 200, (1,) * 200)
+    runs = [result(arm, seed, 1.0, rows={"test": rows}) for arm in "ab" for seed in range(3)]
+    lines = verdict_lines(compared("x", "", runs))
+    assert lines[0] == "No significant differences on test"
+    assert "one comparison" in lines[1]
+    assert "Holm" not in lines[1]
+
+
+def test_rows_that_share_a_source_count_as_one():
+    """Two models that differ on every row of one source of two prove nothing."""
+    groups = (0,) * 199 + (1,)
+    runs = []
+    for arm, right in (("a", 1.0), ("b", 0.0)):
+        scores = (right,) * 199 + (1.0,)
+        rows = RowScores((4,) * 200, (4,) * 200, scores, (1,) * 200, groups=groups)
+        runs += [result(arm, seed, 1.0, rows={"test": rows}) for seed in range(3)]
+    assert compared("x", "", runs).verdicts == ()
 
 
 def test_lengths_of_the_target_count_where_only_they_go_further():
@@ -212,7 +359,7 @@ def test_off_a_terminal_the_view_writes_plain_lines():
     first, middle, last, kept = talk.getvalue().splitlines()
     assert first == "gru-s0: GRU; 1,000 parameters"
     assert middle.startswith("gru-s0: epoch 1/2 step 10/20, smoothed loss 0.5000")
-    assert last.startswith("gru-s0 (1/6): sequence accuracy ")
+    assert last.startswith("gru-s0 (1/6): test sequence accuracy ")
     assert kept.endswith(", kept")
 
 
@@ -226,7 +373,7 @@ def test_on_a_terminal_the_table_fills_over_the_bars():
         view("transformer-s0", progress(2))
         view._draw()
     shown = talk.file.getvalue()
-    assert "1 of 6 runs are finished" in shown
+    assert "1 of 6 finished" in shown
     assert "transformer-s0 epoch 2/2 step 10/20" in shown
     assert "sequence acc" in shown
 

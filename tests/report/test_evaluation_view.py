@@ -17,6 +17,7 @@ from seqcli.report.documents import (
 from seqcli.report.error_tables import choose, worst
 from seqcli.report.evaluation import show_evaluation
 from seqcli.report.tables import width_of
+from seqcli.report.verdict import verdict
 from seqcli.results import (
     AttentionMap,
     Candidate,
@@ -92,7 +93,7 @@ def test_intervals_and_the_best_floor_stand_beside_the_metrics(pipe, evaluation)
     lines = shown(pipe(), evaluation).splitlines()
     assert lines[0] == "runs/reverse-gru on reverse, test: 1,000 rows, beam 5, 1.2 s"
     assert cells("\n".join(lines[2:8])) == [
-        ["metric", "model", "95% interval", "best without a model"],
+        ["metric", "model", "95% interval", "best baseline"],
         ["loss (nats per token)", "0.0123", "0.0111-0.0139", "-"],
         ["token accuracy", "99.0%", "-", "20.0% copy last"],
         ["sequence accuracy", "90.0%", "88.1-91.8%", "0.0% chance"],
@@ -103,14 +104,14 @@ def test_intervals_and_the_best_floor_stand_beside_the_metrics(pipe, evaluation)
 
 def test_every_floor_has_a_row(pipe, evaluation):
     found = cells(shown(pipe(), evaluation))
-    header = ["without a model", "token accuracy", "sequence accuracy", "symbol error rate"]
+    header = ["baseline", "token accuracy", "sequence accuracy", "symbol error rate"]
     assert header in found
     assert ["chance", "5.0%", "0.0%", "-"] in found
-    assert ["majority, by place", "10.0%", "-", "90.0%"] in found
+    assert ["per-position majority", "10.0%", "-", "90.0%"] in found
 
 
 def test_several_right_answers_have_a_table(pipe, evaluation):
-    assert "several right answers" not in shown(pipe(), evaluation)
+    assert "multiple references" not in shown(pipe(), evaluation)
     metrics = {**evaluation.metrics, "multi_reference_accuracy": 0.95}
     metrics["multi_reference_symbol_error_rate"] = 0.005
     found = replace(evaluation, metrics=metrics, references=References(900, 90, 0.97))
@@ -118,15 +119,15 @@ def test_several_right_answers_have_a_table(pipe, evaluation):
     assert ["model", "90.0%", "97.0%", "95.0%", "0.5%"] in lines
     assert ["95% interval", "88.1-91.8%", "-", "-"] in lines
     assert lines.count(["model", "90.0%", "97.0%", "95.0%", "0.5%"]) == 1
-    assert not any(line[0].startswith("multi") for line in lines)
-    assert any(line[0].startswith("90 of 900 sources have several") for line in lines)
+    assert not any(line[0].startswith("multi reference") for line in lines)
+    assert any(line[0].startswith("90 of 900 sources have multiple references") for line in lines)
 
 
 def test_edits_are_told_with_what_is_missing(pipe, evaluation):
     lines = cells(shown(pipe(), evaluation))
     assert ["9", "60.0%", "3", "8"] in lines
-    assert ["4", "26.7%", '" "', "(missing)"] in lines
-    told = "15 edits: 9 swaps, 4 missing, 2 too many; too long to be aligned: 1 row"
+    assert ["4", "26.7%", '" "', "(deleted)"] in lines
+    told = "15 edits: 9 substitutions, 4 deletions, 2 insertions; too long to be aligned: 1 row"
     assert [told] in lines
 
 
@@ -280,12 +281,58 @@ def test_the_document_of_a_prediction_holds_candidates_and_attention():
 def test_the_training_document_holds_history_and_verdict():
     history = tuple({"train_loss": 1 / n, "val_loss": 1 / n} for n in range(1, 5))
     finished = Finished(4, 4, history[-1], "epochs", 1.5, history)
-    document = json.loads(json.dumps(training_document(finished, "runs/a")))
+    document = json.loads(json.dumps(training_document(finished, verdict(history), "runs/a")))
     assert document["run"] == "runs/a"
     assert len(document["history"]) == 4
-    assert document["verdict"]["kind"] == "underfitting"
+    assert document["verdict"]["kind"] == "still improving"
 
 
 def test_the_tasks_document():
     document = tasks_document([("copy", "the same again", ("1 2", "1 2"))])
     assert document["tasks"][0]["example"] == {"source": "1 2", "target": "1 2"}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "baselines", "said"),
+    [
+        (
+            {"sequence_accuracy": 0.2, "token_accuracy": 0.9},
+            {"majority": {"sequence_accuracy": 0.3, "token_accuracy": 0.1}},
+            "warning: the baseline 'per-position majority' beats the model: sequence accuracy "
+            "30.0%, model 20.0%",
+        ),
+        (
+            {"sequence_accuracy": 0.0, "token_accuracy": 0.1},
+            {
+                "chance": {"sequence_accuracy": 0.0, "token_accuracy": 0.05},
+                "no_carry": {"sequence_accuracy": 0.0, "token_accuracy": 0.15},
+            },
+            "warning: the baseline 'no carry' beats the model: token accuracy 15.0%, model 10.0%",
+        ),
+        (
+            {"sequence_accuracy": 0.4, "token_accuracy": 0.4},
+            {"copy": {"sequence_accuracy": 0.4, "token_accuracy": 0.4}},
+            "warning: the model only equals 'copy of the source': sequence accuracy 40.0%, "
+            "model 40.0%",
+        ),
+        (
+            {"loss": 2.6, "bits_per_character": 3.75},
+            {"bigram": {"loss": 2.45, "bits_per_character": 3.53}},
+            "warning: the baseline 'bigram' beats the model: loss (nats per token) 2.4500, "
+            "model 2.6000",
+        ),
+        ({"sequence_accuracy": 1.0}, {"copy": {"sequence_accuracy": 1.0}}, None),
+        ({"sequence_accuracy": 0.5}, {"copy": {"sequence_accuracy": 0.4}}, None),
+        ({"loss": 2.1}, {"bigram": {"loss": 2.45}}, None),
+        ({"sequence_accuracy": 0.5}, {}, None),
+    ],
+)
+def test_a_model_that_loses_to_a_baseline_is_told_so_in_one_line(pipe, metrics, baselines, said):
+    found = Evaluation(rows=100, metrics=metrics, floors=baselines, data="d")
+    lines = [line for line in shown(pipe(), found).splitlines() if line.startswith("warning")]
+    assert lines == [said] * (said is not None)
+    assert evaluation_document(found)["warnings"] == lines
+
+
+def test_the_baselines_name_the_split_they_are_of(pipe, evaluation):
+    assert "baselines on test" in shown(pipe(), evaluation)

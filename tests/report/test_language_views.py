@@ -28,7 +28,7 @@ def test_epochs_show_bits_and_perplexity() -> None:
 
 def test_the_run_has_one_vocabulary_and_ends_with_its_scores() -> None:
     run = RunStarted("n", "", "GRU", 9, {"train": 5}, (0, 27), "cpu", 1, 2, 8)
-    assert "symbols: 27; cpu, 1 thread" in run_lines(run)[2]
+    assert "vocabulary: 27; cpu, 1 thread" in run_lines(run)[2]
     lines = end_lines(Finished(1, 1, METRICS, "epochs", 2.0, (METRICS,)), [METRICS])
     assert "loss 2.1000, bits per character 3.0296, perplexity 8.1662" in lines[1]
 
@@ -38,12 +38,12 @@ def test_an_evaluation_names_what_is_counted() -> None:
     floors = {"bigram": {"loss": 2.45}}
     found = Evaluation(3, metrics, floors, checkpoint="c", data="d", split="test")
     rows = metrics_table(found).rows
-    assert rows[1][:2] == ("bits per character (stop symbol counted)", "2.8850")
+    assert rows[1][:2] == ("bits per character (<eos> included)", "2.8850")
     assert rows[0][2] == "2.4500 bigram"
     assert rows[1][2] == "-"
     table = novelty_table(Novelty(1000, {"new": 0.9, "in_train": 0.1}))
     assert table.rows == (("new", "90.0%"), ("in train", "10.0%"))
-    assert table.caption == "1,000 texts were drawn"
+    assert table.caption == "of 1,000 sampled texts"
     assert novelty_table(None).rows == ()
 
 
@@ -52,7 +52,7 @@ def test_bars_are_in_proportion_and_end_with_the_rest() -> None:
     found += [NextSymbol(chr(0x4E00 + i), 0.125 / 40) for i in range(40)]
     lines = bars(found)
     assert lines[0].split() == ["a", "50.0%", "█" * 40]
-    assert lines[1].split() == ["(end)", "25.0%", "█" * 20]
+    assert lines[1].split() == ["<eos>", "25.0%", "█" * 20]
     assert lines[2].split()[-1] == "█" * 10
     assert lines[2].startswith("' '")
     assert len(lines) == SHOWN + 1

@@ -102,7 +102,7 @@ def test_the_full_table_and_the_verdict_stay_when_done(terminal, run_events):
     end = Text.from_ansi(text).plain
     for epoch in range(1, 41):
         assert f" {epoch}  " in end or f"*{epoch}  " in end
-    assert "40 epochs in 4.5 s: all epochs are done" in end
+    assert "40 epochs in 4.5 s: epoch limit" in end
     assert "best epoch 39" in end
     assert "sequence accuracy 94.0%" in end
 

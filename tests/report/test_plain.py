@@ -51,7 +51,7 @@ def test_nothing_is_wrapped_coloured_or_boxed(pipe, run_events):
 def test_the_end_shows_examples_with_errors_in_words_and_the_verdict(pipe, run_events):
     lines = play(pipe(), run_events(3))
     assert "wrong  1 2 3   3 2 1  3 7 1       2: 2 -> 7" in lines
-    assert "3 epochs in 4.5 s: all epochs are done" in lines
+    assert "3 epochs in 4.5 s: epoch limit" in lines
     assert lines[-1].startswith(("Good", "Overfitting", "Underfitting"))
 
 
@@ -82,7 +82,7 @@ def test_a_resumed_run_says_so(pipe, started):
     from dataclasses import replace
 
     lines = play(pipe(), [replace(started, epochs_done=2, steps_done=1234)])
-    assert "goes on after epoch 2 (step 1,234)" in lines
+    assert "resuming after epoch 2 (step 1,234)" in lines
 
 
 def test_an_interrupted_run_ends_well(pipe, started):
@@ -129,4 +129,4 @@ def test_what_a_language_model_invents_and_its_smoothed_loss_are_told(pipe):
     log(ended)
     lines = out.talk.file.getvalue().splitlines()
     assert "smoothed loss 2.7182" in lines[0]
-    assert lines[2] == "  invented: anna | o | \\x1b[2Jo"
+    assert lines[2] == "  samples: anna | o | \\x1b[2Jo"

@@ -29,16 +29,16 @@ def test_the_first_line_says_where_it_is_written(started, folder, file, told):
 @pytest.mark.parametrize(
     ("before", "reason", "told"),
     [
-        (0, "epochs", "3 epochs in 4.0 s: all epochs are done"),
-        (2, "epochs", "1 epoch in 4.0 s, 3 in all: all epochs are done"),
-        (3, "epochs", "nothing to do: all epochs are done; more with --epochs N"),
-        (3, "patience", "nothing to do: validation no longer improved"),
-        (3, "interrupted", "0 epochs in 4.0 s, 3 in all: interrupted"),
+        (0, "epochs", "3 epochs in 4.0 s: epoch limit"),
+        (2, "epochs", "1 epoch in 4.0 s, 3 in total: epoch limit"),
+        (3, "epochs", "nothing to do: epoch limit; more with --epochs N"),
+        (3, "patience", "nothing to do: validation stopped improving (train.patience)"),
+        (3, "interrupted", "0 epochs in 4.0 s, 3 in total: interrupted"),
     ],
 )
-def test_a_run_that_went_on_tells_what_is_new(before, reason, told):
+def test_a_run_that_went_on_tells_what_is_new(started, before, reason, told):
     finished = Finished(3, 1, SCORES, reason, 4.0, (SCORES,) * 3)
-    assert end_lines(finished, finished.history, before)[0] == told
+    assert end_lines(finished, finished.history, replace(started, epochs_done=before))[0] == told
 
 
 def test_without_validation_there_is_no_best_epoch_to_tell():

@@ -13,12 +13,15 @@ from rapidfuzz.distance import Levenshtein
 
 from seqcli import registry
 from seqcli.data.ragged import Ragged
+from seqcli.data.tokens import Tokens
 from seqcli.data.vocabulary import UNK
 from seqcli.scoring import edits
+from seqcli.scoring.answers import Answers
 from seqcli.scoring.edits import GAP, count_edits, edit_distances
 from seqcli.scoring.metrics import all_parts, resolve
 from seqcli.scoring.outcome import Outcome
 from seqcli.scoring.references import ceiling
+from seqcli.scoring.scores import score
 
 ROW = st.lists(st.integers(4, 7), max_size=9)
 ROWS = st.lists(st.tuples(ROW, ROW), min_size=1, max_size=8)
@@ -42,11 +45,12 @@ def test_scores_by_hand(rows):
     assert found.edits.tolist() == distances
     right = sum(a == b for truth, got in rows for a, b in zip(truth, got, strict=False))
     symbols, number = sum(map(len, truths)), len(rows)
+    places = sum(max(len(truth), len(got)) for truth, got in rows)
     whole = sum(truth == got for truth, got in rows)
     each = [d / max(len(truth), 1) for d, truth in zip(distances, truths, strict=True)]
     expected = {
         "loss": sum(range(number)) / 8 / (symbols + number),
-        "token_accuracy": right / symbols if symbols else 0,
+        "token_accuracy": right / places if places else 0,
         "sequence_accuracy": whole / number,
         "sequence_error_rate": 1 - whole / number,
         "symbol_error_rate": sum(distances) / symbols if symbols else 0,
@@ -54,7 +58,7 @@ def test_scores_by_hand(rows):
     }
     made = scores(found)
     assert {name: made[name] for name in expected} == pytest.approx(expected)
-    assert not any(name.startswith("multi") for name in made)
+    assert not any(name.startswith("multi reference") for name in made)
 
 
 def test_an_unknown_symbol_in_the_truth_is_never_right():
@@ -65,12 +69,36 @@ def test_an_unknown_symbol_in_the_truth_is_never_right():
     assert count_edits(found.truths, found.predictions).times.tolist() == [1]
 
 
-def test_a_longer_answer_is_a_wrong_sequence():
-    found = outcome([[4, 5]], [[4, 5, 6]])
-    assert (resolve("sequence_accuracy").score(found), resolve("token_accuracy").score(found)) == (
-        0,
-        1,
+@pytest.mark.parametrize(
+    ("truth", "prediction", "expected"),
+    [
+        ([4, 5], [4, 5], 1),
+        ([4, 5], [4, 5, 6], 2 / 3),  # one token too many
+        ([4, 5], [4], 1 / 2),  # one too few
+        ([4, 5], [], 0),
+        ([], [4], 0),
+        ([4, 5, 6], [5, 6], 0),  # position by position: nothing is aligned
+        ([4, 5, 6], [4, 6, 5, 7], 1 / 4),
+    ],
+)
+def test_token_accuracy_counts_missing_and_extra_tokens(truth, prediction, expected):
+    found = outcome([truth], [prediction])
+    assert resolve("token_accuracy").score(found) == pytest.approx(expected)
+    subset = score(
+        Answers(("x",), (_text(truth),), (_text(prediction),), Tokens("words"), Tokens("words"))
     )
+    assert [part.token_accuracy for part in subset.by_length] == [pytest.approx(expected)]
+
+
+@given(ROWS)
+def test_token_accuracy_is_perfect_only_where_every_sequence_is(rows):
+    found = outcome(*[list(side) for side in zip(*rows, strict=True)])
+    if resolve("token_accuracy").score(found) == 1:
+        assert resolve("sequence_accuracy").score(found) == 1
+
+
+def _text(row):
+    return " ".join(map(str, row))
 
 
 def test_a_loss_that_nobody_measured_is_left_out():

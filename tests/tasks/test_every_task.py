@@ -188,9 +188,11 @@ def test_guesses_score_between_nothing_and_everything(name: str) -> None:
     symbols = len(make(name, {}).target_symbols())
     if make(name, {}).source_symbols() is None:
         return  # a language model is held against counting, in nats
-    for scores in corpus.floors.values():
+    assert list(corpus.baselines) == ["val", "test"]
+    baselines = corpus.baselines["test"]
+    for scores in baselines.values():
         assert all(0 <= score <= 1 for score in scores.values())
-    chance, majority = (corpus.floors[of]["token_accuracy"] for of in ("chance", "majority"))
+    chance, majority = (baselines[of]["token_accuracy"] for of in ("chance", "majority"))
     assert chance == pytest.approx(1 / symbols)
     assert majority > chance - 0.06  # two standard deviations of 600 one-symbol targets
 
@@ -257,7 +259,7 @@ def test_a_new_task_is_one_definition_and_one_registry_line(
     corpus = build.corpus(asked, {"length": "2:4", "test_length": "6"})
     assert corpus.name == "rotate"
     assert corpus.about["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}
-    assert {"chance", "majority"} <= set(corpus.floors)
+    assert {"chance", "majority"} <= set(corpus.baselines["test"])
     assert {split: len(pairs) for split, pairs in corpus.splits.items()} == {
         "train": 500,
         "val": 50,

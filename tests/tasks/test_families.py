@@ -32,7 +32,7 @@ def texts(name: str, given: Mapping[str, Any], split: str, count: int) -> list[t
 def floors(name: str, given: Mapping[str, Any], train: int = 4000) -> Mapping[str, Any]:
     """Return token accuracies of guessing on 2,000 test rows."""
     corpus = task_corpus(make(name, given), {"train": train, "val": 1, "test": 2000}, 0)
-    return {guess: scores["token_accuracy"] for guess, scores in corpus.floors.items()}
+    return {guess: scores["token_accuracy"] for guess, scores in corpus.baselines["test"].items()}
 
 
 def test_a_copy_of_a_copy() -> None:

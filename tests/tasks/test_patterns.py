@@ -81,6 +81,32 @@ def test_no_source_is_in_two_splits_whatever_its_kind(options: Mapping[str, Any]
             assert owner.setdefault(tuple(digits[:length]), split) == split
 
 
+def canonical_motifs(split: str, count: int, seed: int) -> list[Row]:
+    """Return the motif of each whole sequence, the same for all of its rotations."""
+    rows = (tuple(digits) for _, *digits in pairs_of({}, split, count, seed))
+    return [min(rotations(digits[: period_of(digits)])) for digits in rows]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_third_of_the_test_rows_have_held_out_motifs_and_the_rule_is_nearly_always_right(
+    seed: int,
+) -> None:
+    trained = set(canonical_motifs("train", 20_000, seed))
+    tested = canonical_motifs("test", 3000, seed)
+    held_out = np.array([motif not in trained for motif in tested])
+    assert held_out.mean() == pytest.approx(1 / 3, abs=0.03)
+    known = {m for m in trained if len({(b - a) % 10 for a, b in pairwise((*m, m[0]))}) == 1}
+    assert sum(len(motif) != 2 for motif in known) == 22  # 10 digits and 12 circles of steps
+    task = make("patterns", {})
+    rows = task.rows(seed, "test", np.arange(3000))
+    guess = task.heuristics(rows.sources, rows.targets.lengths)["best_period"]
+    right = np.array([guess[i].tolist() == rows.targets[i].tolist() for i in range(3000)])
+    assert right[held_out].all()
+    assert 0.98 < right.mean() < 1
+    long = rows.sources.lengths > 10
+    assert right[long].all()
+
+
 def test_a_source_goes_on_in_one_way_only() -> None:
     going_on: dict[Row, Row] = {}
     for length, *digits in pairs_of({"length": "4:12"}, "train", 20_000):

@@ -47,8 +47,11 @@ class Counting:
 def loop(learner, stop=None, **train):
     config = replace(Config(), train=TrainConfig(**{"batch_size": 4, "epochs": 3, **train}))
     saved = []
-    made = Loop(learner, CORPUS, config, lambda *given: saved.append(given), stop)
-    return made, saved
+
+    def save(training, progress, *, stopping=False):
+        saved.append((training, replace(progress)))
+
+    return Loop(learner, CORPUS, config, save, stop), saved
 
 
 def run(made):
@@ -67,7 +70,11 @@ def test_every_row_is_learnt_once_an_epoch_and_the_end_is_told():
     ended = [event for event in told if isinstance(event, EpochEnded)]
     assert [event.improved for event in ended] == [True, True, False]
     assert ended[0].samples == ("ab",)
-    assert [training is None for training, _ in saved] == [True, False, True, False, False]
+    assert [(at.epochs_done, at.best_epoch, at.batch) for _, at in saved] == [
+        (1, 1, 0),
+        (2, 2, 0),
+        (3, 2, 0),
+    ]
     assert learner.turns[0].done == 0.0
     assert learner.turns[-1].done == 1.0
 
@@ -99,7 +106,51 @@ def test_a_loss_that_is_no_number_ends_it_and_nothing_is_saved(loss):
     with pytest.raises(DivergedError, match=r"at step 7 \(epoch 2\)") as caught:
         run(made)
     assert "epoch 1 is kept" in caught.value.hint
-    assert len(saved) == 2
+    assert [at.epochs_done for _, at in saved] == [1]
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_an_epoch_with_a_validation_loss_that_is_no_number_is_not_saved(loss):
+    made, saved = loop(Counting(val={2: loss}))
+    with pytest.raises(DivergedError, match=r"validation loss .* at step 10 \(epoch 2\)"):
+        run(made)
+    assert [at.epochs_done for _, at in saved] == [1]
+
+
+def test_an_epoch_is_saved_before_it_is_reported():
+    made, saved = loop(Counting())
+    reported = []
+
+    def listen(event):
+        if isinstance(event, EpochEnded):
+            reported.append(event.epoch)
+            assert saved[-1][1].last.epoch == event.epoch
+            assert saved[-1][1].last.metrics == event.metrics
+
+    made.fit(listen)
+    assert reported == [1, 2, 3]
+
+
+def test_what_is_saved_does_not_grow_with_the_epochs():
+    _, few = finished_saves(3)
+    _, many = finished_saves(200)
+    assert len(repr(many[-1][0])) < len(repr(few[-1][0])) + 40  # a few more digits
+
+
+def finished_saves(epochs):
+    made, saved = loop(Counting(), epochs=epochs)
+    return made.fit(lambda event: None), saved
+
+
+def test_the_best_of_a_resumed_run_is_the_best_of_both_sessions():
+    made, saved = loop(Counting(val={1: 0.2, 3: 0.3}), epochs=2)
+    run(made)
+    again, _ = loop(Counting(val={1: 0.2, 3: 0.3}), epochs=4)
+    again.resume(saved[-1][0])
+    finished, told = run(again)
+    assert (finished.epochs, finished.best_epoch) == (4, 1)
+    assert finished.best["val_loss"] == 0.2
+    assert not any(event.improved for event in told if isinstance(event, EpochEnded))
 
 
 def stopped_after(steps):
@@ -113,7 +164,7 @@ def stopped_after(steps):
     made, saved = loop(learner, stop, save_every=1e9)
     finished = made.fit(listen)
     assert finished.reason == "interrupted"
-    return saved[-1][0], learner.turns
+    return saved[-1][0], learner.turns, made.history
 
 
 @pytest.mark.parametrize("steps", [1, 4, 5, 8, 15])
@@ -121,10 +172,11 @@ def test_a_stopped_run_goes_on_where_it_was(steps, monkeypatch):
     monkeypatch.setattr("seqcli.training.loop.TOLD_EVERY", 0.0)
     whole = Counting()
     expected, _ = run(loop(whole)[0])
-    training, before = stopped_after(steps)
+    training, before, history = stopped_after(steps)
     learner = Counting()
     made, _ = loop(learner)
     made.resume(training)
+    made.history = list(history)
     finished, _ = run(made)
     turns = [*before, *learner.turns[steps:]]
     assert [t.batch.rows.tolist() for t in turns] == [t.batch.rows.tolist() for t in whole.turns]
@@ -137,7 +189,7 @@ def test_a_stopped_run_goes_on_where_it_was(steps, monkeypatch):
 
 def test_a_run_may_be_resumed_for_less_than_it_has_done(monkeypatch):
     monkeypatch.setattr("seqcli.training.loop.TOLD_EVERY", 0.0)
-    training, _ = stopped_after(8)
+    training, _, _ = stopped_after(8)
     made, _ = loop(Counting(), epochs=1)
     made.resume(training)
     finished, _ = run(made)

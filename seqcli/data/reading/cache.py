@@ -1,6 +1,8 @@
-"""Where encoded files are kept: made whole or not at all, checked when used, thrown away when old.
+"""A cache of encoded files: entries that are made whole or not at all, and checked when used.
 
-``SEQCLI_CACHE`` names another folder than ``~/.cache/seqcli``, or is ``off``.
+``SEQCLI_CACHE`` names another folder than ``~/.cache/seqcli``, or is ``off``. Everything lies in
+the subfolder ``encoded`` of that folder. Only what carries the marker of the cache is ever
+removed, file by file: a folder of the user's is safe wherever it lies and whatever it is called.
 """
 
 from __future__ import annotations
@@ -8,90 +10,104 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
+import re
+import stat
 import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from seqcli.files.atomic import writing
+from seqcli.files.system import owned
+from seqcli.files.temporary import leftovers, prefix_of, temporary_folder
 
 VARIABLE, OFF = "SEQCLI_CACHE", "off"
+SUBFOLDER = "encoded"
 CHECKS = "checks.json"
-_DAYS = 30  # after which what nobody used is removed
+MARKER = "seqcli-cache-entry"
+_KEY = re.compile(r"[0-9a-f]{32}")
+_DAYS = 30  # after which an entry that was not used is removed
 _BLOCK = 1 << 20
+_MOST_CHECKS = 1 << 16  # bytes
 
-Write = Callable[[Path], None]
+# Fills a folder; returns the key of what it wrote, or None where that is the key it was asked for.
+Write = Callable[[Path], str | None]
 
 
 def root() -> Path | None:
-    """Return the folder of the cache, or None where it is switched off."""
+    """Return the folder of the entries; None where it is switched off or there is no home."""
     wanted = os.environ.get(VARIABLE, "")
     if wanted.lower() == OFF:
         return None
-    if wanted:
-        return Path(wanted)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "seqcli"
+    try:
+        return _base(wanted) / SUBFOLDER
+    except RuntimeError:  # no home folder
+        return None
 
 
 @contextlib.contextmanager
 def kept(key: str, write: Write) -> Iterator[tuple[Path, bool]]:
     """Give the folder of ``key``, filled by ``write`` unless it is there and whole.
 
-    Where there is no cache, or no room for it, the folder goes away afterwards (what is mapped
-    from it stays readable).
+    The entry is named only after it was filled, by the key that ``write`` returns: files may have
+    changed since ``key`` was made of them, and then the entry is that of their new content.
+
+    Where there is no cache, or no room in it, the folder goes away afterwards (what is mapped from
+    it stays readable).
+
+    Args:
+        key: 32 hexadecimal digits, made of everything that the content depends on.
+        write: fills an empty folder with files.
 
     Yields:
         the folder, and whether it stays.
+
+    Raises:
+        MachineError: there is no room for temporary files either.
     """
     folder = _found(key, write)
     if folder is not None:
         yield folder, True
         return
-    with tempfile.TemporaryDirectory(prefix="seqcli-") as name:
-        write(Path(name))
-        yield Path(name), False
+    with passing(write) as temporary:
+        yield temporary
 
 
-def _found(key: str, write: Write) -> Path | None:
-    """Return the folder of a key in the cache; None where it cannot be had."""
-    place = root()
-    if place is None:
-        return None
-    folder = place / key
-    with contextlib.suppress(OSError):
-        if whole(folder):
-            os.utime(folder)
-            return folder
-        place.mkdir(parents=True, exist_ok=True)
-        _remove_old(place)
-        _make(folder, write)
-        return folder
-    return None
+@contextlib.contextmanager
+def passing(write: Write) -> Iterator[tuple[Path, bool]]:
+    """Give a folder filled by ``write`` that goes away afterwards.
 
+    What processes that were killed left in the folder for temporary files is removed first.
 
-def _make(folder: Path, write: Write) -> None:
-    """Fill a folder beside and rename it; if another process was quicker, its folder stays."""
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        write(partial)
-        sums = {path.name: checksum(path) for path in sorted(partial.iterdir())}
-        (partial / CHECKS).write_text(json.dumps(sums), encoding="ascii")
-        if folder.exists() and not whole(folder):
-            shutil.rmtree(folder)
-        with contextlib.suppress(FileExistsError, OSError):
-            partial.rename(folder)
-        if not whole(folder):
-            raise OSError("the cache cannot be written")
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    Yields:
+        the folder, and False: it does not stay.
+
+    Raises:
+        MachineError: the disk is full or broken.
+        UsageError: there is no folder for temporary files.
+    """
+    with contextlib.ExitStack() as stack:
+        with writing(Path(os.environ.get("TMPDIR", "/tmp"))):
+            place = Path(tempfile.gettempdir()) / SUBFOLDER
+            _sweep(place.parent, prefix_of(place))
+            folder = stack.enter_context(temporary_folder(place, mode=0o700))
+            stack.callback(remove_entry, folder)
+            (folder / MARKER).touch()
+            write(folder)
+        yield folder, False
 
 
 def whole(folder: Path) -> bool:
-    """Say whether a folder of the cache has all its files, each as it was written."""
+    """Return whether an entry has exactly its files, each as it was written."""
     try:
-        sums = json.loads((folder / CHECKS).read_text(encoding="ascii"))
-        return bool(sums) and all(checksum(folder / name) == one for name, one in sums.items())
+        sums = _sums(folder)
+        names = {path.name for path in folder.iterdir()}
+        return names == {*sums, CHECKS, MARKER} and all(
+            _is_plain(folder / name) and checksum(folder / name) == one
+            for name, one in sums.items()
+        )
     except (OSError, ValueError, AttributeError, TypeError):
         return False
 
@@ -105,10 +121,91 @@ def checksum(path: Path) -> int:
     return found
 
 
+def remove_entry(folder: Path) -> None:
+    """Remove a folder of plain files that has the marker in it; an empty one too.
+
+    The marker goes last, so that a removal that was interrupted can be continued. Never raises
+    ``OSError``.
+    """
+    with contextlib.suppress(OSError):
+        if folder.is_symlink() or not owned(folder.lstat()):
+            return
+        paths = sorted(folder.iterdir(), key=lambda path: path.name == MARKER)
+        if not paths or (paths[-1].name == MARKER and all(map(_is_plain, paths))):
+            for path in paths:
+                path.unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _base(wanted: str) -> Path:
+    if wanted:
+        return Path(wanted).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(base).is_absolute():  # any other is to be ignored, says the specification
+        return Path(base) / "seqcli"
+    return Path.home() / ".cache" / "seqcli"
+
+
+def _found(key: str, write: Write) -> Path | None:
+    """Return the folder of a key in the cache; None where it cannot be had."""
+    place = root()
+    if place is None:
+        return None
+    with contextlib.suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+        if place.is_symlink():
+            return None
+        folder = place / key
+        if whole(folder):
+            os.utime(folder)
+            return folder
+        _remove_old(place)
+        return _make(folder, write)
+    return None
+
+
+def _make(folder: Path, write: Write) -> Path:
+    """Fill a folder next to its place and rename it; an entry made meanwhile by another stays."""
+    with temporary_folder(folder) as partial:
+        try:
+            (partial / MARKER).touch()
+            made = folder.with_name(write(partial) or folder.name)
+            paths = sorted(path for path in partial.iterdir() if path.name != MARKER)
+            sums = {path.name: checksum(path) for path in paths}
+            (partial / CHECKS).write_text(json.dumps(sums), encoding="ascii")
+            if not whole(made):
+                remove_entry(made)
+            with contextlib.suppress(OSError):
+                partial.rename(made)
+            if not whole(made):
+                raise OSError("the cache cannot be written")
+            return made
+        finally:
+            remove_entry(partial)
+
+
+def _sums(folder: Path) -> dict[str, Any]:
+    path = folder / CHECKS
+    if not _is_plain(path) or path.stat().st_size > _MOST_CHECKS:
+        raise ValueError("not a list of checksums")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+    return found
+
+
+def _is_plain(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)
+
+
 def _remove_old(place: Path) -> None:
-    """Remove what was not used for long, and what writers that died left."""
+    """Remove entries that were not used for long, and what writers that died left."""
     oldest = time.time() - _DAYS * 86400
     for folder in place.iterdir():
-        age = folder.stat().st_mtime
-        if age < oldest or (folder.name.startswith(".") and age < time.time() - 86400):
-            shutil.rmtree(folder, ignore_errors=True)
+        if _KEY.fullmatch(folder.name) and folder.lstat().st_mtime < oldest:
+            remove_entry(folder)
+    _sweep(place)
+
+
+def _sweep(place: Path, prefix: str = "") -> None:
+    for leftover in leftovers(place, prefix):
+        if leftover.is_folder:
+            remove_entry(leftover.path)

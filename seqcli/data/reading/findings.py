@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from seqcli.counts import count, plural
 from seqcli.events import DataRead, Finding
 
 # kind -> (whether rows of that kind are left out, what they are)
@@ -85,8 +86,8 @@ def remarks(read: DataRead | None) -> tuple[str, ...]:
 
 def sentence(one: Finding) -> str:
     """Return a finding in words: where, how many rows, what is done with them and why, which."""
-    more = f" and {one.count - len(one.lines):,} more" if one.count > len(one.lines) else ""
+    more = f" and {count(one.count - len(one.lines))} more" if one.count > len(one.lines) else ""
     lines = f"line{'s' * (one.count > 1)} {', '.join(map(str, one.lines))}{more}"
     example = f" ({one.example})" if one.example else ""
-    rows = f"{one.count:,} row{'s' * (one.count > 1)} {'left out' if one.left_out else 'kept'}"
+    rows = f"{plural(one.count, 'row')} {'left out' if one.left_out else 'kept'}"
     return f"{one.path}: {rows}, {one.what}{example}: {lines}"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import tempfile
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
-from seqcli.data.measuring import language_floors_of, longest, text_floors
+from seqcli.data.measuring import language_baselines, longest, text_baselines
 from seqcli.data.ragged import Ragged
 from seqcli.data.reading import cache
 from seqcli.data.reading.columns import parse_columns
@@ -39,11 +37,14 @@ from seqcli.data.text_form import TextForm
 from seqcli.data.tokens import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import DataError
-from seqcli.events import DataRead, FileRead, Finding, SplitRead
+from seqcli.events import DataRead
+from seqcli.files.regular import read_json
+from seqcli.schema import SchemaError
 
 FORMAT = 1  # of the folder
 LARGE = 4 << 20  # bytes of files from which their encoding is kept
 NAMED = "named_rows.tsv"
+_MOST_META = 1 << 30  # bytes
 _PACKED_FACTOR = 4  # how much larger gzip files are inside
 
 
@@ -100,16 +101,8 @@ def read_files(files: Files, data: DataConfig) -> Corpus:
         _encode(files, data, folder)
 
     large = files.size() >= LARGE
-    with cache.kept(key, write) if large else _passing(write) as (folder, stays):
+    with cache.kept(key, write) if large else cache.passing(write) as (folder, stays):
         return _load(folder, files, data, mapped=large, stays=stays)
-
-
-@contextlib.contextmanager
-def _passing(write: cache.Write) -> Iterator[tuple[Path, bool]]:
-    """Give a folder that goes away afterwards."""
-    with tempfile.TemporaryDirectory(prefix="seqcli-") as name:
-        write(Path(name))
-        yield Path(name), False
 
 
 def _key(files: Files, sums: Mapping[str, str], data: DataConfig) -> str:
@@ -174,7 +167,7 @@ def _missing(parts: Sequence[Part], gathered: Mapping[str, Gathered]) -> list[st
 
 def _load(folder: Path, files: Files, data: DataConfig, *, mapped: bool, stays: bool) -> Corpus:
     """Return the corpus in a folder; its arrays stay on the disk where they are ``mapped``."""
-    meta = json.loads((folder / META).read_text(encoding="ascii"))
+    meta = _read_meta(folder / META)
     words = meta["vocabulary"]
     source = Vocabulary(tuple(words["source"])) if "source" in words else None
     codec = replace(codec_of(data), target=Vocabulary(tuple(words["target"])), source=source)
@@ -182,13 +175,15 @@ def _load(folder: Path, files: Files, data: DataConfig, *, mapped: bool, stays: 
         split: _pairs(folder, split, about, source is not None, mapped)
         for split, about in meta["splits"].items()
     }
-    told = _told(meta["data"])
+    told = meta["data"]
     told = replace(told, notes=(*told.notes, *cutting_notes(codec, splits["train"])))
     symbols = len(codec.target.symbols)
-    floors = language_floors_of(splits, symbols) if source is None else text_floors(splits, symbols)
+    measure = language_baselines if source is None else text_baselines
     named = folder / NAMED if stays else (folder / NAMED).read_bytes()
     about = {**files.about, **longest(splits)}
-    return Corpus(files.name, codec, splits, floors, about, told.notes, told, named)
+    return Corpus(
+        files.name, codec, splits, measure(splits, symbols), about, told.notes, told, named
+    )
 
 
 def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: bool) -> Pairs:
@@ -211,17 +206,37 @@ def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: boo
     )
 
 
-def _told(plain: Any) -> DataRead:
-    """Return the summary that ``asdict`` took apart."""
-    found = [Finding(**{**one, "lines": tuple(one["lines"])}) for one in plain["findings"]]
-    lengths = ("source_length", "target_length")
-    splits = [
-        SplitRead(**{**o, **{key: tuple(o[key]) for key in lengths}}) for o in plain["splits"]
-    ]
-    return DataRead(
-        tuple(FileRead(**one) for one in plain["files"]),
-        tuple(splits),
-        tuple(plain["vocabulary"]),
-        tuple(found),
-        tuple(plain["notes"]),
-    )
+class _Split(TypedDict):
+    """What meta.json says of a split besides its arrays."""
+
+    unknown_targets: list[str]
+    weights: bool
+
+
+class _SplitOfPairs(_Split, total=False):
+    unknown_sources: list[str]
+
+
+class _Targets(TypedDict):
+    target: list[str]
+
+
+class _Words(_Targets, total=False):
+    source: list[str]
+
+
+class _Meta(TypedDict):
+    """What meta.json holds."""
+
+    vocabulary: _Words
+    splits: dict[str, _SplitOfPairs]
+    data: DataRead
+
+
+def _read_meta(path: Path) -> _Meta:
+    try:
+        found: _Meta = read_json(path, _Meta, _MOST_META)
+    except (OSError, SchemaError) as error:
+        hint = f"remove the folder {path.parent}: it is made again"
+        raise DataError(f"{path} is damaged: {error}", hint) from None
+    return found

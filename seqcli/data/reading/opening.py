@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from seqcli.errors import DataError
+from seqcli.files.regular import open_regular
 
 MOST_BYTES = 1 << 20  # of a line: a longer one is cut, and too long for any use
 _BLOCK = 1 << 16
@@ -40,7 +41,7 @@ def digest(path: Path) -> str:
     Raises:
         DataError: it is missing or cannot be read.
     """
-    with _readable(path), path.open("rb") as file:
+    with _readable(path), open_regular(path) as file:
         found = hashlib.sha256()
         while block := file.read(_BLOCK):
             found.update(block)
@@ -53,8 +54,8 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         DataError: it is missing or cannot be read.
     """
-    with _readable(path):
-        return path.read_bytes()
+    with _readable(path), open_regular(path) as file:
+        return file.read()
 
 
 def first_block(path: Path) -> bytes:
@@ -109,7 +110,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("rb") as raw:
+    with open_regular(path) as raw:
         if raw.read(2) != _GZIP:
             raw.seek(0)
             yield raw

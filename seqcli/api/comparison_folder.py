@@ -1,0 +1,205 @@
+"""The folder of a comparison: whether a plan may use it, and which of its runs are planned."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from seqcli import config as configuration
+from seqcli.api.reading import config_of
+from seqcli.checkpoints import numpy_file
+from seqcli.comparison.outcome import FILE as RESULT
+from seqcli.comparison.plan import PlannedRun, Wanted, arm_and_seed
+from seqcli.comparison.plan_file import (
+    BUDGET,
+    FILE,
+    Identity,
+    StoredPlan,
+    differing_keys,
+    read_plan,
+    write_plan,
+)
+from seqcli.config import Config
+from seqcli.config.schema import TASK
+from seqcli.errors import DataError, SeqcliError, UsageError
+from seqcli.runs import ROOT, RunPaths, locked
+
+_HINT = "choose another --out, or replace it with --force"
+
+
+def choose_folder(name: str, out: Path | None, plan: StoredPlan, force: bool) -> Path:
+    """Return the folder for a plan: ``out``, or the first ``runs/name-N`` that it may use.
+
+    Raises:
+        UsageError: ``out`` holds another comparison (and not ``force``); says what differs.
+    """
+    if out is not None:
+        check_usable(out, plan, force)
+        return out
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    folders = (ROOT / one for one in names)
+    return next(one for one in folders if not _obstacle(one, plan))
+
+
+def check_usable(folder: Path, plan: StoredPlan, force: bool) -> None:
+    """Refuse a folder that holds another comparison.
+
+    Raises:
+        UsageError: it does, and not ``force``; says what differs.
+    """
+    obstacle = _obstacle(folder, plan)
+    if obstacle and not force:
+        raise UsageError(f"{folder} holds another comparison: {obstacle}", _HINT)
+
+
+def store(folder: Path, plan: StoredPlan, force: bool) -> StoredPlan:
+    """Write down what is planned in a folder, and return all that is planned there now.
+
+    The runs of the same comparison that are there already stay part of it. With ``force`` every
+    run that is there is to be replaced: its files stay until the new run has a checkpoint.
+    """
+    known = _known(folder)
+    if force:
+        names = {*plan.runs, *(known.runs if known else ()), *(known.replaced if known else ())}
+        held = sorted(name for name in names if RunPaths(folder / name).holds_run())
+        plan = replace(plan, replaced=tuple(held))
+    elif known is not None and not known.identity.difference(plan.identity):
+        plan = replace(plan, runs={**known.runs, **plan.runs}, replaced=known.replaced)
+    write_plan(folder, plan)
+    return plan
+
+
+def forget_replaced(folder: Path, plan: StoredPlan) -> StoredPlan:
+    """Remove the runs of a replaced comparison that the new one does not have; return the plan."""
+    for name in plan.replaced:
+        run = RunPaths(folder / name)
+        if name not in plan.runs and run.holds_run():
+            with locked(run):
+                run.clear()
+            (run.folder / RESULT).unlink(missing_ok=True)
+    return without_replaced(folder, plan, plan.replaced)
+
+
+def without_replaced(folder: Path, plan: StoredPlan, names: Iterable[str]) -> StoredPlan:
+    """Return the plan, and store it, once some runs have taken the place of the old ones."""
+    left = tuple(name for name in plan.replaced if name not in set(names))
+    if left == plan.replaced:
+        return plan
+    plan = replace(plan, replaced=left)
+    write_plan(folder, plan)
+    return plan
+
+
+def check_as_planned(runs: Iterable[PlannedRun], folder: Path) -> None:
+    """Refuse to continue runs that are there but were trained with other settings.
+
+    Raises:
+        UsageError: there is one; names it and the keys.
+    """
+    for run in runs:
+        keys: list[str] = []
+        with contextlib.suppress(SeqcliError):  # whoever trains or scores it will say so
+            keys = [] if run.replace else _differing(run, folder)
+        if keys:
+            message = f"{folder / run.name} was trained with another {', '.join(keys)}"
+            raise UsageError(message, _HINT)
+
+
+def problem_of_run(run: PlannedRun, folder: Path) -> str:
+    """Say why the run in a folder is not the planned one; "" if it is, or if there is none."""
+    try:
+        keys = _differing(run, folder)
+    except SeqcliError as error:
+        return error.message
+    return f"was not trained as planned: {', '.join(keys)} differs" if keys else ""
+
+
+def _differing(run: PlannedRun, folder: Path) -> list[str]:
+    """Return the keys in which the run in a folder differs from the plan."""
+    config = config_in(RunPaths(folder / run.name))
+    return differing_keys(run.config, config) if config else []
+
+
+def plan_of_runs(folder: Path) -> StoredPlan:
+    """Return the plan that the runs of a folder without plan.json make, if they are comparable.
+
+    Raises:
+        DataError: there is no run, or two differ in data or budget; names them.
+    """
+    runs = []
+    for path in sorted(folder.glob("*")):
+        named = arm_and_seed(path.name)
+        if named and RunPaths(path).holds_run():
+            with contextlib.suppress(SeqcliError):  # it is named with the runs that cannot be used
+                runs.append(PlannedRun(path.name, *named, config_in(RunPaths(path)) or Config()))
+    _check_comparable(folder, runs)
+    cells = {cell: number for number, cell in enumerate(Wanted.cells)}
+    runs.sort(key=lambda run: (cells.get(run.config.model.cell, len(cells)), run.arm, run.seed))
+    name = folder.resolve().name.removeprefix("compare-")
+    return StoredPlan(name, Identity({}, (), ""), {run.name: run for run in runs})
+
+
+def _check_comparable(folder: Path, runs: Sequence[PlannedRun]) -> None:
+    """Refuse runs of different data or budget, and seeds of an arm that differ in anything else."""
+    first_of: dict[str, PlannedRun] = {}
+    for run in runs:
+        for other in (runs[0], first_of.setdefault(run.arm, run)):
+            keys = differing_keys(other.config, run.config)
+            keys = [key for key in keys if key != "train.seed"]
+            if other.arm != run.arm:
+                keys = [key for key in keys if key in BUDGET or key.startswith(("data.", TASK))]
+            if keys:
+                raise DataError(
+                    f"{folder}: {other.name} and {run.name} are not comparable: they differ in "
+                    + ", ".join(keys),
+                    "collect each comparison from a folder of its own, with its plan.json",
+                )
+
+
+def config_in(paths: RunPaths) -> Config | None:
+    """Return the configuration of a run that was begun; None where there is none.
+
+    Raises:
+        SeqcliError: it cannot be read.
+    """
+    for path in (paths.best, paths.last):
+        if path.exists():
+            return config_of(numpy_file.load(path), path)
+    return configuration.load(paths.config) if paths.config.exists() else None
+
+
+def _obstacle(folder: Path, plan: StoredPlan) -> str:
+    """Say why a plan may not use a folder; "" if it may."""
+    try:
+        known = read_plan(folder)
+    except DataError:
+        return f"its {FILE} cannot be read"
+    if known is None:
+        return _first_problem(folder, plan.runs.values())
+    if not any(RunPaths(folder / name).holds_run() for name in (*known.runs, *known.replaced)):
+        return ""  # planned only
+    difference = known.identity.difference(plan.identity)
+    if difference:
+        return difference
+    for name in [name for name in plan.runs if name in known.runs]:
+        keys = differing_keys(known.runs[name].config, plan.runs[name].config)
+        if keys:
+            return f"{keys[0]} of {name} is another"
+    return ""
+
+
+def _first_problem(folder: Path, runs: Iterable[PlannedRun]) -> str:
+    """Say which run of a folder without a plan is not as planned."""
+    problems = ((run.name, problem_of_run(run, folder)) for run in runs)
+    return next((f"{name} {problem}" for name, problem in problems if problem), "")
+
+
+def _known(folder: Path) -> StoredPlan | None:
+    """Return the plan of a folder, if it has one that can be read."""
+    try:
+        return read_plan(folder)
+    except DataError:
+        return None

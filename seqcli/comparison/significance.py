@@ -1,0 +1,162 @@
+"""Is the difference between two models larger than chance explains? A t-test over seeds and rows.
+
+Every seed of both models is scored on the same rows, so the difference of the means has two
+sources of variance (Dror et al. 2018, ACL P18-1128; Bouthillier et al. 2021, arXiv:2103.03098):
+
+- seeds: the variance of the seeds' scores, of each model by itself,
+- rows: the variance of the paired row differences, averaged over seeds. Rows that share a source
+  form one cluster.
+
+Noise of single answers (seed by row) is part of both. Their sum counts it twice, so it is too
+large, but it has many degrees of freedom; the sum less that part is unbiased (crossed random
+effects, Owen 2007, doi:10.1214/07-AOAS122), but with few seeds it has few. Each makes a t interval
+with the degrees of freedom of Satterthwaite (1946) and Welch (1947), and the shorter one is used.
+`tests/benchmarks/verdict_level.py` measures how often this finds a difference where there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.statistics.clusters import Floats, cluster_sums
+from seqcli.statistics.distributions import t_p_value, t_quantile
+
+LEVEL = 0.95
+FEWEST_SEEDS = 3  # of each model; with 2, the level would be 12% in place of 5%
+FEWEST_CLUSTERS = 2
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean score of one model minus another's.
+
+    Args:
+        mean: in the unit of the score.
+        low, high: its 95% confidence interval, for this difference alone.
+        p_value: two-sided, before any correction for several comparisons.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+    def reversed(self) -> Difference:
+        """Return the difference with the two models exchanged."""
+        return Difference(-self.mean, -self.high, -self.low, self.p_value)
+
+
+@dataclass(frozen=True)
+class ArmScores:
+    """A model's scores, summed over clusters of rows.
+
+    Args:
+        sums: (S, C) the score of each seed on each cluster.
+        weights: (C,) what the sums are shares of.
+        right_or_wrong: whether every row scores all of its weight or nothing.
+    """
+
+    sums: Floats
+    weights: Floats
+    right_or_wrong: bool
+
+    @classmethod
+    def of(cls, scores: Floats, weights: Floats, clusters: NDArray[np.int64]) -> ArmScores:
+        """Sum up the scores (S, N) of each seed on each row.
+
+        Args:
+            scores: of a model.
+            weights: (N,) what the scores are shares of.
+            clusters: (N,) which source each row has, from 0 without gaps.
+        """
+        whole = bool(((scores == 0) | (scores == weights)).all())
+        return cls(cluster_sums(scores, clusters), cluster_sums(weights, clusters), whole)
+
+    @property
+    def seeds(self) -> int:
+        """S."""
+        return len(self.sums)
+
+    @cached_property
+    def total(self) -> float:
+        """The weight of all rows."""
+        return float(self.weights.sum())
+
+    @cached_property
+    def means(self) -> Floats:
+        """(S,) the score of each seed."""
+        means: Floats = self.sums.sum(1) / self.total
+        return means
+
+    @cached_property
+    def mean(self) -> float:
+        """The mean score over seeds."""
+        return float(self.means.mean())
+
+    @cached_property
+    def seed_variance(self) -> float:
+        """The variance of the mean that the seeds show."""
+        return float(self.means.var(ddof=1)) / self.seeds
+
+    @cached_property
+    def noise_variance(self) -> float:
+        """The part of ``seed_variance`` that single answers explain (seed by row)."""
+        away = self.means - self.mean  # (S,)
+        rest = self.sums - self.sums.mean(0) - away[:, None] * self.weights  # (S, C)
+        return _variance(rest.ravel(), self) / (self.seeds * (self.seeds - 1))
+
+
+def difference(one: ArmScores, other: ArmScores) -> Difference | None:
+    """Compare two models on the same rows; None where there are too few seeds or rows to tell."""
+    if min(one.seeds, other.seeds) < FEWEST_SEEDS or len(one.weights) < FEWEST_CLUSTERS:
+        return None
+    if one.total <= 0:
+        return None
+    mean, arms = one.mean - other.mean, (one, other)
+    rows = _row_variance(one, other)
+    seeds = [arm.seed_variance for arm in arms]
+    excess = [max(arm.seed_variance - arm.noise_variance, 0.0) for arm in arms]
+    squares = sum(arm.seed_variance**2 / (arm.seeds - 1) for arm in arms)
+    squares += rows**2 / (len(one.weights) - 1)
+    found = [_t_interval(mean, rows + sum(parts), squares) for parts in (seeds, excess)]
+    half, p_value = (min(values) for values in zip(*found, strict=True))
+    return Difference(mean, mean - half, mean + half, p_value)
+
+
+def _t_interval(mean: float, variance: float, squares: float) -> tuple[float, float]:
+    """Return half the width of the interval, and the p-value.
+
+    Args:
+        mean: the difference.
+        variance: of ``mean``, a sum of estimates.
+        squares: the sum of the squares of these, each over its degrees of freedom.
+    """
+    if variance <= 0:
+        return 0.0, float(mean == 0)
+    df, error = max(variance**2 / squares, 1.0), sqrt(variance)
+    return t_quantile(1 - LEVEL, df) * error, t_p_value(mean / error, df)
+
+
+def _row_variance(one: ArmScores, other: ArmScores) -> float:
+    """Return the variance of the difference that the clusters show.
+
+    Where rows are right or wrong, one answer more, of one seed on one source, is taken to differ:
+    models that agree everywhere on few rows are not proved alike, nor those that differ everywhere
+    proved different for certain (Agresti and Min 2005, doi:10.1002/sim.1781, for pairs).
+    """
+    gap = one.mean - other.mean
+    rest = one.sums.mean(0) - other.sums.mean(0) - gap * one.weights  # (C,)
+    whole = one.right_or_wrong and other.right_or_wrong
+    more = (1 / one.seeds + 1 / other.seeds) / 2 / len(rest) if whole else 0.0
+    return _variance(rest, one) + more**2
+
+
+def _variance(rest: Floats, arm: ArmScores) -> float:
+    """Return the variance of a ratio of sums over clusters, from what each adds to it."""
+    clusters = len(arm.weights)
+    return float(rest @ rest) / arm.total**2 * clusters / (clusters - 1)

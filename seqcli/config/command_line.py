@@ -1,0 +1,74 @@
+"""The options of ``seqcli train`` that make a given configuration out of the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from seqcli.config import loading, yaml_file
+from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.presets import PRESETS
+from seqcli.config.schema import TASK
+from seqcli.config.sections import Config
+from seqcli.config.values import stays_text
+
+_FLAG_OF = {key: flag for flag, key in FLAGS.items()}
+# A number after these is a number of rows.
+_FILES = ("data.train_file", "data.val_file", "data.test_file")
+
+
+def options_of(config: Config) -> list[str]:
+    """Return the words that make ``config``, complete and without quotes for a shell.
+
+    Keys that decide over defaults of other keys (`seqcli.config.presets`) come first, and of the
+    others those that differ from the defaults then.
+    """
+    plain = dotted(config)
+    chosen = _deciding(plain)
+    default = dotted(loading.load(chosen))
+    words: list[str] = []
+    for key, value in plain.items():
+        if key in chosen or key.startswith(TASK) or default[key] != value:
+            words += _option(key, value)
+    return words
+
+
+def dotted(config: Config) -> dict[str, Any]:
+    """Return dotted key -> value, made of numbers, text and lists."""
+    sections = loading.to_plain(config).items()
+    return {f"{name}.{leaf}": value for name, inside in sections for leaf, value in inside.items()}
+
+
+def _deciding(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that presets depend on, where they are not left at their defaults."""
+    default = dotted(Config())
+    keys = {key for wanted, _ in PRESETS for key in wanted}
+    return {key: plain[key] for key in keys if plain[key] != default[key] or key == "model.cell"}
+
+
+def _option(key: str, value: object) -> Iterator[str]:
+    """Yield an option with its value: a flag where one says it, else ``--set``."""
+    text = written(key, value)
+    flag = _FLAG_OF.get(key, "")
+    is_rows = key in _FILES and text.isdecimal()
+    if not flag or is_rows or isinstance(value, bool | list) or text != _bare(value):
+        yield from ("--set", f"{key}={text}")
+    elif text.startswith("-"):
+        yield f"{spelt(flag)}={text}"
+    else:
+        yield from (spelt(flag), text)
+
+
+def written(key: str, value: object) -> str:
+    """Return how a value is written after ``--set key=``, so that it is read as it was."""
+    text = _bare(value)
+    if not key.startswith(TASK) or isinstance(value, bool | int | float):
+        return text
+    begins_a_value = text.startswith(("[", '"', "'"))
+    if isinstance(value, str) and not begins_a_value and text == text.strip() and stays_text(text):
+        return text
+    return yaml_file.written(value)
+
+
+def _bare(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,121 @@
+"""System calls that Python lacks or that differ between systems: locks, exchange, fsync."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux's renameat2
+_HERE = -100  # AT_FDCWD: paths are relative to the working folder
+_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}  # no such call here
+
+
+def open_descriptor(path: Path, flags: int, mode: int = 0o666) -> int:
+    """Open ``path`` without following a symbolic link at its end, and without waiting on a FIFO.
+
+    Raises:
+        OSError: as ``os.open``; ELOOP where ``path`` is a link.
+    """
+    safe = _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    return os.open(path, flags | safe | getattr(os, "O_BINARY", 0), mode)
+
+
+def try_lock(descriptor: int) -> bool | None:
+    """Lock an open file or folder for this process until it is closed or the process dies.
+
+    Returns:
+        whether it is locked now; None where the system or the disk has no locks.
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # for example on a network disk
+        return None
+    return True
+
+
+def same_file(descriptor: int, path: Path) -> bool:
+    """Return whether ``path`` itself, not what it links to, is the open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except OSError:
+        return False
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two paths in one step; return False where the system cannot.
+
+    Raises:
+        OSError: a path is missing or may not be renamed.
+    """
+    rename = _renameat2()
+    if rename is None:
+        return False
+    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNKNOWN:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` last through a power cut, where the system can."""
+    with contextlib.suppress(OSError):  # Windows and some network disks cannot
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def process_alive(pid: int) -> bool:
+    """Return whether a process of this id runs; True where the system cannot be asked (Windows)."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's, or no possible id: leave it alone
+        return True
+    return True
+
+
+def owned(status: os.stat_result) -> bool:
+    """Return whether a file belongs to the user of this process (always true on Windows)."""
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+
+
+@cache
+def _renameat2() -> Any:
+    """Return the C function, or None where there is none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        function = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return None
+    function.argtypes = [
+        ctypes.c_int,
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_char_p,
+        ctypes.c_uint,
+    ]
+    return function

@@ -1,0 +1,137 @@
+"""Recurrent layers over a sequence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seqcli.models.cells import Cell, CellState
+from seqcli.models.dropout import Dropout
+from seqcli.models.embedding import EmbeddedTokens
+from seqcli.models.kernels.rnn_layer import rnn_layer
+from seqcli.models.packed import run_layer
+
+
+class RNN(nn.Module):
+    """L layers of one cell, in D directions.
+
+    Called with inputs (B, T, I), lengths (B,) on the CPU or None if no row is padded, and a state
+    or None for zeros. A state is a tuple of (L * D, B, H), in PyTorch's order.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: CellState | None = None
+    ) -> tuple[Tensor, CellState]:
+        """Return outputs (B, T, D * H) and the last state."""
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+    def read(
+        self, tokens: EmbeddedTokens, lengths: Tensor | None = None, state: CellState | None = None
+    ) -> tuple[Tensor, CellState]:
+        """Do the same for embedded tokens."""
+        outputs, last = self(tokens.vectors(), lengths, state)
+        return outputs, last
+
+
+class TorchRNN(RNN):
+    """`torch.nn.RNN`, `GRU` or `LSTM`."""
+
+    def __init__(self, cell: Cell, layer: nn.RNNBase) -> None:
+        super().__init__(cell)
+        self.layer = layer
+
+    def forward(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: CellState | None = None
+    ) -> tuple[Tensor, CellState]:
+        """See `RNN`."""
+        return run_layer(self.layer, inputs, lengths, state)
+
+    def read(
+        self, tokens: EmbeddedTokens, lengths: Tensor | None = None, state: CellState | None = None
+    ) -> tuple[Tensor, CellState]:
+        """See `RNN.read`."""
+        return rnn_layer(self.cell, self.layer, tokens, lengths, state)
+
+
+class CellRNN(RNN):
+    """Any `Cell`, one step at a time: the reference for `TorchRNN`, and how new cells run."""
+
+    def __init__(
+        self, cell: Cell, size: int, hidden: int, layers: int, dropout: float, bidirectional: bool
+    ) -> None:
+        super().__init__(cell)
+        self.hidden, self.layers = hidden, layers
+        self.directions = 2 if bidirectional else 1
+        self.dropout = Dropout(dropout)
+        sizes = [size] + [hidden * self.directions] * (layers - 1)
+        runs = [width for width in sizes for _ in range(self.directions)]  # one per direction
+        gates = cell.gates * hidden
+        self.inputs = nn.ModuleList(nn.Linear(width, gates) for width in runs)
+        self.recurrent = nn.ModuleList(nn.Linear(hidden, gates) for _ in runs)
+
+    def forward(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: CellState | None = None
+    ) -> tuple[Tensor, CellState]:
+        """See `RNN`."""
+        if state is None:
+            zeros = inputs.new_zeros(len(self.inputs), inputs.shape[0], self.hidden)
+            state = (zeros,) * self.cell.states
+        outputs, last = inputs, []
+        for layer in range(self.layers):
+            runs = range(layer * self.directions, (layer + 1) * self.directions)
+            pairs = [
+                self._run(run, outputs, lengths, tuple(part[run] for part in state)) for run in runs
+            ]
+            outputs = torch.cat([output for output, _ in pairs], dim=2)  # (B, T, D * H)
+            outputs = outputs if layer == self.layers - 1 else self.dropout(outputs)
+            last += [after for _, after in pairs]
+        return outputs, tuple(torch.stack(parts) for parts in zip(*last, strict=True))
+
+    def _run(
+        self, run: int, inputs: Tensor, lengths: Tensor | None, state: CellState
+    ) -> tuple[Tensor, CellState]:
+        """Run one layer in one direction; at padding the state does not change."""
+        backward = self.directions == 2 and run % 2 == 1
+        products, recurrent = self.inputs[run](inputs), self.recurrent[run]  # (B, T, G)
+        steps = range(inputs.shape[1])
+        outputs = [state[0]] * len(steps)
+        for t in reversed(steps) if backward else steps:
+            after = self.cell.combine(products[:, t], recurrent(state[0]), state)
+            outputs[t] = after[0]
+            if lengths is not None:
+                inside = (t < lengths).to(inputs.device)[:, None]  # (B, 1)
+                outputs[t] = after[0] * inside
+                pairs = zip(after, state, strict=True)
+                after = tuple(torch.where(inside, new, old) for new, old in pairs)
+            state = after
+        return torch.stack(outputs, dim=1), state  # (B, T, H)
+
+
+def make_rnn(
+    cell: Cell, size: int, hidden: int, layers: int, dropout: float, bidirectional: bool
+) -> RNN:
+    """Return ``layers`` layers of a cell over inputs of width ``size``."""
+    between = dropout if layers > 1 else 0.0
+    if cell.layer is None:
+        return CellRNN(cell, size, hidden, layers, between, bidirectional)
+    extra = {"nonlinearity": cell.activation} if cell.layer is nn.RNN else {}
+    layer = cell.layer(
+        size,
+        hidden,
+        layers,
+        batch_first=True,
+        dropout=between,
+        bidirectional=bidirectional,
+        **extra,
+    )
+    return TorchRNN(cell, layer)
+
+
+def one_hot(tokens: Tensor, vocabulary: int, like: Tensor) -> Tensor:
+    """Turn token ids (B, T) into one-hot vectors (B, T, V) of the type of ``like``."""
+    zeros = like.new_zeros(*tokens.shape, vocabulary)  # (B, T, V)
+    return zeros.scatter_(2, tokens[:, :, None], 1.0)

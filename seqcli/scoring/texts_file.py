@@ -1,0 +1,146 @@
+r"""The predictions file of a language model: a table with tabs, a row for each text.
+
+The columns are ``text:STYLE``, where STYLE says how texts are cut into tokens, ``nats`` (the loss,
+summed over the tokens and ``<eos>``), ``tokens`` (``<eos>`` included), ``unknown`` and a column
+``baseline:NAME`` with the nats of each baseline. Backslash, tab and line ends inside a text are
+written ``\\``, ``\t``, ``\n``, ``\r``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from seqcli import registry
+from seqcli.data.tokens import Tokens
+from seqcli.errors import DataError
+from seqcli.files.atomic import write_atomically
+from seqcli.scoring.answers_file import lines_of
+from seqcli.scoring.cells import escape, unescape
+from seqcli.scoring.texts import TextLosses
+
+TEXT, BASELINE = "text:", "baseline:"  # before the style, and before the name of a baseline
+NUMBERS = ("nats", "tokens", "unknown")
+_HINT = "write it again with seqcli eval --predictions FILE.tsv"
+
+
+def write_texts(path: Path, found: TextLosses) -> None:
+    """Write the file, atomically.
+
+    Raises:
+        UsageError, SeqcliError: it cannot be written.
+    """
+    columns = list(_columns(found))
+
+    def write(file: BinaryIO) -> None:
+        file.write(("\t".join(name for name, _ in columns) + "\n").encode())
+        for row in zip(*(cells for _, cells in columns), strict=True):
+            file.write(("\t".join(row) + "\n").encode(errors="surrogatepass"))
+
+    write_atomically(path, write)
+
+
+def holds_texts(path: Path) -> bool:
+    """Say whether a file begins like one that `write_texts` wrote.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return lines_of(path)[0].startswith(TEXT)
+
+
+def read_texts(path: Path) -> TextLosses:
+    """Read what `write_texts` wrote.
+
+    Raises:
+        DataError: the file is something else, or damaged; says where.
+    """
+    header, *lines = (line.split("\t") for line in lines_of(path))
+    tokens = _check_header(path, header)
+    if not lines:
+        raise DataError(f"{path}, line 1: there are no rows", _HINT)
+    for number, line in enumerate(lines, 2):
+        if len(line) != len(header):
+            message = f"{path}, line {number}: {len(line)} columns, not {len(header)}"
+            raise DataError(message, f"the columns are {', '.join(header)}")
+    columns = dict(zip(header, map(list, zip(*lines, strict=True)), strict=True))
+    losses = [name for name in header if name.startswith(BASELINE)]
+    found = TextLosses(
+        [_text(path, row, cell) for row, cell in enumerate(columns[header[0]], 2)],
+        tokens,
+        _numbers(path, "nats", columns["nats"], _nats),
+        _numbers(path, "unknown", columns["unknown"], int),
+        {
+            name.removeprefix(BASELINE): _numbers(path, name, columns[name], _nats)
+            for name in losses
+        },
+    )
+    _check_sizes(path, found, _numbers(path, "tokens", columns["tokens"], int))
+    return found
+
+
+def _columns(found: TextLosses) -> Iterator[tuple[str, Iterable[str]]]:
+    yield TEXT + found.tokens.style, map(escape, found.texts)
+    yield "nats", map(repr, found.nats.tolist())
+    yield "tokens", map(str, found.sizes.tolist())
+    yield "unknown", map(str, found.unknown.tolist())
+    for name, nats in found.baselines.items():
+        yield BASELINE + name, map(repr, nats.tolist())
+
+
+def _check_header(path: Path, header: Sequence[str]) -> Tokens:
+    """Return how texts are cut into tokens."""
+    style = header[0].removeprefix(TEXT)
+    if not header[0].startswith(TEXT) or style not in registry.TOKEN_STYLES:
+        message = f"{path}, line 1: the first column must be text:STYLE, not {header[0]!r}"
+        raise DataError(message, f"STYLE is one of {', '.join(registry.TOKEN_STYLES)}")
+    for name in NUMBERS:
+        if header.count(name) != 1:
+            raise DataError(f"{path}, line 1: there must be one column {name!r}", _HINT)
+    known = {header[0], *NUMBERS}
+    odd = [name for name in header if name not in known and not name.startswith(BASELINE)]
+    if odd or len(set(header)) < len(header):
+        problem = f"unknown column {odd[0]!r}" if odd else "a column comes twice"
+        raise DataError(f"{path}, line 1: {problem}", _HINT)
+    return Tokens(style)
+
+
+def _text(path: Path, line: int, cell: str) -> str:
+    try:
+        return unescape(cell)
+    except ValueError:
+        raise DataError(f"{path}, line {line}: a backslash must be written \\\\", _HINT) from None
+
+
+def _numbers(path: Path, name: str, cells: Sequence[str], kind: Callable[[str], float]) -> Any:
+    found = []
+    for line, cell in enumerate(cells, 2):
+        try:
+            number = kind(cell)
+        except ValueError:
+            number = -1
+        if not 0 <= number < 1e15:
+            message = f"{path}, line {line}: {name} must be a number from 0, not {cell[:40]!r}"
+            raise DataError(message, _HINT)
+        found.append(number)
+    return np.array(found, np.float64 if kind is _nats else np.int64)
+
+
+def _nats(cell: str) -> float:
+    number = float(cell)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _check_sizes(path: Path, found: TextLosses, sizes: Any) -> None:
+    """Refuse texts of another length than when their loss was computed."""
+    other = np.flatnonzero(sizes != found.sizes)
+    if len(other):
+        row = int(other[0])
+        message = f"{path}, line {row + 2}: tokens is {sizes[row]}, but the text has "
+        raise DataError(f"{message}{found.sizes[row]} with <eos>", _HINT)

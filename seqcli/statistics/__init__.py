@@ -1,0 +1,1 @@
+"""Statistics behind intervals and verdicts: distributions, and variances of clustered ratios."""

@@ -1,0 +1,318 @@
+"""Compare an accelerator with the CPU: the same numbers first, then how fast.
+
+Each check prints one JSON object: its name, whether it is ``ok``, and what was measured. The exit
+code is the number of checks that failed (at most 99).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import seqcli
+from seqcli import config as configuration
+from seqcli.api.loading import load_model, make_model
+from seqcli.api.reading import limits_of
+from seqcli.data.build import corpus as build_corpus
+from seqcli.engine import answering
+from seqcli.engine.learner import TorchLearner
+from seqcli.errors import Exit
+from seqcli.training.loop import Turn
+
+ROWS = ["data.train=512", "data.val=64", "data.test=64", "task.length=3:12", "task.vocab=12"]
+TINY = ["model.hidden=32", "model.embedding=16", "train.threads=1", "train.epochs=1"]
+PAIR_MODELS: Mapping[str, list[str]] = {
+    **{f"{cell}": [f"model.cell={cell}"] for cell in ("rnn", "gru", "lstm")},
+    **{
+        f"{cell}-{kind}": [f"model.cell={cell}", f"model.attention={kind}"]
+        for cell in ("rnn", "gru", "lstm")
+        for kind in ("additive", "dot", "general")
+    },
+    "gru-2-layers": ["model.cell=gru", "model.attention=additive", "model.layers=2"],
+    "lstm-2-layers-dot": ["model.cell=lstm", "model.attention=dot", "model.layers=2"],
+    **{
+        f"transformer-{kind}": ["model.cell=transformer", f"model.positions={kind}"]
+        for kind in ("sinusoidal", "learned", "rotary", "none")
+    },
+}
+LANGUAGE_MODELS = {cell: [f"model.cell={cell}"] for cell in ("rnn", "gru", "lstm", "transformer")}
+LOSS_TOLERANCE = 2e-4  # nats per row, relative, float32
+GRADIENT_TOLERANCE = 2e-3  # of the norm of all gradients, relative, float32
+
+Check = Callable[[], Mapping[str, Any]]
+
+
+def main() -> int:
+    """Run all checks; return how many failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("device", nargs="?", default="cuda", choices=("cuda", "mps", "cpu"))
+    parser.add_argument("--quick", action="store_true", help="correctness only")
+    parser.add_argument("--only", default="", help="run only checks whose name contains this")
+    options = parser.parse_args()
+    failed = 0
+    with tempfile.TemporaryDirectory() as name:
+        checks = correctness(Path(name), options.device)
+        if not options.quick:
+            checks |= speed(options.device)
+        print(json.dumps({"check": "machine", **machine(options.device)}), flush=True)
+        for title, check in checks.items():
+            if options.only in title:
+                failed += not report(title, check)
+    print(json.dumps({"check": "all", "failed": failed, "of": len(checks)}), flush=True)
+    return min(failed, 99)
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Return what the checks run on."""
+    card = torch.cuda.get_device_name() if device == "cuda" else device
+    return {"card": card, "torch": torch.__version__, "seqcli": seqcli.__version__}
+
+
+def report(title: str, check: Check) -> bool:
+    """Run one check and print what it found; return whether it passed."""
+    began = time.perf_counter()
+    try:
+        found = {"ok": True, **check()}
+    except Exception as error:
+        trace = traceback.format_exc(limit=-3)
+        found = {"ok": False, "error": f"{type(error).__name__}: {error}"[:500], "trace": trace}
+    print(json.dumps({"check": title, **found, "seconds": round(time.perf_counter() - began, 2)}))
+    sys.stdout.flush()
+    return bool(found["ok"])
+
+
+def correctness(folder: Path, device: str) -> dict[str, Check]:
+    """Return the checks that the accelerator computes what the CPU computes."""
+    checks: dict[str, Check] = {}
+    for name, sets in PAIR_MODELS.items():
+        job = ["data.task=reverse", *ROWS, *TINY, *sets]
+        checks[f"step {name}"] = lambda job=job: step_agrees(job, device)
+        checks[f"run {name}"] = lambda job=job, name=name: run_agrees(job, folder / name, device)
+    for name, sets in LANGUAGE_MODELS.items():
+        job = ["data.task=names", "data.train=512", "data.val=64", "data.test=64", *TINY, *sets]
+        out = folder / f"names-{name}"
+        checks[f"names {name}"] = lambda job=job, out=out: names_agree(job, out, device)
+    attentive = ["data.task=reverse", *ROWS, *TINY, "model.cell=gru", "model.attention=additive"]
+    checks["resume"] = lambda: resume_agrees(attentive, folder, device)
+    checks["bf16"] = lambda: bf16_learns(attentive, folder / "bf16", device)
+    checks["export"] = lambda: export_works(attentive, folder / "export", device)
+    checks["out of memory"] = lambda: out_of_memory(folder / "oom", device)
+    return checks
+
+
+def first_batch(settings: configuration.Config) -> tuple[Any, Any, Any]:
+    """Return corpus, limits and the first training batch of a configuration."""
+    from seqcli.data.batches import BatchStream
+
+    corpus = build_corpus(settings.data, settings.task)
+    limits = limits_of(corpus.about, corpus.codec, Path("check"))
+    stream = BatchStream(corpus.splits["train"], settings.train.batch_size, 0)
+    return corpus, limits, next(stream.epoch(0))
+
+
+def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
+    """Compare loss and gradients of one batch, dropout off, on the CPU and on the device."""
+    settings = configuration.load(None, [*sets, "model.dropout=0"])
+    corpus, limits, batch = first_batch(settings)
+    found = {}
+    for place in ("cpu", device):
+        torch.manual_seed(0)
+        model = make_model(settings, corpus.codec, limits).to(place)
+        learner = TorchLearner(model, corpus, settings, limits)
+        model.train()
+        from seqcli.engine.batches import to_device
+
+        data = to_device(batch, model.device)
+        objective, _ = learner._loss(data, 1.0)
+        objective.backward()
+        learner.weights.gather()
+        flat = torch.cat([one.grad.flatten().cpu() for one in learner.weights.learnt])
+        found[place] = objective.item(), flat
+    (loss, gradient), (other, others) = found["cpu"], found[device]
+    off = abs(loss - other) / abs(loss)
+    away = float((gradient - others).norm() / gradient.norm())
+    return {
+        "ok": off < LOSS_TOLERANCE and away < GRADIENT_TOLERANCE,
+        "loss": off,
+        "gradient": away,
+    }
+
+
+def run_agrees(sets: list[str], out: Path, device: str) -> dict[str, Any]:
+    """Train on the device, then compare losses, greedy and beam answers with the CPU's."""
+    seqcli.train(set=[*sets, f"train.device={device}"], out=out)
+    loaded = load_model(out)
+    pairs = build_corpus(loaded.config.data, loaded.config.task).splits["test"]
+    decode = loaded.config.decode
+    scored = {}
+    for place in ("cpu", device):
+        model = loaded.model.to(place)
+        nats = answering.losses(model, pairs, 64)
+        greedy = answering.predictions(model, pairs, loaded.limits, decode, 64)
+        wide = replace(decode, beam=4)
+        beam = answering.predictions(model, pairs, loaded.limits, wide, 64)
+        scored[place] = nats, rows_of(greedy, len(pairs)), rows_of(beam, len(pairs))
+    (nats, greedy, beam), (nats_there, greedy_there, beam_there) = scored["cpu"], scored[device]
+    off = float((abs(nats - nats_there) / abs(nats)).max())
+    same = [
+        sum(a == b for a, b in zip(x, y, strict=True)) / len(x)
+        for x, y in ((greedy, greedy_there), (beam, beam_there))
+    ]
+    list(seqcli.predict(out, ["3 1 4"], nbest=2, beam=3))
+    return {
+        "ok": off < LOSS_TOLERANCE and min(same) > 0.95,
+        "loss": off,
+        "greedy": same[0],
+        "beam": same[1],
+    }
+
+
+def rows_of(ragged: Any, count: int) -> list[tuple[int, ...]]:
+    """Return the rows of a ragged array."""
+    return [tuple(ragged[i].tolist()) for i in range(count)]
+
+
+def names_agree(sets: list[str], out: Path, device: str) -> dict[str, Any]:
+    """Train a language model on the device, score it, draw from it."""
+    seqcli.train(set=[*sets, f"train.device={device}"], out=out)
+    score = seqcli.evaluate(out).metrics
+    drawn = list(seqcli.sample(out, n=5, seed=1).samples)
+    return {"ok": len(drawn) == 5, "loss": score["loss"]}
+
+
+def resume_agrees(sets: list[str], folder: Path, device: str) -> dict[str, Any]:
+    """Train two epochs at once, and one epoch and then another: the same weights?"""
+    there = [*sets, f"train.device={device}"]
+    seqcli.train(set=[*there, "train.epochs=2", "train.schedule=constant"], out=folder / "once")
+    seqcli.train(set=[*there, "train.epochs=1", "train.schedule=constant"], out=folder / "twice")
+    seqcli.train(resume=folder / "twice", set=["train.epochs=2"])
+    from seqcli.checkpoints import torch_file
+
+    one = torch_file.load(folder / "once" / "last.pt").weights
+    two = torch_file.load(folder / "twice" / "last.pt").weights
+    away = max(float((one[name] - two[name]).abs().max()) for name in one)
+    return {"ok": away < 1e-3, "bit_equal": away == 0, "largest_difference": away}
+
+
+def bf16_learns(sets: list[str], out: Path, device: str) -> dict[str, Any]:
+    """Train in bfloat16: the loss falls and is finite."""
+    run = seqcli.train(
+        set=[*sets, "train.epochs=3", "train.precision=bf16", f"train.device={device}"], out=out
+    )
+    losses = [row["train_loss"] for row in run.history]
+    return {"ok": losses[-1] < losses[0], "losses": losses}
+
+
+def export_works(sets: list[str], out: Path, device: str) -> dict[str, Any]:
+    """Train on the device and write the model for other programs."""
+    seqcli.train(set=[*sets, f"train.device={device}"], out=out)
+    seqcli.export(out, to="safetensors", out=out.with_suffix(".safetensors"))
+    seqcli.export(out, to="onnx", out=out.with_name("exported-onnx"))
+    return {}
+
+
+def out_of_memory(out: Path, device: str) -> dict[str, Any]:
+    """Ask for more memory than any card has: one clear line, not a traceback."""
+    if device == "cpu":
+        return {"skipped": "the CPU would swap"}
+    huge = [
+        "data.task=reverse",
+        "data.train=200000",
+        "data.val=10",
+        "data.test=10",
+        "task.length=180:200",
+        "model.cell=gru",
+        "model.attention=additive",
+        "model.hidden=2048",
+        "train.batch_size=100000",
+        "train.threads=1",
+        "train.epochs=1",
+        f"train.device={device}",
+    ]
+    sets = [part for one in huge for part in ("--set", one)]
+    command = [sys.executable, "-m", "seqcli", "train", *sets, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    said = done.stderr.strip().splitlines()
+    plain = "Traceback" not in done.stderr
+    return {
+        "ok": plain and done.returncode == Exit.MACHINE,
+        "code": done.returncode,
+        "said": said[-3:],
+    }
+
+
+def speed(device: str) -> dict[str, Check]:
+    """Return the timings: training and decoding at several sizes and batches."""
+    checks: dict[str, Check] = {}
+    for cell, attention in (("gru", "additive"), ("lstm", "none"), ("transformer", "none")):
+        for hidden in (64, 256, 1024):
+            for batch in (64, 512, 4096):
+                title = f"train {cell} {attention} hidden {hidden} batch {batch}"
+                checks[title] = lambda c=cell, a=attention, h=hidden, b=batch: steps_per_second(
+                    c, a, h, b, device
+                )
+    return checks
+
+
+def steps_per_second(
+    cell: str, attention: str, hidden: int, batch_size: int, device: str
+) -> dict[str, Any]:
+    """Time training steps, and greedy decoding of one batch."""
+    sets = [
+        "data.task=reverse",
+        f"data.train={max(8192, batch_size)}",
+        "data.val=16",
+        f"data.test={batch_size}",
+        "task.length=10:10",
+        "task.vocab=20",
+        f"model.cell={cell}",
+        f"model.attention={attention}",
+        f"model.hidden={hidden}",
+        f"model.embedding={min(hidden, 256)}",
+        f"train.batch_size={batch_size}",
+    ]
+    settings = configuration.load(None, sets)
+    corpus, limits, batch = first_batch(settings)
+    torch.manual_seed(0)
+    model = make_model(settings, corpus.codec, limits).to(device)
+    learner = TorchLearner(model, corpus, settings, limits)
+
+    def turns(count: int) -> Iterator[Turn]:
+        return (Turn(batch, 1e-3, 0.0) for _ in range(count))
+
+    for _ in learner.learn(turns(3)):
+        pass
+    wait(device)
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < 1.0:
+        for _ in learner.learn(turns(2)):
+            count += 1
+    wait(device)
+    trained = count * len(batch.rows) / (time.perf_counter() - began)
+    began = time.perf_counter()
+    model.eval()
+    answering.predictions(model, corpus.splits["test"], limits, settings.decode, batch_size)
+    wait(device)
+    decoded = len(corpus.splits["test"]) / (time.perf_counter() - began)
+    return {"sequences_per_second": round(trained), "decoded_per_second": round(decoded)}
+
+
+def wait(device: str) -> None:
+    """Wait until the device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,72 @@
+"""Every call that changes the disk is killed once, and fails once with ENOSPC and EACCES.
+
+After each of them the state is the old one or the new one, other files are untouched, the command
+ended as documented, and the same command then succeeds and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
+
+OUTPUTS = (
+    "gen-data --force",
+    "gen-data",
+    "predict --out --force",
+    "predict --out FILE.gz",
+    "export --force",
+    "eval --predictions",
+    "cache",
+)
+
+
+def reports(*argv: str) -> dict[str, Any]:
+    """Enumerate the points of some scenarios in a process of its own; return the figures."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("crash_points.py")), *argv],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def assert_nothing_lost(found: dict[str, Any]) -> None:
+    for name, report in found.items():
+        faults = ", ".join(f"{count} {fault}" for fault, count in report["faults"].items())
+        print(f"{name}: {report['points']} points; {faults}; states {report['states']}")
+    problems = [f"{name}: {one}" for name, found in found.items() for one in found["problems"]]
+    assert not problems, "\n".join(problems)
+
+
+def test_a_few_points_of_each_kind_of_output() -> None:
+    found = reports("gen-data --force", "export --force", "cache", "--every", "9")
+    assert_nothing_lost(found)
+    assert {"open", "write", "fsync", "exchange"} <= set(found["gen-data --force"]["calls"])
+    assert all(report["points"] > 5 for report in found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_point_of_every_output() -> None:
+    pytest.importorskip("safetensors")
+    assert_nothing_lost(reports(*OUTPUTS))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", ["train", "train --force", "compare"])
+def test_points_of_a_training_run(name: str) -> None:
+    assert_nothing_lost(reports(name, "--every", "3"))
