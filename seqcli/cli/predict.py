@@ -73,19 +73,9 @@ OutFile = Annotated[
         help="Write the answers to this file, packed if it ends in .gz. Until it is whole it is "
         "called FILE.partial, which stays if something stops the command.",
         metavar="FILE",
-        parser=options.out_path,
+        parser=options.in_path,
     ),
 ]
-
-
-def _picture_path(text: str) -> Path:
-    """Return a path for pictures: one that ends in .png, or a folder."""
-    path = options.out_path(text)
-    if path.suffix.lower() not in ("", ".png") and not text.endswith("/"):
-        raise typer.BadParameter(f"pictures are PNG: end it in .png, or name a folder: {text}/")
-    return path
-
-
 Heat = Annotated[bool, typer.Option("--attention", help="Show on stderr where the model looked.")]
 HeatPng = Annotated[
     Path | None,
@@ -93,7 +83,7 @@ HeatPng = Annotated[
         "--attention-png",
         help="Draw that as a PNG file, or one per line into a folder.",
         metavar="PATH",
-        parser=_picture_path,
+        parser=options.out_path,
     ),
 ]
 
@@ -282,20 +272,21 @@ def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool)
     Raises:
         SeqcliError: the picture cannot be drawn or written.
     """
-    from seqcli.files.atomic import check_own_output
+    from seqcli.files.atomic import check_own_output, writing
     from seqcli.report.attention import draw_attention, is_own_picture
 
     try:
-        png.parent.mkdir(parents=True, exist_ok=True)
+        with writing(png.parent):
+            png.parent.mkdir(parents=True, exist_ok=True)
         if not force:
             check_own_output(png, is_own_picture, "choose another name, or give --force")
         draw_attention(attention, png, title)
     except Exception as error:
         hint = "the answers are complete; matplotlib draws the pictures"
-        raise expected(error) or MachineError(
-            f"{png} was not drawn: {reason(error)}", hint
-        ) from None
+        fault = MachineError(f"{png} was not drawn: {reason(error)}", hint)
+        raise expected(error) or fault from None
     out.say(f"attention: {png}")
+
 
 
 def _png_path(path: Path, number: int) -> Path:

@@ -93,7 +93,7 @@ class _Drawn:
 
 
 def _stacked_lines(table: Table) -> list[str]:
-    headers = [" ".join(column.header.split()) for column in table.columns]
+    headers = [visible(" ".join(column.header.split())) for column in table.columns]
     rows = ([plain_cell(cell) for cell in row] for row in table.rows)
     return [line for row in rows for line in _stacked(row, headers)]
 
