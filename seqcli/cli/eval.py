@@ -107,8 +107,7 @@ def evaluate(
 ) -> None:
     """Score a trained model, or a file of predictions: accuracy, errors, what guessing reaches.
 
-    Every score has a 95% confidence interval, in which rows that share a source count as one
-    cluster; --json names the method of each.
+    Every score has a 95% confidence interval; --json names the method of each.
     """
     from seqcli.report.console import Out
     from seqcli.report.documents import evaluation_document
