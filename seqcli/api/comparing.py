@@ -152,16 +152,14 @@ def plan(
         arms = matched(arms, corpus)
     runs = planning.runs(arms, seeds)
     title = single_name(name, "the name of the comparison") if name else corpus.name
-    stored = StoredPlan(
-        title,
-        identity_of(runs, wanted, planning.open_keys(base), corpus.about),
-        {run.name: run for run in runs},
-        notes=(*_chosen(base), *corpus.notes, *remarks(corpus.reading)),
-    )
+    identity = identity_of(runs, wanted, planning.open_keys(base), corpus.about)
+    notes = (*_chosen(base), *corpus.notes, *remarks(corpus.reading))
+    stored = StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
     place = None if out is None else Path(out)
     return Plan(choose_folder(f"compare-{title}", place, stored, force), stored, force)
 
 
+@checked
 def store_plan(plan: Plan) -> None:
     """Write plan.json for runs that are trained elsewhere, so that `collect` knows them.
 

@@ -84,10 +84,7 @@ def evaluate(
     registry.check("split", split, SPLITS)
     check_counts(beam=beam, batch_size=batch_size)
     check_length_penalty(length_penalty)
-    if data is None and (format, columns, separator) != (None, None, None):
-        given = "--format, --columns and --separator"
-        raise UsageError(f"{given} say how a file is written", "give --data FILE")
-    other = None if data is None else OtherRows(Path(data), format, columns, separator)
+    other = _other(data, format, columns, separator)
     search = Search(beam, length_penalty, oracle_length)
     if predictions is not None:
         check_own_output(Path(predictions), _is_predictions, "choose another file name")
@@ -103,6 +100,18 @@ def evaluate(
     if predictions is not None:
         write_answers(Path(predictions), answers)
     return evaluation
+
+
+def _other(
+    data: str | Path | None, format: str | None, columns: str | None, separator: str | None
+) -> OtherRows | None:
+    """Return the rows of other data, None for the model's own."""
+    if data is not None:
+        return OtherRows(Path(data), format, columns, separator)
+    if (format, columns, separator) != (None, None, None):
+        given = "--format, --columns and --separator"
+        raise UsageError(f"{given} say how a file is written", "give --data FILE")
+    return None
 
 
 def _is_predictions(begin: bytes) -> bool:

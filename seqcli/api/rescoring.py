@@ -10,6 +10,7 @@ from seqcli.api.arguments import checked
 from seqcli.data.tokens import Tokens
 from seqcli.results import Evaluation
 from seqcli.scoring.answers_file import read_answers
+from seqcli.scoring.foreign_table import table_lines
 from seqcli.scoring.scores import score
 from seqcli.scoring.texts import score_texts
 from seqcli.scoring.texts_file import holds_texts, read_texts
@@ -36,8 +37,9 @@ def rescore(
     ]
     began = time.monotonic()
     source, target = (style or None for style in styles)
-    if holds_texts(Path(path)):
-        found = score_texts(read_texts(Path(path)))
+    lines = table_lines(Path(path))
+    if holds_texts(lines):
+        found = score_texts(read_texts(Path(path), lines))
     else:
-        found = score(read_answers(Path(path), source, target))
+        found = score(read_answers(Path(path), lines, source, target))
     return Evaluation(**vars(found), data=str(path), seconds=time.monotonic() - began)

@@ -83,7 +83,7 @@ HeatPng = Annotated[
         "--attention-png",
         help="Draw that as a PNG file, or one per line into a folder.",
         metavar="PATH",
-        parser=options.out_path,
+        parser=options.in_path,
     ),
 ]
 
@@ -286,7 +286,6 @@ def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool)
         fault = MachineError(f"{png} was not drawn: {reason(error)}", hint)
         raise expected(error) or fault from None
     out.say(f"attention: {png}")
-
 
 
 def _png_path(path: Path, number: int) -> Path:

@@ -27,7 +27,6 @@ from seqcli.scoring.foreign_table import (
     edge_notes,
     header_note,
     mostly_spaced,
-    table_lines,
 )
 
 Item = TypeVar("Item")
@@ -73,11 +72,17 @@ def write_answers(path: Path, answers: Answers) -> None:
     write_atomically(path, write)
 
 
-def read_answers(path: Path, source: Tokens | None = None, target: Tokens | None = None) -> Answers:
-    """Read a file of predictions.
+def read_answers(
+    path: Path,
+    lines: Sequence[str],
+    source: Tokens | None = None,
+    target: Tokens | None = None,
+) -> Answers:
+    """Read the lines of a file of predictions.
 
     Args:
-        path: what ``write_answers`` wrote, or a table with tabs that has the columns source, truth
+        path: the file, to be named in errors.
+        lines: what ``write_answers`` wrote, or a table with tabs that has the columns source, truth
             (or gold, target, reference) and prediction: named in its first line, or just these
             three.
         source, target: how texts are cut into symbols, where the file does not say so; at spaces
@@ -86,7 +91,7 @@ def read_answers(path: Path, source: Tokens | None = None, target: Tokens | None
     Raises:
         DataError: the file cannot be read as such; says where.
     """
-    table = _table(path)
+    table = _table(path, lines)
     sources, truths, predictions = (_unescaped(table, name) for name in TEXTS)
     cut_source = _tokens(table, "source", source, [sources])
     cut_target = _tokens(table, "truth", target, [truths, predictions])
@@ -139,8 +144,7 @@ def _columns(answers: Answers) -> Iterator[tuple[str, Iterable[str]]]:
         yield FLOOR + name, map(escape, guesses)
 
 
-def _table(path: Path) -> _Table:
-    lines = table_lines(path)
+def _table(path: Path, lines: Sequence[str]) -> _Table:
     header = lines[0].split("\t")
     named = {_plain(name) for name in header} >= set(TEXTS)
     names = header if named else list(TEXTS)

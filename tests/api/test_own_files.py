@@ -9,7 +9,7 @@ import seqcli
 from seqcli.cli import app, shell
 from seqcli.data.vocabulary import PAD
 from seqcli.engine.loss import cross_entropy
-from seqcli.errors import CheckpointError, DataError, UsageError
+from seqcli.errors import DataError, UsageError
 from seqcli.events import DataRead, RunStarted
 
 TINY = {"hidden": 4, "embedding": 4, "epochs": 1, "threads": 1}
@@ -99,7 +99,7 @@ def test_going_on_finds_the_same_rows_or_refuses(inflected):
     again = seqcli.train(resume=folder / "run", epochs=2)
     assert again.data.splits == run.data.splits
     (folder / "a.tsv").write_text(FEATURED)
-    with pytest.raises(CheckpointError, match="not what this run was trained on"):
+    with pytest.raises(DataError, match="not what this model was trained on"):
         seqcli.train(resume=folder / "run", epochs=3)
 
 
