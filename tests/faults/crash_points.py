@@ -241,13 +241,24 @@ def _enumerate(scenario: Scenario, before: Path, every: int) -> Report:
         if clean.code or scenario.state(folder) != "new":
             report.problems.append(f"without a fault: {clean.code} {clean.err}")
             return report
+    tried = range(len(clean.points)) if every == 1 else _ends(clean.points)
     for number, fault in enumerate(FAULTS):
-        for at in range(number % every, len(clean.points), every):
+        for at in tried[number % every :: every]:
             with _copied(before) as folder:
                 problem = _try(scenario, folder, Points(str(folder), at, fault), report)
             if problem:
                 report.problems.append(f"{fault} at point {at}, {clean.points[at]}: {problem}")
     return report
+
+
+def _ends(points: tuple[str, ...]) -> list[int]:
+    """Return the points less those in the middle of many writes to one file."""
+    last = len(points) - 1
+    return [
+        at
+        for at, point in enumerate(points)
+        if at in (0, last) or not points[at - 1] == point == points[at + 1]
+    ]
 
 
 @contextmanager

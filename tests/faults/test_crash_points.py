@@ -52,10 +52,10 @@ def assert_nothing_lost(found: dict[str, Any]) -> None:
 
 
 def test_a_few_points_of_each_kind_of_output() -> None:
-    found = reports("gen-data --force", "export --force", "cache", "--every", "9")
+    found = reports("gen-data --force", "export --force", "cache", "--every", "8")
     assert_nothing_lost(found)
     assert {"open", "write", "fsync", "exchange"} <= set(found["gen-data --force"]["calls"])
-    assert all(report["points"] > 5 for report in found.values())
+    assert all(report["points"] >= 5 for report in found.values())
 
 
 @pytest.mark.slow
@@ -69,4 +69,4 @@ def test_every_point_of_every_output() -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", ["train", "train --force", "compare"])
 def test_points_of_a_training_run(name: str) -> None:
-    assert_nothing_lost(reports(name, "--every", "3"))
+    assert_nothing_lost(reports(name, "--every", "4"))
