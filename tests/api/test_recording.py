@@ -21,6 +21,7 @@ from seqcli.errors import CheckpointError, Exit, MachineError
 from seqcli.events import EpochEnded
 from seqcli.report import metrics_log
 from seqcli.runs import RunPaths
+from seqcli.training.progress import EpochRecord, Progress, progress_of
 
 TINY = {
     "task": "names",
@@ -78,19 +79,25 @@ def rows(run: RunPaths) -> dict[int, dict[str, float]]:
 def check_of_one_piece(run: RunPaths) -> None:
     """Check that best, last, metrics and the published file tell one story."""
     last = numpy_file.load(run.last)
-    progress, history = last.training["progress"], rows(run)
-    assert list(history) == list(range(1, progress["epoch"]))
+    progress, history = progress_of(last.training), rows(run)
+    assert list(history) == list(range(1, progress.epoch))
     best = numpy_file.load(run.best).metrics
     number = int(best["epoch"])
-    assert number == progress["best"]["epoch"]
+    assert number == progress.best_epoch
     assert history[number]["improved"] is True
-    kept = progress["best"]
-    assert {"step": kept["step"], **kept["metrics"], "improved": True} == history[number]
+    assert {**history[number], "epoch": number} == progress.best.to_plain()
     assert {name: history[number][name] for name in best if name != "epoch"} == {
         name: value for name, value in best.items() if name != "epoch"
     }
     if run.extra_best is not None:
         assert run.extra_best.read_bytes() == run.best.read_bytes()
+
+
+def save_progress(run: RunPaths, progress: Progress) -> None:
+    """Put other progress into ``last.pt``."""
+    last = numpy_file.load(run.last)
+    training = {**last.training, "progress": progress.to_plain()}
+    numpy_file.save(run.last, replace(last, training=training))
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -202,11 +209,9 @@ def test_a_best_that_is_lost_is_written_again_or_chosen_anew(
     check_of_one_piece(run)
     run.best.unlink()
     run.best_previous.unlink()
-    progress = {
-        **last.training["progress"],
-        "best": last.training["progress"]["last"] | {"epoch": 2},
-    }
-    numpy_file.save(run.last, replace(last, training={**last.training, "progress": progress}))
+    progress = progress_of(last.training)
+    progress.best = replace(progress.last, epoch=2)
+    save_progress(run, progress)
     notes: list[str] = []
     resume(run.folder, EPOCHS + 1, listen=lambda event: notes.extend(getattr(event, "notes", ())))
     assert any("best.pt is lost or damaged" in note for note in notes)
@@ -309,15 +314,15 @@ def test_a_history_of_a_hundred_thousand_epochs_is_resumed_and_saved_at_constant
     row = rows(run)[EPOCHS]
     lines = (json.dumps({"epoch": n, **row, "improved": n == 7}) for n in range(1, LONG + 1))
     run.metrics.write_text("\n".join(lines) + "\n")
-    progress = {**last.training["progress"], "epoch": LONG + 1, "step": LONG * 4}
     scores = {name: value for name, value in row.items() if name not in ("step", "improved")}
-    record = {"step": row["step"], "metrics": scores}
-    progress["last"] = {**record, "epoch": LONG, "improved": False}
-    progress["best"] = {**record, "epoch": 7, "improved": True}
+    progress = progress_of(last.training)
+    progress.epoch, progress.step = LONG + 1, LONG * 4
+    progress.last = EpochRecord(LONG, LONG * 4, scores, False)
+    progress.best = EpochRecord(7, 28, scores, True)
     best = replace(numpy_file.load(run.best), metrics={"epoch": 7, **scores})
     numpy_file.save(run.best, best)
     shutil.copy(run.best, run.extra_best)
-    numpy_file.save(run.last, replace(last, training={**last.training, "progress": progress}))
+    save_progress(run, progress)
     before = run.metrics.stat().st_size
     sizes = []
 

@@ -22,6 +22,8 @@ from seqcli.runs import RunPaths
 
 WORDS = ["anna", "ben", "cara", "dora", "emil", "finn", "gina", "hugo", "ida", "jan", "kim", "leo"]
 TINY = {"backend": "numpy", "cell": "rnn", "hidden": 8, "samples": 0, "epochs": 2}
+EXPLODING = {"lr": 1e6, "optimiser": "sgd", "batch_size": 1, "warmup": 0}
+EXPLODES = ["train.weight_decay=1e6", "train.clip=0"]  # weights grow by 1e12 a step
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def fail_to_write(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
         (UsageError, {"attention": True}),
         (UsageError, {"cell": "transformer"}),
         (SeqcliError, {"data": "missing.txt"}),
-        (DivergedError, {"lr": 1e9, "optimiser": "sgd", "set": ["train.clip=0"]}),
+        (DivergedError, {**EXPLODING, "set": EXPLODES}),
         (StoppedBySignal, {"listen": interrupt}),
         (MachineError, {}),
     ],
@@ -149,8 +151,8 @@ def test_nothing_is_in_the_place_of_the_old_run_before_the_first_checkpoint(plac
 def test_a_comparison_never_scores_an_old_run_for_a_new_one_that_diverged(
     old: Path, place: Path
 ) -> None:
-    flags = {**TINY, "data": str(place / "names.txt"), "lr": 1e9, "optimiser": "sgd"}
-    diverging = configuration.load(None, ["train.clip=0"], flags)
+    flags = {**TINY, "data": str(place / "names.txt"), **EXPLODING}
+    diverging = configuration.load(None, EXPLODES, flags)
     planned = PlannedRun("run", "rnn", 0, diverging, replace=True)
     with pytest.raises(DivergedError):
         finish(planned, place, lambda event: None)
