@@ -64,6 +64,7 @@ class DataRead:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     named_rows: str = ""  # the file that names every row of the findings
+    tokens: tuple[str, str] = ("", "")  # how sources ("" without any) and targets are cut
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ INITIALISATIONS: Mapping[str, str] = {
 FORMATS: Mapping[str, str] = {
     "tsv": "seqcli.data.reading.formats:tsv",
     "csv": "seqcli.data.reading.formats:comma_separated",
-    "jsonl": "seqcli.data.reading.formats:json_lines",
+    "jsonl": "seqcli.data.reading.json_rows:json_lines",
+    "json": "seqcli.data.reading.json_rows:json_array",
     "names": "seqcli.data.reading.formats:names",
     "parallel": "seqcli.data.reading.formats:parallel",
 }

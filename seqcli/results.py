@@ -51,7 +51,7 @@ class NextSymbol:
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Where the decoder looked: weights (T, S), one row per output token; the last is ``<eos>``."""
+    """Where the decoder looked: weights (T + 1, S) for T output tokens, and for the end."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
@@ -78,6 +78,7 @@ class Prediction:
     """The answers to one line, best first; ``unknown``: its symbols that training never saw.
 
     ``note``: what is wrong with its columns, in words; empty where nothing is.
+    ``problem``: why the line cannot be answered, in words; empty where it can.
     """
 
     source: str
@@ -85,6 +86,7 @@ class Prediction:
     unknown: tuple[str, ...] = ()
     attention: AttentionMap | None = None
     note: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)

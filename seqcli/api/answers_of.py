@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqcli.api.loading import Loaded
+from seqcli.data.characters import visible_token
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.floors import majority_guess
 from seqcli.data.guesses import UNKNOWN, most_frequent, remembered
@@ -16,6 +18,8 @@ from seqcli.data.task_corpus import task_guesses
 from seqcli.data.unknown import decoded, unknown_in_rows
 from seqcli.engine.answering import outcome
 from seqcli.scoring.answers import Answers, Texts
+
+LISTED = 10  # unknown tokens of a side
 
 if TYPE_CHECKING:
     from seqcli.api.evaluating import Search
@@ -59,6 +63,17 @@ def answers_of(
         truncated=None if result.truncated is None else result.truncated.astype(np.int64),
         lengths_given=given,
     )
+
+
+def unknown_notes(pairs: Pairs) -> Iterator[str]:
+    """Yield a line for each side that lists its commonest tokens without an id."""
+    for side, tokens in (("source", pairs.unknown_sources), ("target", pairs.unknown_targets)):
+        if tokens:
+            common = Counter(tokens).most_common(LISTED)
+            listed = ", ".join(f"{visible_token(token)} ({n:,})" for token, n in common)
+            more = len(set(tokens)) - len(common)
+            others = f" and {more:,} more" if more else ""
+            yield f"{side} tokens never seen in training: {listed}{others}"
 
 
 def _guesses(

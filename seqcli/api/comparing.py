@@ -29,6 +29,7 @@ from seqcli.comparison.plan_file import StoredPlan, differing_settings, identity
 from seqcli.comparison.standing import Comparison, compared
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
+from seqcli.data.build import with_chosen_tokens
 from seqcli.data.reading.findings import remarks
 from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError, blamed
 from seqcli.events import Event
@@ -143,6 +144,7 @@ def plan(
     wanted = Wanted(tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes)
     base = planning.base_config(configuration.load(config, set, flags), recipes)
     corpus = build_corpus(base.data, base.task)
+    base = with_chosen_tokens(base, corpus)
     arms = planning.arms(base, wanted, corpus.codec.source is None)
     if match == "params" and len(arms) > 1:
         from seqcli.api.matching import matched
@@ -150,16 +152,14 @@ def plan(
         arms = matched(arms, corpus)
     runs = planning.runs(arms, seeds)
     title = single_name(name, "the name of the comparison") if name else corpus.name
-    stored = StoredPlan(
-        title,
-        identity_of(runs, wanted, planning.open_keys(base), corpus.about),
-        {run.name: run for run in runs},
-        notes=(*_chosen(base), *corpus.notes, *remarks(corpus.reading)),
-    )
+    identity = identity_of(runs, wanted, planning.open_keys(base), corpus.about)
+    notes = (*_chosen(base), *corpus.notes, *remarks(corpus.reading))
+    stored = StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
     place = None if out is None else Path(out)
     return Plan(choose_folder(f"compare-{title}", place, stored, force), stored, force)
 
 
+@checked
 def store_plan(plan: Plan) -> None:
     """Write plan.json for runs that are trained elsewhere, so that `collect` knows them.
 

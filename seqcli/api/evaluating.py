@@ -62,6 +62,7 @@ def evaluate(
     backend: str | None = None,
     format: str | None = None,
     columns: str | None = None,
+    separator: str | None = None,
 ) -> Evaluation:
     """Score a checkpoint on a split of its own data, or on other data.
 
@@ -75,7 +76,7 @@ def evaluate(
         batch_size: rows decoded at a time.
         predictions: a TSV file for every row's prediction or loss, which `rescore` reads.
         backend: torch or numpy, for a language model; by default the one that trained it.
-        format, columns: how the file ``data`` is written; as in training by default.
+        format, columns, separator: how the file ``data`` is written; as in training by default.
 
     Raises:
         CheckpointError, DataError, UsageError: one line that says what and where.
@@ -83,9 +84,7 @@ def evaluate(
     registry.check("split", split, SPLITS)
     check_counts(beam=beam, batch_size=batch_size)
     check_length_penalty(length_penalty)
-    if data is None and not (format is None and columns is None):
-        raise UsageError("--format and --columns say how a file is written", "give --data FILE")
-    other = None if data is None else OtherRows(Path(data), format, columns)
+    other = _other(data, format, columns, separator)
     search = Search(beam, length_penalty, oracle_length)
     if predictions is not None:
         check_own_output(Path(predictions), _is_predictions, "choose another file name")
@@ -101,6 +100,18 @@ def evaluate(
     if predictions is not None:
         write_answers(Path(predictions), answers)
     return evaluation
+
+
+def _other(
+    data: str | Path | None, format: str | None, columns: str | None, separator: str | None
+) -> OtherRows | None:
+    """Return the rows of other data, None for the model's own."""
+    if data is not None:
+        return OtherRows(Path(data), format, columns, separator)
+    if (format, columns, separator) != (None, None, None):
+        given = "--format, --columns and --separator"
+        raise UsageError(f"{given} say how a file is written", "give --data FILE")
+    return None
 
 
 def _is_predictions(begin: bytes) -> bool:
@@ -123,7 +134,7 @@ def _evaluate_pairs(
     batch_size: int,
 ) -> tuple[Evaluation, Answers]:
     """Score a model of pairs; this alone needs PyTorch."""
-    from seqcli.api.answers_of import answers_of
+    from seqcli.api.answers_of import answers_of, unknown_notes
     from seqcli.api.loading import load_model
 
     began, loaded = time.monotonic(), load_model(ckpt)
@@ -134,7 +145,7 @@ def _evaluate_pairs(
     decode = search.over(loaded.config.decode)
     scores = score(answers)
     evaluation = Evaluation(
-        **{**vars(scores), "notes": (*notes, *scores.notes)},
+        **{**vars(scores), "notes": (*notes, *scores.notes, *unknown_notes(pairs))},
         checkpoint=str(loaded.path),
         data=str(other.path if other else loaded.checkpoint.about.get("name", "")),
         split=split if other is None or other.path.is_dir() else "",

@@ -39,12 +39,13 @@ class OtherRows:
 
     Args:
         path: the file, or the folder of which a split is taken.
-        format, columns: see `seqcli.config.DataConfig`; None is as in training.
+        format, columns, separator: see `seqcli.config.DataConfig`; None is as in training.
     """
 
     path: Path
     format: str | None = None
     columns: str | None = None
+    separator: str | None = None
 
     def rows(self, split: str, codec: Codec, config: Config) -> tuple[Pairs, tuple[str, ...]]:
         """Return the rows in the symbols of a model, and notes on them.
@@ -53,6 +54,6 @@ class OtherRows:
             DataError: they cannot be used.
             UsageError: there is no such format, or the columns are not understood.
         """
-        asked = {"format": self.format, "columns": self.columns}
+        asked = {name: getattr(self, name) for name in ("format", "columns", "separator")}
         data = configuration.load(config, flags=asked).data
         return pairs_of(self.path, split, codec, data)

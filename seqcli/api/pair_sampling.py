@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -13,6 +12,7 @@ import torch
 
 from seqcli.api.language import Wanted
 from seqcli.api.loading import Loaded, load_model
+from seqcli.api.predicting import line_problem
 from seqcli.config.drawing import Drawing
 from seqcli.counts import plural
 from seqcli.data.batches import padded_batch
@@ -21,7 +21,7 @@ from seqcli.data.ragged import Ragged
 from seqcli.engine.batches import to_device
 from seqcli.engine.decoding import LABEL_STEPS, label_ends
 from seqcli.engine.sampling import draw, log_probabilities
-from seqcli.errors import UsageError
+from seqcli.errors import DataError, UsageError
 from seqcli.results import Sample, Samples
 
 LINES_AT_ONCE = 256
@@ -42,13 +42,12 @@ def sample_pairs(
     drawer = _Drawer(loaded, how, wanted.max_length, seed)
     told: list[Sample] = []
     missing = 0
-    numbers = itertools.count(1)
+    number = 0
     for chunk in _chunks(lines):
-        for line, targets in zip(
-            chunk, drawer.draw(chunk, wanted.count, wanted.unique), strict=True
-        ):
+        drawn = drawer.draw(chunk, wanted.count, wanted.unique, number + 1)
+        for line, targets in zip(chunk, drawn, strict=True):
             texts = list(_samples(loaded, line, targets, drawer.limit, wanted.log_probability))
-            number = next(numbers)
+            number += 1
             texts = texts or [Sample("", True, None, line)]
             told += [replace(text, line=number) for text in texts]
             missing += wanted.count - len(targets) if targets else 0
@@ -65,11 +64,22 @@ class _Drawer:
         self.generator.manual_seed(seed)
         self.limit = max_length or loaded.limits.answer(0)
 
-    def draw(self, lines: Sequence[str], count: int, unique: bool) -> list[list[list[int]]]:
-        """Return the targets of each line; of a blank line none."""
+    def draw(
+        self, lines: Sequence[str], count: int, unique: bool, first: int
+    ) -> list[list[list[int]]]:
+        """Return the targets of each line, the first of which has a number; of a blank line none.
+
+        Raises:
+            DataError: a line is too long.
+        """
         codec = self.loaded.codec
         assert codec.source is not None
-        rows = [codec.source.encode(codec.source_symbols(line)) for line in lines]
+        cut = [codec.source_symbols(line) for line in lines]
+        for number, tokens in enumerate(cut, first):
+            problem = line_problem(self.loaded, tokens)
+            if problem:
+                raise DataError(f"line {number}: {problem}", "shorten it")
+        rows = list(map(codec.source.encode, cut))
         found: list[list[list[int]]] = [[] for _ in lines]
         for _ in range(TRIES if unique else 1):
             open_ = [i for i, row in enumerate(rows) if row for _ in range(count - len(found[i]))]

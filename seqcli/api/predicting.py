@@ -18,10 +18,11 @@ from seqcli.config import DecodeConfig
 from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import Pairs
 from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.data.reading.rows import length_problem
 from seqcli.data.vocabulary import UNK
 from seqcli.engine.answering import answer
 from seqcli.engine.decoding import Hypothesis, attention_weights
-from seqcli.errors import DataError, UsageError
+from seqcli.errors import UsageError
 from seqcli.results import AttentionMap, Candidate, Prediction
 
 LOOK_AHEAD = 16384  # lines sorted by length together
@@ -45,7 +46,8 @@ def predict(
 
     Args:
         ckpt: a run folder (its best checkpoint) or a checkpoint file.
-        lines: sources as text; an empty line gets a prediction without candidates.
+        lines: sources as text; an empty line gets a prediction without candidates, and so does
+            one that cannot be answered, whose ``problem`` says why.
         beam: beam width; the run's own by default, at least ``nbest``.
         nbest: answers a line.
         length_penalty: see `seqcli.config.DecodeConfig`.
@@ -56,7 +58,6 @@ def predict(
     Raises:
         CheckpointError: the checkpoint cannot be used.
         UsageError: a number below 1, or attention is asked of a model that has none.
-        DataError: (while reading) a line is longer than the model's learned positions.
     """
     check_counts(look_ahead=look_ahead)
     predictor = open_predictor(
@@ -107,10 +108,8 @@ def _check_attention(loaded: Loaded) -> None:
 
 
 def _answers(predictor: Predictor, lines: Iterator[str], size: int) -> Iterator[Prediction]:
-    first = 1
     while block := list(islice(lines, size)):
-        yield from predictor.answer(block, first)
-        first += len(block)
+        yield from predictor.answer(block)
 
 
 @dataclass(frozen=True)
@@ -123,29 +122,22 @@ class Predictor:
     batch_size: int
     attention: bool
 
-    def answer(self, lines: Sequence[str], first: int = 1) -> Iterator[Prediction]:
+    def answer(self, lines: Sequence[str]) -> Iterator[Prediction]:
         """Answer a block of lines at once; yield in their order.
 
         Lines are answered in batches of like lengths, and a line that stands there twice once.
 
+        A line that is too long gets no answer, and a prediction that says why: the work on any
+        line is bounded, and the lines around it are answered as usual.
+
         Args:
             lines: the block.
-            first: the number of its first line, for errors.
-
-        Raises:
-            DataError: a line is too long for the model; those before it have been answered.
         """
         unique = list(dict.fromkeys(lines))
-        sources = self._encode(unique)
-        bad = self._too_long(unique, sources, lines)
-        if bad is not None:
-            yield from self.answer(lines[:bad], first)
-            raise DataError(
-                f"line {first + bad} has more symbols than this model has learned positions for",
-                "shorten it, or train with --set model.positions=sinusoidal (or rotary)",
-            )
+        sources, problems = self._encode(unique)
         answers = self._search(sources)
-        found = dict(zip(unique, self._predictions(unique, sources, answers), strict=True))
+        predictions = self._predictions(unique, sources, answers, problems)
+        found = dict(zip(unique, predictions, strict=True))
         if not self.attention:
             yield from map(found.__getitem__, lines)
             return
@@ -153,46 +145,43 @@ class Predictor:
         for line in lines:
             yield replace(found[line], attention=self._map(line, best.get(line)))
 
-    def _encode(self, lines: Sequence[str]) -> Ragged:
-        """Return the ids of each line."""
+    def _encode(self, lines: Sequence[str]) -> tuple[Ragged, list[str]]:
+        """Return the ids of each line, and what keeps it from being answered ("" for nothing).
+
+        A line with a problem has no ids.
+        """
         codec = self.loaded.codec
         assert codec.source is not None
-        known, ids, lengths = codec.source.ids, array("i"), []
+        known, ids, lengths, problems = codec.source.ids, array("i"), [], []
         for line in lines:
             row = codec.source_symbols(line)
+            problem = line_problem(self.loaded, row)
+            row = [] if problem else row
             ids.extend([known.get(symbol, UNK) for symbol in row])
             lengths.append(len(row))
-        return Ragged(np.array(ids, np.int32), offsets_of(lengths))
-
-    def _too_long(self, unique: Sequence[str], sources: Ragged, lines: Sequence[str]) -> int | None:
-        """Return the place in ``lines`` of the first that learned positions do not reach."""
-        model, limits = self.loaded.config.model, self.loaded.limits
-        if model.cell != "transformer" or model.positions != "learned":
-            return None
-
-        def needed(source: int) -> int:
-            answered = limits.answer(source) + 1 + source * model.continue_positions
-            return max(source, answered)
-
-        lengths = zip(unique, sources.lengths.tolist(), strict=True)
-        bad = {line for line, length in lengths if needed(length) > limits.positions}
-        return next((place for place, line in enumerate(lines) if line in bad), None)
+            problems.append(problem)
+        return Ragged(np.array(ids, np.int32), offsets_of(lengths)), problems
 
     def _predictions(
-        self, lines: Sequence[str], sources: Ragged, answers: Sequence[Sequence[Hypothesis]]
+        self,
+        lines: Sequence[str],
+        sources: Ragged,
+        answers: Sequence[Sequence[Hypothesis]],
+        problems: Sequence[str],
     ) -> Iterator[Prediction]:
         """Yield the predictions for different lines."""
         codec = self.loaded.codec
         assert codec.source is not None
         strange = _rows_with_unknown(sources)
-        for row, (line, hypotheses) in enumerate(zip(lines, answers, strict=True)):
+        told = zip(lines, answers, problems, strict=True)
+        for row, (line, hypotheses, problem) in enumerate(told):
             candidates = tuple(
                 Candidate(codec.target_text(one.ids), one.log_probability, one.score, one.truncated)
                 for one in hypotheses
             )
             unknown = codec.source.unknown(codec.source_symbols(line)) if row in strange else ()
             note = codec.columns_note(line)
-            yield Prediction(line, candidates, tuple(unknown), note=note)
+            yield Prediction(line, candidates, tuple(unknown), note=note, problem=problem)
 
     def _search(self, sources: Ragged) -> list[list[Hypothesis]]:
         """Return the answers to each source, in order; of an empty one none."""
@@ -217,7 +206,23 @@ class Predictor:
         weights = attention_weights(model, source, ids)
         if weights is None:
             return None
-        return AttentionMap(tuple(symbols), (*codec.target.decode(ids), "<eos>"), weights.numpy())
+        return AttentionMap(tuple(symbols), tuple(codec.target.decode(ids)), weights.numpy())
+
+
+def line_problem(loaded: Loaded, tokens: Sequence[str]) -> str:
+    """Return why a source cannot be answered; "" where it can.
+
+    The limit is the one of training, ``data.longest``, or the longest source of training where
+    that is more; learned positions reach less far.
+    """
+    limits, model = loaded.limits, loaded.config.model
+    problem = length_problem(tokens, "line", max(loaded.config.data.longest, limits.source))
+    if problem or model.cell != "transformer" or model.positions != "learned":
+        return problem
+    answered = limits.answer(len(tokens)) + 1 + len(tokens) * model.continue_positions
+    if max(len(tokens), answered) <= limits.positions:
+        return ""
+    return f"the line has {len(tokens):,} tokens, more than the model has learned positions for"
 
 
 def _cuts(sources: Ragged, batch_size: int) -> Iterator[Index]:

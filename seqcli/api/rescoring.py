@@ -10,6 +10,7 @@ from seqcli.api.arguments import checked
 from seqcli.data.tokens import Tokens
 from seqcli.results import Evaluation
 from seqcli.scoring.answers_file import read_answers
+from seqcli.scoring.foreign_table import table_lines
 from seqcli.scoring.scores import score
 from seqcli.scoring.texts import score_texts
 from seqcli.scoring.texts_file import holds_texts, read_texts
@@ -23,9 +24,9 @@ def rescore(
 
     Args:
         path: what ``evaluate(predictions=...)`` wrote for a model of pairs or a language model, or
-            a table of source, truth, prediction.
+            a table of source, truth, prediction; packed with gzip or not; ``-`` is stdin.
         source_tokens, target_tokens: how texts are cut into symbols, where the file does not say
-            so; at spaces where a text has any, else into characters.
+            so; at spaces where most texts have some inside, else into characters.
 
     Raises:
         DataError, UsageError: one line that says what and where.
@@ -36,8 +37,9 @@ def rescore(
     ]
     began = time.monotonic()
     source, target = (style or None for style in styles)
-    if holds_texts(Path(path)):
-        found = score_texts(read_texts(Path(path)))
+    lines = table_lines(Path(path))
+    if holds_texts(lines):
+        found = score_texts(read_texts(Path(path), lines))
     else:
-        found = score(read_answers(Path(path), source, target))
+        found = score(read_answers(Path(path), lines, source, target))
     return Evaluation(**vars(found), data=str(path), seconds=time.monotonic() - began)

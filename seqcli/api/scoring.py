@@ -24,6 +24,7 @@ from seqcli.config.describing import describe
 from seqcli.data.corpus import Corpus, Pairs
 from seqcli.data.overlap import row_hashes
 from seqcli.data.ragged import Ragged
+from seqcli.report.attention import row_names
 from seqcli.report.error_tables import choose
 from seqcli.report.metrics_log import read_metrics
 from seqcli.results import Evaluation, ScoredRow
@@ -177,7 +178,7 @@ def _look(folder: Path, evaluation: Evaluation, config: Config) -> Look | None:
     if shown is None:
         return None
     weights = tuple(tuple(row) for row in shown.weights.round(4).tolist())
-    return Look(shown.source, shown.target[: len(weights)], weights)
+    return Look(shown.source, tuple(row_names(shown)), weights)
 
 
 def _fits(row: ScoredRow) -> bool:

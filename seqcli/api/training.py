@@ -19,6 +19,7 @@ from seqcli.api.run_facts import run_facts
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
+from seqcli.data.build import with_chosen_tokens
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
 from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
@@ -126,6 +127,7 @@ def train(
         return _resume(Path(resume), set, flags, listen)
     settings = configuration.load(config, set, flags)
     corpus = build_corpus(settings.data, settings.task)
+    settings = with_chosen_tokens(settings, corpus)
     _check_backend(settings, corpus)
     place = None if out is None else Path(out)
     with runs.begin(run_name(settings, corpus), place, force=force) as folder:
@@ -175,6 +177,7 @@ def _resume(
         _check_changes(before, settings, paths)
         moved = settings.data != before.data
         corpus = build_corpus(settings.data, settings.task) if moved else corpus_of_run(settings)
+        settings = with_chosen_tokens(settings, corpus)
         if checkpoint is not None:
             check_same_data(corpus, checkpoint.codec, checkpoint.about)
         _check_backend(settings, corpus)
@@ -288,10 +291,8 @@ def _fit(loop: Loop, tell: Listener, folder: runs.RunFolder, started: RunStarted
         return loop.fit(tell)
     finally:
         if loop.history:
-            path = folder.current.curves
-            draw_if_possible(
-                path, lambda: draw_curves(loop.history, path, started.name, started.facts)
-            )
+            path, facts = folder.current.curves, started.facts
+            draw_if_possible(path, lambda: draw_curves(loop.history, path, started.name, facts))
 
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:

@@ -50,6 +50,9 @@ Format = Annotated[str | None, options.as_trained("format", "NAME", "How that fi
 Columns = Annotated[
     str | None, options.as_trained("columns", "ROLE=COLUMN,...", "Which of its columns is what.")
 ]
+Separator = Annotated[
+    str | None, options.as_trained("separator", "TEXT", "What is between its columns.")
+]
 OracleLength = Annotated[
     bool,
     typer.Option(
@@ -88,6 +91,7 @@ def evaluate(
     data: OtherData = None,
     format: Format = None,
     columns: Columns = None,
+    separator: Separator = None,
     beam: options.SearchBeam = None,
     length_penalty: options.SearchPenalty = None,
     oracle_length: OracleLength = False,
@@ -103,8 +107,7 @@ def evaluate(
 ) -> None:
     """Score a trained model, or a file of predictions: accuracy, errors, what guessing reaches.
 
-    Every score has a 95% confidence interval, in which rows that share a source count as one
-    cluster; --json names the method of each.
+    Every score has a 95% confidence interval; --json names the method of each.
     """
     from seqcli.report.console import Out
     from seqcli.report.documents import evaluation_document
@@ -115,6 +118,7 @@ def evaluate(
         "data": data,
         "format": format,
         "columns": columns,
+        "separator": separator,
         "beam": beam,
         "length_penalty": length_penalty,
         "oracle_length": oracle_length,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import select
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from seqcli.data.reading.kinds import GZIP, check_binary, complaint_about_line_ends
+from seqcli.data.reading.opening import MOST_BYTES, readable, regular_file
+from seqcli.data.reading.records import decoded_line
 from seqcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -19,30 +24,47 @@ if TYPE_CHECKING:
 
 _FIRST, _MOST = 1 << 14, 1 << 19  # bytes of the first block of lines, and of later ones
 _PAUSE = 0.02  # seconds without a byte after which the lines that are there are handed on
-_GZIP = b"\x1f\x8b"
+_MARK = b"\xef\xbb\xbf"
+
+
+class Unusable(NamedTuple):
+    """A line that is not text, or is longer than any text: why it cannot be used."""
+
+    problem: str
+
+
+Line = str | Unusable
 
 
 def read_lines(text: list[str], source: str | None, out: Out) -> Iterator[str]:
-    """Return the lines to answer one by one; see `read_blocks`."""
-    return chain.from_iterable(read_blocks(text, source, out))
+    """Return the lines one by one; see `read_blocks`.
+
+    Raises:
+        DataError: (while reading, after the lines before it) a line cannot be used.
+    """
+    lines = chain.from_iterable(read_blocks(text, source, out))
+    for number, line in enumerate(lines, 1):
+        if isinstance(line, Unusable):
+            raise DataError(f"{source or 'stdin'}, line {number}: {line.problem}", "mend it")
+        yield line
 
 
-def read_blocks(text: list[str], source: str | None, out: Out) -> Iterator[list[str]]:
+def read_blocks(text: list[str], source: str | None, out: Out) -> Iterator[list[Line]]:
     """Return the lines to answer, those that are there together: arguments, a file, or stdin.
 
     A block is what has come when for a moment nothing more comes, and half a megabyte at most:
     who types a line gets its answer at once, who sends a file has it read in large pieces.
-    What begins like gzip is unpacked.
+    What begins like gzip is unpacked. Input that begins like no text is refused as in training. A
+    line that is not UTF-8, has a NUL or is longer than a megabyte is `Unusable`.
 
     Raises:
         UsageError: there are both texts and a file, or neither.
-        DataError: the file cannot be read, or (while reading, after the lines before it) a line is
-            not UTF-8.
+        DataError: the file cannot be read, or (while reading) the input is not text.
     """
     if text and source is not None:
         raise UsageError("there are texts to answer and --input as well", "choose one")
     if text:
-        return iter([text])
+        return iter([list[Line](text)])
     if source is None and sys.stdin is None:
         raise UsageError("there is nothing to answer", "give texts, or --input FILE")
     if source in (None, "-"):
@@ -53,24 +75,47 @@ def read_blocks(text: list[str], source: str | None, out: Out) -> Iterator[list[
 
 
 def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"{path}: cannot be read: {reason}", "check --input") from None
+    """Open a file, a pipe or a terminal; `seqcli.data.reading.opening` refuses all else."""
+    with readable(path):
+        mode = path.stat().st_mode
+        if stat.S_ISFIFO(mode) or (stat.S_ISCHR(mode) and _is_stream(path)):
+            return path.open("rb")
+        with regular_file(path):  # refuses all else
+            return path.open("rb")
 
 
-def _blocks(stream: BinaryIO, name: str) -> Iterator[list[str]]:
-    """Yield the lines of a UTF-8 stream as they come, without their ends."""
-    number, rest = 1, b""
+def _is_stream(path: Path) -> bool:
+    """Say whether a device may be read like a file: a terminal, or the one that is empty."""
+    if path.resolve() == Path(os.devnull):
+        return True
+    with path.open("rb") as device:
+        return device.isatty()
+
+
+def _blocks(stream: BinaryIO, name: str) -> Iterator[list[Line]]:
+    """Yield the lines of a stream as they come, without their ends."""
+    rest, cut, began, ended = b"", False, False, False  # ended: a line end was seen
     with stream:
         for piece in _arriving(stream, name):
+            if not began and piece:
+                check_binary(piece, name)
+                piece, began = piece.removeprefix(_MARK), True
             whole, end, rest = (rest + piece).rpartition(b"\n")
             if end:
-                yield from _decoded(whole, name, number)
-                number += whole.count(b"\n") + 1
-        if rest:
-            yield from _decoded(rest, name, number)
+                yield _decoded(whole, cut)
+                ended, cut = True, False
+            if cut or len(rest) > MOST_BYTES:
+                _check_line_ends(rest, name, ended)
+                rest, cut = b"", True
+        _check_line_ends(rest, name, ended)
+        if rest or cut:
+            yield _decoded(rest, cut)
+
+
+def _check_line_ends(rest: bytes, name: str, ended: bool) -> None:
+    """Refuse input in which no line ends in LF, but some seem to end in CR."""
+    if not ended and b"\r" in rest[:-1]:
+        raise complaint_about_line_ends(name)
 
 
 def _arriving(stream: BinaryIO, name: str) -> Iterator[bytes]:
@@ -85,13 +130,15 @@ def _arriving(stream: BinaryIO, name: str) -> Iterator[bytes]:
                 parts, room = [], min(2 * room, _MOST) if full else room
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{name}: its gzip data is cut short or damaged", "pack it again") from None
+    except IsADirectoryError:
+        raise DataError(f"{name} is a folder, not a file", "name a file in it") from None
     yield b"".join(parts)
 
 
 def _unpacked(stream: BinaryIO) -> Any:
     """Return the stream, unpacked where it begins like gzip: something that has ``read1``."""
     raw = cast(io.BufferedReader, stream if hasattr(stream, "peek") else io.BufferedReader(stream))
-    packed = raw.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+    packed = raw.peek(len(GZIP))[: len(GZIP)] == GZIP
     return gzip.GzipFile(fileobj=raw) if packed else raw
 
 
@@ -103,22 +150,19 @@ def _coming(stream: BinaryIO) -> bool:
         return False
 
 
-def _decoded(raw: bytes, name: str, first: int) -> Iterator[list[str]]:
-    """Yield the lines of some bytes as one block; before a bad one, those that come before it."""
-    if first == 1:
-        raw = raw.removeprefix(b"\xef\xbb\xbf")
+def _decoded(raw: bytes, cut: bool) -> list[Line]:
+    """Return the lines of some bytes as one block; ``cut``: most of the first was thrown away."""
     try:
         text = raw.decode()
-    except UnicodeDecodeError as error:
-        before, _, _ = raw[: error.start].rpartition(b"\n")
-        count = raw.count(b"\n", 0, error.start)
-        if count:
-            yield _cut(before.decode())
-        message = f"{name}, line {first + count}: this is not UTF-8"
-        raise DataError(message, "convert it, for example with iconv") from None
-    yield _cut(text)
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" not in text and not cut:
+        lines = text.split("\n")
+        return [line.rstrip("\r") for line in lines] if "\r" in text else [*lines]
+    found = [_line(line.rstrip(b"\r")) for line in raw.split(b"\n")]
+    return [Unusable(f"longer than {MOST_BYTES:,} bytes"), *found[1:]] if cut else found
 
 
-def _cut(text: str) -> list[str]:
-    lines = text.split("\n")
-    return [line.rstrip("\r") for line in lines] if "\r" in text else lines
+def _line(raw: bytes) -> Line:
+    problem, detail, text = decoded_line(raw)
+    return Unusable(detail) if problem else text

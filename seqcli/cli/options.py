@@ -112,6 +112,7 @@ ValFile = Annotated[str | None, flag("val", WHAT, "FILE|N", _APART.format("Valid
 TestFile = Annotated[str | None, flag("test", WHAT, "FILE|N", _APART.format("Test"))]
 Format = Annotated[str | None, flag("format", WHAT)]
 Columns = Annotated[str | None, flag("columns", WHAT, "ROLE=COLUMN,...")]
+Separator = Annotated[str | None, flag("separator", WHAT, "TEXT")]
 Counts = Annotated[str | None, flag("counts", WHAT)]
 Normalize = Annotated[str | None, flag("normalize", WHAT)]
 LOWER = "Put a side in lower case; bare --lower is both."
@@ -238,6 +239,7 @@ DATA: Options = {
     "test": (TestFile, None),
     "format": (Format, None),
     "columns": (Columns, None),
+    "separator": (Separator, None),
     "counts": (Counts, None),
     "length": (Length, None),
     "test_length": (TestLength, None),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqcli.cli import options
-from seqcli.cli.lines import read_blocks
-from seqcli.errors import MachineError, SeqcliError, UsageError, expected
+from seqcli.cli.lines import Line, read_blocks
+from seqcli.errors import DataError, MachineError, SeqcliError, UsageError, expected
 from seqcli.notes import reason
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --log
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention"""
 
 ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
-PICTURES = (".jpg", ".jpeg", ".svg", ".pdf", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".eps")
+NAMED = 10  # lines without an answer that are named one by one
 MANY = 10_000  # lines, from which on it is told how long they took
 
 Lines = Annotated[
@@ -82,7 +83,7 @@ HeatPng = Annotated[
         "--attention-png",
         help="Draw that as a PNG file, or one per line into a folder.",
         metavar="PATH",
-        parser=options.out_path,
+        parser=options.in_path,
     ),
 ]
 
@@ -106,8 +107,8 @@ def predict(
 ) -> None:
     """Answer lines with a trained model: one line out for each line in, in order.
 
-    A blank line gets a blank line. A line that cannot be answered (it is not UTF-8, or too long
-    for learned positions) ends the run with its number, after the answers to those before it.
+    A blank line gets a blank line. So does a line that cannot be answered (it is not UTF-8, or is
+    too long): it is named on stderr, the others are answered, and the exit code is 3.
     """
     from seqcli import api
     from seqcli.report.console import Out
@@ -118,7 +119,6 @@ def predict(
     out = Out.standard(json=json, quiet=quiet, product=out_file is None)
     if json and out_file:
         raise UsageError("--json writes one document to stdout, --out a file", "choose one")
-    _check_png(attention_png)
     blocks = read_blocks(text or [], input_, out)
     predictor = api.open_predictor(
         ckpt,
@@ -132,7 +132,7 @@ def predict(
     if json:
         told = (answer for block in blocks for answer in answers.told(predictor, block))
         out.documents("predictions", map(prediction_document, told))
-        answers.strange.sum_up(answers.lines)
+        answers.sum_up()
     else:
         _write(answers, predictor, blocks, out_file, force)
     answers.check_pictures()
@@ -141,7 +141,7 @@ def predict(
 def _write(
     answers: _Answers,
     predictor: Predictor,
-    blocks: Iterable[list[str]],
+    blocks: Iterable[list[Line]],
     path: Path | None,
     force: bool,
 ) -> None:
@@ -160,12 +160,12 @@ def _write(
             lines = f"{count(file.lines)} answer{'s' * (file.lines != 1)}"
             answers.out.say(f"{file.partial} has the first {lines}")
         raise
-    answers.strange.sum_up(answers.lines)
     if file or answers.lines >= MANY:
         took = duration(time.monotonic() - began)
         answers.out.say(
             f"{file.path if file else 'answered'}: {plural(answers.lines, 'line')}, {took}"
         )
+    answers.sum_up()
 
 
 class _Answers:
@@ -179,10 +179,10 @@ class _Answers:
         self.out, self.logprob, self.scores = out, logprob, scores
         self.heat, self.png, self.force = heat, png, force
         self.strange = UnknownSymbols(out)
-        self.lines = 0
+        self.lines = self.unanswered = 0
         self.not_drawn: SeqcliError | None = None
 
-    def write(self, predictor: Predictor, block: Sequence[str], file: LinesFile | None) -> None:
+    def write(self, predictor: Predictor, block: Sequence[Line], file: LinesFile | None) -> None:
         """Write the answers to a block of lines; those before a bad line too."""
         lines: list[str] = []
         try:
@@ -190,10 +190,15 @@ class _Answers:
         finally:
             file.write(lines) if file else self.out.write_lines(lines)
 
-    def told(self, predictor: Predictor, block: Sequence[str]) -> Iterator[Prediction]:
+    def told(self, predictor: Predictor, block: Sequence[Line]) -> Iterator[Prediction]:
         """Answer a block of lines and hand the answers on, telling all but the answers."""
-        for answer in predictor.answer(block, self.lines + 1):
+        texts = [line if isinstance(line, str) else "" for line in block]
+        for line, answer in zip(block, predictor.answer(texts), strict=True):
             self.lines += 1
+            if not isinstance(line, str):
+                answer = replace(answer, problem=line.problem)
+            if answer.problem:
+                self._name(answer.problem)
             if answer.unknown:
                 self.strange.add(self.lines, answer.unknown)
             if any(one.truncated for one in answer.candidates):
@@ -221,6 +226,28 @@ class _Answers:
                 _draw(answer.attention, path, answer.source, self.out, self.force)
             except SeqcliError as error:
                 self.not_drawn = error
+
+    def _name(self, problem: str) -> None:
+        """Name a line that has no answer: the first ones at once, the others in sum."""
+        self.unanswered += 1
+        if self.unanswered <= NAMED:
+            self.out.say(f"warning: line {self.lines} has no answer: {problem}")
+        elif self.unanswered == NAMED + 1:
+            self.out.say("warning: there are more such lines; they are counted")
+
+    def sum_up(self) -> None:
+        """Say what holds of all lines together.
+
+        Raises:
+            DataError: some lines have no answer.
+        """
+        from seqcli.report.formats import count, plural
+
+        self.strange.sum_up(self.lines)
+        if self.unanswered:
+            have = "has" if self.unanswered == 1 else "have"
+            some = f"{count(self.unanswered)} of {plural(self.lines, 'line')} {have} no answer"
+            raise DataError(some, "an empty line stands for each; mend or shorten them")
 
     def _line(self, answer: Prediction) -> str:
         """Return the candidates between tabs, each followed by its numbers where wanted."""
@@ -259,12 +286,6 @@ def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool)
         fault = MachineError(f"{png} was not drawn: {reason(error)}", hint)
         raise expected(error) or fault from None
     out.say(f"attention: {png}")
-
-
-def _check_png(path: Path | None) -> None:
-    """Refuse the name of another kind of picture, which would become a folder."""
-    if path is not None and path.suffix.lower() in PICTURES:
-        raise UsageError(f"{path}: only PNG pictures are drawn", "end the name in .png")
 
 
 def _png_path(path: Path, number: int) -> Path:

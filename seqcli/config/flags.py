@@ -18,6 +18,7 @@ FLAGS: Mapping[str, str] = {
     "test": "data.test_file",
     "format": "data.format",
     "columns": "data.columns",
+    "separator": "data.separator",
     "counts": "data.counts",
     "length": "task.length",
     "test_length": "task.test_length",

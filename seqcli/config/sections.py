@@ -20,7 +20,7 @@ Share = Annotated[float, Range(at_least=0, below=1)]
 Chance = Annotated[float, Range(at_least=0, at_most=1)]
 # float32 has no room for more; a loss or gradient scaled by more is no number
 NotNegative = Annotated[float, Range(at_least=0, at_most=10**9)]
-Symbols = Annotated[str, one_of(registry.TOKEN_STYLES)]
+Symbols = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ class DataConfig:
     columns: str = ""
     """Which column is what: target=1,source=2,- by place, source=word,target=pron by the names in
     a header or by JSON keys; also features= and count=."""
+    separator: str = ""
+    """What is between columns, where it is not a tab (or, in CSV, a comma): a text such as ; or
+    |||, or tab, space (the last column takes the rest) or spaces (two or more)."""
     counts: Annotated[str, one_of(("weights", "repeats", "ignore"))] = "weights"
     """What a count column does in training: weigh the loss of its row, repeat the row, nothing."""
     train: Positive = 10000
@@ -53,10 +56,11 @@ class DataConfig:
     """Test rows of a task."""
     seed: Seed = 0
     """Seed of a task's rows, or of the split of a file."""
-    source_tokens: Symbols = "chars"
-    """How the sources of a file are cut into symbols; whole takes a text for one symbol."""
-    target_tokens: Symbols = "chars"
-    """How the targets of a file are cut into symbols; whole is for labels."""
+    source_tokens: Symbols = "auto"
+    """How the sources of a file are cut into tokens; auto chooses by the training rows."""
+    target_tokens: Symbols = "auto"
+    """How the targets of a file are cut into tokens; whole is for labels, auto chooses by the
+    training rows."""
     normalize: Annotated[str, one_of(("none", "nfc", "nfd"))] = "none"
     """Unicode normalisation of both sides."""
     lower: Annotated[str, one_of(("none", "source", "target", "both"))] = "none"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from seqcli import registry
-from seqcli.config.sections import DataConfig
+from seqcli.config.sections import Config, DataConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
 from seqcli.data.reading.findings import sentence
 from seqcli.data.reading.known import known_rows
 from seqcli.data.reading.loading import read_files
+from seqcli.data.reading.opening import kind_of_path
 from seqcli.data.reading.places import (
     file_of_split,
     file_to_split,
@@ -20,6 +22,7 @@ from seqcli.data.reading.places import (
     files_of_folder,
     paths_of,
 )
+from seqcli.data.reading.tokenization import AUTO
 from seqcli.data.task_corpus import task_corpus
 from seqcli.errors import DataError, UsageError, blamed
 from seqcli.tasks.base import make
@@ -51,6 +54,25 @@ def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
     return _from_path(Path(data.path), data)
 
 
+def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
+    """Return a configuration with the token styles that were chosen for its files.
+
+    A run records them, so that it is read in the same way ever after. The configuration of a task
+    is returned as it is.
+    """
+    if corpus.reading is None:
+        return config
+    styles = dict(zip(("source_tokens", "target_tokens"), corpus.reading.tokens, strict=True))
+    chosen = {
+        name: style or "chars"
+        for name, style in styles.items()
+        if getattr(config.data, name) == AUTO
+    }
+    origins = {f"data.{name}": "chosen by the training rows" for name in chosen}
+    data = dataclasses.replace(config.data, **chosen)  # type: ignore[arg-type]
+    return dataclasses.replace(config, data=data, origins={**config.origins, **origins})
+
+
 @blamed(DataError)
 def pairs_of(
     path: Path, split: str, codec: Codec, data: DataConfig
@@ -67,7 +89,8 @@ def pairs_of(
         DataError: there is no such file, or it is not made of pairs (of names, where the model
             takes no sources).
     """
-    paths = (file_of_split(path, split),) if path.is_dir() else paths_of(path)
+    is_folder = kind_of_path(path) == "folder"
+    paths = (file_of_split(path, split),) if is_folder else paths_of(path)
     pairs, findings = known_rows(paths, data, codec)
     return pairs, tuple(map(sentence, findings))
 
@@ -92,10 +115,11 @@ def _check_one(data: DataConfig) -> None:
 
 
 def _from_path(path: Path, data: DataConfig) -> Corpus:
-    if str(path) in registry.TASKS and not path.exists():
+    kind = kind_of_path(path)
+    if str(path) in registry.TASKS and not kind:
         raise DataError(f"{path} does not exist", f"for the task write --task {path}")
-    if not path.is_dir():
+    if kind != "folder":
         return read_files(file_to_split(data), data)
-    if (path / META).exists():
+    if kind_of_path(path / META):
         return read_folder(path)
     return read_files(files_of_folder(path, data), data)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from seqcli.config import Config, DecodeConfig
 from seqcli.data.batches import Batch
 from seqcli.data.corpus import Corpus
 from seqcli.data.limits import Limits
+from seqcli.data.unknown import decoded
 from seqcli.engine import optimisation, snapshot
 from seqcli.engine.answering import outcome, sample_rows
 from seqcli.engine.batches import TensorBatch, to_device
@@ -134,15 +136,21 @@ class TorchLearner:
         if validation is None:
             return ()
         codec, pairs = self.corpus.codec, self.corpus.splits["val"]
-        assert pairs.sources is not None
+        rows = np.arange(min(EXAMPLES, len(pairs)))
+        shown = pairs.take(rows)
+        assert shown.sources is not None
+        assert codec.source is not None
+        sources = decoded(shown.sources, codec.source, shown.unknown_sources)
+        truths = decoded(shown.targets, codec.target, shown.unknown_targets)
+        answers = decoded(validation.predictions.take(rows), codec.target)
         return tuple(
             Example(
-                codec.source_text(pairs.sources[i].tolist()),
-                tuple(codec.target.decode(validation.truths[i].tolist())),
-                tuple(codec.target.decode(validation.predictions[i].tolist())),
+                codec.written_source(source),
+                tuple(truth),
+                tuple(answer),
                 codec.target_tokens.joiner,
             )
-            for i in range(min(EXAMPLES, len(pairs)))
+            for source, truth, answer in zip(sources, truths, answers, strict=True)
         )
 
 

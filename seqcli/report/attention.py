@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from seqcli.files.atomic import write_atomically
 from seqcli.report.console import Out, draws
-from seqcli.report.formats import visible
+from seqcli.report.formats import token_label, visible
 from seqcli.report.pictures import any_script, drawing
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from seqcli.results import AttentionMap
 
 BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
-END = "<eos>"  # the name of the last row
 _LABELS = 60  # names at one axis of the PNG
 _MADE_BY = {"Software": "seqcli"}  # by which the file is recognised, and may be replaced
 _WIDEST = 8  # terminal cells for one source symbol
@@ -39,8 +38,8 @@ def heat_map(attention: AttentionMap, width: int | None = None, blocks: str = BL
     A cell is shaded by its weight, from 0 (blank) to 1 (full). Sources too long for ``width``
     terminal cells go on in a further map below.
     """
-    names = [_shown(symbol) for symbol in _target_names(attention)]
-    sources = [_shown(symbol) for symbol in attention.source]
+    names = [_narrow(name) for name in row_names(attention)]
+    sources = [_narrow(_label(token)) for token in attention.source]
     side = max(map(cell_len, names), default=0)
     cell = max([*map(cell_len, sources), 2])
     fit = len(sources) if width is None else max(1, (width - side - 1) // (cell + 1))
@@ -77,7 +76,7 @@ def _figure(attention: AttentionMap, title: str) -> Figure:
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xticks(*_ticks(attention.source))
-    axes.set_yticks(*_ticks(_target_names(attention)))
+    axes.set_yticks(*_ticks(attention.target, end=True))
     labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.set_title(title)]
     any_script(labels)
     for label in labels:
@@ -90,15 +89,19 @@ def is_own_picture(begin: bytes) -> bool:
     return b"Software\0seqcli" in begin
 
 
-def _target_names(attention: AttentionMap) -> list[str]:
-    """Return a name for each row of weights: the output symbols, then the end."""
+def row_names(attention: AttentionMap) -> list[str]:
+    """Return a name for each row of weights: the output tokens, then the end."""
     rows = len(attention.weights)
-    return [*attention.target, END][:rows]
+    return list(map(_label, (*attention.target, None)))[:rows]
 
 
-def _shown(symbol: str) -> str:
-    """Return a symbol fit for a narrow column; a blank one must be seen."""
-    text = "␣" if symbol == " " else visible(symbol)
+def _label(token: str | None) -> str:
+    """Return the name of a token; a space must be seen."""
+    return "␣" if token == " " else token_label(token)
+
+
+def _narrow(text: str) -> str:
+    """Return a name fit for a narrow column."""
     return text if cell_len(text) <= _WIDEST else set_cell_size(text, _WIDEST - 1) + "…"
 
 
@@ -114,7 +117,8 @@ def _inches(symbols: int) -> float:
     return min(max(symbols * 0.32, 1.6), 24.0)
 
 
-def _ticks(names: Sequence[str]) -> tuple[range, list[str]]:
+def _ticks(tokens: Sequence[str], *, end: bool = False) -> tuple[range, list[str]]:
     """Return the positions and names to write at an axis."""
+    names = [*map(token_label, tokens), *[token_label(None)] * end]
     places = range(0, len(names), -(-len(names) // _LABELS) or 1)
-    return places, [visible(names[place]) for place in places]
+    return places, [names[place] for place in places]

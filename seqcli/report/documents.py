@@ -155,6 +155,8 @@ def prediction_document(prediction: Prediction) -> Document:
     }
     if prediction.note:
         document["note"] = prediction.note
+    if prediction.problem:
+        document["problem"] = prediction.problem
     if prediction.attention is not None:
         document["attention"] = {
             "source": list(prediction.attention.source),

@@ -6,6 +6,8 @@ import unicodedata
 
 from seqcli.counts import count as count
 from seqcli.counts import plural as plural
+from seqcli.data.characters import visible_token
+from seqcli.data.vocabulary import EOS, SPECIALS
 
 # Unicode's Bidi_Control: they can turn a whole line around
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -75,6 +77,16 @@ def visible(text: str, keep: str = "") -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(one) if steers(one) and one not in keep else one for one in text)
+
+
+def token_label(token: str | None) -> str:
+    """Return a token as it is named in a list or at an axis; None is the end of the sequence.
+
+    The end is ``<eos>``, and a token of the data that is spelt like a special one is in quotes.
+    """
+    if token is None:
+        return SPECIALS[EOS]
+    return f"'{token}'" if token in SPECIALS else visible_token(token)
 
 
 def steers(symbol: str) -> bool:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from seqcli.report.formats import percent, plural, visible
+from seqcli.report.formats import percent, plural, token_label
 
 if TYPE_CHECKING:
     from seqcli.results import NextSymbol
 
-END = "<eos>"
 SHOWN = 24
 FEWEST, SMALL = 8, 0.001  # beyond so many, shares below this are told together
 WIDTH = 40  # cells of the longest bar
@@ -28,7 +27,7 @@ def bars(found: Sequence[NextSymbol], *, plain_ascii: bool = False) -> list[str]
     """
     likely = sum(one.probability >= SMALL for one in found)
     most = min(SHOWN, max(FEWEST, likely))
-    rows = [(_name(one.symbol), one.probability) for one in found[:most]]
+    rows = [(token_label(one.symbol), one.probability) for one in found[:most]]
     rest = found[most:]
     if rest:
         rows.append((plural(len(rest), "other"), sum(one.probability for one in rest)))
@@ -39,12 +38,6 @@ def bars(found: Sequence[NextSymbol], *, plain_ascii: bool = False) -> list[str]
         f"{_bar(share / largest, plain_ascii)}".rstrip()
         for name, share in rows
     ]
-
-
-def _name(symbol: str | None) -> str:
-    if symbol is None:
-        return END
-    return repr(symbol) if symbol.isspace() else visible(symbol)
 
 
 def _bar(share: float, plain_ascii: bool) -> str:

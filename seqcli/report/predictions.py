@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from seqcli.data.characters import visible_token
+
 Pair: TypeAlias = tuple[str | None, str | None]  # truth symbol, predicted symbol
 MISSING = "·"  # stands in a marked prediction where a symbol of the truth is missing
 LARGEST = 250_000  # cells of the edit-distance table; beyond, symbols are paired by position
@@ -26,8 +28,9 @@ def shown_source(line: str) -> str:
 
 
 def shown_symbol(symbol: str) -> str:
-    """Return a symbol such that a space can be seen."""
-    return f'"{symbol}"' if symbol.isspace() else symbol
+    """Return a token such that all of it can be seen."""
+    shown = visible_token(symbol)
+    return '"' + shown.strip("'") + '"' if symbol.isspace() else shown
 
 
 def symbols_of(text: str, joiner: str) -> tuple[str, ...]:

@@ -43,13 +43,18 @@ def splits_table(read: DataRead) -> Table:
     headers |= {"in an earlier split": 0, "with unknown tokens": 1}
     figures = (Column(name, right=True, drop=drop) for name, drop in headers.items())
     columns = (Column("split", keep=True), *figures)
-    source, target = map(count, read.vocabulary)
-    tokens = f"{source} source, {target} target" if pairs else target
     return Table(
         columns,
         tuple(_split_row(one, pairs, weighed) for one in read.splits),
-        caption=f"lengths: median, longest, in tokens; vocabulary: {tokens}",
+        caption=f"lengths: median, longest, in tokens; distinct tokens: {_tokens(read)}",
     )
+
+
+def _tokens(read: DataRead) -> str:
+    """Return how many tokens each side has, and how it is cut into them."""
+    sides = zip(("source", "target"), read.vocabulary, read.tokens, strict=True)
+    shown = [f"{count(n)} {side}{style and f' ({style})'}" for side, n, style in sides if n]
+    return ", ".join(shown) if len(shown) > 1 else shown[0].replace(" target", "")
 
 
 def _file_line(one: FileRead) -> str:

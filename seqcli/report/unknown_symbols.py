@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from seqcli.report.console import Out
-from seqcli.report.formats import count, plural, visible
+from seqcli.report.formats import count, plural, token_label
 
 NAMED_LINES = 10
 NAMED_SYMBOLS = 10
@@ -68,7 +68,7 @@ class UnknownSymbols:
 
 
 def _shown(symbol: str) -> str:
-    return "␣" if symbol == " " else visible(symbol)
+    return "␣" if symbol == " " else token_label(symbol)
 
 
 def _listed(symbols: Sequence[str]) -> str:

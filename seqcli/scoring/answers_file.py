@@ -10,18 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from seqcli import registry
-from seqcli.data.reading.opening import read_bytes
 from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
 from seqcli.files.atomic import write_atomically
 from seqcli.scoring.answers import Answers, Texts
 from seqcli.scoring.cells import escape, unescape
+from seqcli.scoring.foreign_table import (
+    OTHER_NAMES,
+    edge_notes,
+    header_note,
+    mostly_spaced,
+)
 
 Item = TypeVar("Item")
 
@@ -32,12 +38,6 @@ LENGTHS_GIVEN = "lengths_given"  # stands behind the name of the predictions whe
 FOR_PEOPLE = ("correct", "edits")  # written, and counted anew when the file is read
 NUMBERS = ("nats", "tokens", "unseen_in_source", "unseen_in_truth", "target_symbols", "truncated")
 _WITH_STYLE = ("source:", "truth:", "prediction:")
-_OTHER_NAMES = {
-    "gold": "truth",
-    "target": "truth",
-    "reference": "truth",
-    "hypothesis": "prediction",
-}
 _HINT = "write it anew with seqcli eval --predictions FILE.tsv"
 
 
@@ -49,6 +49,7 @@ class _Table:
     first: int
     columns: Mapping[str, list[str]]
     styles: Mapping[str, str]  # column -> how it is cut; empty in a file of somebody else's
+    notes: tuple[str, ...] = ()
 
     def error(self, row: int, message: str) -> DataError:
         """Return the error to raise about a row."""
@@ -71,20 +72,26 @@ def write_answers(path: Path, answers: Answers) -> None:
     write_atomically(path, write)
 
 
-def read_answers(path: Path, source: Tokens | None = None, target: Tokens | None = None) -> Answers:
-    """Read a file of predictions.
+def read_answers(
+    path: Path,
+    lines: Sequence[str],
+    source: Tokens | None = None,
+    target: Tokens | None = None,
+) -> Answers:
+    """Read the lines of a file of predictions.
 
     Args:
-        path: what ``write_answers`` wrote, or a table with tabs that has the columns source, truth
+        path: the file, to be named in errors.
+        lines: what ``write_answers`` wrote, or a table with tabs that has the columns source, truth
             (or gold, target, reference) and prediction: named in its first line, or just these
             three.
         source, target: how texts are cut into symbols, where the file does not say so; at spaces
-            where a text has any, else into characters.
+            where most texts have some inside, else into characters.
 
     Raises:
         DataError: the file cannot be read as such; says where.
     """
-    table = _table(path)
+    table = _table(path, lines)
     sources, truths, predictions = (_unescaped(table, name) for name in TEXTS)
     cut_source = _tokens(table, "source", source, [sources])
     cut_target = _tokens(table, "truth", target, [truths, predictions])
@@ -137,11 +144,11 @@ def _columns(answers: Answers) -> Iterator[tuple[str, Iterable[str]]]:
         yield FLOOR + name, map(escape, guesses)
 
 
-def _table(path: Path) -> _Table:
-    lines = lines_of(path)
+def _table(path: Path, lines: Sequence[str]) -> _Table:
     header = lines[0].split("\t")
     named = {_plain(name) for name in header} >= set(TEXTS)
     names = header if named else list(TEXTS)
+    notes = () if named else header_note(header)
     styles = dict(name.split(":", 1) for name in names if name.startswith(_WITH_STYLE))
     if styles:
         _check_header(path, header, styles)
@@ -153,33 +160,15 @@ def _table(path: Path) -> _Table:
             _complain_about_width(path, number, len(row), names, named)
     cells = map(list, zip(*rows, strict=True))
     columns = dict(zip(map(_plain, names), cells, strict=True))
-    return _Table(path, 1 + named, columns, styles)
+    return _Table(path, 1 + named, columns, styles, notes)
 
 
 def _plain(name: str) -> str:
     """Return the name of a column of ours for the name in a header."""
-    short = name if name.startswith(FLOOR) else name.partition(":")[0].strip().lower()
-    return _OTHER_NAMES.get(short, short)
-
-
-def lines_of(path: Path) -> list[str]:
-    """Return the lines of a file of UTF-8 text.
-
-    Raises:
-        DataError: it is empty, cannot be read or is not UTF-8.
-    """
-    raw = read_bytes(path)
-    try:
-        text = raw.decode("utf-8-sig", "surrogatepass")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: not valid UTF-8", _HINT) from None
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
-    if lines[-1] == "":
-        lines.pop()
-    if not lines:
-        raise DataError(f"{path} is empty", _HINT)
-    return lines
+    if name.startswith(FLOOR):
+        return name
+    short = name.partition(":")[0].strip().lower().lstrip("#").strip()
+    return OTHER_NAMES.get(short, short)
 
 
 def _check_header(path: Path, header: Sequence[str], styles: Mapping[str, str]) -> None:
@@ -209,17 +198,19 @@ def _complain_about_width(
 
 
 def _tokens(table: _Table, column: str, asked: Tokens | None, texts: Iterable[Texts]) -> Tokens:
-    """Return how a column is cut: as the file says, else as asked, else at spaces if there are."""
+    """Return how a column is cut: as the file says, else as asked, else as most texts look."""
     if table.styles:
         return Tokens(table.styles[column])
-    spaced = any(" " in text for column_of_texts in texts for text in column_of_texts)
-    return asked or Tokens("words" if spaced else "chars")
+    return asked or Tokens("words" if mostly_spaced(chain.from_iterable(texts)) else "chars")
 
 
 def _guess_notes(
     table: _Table, tokens: Iterable[Tokens], asked: Iterable[Tokens | None]
 ) -> Iterator[str]:
-    """Say how texts were cut where neither the file nor the user said so."""
+    """Say how texts were cut where neither the file nor the user said so, and what is odd."""
+    yield from table.notes
+    if not table.styles:
+        yield from edge_notes(table.columns, TEXTS)
     for side, found, given in zip(("source", "target"), tokens, asked, strict=True):
         if not table.styles and given is None:
             yield f"the {side}s are cut into {found.style}; --{side}-tokens says otherwise"

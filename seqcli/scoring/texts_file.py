@@ -19,7 +19,6 @@ from seqcli import registry
 from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
 from seqcli.files.atomic import write_atomically
-from seqcli.scoring.answers_file import lines_of
 from seqcli.scoring.cells import escape, unescape
 from seqcli.scoring.texts import TextLosses
 
@@ -44,30 +43,26 @@ def write_texts(path: Path, found: TextLosses) -> None:
     write_atomically(path, write)
 
 
-def holds_texts(path: Path) -> bool:
-    """Say whether a file begins like one that `write_texts` wrote.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    return lines_of(path)[0].startswith(TEXT)
+def holds_texts(lines: Sequence[str]) -> bool:
+    """Return whether the lines of a file begin like one that `write_texts` wrote."""
+    return lines[0].startswith(TEXT)
 
 
-def read_texts(path: Path) -> TextLosses:
-    """Read what `write_texts` wrote.
+def read_texts(path: Path, lines: Sequence[str]) -> TextLosses:
+    """Read the lines of a file that `write_texts` wrote; ``path`` is named in errors.
 
     Raises:
         DataError: the file is something else, or damaged; says where.
     """
-    header, *lines = (line.split("\t") for line in lines_of(path))
+    header, *rows = (line.split("\t") for line in lines)
     tokens = _check_header(path, header)
-    if not lines:
+    if not rows:
         raise DataError(f"{path}, line 1: there are no rows", _HINT)
-    for number, line in enumerate(lines, 2):
-        if len(line) != len(header):
-            message = f"{path}, line {number}: {len(line)} columns, not {len(header)}"
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            message = f"{path}, line {number}: {len(row)} columns, not {len(header)}"
             raise DataError(message, f"the columns are {', '.join(header)}")
-    columns = dict(zip(header, map(list, zip(*lines, strict=True)), strict=True))
+    columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
     losses = [name for name in header if name.startswith(BASELINE)]
     found = TextLosses(
         [_text(path, row, cell) for row, cell in enumerate(columns[header[0]], 2)],

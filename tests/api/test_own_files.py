@@ -9,7 +9,7 @@ import seqcli
 from seqcli.cli import app, shell
 from seqcli.data.vocabulary import PAD
 from seqcli.engine.loss import cross_entropy
-from seqcli.errors import CheckpointError, DataError, UsageError
+from seqcli.errors import DataError, UsageError
 from seqcli.events import DataRead, RunStarted
 
 TINY = {"hidden": 4, "embedding": 4, "epochs": 1, "threads": 1}
@@ -99,7 +99,7 @@ def test_going_on_finds_the_same_rows_or_refuses(inflected):
     again = seqcli.train(resume=folder / "run", epochs=2)
     assert again.data.splits == run.data.splits
     (folder / "a.tsv").write_text(FEATURED)
-    with pytest.raises(CheckpointError, match="not what this run was trained on"):
+    with pytest.raises(DataError, match="not what this model was trained on"):
         seqcli.train(resume=folder / "run", epochs=3)
 
 
@@ -147,3 +147,17 @@ def test_numbers_behind_train_are_rows_of_a_task(tmp_path):
             task="copy", train="30", val=5, test=5, listen=stop, out=tmp_path / "run", **TINY
         )
     assert told[0].rows == {"train": 30, "val": 5, "test": 5}
+
+
+def test_examples_show_the_words_of_the_file_though_training_never_saw_them(tmp_path):
+    train, val = tmp_path / "train.tsv", tmp_path / "val.tsv"
+    train.write_text("".join(f"the {word}\tle {word}\n" for word in ("cat", "dog", "cow") * 9))
+    val.write_text("the unicorn\tle licorne\n")
+    told = []
+    seqcli.train(
+        train=train, val=val, source_tokens="words", target_tokens="words", hidden=4, embedding=4,
+        epochs=1, threads=1, out=tmp_path / "run", listen=told.append,
+    )  # fmt: skip
+    examples = [one for event in told for one in getattr(event, "examples", ())]
+    assert examples[0].source == "the unicorn"
+    assert examples[0].truth == ("le", "licorne")

@@ -55,11 +55,21 @@ def test_attention_comes_with_every_line_that_has_an_answer(runs):
             assert one.attention.weights.shape[1] == len(one.source.split())
 
 
-def test_a_line_past_learned_positions_is_named_after_those_before_it(runs):
-    answers = seqcli.predict(runs["transformer"], ["1", "2", "1 " * 99, "3"])
-    assert [next(answers).source, next(answers).source] == ["1", "2"]
-    with pytest.raises(DataError, match="line 3 has more symbols"):
-        next(answers)
+def test_a_line_past_learned_positions_says_so_and_the_others_are_answered(runs):
+    found = list(seqcli.predict(runs["transformer"], ["1", "2", "1 " * 99, "3"]))
+    assert [bool(one.candidates) for one in found] == [True, True, False, True]
+    assert found[2].problem.startswith("the line has 99 tokens, more than the model has learned")
+    assert found[3].problem == ""
+
+
+def test_a_line_of_more_tokens_than_training_may_have_is_not_searched(runs):
+    found = list(seqcli.predict(runs["gru"], ["1", "1 " * 60_000, "1" * 60_000], attention=True))
+    assert found[0].candidates
+    assert found[1].problem == "the line has 60,000 tokens, more than 1,000"
+    assert found[2].problem == "a token of the line has 60,000 characters, more than 1,000"
+    assert found[1].candidates == found[2].candidates == ()
+    with pytest.raises(DataError, match="line 2: the line has 60,000 tokens"):
+        seqcli.sample(runs["gru"], lines=["1", "1 " * 60_000])
 
 
 def test_long_lines_go_in_smaller_batches(runs, monkeypatch):
@@ -79,13 +89,13 @@ def test_long_lines_go_in_smaller_batches(runs, monkeypatch):
 @pytest.mark.parametrize("name", ["beam", "nbest", "batch_size", "look_ahead"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True])
 def test_counts_below_one_are_refused(runs, name, value):
-    with pytest.raises(UsageError, match=f"{name} must be a whole number of at least 1"):
+    with pytest.raises(UsageError, match=f"{name} must be a whole number from 1 to"):
         seqcli.predict(runs["gru"], ["1"], **{name: value})
 
 
 @pytest.mark.parametrize("name", ["beam", "batch_size"])
 def test_so_they_are_when_evaluating(runs, name):
-    with pytest.raises(UsageError, match=f"{name} must be a whole number of at least 1, not 0"):
+    with pytest.raises(UsageError, match=f"{name} must be a whole number from 1 to 10*, not 0"):
         seqcli.evaluate(runs["gru"], **{name: 0})
     with pytest.raises(UsageError, match="length_penalty must be"):
         seqcli.evaluate(runs["gru"], length_penalty=-1.0)

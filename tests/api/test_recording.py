@@ -84,7 +84,8 @@ def check_of_one_piece(run: RunPaths) -> None:
     number = int(best["epoch"])
     assert number == progress["best"]["epoch"]
     assert history[number]["improved"] is True
-    assert {**history[number], "epoch": number} == progress["best"]
+    kept = progress["best"]
+    assert {"step": kept["step"], **kept["metrics"], "improved": True} == history[number]
     assert {name: history[number][name] for name in best if name != "epoch"} == {
         name: value for name, value in best.items() if name != "epoch"
     }
@@ -309,9 +310,10 @@ def test_a_history_of_a_hundred_thousand_epochs_is_resumed_and_saved_at_constant
     lines = (json.dumps({"epoch": n, **row, "improved": n == 7}) for n in range(1, LONG + 1))
     run.metrics.write_text("\n".join(lines) + "\n")
     progress = {**last.training["progress"], "epoch": LONG + 1, "step": LONG * 4}
-    progress["last"] = {**row, "epoch": LONG, "improved": False}
-    progress["best"] = {**row, "epoch": 7}
     scores = {name: value for name, value in row.items() if name not in ("step", "improved")}
+    record = {"step": row["step"], "metrics": scores}
+    progress["last"] = {**record, "epoch": LONG, "improved": False}
+    progress["best"] = {**record, "epoch": 7, "improved": True}
     best = replace(numpy_file.load(run.best), metrics={"epoch": 7, **scores})
     numpy_file.save(run.best, best)
     shutil.copy(run.best, run.extra_best)

@@ -74,7 +74,7 @@ def fail_to_write(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
         (UsageError, {"attention": True}),
         (UsageError, {"cell": "transformer"}),
         (SeqcliError, {"data": "missing.txt"}),
-        (DivergedError, {"lr": 1e300, "optimiser": "sgd", "set": ["train.clip=0"]}),
+        (DivergedError, {"lr": 1e9, "optimiser": "sgd", "set": ["train.clip=0"]}),
         (StoppedBySignal, {"listen": interrupt}),
         (MachineError, {}),
     ],
@@ -149,7 +149,7 @@ def test_nothing_is_in_the_place_of_the_old_run_before_the_first_checkpoint(plac
 def test_a_comparison_never_scores_an_old_run_for_a_new_one_that_diverged(
     old: Path, place: Path
 ) -> None:
-    flags = {**TINY, "data": str(place / "names.txt"), "lr": 1e300, "optimiser": "sgd"}
+    flags = {**TINY, "data": str(place / "names.txt"), "lr": 1e9, "optimiser": "sgd"}
     diverging = configuration.load(None, ["train.clip=0"], flags)
     planned = PlannedRun("run", "rnn", 0, diverging, replace=True)
     with pytest.raises(DivergedError):

@@ -53,10 +53,10 @@ def type_in(monkeypatch, raw):
 
 
 def test_a_line_for_each_line_whatever_they_are(capsys, monkeypatch, predictor):
-    type_in(monkeypatch, "\ufeffab\r\n\n \tc\nab\n\nü\x85x\x00y\u2028".encode())
+    type_in(monkeypatch, "\ufeffab\r\n\n \tc\nab\n\nü\x85xy\u2028".encode())
     code, out, err = run(capsys)
     assert (code, err) == (0, "")
-    assert out == "ba\n\nc\\t \nba\n\n\u2028y\x00x\x85ü\n"
+    assert out == "ba\n\nc\\t \nba\n\n\u2028yx\x85ü\n"
 
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"\n\n", b"a", b"a\n", b"a\n\n"])
@@ -91,11 +91,10 @@ def test_a_file_is_never_overwritten_unless_told(capsys, tmp_path, predictor):
     assert run(capsys, "ab", "--out", tmp_path / "x", "--json")[0] == 2
 
 
-@pytest.mark.parametrize("bad", [b"13", b"\xff"])
-def test_a_line_that_cannot_be_answered_ends_the_run_after_those_before_it(
-    capsys, monkeypatch, tmp_path, predictor, bad
+def test_an_error_while_answering_ends_the_run_after_the_lines_before_it(
+    capsys, monkeypatch, tmp_path, predictor
 ):
-    raw = b"ab\n\ncd\n" + bad + b"\nef\n"
+    raw = b"ab\n\ncd\n13\nef\n"
     type_in(monkeypatch, raw)
     code, out, err = run(capsys)
     assert (code, out) == (3, "ba\n\ndc\n")
@@ -106,6 +105,95 @@ def test_a_line_that_cannot_be_answered_ends_the_run_after_those_before_it(
     assert (code, found.exists()) == (3, False)
     assert (tmp_path / "out.txt.partial").read_text() == "ba\n\ndc\n"
     assert "out.txt.partial has the first 3 answers" in err
+
+
+BAD = {
+    "bad UTF-8": b"\xff",
+    "a NUL": b"a\0b",
+    "two megabytes": b"x" * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_line_that_cannot_be_answered_is_named_and_the_others_are_answered(
+    capsys, monkeypatch, tmp_path, predictor, bad
+):
+    raw = b"ab\n\ncd\n" + BAD[bad] + b"\nef\n"
+    type_in(monkeypatch, raw)
+    code, out, err = run(capsys)
+    assert (code, out) == (3, "ba\n\ndc\n\nfe\n")
+    assert "warning: line 4 has no answer: " in err
+    assert "error: 1 of 5 lines has no answer" in err
+    type_in(monkeypatch, raw)
+    found = tmp_path / "out.txt"
+    assert run(capsys, "--out", found)[0] == 3
+    assert found.read_text() == "ba\n\ndc\n\nfe\n"
+    type_in(monkeypatch, raw)
+    code, out, _ = run(capsys, "--json")
+    told = json.loads(out)["predictions"]
+    assert (code, len(told), bool(told[3]["problem"])) == (3, 5, True)
+
+
+def test_many_lines_without_an_answer_are_counted(capsys, monkeypatch, predictor):
+    type_in(monkeypatch, b"\xff\nab\n" * 30)
+    code, out, err = run(capsys)
+    assert (code, out) == (3, "\nba\n" * 30)
+    assert err.count("has no answer: ") == 10
+    assert "30 of 60 lines have no answer" in err
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"ab\rcd\ref", "stdin, line 1: lines end in CR alone"),
+        (b"ab\rcd\r" * 400_000, "stdin, line 1: lines end in CR alone"),
+        ("ab\ncd\n".encode("utf-16-le"), "stdin is UTF-16 text"),
+        ("ab\ncd\n".encode("utf-16"), "stdin is UTF-16 text"),
+        (b"%PDF-1.7\nab\n", "stdin is a PDF"),
+        (
+            gzip.compress(gzip.compress(b"ab\n", mtime=0), mtime=0),
+            "stdin is packed with gzip twice",
+        ),
+        (b"\0" * 300_000, "stdin is binary"),
+    ],
+)
+def test_what_training_refuses_is_refused(capsys, monkeypatch, predictor, raw, message):
+    type_in(monkeypatch, raw)
+    code, out, err = run(capsys)
+    assert (code, out) == (3, "")
+    assert message in err
+    assert "hint: " in err
+
+
+def test_long_lines_are_not_kept_in_memory(monkeypatch):
+    piece = b"x" * (1 << 20)
+    kept = []
+
+    class Endless(io.RawIOBase):
+        def __init__(self):
+            self.left = 40
+
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            self.left -= 1
+            taken = piece[: len(buffer)] if self.left > 0 else b"\nab\n" * (self.left == 0)
+            buffer[: len(taken)] = taken
+            return len(taken)
+
+    monkeypatch.setattr(lines, "_decoded", lambda raw, cut: kept.append(len(raw)) or [(raw, cut)])
+    list(lines._blocks(io.BufferedReader(Endless()), "stdin"))
+    assert max(kept) < 3 * len(piece)
+
+
+def test_devices_and_folders_are_no_input(capsys, tmp_path, predictor):
+    for path, message in ((tmp_path, "is a folder"), ("/dev/zero", "is a device")):
+        code, out, err = run(capsys, "--input", path)
+        assert (code, out) == (3, "")
+        assert message in err
+    assert run(capsys, "--input", "/dev/null")[:2] == (0, "")
+    assert run(capsys, "--input", tmp_path / ("x" * 400))[0] == 3
 
 
 def test_unknown_symbols_are_told_then_counted(capsys, monkeypatch, predictor):

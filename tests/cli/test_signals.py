@@ -82,6 +82,8 @@ def interrupt_after(delay: float, folder: Path, *words: str) -> None:
     time.sleep(delay)
     os.killpg(process.pid, signal.SIGINT)
     code, err = end(process)
+    if code == -signal.SIGINT and "seqcli" not in err.partition("Traceback")[2]:
+        return  # Python itself had not reached the first line of seqcli
     assert code in (130, 0), (delay, words, code, err)  # 0: it was done already
     assert "Traceback" not in err, (delay, words, err)
     assert "KeyboardInterrupt" not in err

@@ -364,15 +364,17 @@ def _key(plain: Plain, draw: random.Random) -> None:
         table[draw.choice((f"{key}x", 0, "", -5, "\x1b[31m"))] = value
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _array(plain: Plain, draw: random.Random) -> None:
     tables = [t for t in _tables(plain) if any(isinstance(one, np.ndarray) for one in t.values())]
     table = draw.choice(tables)
     key = draw.choice([name for name, one in table.items() if isinstance(one, np.ndarray)])
     old = table[key]
+    scaled = np.array(old * 1e30, old.dtype if old.dtype.kind == "f" else np.float64)
     table[key] = draw.choice(
         (old.astype(np.int32), old.astype(np.float64), old.astype(np.float16), old.T, old[:0],
-         old.reshape(-1), old * 1e30, np.full_like(old, 9), old[None], np.concatenate([old, old]))
-        if old.ndim else (old.reshape(1), old.astype(np.int8), old * 1e30)
+         old.reshape(-1), scaled, np.full_like(old, 9), old[None], np.concatenate([old, old]))
+        if old.ndim else (old.reshape(1), old.astype(np.int8), scaled)
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class TorchLanguageModel(torch.nn.Module):
     def __init__(self, cell, parameters):
         super().__init__()
         symbols, hidden = parameters["Wya"].shape
-        self.stack = torch.nn.Module()
+        self.rnn = torch.nn.Module()
         self.rnn.layer = TORCH_CELLS[cell](symbols, hidden, batch_first=True)
         self.output = torch.nn.Linear(hidden, symbols)
         weights = {k: torch.tensor(v) for k, v in to_torch_names(parameters).items()}

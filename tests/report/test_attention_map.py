@@ -92,3 +92,9 @@ def test_the_png_takes_any_symbols(tmp_path, source):
     height, width, _ = imread(tmp_path / "attention.png").shape
     assert 0 < height < 5000
     assert 0 < width < 5000
+
+
+def test_the_end_cannot_be_taken_for_a_token_of_the_data():
+    lines = heat_map(reversal(["<eos>", "</s>", "\u200b"]))
+    names = [(line + " ").split(" ")[0] for line in lines[-4:]]
+    assert names == ["\\u200b", "</s>", "'<eos>'", "<eos>"]

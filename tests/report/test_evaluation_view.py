@@ -272,7 +272,9 @@ def test_the_document_of_a_prediction_holds_candidates_and_attention():
         Prediction("c", (Candidate("d", -1.0, -1.0),)),
     ]
     first, second = (json.loads(json.dumps(prediction_document(one))) for one in predictions)
-    assert first["candidates"] == [{"text": "b", "log_probability": -0.5, "score": -0.25}]
+    assert first["candidates"] == [
+        {"text": "b", "log_probability": -0.5, "score": -0.25, "truncated": False}
+    ]
     assert first["unknown"] == ["z"]
     assert first["attention"]["weights"] == [[1.0], [0.5]]
     assert "attention" not in second

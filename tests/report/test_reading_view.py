@@ -23,13 +23,14 @@ READ = DataRead(
         Finding("a.tsv", "val", "unknown", "unseen symbols", False, "'x\\u202e'", 1, (7,)),
     ),
     named_rows="run/named_rows.tsv",
+    tokens=("chars", "words"),
 )
 PLAIN = """\
 data: a.tsv (tsv): 1,010 rows, 1,000 kept, 10 left out
 split  rows  distinct sources  weight  source length  target length  in an earlier split  with unknown tokens
 train   900               800   1,200        4.5, 19          4, 20
 val     100               100     100           4, 9           4, 9                    3                    2
-lengths: median, longest, in tokens; vocabulary: 30 source, 1,040 target
+lengths: median, longest, in tokens; distinct tokens: 30 source (chars), 1,040 target (words)
 warning: a.tsv: 10 rows left out, blank: lines 3, 8 and 8 more
 note: a.tsv: 1 row kept, unseen symbols ('x\\u202e'): line 7
 all flagged rows: run/named_rows.tsv
@@ -68,5 +69,5 @@ def test_names_have_no_sources_and_many_findings_are_cut():
     told, _, said = out()
     show_reading(told, names)
     assert "source" not in said.getvalue().splitlines()[1]
-    assert "vocabulary: 26" in said.getvalue()
+    assert "distinct tokens: 26" in said.getvalue()
     assert finding_lines(names)[-1] == "note: 8 more kinds of rows are listed"

@@ -14,6 +14,7 @@ from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
 from seqcli.scoring.answers import Answers
 from seqcli.scoring.answers_file import read_answers, write_answers
+from seqcli.scoring.foreign_table import table_lines
 from seqcli.scoring.scores import score
 
 TEXT = st.text(st.sampled_from("ab é\\\t\n\r\u2028\"'\ufeff#nt"), max_size=6)
@@ -50,7 +51,7 @@ def test_every_score_comes_again_from_the_file(tmp_path_factory, rows, source, t
     path = tmp_path_factory.mktemp("answers") / "answers.tsv"
     answers = answers_of(rows, source, target, **more)
     write_answers(path, answers)
-    again = read_answers(path)
+    again = read_answers(path, table_lines(path))
     for field in fields(Answers):
         one, other = getattr(answers, field.name), getattr(again, field.name)
         assert np.array_equal(one, other) if field.name == "nats" else str(one) == str(other)
@@ -79,7 +80,7 @@ def test_what_an_editor_makes_of_it_is_read(tmp_path, end, mark):
     path.write_bytes(
         (mark + end.join(["source:chars\ttruth:chars\tprediction", "a\tb\tb"])).encode()
     )
-    assert read_answers(path).predictions == ["b"]
+    assert read_answers(path, table_lines(path)).predictions == ["b"]
 
 
 HEADER = "source\ttruth\tprediction\n"
@@ -97,12 +98,12 @@ HEADER = "source\ttruth\tprediction\n"
 def test_a_file_of_somebody_else_is_read(tmp_path, text, styles):
     path = tmp_path / "theirs.tsv"
     path.write_text(text)
-    found = read_answers(path)
+    found = read_answers(path, table_lines(path))
     assert (found.source_tokens.style, found.target_tokens.style) == styles
     assert len(found.notes) == 2
     assert found.sources[0] in ("ab", "a\\b")
     assert found.nats is None
-    asked = read_answers(path, Tokens("whole"), Tokens("whole"))
+    asked = read_answers(path, table_lines(path), Tokens("whole"), Tokens("whole"))
     assert (asked.source_tokens.style, asked.notes) == ("whole", ())
 
 
@@ -136,7 +137,7 @@ def test_what_is_broken_is_named_by_its_line(tmp_path, content, message):
     path = tmp_path / "answers.tsv"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        read_answers(path)
+        read_answers(path, table_lines(path))
     assert f"{path}" in caught.value.message
     assert message in caught.value.message
     assert "\n" not in caught.value.message

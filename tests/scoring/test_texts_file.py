@@ -9,6 +9,7 @@ import pytest
 from seqcli.api.rescoring import rescore
 from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
+from seqcli.scoring.foreign_table import table_lines
 from seqcli.scoring.texts import TextLosses, score_texts
 from seqcli.scoring.texts_file import holds_texts, read_texts, write_texts
 
@@ -64,8 +65,8 @@ def test_equal_texts_are_one_cluster():
 def test_every_score_comes_again_from_the_file(tmp_path):
     path = tmp_path / "losses.tsv"
     write_texts(path, LOSSES)
-    assert holds_texts(path)
-    again = read_texts(path)
+    assert holds_texts(table_lines(path))
+    again = read_texts(path, table_lines(path))
     assert list(again.texts) == TEXTS
     assert score_texts(again) == score_texts(LOSSES)
     found = rescore(path)
@@ -96,7 +97,7 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path, old, new, line, said):
     path = tmp_path / "losses.tsv"
     path.write_text(GOOD.replace(old, new, 1))
     with pytest.raises(DataError, match=f"line {line}: ") as caught:
-        read_texts(path)
+        read_texts(path, table_lines(path))
     assert said in str(caught.value)
     path.write_text(GOOD)
-    assert len(read_texts(path)) == 1
+    assert len(read_texts(path, table_lines(path))) == 1

@@ -27,6 +27,10 @@ KINDS = {
     "shared": (False, "the source stands in another split too"),
     "twin": (False, "like another but for its Unicode form (--normalize nfc makes them alike)"),
     "header": (False, "looks like a header (--columns with its names leaves it out)"),
+    "comment": (False, "begins with #, like a comment"),
+    "edges": (False, "white space at an end of a source or target, which becomes a token"),
+    "unseen": (False, "characters that cannot be seen"),
+    "form": (False, "not in the composed Unicode form (--normalize nfc composes it)"),
     "unknown": (False, "symbols that training does not have"),
 }
 HEADER = "path\tline\tsplit\twhat\twhy\tdetail\n"

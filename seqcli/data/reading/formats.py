@@ -1,115 +1,86 @@
-"""From the lines of a file to records: a line number, and cells or what is wrong with them."""
+"""The formats of files: each makes records of lines, with cells or what is wrong with them."""
 
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, zip_longest
-from pathlib import Path
-from typing import NamedTuple
 
-from seqcli.data.reading.columns import KEYS, PAIR, Columns, Layout, layout
-from seqcli.data.reading.opening import MOST_BYTES, first_block, raw_lines
+from seqcli.data.reading.columns import PAIR, Columns, Layout, layout
+from seqcli.data.reading.detecting import sep_line
+from seqcli.data.reading.opening import MOST_BYTES, TextFile
+from seqcli.data.reading.records import NUL, Asked, Record, Records, text_records
+from seqcli.data.reading.separators import SPACE, SPACES, separator_of, splitter
+from seqcli.data.reading.suggesting import columns_hint
 from seqcli.errors import DataError, UsageError
 
-PACKED = ".gz"
 _LOOKED_AT = 1000  # records from which the number of columns is told, where nobody said it
 _NUL = "\udc00"  # what stands for a NUL where csv reads: no byte becomes that
+_WORDS = {"\t": "tab", ",": "comma", SPACE: "space", SPACES: "space"}
 # what people call columns
 _TITLES = frozenset(
     """source target src tgt word words pron pronunciation phonemes phones ipa graphemes input
     output text label class category lemma form features tags count counts frequency freq name
-    id""".split()  # noqa: SIM905 - a list of this would be as long as the file
+    names id translation transcription transliteration spelling english french german spanish
+    latin native orthography inflection pos tag language lang gender hypothesis prediction
+    expected question answer sentence""".split()  # noqa: SIM905 - a list would be as long as the file
 )
-_SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_ALONE = ("name", "names", "word", "words", "text", "source", "target")  # of one column
 
 
-class Record(NamedTuple):
-    """One row as it stands in a file.
+def tsv(files: Sequence[TextFile], asked: Asked) -> Records:
+    """Read cells between tabs, or what ``--separator`` names. Nothing is quoted."""
+    separator = separator_of(asked.separator) if asked.separator else "\t"
+    columns = asked.columns or PAIR
+    places = [where for _, where in columns.wanted if isinstance(where, int)]
+    split = splitter(separator, columns.width or max(places, default=len(columns.wanted)))
 
-    ``problem`` is "" or why the row cannot be used: "blank", "bytes", "shape" or "cells", and
-    ``detail`` says more.
+    def cells(record: Record) -> Record:
+        return record if record.problem else record._replace(cells=split(record.cells[0]))
+
+    return _table(map(cells, text_records(files[0])), asked, files[0], separator)
+
+
+def comma_separated(files: Sequence[TextFile], asked: Asked) -> Records:
+    """Read CSV as RFC 4180 has it: cells may be quoted, a quote inside them is doubled.
+
+    A first line such as ``sep=;`` is a directive and no row.
     """
-
-    line: int
-    cells: Sequence[str]
-    problem: str = ""
-    detail: str = ""
-
-
-class Records(NamedTuple):
-    """All rows of a file, to be read once, and where the parts of a pair stand in them."""
-
-    layout: Layout
-    rows: Iterator[Record]
+    separator = separator_of(asked.separator) if asked.separator else ""
+    if len(separator) > 1:
+        hint = "give --format tsv with it"
+        raise UsageError(f"--separator {asked.separator} does not go with CSV: one character", hint)
+    declared, lines = _declared(_csv_lines(files[0]))
+    used = separator or declared or ","
+    records = _csv_records(files[0], lines, used, 1 if declared else 0)
+    return _table(records, asked, files[0], used)
 
 
-def format_of(paths: Sequence[Path], wanted: str, columns: Columns | None) -> str:
-    """Return the format of a file: the one asked for, or by its name, or by its tabs.
-
-    Raises:
-        DataError: the file is missing or no text, or looks like one of commas.
-    """
-    if len(paths) == 2:
-        return "parallel"
-    if wanted != "auto":
-        return wanted
-    path = paths[0]
-    suffix = path.with_suffix("").suffix if path.suffix == PACKED else path.suffix
-    if suffix in _SUFFIXES:
-        return _SUFFIXES[suffix]
-    block = first_block(path)
-    if columns is not None or b"\t" in block:
-        return "tsv"
-    lines = [line for line in block.split(b"\n")[:-1] if line.strip()]
-    if lines and suffix == ".tsv" and all(b"," in line for line in lines):
-        hint = "give --format csv, or --format names where a line is one text"
-        raise DataError(f"{path}, line 1: no tab, but commas in every line", hint)
-    return "names"
-
-
-def tsv(paths: Sequence[Path], columns: Columns | None) -> Records:
-    """Read cells between tabs. Nothing is quoted: a quote is a character like any other."""
-    return _table(_tsv_records(paths[0]), columns or PAIR, paths[0], "tab")
-
-
-def comma_separated(paths: Sequence[Path], columns: Columns | None) -> Records:
-    """Read CSV as RFC 4180 has it: cells may be quoted, a quote inside them is doubled."""
-    return _table(_csv_records(paths[0]), columns or PAIR, paths[0], "comma")
-
-
-def json_lines(paths: Sequence[Path], columns: Columns | None) -> Records:
-    """Read one JSON object a line; columns are its keys."""
-    columns = columns or KEYS
-    keys = [where for _, where in columns.wanted if isinstance(where, str)]
-    if len(keys) < len(columns.wanted):
-        raise UsageError("a file of JSON has keys, no numbered columns", "--columns source=KEY,...")
-    lists = [role == "features" for role, _ in columns.wanted]
-    return Records(layout(columns, keys, str(paths[0])), _json_records(paths[0], keys, lists))
-
-
-def names(paths: Sequence[Path], columns: Columns | None) -> Records:
+def names(files: Sequence[TextFile], asked: Asked) -> Records:
     """Read one text a line, without sources; white space around it is left off."""
-    if columns is not None:
-        raise UsageError("a file of names has no columns", "leave --columns or --format out")
-    records = (r._replace(cells=[r.cells[0].strip()]) for r in _texts(paths[0]))
+    if asked.columns is not None or asked.separator:
+        given = "--separator" if asked.columns is None else "--columns"
+        raise UsageError("a file of names has no columns", f"leave {given} or --format out")
+    records = (r._replace(cells=[r.cells[0].strip()]) for r in text_records(files[0]))
     return Records(Layout(0, width=1), (_without_tab(record) for record in records))
 
 
-def parallel(paths: Sequence[Path], columns: Columns | None) -> Records:
+def parallel(files: Sequence[TextFile], asked: Asked) -> Records:
     """Read the sources from one file and the targets, line by line, from another."""
-    if columns is not None:
-        raise UsageError("two files side by side have no columns", "leave --columns out")
-    return Records(Layout(1, 0, width=2), _parallel_records(paths[0], paths[1]))
+    if asked.columns is not None or asked.separator:
+        given = "--separator" if asked.columns is None else "--columns"
+        raise UsageError("two files side by side have no columns", f"leave {given} out")
+    return Records(Layout(1, 0, width=2), _parallel_records(files[0], files[1]))
 
 
 def looks_like_header(record: Record) -> bool:
     """Say whether all cells of a record are names that people give to columns."""
-    cells = [cell.strip().lower() for cell in record.cells]
-    return len(cells) > 1 and all(cell in _TITLES for cell in cells)
+    cells = [cell.strip().lstrip("#").strip().lower() for cell in record.cells]
+    if record.problem or not cells:
+        return False
+    return all(cell in _TITLES for cell in cells) and (len(cells) > 1 or cells[0] in _ALONE)
 
 
 def _without_tab(record: Record) -> Record:
@@ -118,48 +89,34 @@ def _without_tab(record: Record) -> Record:
     return record._replace(problem="shape", detail="has a tab, but names are one column")
 
 
-def _texts(path: Path) -> Iterator[Record]:
-    """Yield every line as one cell."""
-    for number, raw in enumerate(raw_lines(path), 1):
-        problem, detail, text = "", "", ""
-        if len(raw) > MOST_BYTES:
-            problem, detail = "long", f"longer than {MOST_BYTES:,} bytes"
-        elif b"\0" in raw:
-            problem, detail = "bytes", "a NUL character"
-        else:
-            try:
-                text = raw.decode()
-            except UnicodeDecodeError as error:
-                problem = "bytes"
-                detail = f"not valid UTF-8: byte {raw[error.start]:#04x} at {error.start + 1}"
-        if not problem and not text.strip():
-            problem = "" if "\t" in text else "blank"
-        yield Record(number, [text], problem, detail)
+def _declared(lines: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """Return the separator that a first line ``sep=;`` declares, and the lines of rows."""
+    first = next(lines, None)
+    if first is None:
+        return "", lines
+    found = sep_line(first.rstrip("\n"))
+    return found, lines if found else chain([first], lines)
 
 
-def _tsv_records(path: Path) -> Iterator[Record]:
-    for record in _texts(path):
-        cells = record.cells[0].split("\t")
-        yield Record(record.line, cells, record.problem, record.detail)
-
-
-def _csv_records(path: Path) -> Iterator[Record]:
+def _csv_records(
+    file: TextFile, lines: Iterator[str], separator: str, before: int
+) -> Iterator[Record]:
     csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(_csv_lines(path), strict=True)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + 1 + before
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             hint = 'a quote inside a quoted cell is doubled (""); or give --format tsv'
-            raise DataError(f"{path}, line {line}: {error}", hint) from None
-        yield _csv_record(line, reader.line_num, cells)
+            raise DataError(f"{file.path}, line {line}: {error}", hint) from None
+        yield _csv_record(line, reader.line_num + before, cells)
 
 
-def _csv_lines(path: Path) -> Iterator[str]:
-    for raw in raw_lines(path):
+def _csv_lines(file: TextFile) -> Iterator[str]:
+    for raw in file.lines():
         yield raw.decode(errors="surrogateescape").replace("\0", _NUL) + "\n"
 
 
@@ -168,7 +125,7 @@ def _csv_record(line: int, last: int, cells: list[str]) -> Record:
         return Record(line, [], "blank")
     text = "".join(cells)
     if _NUL in text:
-        return Record(line, [], "bytes", "a NUL character")
+        return Record(line, [], "bytes", NUL)
     if last > line or len(text) > MOST_BYTES:
         return Record(line, [], "cells", f"a quoted cell goes on to line {last}")
     if not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text):
@@ -176,38 +133,12 @@ def _csv_record(line: int, last: int, cells: list[str]) -> Record:
     return Record(line, cells)
 
 
-def _json_records(path: Path, keys: Sequence[str], lists: Sequence[bool]) -> Iterator[Record]:
-    for record in _texts(path):
-        yield record if record.problem else _json_record(record, keys, lists)
-
-
-def _json_record(record: Record, keys: Sequence[str], lists: Sequence[bool]) -> Record:
-    try:
-        found = json.loads(record.cells[0], parse_int=str, parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError):
-        return record._replace(problem="shape", detail="not a JSON object")
-    if not isinstance(found, dict):
-        return record._replace(problem="shape", detail="not a JSON object")
-    cells = []
-    for key, may_be_list in zip(keys, lists, strict=True):
-        value = found.get(key)
-        if may_be_list and isinstance(value, list) and all(isinstance(one, str) for one in value):
-            value = ";".join(value)
-        if not isinstance(value, str):
-            what = "has no text in" if key in found else "has no"
-            return record._replace(problem="shape", detail=f"{what} {key!r}")
-        if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
-            return record._replace(problem="bytes", detail=f"no text in {key!r}")
-        cells.append(value)
-    return record._replace(cells=cells)
-
-
-def _parallel_records(one: Path, other: Path) -> Iterator[Record]:
-    for source, target in zip_longest(_texts(one), _texts(other)):
+def _parallel_records(one: TextFile, other: TextFile) -> Iterator[Record]:
+    for source, target in zip_longest(text_records(one), text_records(other)):
         if source is None or target is None:
             short, line = (one, target.line) if source is None else (other, source.line)
             hint = "the lines of two files must stand side by side"
-            raise DataError(f"{short} ends before line {line} of the other file", hint)
+            raise DataError(f"{short.path} ends before line {line} of the other file", hint)
         cells = [source.cells[0], target.cells[0]]
         bad = next((r for r in (source, target) if r.problem not in ("", "blank")), None)
         if bad is not None:
@@ -218,23 +149,31 @@ def _parallel_records(one: Path, other: Path) -> Iterator[Record]:
             yield Record(source.line, cells)
 
 
-def _table(records: Iterator[Record], columns: Columns, path: Path, between: str) -> Records:
+def _table(records: Iterator[Record], asked: Asked, file: TextFile, separator: str) -> Records:
     """Find the header, or how many columns there are, and refuse rows that have others."""
+    columns, path = asked.columns or PAIR, file.path
     if columns.named:
-        header = next((r for r in records if r.problem != "blank"), None)
-        if header is None:
-            raise DataError(f"{path} is empty", "a header and rows were expected")
-        where = f"{path}, line {header.line}"
-        if header.problem:
-            raise DataError(f"{where}: {header.detail}", "the header must be UTF-8 text")
-        found = layout(columns, header.cells, where)
+        found, hint = _named_layout(records, columns, file), ""
     else:
         first = list(islice(records, _LOOKED_AT))
         records = chain(first, records)
         found = layout(columns, (), str(path))
         if not found.width:
             found = layout(Columns(columns.wanted, _commonest_width(first, columns)), (), str(path))
-    return Records(found, (_shaped(record, found.width, between) for record in records))
+        hint = columns_hint([one.cells for one in first if not one.problem], found.width)
+    between = _WORDS.get(separator, repr(separator))
+    return Records(found, (_shaped(record, found.width, between) for record in records), hint)
+
+
+def _named_layout(records: Iterator[Record], columns: Columns, file: TextFile) -> Layout:
+    header = next((r for r in records if r.problem != "blank"), None)
+    if header is None:
+        raise DataError(f"{file.path} is empty", "a header and rows were expected")
+    where = f"{file.path}, line {header.line}"
+    if header.problem:
+        raise DataError(f"{where}: {header.detail}", "the header must be UTF-8 text")
+    titles = [header.cells[0].lstrip("#"), *header.cells[1:]]
+    return layout(columns, titles, where)
 
 
 def _commonest_width(records: Sequence[Record], columns: Columns) -> int:

@@ -22,9 +22,20 @@ from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
 from seqcli.data.ragged import Index, Ragged, offsets_of
 from seqcli.data.reading.columns import parse_columns
+from seqcli.data.reading.detecting import format_of
 from seqcli.data.reading.findings import KINDS, Findings
-from seqcli.data.reading.formats import Records, format_of, looks_like_header
-from seqcli.data.reading.rows import Problem, Row, RowReader, hash_of
+from seqcli.data.reading.formats import looks_like_header
+from seqcli.data.reading.opening import TextFile
+from seqcli.data.reading.records import Asked, Records
+from seqcli.data.reading.remarks import RowRemarks
+from seqcli.data.reading.rows import (
+    LEAST_COUNT,
+    MOST_COUNT,
+    Problem,
+    Row,
+    RowReader,
+    hash_of,
+)
 from seqcli.errors import DataError
 from seqcli.events import FileRead
 
@@ -101,6 +112,7 @@ class Gathered:
         )  # rows not in NFC, and what they are in it
         self.rows = 0  # of the file, those left out among them
         self.format = ""
+        self.digests: dict[str, str] = {}  # path -> SHA-256 of the bytes that were read
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -178,11 +190,12 @@ class Gatherer:
         Raises:
             DataError: it is no text, has no row, or too many that cannot be used.
         """
-        records, used_format = records_of(paths, self._data)
-        with_sources = records.layout.source is not None
-        found = Gathered(paths[0], split, with_sources)
+        files = [TextFile(path) for path in paths]
+        records, used_format = records_of(files, self._data)
+        found = Gathered(paths[0], split, records.layout.source is not None)
         found.format = used_format
         reader, bad = RowReader(self._codec, self._data, records.layout), _Bad(self._data)
+        remarks = RowRemarks(self._codec, records.layout)
         for record in records.rows:
             if not found.rows and looks_like_header(record):
                 self._findings.add("header", paths[0], split, record.line, ", ".join(record.cells))
@@ -192,17 +205,23 @@ class Gatherer:
                 self._findings.add(row.kind, paths[0], split, row.line, row.detail)
                 bad.add(row, paths[0])
                 continue
-            source = self.sources.ids(row.source) if with_sources else None
-            found.add(row, source, self.targets.ids(row.target), self._data.seed)
-        bad.check(paths[0], found)
+            self._keep(row, found)
+            for kind, detail in remarks.of(record):
+                self._findings.add(kind, paths[0], split, row.line, detail)
+        bad.check(paths[0], found, records.hint)
+        found.digests = {str(file.path): file.sha256 for file in files}
         return found
 
+    def _keep(self, row: Row, found: Gathered) -> None:
+        source = None if found.sources is None else self.sources.ids(row.source)
+        found.add(row, source, self.targets.ids(row.target), self._data.seed)
 
-def records_of(paths: Sequence[Path], data: DataConfig) -> tuple[Records, str]:
+
+def records_of(files: Sequence[TextFile], data: DataConfig) -> tuple[Records, str]:
     """Return the records of a file, and its format."""
-    columns = parse_columns(data.columns)
-    name = format_of(paths, data.format, columns)
-    records: Records = registry.resolve("format", name, registry.FORMATS)(paths, columns)
+    asked = Asked(parse_columns(data.columns), data.separator)
+    name = format_of(files, data.format, asked)
+    records: Records = registry.resolve("format", name, registry.FORMATS)(files, asked)
     return records, name
 
 
@@ -221,12 +240,12 @@ class _Bad:
         self._first = self._first if self._count else row
         self._count += 1
 
-    def check(self, path: Path, found: Gathered) -> None:
+    def check(self, path: Path, found: Gathered, shape_hint: str) -> None:
         """Refuse a file of which too much is left out, or all."""
         if self._count > self._data.bad_rows * (found.rows or 1):
             more = self._count - 1
             also = f" (and {more:,} more of {found.rows:,} rows cannot be used)" if more else ""
-            hint = _hint(self._first, found.format)
+            hint = _hint(self._first, found.format, shape_hint)
             raise DataError(
                 _message(self._first, path) + also, hint + _LEAVE_OUT * bool(len(found))
             )
@@ -238,12 +257,13 @@ def _message(row: Problem, path: Path) -> str:
     return f"{path}, line {row.line}: {row.detail or KINDS[row.kind][1]}"
 
 
-def _hint(row: Problem, used_format: str) -> str:
+def _hint(row: Problem, used_format: str, shape_hint: str) -> str:
     hints = {
-        "shape": _SHAPES.get(used_format, ""),
-        "bytes": "save the file as UTF-8 text",
-        "long": "raise --set data.longest",
-        "count": "--columns must name a column of numbers above 0, or --set data.counts=ignore",
+        "shape": shape_hint or _SHAPES.get(used_format, ""),
+        "bytes": "save the file as UTF-8 text, for example with iconv -f WINDOWS-1252 -t UTF-8",
+        "long": "put one row on each line, or raise --set data.longest",
+        "count": f"counts are numbers from {LEAST_COUNT:g} to {MOST_COUNT:,.0f}; name another "
+        "column with --columns, or --set data.counts=ignore",
     }
     return hints.get(row.kind) or "mend it"
 
@@ -255,5 +275,6 @@ _SHAPES = {
     "tsv": "each line is source, tab, target; else give --columns, such as target=1,source=2,-",
     "csv": "each row is source, target; else give --columns, such as target=1,source=2,-",
     "jsonl": "each line has source and target; else give --columns source=KEY,target=KEY",
+    "json": "each object has source and target; else give --columns source=KEY,target=KEY",
     "names": "one text a line and no tabs; or --format tsv",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -19,7 +19,6 @@ from seqcli.data.ragged import Ragged
 from seqcli.data.reading import cache
 from seqcli.data.reading.columns import parse_columns
 from seqcli.data.reading.comparing import name_repeats
-from seqcli.data.reading.cutting import cutting_notes
 from seqcli.data.reading.encoding import (
     KINDS,
     META,
@@ -31,7 +30,7 @@ from seqcli.data.reading.encoding import (
 )
 from seqcli.data.reading.findings import Findings
 from seqcli.data.reading.gathering import Gathered, Gatherer
-from seqcli.data.reading.opening import digest
+from seqcli.data.reading.sampling import chosen_tokens
 from seqcli.data.split import split_rows
 from seqcli.data.text_form import TextForm
 from seqcli.data.tokens import Tokens
@@ -56,16 +55,18 @@ class Files:
         name: what to call it.
         splits: split -> its file (or two side by side); "" -> one that is split by source.
         about: where the rows come from, as a checkpoint says it.
+        sums: path -> SHA-256, as it was before the file was read.
     """
 
     name: str
     splits: Mapping[str, Sequence[Path]]
     about: Mapping[str, object]
+    sums: Mapping[str, str]
 
     def size(self) -> int:
         """Return about how many bytes of text there are."""
         paths = [path for paths in self.splits.values() for path in paths]
-        factors = (_PACKED_FACTOR if path.suffix == ".gz" else 1 for path in paths)
+        factors = (_PACKED_FACTOR if path.suffix.lower() == ".gz" else 1 for path in paths)
         return sum(p.stat().st_size * factor for p, factor in zip(paths, factors, strict=True))
 
 
@@ -82,33 +83,29 @@ def codec_of(data: DataConfig) -> Codec:
     )
 
 
-def digests(files: Files) -> dict[str, str]:
-    """Return the SHA-256 of each file, by its path."""
-    return {str(path): digest(path) for paths in files.splits.values() for path in paths}
-
-
 def read_files(files: Files, data: DataConfig) -> Corpus:
     """Return the corpus of some files, encoded now or before.
 
     Raises:
-        DataError: a file is missing, no text, or has too many rows that cannot be used.
+        DataError: a file is missing, is not text, changes while it is read, or has too many rows
+            that cannot be used.
         UsageError: the columns asked for do not go with its format.
     """
-    sums = digests(files)
-    key = _key(files, sums, data)
+    data, notes = chosen_tokens(files.splits, data)
+    key = _key(files, data)
 
     def write(folder: Path) -> None:
         _encode(files, data, folder)
 
     large = files.size() >= LARGE
     with cache.kept(key, write) if large else cache.passing(write) as (folder, stays):
-        return _load(folder, files, data, mapped=large, stays=stays)
+        return _load(folder, files, data, notes, mapped=large, stays=stays)
 
 
-def _key(files: Files, sums: Mapping[str, str], data: DataConfig) -> str:
+def _key(files: Files, data: DataConfig) -> str:
     """Return the name of all that the arrays depend on."""
     splits = {split: list(map(str, paths)) for split, paths in files.splits.items()}
-    parts = [FORMAT, unicodedata.unidata_version, splits, sums, asdict(data)]
+    parts = [FORMAT, unicodedata.unidata_version, splits, dict(files.sums), asdict(data)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -117,6 +114,7 @@ def _encode(files: Files, data: DataConfig, folder: Path) -> None:
     findings = Findings()
     gatherer = Gatherer(data, codec_of(data), findings)
     gathered = {split: gatherer.gather(paths, split) for split, paths in files.splits.items()}
+    _check_unchanged(files, gathered.values())
     _check_alike(list(gathered.values()))
     for one in gathered.values():
         name_repeats(one, findings)
@@ -145,6 +143,15 @@ def _parts(gathered: Mapping[str, Gathered]) -> list[Part]:
     return [Part(split, whole, rows) for split, rows in split_rows(whole.groups).items()]
 
 
+def _check_unchanged(files: Files, gathered: Iterable[Gathered]) -> None:
+    """Refuse files whose bytes, as they were read, are not those the digest was made of."""
+    for one in gathered:
+        for path, found in one.digests.items():
+            if found != files.sums[path]:
+                hint = "run the command again once nothing writes to it"
+                raise DataError(f"{path} changed while it was read", hint)
+
+
 def _check_alike(files: Sequence[Gathered]) -> None:
     for one in files[1:]:
         if (one.sources is None) != (files[0].sources is None):
@@ -165,7 +172,15 @@ def _missing(parts: Sequence[Part], gathered: Mapping[str, Gathered]) -> list[st
     return [f"no {missing} split: there are only {distinct} distinct {rows}"]
 
 
-def _load(folder: Path, files: Files, data: DataConfig, *, mapped: bool, stays: bool) -> Corpus:
+def _load(
+    folder: Path,
+    files: Files,
+    data: DataConfig,
+    notes: tuple[str, ...],
+    *,
+    mapped: bool,
+    stays: bool,
+) -> Corpus:
     """Return the corpus in a folder; its arrays stay on the disk where they are ``mapped``."""
     meta = _read_meta(folder / META)
     words = meta["vocabulary"]
@@ -176,7 +191,8 @@ def _load(folder: Path, files: Files, data: DataConfig, *, mapped: bool, stays: 
         for split, about in meta["splits"].items()
     }
     told = meta["data"]
-    told = replace(told, notes=(*told.notes, *cutting_notes(codec, splits["train"])))
+    styles = (codec.source_tokens.style if source else "", codec.target_tokens.style)
+    told = replace(told, notes=(*told.notes, *notes), tokens=styles)
     symbols = len(codec.target.symbols)
     measure = language_baselines if source is None else text_baselines
     named = folder / NAMED if stays else (folder / NAMED).read_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -10,9 +9,9 @@ from typing import NamedTuple
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
 from seqcli.data.reading.columns import Layout
-from seqcli.data.reading.formats import Record
+from seqcli.data.reading.records import Record
 
-MOST_COUNT = 10**9
+LEAST_COUNT, MOST_COUNT = 1e-6, 1e9  # beyond, a weight would vanish or drown all others
 
 
 class Row(NamedTuple):
@@ -75,7 +74,8 @@ class RowReader:
             group = codec.source_tokens.join(source)
             source = codec.with_features(source, ";".join([cells[i] for i in at.features]))
         if sum(map(len, cells)) > self._longest or len(source) + len(target) > self._longest:
-            too_long = self._too_long(source, "source") or self._too_long(target, "target")
+            too_long = length_problem(source, "source", self._longest)
+            too_long = too_long or length_problem(target, "target", self._longest)
             if too_long:
                 return Problem(record.line, "long", too_long)
         count = 1.0 if self._count is None else self._number(cells[self._count])
@@ -83,21 +83,31 @@ class RowReader:
             return Problem(record.line, "count", f"the count is {cells[self._count or 0][:40]!r}")
         return Row(record.line, source, target, group, count)
 
-    def _too_long(self, symbols: Sequence[str], side: str) -> str:
-        if len(symbols) > self._longest:
-            return f"the {side} has {len(symbols):,} symbols"
-        longest = max(map(len, symbols), default=0)
-        return f"a symbol of the {side} has {longest:,} characters" * (longest > self._longest)
-
     def _number(self, text: str) -> float:
         """Return a count, or 0 where it is none that can be used."""
         try:
             count = float(text)
         except ValueError:
             return 0.0
-        if not math.isfinite(count) or not 0 < count <= MOST_COUNT:
+        if "_" in text or not LEAST_COUNT <= count <= MOST_COUNT:  # NaN is not between them
             return 0.0
         return 0.0 if self._whole_counts and count != int(count) else count
+
+
+def length_problem(tokens: Sequence[str], side: str, longest: int) -> str:
+    """Say that a side has too many tokens or too long a one; "" where it has not.
+
+    Args:
+        tokens: of the side.
+        side: what to call it.
+        longest: ``data.longest``: the most tokens, and the most characters of one.
+    """
+    if len(tokens) > longest:
+        return f"the {side} has {len(tokens):,} tokens, more than {longest:,}"
+    most = max(map(len, tokens), default=0)
+    return f"a token of the {side} has {most:,} characters, more than {longest:,}" * (
+        most > longest
+    )
 
 
 def hash_of(text: str, seed: int = 0) -> bytes:
