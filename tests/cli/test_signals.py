@@ -10,12 +10,18 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
-# the entry point, after a byte that says that our own code begins
-START = (
-    "import os, sys; os.write(int(sys.argv.pop(1)), b'x')\n"
-    "from seqcli.__main__ import main\n"
-    "if __name__ == '__main__': main()"
-)
+# the entry point, after a byte that says that it is next; until it is there, Python's own handler
+# of Ctrl-C is in charge, which is none of ours
+START = """
+import os, sys
+try:
+    os.write(int(sys.argv.pop(1)), b"x")
+    from seqcli.__main__ import main
+except KeyboardInterrupt:
+    os._exit(130)
+if __name__ == "__main__":
+    main()
+"""
 ENDLESS = ["--epochs", "1000000", "--set", "train.goal=2", "--set", "train.patience=0"]
 TINY = ["--backend", "numpy", "--hidden", "4", "--threads", "1", "--samples", "0"]
 
