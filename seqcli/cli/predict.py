@@ -77,13 +77,23 @@ OutFile = Annotated[
     ),
 ]
 Heat = Annotated[bool, typer.Option("--attention", help="Show on stderr where the model looked.")]
+
+
+def _picture_path(text: str) -> Path:
+    """Return a path for pictures: one that ends in .png, or a folder."""
+    path = options.out_path(text)
+    if path.suffix.lower() not in ("", ".png") and not text.endswith("/"):
+        raise typer.BadParameter(f"only PNG pictures are drawn: end it in .png, or write {text}/")
+    return path
+
+
 HeatPng = Annotated[
     Path | None,
     typer.Option(
         "--attention-png",
         help="Draw that as a PNG file, or one per line into a folder.",
         metavar="PATH",
-        parser=options.in_path,
+        parser=_picture_path,
     ),
 ]
 
