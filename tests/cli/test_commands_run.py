@@ -140,7 +140,7 @@ def test_predict_reads_files_and_names_the_bad_line(capsys, api, tmp_path):
     assert "UTF-8" in err
     code, _, err = run(capsys, "predict", "--ckpt", "c", "--input", str(tmp_path / "no"))
     assert code == 3
-    assert "no such file" in err
+    assert "does not exist" in err
     code, _, err = run(capsys, "predict", "--ckpt", "c", "abc", "--input", str(file))
     assert (code, "choose one" in err) == (2, True)
 
