@@ -156,8 +156,8 @@ def test_a_new_run_that_is_killed_again_and_again_ends_with_the_same_bits(
 
 COMPARE = (
     "compare --task reverse --length 2:4 --vocab 6 --train-rows 128 --val-rows 24 --test-rows 24 "
-    "--hidden 8 --embedding 8 --epochs 3 --batch-size 32 --match none --cells rnn,gru --seeds 2 "
-    "--jobs 2 --quiet --set train.save_every=0.03"
+    "--set model.hidden=8 --set model.embedding=8 --epochs 3 --batch-size 32 --match none "
+    "--cells rnn,gru --seeds 2 --jobs 2 --quiet --set train.save_every=0.03"
 )
 
 
@@ -197,7 +197,7 @@ def test_a_forced_comparison_that_is_killed_keeps_the_old_runs_or_has_new_ones(
     tmp_path: Path,
 ) -> None:
     out = str(tmp_path / "compare")
-    old = [*SEQCLI, *COMPARE.split(), "--seed", "3", "--out", out]
+    old = [*SEQCLI, *COMPARE.split(), "--set", "train.seed=3", "--out", out]
     new = [*SEQCLI, *COMPARE.split(), "--force", "--out", out]
     draw = random.Random(9)
     finish(old)
