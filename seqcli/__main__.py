@@ -14,15 +14,15 @@ except KeyboardInterrupt:
 
 def main() -> None:
     """Run the command line of this process."""
-    interrupts = handle_interrupts()
     try:
+        interrupts = handle_interrupts()
         _fill_standard_streams()
         from seqcli.cli import app, shell
 
         code = int(shell.run(app, sys.argv[1:]))
+        interrupts.at_once = True  # the work is over
     except KeyboardInterrupt:
         code = INTERRUPTED
-    interrupts.at_once = True  # the work is over
     raise SystemExit(code)
 
 
