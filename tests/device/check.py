@@ -159,9 +159,9 @@ def run_agrees(sets: list[str], out: Path, device: str) -> dict[str, Any]:
     for place in ("cpu", device):
         model = loaded.model.to(place)
         nats = answering.losses(model, pairs, 64)
-        greedy = answering.predictions(model, pairs, loaded.limits, decode, 64)
+        greedy, _ = answering.predictions(model, pairs, loaded.limits, decode, 64)
         wide = replace(decode, beam=4)
-        beam = answering.predictions(model, pairs, loaded.limits, wide, 64)
+        beam, _ = answering.predictions(model, pairs, loaded.limits, wide, 64)
         scored[place] = nats, rows_of(greedy, len(pairs)), rows_of(beam, len(pairs))
     (nats, greedy, beam), (nats_there, greedy_there, beam_there) = scored["cpu"], scored[device]
     off = float((abs(nats - nats_there) / abs(nats)).max())
