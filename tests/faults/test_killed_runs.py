@@ -197,7 +197,7 @@ def test_a_forced_comparison_that_is_killed_keeps_the_old_runs_or_has_new_ones(
     tmp_path: Path,
 ) -> None:
     out = str(tmp_path / "compare")
-    old = [*SEQCLI, *COMPARE.split(), "--set", "train.seed=3", "--out", out]
+    old = [*SEQCLI, *COMPARE.split(), "--set", "train.lr=1e-2", "--out", out]
     new = [*SEQCLI, *COMPARE.split(), "--force", "--out", out]
     draw = random.Random(9)
     finish(old)
