@@ -169,8 +169,12 @@ class Decoder:
         self._take(1)
 
     def _text(self) -> None:
-        raw = self._take(self._number(_UINT))
-        self._push(raw.decode("utf-8", "surrogatepass"))
+        begin = self._at + 4
+        end = begin + int.from_bytes(self._program[self._at : begin], "little")
+        if end > len(self._program):
+            raise DecodeError("its pickle is cut short")
+        self._at = end
+        self._push(str(self._program[begin:end], "utf-8", "surrogatepass"))
 
     def _long(self) -> None:
         number = int.from_bytes(self._take(self._number(_BYTE)), "little", signed=True)
@@ -238,7 +242,7 @@ class Decoder:
     def _put(self, key: int) -> None:
         if not self._stack:
             raise DecodeError("its pickle keeps a value that is not there")
-        self._budget.charge(_ENTRY_BYTES)
+        self._budget.keep(_ENTRY_BYTES)
         self._memo[key] = self._stack[-1]
 
     def _get(self, key: int) -> None:

@@ -9,8 +9,10 @@ Source of the format: torch/serialization.py and torch/_utils.py (``_rebuild_ten
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -54,9 +56,22 @@ def read_arrays(archive: Archive) -> object:
     """
     if archive.size("data.pkl") > MOST_PROGRAM:
         raise DecodeError("its pickle is too long")
-    budget = Budget()
+    budget = Budget(len(archive.zip.namelist()))
     tensors = _Tensors(archive, budget)
-    return Decoder(archive.read("data.pkl"), tensors.names(), tensors.storage, budget).run()
+    with _without_garbage_collection():
+        return Decoder(archive.read("data.pkl"), tensors.names(), tensors.storage, budget).run()
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Spare the collector: it would look for cycles, which a tree has none of, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Tensors:
