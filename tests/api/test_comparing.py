@@ -88,6 +88,7 @@ def test_a_comparison_leaves_runs_a_table_plots_and_a_page(done):
     }
 
 
+@pytest.mark.slow
 def test_typed_again_everything_is_kept_and_other_settings_are_refused(done):
     folder, comparison = done
     told = []
@@ -166,6 +167,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pt")}
 
 
+@pytest.mark.slow
 def test_force_keeps_every_run_until_another_takes_its_place(done, tmp_path):
     folder, victim = tmp_path / "compare-tiny", tmp_path / "victim"
     shutil.copytree(done[0], folder)
@@ -241,6 +243,7 @@ def begun(folder: Path) -> bool:
     return any(folder.glob(f"*/{FILE}")) and len(list(folder.glob("*/last.pt"))) > 1
 
 
+@pytest.mark.slow
 def test_killed_and_typed_again_it_ends_the_same(done, tmp_path):
     folder = tmp_path / "killed"
     process = subprocess.Popen(command(folder))

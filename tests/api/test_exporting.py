@@ -52,6 +52,7 @@ def name(request):
     return request.param
 
 
+@pytest.mark.slow
 def test_onnx_is_checked_on_real_rows(exported, name):
     folder, found = exported(name)
     about = json.loads((folder / "model.json").read_text("utf-8"))

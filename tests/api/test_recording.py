@@ -149,6 +149,7 @@ def test_a_run_killed_within_a_commit_continues_bit_for_bit(
         assert same_weights(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_with_another_rate_the_best_is_still_of_an_epoch_of_this_history(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -306,6 +307,7 @@ def test_weights_for_use_are_nothing_to_resume_from(whole: RunPaths, tmp_path: P
 LONG = 100_000
 
 
+@pytest.mark.slow
 def test_a_history_of_a_hundred_thousand_epochs_is_resumed_and_saved_at_constant_cost(
     whole: RunPaths, tmp_path: Path
 ) -> None:

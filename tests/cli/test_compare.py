@@ -104,7 +104,7 @@ def test_collect_wants_finished_runs(capsys, tmp_path):
 def test_a_suite_is_planned_and_takes_no_other_options(capsys, tmp_path):
     words = ("--suite", "smoke", "--plan", "--out", str(tmp_path), "--quiet")
     code, shown, _ = run(capsys, *words)
-    assert (code, len(shown.splitlines())) == (0, 16)
+    assert (code, len(shown.splitlines())) == (0, 24)
     code, _, err = run(capsys, *words, "--epochs", "3")
     assert code == 2
     assert "--suite goes without --epochs" in err

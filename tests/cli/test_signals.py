@@ -111,9 +111,9 @@ COMMANDS = {
         ("sample", 0.1),
         ("train", 0.2),
         ("torch", 0.4),
-        ("torch", 1.5),
+        pytest.param("torch", 1.5, marks=pytest.mark.slow),
         ("gen-data", 0.8),
-        ("compare", 3.0),
+        pytest.param("compare", 3.0, marks=pytest.mark.slow),
     ],
 )
 def test_ctrl_c_ends_in_silence(folder, name, delay):

@@ -51,6 +51,7 @@ def assert_nothing_lost(found: dict[str, Any]) -> None:
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.slow
 def test_a_few_points_of_each_kind_of_output() -> None:
     found = reports("gen-data --force", "export --force", "cache", "--every", "8")
     assert_nothing_lost(found)

@@ -117,7 +117,7 @@ slow = pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "kills"),
     [
-        ("numpy", 1),
+        pytest.param("numpy", 1, marks=slow),
         pytest.param("numpy", 12, marks=slow),
         pytest.param("torch", 5, marks=slow),
     ],

@@ -102,6 +102,7 @@ def killed_until_done(folder: Path, model: str, kills: int, seed: int, longest: 
     return hit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["gru-attention"])
 def test_a_run_killed_a_few_times_ends_with_the_same_bits(model: str, tmp_path: Path) -> None:
     subprocess.run(command(tmp_path / "never", model), check=True, capture_output=True)
@@ -122,7 +123,12 @@ def test_twenty_kills_change_nothing(model: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+    ids=["ctrl-c", "sigterm"],
 )
 def test_a_signal_saves_and_says_how_to_go_on(number: int, code: int, tmp_path: Path) -> None:
     folder = tmp_path / "run"
