@@ -51,8 +51,8 @@ class StagedFolder:
     def commit(self) -> None:
         """Put the folder in its place in one step, on the disk too.
 
-        Files that are not seqcli's are moved from the old folder to the new one; the rest of the
-        old folder is removed. Does nothing the second time.
+        Files that are not seqcli's are linked into the new folder before, so that they are never
+        out of sight; the rest of the old folder is removed. Does nothing the second time.
 
         Raises:
             MachineError: the disk is full or broken.
@@ -62,6 +62,7 @@ class StagedFolder:
             return
         with writing(self.target):
             _sync_tree(self.path)
+            _link_foreign(self.target, PurePath(), self.path, self._ours)
             old = _swap(self.path, self.target)
             sync_folder(self.target.parent)
         self.path = self.target
@@ -89,8 +90,9 @@ def staged_folder(path: Path, ours: Ours) -> Iterator[StagedFolder]:
             target.parent.mkdir(parents=True, exist_ok=True)
             recover(target, ours)
             staging = stack.enter_context(temporary_folder(target))
-        stack.callback(_remove, staging)  # gone already if it was committed
-        yield StagedFolder(target, staging, ours)
+        staged = StagedFolder(target, staging, ours)
+        stack.callback(_remove_uncommitted, staged)
+        yield staged
 
 
 @contextmanager
@@ -217,23 +219,48 @@ def _retire(old: Path, target: Path, ours: Ours) -> None:
         old.rmdir()
 
 
+def _link_foreign(old: Path, inside: PurePath, new: Path, ours: Ours) -> None:
+    """Link what is not seqcli's in a folder into another one.
+
+    Never raises ``OSError``: what cannot be linked is moved once the folders are exchanged.
+    """
+    with contextlib.suppress(OSError):
+        for entry in sorted((old / inside).iterdir()):
+            name = inside / entry.name
+            if not entry.is_symlink() and entry.is_dir():
+                _link_foreign(old, name, new, ours)
+            elif not ours(name) and not os.path.lexists(new / name):
+                (new / inside).mkdir(parents=True, exist_ok=True)
+                os.link(entry, new / name, follow_symlinks=False)
+
+
 def _empty(old: Path, inside: PurePath, target: Path, ours: Ours) -> None:
-    for entry in sorted((old / inside).iterdir()):
+    """Move what is not seqcli's to ``target``, then remove the rest."""
+    entries = sorted((old / inside).iterdir(), key=lambda entry: ours(inside / entry.name))
+    for entry in entries:
         name = inside / entry.name
-        if not entry.is_symlink() and entry.is_dir():
-            _empty(old, name, target, ours)
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if not entry.is_symlink() and entry.is_dir():
+                _empty(old, name, target, ours)
                 entry.rmdir()
-        elif ours(name):
-            entry.unlink(missing_ok=True)
-        elif target.is_dir() and not os.path.lexists(target / name):
-            (target / inside).mkdir(parents=True, exist_ok=True)
-            entry.rename(target / name)
+            elif ours(name) or _is_there_too(entry, target / name):
+                entry.unlink(missing_ok=True)
+            elif target.is_dir() and not os.path.lexists(target / name):
+                (target / inside).mkdir(parents=True, exist_ok=True)
+                entry.rename(target / name)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a staging folder of this process, with all that it put there."""
-    _retire(folder, folder, lambda _: True)
+def _is_there_too(entry: Path, other: Path) -> bool:
+    """Return whether two names are links to one file."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(entry.lstat(), other.lstat())
+    return False
+
+
+def _remove_uncommitted(staged: StagedFolder) -> None:
+    """Remove a staging folder that never took its place, with all that this process put there."""
+    if not staged.committed:
+        _retire(staged.path, staged.path, lambda _: True)
 
 
 def _sync_tree(folder: Path) -> None:

@@ -176,19 +176,6 @@ def train_force(room: Path) -> Scenario:
     return Scenario(argv, prepare, state, again, left=frozenset({"run"}))
 
 
-def compare(room: Path) -> Scenario:
-    """`compare`, whose runs are trained one after the other."""
-    argv = ["compare", "--cells", "rnn,gru", *PAIRS.split(), "--jobs", "1", "--out", "c"]
-
-    def state(folder: Path) -> str:
-        if not (folder / "c" / "compare.json").exists():
-            return "old"
-        seen = run(folder, [*argv, "--collect"])
-        return "new" if seen.code == 0 else f"{seen.code} {seen.err}"
-
-    return Scenario(argv, _nothing, state, left=frozenset({"c"}))
-
-
 SCENARIOS: dict[str, Make] = {
     "gen-data --force": gen_data,
     "gen-data": gen_data_fresh,
@@ -199,7 +186,6 @@ SCENARIOS: dict[str, Make] = {
     "cache": cache,
     "train": train,
     "train --force": train_force,
-    "compare": compare,
 }
 
 

@@ -171,3 +171,32 @@ def test_a_full_disk_at_the_last_moment_leaves_the_old(
         replace(target, "new")
     assert contents(target) == {"a.txt": "old", "b.txt": "old"}
     assert names(tmp_path) == ["data"]
+
+
+@pytest.mark.parametrize("broken", ["unlink", "link"])
+def test_files_of_others_survive_a_failure_after_the_swap(
+    broken: str, swap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = fill(tmp_path / "data", "old")
+    (target / "notes.txt").write_text("mine")
+    (target / "more").mkdir()
+    (target / "more" / "deep.txt").write_text("mine too")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch, staged_folder(target, ours) as staged:
+        (staged.path / "a.txt").write_text("new")
+        if broken == "unlink":
+            patch.setattr(Path, "unlink", refuse)
+        else:
+            patch.setattr(os, "link", refuse)
+        staged.commit()
+    kept = {"a.txt": "new", "notes.txt": "mine", "more/deep.txt": "mine too"}
+    assert contents(target) == kept
+    with staged_folder(target, ours) as staged:
+        (staged.path / "b.txt").write_text("newer")
+        staged.commit()
+    foreign = {name: text for name, text in kept.items() if name != "a.txt"}
+    assert contents(target) == {**foreign, "b.txt": "newer"}
+    assert names(tmp_path) == ["data"]
