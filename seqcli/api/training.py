@@ -48,6 +48,7 @@ CHANGEABLE = (
     "train.goal",
     "train.threads",
     "train.device",
+    "train.kernels",
     "train.save_every",
     "decode.beam",
     "decode.length_penalty",

@@ -24,7 +24,7 @@ from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
 from seqcli.schema import is_array, quoted
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from seqcli import registry
 from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
-from seqcli.files.atomic import write_atomically
 from seqcli.scoring.answers import Answers, Texts
-from seqcli.scoring.cells import escape, unescape
+from seqcli.scoring.cells import escape, unescape, write_table
 from seqcli.scoring.foreign_table import (
     OTHER_NAMES,
     edge_notes,
@@ -62,14 +61,7 @@ def write_answers(path: Path, answers: Answers) -> None:
     Raises:
         UsageError, SeqcliError: it cannot be written.
     """
-    columns = list(_columns(answers))
-
-    def write(file: BinaryIO) -> None:
-        file.write(("\t".join(name for name, _ in columns) + "\n").encode())
-        for row in zip(*(cells for _, cells in columns), strict=True):
-            file.write(("\t".join(row) + "\n").encode(errors="surrogatepass"))
-
-    write_atomically(path, write)
+    write_table(path, list(_columns(answers)))
 
 
 def read_answers(

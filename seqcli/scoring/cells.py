@@ -1,6 +1,12 @@
-"""Write any text such that it fits a cell of a table with tabs, and read it back."""
+"""Tables with tabs: escape any text such that it fits a cell, read it back, write a table."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from seqcli.files.atomic import write_atomically
 
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _MEANINGS = {escape[1]: symbol for symbol, escape in _ESCAPES.items()}
@@ -27,3 +33,18 @@ def escape(text: str) -> str:
         if symbol in text:
             text = text.replace(symbol, escape)
     return text
+
+
+def write_table(path: Path, columns: Sequence[tuple[str, Iterable[str]]]) -> None:
+    """Write columns, each a name and its cells, as a table with tabs, atomically.
+
+    Raises:
+        UsageError, MachineError: it cannot be written.
+    """
+
+    def write(file: BinaryIO) -> None:
+        file.write(("\t".join(name for name, _ in columns) + "\n").encode())
+        for row in zip(*(cells for _, cells in columns), strict=True):
+            file.write(("\t".join(row) + "\n").encode(errors="surrogatepass"))
+
+    write_atomically(path, write)

@@ -11,15 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from seqcli import registry
 from seqcli.data.tokens import Tokens
 from seqcli.errors import DataError
-from seqcli.files.atomic import write_atomically
-from seqcli.scoring.cells import escape, unescape
+from seqcli.scoring.cells import escape, unescape, write_table
 from seqcli.scoring.texts import TextLosses
 
 TEXT, BASELINE = "text:", "baseline:"  # before the style, and before the name of a baseline
@@ -33,14 +32,7 @@ def write_texts(path: Path, found: TextLosses) -> None:
     Raises:
         UsageError, SeqcliError: it cannot be written.
     """
-    columns = list(_columns(found))
-
-    def write(file: BinaryIO) -> None:
-        file.write(("\t".join(name for name, _ in columns) + "\n").encode())
-        for row in zip(*(cells for _, cells in columns), strict=True):
-            file.write(("\t".join(row) + "\n").encode(errors="surrogatepass"))
-
-    write_atomically(path, write)
+    write_table(path, list(_columns(found)))
 
 
 def holds_texts(lines: Sequence[str]) -> bool:
