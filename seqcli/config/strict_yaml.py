@@ -14,7 +14,7 @@ from seqcli.schema import SchemaError, quoted
 
 
 class _Strict:
-    """What both loaders refuse; comes before PyYAML's own class."""
+    """What is refused; comes before PyYAML's own class."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Refuse aliases, then compose as usual."""
@@ -36,23 +36,18 @@ class _Strict:
         return super().construct_mapping(node, deep)  # type: ignore[misc]
 
 
-class _Texts(_Strict, yaml.BaseLoader):
-    """Every scalar is text, as it is written."""
-
-
 class _Values(_Strict, yaml.SafeLoader):
     """Scalars have the types of YAML 1.1."""
 
 
-def load(text: str, as_text: bool = False) -> Any:
-    """Return what a YAML document holds; with ``as_text`` every scalar as it is written.
+def load(text: str) -> Any:
+    """Return what a YAML document holds.
 
     Raises:
         SchemaError: it is no YAML, has an alias or a key twice, or is nested too deeply.
     """
     try:
-        loader = (_Texts if as_text else _Values)(text)
-        return loader.get_single_data()
+        return _Values(text).get_single_data()
     except RecursionError:
         raise SchemaError("nested too deeply") from None
     except SchemaError:
