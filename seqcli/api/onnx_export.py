@@ -22,11 +22,12 @@ from torch import Tensor
 from seqcli.api.exporting import about_model, needed
 from seqcli.api.loading import Loaded, load_model
 from seqcli.api.onnx_check import compare
+from seqcli.arrays.state import DecoderState
 from seqcli.data.vocabulary import BOS
 from seqcli.engine.exportable import Start, Step, exportable
 from seqcli.errors import UsageError
 from seqcli.files.folder import replacing_folder
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 from seqcli.results import Exported
 
 START, STEP, ABOUT = "start.onnx", "step.onnx", "model.json"
@@ -104,7 +105,7 @@ def _source(size: int) -> tuple[Tensor, Tensor]:
     return torch.full((_BATCH, size), BOS), lengths
 
 
-def _state(model: Model, pairs: bool, size: int = _SIZE, steps: int = 2) -> State:
+def _state(model: Model, pairs: bool, size: int = _SIZE, steps: int = 2) -> DecoderState:
     """Return the state after some steps on a source of some size."""
     state = model.start(*_source(size if pairs else 0))
     for _ in range(steps):
@@ -112,7 +113,7 @@ def _state(model: Model, pairs: bool, size: int = _SIZE, steps: int = 2) -> Stat
     return state
 
 
-def _tensors(state: State) -> tuple[Tensor, ...]:
+def _tensors(state: DecoderState) -> tuple[Tensor, ...]:
     return (*state.memory, *state.past)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seqcli.arrays.state import DecoderState
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.engine.decoding import Hypothesis, end_only_at, log_probabilities
 from seqcli.engine.proof import proved_best
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Beams:
     sources: Tensor  # (B,), which source each is
     scores: Tensor  # (B, K), log-probabilities so far
     symbols: Tensor  # (B, K), the last of each
-    state: State  # batch B * K
+    state: DecoderState  # batch B * K
 
     def keep(self, index: Tensor) -> Beams:
         """Return the searches at ``index`` (B',)."""
@@ -132,7 +133,7 @@ def beam_search(
 
 def _search(
     model: Model,
-    state: State,
+    state: DecoderState,
     batch: int,
     limit: int,
     width: int,
@@ -160,14 +161,14 @@ def _search(
     return trellis.answers()
 
 
-def _first(state: State, batch: int, device: torch.device) -> Beams:
+def _first(state: DecoderState, batch: int, device: torch.device) -> Beams:
     """Return one empty answer to each source."""
     scores = torch.zeros((batch, 1), device=device)
     symbols = torch.full((batch, 1), BOS, device=device)
     return Beams(torch.arange(batch, device=device), scores, symbols, state)
 
 
-def _score(model: Model, beams: Beams, t: int, ends: Tensor | None) -> tuple[Tensor, State]:
+def _score(model: Model, beams: Beams, t: int, ends: Tensor | None) -> tuple[Tensor, DecoderState]:
     """Return the log-probabilities (B, K, V) of the answers with each t-th symbol."""
     logits, state = model.step(beams.symbols.flatten(), beams.state)
     scores = log_probabilities(logits)  # (B * K, V)
@@ -177,7 +178,7 @@ def _score(model: Model, beams: Beams, t: int, ends: Tensor | None) -> tuple[Ten
     return beams.scores[:, :, None] + scores.view(*beams.scores.shape, -1), state
 
 
-def _grow(beams: Beams, totals: Tensor, state: State, width: int) -> tuple[Beams, Tensor]:
+def _grow(beams: Beams, totals: Tensor, state: DecoderState, width: int) -> tuple[Beams, Tensor]:
     """Keep the best unfinished answers; return them and the places (B, K') they come from."""
     batch, before, vocabulary = totals.shape
     totals[:, :, EOS] = -torch.inf

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seqcli.arrays.state import DecoderState
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.engine.decoding import Hypothesis, end_only_at, log_probabilities
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Paths:
 @torch.inference_mode()
 def proved_best(
     model: Model,
-    state: State,
+    state: DecoderState,
     batch: int,
     limit: int,
     length_penalty: float,

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqcli.arrays.state import DecoderState
 from seqcli.config.drawing import Drawing
 from seqcli.data.corpus import Pairs
 from seqcli.data.vocabulary import BOS, EOS, PAD
@@ -16,7 +17,7 @@ from seqcli.engine.answering import in_order
 from seqcli.engine.batches import to_device
 from seqcli.engine.decoding import NEVER, end_only_at
 from seqcli.engine.precision import at_least_float32
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 
 
 class Continued(Model):
@@ -31,14 +32,14 @@ class Continued(Model):
         super().__init__()
         self.model, self.prefix = model, tuple(prefix)
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """Read the source, BOS and the prefix but for its last symbol."""
         state = self.model.start(source, source_lengths)
         for token in (BOS, *self.prefix)[:-1]:
             _, state = self.model.step(self._all(source.shape[0], token), state)
         return state
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`; the first symbol, BOS, is heard as the last of the prefix."""
         if self.prefix and state.position == len(self.prefix):
             token = self._all(token.shape[0], self.prefix[-1])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqcli.arrays.state import DecoderState
 from seqcli.config import DecodeConfig, ModelConfig
 from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import Pairs
@@ -20,7 +21,7 @@ from seqcli.engine.answering import answer
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import attention_weights, greedy, log_probabilities
 from seqcli.engine.proof import proved_best
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 from seqcli.models.build import build
 
 SOURCE, LENGTHS = (
@@ -150,10 +151,10 @@ class Endless(Model):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
-        return State((), (torch.zeros(len(source), 1),))
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
+        return DecoderState((), (torch.zeros(len(source), 1),))
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         logits = torch.zeros(len(token), 7)
         logits[:, EOS] = -30.0
         return logits, state
