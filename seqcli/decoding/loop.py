@@ -71,8 +71,10 @@ class Frontier:
     def select(self, index: Array) -> Frontier:
         """Return the hypotheses of the sources at ``index`` (R',)."""
         xp = array_namespace(index)
-        parts = (xp.take(part, index, axis=0) for part in (self.rows, self.tokens, self.totals))
-        return Frontier(*parts, self.state.select(index))
+        rows, tokens, totals = (
+            xp.take(part, index, axis=0) for part in (self.rows, self.tokens, self.totals)
+        )
+        return Frontier(rows, tokens, totals, self.state.select(index))
 
 
 class Strategy(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -139,7 +139,7 @@ def _certified_or_searched(
     decode(model, first, limit, greedy, ends)
     certified = greedy.hypotheses()
     open_ = [row for row, hypothesis in enumerate(certified) if hypothesis is None]
-    searched = iter(())
+    searched: Iterator[list[Hypothesis]] = iter(())
     if open_:
         index = xp.asarray(open_, dtype=xp.int64, device=first.rows.device)
         left = first.select(index)

@@ -159,9 +159,7 @@ def test_searches_continue_a_prefix_too(cell: str) -> None:
     ((greedy,),) = search(longer, *no_sources(1), LIMIT, Search())
     assert greedy.ids == best_greedy(model, prefix)
     ((first, *_),) = search(longer, *no_sources(1), LIMIT, Search(64, 0.0, 3))
-    texts = [
-        text for n in range(LIMIT + 1) for text in itertools.product(TOKENS, repeat=n)
-    ]
+    texts = [text for n in range(LIMIT + 1) for text in itertools.product(TOKENS, repeat=n)]
     best = max(texts, key=lambda text: log_probability(model, [*prefix, *text]))
     assert tuple(first.ids) == best
 

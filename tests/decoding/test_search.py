@@ -185,7 +185,9 @@ def test_an_answer_cut_at_the_limit_is_marked_and_its_log_probability_has_the_en
 def test_attention_weights_have_a_row_for_each_symbol_and_the_end() -> None:
     torch.manual_seed(0)
     config = ModelConfig(attention="additive", hidden=8, embedding=4, dropout=0.0)
-    weights = attention_weights(build(config, 9, 7, 20).eval().requires_grad_(False), SOURCE[:1], [4, 5, 6])
+    weights = attention_weights(
+        build(config, 9, 7, 20).eval().requires_grad_(False), SOURCE[:1], [4, 5, 6]
+    )
     assert weights is not None
     assert weights.shape == (4, 4)
     assert weights.sum(axis=1) == pytest.approx([1.0] * 4)
