@@ -11,6 +11,7 @@ RANKS = {
     "schema": 0,
     "notes": 0,
     "interrupts": 0,
+    "arrays": 0,
     "files": 1,
     "statistics": 1,
     "registry": 1,
