@@ -108,6 +108,28 @@ TEACHER_SCHEDULES: Mapping[str, str] = {
     "inverse_sigmoid": "seqcli.engine.teacher_forcing:inverse_sigmoid",
 }
 
+# The forward pass in NumPy, for running trained models without PyTorch. What is missing here runs
+# with PyTorch only.
+NUMPY_CELLS: Mapping[str, str] = {
+    "rnn": "seqcli.numpy_backend.forward.rnn:RNNCell",
+    "gru": "seqcli.numpy_backend.forward.rnn:GRUCell",
+    "lstm": "seqcli.numpy_backend.forward.rnn:LSTMCell",
+    "transformer": "seqcli.numpy_backend.forward.transformer:Transformer",
+}
+
+NUMPY_ATTENTIONS: Mapping[str, str] = {
+    "additive": "seqcli.numpy_backend.forward.attention:AdditiveAttention",
+    "dot": "seqcli.numpy_backend.forward.attention:DotAttention",
+    "general": "seqcli.numpy_backend.forward.attention:GeneralAttention",
+}
+
+NUMPY_POSITIONS: Mapping[str, str] = {
+    "sinusoidal": "seqcli.numpy_backend.forward.positions:Sinusoidal",
+    "learned": "seqcli.numpy_backend.forward.positions:Learned",
+    "rotary": "seqcli.numpy_backend.forward.positions:Rotary",
+    "none": "seqcli.numpy_backend.forward.positions:NoPositions",
+}
+
 # What a backend refuses, before there is a run folder.
 BACKEND_CHECKS: Mapping[str, str] = {
     "torch": "seqcli.api.checking:check_device",
