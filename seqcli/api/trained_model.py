@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from seqcli.api.backends import AUTO, BackendChoice
 from seqcli.api.reading import OpenedCheckpoint, open_checkpoint
-from seqcli.config.drawing import Drawing
+from seqcli.arrays.memory import keep_freed_memory
+from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import Drawing
 from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import SPLITS, Codec, Pairs
-from seqcli.data.fingerprints import known
-from seqcli.data.ragged import Ragged
-from seqcli.data.reading.rows import length_problem
+from seqcli.data.files.rows import length_problem
+from seqcli.data.splits import known
 from seqcli.decoding import inference
 from seqcli.decoding.inference import Backend
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import UsageError
-from seqcli.memory import keep_freed_memory
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -186,7 +186,9 @@ class LanguageModel(TrainedModel):
         unknown = vocabulary.unknown(tokens)
         if unknown:
             listed = " ".join(map(repr, unknown))
-            message = f"the prefix has tokens that are not in the vocabulary of {self.path}: {listed}"
+            message = (
+                f"the prefix has tokens that are not in the vocabulary of {self.path}: {listed}"
+            )
             raise UsageError(message, f"the vocabulary is {_listed(vocabulary.symbols)}")
         return vocabulary.encode(tokens)
 

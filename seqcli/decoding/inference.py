@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.namespace import Array
-from seqcli.config.drawing import Drawing
+from seqcli.arrays.ragged import Index, Ragged
+from seqcli.config.sections import Drawing
 from seqcli.data.batches import Batch, BatchStream, padded_batch
-from seqcli.data.corpus import Pairs
-from seqcli.data.limits import Limits
-from seqcli.data.ragged import Index, Ragged
+from seqcli.data.corpus import Limits, Pairs
 from seqcli.decoding.loop import Hypothesis, PrefixedModel, StepModel
 from seqcli.decoding.search import (
     Search,

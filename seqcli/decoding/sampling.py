@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.functions import to_numpy
 from seqcli.arrays.namespace import Array, array_namespace
-from seqcli.config.drawing import Drawing
+from seqcli.config.sections import Drawing
 from seqcli.decoding.greedy import Greedy
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell
-from seqcli.models.dropout import Dropout
+from seqcli.models.embedding import Dropout
 from seqcli.models.rnn import make_rnn, one_hot
 from seqcli.models.transformer import (
     KeysValues,

@@ -18,7 +18,7 @@ from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.base import Model, padding_mask
-from seqcli.models.dropout import Dropout
+from seqcli.models.embedding import Dropout
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from seqcli.config import ModelConfig
-from seqcli.config.drawing import Drawing
+from seqcli.config.sections import Drawing
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.decoding.loop import PrefixedModel, StepModel, next_scores
 from seqcli.decoding.sampling import draw, keep_likeliest, probabilities

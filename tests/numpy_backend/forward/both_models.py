@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from seqcli.config.describing import describe
+from seqcli.data.tokens import Tokens
 
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
-from seqcli.config.describing import describe
-from seqcli.data.corpus import Codec
-from seqcli.data.limits import Limits
-from seqcli.data.tokens import Tokens
+from seqcli.data.corpus import Codec, Limits
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.models import kernels
 from seqcli.models.base import Model
