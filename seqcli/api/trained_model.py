@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.api.backends import AUTO, BackendChoice
-from seqcli.api.reading import OpenedCheckpoint, open_checkpoint
+from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import Drawing
@@ -39,7 +39,7 @@ class TrainedModel:
     """
 
     def __init__(self, opened: OpenedCheckpoint, choice: BackendChoice) -> None:
-        self.path, self.checkpoint = opened.path, opened.checkpoint
+        self.opened, self.path, self.checkpoint = opened, opened.path, opened.checkpoint
         self.config, self.limits = opened.config, opened.limits
         self._choice = choice
 
@@ -56,6 +56,17 @@ class TrainedModel:
     def backend(self, tokens: int) -> Backend:
         """Return the backend to compute ``tokens`` more tokens with."""
         return self._choice.for_tokens(tokens)
+
+    def search(
+        self, beam: int | None = None, length_penalty: float | None = None, nbest: int = 1
+    ) -> Search:
+        """Return the kind of search that the run was configured with, with some changes to it."""
+        own = self.config.decode
+        return Search(
+            max(own.beam if beam is None else beam, nbest),
+            own.length_penalty if length_penalty is None else length_penalty,
+            nbest,
+        )
 
     def log_likelihoods(self, pairs: Pairs, batch_size: int = BATCH) -> Floats:
         """Return (N,) the log-probability of each target in nats, EOS included."""
@@ -98,8 +109,8 @@ class PairModel(TrainedModel):
         settings: Drawing,
         random: np.random.Generator,
         max_length: int | None = None,
-    ) -> tuple[list[list[int]], int]:
-        """Draw a target for each source; return the targets and their maximum length."""
+    ) -> list[Hypothesis]:
+        """Draw a target for each source."""
         pairs = Pairs(Ragged.from_rows([[]] * len(sources)), sources)
         batch = padded_batch(pairs, np.arange(len(sources)))
         backend = self.backend(self._tokens_to_decode(sources))
@@ -170,11 +181,13 @@ class LanguageModel(TrainedModel):
     def in_split(self, texts: Ragged, split: str) -> Flags:
         """Return (N,) which texts are rows of a split of the data of training."""
         rows = self.about.get("fingerprints", {}).get(split, ())
-        return known(texts, np.asarray(rows, np.int64))
+        flags: Flags = known(texts, np.asarray(rows, np.int64))
+        return flags
 
     def in_training_data(self, texts: Ragged) -> Flags:
         """Return (N,) which texts are rows of any split."""
-        return np.logical_or.reduce([self.in_split(texts, split) for split in SPLITS])
+        flags: Flags = np.logical_or.reduce([self.in_split(texts, split) for split in SPLITS])
+        return flags
 
     def encode_prefix(self, prefix: str) -> list[int]:
         """Return the ids of a prefix.
@@ -193,17 +206,23 @@ class LanguageModel(TrainedModel):
         return vocabulary.encode(tokens)
 
 
-def open_model(ckpt: str | Path, backend: str | None = None) -> PairModel | LanguageModel:
-    """Open a trained model.
+def open_model(
+    ckpt: str | Path | TrainedModel, backend: str | None = None
+) -> PairModel | LanguageModel:
+    """Open a trained model: its checkpoint is read and verified once.
 
     Args:
-        ckpt: a run folder (its best checkpoint) or a checkpoint file.
+        ckpt: a run folder (its best checkpoint) or a checkpoint file; an open model is returned
+            as it is.
         backend: torch, numpy, or auto (the default): see `seqcli.api.backends`.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or no checkpoint of seqcli.
         UsageError: there is no such backend.
     """
+    if isinstance(ckpt, PairModel | LanguageModel):
+        return ckpt
+    assert not isinstance(ckpt, TrainedModel)
     keep_freed_memory()
     opened = open_checkpoint(ckpt)
     choice = BackendChoice(opened, backend or AUTO)

@@ -188,14 +188,15 @@ SomeCheckpoint = Annotated[
 BatchRows = Annotated[
     int, typer.Option("--batch-size", help="Rows decoded at once.", metavar="N", min=1)
 ]
-BACKEND = "Who does the sums for a language model; numpy runs rnn, gru and lstm without PyTorch."
-Speaker = Annotated[
+INFERENCE_BACKENDS = ("auto", *registry.BACKENDS)
+InferenceBackend = Annotated[
     str | None,
     typer.Option(
         "--backend",
-        help=f"{BACKEND} One of {', '.join(registry.LANGUAGE_MODELS)}. (default as trained)",
+        help="Compute backend: auto (NumPy, and PyTorch for large inputs), torch or numpy. "
+        "(default auto)",
         metavar="NAME",
-        autocompletion=completion(tuple(registry.LANGUAGE_MODELS)),
+        autocompletion=completion(INFERENCE_BACKENDS),
     ),
 ]
 SearchBeam = Annotated[

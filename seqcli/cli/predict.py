@@ -111,6 +111,7 @@ def predict(
     batch_size: BatchLines = None,
     attention: Heat = False,
     attention_png: HeatPng = None,
+    backend: options.InferenceBackend = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -137,6 +138,7 @@ def predict(
         length_penalty=length_penalty,
         batch_size=batch_size,
         attention=attention or attention_png is not None,
+        backend=backend,
     )
     answers = _Answers(out, logprob, scores, attention, attention_png, force)
     if json:
@@ -203,7 +205,7 @@ class _Answers:
     def told(self, predictor: Predictor, block: Sequence[Line]) -> Iterator[Prediction]:
         """Answer a block of lines and hand the answers on, telling all but the answers."""
         texts = [line if isinstance(line, str) else "" for line in block]
-        for line, answer in zip(block, predictor.answer(texts), strict=True):
+        for line, answer in zip(block, predictor.predict(texts), strict=True):
             self.lines += 1
             if not isinstance(line, str):
                 answer = replace(answer, problem=line.problem)

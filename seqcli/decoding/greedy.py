@@ -38,14 +38,13 @@ class Greedy:
         self.totals[frontier.rows] = totals[:, 0]
         return replace(frontier, tokens=tokens, totals=totals), tokens[:, 0] == EOS
 
-    def rows(self) -> list[list[int]]:
-        """Return the ids of each prediction."""
-        return [row[: row.index(EOS)] for row in self.tokens.tolist()]
-
     def hypotheses(self) -> list[list[Hypothesis]]:
         """Return one hypothesis of each source."""
-        totals = self.totals.tolist()
-        return [
-            [Hypothesis(ids, total, total / (len(ids) + 1))]
-            for ids, total in zip(self.rows(), totals, strict=True)
-        ]
+        rows = zip(self.tokens.tolist(), self.totals.tolist(), strict=True)
+        return [_hypothesis(tokens, total) for tokens, total in rows]
+
+
+def _hypothesis(tokens: list[int], total: float) -> list[Hypothesis]:
+    """Cut tokens at EOS; the score is the mean log-probability of a token."""
+    length = tokens.index(EOS)
+    return [Hypothesis(tokens[:length], total, total / (length + 1))]

@@ -147,14 +147,14 @@ def sample_batch(
     settings: Drawing,
     random: np.random.Generator,
     max_length: int | None = None,
-) -> tuple[list[list[int]], int]:
-    """Draw a target for each row of a batch; return the targets and their maximum length."""
+) -> list[Hypothesis]:
+    """Draw a target for each row of a batch."""
     limit, ends = _limit(batch, limits, None)
     limit = limit if ends is not None or max_length is None else max_length
     native = None if ends is None else backend.array(ends)
     with backend.inference():
         source = backend.sources(batch)
-        return sample(backend.model, *source, limit, settings, random, native), limit
+        return sample(backend.model, *source, limit, settings, random, native)
 
 
 def decode_texts(
@@ -178,7 +178,8 @@ def sample_texts(
     """Draw continuations of a prefix, of at most ``limit`` tokens, from a language model."""
     model = PrefixedModel(backend.model, prefix)
     with backend.inference():
-        return sample(model, *backend.sources(texts(count)), limit, settings, random)
+        drawn = sample(model, *backend.sources(texts(count)), limit, settings, random)
+    return [one.ids for one in drawn]
 
 
 def next_token(backend: Backend, prefix: Sequence[int], settings: Drawing) -> Floats:

@@ -73,8 +73,10 @@ def sample(
     settings: Drawing,
     random: np.random.Generator,
     ends: Array | None = None,
-) -> list[list[int]]:
+) -> list[Hypothesis]:
     """Draw one target for each source; see `search` for the other arguments.
+
+    Log-probabilities are the model's own, whatever the temperature.
 
     Args:
         settings: temperature, top-k and top-p.
@@ -82,7 +84,8 @@ def sample(
     """
     sampling = Sampling(settings, random)
     decode(model, _first(source, model.start(source, source_lengths)), limit, sampling, ends)
-    return sampling.rows()
+    drawn = [one for (one,) in sampling.hypotheses()]
+    return drawn if ends is not None else _mark_truncated(drawn, limit)
 
 
 def next_token_probabilities(model: StepModel, source: Array, settings: Drawing) -> Floats:

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from seqcli.config import TrainConfig
+from seqcli.config.sections import Drawing
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, Limits, Pairs
+from seqcli.decoding.search import sample
 from seqcli.numpy_backend.cells import Cell
-from seqcli.numpy_backend.language_model import log_probabilities, model
+from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, model
 from seqcli.numpy_backend.optimization import OPTIMIZERS
 from seqcli.numpy_backend.optimizer_state import from_torch_state, to_torch_state
 from seqcli.numpy_backend.packing import Packed, pack
 from seqcli.numpy_backend.parameters import Parameters
-from seqcli.numpy_backend.sampling import sample
 from seqcli.training.loop import Measured, Step, Tick, Turn
 
 SCORED = 256  # names scored at once
@@ -82,10 +83,12 @@ class NumpyLearner:
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
         lesson = self.lesson
-        rng = np.random.Generator(np.random.PCG64([lesson.settings.seed, epoch]))
-        count, longest = lesson.settings.samples, lesson.limits.answer(0)
-        drawn = sample(lesson.parameters, lesson.cell, rng, count, max_length=longest)
-        return tuple(lesson.corpus.codec.target_text(drawn[i].tolist()) for i in range(count))
+        random = np.random.default_rng([lesson.settings.seed, epoch])
+        stepped = SteppedModel(lesson.parameters, lesson.cell)
+        source = np.zeros((lesson.settings.samples, 0), np.int64)
+        lengths, limit = np.zeros(len(source), np.int64), lesson.limits.answer(0)
+        drawn = sample(stepped, source, lengths, limit, Drawing(), random)
+        return tuple(lesson.corpus.codec.target_text(one.ids) for one in drawn)
 
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state, in PyTorch's layout."""

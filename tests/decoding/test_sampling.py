@@ -42,7 +42,8 @@ def drawn(
     model: StepModel, rows: int, limit: int = LIMIT, settings: Drawing | None = None, seed: int = 0
 ) -> list[list[int]]:
     random = np.random.default_rng(seed)
-    return sample(model, *no_sources(rows), limit, settings or Drawing(), random)
+    texts = sample(model, *no_sources(rows), limit, settings or Drawing(), random)
+    return [one.ids for one in texts]
 
 
 def distributions(model: Model, text: Sequence[int], settings: Drawing) -> np.ndarray:
