@@ -72,10 +72,7 @@ def evaluate(
         check_own_output(Path(predictions), _is_predictions, "choose another file name")
     model = open_model(ckpt, backend)
     if isinstance(model, LanguageModel):
-        if beam is not None or length_penalty is not None or oracle_length:
-            message = f"{model.path} is a language model: it is scored without decoding"
-            hint = "leave --beam, --length-penalty and --oracle-length out"
-            raise UsageError(message, hint)
+        _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
         evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
         if predictions is not None:
             write_texts(Path(predictions), losses)
@@ -85,6 +82,13 @@ def evaluate(
     if predictions is not None:
         write_answers(Path(predictions), answers)
     return evaluation
+
+
+def _check_no_search(model: LanguageModel, given: bool) -> None:
+    if given:
+        message = f"{model.path} is a language model: it is scored without decoding"
+        hint = "leave --beam, --length-penalty and --oracle-length out"
+        raise UsageError(message, hint)
 
 
 def _is_predictions(begin: bytes) -> bool:

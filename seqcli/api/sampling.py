@@ -73,13 +73,10 @@ def sample(
     settings = Drawing(temperature, top_k, top_p)
     _check(n, settings, greedy, beam)
     model = open_model(ckpt, backend)
-    pairs = isinstance(model, PairModel)
-    usual = 1 if pairs or greedy else 10
-    request = SampleRequest(n or usual, prefix, max_length, unique, novel, logprob)
+    n = n or (1 if greedy or isinstance(model, PairModel) else 10)
+    request = SampleRequest(n, prefix, max_length, unique, novel, logprob)
     if isinstance(model, PairModel):
-        if greedy or beam or prefix or novel:
-            given = "--greedy, --beam, --prefix and --novel"
-            raise UsageError(f"{given} are for language models", "see seqcli predict")
+        _check_pairs(bool(greedy or beam or prefix or novel))
         return _draw_targets(model, lines, request, settings, _seed(seed))
     if lines is not None:
         raise UsageError(f"{model.path} is a language model: it takes no input", "omit --input")
@@ -131,6 +128,12 @@ def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
         raise UsageError("a search draws nothing at random", hint)
     if greedy and n not in (None, 1):
         raise UsageError("there is one greedy text only", f"for the {n} likeliest: --beam {n}")
+
+
+def _check_pairs(refused: bool) -> None:
+    if refused:
+        given = "--greedy, --beam, --prefix and --novel"
+        raise UsageError(f"{given} are for language models", "see seqcli predict")
 
 
 def _seed(seed: int | None) -> int:

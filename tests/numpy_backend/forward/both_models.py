@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from seqcli.config.describing import describe
-from seqcli.data.tokens import Tokens
 
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
+from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec, Limits
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.models import kernels
 from seqcli.models.base import Model
