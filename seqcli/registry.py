@@ -95,6 +95,13 @@ OPTIMISERS: Mapping[str, str] = {
     "sgd": "seqcli.engine.optimisation:sgd",
 }
 
+# Those of the NumPy backend.
+NUMPY_OPTIMIZERS: Mapping[str, str] = {
+    "adamw": "seqcli.numpy_backend.optimisation:adamw",
+    "adam": "seqcli.numpy_backend.optimisation:adam",
+    "sgd": "seqcli.numpy_backend.optimisation:sgd",
+}
+
 SCHEDULES: Mapping[str, str] = {
     "constant": "seqcli.training.schedules:Constant",
     "cosine": "seqcli.training.schedules:WarmupCosine",

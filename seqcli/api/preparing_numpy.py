@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from threadpoolctl import threadpool_limits
+
 from seqcli import runs
 from seqcli.api.reading import limits_of
 from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
@@ -18,7 +20,6 @@ from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.learner import Lesson, NumpyLearner
 from seqcli.numpy_backend.parameters import to_torch_names
 from seqcli.numpy_backend.stored import fresh_parameters, stored_parameters
-from seqcli.numpy_backend.threads import set_threads
 from seqcli.training.loop import Loop
 from seqcli.training.stopping import StopRequest
 
@@ -36,7 +37,7 @@ def prepare(
         the loop, the configuration with the number of threads filled in, and the first event.
     """
     threads = config.train.threads or 1
-    set_threads(threads)
+    threadpool_limits(threads, user_api="blas")
     keep_freed_memory()
     config = replace(
         config,

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from seqcli import registry
 from seqcli.config import TrainConfig
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, Pairs
 from seqcli.data.limits import Limits
 from seqcli.numpy_backend.cells import Cell
 from seqcli.numpy_backend.language_model import log_probabilities, model
-from seqcli.numpy_backend.optimisation import OPTIMISERS
+from seqcli.numpy_backend.optimisation import Optimiser
 from seqcli.numpy_backend.optimiser_state import from_torch_state, to_torch_state
 from seqcli.numpy_backend.packing import Packed, pack
 from seqcli.numpy_backend.parameters import Parameters
@@ -58,8 +59,8 @@ class NumpyLearner:
 
     def __init__(self, lesson: Lesson) -> None:
         self.lesson, settings = lesson, lesson.settings
-        make = OPTIMISERS[settings.optimiser]
-        self.optimiser = make(settings.lr, settings.momentum, settings.weight_decay)
+        make = registry.resolve("optimizer", settings.optimiser, registry.NUMPY_OPTIMIZERS)
+        self.optimiser: Optimiser = make(settings.lr, settings.momentum, settings.weight_decay)
 
     def learn(self, turns: Iterator[Turn]) -> Iterator[Step]:
         """Make one step for each turn."""
