@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeAlias
 
-from seqcli.notes import note, reason
+from seqcli.messages import note, reason
 
 P = ParamSpec("P")
 
@@ -154,7 +154,7 @@ class EpochEnded:
 
     epoch: int
     epochs: int
-    step: int  # optimiser steps since the start of the run
+    step: int  # optimizer steps since the start of the run
     metrics: Mapping[str, float]
     improved: bool
     examples: tuple[Example, ...] = ()

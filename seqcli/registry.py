@@ -59,28 +59,28 @@ POSITIONS: Mapping[str, str] = {
     "none": "seqcli.models.positions:NoPositions",
 }
 
-INITIALISATIONS: Mapping[str, str] = {
-    "default": "seqcli.models.initialisation:leave",
-    "orthogonal": "seqcli.models.initialisation:orthogonal",
-    "xavier": "seqcli.models.initialisation:xavier",
+INITIALIZATIONS: Mapping[str, str] = {
+    "default": "seqcli.models.build:leave",
+    "orthogonal": "seqcli.models.build:orthogonal",
+    "xavier": "seqcli.models.build:xavier",
 }
 
 # How a file is written. Two files side by side are "parallel" without being asked for.
 FORMATS: Mapping[str, str] = {
-    "tsv": "seqcli.data.reading.formats:tsv",
-    "csv": "seqcli.data.reading.formats:comma_separated",
-    "jsonl": "seqcli.data.reading.json_rows:json_lines",
-    "json": "seqcli.data.reading.json_rows:json_array",
-    "names": "seqcli.data.reading.formats:names",
-    "parallel": "seqcli.data.reading.formats:parallel",
+    "tsv": "seqcli.data.files.formats:tsv",
+    "csv": "seqcli.data.files.formats:comma_separated",
+    "jsonl": "seqcli.data.files.json_rows:json_lines",
+    "json": "seqcli.data.files.json_rows:json_array",
+    "names": "seqcli.data.files.formats:names",
+    "parallel": "seqcli.data.files.formats:parallel",
 }
 
 # How a text is cut into symbols.
 TOKEN_STYLES: Mapping[str, str] = {
-    "chars": "seqcli.data.tokens:CHARS",
-    "graphemes": "seqcli.data.tokens:GRAPHEMES",
-    "words": "seqcli.data.tokens:WORDS",
-    "whole": "seqcli.data.tokens:WHOLE",
+    "chars": "seqcli.data.tokenizers:CHARS",
+    "graphemes": "seqcli.data.tokenizers:GRAPHEMES",
+    "words": "seqcli.data.tokenizers:WORDS",
+    "whole": "seqcli.data.tokenizers:WHOLE",
 }
 
 # Who does the sums: each prepares a run's loop.
@@ -89,17 +89,17 @@ BACKENDS: Mapping[str, str] = {
     "numpy": "seqcli.api.preparing_numpy:prepare",
 }
 
-OPTIMISERS: Mapping[str, str] = {
-    "adamw": "seqcli.engine.optimisation:adamw",
-    "adam": "seqcli.engine.optimisation:adam",
-    "sgd": "seqcli.engine.optimisation:sgd",
+OPTIMIZERS: Mapping[str, str] = {
+    "adamw": "seqcli.training.torch_optimizers:adamw",
+    "adam": "seqcli.training.torch_optimizers:adam",
+    "sgd": "seqcli.training.torch_optimizers:sgd",
 }
 
 # Those of the NumPy backend.
 NUMPY_OPTIMIZERS: Mapping[str, str] = {
-    "adamw": "seqcli.numpy_backend.optimisation:adamw",
-    "adam": "seqcli.numpy_backend.optimisation:adam",
-    "sgd": "seqcli.numpy_backend.optimisation:sgd",
+    "adamw": "seqcli.numpy_backend.optimization:adamw",
+    "adam": "seqcli.numpy_backend.optimization:adam",
+    "sgd": "seqcli.numpy_backend.optimization:sgd",
 }
 
 SCHEDULES: Mapping[str, str] = {
@@ -110,9 +110,9 @@ SCHEDULES: Mapping[str, str] = {
 }
 
 TEACHER_SCHEDULES: Mapping[str, str] = {
-    "constant": "seqcli.engine.teacher_forcing:constant",
-    "linear": "seqcli.engine.teacher_forcing:linear",
-    "inverse_sigmoid": "seqcli.engine.teacher_forcing:inverse_sigmoid",
+    "constant": "seqcli.training.teacher_forcing:constant",
+    "linear": "seqcli.training.teacher_forcing:linear",
+    "inverse_sigmoid": "seqcli.training.teacher_forcing:inverse_sigmoid",
 }
 
 # The forward pass in NumPy, for running trained models without PyTorch. What is missing here runs
@@ -139,7 +139,7 @@ NUMPY_POSITIONS: Mapping[str, str] = {
 
 # What a backend refuses, before there is a run folder.
 BACKEND_CHECKS: Mapping[str, str] = {
-    "torch": "seqcli.api.checking:check_device",
+    "torch": "seqcli.api.arguments:check_device",
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 
@@ -156,19 +156,19 @@ EXPORTS: Mapping[str, str] = {
 }
 
 METRICS: Mapping[str, str] = {
-    "loss": "seqcli.scoring.metrics:LOSS",
-    "token_accuracy": "seqcli.scoring.metrics:TOKEN_ACCURACY",
-    "sequence_accuracy": "seqcli.scoring.metrics:SEQUENCE_ACCURACY",
-    "symbol_error_rate": "seqcli.scoring.metrics:SYMBOL_ERROR_RATE",
+    "loss": "seqcli.metrics.metric:LOSS",
+    "token_accuracy": "seqcli.metrics.metric:TOKEN_ACCURACY",
+    "sequence_accuracy": "seqcli.metrics.metric:SEQUENCE_ACCURACY",
+    "symbol_error_rate": "seqcli.metrics.metric:SYMBOL_ERROR_RATE",
 }
 
 # What eval reports beside those, where the rows allow of it.
 EVALUATION_METRICS: Mapping[str, str] = {
-    "sequence_error_rate": "seqcli.scoring.metrics:SEQUENCE_ERROR_RATE",
-    "mean_symbol_error_rate": "seqcli.scoring.metrics:MEAN_SYMBOL_ERROR_RATE",
-    "multi_reference_accuracy": "seqcli.scoring.metrics:MULTI_REFERENCE_ACCURACY",
-    "multi_reference_symbol_error_rate": "seqcli.scoring.metrics:MULTI_REFERENCE_ERROR_RATE",
-    "macro_f1": "seqcli.scoring.metrics:MACRO_F1",
+    "sequence_error_rate": "seqcli.metrics.metric:SEQUENCE_ERROR_RATE",
+    "mean_symbol_error_rate": "seqcli.metrics.metric:MEAN_SYMBOL_ERROR_RATE",
+    "multi_reference_accuracy": "seqcli.metrics.metric:MULTI_REFERENCE_ACCURACY",
+    "multi_reference_symbol_error_rate": "seqcli.metrics.metric:MULTI_REFERENCE_ERROR_RATE",
+    "macro_f1": "seqcli.metrics.metric:MACRO_F1",
 }
 
 

@@ -216,13 +216,13 @@ class Scores:
     free running), symbol_error_rate (edits over reference tokens) and what else the rows allow of;
     of a language model: loss, bits_per_character and perplexity, ``<eos>`` included in all three.
     ``intervals``: metric -> its 95% interval, None where all rows have one source;
-    ``interval_methods``: metric -> how it is computed. ``floors``: baseline name -> metric name ->
-    score.
+    ``interval_methods``: metric -> how it is computed. ``baselines``: baseline name ->
+    metric name -> score.
     """
 
     rows: int
     metrics: Mapping[str, float]
-    floors: Mapping[str, Mapping[str, float]]
+    baselines: Mapping[str, Mapping[str, float]]
     by_length: tuple[LengthBin, ...] = ()
     predictions: tuple[ScoredRow, ...] = ()
     source_joiner: str = " "  # how symbols make a text: "" for characters

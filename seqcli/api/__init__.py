@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seqcli.api.sampling import next_symbols, sample
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.training import Run, read_data, train
-    from seqcli.tasks.listing import task, tasks
+    from seqcli.tasks.base import task, tasks
 
 __all__ = [
     "Plan",
@@ -65,8 +65,8 @@ _HOMES = {  # in this package, or the whole name of a module elsewhere
     "rescore": "rescoring",
     "sample": "sampling",
     "store_plan": "comparing",
-    "task": "seqcli.tasks.listing",
-    "tasks": "seqcli.tasks.listing",
+    "task": "seqcli.tasks.base",
+    "tasks": "seqcli.tasks.base",
     "train": "training",
 }
 

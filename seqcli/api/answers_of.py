@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqcli.api.loading import Loaded
-from seqcli.data.characters import visible_token
+from seqcli.arrays.ragged import Ragged
+from seqcli.data.baselines import UNKNOWN, majority_guess, most_frequent, remembered
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.floors import majority_guess
-from seqcli.data.guesses import UNKNOWN, most_frequent, remembered
-from seqcli.data.ragged import Ragged
 from seqcli.data.task_corpus import task_guesses
-from seqcli.data.unknown import decoded, unknown_in_rows
+from seqcli.data.token_rows import decoded, unknown_in_rows
+from seqcli.data.vocabulary import visible_token
 from seqcli.engine.answering import outcome
-from seqcli.scoring.answers import Answers, Texts
+from seqcli.metrics.predictions import Answers, Texts
 
 LISTED = 10  # unknown tokens of a side
 
@@ -92,7 +91,7 @@ def _guesses(
     yield "most_frequent", common
     rest = copies or common
     yield (
-        f"memorise_else_{'copy' if copies else 'most_frequent'}",
+        f"memorize_else_{'copy' if copies else 'most_frequent'}",
         [
             rest[place] if row == UNKNOWN else _trained_target(codec, train, row)
             for place, row in enumerate(remembered(train, sources).tolist())

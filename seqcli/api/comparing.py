@@ -20,21 +20,21 @@ from seqcli.api.comparison_folder import (
     store,
     without_replaced,
 )
-from seqcli.api.side_by_side import Watch, default_jobs, finish, kept, run_all
+from seqcli.api.job_pool import Watch, default_jobs, finish, kept, run_all
 from seqcli.comparison import defaults
-from seqcli.comparison import plan as planning
-from seqcli.comparison.outcome import RunResult
-from seqcli.comparison.plan import PlannedRun, Wanted
+from seqcli.comparison import specification as planning
 from seqcli.comparison.plan_file import StoredPlan, differing_settings, identity_of, read_plan
-from seqcli.comparison.standing import Comparison, compared
+from seqcli.comparison.run_result import RunResult
+from seqcli.comparison.specification import PlannedRun, Wanted
+from seqcli.comparison.summary import Comparison, compared
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
-from seqcli.data.reading.findings import remarks
+from seqcli.data.files.findings import remarks
 from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError, blamed
 from seqcli.events import Event
 from seqcli.files.atomic import writing
-from seqcli.files.names import single_name
+from seqcli.files.regular import single_name
 from seqcli.report.comparison_files import write_comparison
 from seqcli.runs import RunPaths, locked
 
@@ -147,7 +147,7 @@ def plan(
     base = with_chosen_tokens(base, corpus)
     arms = planning.arms(base, wanted, corpus.codec.source is None)
     if match == "params" and len(arms) > 1:
-        from seqcli.api.matching import matched
+        from seqcli.api.parameter_matching import matched
 
         arms = matched(arms, corpus)
     runs = planning.runs(arms, seeds)

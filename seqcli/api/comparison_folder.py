@@ -11,8 +11,6 @@ from pathlib import Path
 from seqcli import config as configuration
 from seqcli.api.reading import config_of
 from seqcli.checkpoints import numpy_file
-from seqcli.comparison.outcome import FILE as RESULT
-from seqcli.comparison.plan import PlannedRun, Wanted, arm_and_seed
 from seqcli.comparison.plan_file import (
     BUDGET,
     FILE,
@@ -22,6 +20,8 @@ from seqcli.comparison.plan_file import (
     read_plan,
     write_plan,
 )
+from seqcli.comparison.run_result import FILE as RESULT
+from seqcli.comparison.specification import PlannedRun, Wanted, arm_and_seed
 from seqcli.config import Config
 from seqcli.config.schema import TASK
 from seqcli.errors import DataError, SeqcliError, UsageError

@@ -13,7 +13,7 @@ from seqcli.api.reading import config_of, limits_of
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.config.describing import describe
+from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
 from seqcli.results import CheckpointInfo, Side
 from seqcli.runs import find_checkpoint

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcli import registry
-from seqcli.api.arguments import checked
-from seqcli.api.checking import check_counts, check_length_penalty
+from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.language import open_language_model, takes_sources
 from seqcli.api.language_evaluating import evaluate_language
 from seqcli.api.other_rows import OtherRows, own_corpus
@@ -19,11 +18,11 @@ from seqcli.config import DecodeConfig
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.errors import SeqcliError, UsageError
 from seqcli.files.atomic import check_own_output
+from seqcli.metrics.predictions import Answers
+from seqcli.metrics.predictions_file import write_answers
+from seqcli.metrics.scores import score
+from seqcli.metrics.texts import write_texts
 from seqcli.results import Evaluation
-from seqcli.scoring.answers import Answers
-from seqcli.scoring.answers_file import write_answers
-from seqcli.scoring.scores import score
-from seqcli.scoring.texts_file import write_texts
 
 if TYPE_CHECKING:
     from seqcli.api.loading import Loaded

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import __version__, registry
-from seqcli.api.arguments import checked
-from seqcli.api.checking import check_counts
+from seqcli.api.arguments import check_counts, checked
 from seqcli.api.reading import config_of, limits_of
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import to_plain
-from seqcli.config.describing import describe
+from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
 from seqcli.data.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
 from seqcli.errors import UsageError

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from seqcli import registry
 from seqcli.api.reading import config_of
+from seqcli.arrays.ragged import Index, Ragged
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
-from seqcli.config.drawing import Drawing
-from seqcli.data.corpus import SPLITS, Codec
-from seqcli.data.fingerprints import known
-from seqcli.data.limits import Limits
-from seqcli.data.ragged import Index, Ragged
+from seqcli.config.sections import Drawing
+from seqcli.data.corpus import SPLITS, Codec, Limits
+from seqcli.data.splits import known
 from seqcli.errors import UsageError
 from seqcli.runs import find_checkpoint
 

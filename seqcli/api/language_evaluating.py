@@ -9,16 +9,15 @@ import numpy as np
 from seqcli.api.language import LanguageModel, Trained
 from seqcli.api.other_rows import OtherRows, own_corpus
 from seqcli.api.own_data import corpus_of_run
-from seqcli.config.drawing import Drawing
-from seqcli.data import language_floors
+from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import Drawing
+from seqcli.data.baselines import row_nats
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
-from seqcli.data.fingerprints import fingerprints, known
-from seqcli.data.overlap import repeats, row_hashes
-from seqcli.data.ragged import Ragged
-from seqcli.data.unknown import decoded, unknown_in_rows
+from seqcli.data.splits import fingerprints, known, repeats, row_hashes
+from seqcli.data.token_rows import decoded, unknown_in_rows
 from seqcli.errors import SeqcliError
+from seqcli.metrics.texts import TextLosses, score_texts
 from seqcli.results import Evaluation, Novelty
-from seqcli.scoring.texts import TextLosses, score_texts
 
 DRAWN, SEED = 1000, 0  # texts drawn to see how many are new
 
@@ -74,16 +73,16 @@ def _losses(
     """Return the loss of each text by the model and by the baselines."""
     codec, rows = model.trained.codec, pairs.targets
     texts = decoded(rows, codec.target, pairs.unknown_targets)
-    baselines = {}
+    nats_of_baselines = {}
     if corpus is not None:
         train, vocabulary = corpus.splits["train"].targets, len(corpus.codec.target.symbols)
-        baselines = language_floors.row_nats(train, rows, vocabulary)
+        nats_of_baselines = row_nats(train, rows, vocabulary)
     return TextLosses(
         [codec.target_tokens.join(text) for text in texts],
         codec.target_tokens,
         -model.log_probabilities(rows),
         unknown_in_rows(rows),
-        baselines,
+        nats_of_baselines,
         notes,
     )
 

@@ -9,20 +9,17 @@ import torch
 
 from seqcli import schema
 from seqcli.api.reading import config_of, limits_of
+from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.data.corpus import Codec
-from seqcli.data.limits import Limits
-from seqcli.engine.device import choose_device
-from seqcli.engine.precision import in_format
-from seqcli.engine.shapes import ShapesOnly
+from seqcli.data.corpus import Codec, Limits
 from seqcli.errors import CheckpointError
-from seqcli.memory import keep_freed_memory
 from seqcli.models import kernels
 from seqcli.models.base import Model
 from seqcli.models.build import build
 from seqcli.runs import find_checkpoint
+from seqcli.training.torch_device import ShapesOnly, choose_device, in_format
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from seqcli.api.language import Trained
 from seqcli.api.reading import config_of, limits_of
+from seqcli.arrays.memory import keep_freed_memory
+from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
-from seqcli.config.drawing import Drawing
+from seqcli.config.sections import Drawing
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Pairs
-from seqcli.data.ragged import Ragged
-from seqcli.memory import keep_freed_memory
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.language_model import log_probabilities
 from seqcli.numpy_backend.learner import SCORED, packed

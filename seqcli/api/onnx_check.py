@@ -14,15 +14,15 @@ from torch import Tensor
 
 from seqcli.api.exporting import needed
 from seqcli.api.loading import Loaded
+from seqcli.arrays.ragged import Ragged
 from seqcli.data.batches import padded_batch
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Pairs
-from seqcli.data.measuring import scored_splits
-from seqcli.data.ragged import Ragged
+from seqcli.data.statistics import scored_splits
 from seqcli.data.vocabulary import EOS, SPECIALS
-from seqcli.engine.batches import to_device
 from seqcli.engine.decoding import NEVER
 from seqcli.errors import SeqcliError
+from seqcli.training.torch_batches import to_device
 
 TOLERANCE = 1e-4  # of the largest logit
 Floats = NDArray[np.float32]

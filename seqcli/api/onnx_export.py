@@ -23,8 +23,8 @@ from seqcli.api.exporting import about_model, needed
 from seqcli.api.loading import Loaded, load_model
 from seqcli.api.onnx_check import compare
 from seqcli.data.vocabulary import BOS
-from seqcli.engine.exportable import Start, Step, exportable
 from seqcli.errors import UsageError
+from seqcli.export.traceable import Start, Step, exportable
 from seqcli.files.folder import replacing_folder
 from seqcli.models.base import Model, State
 from seqcli.results import Exported

@@ -13,16 +13,16 @@ import torch
 from seqcli.api.language import Wanted
 from seqcli.api.loading import Loaded, load_model
 from seqcli.api.predicting import line_problem
-from seqcli.config.drawing import Drawing
-from seqcli.counts import plural
+from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import Drawing
 from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import Pairs
-from seqcli.data.ragged import Ragged
-from seqcli.engine.batches import to_device
 from seqcli.engine.decoding import LABEL_STEPS, label_ends
 from seqcli.engine.sampling import draw, log_probabilities
 from seqcli.errors import DataError, UsageError
+from seqcli.messages import plural
 from seqcli.results import Sample, Samples
+from seqcli.training.torch_batches import to_device
 
 LINES_AT_ONCE = 256
 TRIES = 20  # rounds of draws for texts that must not repeat

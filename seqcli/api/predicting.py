@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seqcli.api.arguments import checked
-from seqcli.api.checking import check_counts, check_length_penalty
+from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.loading import Loaded, load_model
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.config import DecodeConfig
 from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import Pairs
-from seqcli.data.ragged import Index, Ragged, offsets_of
-from seqcli.data.reading.rows import length_problem
+from seqcli.data.files.rows import length_problem
 from seqcli.data.vocabulary import UNK
 from seqcli.engine.answering import answer
 from seqcli.engine.decoding import Hypothesis, attention_weights

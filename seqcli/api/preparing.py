@@ -10,20 +10,19 @@ from seqcli import runs
 from seqcli.api.loading import check_weights, make_model, put_weights
 from seqcli.api.reading import limits_of
 from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
+from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.config.describing import describe
+from seqcli.config.sections import describe
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Corpus
-from seqcli.engine.device import choose_device, choose_threads
-from seqcli.engine.language_learner import LanguageLearner
-from seqcli.engine.learner import TorchLearner
 from seqcli.events import RunStarted
-from seqcli.memory import keep_freed_memory
 from seqcli.models import kernels
 from seqcli.training.loop import Loop
 from seqcli.training.stopping import StopRequest
+from seqcli.training.torch_device import choose_device, choose_threads
+from seqcli.training.torch_trainer import LanguageLearner, TorchLearner
 
 
 def prepare(

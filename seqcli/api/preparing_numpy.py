@@ -9,13 +9,13 @@ from threadpoolctl import threadpool_limits
 from seqcli import runs
 from seqcli.api.reading import limits_of
 from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
+from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.config.describing import describe
+from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus
 from seqcli.events import RunStarted
-from seqcli.memory import keep_freed_memory
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.learner import Lesson, NumpyLearner
 from seqcli.numpy_backend.parameters import to_torch_names

@@ -12,11 +12,10 @@ from seqcli.api.data_paths import located
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.data.corpus import Codec
-from seqcli.data.limits import Limits
+from seqcli.data.corpus import Codec, Limits
 from seqcli.errors import CheckpointError, UsageError
-from seqcli.report.metrics_log import read_metrics
 from seqcli.runs import RunPaths
+from seqcli.runs.metrics_log import read_metrics
 from seqcli.schema import SchemaError, quoted
 from seqcli.training import progress
 from seqcli.training.progress import Progress

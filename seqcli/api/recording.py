@@ -36,11 +36,11 @@ from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus
-from seqcli.data.fingerprints import fingerprints
+from seqcli.data.splits import fingerprints
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import RunStarted
 from seqcli.files.atomic import writing
-from seqcli.report.metrics_log import append_metrics, recover_metrics
+from seqcli.runs.metrics_log import append_metrics, recover_metrics
 from seqcli.runs.saving import keep, may_publish, publish_best
 from seqcli.training.loop import Loop
 from seqcli.training.progress import EpochRecord, Progress

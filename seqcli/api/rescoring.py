@@ -7,13 +7,12 @@ from pathlib import Path
 
 from seqcli import registry
 from seqcli.api.arguments import checked
-from seqcli.data.tokens import Tokens
+from seqcli.data.tokenizers import Tokens
+from seqcli.metrics.predictions_file import read_answers
+from seqcli.metrics.scores import score
+from seqcli.metrics.table_file import table_lines
+from seqcli.metrics.texts import holds_texts, read_texts, score_texts
 from seqcli.results import Evaluation
-from seqcli.scoring.answers_file import read_answers
-from seqcli.scoring.foreign_table import table_lines
-from seqcli.scoring.scores import score
-from seqcli.scoring.texts import score_texts
-from seqcli.scoring.texts_file import holds_texts, read_texts
 
 
 @checked

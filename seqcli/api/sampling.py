@@ -19,14 +19,14 @@ from seqcli.api.language import (
     open_language_model,
     takes_sources,
 )
-from seqcli.config.drawing import Drawing
-from seqcli.counts import count, plural
-from seqcli.data.overlap import row_hashes
-from seqcli.data.ragged import Ragged
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import Drawing
+from seqcli.data.splits import row_hashes
 from seqcli.data.vocabulary import EOS
 from seqcli.errors import UsageError
+from seqcli.messages import count, plural
 from seqcli.results import NextSymbol, Sample, Samples
-from seqcli.tasks.hashing import Hashes
 
 DRAWN_AT_ONCE = 1000
 PATIENCE = 20_000  # draws in a row that bring nothing new before it gives up
@@ -57,7 +57,7 @@ def sample(
         ckpt: a run folder (its best checkpoint) or a checkpoint file.
         n: how many texts; 10 by default (1 for each line, 1 with ``greedy``).
         lines: sources, for a model of pairs and for no other.
-        temperature, top_k, top_p: see `seqcli.config.drawing.Drawing`.
+        temperature, top_k, top_p: see `seqcli.config.sections.Drawing`.
         greedy, beam: the likeliest text, or the n likeliest by a search; nothing is drawn.
         prefix: what every text begins with.
         max_length: most symbols of a text, prefix counted; by default 10 more than in training.

@@ -13,21 +13,21 @@ import numpy as np
 
 from seqcli import api, runs
 from seqcli.api.language import open_language_model
-from seqcli.api.matching import parameters
 from seqcli.api.own_data import corpus_of_run
+from seqcli.api.parameter_matching import parameters
 from seqcli.api.reading import config_of, progress_of
+from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
-from seqcli.comparison.outcome import LENGTH_GIVEN, Answer, Look, RowScores, RunResult
-from seqcli.comparison.plan import seen
+from seqcli.comparison.run_result import LENGTH_GIVEN, Answer, Look, RowScores, RunResult
+from seqcli.comparison.specification import seen
 from seqcli.config import Config
-from seqcli.config.describing import describe
+from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus, Pairs
-from seqcli.data.overlap import row_hashes
-from seqcli.data.ragged import Ragged
+from seqcli.data.splits import row_hashes
 from seqcli.report.attention import row_names
 from seqcli.report.error_tables import choose
-from seqcli.report.metrics_log import read_metrics
 from seqcli.results import Evaluation, ScoredRow
+from seqcli.runs.metrics_log import read_metrics
 from seqcli.training.progress import why_over
 
 LONGEST_LOOK = 24  # symbols of the row whose attention is shown
@@ -89,7 +89,7 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
         reason=reason,
         split=split,
         metrics=metrics,
-        floors={one: dict(scores) for one, scores in found[split].floors.items()},
+        baselines={one: dict(scores) for one, scores in found[split].baselines.items()},
         rows={part: _rows(folder, corpus.splits[part], found[part]) for part in shown},
         trained_lengths=spans,
         **_for_people(folder, found[split], config),

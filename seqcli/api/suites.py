@@ -8,8 +8,8 @@ from pathlib import Path
 
 from seqcli.api.arguments import checked
 from seqcli.api.comparing import Plan, carry_out, plan
-from seqcli.api.side_by_side import Watch
-from seqcli.comparison.beside import Beside, SuiteOutcome, beside
+from seqcli.api.job_pool import Watch
+from seqcli.comparison.published import Beside, SuiteOutcome, beside
 from seqcli.config.suite_file import Suite, load_suite
 from seqcli.runs import ROOT
 
@@ -54,7 +54,7 @@ def compare_suite(
         jobs: runs at a time.
         view: makes what is told of a plan's runs.
     """
-    from seqcli.report.suite_files import write_suite
+    from seqcli.report.comparison_files import write_suite
 
     one = load_suite(suite) if isinstance(suite, str) else suite
     comparisons, rows = [], list[Beside]()

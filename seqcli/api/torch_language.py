@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from seqcli.api.language import Trained
 from seqcli.api.loading import Loaded, load_model
-from seqcli.config.drawing import Drawing
+from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import Drawing
 from seqcli.data.corpus import Pairs
-from seqcli.data.ragged import Ragged
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import greedy
 from seqcli.engine.sampling import (

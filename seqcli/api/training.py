@@ -24,11 +24,10 @@ from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
 from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
 from seqcli.files.atomic import write_atomically
-from seqcli.report.curves import draw_curves
-from seqcli.report.pictures import draw_if_possible
-from seqcli.report.tensorboard_log import TensorBoardLog
-from seqcli.report.verdict import Verdict, verdict
+from seqcli.report.plots import draw_curves, draw_if_possible
+from seqcli.report.tensorboard import TensorBoardLog
 from seqcli.results import Evaluation, Prediction
+from seqcli.runs.fit_diagnosis import Verdict, verdict
 from seqcli.runs.saving import write_named_rows
 from seqcli.training.stopping import stop_on_signals
 
@@ -215,7 +214,7 @@ def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
         return ()
     return (
         f"trained so far by {before.train.backend}, continues with {after.train.backend}: weights, "
-        "optimiser state, schedule and order of rows are kept; random draws and last digits differ",
+        "optimizer state, schedule and order of rows are kept; random draws and last digits differ",
     )
 
 

@@ -1,7 +1,7 @@
-"""What a checkpoint holds, as plain data, whichever side reads or writes it.
+"""The schema of a checkpoint: every key that is read back, with its type (`seqcli.schema`).
 
-On the disk it is a dict of dicts, lists, tuples, numbers, strings, None and arrays: names such as
-"gru", never import paths, so that opening a file can never choose what is imported.
+The keys of ``config`` are checked by `seqcli.config`, and those of ``training`` by the parts of the
+trainer that take them back: each knows its own.
 """
 
 from __future__ import annotations
@@ -10,19 +10,71 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 
 from seqcli import __version__, registry, schema
 from seqcli.checkpoints.budget import DEEPEST, LONGEST_INT, MOST_VALUES
-from seqcli.checkpoints.sections import CodecSection, Sections
 from seqcli.data.corpus import Codec
-from seqcli.data.text_form import TextForm
-from seqcli.data.tokens import Tokens
+from seqcli.data.normalizer import FORMS, SIDES, TextForm
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
-from seqcli.schema import is_array, quoted
+from seqcli.schema import OPEN, Array, Bounds, Count, Number, Open, Plain, is_array, quoted
+
+MOST_SYMBOLS = 1_000_000  # in a row of training
+
+
+class CodecSection(TypedDict):
+    """How text becomes ids; see `seqcli.data.corpus.Codec`."""
+
+    source: list[str] | None
+    source_tokens: str
+    target: list[str]
+    target_tokens: str
+    normalize: Literal[FORMS]  # type: ignore[valid-type]
+    lower: Literal[SIDES]  # type: ignore[valid-type]
+    features: bool
+
+
+class AboutSection(TypedDict, total=False):
+    """Where the data came from, and what was measured on it; all of it may be missing."""
+
+    name: str
+    origins: dict[str, str]
+    baselines: dict[str, dict[str, dict[str, Number]]]
+    fingerprints: dict[str, Annotated[Any, Array(("int64",), axes=1)]]
+    max_source: Annotated[int, Bounds(0, MOST_SYMBOLS)]
+    max_target: Annotated[int, Bounds(0, MOST_SYMBOLS)]
+    rows: dict[str, Count]
+    sizes: dict[str, Count]
+    task: str
+    version: int
+    options: dict[str, Plain]
+    seed: Count
+    path: str | dict[str, str]
+    sha256: str | list[str] | dict[str, str]
+
+
+class MetricsSection(TypedDict, total=False):
+    """The scores of an epoch: metric -> score, and which epoch it was."""
+
+    epoch: Count
+
+
+class Sections(TypedDict):
+    """A whole checkpoint."""
+
+    format: int
+    version: str
+    config: dict[str, Plain]
+    codec: CodecSection
+    weights: dict[str, Annotated[Any, Array()]]
+    about: Annotated[AboutSection, OPEN]
+    metrics: Annotated[MetricsSection, Open(Number)]
+    training: dict[str, Any] | None
+
 
 FORMAT = 2
 
@@ -38,7 +90,7 @@ class Checkpoint:
         about: where the data came from and the baseline scores; arrays in it are NumPy's on both
             sides.
         metrics: the scores of the epoch the weights are from.
-        training: what resuming needs (optimiser, schedule, random states, position ...); None in
+        training: what resuming needs (optimizer, schedule, random states, position ...); None in
             ``best.pt``.
         version: the seqcli that wrote it.
         format: the layout's number.

@@ -51,8 +51,8 @@ def optimizer_state(
     Raises:
         SchemaError: a key or shape differs, or a number is NaN or infinite.
     """
-    where = "training.optimiser"
-    found = schema.read(_Optimizer, training.get("optimiser"), where)
+    where = "training.optimizer"
+    found = schema.read(_Optimizer, training.get("optimizer"), where)
     memory: _Memory = found["state"]
     numbers = list(range(len(shapes)))
     if found["param_groups"][0]["params"] != numbers or sorted(memory) not in ([], numbers):

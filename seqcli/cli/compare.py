@@ -17,7 +17,7 @@ from seqcli.comparison import defaults
 from seqcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from seqcli.comparison.standing import Comparison
+    from seqcli.comparison.summary import Comparison
     from seqcli.report.console import Out
 
 EXAMPLES = """\
@@ -92,7 +92,7 @@ Steps = Annotated[
     int | None,
     typer.Option(
         "--steps",
-        help="The budget in optimiser steps, in place of epochs.",
+        help="The budget in optimizer steps, in place of epochs.",
         metavar="N",
         rich_help_panel=HOW,
     ),
@@ -226,8 +226,8 @@ def _check_alone(context: typer.Context) -> None:
 
 def _suite(given: dict[str, Any], told: Out) -> None:
     from seqcli import api
+    from seqcli.report.comparison_files import beside_table, suite_document
     from seqcli.report.comparison_view import ComparisonView
-    from seqcli.report.suite_files import beside_table, suite_document
 
     where = {name: given[name] for name in ("out", "force")}
     if given["plan"]:
@@ -327,8 +327,8 @@ def _next(comparison: Comparison) -> str:
 
 def _write_table(comparison: Comparison, told: Out) -> None:
     from seqcli.report.comparison_table import comparison_table
+    from seqcli.report.comparison_view import verdict_lines
     from seqcli.report.console import draws
-    from seqcli.report.significance import verdict_lines
 
     width = told.data.width if draws(told.data) else None
     table = comparison_table(comparison.standings, width=width, differing=comparison.differing)

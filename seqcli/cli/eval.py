@@ -110,8 +110,8 @@ def evaluate(
     Every score has a 95% confidence interval; --json names the method of each.
     """
     from seqcli.report.console import Out
-    from seqcli.report.documents import evaluation_document
     from seqcli.report.evaluation import show_evaluation
+    from seqcli.report.json_documents import evaluation_document
 
     out = Out.standard(json=json, quiet=quiet)
     asked = {

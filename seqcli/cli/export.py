@@ -48,9 +48,9 @@ def export(
 ) -> None:
     """Write a trained model for other programs, checked against the original."""
     from seqcli import api
+    from seqcli.formatting import plural
     from seqcli.report.console import Out
-    from seqcli.report.documents import export_document
-    from seqcli.report.formats import plural
+    from seqcli.report.json_documents import export_document
 
     out = Out.standard(json=json, quiet=quiet, product=False)
     found = api.export(ckpt, to=to, out=out_path, rows=rows, force=force)

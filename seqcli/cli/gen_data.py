@@ -97,7 +97,7 @@ def _show(out: Out, meta: Mapping[str, Any]) -> None:
 
 
 def _splits(meta: Mapping[str, Any]) -> Table:
-    from seqcli.report.formats import count
+    from seqcli.formatting import count
     from seqcli.report.tables import Column, Table
 
     sides = [f"{side} length" for side in meta["vocabulary"]]
@@ -123,7 +123,7 @@ def _span(lengths: Mapping[str, float]) -> str:
 
 
 def _baselines(baselines: Mapping[str, Mapping[str, float]], split: str) -> Table:
-    from seqcli.report.formats import baseline_name, score
+    from seqcli.formatting import baseline_name, score
     from seqcli.report.tables import Column, Table
 
     metrics = dict.fromkeys(metric for scores in baselines.values() for metric in scores)

@@ -12,9 +12,9 @@ seqcli info names.pt --json"""
 def info(ckpt: options.SomeCheckpoint, json: options.Json = False) -> None:
     """Say what a checkpoint is, was trained on and scored, and how to use it."""
     from seqcli import api
-    from seqcli.report.checkpoint_view import checkpoint_lines
     from seqcli.report.console import Out
-    from seqcli.report.documents import info_document
+    from seqcli.report.info_view import checkpoint_lines
+    from seqcli.report.json_documents import info_document
 
     out = Out.standard(json=json)
     found = api.info(ckpt)

@@ -14,9 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
-from seqcli.data.reading.kinds import GZIP, check_binary, complaint_about_line_ends
-from seqcli.data.reading.opening import MOST_BYTES, readable, regular_file
-from seqcli.data.reading.records import decoded_line
+from seqcli.data.files.kinds import GZIP, check_binary, complaint_about_line_ends
+from seqcli.data.files.opening import MOST_BYTES, readable, regular_file
+from seqcli.data.files.records import decoded_line
 from seqcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def read_blocks(text: list[str], source: str | None, out: Out) -> Iterator[list[
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open a file, a pipe or a terminal; `seqcli.data.reading.opening` refuses all else."""
+    """Open a file, a pipe or a terminal; `seqcli.data.files.opening` refuses all else."""
     with readable(path):
         mode = path.stat().st_mode
         if stat.S_ISFIFO(mode) or (stat.S_ISCHR(mode) and _is_stream(path)):

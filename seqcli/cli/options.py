@@ -144,7 +144,7 @@ Backend = Annotated[str | None, flag("backend", HOW)]
 Epochs = Annotated[int | None, flag("epochs", HOW)]
 Iterations = Annotated[int | None, flag("iterations", HOW)]
 BatchSize = Annotated[int | None, flag("batch_size", HOW)]
-Optimiser = Annotated[str | None, flag("optimiser", HOW)]
+Optimizer = Annotated[str | None, flag("optimizer", HOW)]
 LearningRate = Annotated[float | None, flag("lr", HOW)]
 Schedule = Annotated[str | None, flag("schedule", HOW)]
 Warmup = Annotated[int | None, flag("warmup", HOW)]
@@ -269,7 +269,7 @@ TRAINING: Options = {
     "epochs": (Epochs, None),
     "iterations": (Iterations, None),
     "batch_size": (BatchSize, None),
-    "optimiser": (Optimiser, None),
+    "optimizer": (Optimizer, None),
     "lr": (LearningRate, None),
     "schedule": (Schedule, None),
     "warmup": (Warmup, None),

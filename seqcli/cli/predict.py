@@ -14,7 +14,7 @@ import typer
 from seqcli.cli import options
 from seqcli.cli.lines import Line, read_blocks
 from seqcli.errors import DataError, MachineError, SeqcliError, UsageError, expected
-from seqcli.notes import reason
+from seqcli.messages import reason
 
 if TYPE_CHECKING:
     from seqcli.api.predicting import Predictor
@@ -122,7 +122,7 @@ def predict(
     """
     from seqcli import api
     from seqcli.report.console import Out
-    from seqcli.report.documents import prediction_document
+    from seqcli.report.json_documents import prediction_document
 
     if out_file == Path("-"):
         out_file = None  # stdout, as it is without --out
@@ -157,7 +157,7 @@ def _write(
 ) -> None:
     """Write the answers to a file or to stdout, a block at a time."""
     from seqcli.files.growing import LinesFile
-    from seqcli.report.formats import count, duration, plural
+    from seqcli.formatting import count, duration, plural
 
     began = time.monotonic()
     file = LinesFile(path, force) if path else None
@@ -184,7 +184,7 @@ class _Answers:
     def __init__(
         self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None, force: bool
     ) -> None:
-        from seqcli.report.unknown_symbols import UnknownSymbols
+        from seqcli.report.predictions import UnknownSymbols
 
         self.out, self.logprob, self.scores = out, logprob, scores
         self.heat, self.png, self.force = heat, png, force
@@ -251,7 +251,7 @@ class _Answers:
         Raises:
             DataError: some lines have no answer.
         """
-        from seqcli.report.formats import count, plural
+        from seqcli.formatting import count, plural
 
         self.strange.sum_up(self.lines)
         if self.unanswered:

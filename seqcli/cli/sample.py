@@ -152,8 +152,8 @@ def _check_next(n: int | None, greedy: bool, beam: int | None, *filters: bool) -
 
 def _tell(out: Out, found: Samples) -> None:
     """Write the texts, and on stderr what else there is to say."""
-    from seqcli.report.documents import samples_document
-    from seqcli.report.formats import plural
+    from seqcli.formatting import plural
+    from seqcli.report.json_documents import samples_document
 
     if out.json:
         out.document(samples_document(found))
@@ -175,8 +175,8 @@ def _cells(text: Sample) -> tuple[str, ...]:
 
 
 def _show_next(out: Out, prefix: str, found: Any) -> None:
-    from seqcli.report.documents import next_document
-    from seqcli.report.next_symbols import bars
+    from seqcli.report.json_documents import next_document
+    from seqcli.report.predictions import bars
 
     if out.json:
         out.document(next_document(prefix, found))

@@ -44,7 +44,7 @@ def _filled(paragraph: str) -> str:
 def _list(json: bool) -> None:
     from seqcli import api
     from seqcli.report.console import Out
-    from seqcli.report.documents import tasks_document
+    from seqcli.report.json_documents import tasks_document
     from seqcli.report.tables import tasks_table
 
     out, rows = Out.standard(json=json), api.tasks()
@@ -58,7 +58,7 @@ def _list(json: bool) -> None:
 def _tell(name: str, json: bool) -> None:
     from seqcli import api
     from seqcli.report.console import Out
-    from seqcli.report.documents import task_document
+    from seqcli.report.json_documents import task_document
     from seqcli.report.tables import task_options_table
 
     out, found = Out.standard(json=json), api.task(name)

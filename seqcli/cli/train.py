@@ -72,8 +72,8 @@ def _check(given: dict[str, Any]) -> None:
     """Read the data and show what was read."""
     from seqcli import api
     from seqcli.report.console import Out
-    from seqcli.report.documents import reading_document
-    from seqcli.report.reading import show_reading
+    from seqcli.report.json_documents import reading_document
+    from seqcli.report.summary import show_reading
 
     out = Out.standard(json=given["json"], quiet=given["quiet"])
     flags = {name: given[name] for name in FLAGS}
@@ -90,7 +90,7 @@ def _train(given: dict[str, Any]) -> None:
     """Run the verb with a view of it; ``given`` holds the options by parameter name."""
     from seqcli import api
     from seqcli.report.console import Out
-    from seqcli.report.documents import training_document
+    from seqcli.report.json_documents import training_document
     from seqcli.report.live import training_view
 
     told = Out.standard(json=given["json"], quiet=given["quiet"], product=False)

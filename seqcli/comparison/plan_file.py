@@ -14,13 +14,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.comparison.plan import PlannedRun, Wanted
+from seqcli.comparison.specification import PlannedRun, Wanted
 from seqcli.config import Config
 from seqcli.config.command_line import dotted
 from seqcli.config.presets import PRESETS
 from seqcli.errors import DataError, UsageError
 from seqcli.files.atomic import write_atomically
-from seqcli.files.names import single_name
+from seqcli.files.regular import single_name
 
 FILE = "plan.json"
 FORMAT = 3

@@ -44,7 +44,7 @@ FLAGS: Mapping[str, str] = {
     "epochs": "train.epochs",
     "iterations": "train.iterations",
     "batch_size": "train.batch_size",
-    "optimiser": "train.optimiser",
+    "optimizer": "train.optimizer",
     "lr": "train.lr",
     "schedule": "train.schedule",
     "warmup": "train.warmup",

@@ -20,7 +20,7 @@ TASK = "task."  # the section whose keys are the task's own business
 # What other toolkits call a key; only ever suggested, never taken.
 ALSO_CALLED = {
     "learning_rate": "train.lr",
-    "optimizer": "train.optimiser",
+    "optimizer": "train.optimizer",
     "wd": "train.weight_decay",
     "model": "model.cell",
     "rnn_type": "model.cell",

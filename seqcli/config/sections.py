@@ -1,4 +1,4 @@
-"""The sections of the configuration: every key, its type, default, limits and meaning, once."""
+"""How symbols are drawn from a model: temperature, top-k, top-p."""
 
 from __future__ import annotations
 
@@ -8,6 +8,40 @@ from typing import Annotated, Any
 
 from seqcli import registry
 from seqcli.config.limits import Range, one_of
+from seqcli.errors import UsageError
+
+COLDEST, HOTTEST = 1e-3, 1e3  # beyond these float32 has no digits left for the logits
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How the next symbol is drawn; as it stands, just as the model says.
+
+    Args:
+        temperature: logits are divided by it, from 0.001 to 1000. Below 1: more conservative;
+            above 1: more diverse.
+        top_k: draw from so many of the likeliest symbols only (Fan et al. 2018, arXiv:1805.04833);
+            0, or more than there are, keeps all.
+        top_p: draw from the fewest symbols that together have this probability (nucleus sampling,
+            Holtzman et al. 2020, arXiv:1904.09751); 1 keeps all.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not COLDEST <= self.temperature <= HOTTEST:
+            hint = "give a number from 0.001 to 1000; --greedy takes the likeliest symbol each time"
+            raise UsageError(f"the temperature cannot be {self.temperature:g}", hint)
+        if self.top_k < 0:
+            raise UsageError(f"top-k cannot be {self.top_k}", "give 1 or more; 0 keeps all")
+        if not 0 < self.top_p <= 1:
+            raise UsageError(f"top-p cannot be {self.top_p:g}", "give a number above 0, up to 1")
+
 
 # The upper bounds are far above any use; they keep a damaged or hostile checkpoint from asking
 # for all the memory there is.
@@ -62,7 +96,7 @@ class DataConfig:
     """How the targets of a file are cut into tokens; whole is for labels, auto chooses by the
     training rows."""
     normalize: Annotated[str, one_of(("none", "nfc", "nfd"))] = "none"
-    """Unicode normalisation of both sides."""
+    """Unicode normalization of both sides."""
     lower: Annotated[str, one_of(("none", "source", "target", "both"))] = "none"
     """Which side is put in lower case."""
     longest: Positive = 1000
@@ -100,7 +134,7 @@ class ModelConfig:
     (as in variational dropout), position draws one per position."""
     activation: Annotated[str, one_of(("tanh", "relu"))] = "tanh"
     """The nonlinearity of the rnn cell."""
-    init: Annotated[str, one_of(registry.INITIALISATIONS)] = "default"
+    init: Annotated[str, one_of(registry.INITIALIZATIONS)] = "default"
     """How weights begin; default is PyTorch's way."""
     heads: Depth = 4
     """Attention heads of the Transformer."""
@@ -121,12 +155,12 @@ class TrainConfig:
     epochs: Positive = 20
     """Passes over the training rows."""
     iterations: Count = 0
-    """Optimiser steps in all, in place of epochs; 0 leaves it to the epochs."""
+    """Optimizer steps in all, in place of epochs; 0 leaves it to the epochs."""
     seconds: NotNegative = 0.0
     """Stop after so many seconds, whatever the epochs say, and score; 0 never stops."""
     batch_size: Positive = 64
-    """Rows per optimiser step."""
-    optimiser: Annotated[str, one_of(registry.OPTIMISERS)] = "adamw"
+    """Rows per optimizer step."""
+    optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"
     """What turns gradients into steps."""
     lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3
     """Learning rate (the peak, where there is a schedule)."""
@@ -199,3 +233,20 @@ class Config:
     decode: DecodeConfig = DecodeConfig()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Dotted key -> where its value came from, for keys that were set."""
+
+
+def describe(config: ModelConfig, language: bool = False) -> str:
+    """Return one line that says what the model (a language model?) is."""
+    layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
+    if config.cell == "transformer":
+        kind, each = ("Transformer language model", "") if language else ("Transformer", " each")
+        return (
+            f"{kind}, {layers}{each}, {config.hidden} wide, {config.heads} heads, "
+            f"{config.positions} positions, {config.norm}-norm"
+        )
+    cell = f"{config.activation} RNN" if config.cell == "rnn" else config.cell.upper()
+    if language:
+        return f"{cell} language model, {layers}, {config.hidden} wide"
+    encoder = "bidirectional" if config.bidirectional else "one-way"
+    attention = f"{config.attention} attention" if config.attention != "none" else "no attention"
+    return f"{cell} encoder-decoder, {layers}, {config.hidden} wide, {encoder}, {attention}"

@@ -10,7 +10,7 @@ from typing import Any
 from seqcli import registry
 from seqcli.config import yaml_file
 from seqcli.errors import UsageError
-from seqcli.files.names import single_name
+from seqcli.files.regular import single_name
 
 HOMES = (Path(__file__).parents[1] / "examples", Path(__file__).parents[2] / "examples")
 PREFIX = "suite_"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.ragged import Index
 from seqcli.data.corpus import Pairs
-from seqcli.data.ragged import Index
 from seqcli.data.vocabulary import BOS, EOS, PAD
 
-_POOL = 50  # batches sorted by length together: little padding, yet ever new neighbours
+_POOL = 50  # batches sorted by length together: little padding, yet ever new neighbors
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,18 @@ from seqcli import registry
 from seqcli.config.sections import Config, DataConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
-from seqcli.data.reading.findings import sentence
-from seqcli.data.reading.known import known_rows
-from seqcli.data.reading.loading import read_files
-from seqcli.data.reading.opening import kind_of_path
-from seqcli.data.reading.places import (
+from seqcli.data.files.encode_for_model import known_rows
+from seqcli.data.files.findings import sentence
+from seqcli.data.files.loading import read_files
+from seqcli.data.files.opening import kind_of_path
+from seqcli.data.files.paths import (
     file_of_split,
     file_to_split,
     files_apart,
     files_of_folder,
     paths_of,
 )
-from seqcli.data.reading.tokenization import AUTO
+from seqcli.data.files.tokenization import AUTO
 from seqcli.data.task_corpus import task_corpus
 from seqcli.errors import DataError, UsageError, blamed
 from seqcli.tasks.base import make

@@ -11,15 +11,16 @@ import numpy as np
 import yaml
 
 from seqcli import schema
-from seqcli.config import strict_yaml
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.memory import physical_memory
+from seqcli.arrays.ragged import Index
+from seqcli.config import yaml_file
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
-from seqcli.data.measuring import longest
-from seqcli.data.overlap import overlaps, repeats, row_hashes
-from seqcli.data.ragged import Index
-from seqcli.data.reading.known import known_rows
-from seqcli.data.reading.opening import read_bytes
-from seqcli.data.symbol_rows import PairReader, PairWriter, name_lines
+from seqcli.data.files.encode_for_model import known_rows
+from seqcli.data.files.opening import read_bytes
+from seqcli.data.splits import overlaps, repeats, row_hashes
+from seqcli.data.statistics import longest
 from seqcli.data.task_corpus import (
     as_ids,
     asked,
@@ -28,13 +29,12 @@ from seqcli.data.task_corpus import (
     task_baselines,
     task_codec,
 )
+from seqcli.data.token_rows import PairReader, PairWriter, name_lines
 from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError, UsageError
 from seqcli.files.folder import check_room, replacing_folder
-from seqcli.memory import physical_memory
 from seqcli.schema import OPEN, Count, Number, Plain, SchemaError, quoted
 from seqcli.tasks.base import Rows, Task
-from seqcli.tasks.hashing import Hashes
 
 META = "meta.yaml"
 FILES = {split: f"{split}.tsv" for split in SPLITS}
@@ -239,7 +239,7 @@ def _read_meta(path: Path) -> _Meta:
     try:
         if len(raw) > _MOST_META:
             raise SchemaError("it is too large")
-        found: _Meta = schema.read(Annotated[_Meta, OPEN], strict_yaml.load(raw.decode("utf-8")))
+        found: _Meta = schema.read(Annotated[_Meta, OPEN], yaml_file.load(raw.decode("utf-8")))
     except UnicodeDecodeError:
         raise _damaged(path, "it is not UTF-8 text") from None
     except SchemaError as error:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from seqcli.counts import count
-from seqcli.data import floors, language_floors
+from seqcli.arrays.ragged import Ragged
+from seqcli.data import baselines
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.measuring import Baselines, longest, scored_splits
-from seqcli.data.overlap import overlaps, repeats, row_hashes
-from seqcli.data.ragged import Ragged
-from seqcli.data.tokens import Tokens
+from seqcli.data.splits import overlaps, repeats, row_hashes
+from seqcli.data.statistics import Baselines, longest, scored_splits
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import SPECIALS, Vocabulary
 from seqcli.errors import UsageError
+from seqcli.messages import count
 from seqcli.tasks.base import Rows, Task, make, options
 
 MOST_TOKENS = 500_000_000  # of a corpus in memory: 2 GB of ids
@@ -96,7 +96,7 @@ def task_codec(sources: tuple[str, ...] | None, targets: tuple[str, ...]) -> Cod
 def task_baselines(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Baselines]:
     """Return the scores of chance, majority and the task's heuristics on each scored split.
 
-    Of a task without sources: the losses of n-gram counts (`language_floors`).
+    Of a task without sources: the losses of n-gram counts (`language_baselines`).
     """
     train = first_rows(task, seed, "train", min(sizes["train"], _LEARN_ROWS))
     return {
@@ -108,9 +108,9 @@ def task_baselines(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str,
 def _baselines(task: Task, train: Rows, scored: Rows) -> Baselines:
     vocabulary = len(task.target_symbols())
     if scored.sources is None:
-        return language_floors.measure(as_ids(train.targets), as_ids(scored.targets), vocabulary)
+        return baselines.measure_language(as_ids(train.targets), as_ids(scored.targets), vocabulary)
     guesses = task.heuristics(scored.sources, scored.targets.lengths)
-    return floors.measure(train.targets, scored.targets, vocabulary, guesses)
+    return baselines.measure(train.targets, scored.targets, vocabulary, guesses)
 
 
 def task_guesses(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:

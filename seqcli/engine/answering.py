@@ -8,17 +8,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from seqcli.arrays.ragged import Ragged
 from seqcli.config import DecodeConfig
 from seqcli.data.batches import Batch, BatchStream
-from seqcli.data.corpus import Pairs
-from seqcli.data.limits import Limits
-from seqcli.data.ragged import Ragged
-from seqcli.engine.batches import to_device
+from seqcli.data.corpus import Limits, Pairs
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import LABEL_STEPS, Hypothesis, greedy, label_ends
-from seqcli.engine.loss import row_losses
+from seqcli.metrics.predictions import Flags, Floats, Outcome
 from seqcli.models.base import Model
-from seqcli.scoring.outcome import Flags, Floats, Outcome
+from seqcli.training.torch_batches import row_losses, to_device
 
 Tick = Callable[[], None]
 

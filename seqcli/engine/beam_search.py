@@ -1,4 +1,4 @@
-"""Beam search over sources and beams at once, with length normalisation and n-best lists."""
+"""Beam search over sources and beams at once, with length normalization and n-best lists."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Trellis:
         self.symbols = torch.full(shape, EOS, device=device)  # (T + 1, B, K), from place 1 on
         self.before = torch.zeros(shape, dtype=torch.int64, device=device)  # (T + 1, B, K)
         self.totals = torch.full(shape, -torch.inf, device=device)  # of answers t symbols long
-        self.scores = self.totals.clone()  # the same, normalised
+        self.scores = self.totals.clone()  # the same, normalized
         self.best = self.totals.new_full((batch, nbest), -torch.inf)  # the finished so far
 
     def finish(self, t: int, sources: Tensor, totals: Tensor, scores: Tensor) -> None:

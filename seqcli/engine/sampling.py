@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqcli.config.drawing import Drawing
+from seqcli.config.sections import Drawing
 from seqcli.data.corpus import Pairs
 from seqcli.data.vocabulary import BOS, EOS, PAD
 from seqcli.engine.answering import in_order
-from seqcli.engine.batches import to_device
 from seqcli.engine.decoding import NEVER, end_only_at
-from seqcli.engine.precision import at_least_float32
 from seqcli.models.base import Model, State
+from seqcli.training.torch_batches import to_device
+from seqcli.training.torch_device import at_least_float32
 
 
 class Continued(Model):

@@ -48,7 +48,7 @@ _USAGE_HINTS = {
     errno.ELOOP: "a symbolic link is in the way: give the path it points to",
     errno.EROFS: "the disk is read-only: choose another folder",
 }
-_BEGIN = 4096  # bytes by which a file is recognised
+_BEGIN = 4096  # bytes by which a file is recognized
 _ELSEWHERE = "choose a folder you can write to"
 
 
@@ -116,12 +116,12 @@ def check_output(path: Path, *, overwrite: bool) -> None:
             raise UsageError(f"{path} is already there", "choose another --out, or give --force")
 
 
-def check_own_output(path: Path, recognise: Callable[[bytes], bool], hint: str) -> None:
+def check_own_output(path: Path, recognize: Callable[[bytes], bool], hint: str) -> None:
     """Refuse a path where there is a file that seqcli did not write, before any work is done.
 
     Args:
         path: what is to be written.
-        recognise: whether a file that begins with these bytes (4 KiB at most) is of the kind that
+        recognize: whether a file that begins with these bytes (4 KiB at most) is of the kind that
             is to be written, so that it may be replaced. An empty file always may.
         hint: what to do instead.
 
@@ -134,7 +134,7 @@ def check_own_output(path: Path, recognise: Callable[[bytes], bool], hint: str) 
         if os.path.lexists(path):
             with path.open("rb") as file:
                 begin = file.read(_BEGIN)
-            if begin and not recognise(begin):
+            if begin and not recognize(begin):
                 raise UsageError(f"{path} is there, and seqcli did not write it", hint)
 
 

@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from seqcli.config import ModelConfig
 from seqcli.models.attention import Attention
 from seqcli.models.cells import Cell, CellState
-from seqcli.models.dropout import Dropout
-from seqcli.models.embedding import EmbeddedTokens, Embedding
+from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
 

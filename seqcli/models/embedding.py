@@ -1,8 +1,4 @@
-"""Token embeddings.
-
-An `EmbeddedTokens` keeps the vectors of the distinct tokens of a batch and where each of them
-occurs, so that a layer above can work on each distinct token once.
-"""
+"""Dropout, alone or together with the operation next to it."""
 
 from __future__ import annotations
 
@@ -12,8 +8,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqcli.models.dropout import Dropout
 from seqcli.models.kernels import enabled
+from seqcli.models.kernels.dropout_mask import dropout_scales, dropped_relu
+
+
+class Dropout(nn.Dropout):
+    """`torch.nn.Dropout` (Srivastava et al. 2014)."""
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is dropped."""
+        return self.training and self.p > 0
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Zero each element with probability ``p``, scale the others by 1 / (1 - p)."""
+        return input * dropout_scales(input, self.p) if self.active else input
+
+    def added(self, base: Tensor, input: Tensor) -> Tensor:
+        """Return base + dropout(input)."""
+        if not self.active:
+            return base + input
+        return torch.addcmul(base, input, dropout_scales(input, self.p))
+
+    def relu(self, input: Tensor) -> Tensor:
+        """Return dropout(relu(input)); the input may be overwritten."""
+        return dropped_relu(input, self.p) if self.active else torch.relu(input)
 
 
 class EmbeddedTokens(NamedTuple):

@@ -13,7 +13,7 @@ from seqcli import registry
 from seqcli.config import ModelConfig
 from seqcli.models.base import Model, State
 from seqcli.models.cells import Cell
-from seqcli.models.dropout import Dropout
+from seqcli.models.embedding import Dropout
 from seqcli.models.rnn import make_rnn, one_hot
 from seqcli.models.transformer import (
     KeysValues,

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seqcli.models.cells import Cell, CellState
-from seqcli.models.dropout import Dropout
-from seqcli.models.embedding import EmbeddedTokens
+from seqcli.models.embedding import Dropout, EmbeddedTokens
 from seqcli.models.kernels.rnn_layer import rnn_layer
 from seqcli.models.packed import run_layer
 

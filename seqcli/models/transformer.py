@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from seqcli import registry
 from seqcli.config import ModelConfig
 from seqcli.models.base import Model, State, padding_mask
-from seqcli.models.dropout import Dropout
+from seqcli.models.embedding import Dropout
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
 

@@ -2,9 +2,9 @@
 
 A name such as ``anna`` is learnt by guessing, at every position, which symbol comes next, the stop
 symbol included. Read the files in this order: ``parameters``, ``packing``, ``rnn``, ``recurrence``,
-``loss``, ``language_model``, ``optimisation``, ``sampling``, ``searching``; then ``gru`` and
+``loss``, ``language_model``, ``optimization``, ``sampling``, ``searching``; then ``gru`` and
 ``lstm``, which are ``rnn`` with gates. This page is the mathematics behind them. ``learner`` ties
-them to the program's training loop; ``scope``, ``stored``, ``optimiser_state`` and ``threads`` say
+them to the program's training loop; ``scope``, ``stored``, ``optimizer_state`` and ``threads`` say
 what is refused, share checkpoints with PyTorch, and keep to one core.
 
 Shapes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqcli.numpy_backend.activations import log_softmax
 from seqcli.numpy_backend.cells import Cell
 from seqcli.numpy_backend.loss import cross_entropy
-from seqcli.numpy_backend.optimisation import Optimiser, clip, clip_by_norm
+from seqcli.numpy_backend.optimization import Optimizer, clip, clip_by_norm
 from seqcli.numpy_backend.packing import Packed
 from seqcli.numpy_backend.parameters import Floats, Gradients, Parameters
 from seqcli.numpy_backend.recurrence import rnn_backward, rnn_forward
@@ -87,7 +87,7 @@ def optimize(
     batch: Packed,
     parameters: Parameters,
     cell: Cell,
-    optimiser: Optimiser,
+    optimizer: Optimizer,
     *,
     max_norm: float = 0.0,
     max_value: float = 0.0,
@@ -98,7 +98,7 @@ def optimize(
         batch: the names to learn from.
         parameters: the weights.
         cell: what the weights belong to.
-        optimiser: takes the step.
+        optimizer: takes the step.
         max_norm: largest joint norm of the gradients; 0 leaves the norm alone.
         max_value: largest entry of a gradient; 0 leaves the entries alone.
 
@@ -110,7 +110,7 @@ def optimize(
     if max_value:
         clip(gradients, max_value)
     norm = clip_by_norm(gradients, max_norm or math.inf)
-    optimiser.update(parameters, gradients)
+    optimizer.update(parameters, gradients)
     return loss, norm
 
 
@@ -118,7 +118,7 @@ def model(
     batches: Iterable[tuple[Packed, float]],
     parameters: Parameters,
     cell: Cell,
-    optimiser: Optimiser,
+    optimizer: Optimizer,
     *,
     max_norm: float = 0.0,
     max_value: float = 0.0,
@@ -130,8 +130,8 @@ def model(
     ``optimize``.
     """
     for batch, lr in batches:
-        optimiser.lr = lr
+        optimizer.lr = lr
         loss, norm = optimize(
-            batch, parameters, cell, optimiser, max_norm=max_norm, max_value=max_value
+            batch, parameters, cell, optimizer, max_norm=max_norm, max_value=max_value
         )
         yield Step(loss, len(batch), norm)

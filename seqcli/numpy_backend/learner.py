@@ -11,12 +11,11 @@ import numpy as np
 from seqcli import registry
 from seqcli.config import TrainConfig
 from seqcli.data.batches import Batch, BatchStream
-from seqcli.data.corpus import Corpus, Pairs
-from seqcli.data.limits import Limits
+from seqcli.data.corpus import Corpus, Limits, Pairs
 from seqcli.numpy_backend.cells import Cell
 from seqcli.numpy_backend.language_model import log_probabilities, model
-from seqcli.numpy_backend.optimisation import Optimiser
-from seqcli.numpy_backend.optimiser_state import from_torch_state, to_torch_state
+from seqcli.numpy_backend.optimization import Optimizer
+from seqcli.numpy_backend.optimizer_state import from_torch_state, to_torch_state
 from seqcli.numpy_backend.packing import Packed, pack
 from seqcli.numpy_backend.parameters import Parameters
 from seqcli.numpy_backend.sampling import sample
@@ -51,7 +50,7 @@ class Lesson:
 
 
 class NumpyLearner:
-    """Weights with their optimiser; see `seqcli.training.loop.Learner`.
+    """Weights with their optimizer; see `seqcli.training.loop.Learner`.
 
     It draws random numbers only for the names it shows, from a generator made of the run's seed and
     the epoch: there is no random state to be saved.
@@ -59,8 +58,8 @@ class NumpyLearner:
 
     def __init__(self, lesson: Lesson) -> None:
         self.lesson, settings = lesson, lesson.settings
-        make = registry.resolve("optimizer", settings.optimiser, registry.NUMPY_OPTIMIZERS)
-        self.optimiser: Optimiser = make(settings.lr, settings.momentum, settings.weight_decay)
+        make = registry.resolve("optimizer", settings.optimizer, registry.NUMPY_OPTIMIZERS)
+        self.optimizer: Optimizer = make(settings.lr, settings.momentum, settings.weight_decay)
 
     def learn(self, turns: Iterator[Turn]) -> Iterator[Step]:
         """Make one step for each turn."""
@@ -69,7 +68,7 @@ class NumpyLearner:
             ((packed(turn.batch), turn.rate) for turn in turns),
             self.lesson.parameters,
             self.lesson.cell,
-            self.optimiser,
+            self.optimizer,
             max_norm=settings.clip,
             max_value=settings.clip_value,
         )
@@ -90,9 +89,9 @@ class NumpyLearner:
         return tuple(lesson.corpus.codec.target_text(drawn[i].tolist()) for i in range(count))
 
     def state(self) -> dict[str, Any]:
-        """Return the optimiser's state, in PyTorch's layout."""
-        return {"optimiser": to_torch_state(self.optimiser), "random": {}}
+        """Return the optimizer's state, in PyTorch's layout."""
+        return {"optimizer": to_torch_state(self.optimizer), "random": {}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` of either backend returned."""
-        from_torch_state(state, self.optimiser, self.lesson.parameters)
+        from_torch_state(state, self.optimizer, self.lesson.parameters)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqcli.config.drawing import Drawing
-from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
+from seqcli.config.sections import Drawing
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.numpy_backend.activations import softmax
 from seqcli.numpy_backend.cells import Cell

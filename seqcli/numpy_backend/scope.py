@@ -74,7 +74,7 @@ RULES: dict[str, Rule] = {
     "train.iterations": _ANY,
     "train.seconds": _ANY,
     "train.batch_size": _ANY,
-    "train.optimiser": Only(registry.NUMPY_OPTIMIZERS),
+    "train.optimizer": Only(registry.NUMPY_OPTIMIZERS),
     "train.lr": _ANY,
     "train.momentum": _ANY,
     "train.weight_decay": _ANY,

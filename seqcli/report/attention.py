@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 
 from seqcli.files.atomic import write_atomically
+from seqcli.formatting import token_label, visible
 from seqcli.report.console import Out, draws
-from seqcli.report.formats import token_label, visible
-from seqcli.report.pictures import any_script, drawing
+from seqcli.report.plots import any_script, drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
 _LABELS = 60  # names at one axis of the PNG
-_MADE_BY = {"Software": "seqcli"}  # by which the file is recognised, and may be replaced
+_MADE_BY = {"Software": "seqcli"}  # by which the file is recognized, and may be replaced
 _WIDEST = 8  # terminal cells for one source symbol
 
 

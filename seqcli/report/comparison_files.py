@@ -10,16 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli.files.atomic import write_atomically
+from seqcli.formatting import visible
 from seqcli.report.comparison_plots import Curves, curves_svg, lengths_svg
 from seqcli.report.comparison_table import comparison_table
-from seqcli.report.formats import visible
-from seqcli.report.metrics_log import read_metrics
-from seqcli.report.significance import method, verdict_lines
+from seqcli.report.comparison_view import method, verdict_lines
 from seqcli.report.tables import Table
+from seqcli.runs.metrics_log import read_metrics
 
 if TYPE_CHECKING:
-    from seqcli.comparison.outcome import RunResult
-    from seqcli.comparison.standing import Comparison, Standing
+    from seqcli.comparison.run_result import RunResult
+    from seqcli.comparison.summary import Comparison, Standing
+from typing import TYPE_CHECKING
+
+from seqcli.formatting import loss, percent
+from seqcli.report.comparison_table import spread
+from seqcli.report.tables import Column
+
+if TYPE_CHECKING:
+    from seqcli.comparison.published import Beside, SuiteOutcome
+
 
 ROW_LISTS = ("rows", "answers", "look", "samples")  # too long for a summary
 PLOTS = ("curves", "loss", "lengths")
@@ -56,7 +65,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "best_on_validation": comparison.best,
         "differing_settings": {key: dict(values) for key, values in comparison.differing.items()},
         "arms": [_arm_document(one) for one in comparison.standings],
-        "floors": {name: dict(scores) for name, scores in comparison.floors.items()},
+        "baselines": {name: dict(scores) for name, scores in comparison.baselines.items()},
         "trained_lengths": dict(comparison.standings[0].first.trained_lengths),
         "verdicts": [asdict(one) for one in comparison.verdicts],
         **_tests_document(comparison),
@@ -169,3 +178,56 @@ def _finite(value: Any) -> Any:
 
 def _write(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode("utf-8", "replace")))
+
+
+def write_suite(outcome: SuiteOutcome) -> None:
+    """Write suite.json and suite.md into the suite's folder.
+
+    Raises:
+        SeqcliError, UsageError: the folder cannot be written.
+    """
+    folder = Path(outcome.folder)
+    document = json.dumps(suite_document(outcome), indent=1)
+    write_atomically(folder / "suite.json", lambda file: file.write(document.encode()))
+    text = _markdown(outcome)
+    write_atomically(folder / "suite.md", lambda file: file.write(text.encode()))
+
+
+def beside_table(outcome: SuiteOutcome) -> Table:
+    """Return the published numbers with ours before them."""
+    headers = ("comparison", "model", "metric", "ours", "published", "source")
+    columns = tuple(Column(one, right=one in ("ours", "published")) for one in headers)
+    return Table(columns, tuple(_row(one) for one in outcome.rows), stacks=True)
+
+
+def suite_document(outcome: SuiteOutcome) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    return {
+        "suite": outcome.name,
+        "about": outcome.about,
+        "folder": outcome.folder,
+        "comparisons": [comparison_document(one) for one in outcome.comparisons],
+        "beside": [asdict(one) for one in outcome.rows],
+    }
+
+
+def _row(one: Beside) -> tuple[str, ...]:
+    told = one.published
+    write = percent if told.metric.endswith("_accuracy") else loss
+    ours = "-" if one.ours is None else spread(one.ours, write)
+    metric = f"{told.metric.replace('_', ' ')}, {told.scope}"
+    return one.comparison, told.arm, metric, ours, told.value, told.source
+
+
+def _markdown(outcome: SuiteOutcome) -> str:
+    lines = [f"# Suite {outcome.name}", "", outcome.about]
+    for one in outcome.comparisons:
+        name = Path(one.folder).name
+        lines += ["", f"## [{one.name}]({name}/report.html)", ""]
+        table = comparison_table(one.standings, differing=one.differing)
+        lines += [*markdown_table(table), "", table.caption]
+        lines += ["", *(f"- {line}" for line in verdict_lines(one))]
+    if outcome.rows:
+        lines += ["", "## Ours beside what is published", ""]
+        lines += markdown_table(beside_table(outcome))
+    return "\n".join(lines) + "\n"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.report.comparison_plots import GREY, curves_svg, look_svg
 from seqcli.report.comparison_table import SPLITS, comparison_table
+from seqcli.report.comparison_view import verdict_lines
 from seqcli.report.predictions import mark, symbols_of
-from seqcli.report.significance import verdict_lines
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from seqcli.comparison.outcome import Answer, RunResult
-    from seqcli.comparison.standing import Comparison
+    from seqcli.comparison.run_result import Answer, RunResult
+    from seqcli.comparison.summary import Comparison
 
 TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"
 CAPTIONS = {
@@ -38,7 +38,7 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         headers=[" ".join(column.header.split()) for column in table.columns],
         rows=[[(str(cell), _sortable(str(cell))) for cell in row] for row in table.rows[:arms]],
         strong=table.strong,
-        floors=[list(map(str, row)) for row in table.rows[arms:]],
+        baselines=[list(map(str, row)) for row in table.rows[arms:]],
         caption=table.caption,
         lengths="" if comparison.language else _lengths(comparison),
         verdict=verdict_lines(comparison),
@@ -62,7 +62,7 @@ def _lengths(comparison: Comparison) -> str:
 
 
 def inline(svg: str) -> str:
-    """Return a plot fit to stand in a page: in the colour of its text, without metadata."""
+    """Return a plot fit to stand in a page: in the color of its text, without metadata."""
     return _METADATA.sub("", svg).replace(GREY, "currentColor")
 
 

@@ -8,16 +8,16 @@ from functools import wraps
 from statistics import fmean
 from typing import TYPE_CHECKING, ParamSpec
 
-from seqcli.report.pictures import draw_if_possible
+from seqcli.report.plots import draw_if_possible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from seqcli.comparison.outcome import Look
-    from seqcli.comparison.standing import Comparison
+    from seqcli.comparison.run_result import Look
+    from seqcli.comparison.summary import Comparison
 
-# Okabe and Ito's palette: told apart with any kind of colour vision
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+# Okabe and Ito's palette: told apart with any kind of color vision
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 GREY = "#808080"  # seen on white and on black
 P = ParamSpec("P")
 Curves = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]  # arm -> seed -> epoch
@@ -42,7 +42,7 @@ def curves_svg(curves: Curves, metric: str, label: str) -> str:
         metric: which of them to draw.
         label: what it is called.
     """
-    axes = _axes(label, "optimiser steps")
+    axes = _axes(label, "optimizer steps")
     for n, (arm, seeds) in enumerate(curves.items()):
         known = [[(row["step"], row[metric]) for row in one if metric in row] for one in seeds]
         points = list(zip(*known, strict=False))  # as far as all seeds went
@@ -115,12 +115,12 @@ def _line(
     mean_first: bool = False,
 ) -> None:
     """Draw the mean and, where values differ, a band from the lowest to the highest."""
-    colour, style = COLOURS[number % len(COLOURS)], ("-", "--", ":")[number // len(COLOURS) % 3]
+    color, style = COLORS[number % len(COLORS)], ("-", "--", ":")[number // len(COLORS) % 3]
     means = [row[0] if mean_first else fmean(row) for row in values]
-    axes.plot(places, means, color=colour, ls=style, lw=1.8, marker="o", ms=3, label=name)
+    axes.plot(places, means, color=color, ls=style, lw=1.8, marker="o", ms=3, label=name)
     lows, highs = [min(row) for row in values], [max(row) for row in values]
     if lows != highs:
-        axes.fill_between(places, lows, highs, color=colour, alpha=0.18, lw=0)
+        axes.fill_between(places, lows, highs, color=color, alpha=0.18, lw=0)
 
 
 def _dress(axes: Axes, metric: str) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seqcli.comparison.outcome import LENGTH_GIVEN
-from seqcli.report.formats import count, duration, loss, percent
+from seqcli.comparison.run_result import LENGTH_GIVEN
+from seqcli.formatting import count, duration, loss, percent
 from seqcli.report.tables import Column, Table, width_of
 
 if TYPE_CHECKING:
-    from seqcli.comparison.standing import Spread, Standing
+    from seqcli.comparison.summary import Spread, Standing
 
 Differing: TypeAlias = Mapping[str, Mapping[str, Any]]
 Write: TypeAlias = Callable[[float], str]
@@ -22,11 +22,11 @@ SHARED = "all other settings are shared"
 
 @dataclass(frozen=True)
 class Measure:
-    """A column: its header, the cell of an arm, of a floor, and how soon it gives way."""
+    """A column: its header, the cell of an arm, of a baseline, and how soon it gives way."""
 
     header: str
     cell: Callable[[Standing], str]
-    floor: str = ""  # the metric of a floor that stands in this column
+    baseline: str = ""  # the metric of a baseline that stands in this column
     rank: int = 0  # the highest goes first where the terminal is narrow
 
 
@@ -158,7 +158,7 @@ def _table(
     rows += [(name, *[""] * (len(measures) - 1)) for name in waiting]
     strong = _leading(standings)
     if standings:
-        rows += _floor_rows(standings[0], measures)
+        rows += _baseline_rows(standings[0], measures)
     return Table(columns, tuple(rows), "", caption, strong)
 
 
@@ -186,7 +186,7 @@ def _caption(standings: Sequence[Standing], differing: Differing | None) -> str:
 
 
 def _leading(standings: Sequence[Standing]) -> frozenset[int]:
-    from seqcli.comparison.standing import leading  # NumPy, which an empty table can do without
+    from seqcli.comparison.summary import leading  # NumPy, which an empty table can do without
 
     return leading(standings) if standings else frozenset()
 
@@ -195,16 +195,18 @@ def _length_given(standings: Sequence[Standing]) -> bool:
     return bool(standings) and all(LENGTH_GIVEN in one.scores for one in standings)
 
 
-def _floor_rows(standing: Standing, measures: Sequence[Measure]) -> list[tuple[str, ...]]:
+def _baseline_rows(standing: Standing, measures: Sequence[Measure]) -> list[tuple[str, ...]]:
     """Return what guessing would score: chance, majority, heuristics."""
     found = []
-    for name, scores in standing.first.floors.items():
-        cells = [_floor(scores.get(measure.floor), measure.floor) for measure in measures[1:]]
+    for name, scores in standing.first.baselines.items():
+        cells = [
+            _baseline(scores.get(measure.baseline), measure.baseline) for measure in measures[1:]
+        ]
         found.append((name.replace("_", " "), *cells))
     return found
 
 
-def _floor(value: float | None, metric: str) -> str:
+def _baseline(value: float | None, metric: str) -> str:
     if value is None:
         return ""
     return percent(value) if metric.endswith("_accuracy") else loss(value)

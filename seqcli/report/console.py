@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from seqcli.report.formats import steers, visible
+from seqcli.formatting import steers, visible
 from seqcli.report.streams import Data, Messages, point_at_nothing
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Out:
 
 
 def show_notes() -> None:
-    """Show notes (`seqcli.notes`) on stderr from now on, one line each."""
+    """Show notes (`seqcli.messages`) on stderr from now on, one line each."""
     import logging
 
     class Handler(logging.Handler):
@@ -153,7 +153,7 @@ def console(stream: TextIO | Messages | None) -> Console:
 
 
 def draws(console: Console) -> bool:
-    """Whether rich may draw here: boxes, colours, a moving view."""
+    """Whether rich may draw here: boxes, colors, a moving view."""
     return console.is_terminal and not console.is_dumb_terminal
 
 
@@ -166,7 +166,7 @@ def _line(console: Console, text: str, style: str = "", prose: bool = False) -> 
 
 
 def _show(console: Console, table: Table) -> None:
-    from seqcli.report import tables  # rich.table is not needed to print a line
+    from seqcli.report import tables
 
     if draws(console):
         console.print(tables.rich_table(table))

@@ -1,14 +1,20 @@
-"""How an evaluation is shown: metrics and their floors, then where it goes right and wrong."""
+"""How an evaluation is shown: metrics and their baselines, then where it goes right and wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seqcli.report.class_tables import class_table, matrix_tables
+from seqcli.formatting import baseline_name, between, count, duration, percent, plural, score
 from seqcli.report.console import Out, draws
-from seqcli.report.error_tables import edits_table, predictions_table, worst, worst_table
-from seqcli.report.formats import baseline_name, between, count, duration, percent, plural, score
+from seqcli.report.error_tables import (
+    class_table,
+    edits_table,
+    matrix_tables,
+    predictions_table,
+    worst,
+    worst_table,
+)
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -57,7 +63,7 @@ def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
 def _tables(evaluation: Evaluation, rows: int, width: int) -> Iterator[Table]:
     """Yield all tables; ``width`` of the terminal, or 0 off a terminal."""
     yield metrics_table(evaluation)
-    yield floors_table(evaluation)
+    yield baselines_table(evaluation)
     yield references_table(evaluation)
     yield novelty_table(evaluation.novelty)
     if evaluation.classes is not None:
@@ -77,28 +83,30 @@ def metrics_table(evaluation: Scores) -> Table:
     """Return each metric of the model, its interval, and the best baseline."""
     columns = [Column("metric", keep=True), Column("model", right=True)]
     columns += [Column("95% interval", right=True, drop=1)] * bool(evaluation.intervals)
-    columns += [Column("best baseline", fold=True, drop=2)] * bool(evaluation.floors)
+    columns += [Column("best baseline", fold=True, drop=2)] * bool(evaluation.baselines)
     rows = []
     for metric in _shown(evaluation):
         row = [_name(metric), score(metric, evaluation.metrics[metric])]
         row += [between(metric, evaluation.intervals.get(metric))] * bool(evaluation.intervals)
-        row += [_best_baseline(evaluation, metric)] * bool(evaluation.floors)
+        row += [_best_baseline(evaluation, metric)] * bool(evaluation.baselines)
         rows.append(tuple(row))
     how = HOW if "sequence_accuracy" in evaluation.metrics else HOW_LANGUAGE
     return Table(tuple(columns), tuple(rows), caption=how if evaluation.intervals else "")
 
 
-def floors_table(evaluation: Evaluation) -> Table:
+def baselines_table(evaluation: Evaluation) -> Table:
     """Return the scores of the baselines on the rows that were scored, a row for each."""
     metrics = [name for name in _shown(evaluation) if name not in ("sequence_error_rate",)]
-    metrics = [m for m in metrics if any(m in floor for floor in evaluation.floors.values())]
+    metrics = [
+        m for m in metrics if any(m in baseline for baseline in evaluation.baselines.values())
+    ]
     columns = [
         Column(_stacked(_name(metric)), right=True, drop=place)
         for place, metric in enumerate(metrics)
     ]
     rows = (
-        (baseline_name(name), *(_written(metric, floor.get(metric)) for metric in metrics))
-        for name, floor in evaluation.floors.items()
+        (baseline_name(name), *(_written(metric, baseline.get(metric)) for metric in metrics))
+        for name, baseline in evaluation.baselines.items()
     )
     split = f" on {evaluation.split}" if evaluation.split else ""
     return Table((Column("baseline", keep=True), *columns), tuple(rows), title=f"baselines{split}")
@@ -127,7 +135,7 @@ def references_table(evaluation: Scores) -> Table:
     spans = (between(name, evaluation.intervals.get(name)) if name else "" for name in names)
     rows.append(("  95% interval", *spans))
     rows += [
-        (baseline_name(name), *_figures(one, names)) for name, one in evaluation.floors.items()
+        (baseline_name(name), *_figures(one, names)) for name, one in evaluation.baselines.items()
     ]
     said = f"{count(found.several)} of {plural(found.sources, 'source')} have multiple references"
     caption = f"{said}; per source, any of them is right, and edits are to the nearest"
@@ -191,7 +199,7 @@ def lost_lines(evaluation: Scores) -> list[str]:
     """
     tied = ""
     for metric, sign in (("sequence_accuracy", 1), ("token_accuracy", 1), ("loss", -1)):
-        found = best_baseline(evaluation.floors, metric)
+        found = best_baseline(evaluation.baselines, metric)
         value = evaluation.metrics.get(metric)
         if found is None or value is None or not evaluation.rows:
             continue
@@ -219,7 +227,7 @@ def best_baseline(
 
 
 def _best_baseline(evaluation: Scores, metric: str) -> str:
-    found = best_baseline(evaluation.floors, metric)
+    found = best_baseline(evaluation.baselines, metric)
     if found is None:
         return "-"
     return f"{score(metric, found[1])} {baseline_name(found[0])}"

@@ -12,13 +12,11 @@ from rich.segment import SegmentLines
 from rich.text import Text
 
 from seqcli.events import DataRead, EpochEnded, Event, Example, Finished, Progress, RunStarted
+from seqcli.formatting import count, duration, loss, percent, visible
 from seqcli.report.console import Out
-from seqcli.report.epochs import Epoch, epoch_table
-from seqcli.report.formats import count, duration, loss, percent, visible
-from seqcli.report.pace import Pace, share_done
-from seqcli.report.plain import EXAMPLES_SHOWN, PlainLog
-from seqcli.report.reading import show_reading
-from seqcli.report.summary import end_lines, examples_table, run_lines, samples_table
+from seqcli.report.eta import Pace, share_done
+from seqcli.report.plain import EXAMPLES_SHOWN, Epoch, PlainLog, epoch_table
+from seqcli.report.summary import end_lines, examples_table, run_lines, samples_table, show_reading
 from seqcli.report.tables import rich_table
 
 REFRESH = 0.2  # seconds between two pictures

@@ -17,7 +17,7 @@ class _Package(ModuleType):
 
     def __call__(self) -> list[Listed]:
         """Return name, summary and a worked example (source, target) of every task."""
-        from seqcli.tasks.listing import tasks
+        from seqcli.tasks.base import tasks
 
         return tasks()
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli import registry
-from seqcli.data.ragged import Index, Ragged
+from seqcli.arrays.ragged import Index, Ragged
 from seqcli.tasks.base import Rows, Task, check_between, parse_range
 from seqcli.tasks.drawn import ragged_of
 from seqcli.tasks.space import SequenceSpace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import sys
 from abc import ABC, abstractmethod
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast, get_type_hints
 
 from seqcli import registry
+from seqcli.arrays.ragged import Index, Ragged
 from seqcli.config.schema import field_docs
-from seqcli.data.ragged import Index, Ragged
 from seqcli.errors import UsageError
+from seqcli.results import TaskInfo
 
 SPLIT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}  # of the instance space, whatever is drawn
 
@@ -149,3 +151,22 @@ def _words(option: str, value: Any) -> tuple[str, ...]:
     if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
         raise UsageError(f"task.{option} takes a list of names, not {value!r}")
     return tuple(word.strip() for word in words)
+
+
+def tasks() -> list[tuple[str, str, tuple[str, str]]]:
+    """Return name, summary and a worked example (source, target) of every task."""
+    kinds: list[type[Task]] = [
+        registry.resolve("task", name, registry.TASKS) for name in registry.TASKS
+    ]
+    return [(kind.name, kind.summary, kind.example) for kind in kinds]
+
+
+def task(name: str) -> TaskInfo:
+    """Say what a task is and which options it has.
+
+    Raises:
+        UsageError: there is no such task; the hint names the nearest.
+    """
+    kind: type[Task] = registry.resolve("task", name, registry.TASKS)
+    about = (inspect.getdoc(kind) or "").replace("``", "")
+    return TaskInfo(kind.name, kind.summary, kind.example, about, option_docs(kind))

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli import registry
-from seqcli.data.ragged import Index, Ragged, offsets_of
-from seqcli.tasks import hashing
+from seqcli.arrays import hashing
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.tasks.base import check_between
 from seqcli.tasks.drawn import FILLS, Codes, DrawnTask, digits_for
-from seqcli.tasks.hashing import Hashes
 
 MODES = ("next", "all")
 _PAIRS = ("()", "[]", "{}", "<>")

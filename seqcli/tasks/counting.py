@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.arrays import hashing
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
-from seqcli.tasks import hashing
 from seqcli.tasks.base import Rows, check_between
 from seqcli.tasks.regular import BinaryTask
 from seqcli.tasks.sequences import LengthTask

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.arrays import hashing
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
-from seqcli.tasks import hashing
 from seqcli.tasks.base import SPLIT_SHARES, Rows
-from seqcli.tasks.hashing import Hashes
 from seqcli.tasks.sequences import LengthTask
 from seqcli.tasks.space import nearest_owned, permute, shares, too_few_rows
 

@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.data.ragged import Index
-from seqcli.tasks import hashing
+from seqcli.arrays import hashing
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.ragged import Index
 from seqcli.tasks.base import check_between
 from seqcli.tasks.drawn import Codes, DrawnTask, digits_for
-from seqcli.tasks.hashing import Hashes
 
 OPERATORS = ("[MIN", "[MAX", "[MED", "[SM")
 _DIGIT, _LIST, _END = 1, 11, 15  # codes: 0 .. 9, then the operators, then ]

@@ -15,10 +15,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.data.ragged import Index, Ragged, offsets_of
-from seqcli.tasks import hashing
+from seqcli.arrays import hashing
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.tasks.base import SPLIT_SHARES
-from seqcli.tasks.hashing import Hashes
 from seqcli.tasks.space import permute, shares
 
 Digits = NDArray[np.int64]

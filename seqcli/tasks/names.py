@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.data.overlap import row_hashes
-from seqcli.data.ragged import Index, Ragged
+from seqcli.arrays import hashing
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.ragged import Index, Ragged
+from seqcli.data.splits import row_hashes
 from seqcli.errors import UsageError
-from seqcli.tasks import hashing
 from seqcli.tasks.base import SPLIT_SHARES, Rows, Task, parse_range
-from seqcli.tasks.hashing import Hashes
 from seqcli.tasks.morphemes import PATTERNS, SLOTS, morphemes
 
 SYMBOLS = (" ", *"abcdefghijklmnopqrstuvwxyz")

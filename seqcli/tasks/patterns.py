@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from seqcli import registry
-from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.arrays import hashing
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
-from seqcli.tasks import hashing
 from seqcli.tasks.base import Rows, Task, check_between, parse_range
 from seqcli.tasks.motifs import (
     LEAST_LENGTH,

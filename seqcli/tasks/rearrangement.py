@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from seqcli import registry
-from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks.base import check_between
 from seqcli.tasks.sequences import SequenceTask

@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.arrays import hashing
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
-from seqcli.tasks import hashing
 from seqcli.tasks.base import Rows, Task, check_between
 from seqcli.tasks.drawn import FILLS, Codes, Drawing, own_draws, ragged_of
-from seqcli.tasks.hashing import Hashes
 from seqcli.tasks.sequences import LengthTask
 from seqcli.tasks.space import SequenceSpace, assemble, permute
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from seqcli.data.ragged import Index
+from seqcli.arrays.ragged import Index
 from seqcli.tasks.base import Rows, Task, parse_range
 from seqcli.tasks.space import Group, SequenceSpace, Symbols, assemble
 

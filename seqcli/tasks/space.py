@@ -17,12 +17,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.counts import plural
-from seqcli.data.ragged import Index, Ragged, offsets_of
+from seqcli.arrays import hashing
+from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
-from seqcli.tasks import hashing
+from seqcli.messages import plural
 from seqcli.tasks.base import SPLIT_SHARES
-from seqcli.tasks.hashing import Hashes
 
 Words = NDArray[np.uint32]
 Symbols = NDArray[np.integer]

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from seqcli import registry, schema
 from seqcli.config import Config
+from seqcli.data.baselines import scores
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus
-from seqcli.data.language_floors import scores
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Example, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
@@ -93,7 +93,7 @@ class Loop:
     """One learner, one corpus, one configuration; `fit` runs it to the end.
 
     Args:
-        learner: the model and its optimiser.
+        learner: the model and its optimizer.
         corpus: with a ``train`` split.
         config: the section ``train`` is used.
         save: commits the state after each epoch and every ``train.save_every`` seconds, or None.

@@ -12,7 +12,7 @@ class Constant:
 
     Args:
         config: the training configuration.
-        steps: optimiser steps in the whole run.
+        steps: optimizer steps in the whole run.
     """
 
     def __init__(self, config: TrainConfig, steps: int) -> None:

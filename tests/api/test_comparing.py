@@ -17,9 +17,9 @@ import pytest
 import seqcli
 from seqcli import api
 from seqcli.api.comparison_folder import check_as_planned
-from seqcli.api.matching import TOLERANCE, parameters
-from seqcli.comparison.outcome import FILE, read_result
+from seqcli.api.parameter_matching import TOLERANCE, parameters
 from seqcli.comparison.plan_file import read_plan
+from seqcli.comparison.run_result import FILE, read_result
 from seqcli.config import load, to_yaml
 from seqcli.data.build import corpus as build_corpus
 from seqcli.errors import DataError, Exit, StoppedBySignal, UsageError
@@ -70,7 +70,7 @@ def test_a_comparison_leaves_runs_a_table_plots_and_a_page(done):
     document = json.loads((folder / "compare.json").read_text())
     assert document["arms"][1]["positions"] == "sinusoidal"
     assert document["arms"][0]["steps"] == 4
-    assert set(document["floors"]) >= {"chance", "majority"}
+    assert set(document["baselines"]) >= {"chance", "majority"}
     assert comparison.scopes == ("seen", "unseen")
     assert {one.length for one in comparison.standings[0].by_length} == {2, 3, 4, 5, 6}
     for name in ("compare.md", "curves.svg", "loss.svg", "lengths.svg", "report.html"):

@@ -10,8 +10,8 @@ import pytest
 import seqcli
 from seqcli.cli import app, shell
 from seqcli.errors import CheckpointError
-from seqcli.report.checkpoint_view import checkpoint_lines
-from seqcli.report.metrics_log import read_metrics
+from seqcli.report.info_view import checkpoint_lines
+from seqcli.runs.metrics_log import read_metrics
 
 
 def test_it_says_what_a_model_is_was_trained_on_and_scored(runs):
@@ -69,7 +69,9 @@ def test_the_command_tells_it_in_lines_and_as_json(runs, capsys):
 @pytest.mark.parametrize("name", ["gru", "names"])
 def test_the_baselines_beside_validation_scores_are_those_of_validation(runs, name):
     found = seqcli.info(runs[name])
-    scored = {split: seqcli.evaluate(runs[name], split=split).floors for split in ("val", "test")}
+    scored = {
+        split: seqcli.evaluate(runs[name], split=split).baselines for split in ("val", "test")
+    }
     for split, baselines in found.baselines.items():
         for baseline, scores in baselines.items():
             again = {metric: scored[split][baseline][metric] for metric in scores}

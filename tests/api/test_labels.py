@@ -9,10 +9,10 @@ LABELS = ("red", "green", "blue")
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory):
+def labeled(tmp_path_factory):
     """Return a model of labels that has hardly learnt: left to itself it would say anything."""
     folder = tmp_path_factory.mktemp("labels")
-    path = folder / "colours.tsv"
+    path = folder / "colors.tsv"
     rows = [
         f"{'abc'[n % 3]}{'xyzuv'[n // 3 % 5]}{'pqrs'[n % 4]}\t{LABELS[n % 3]}" for n in range(60)
     ]
@@ -22,25 +22,25 @@ def labelled(tmp_path_factory):
     )
 
 
-def test_the_n_best_are_every_label_once(labelled):
-    for found in seqcli.predict(labelled.path, ["axp", "by", "cccc"], nbest=5):
+def test_the_n_best_are_every_label_once(labeled):
+    for found in seqcli.predict(labeled.path, ["axp", "by", "cccc"], nbest=5):
         assert sorted(one.text for one in found.candidates) == sorted(LABELS)
         logs = [one.log_probability for one in found.candidates]
         assert logs == sorted(logs, reverse=True)
 
 
-def test_the_one_answer_has_the_log_probability_it_has_among_several(labelled):
-    (alone,) = seqcli.predict(labelled.path, ["axp"])
-    (several,) = seqcli.predict(labelled.path, ["axp"], nbest=3)
+def test_the_one_answer_has_the_log_probability_it_has_among_several(labeled):
+    (alone,) = seqcli.predict(labeled.path, ["axp"])
+    (several,) = seqcli.predict(labeled.path, ["axp"], nbest=3)
     found = {one.text: one.log_probability for one in several.candidates}
     (best,) = alone.candidates
     assert best.log_probability == pytest.approx(found[best.text], abs=1e-5)
 
 
-def test_eval_and_sample_say_labels_only(labelled):
-    rows = labelled.evaluate(split="train").predictions
+def test_eval_and_sample_say_labels_only(labeled):
+    rows = labeled.evaluate(split="train").predictions
     assert {row.prediction for row in rows} <= {(label,) for label in LABELS}
-    drawn = seqcli.sample(labelled.path, 50, lines=["axp", "by"], seed=1)
+    drawn = seqcli.sample(labeled.path, 50, lines=["axp", "by"], seed=1)
     assert {one.text for one in drawn.samples} <= set(LABELS)
     assert all(one.ended for one in drawn.samples)
 

@@ -8,9 +8,9 @@ import torch
 import seqcli
 from seqcli.cli import app, shell
 from seqcli.data.vocabulary import PAD
-from seqcli.engine.loss import cross_entropy
 from seqcli.errors import DataError, UsageError
 from seqcli.events import DataRead, RunStarted
+from seqcli.training.torch_batches import cross_entropy
 
 TINY = {"hidden": 4, "embedding": 4, "epochs": 1, "threads": 1}
 FEATURED = "".join(f"w{n}\tN;{'PL' if n % 2 else 'SG'}\tW{n}\n" for n in range(40))

@@ -5,8 +5,8 @@ import torch
 
 import seqcli
 from seqcli.api.predicting import open_predictor
-from seqcli.counts import plural
 from seqcli.errors import DataError, UsageError
+from seqcli.messages import plural
 
 LINES = ["1 2 3", "", "4", "1 2 3 4 5 6 7 8", "x 2", "   ", "4", "2 1"]
 

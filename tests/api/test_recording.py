@@ -15,12 +15,11 @@ import pytest
 
 import seqcli
 from seqcli.api import recording
-from seqcli.api.side_by_side import kept
+from seqcli.api.job_pool import kept
 from seqcli.checkpoints import numpy_file
 from seqcli.errors import CheckpointError, Exit, MachineError
 from seqcli.events import EpochEnded
-from seqcli.report import metrics_log
-from seqcli.runs import RunPaths
+from seqcli.runs import RunPaths, metrics_log
 from seqcli.training.progress import EpochRecord, Progress, progress_of
 
 TINY = {

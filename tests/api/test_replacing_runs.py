@@ -13,16 +13,16 @@ import pytest
 
 import seqcli
 from seqcli import config as configuration
-from seqcli.api.side_by_side import finish
+from seqcli.api.job_pool import finish
 from seqcli.checkpoints import numpy_file
-from seqcli.comparison.plan import PlannedRun
+from seqcli.comparison.specification import PlannedRun
 from seqcli.errors import DivergedError, MachineError, SeqcliError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress, RunStarted
 from seqcli.runs import RunPaths
 
 WORDS = ["anna", "ben", "cara", "dora", "emil", "finn", "gina", "hugo", "ida", "jan", "kim", "leo"]
 TINY = {"backend": "numpy", "cell": "rnn", "hidden": 8, "samples": 0, "epochs": 2}
-EXPLODING = {"lr": 1e6, "optimiser": "sgd", "batch_size": 1, "warmup": 0}
+EXPLODING = {"lr": 1e6, "optimizer": "sgd", "batch_size": 1, "warmup": 0}
 EXPLODES = ["train.weight_decay=1e6", "train.clip=0"]  # weights grow by 1e12 a step
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import seqcli
 from seqcli.errors import UsageError
-from seqcli.report.documents import evaluation_document
+from seqcli.report.json_documents import evaluation_document
 
 WORDS = [a + b + c for a in "abc" for b in "abc" for c in "abc"]
 ABOUT_THE_CHECKPOINT = {"checkpoint", "split", "beam", "length_penalty", "novelty"}
@@ -44,13 +44,13 @@ def same_again(run, path, **options):
 
 def test_every_number_comes_again(trained, tmp_path):
     found = same_again(trained.path, tmp_path / "answers.tsv", split="train")
-    assert set(found.floors) == {
-        *("chance", "copy", "majority", "most_frequent", "memorise_else_copy"),
+    assert set(found.baselines) == {
+        *("chance", "copy", "majority", "most_frequent", "memorize_else_copy"),
     }
-    assert found.floors["copy"]["sequence_accuracy"] >= 0.5
+    assert found.baselines["copy"]["sequence_accuracy"] >= 0.5
     assert found.references.several > 5
-    assert found.floors["memorise_else_copy"]["multi_reference_accuracy"] == 1.0
-    best = found.floors["memorise_else_copy"]["sequence_accuracy"]
+    assert found.baselines["memorize_else_copy"]["multi_reference_accuracy"] == 1.0
+    best = found.baselines["memorize_else_copy"]["sequence_accuracy"]
     assert found.references.ceiling == pytest.approx(best)
     assert set(found.intervals) == set(found.metrics)
 
@@ -74,12 +74,12 @@ def test_labels_are_classes(tmp_path):
     found = same_again(run.path, tmp_path / "answers.tsv", split="train")
     assert found.classes.labels[:2] == ("none at all", "vowel")
     assert sum(map(sum, found.classes.matrix)) == found.rows
-    assert set(found.floors) == {
-        *("chance", "majority", "most_frequent", "memorise_else_most_frequent"),
+    assert set(found.baselines) == {
+        *("chance", "majority", "most_frequent", "memorize_else_most_frequent"),
     }
     majority = sum("a" in word for word in WORDS) / len(WORDS)
-    assert found.floors["most_frequent"]["sequence_accuracy"] == pytest.approx(majority, abs=0.1)
-    assert found.floors["memorise_else_most_frequent"]["macro_f1"] == 1.0
+    assert found.baselines["most_frequent"]["sequence_accuracy"] == pytest.approx(majority, abs=0.1)
+    assert found.baselines["memorize_else_most_frequent"]["macro_f1"] == 1.0
 
 
 def test_features_go_with_their_source(tmp_path):
@@ -89,19 +89,19 @@ def test_features_go_with_their_source(tmp_path):
     run = seqcli.train(data=str(data), **options, **TINY)
     found = same_again(run.path, tmp_path / "answers.tsv", split="train")
     assert found.references is None  # another feature, another source
-    assert found.floors["memorise_else_copy"]["sequence_accuracy"] == 1.0
+    assert found.baselines["memorize_else_copy"]["sequence_accuracy"] == 1.0
     assert found.predictions[0].line("").count("\t") == 1
     assert len(found.predictions[0].source) == 3
     header = (tmp_path / "answers.tsv").read_text().split("\n")[0]
     assert "\tfeatures\t" in header
 
 
-def test_a_tasks_own_rules_are_floors_and_in_the_file(tmp_path):
+def test_a_tasks_own_rules_are_baselines_and_in_the_file(tmp_path):
     run = seqcli.train(
         task="copy_memory", train_rows=64, val_rows=8, test_rows=8, out=tmp_path / "run", **TINY
     )
     found = same_again(run.path, tmp_path / "answers.tsv")
-    assert {"chance", "majority", "copy"} <= set(found.floors)
+    assert {"chance", "majority", "copy"} <= set(found.baselines)
 
 
 def test_styles_of_a_plain_file_are_checked(tmp_path):
@@ -123,6 +123,6 @@ def test_a_language_model_has_intervals_and_a_file_to_score_again(runs, tmp_path
     again = seqcli.rescore(path)
     assert again.metrics == found.metrics
     assert again.intervals == found.intervals
-    assert again.floors == found.floors
-    assert set(found.floors) == {"chance", "unigram", "bigram"}
+    assert again.baselines == found.baselines
+    assert set(found.baselines) == {"chance", "unigram", "bigram"}
     assert again.rows == found.rows == len(path.read_text().splitlines()) - 1

@@ -7,8 +7,8 @@ import pytest
 
 import seqcli
 from seqcli.cli import app, shell
-from seqcli.report.fit_evidence import Evidence
-from seqcli.report.verdict import RULES
+from seqcli.runs.fit_diagnosis import RULES
+from seqcli.runs.fit_evidence import Evidence
 
 SMALL = {"train_rows": 40, "val_rows": 20, "test_rows": 20, "threads": 1, "hidden": 8}
 FLAT = [{"train_loss": 1.0, "val_loss": 1.0, "learning_rate": 0.003} for _ in range(5)]
@@ -26,7 +26,7 @@ def run(tmp_path_factory):
 
 def test_it_knows_the_baselines_of_validation(run):
     made, started = run
-    scored = seqcli.evaluate(made.path, split="val").floors
+    scored = seqcli.evaluate(made.path, split="val").baselines
     for name, scores in started.facts.baselines:
         assert {metric: scored[name][metric] for metric in scores} == pytest.approx(scores)
     assert started.facts.val_rows == 20

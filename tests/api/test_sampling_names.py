@@ -13,8 +13,8 @@ import torch
 
 import seqcli
 from seqcli.api.language import open_language_model
+from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import torch_file
-from seqcli.data.ragged import Ragged
 from seqcli.errors import DataError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress
 from seqcli.results import Samples
@@ -171,7 +171,7 @@ def test_eval_is_exact_and_tells_what_is_new(names: Path, folder: Path) -> None:
     assert found.metrics["loss"] == pytest.approx(nats)
     assert found.metrics["bits_per_character"] == pytest.approx(nats / math.log(2))
     assert found.metrics["perplexity"] == pytest.approx(math.exp(nats))
-    assert found.floors["bigram"]["loss"] < found.floors["chance"]["loss"]
+    assert found.baselines["bigram"]["loss"] < found.baselines["chance"]["loss"]
     assert found.novelty is not None
     shares = found.novelty.shares
     assert shares["in_train"] + shares["in_val"] + shares["in_test"] == pytest.approx(
@@ -198,7 +198,7 @@ def test_eval_needs_the_data_it_was_trained_on_or_some_other(
     try:
         with pytest.raises(DataError, match=r"names\.txt"):
             seqcli.evaluate(names)
-        assert seqcli.evaluate(names, data=moved).floors == {}
+        assert seqcli.evaluate(names, data=moved).baselines == {}
         assert len(texts(seqcli.sample(names, 20, novel=True))) == 20
     finally:
         shutil.move(moved, folder / "names.txt")

@@ -37,7 +37,7 @@ class Contender(Protocol):
         """Return what `decode_command` found, a line per test row."""
 
     def steps(self, line: str) -> int | None:
-        """Return the optimiser steps done since the start of training, if the line tells."""
+        """Return the optimizer steps done since the start of training, if the line tells."""
 
     def accuracy(self, line: str) -> float | None:
         """Return the sequence accuracy on validation in percent, if the line tells."""

@@ -21,10 +21,10 @@ import measure
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.data.ragged import Ragged, offsets_of
-from seqcli.scoring.classes import MeanF1, labels_of
-from seqcli.scoring.metrics import Ratio
-from seqcli.statistics.clusters import cluster_sums
+from seqcli.arrays.ragged import Ragged, offsets_of
+from seqcli.metrics.classification import MeanF1, labels_of
+from seqcli.metrics.metric import Ratio
+from seqcli.statistics import cluster_sums
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]

@@ -144,7 +144,7 @@ def window_speeds(
     """Return sequences per second over windows of at least ``window`` steps, after a warm-up.
 
     Args:
-        stamps: (optimiser steps done, seconds), rising.
+        stamps: (optimizer steps done, seconds), rising.
         batch: sequences (or characters, whatever is counted) per step.
         warmup: steps that are not counted.
         window: least number of steps between two stamps of a window.

@@ -170,13 +170,13 @@ def main() -> None:
     model = build(sys.argv[2], names)
     print(f"parameters {sum(weight.numel() for weight in model.parameters())}", flush=True)
     sampler = RandomSampler(names, replacement=True, num_samples=10**9)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-4, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, betas=(0.9, 0.99), weight_decay=0.01)
     for step, (read, said) in enumerate(DataLoader(names, BATCH, sampler=sampler), start=1):
         logits = model(read)
         loss = F.cross_entropy(logits.flatten(0, 1), said.flatten(), ignore_index=IGNORED)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         if step % TOLD_EVERY == 0:
             print(f"loss {loss.item():.4f}\nstep {step}", flush=True)
 

@@ -22,7 +22,7 @@ import torch
 
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.language_model import loss_and_gradients, optimize
-from seqcli.numpy_backend.optimisation import Adam, Sgd
+from seqcli.numpy_backend.optimization import Adam, Sgd
 from seqcli.numpy_backend.packing import pack
 from seqcli.numpy_backend.parameters import initialize_parameters, to_torch_names
 
@@ -109,13 +109,13 @@ def loop_program(hidden: int, dtype) -> Callable[[Iterable], None]:
     return run
 
 
-def numpy_program(hidden: int, optimiser) -> Callable[[Iterable], None]:
+def numpy_program(hidden: int, optimizer) -> Callable[[Iterable], None]:
     """The backend's own step, packing included."""
     parameters = weights(hidden)
 
     def run(batches) -> None:
         for batch in batches:
-            optimize(pack(*batch), parameters, CELLS["rnn"], optimiser, max_value=5.0)
+            optimize(pack(*batch), parameters, CELLS["rnn"], optimizer, max_value=5.0)
 
     return run
 
@@ -136,10 +136,10 @@ class TorchModel(torch.nn.Module):
         return self.output(self.recurrent(one_hot)[0])
 
 
-def torch_program(hidden: int, optimiser) -> Callable[[Iterable], None]:
+def torch_program(hidden: int, optimizer) -> Callable[[Iterable], None]:
     """One-hot inputs are made, and ids turned into tensors, before the clock starts."""
     model = TorchModel(hidden)
-    steps = optimiser(model.parameters())
+    steps = optimizer(model.parameters())
 
     def run(batches) -> None:
         for one_hot, target in batches:

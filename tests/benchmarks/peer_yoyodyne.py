@@ -118,13 +118,13 @@ class Yoyodyne:
         kind, encoder, options = parts
         shared = {"embedding_size": sizes.embedding, "layers": sizes.layers}
         inner = shared | {"dropout": sizes.dropout} | options["encoder"]
-        optimiser = {"lr": sizes.learning_rate, "weight_decay": 0.0}
+        optimizer = {"lr": sizes.learning_rate, "weight_decay": 0.0}
         outer = options["decoder"] | {
             "embedding_size": sizes.embedding,
             "decoder_layers": sizes.layers,
             "decoder_dropout": sizes.dropout,
             "source_encoder": named(f"yoyodyne.models.modules.{encoder}", inner),
-            "optimizer": named("torch.optim.AdamW", optimiser),
+            "optimizer": named("torch.optim.AdamW", optimizer),
             "beam_width": beam,
         }
         return named(f"yoyodyne.models.{kind}", outer)

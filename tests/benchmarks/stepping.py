@@ -1,4 +1,4 @@
-"""Watching a program train: its speed, read off the optimiser steps that it tells."""
+"""Watching a program train: its speed, read off the optimizer steps that it tells."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def train_for_a_while(
     Args:
         command: trains, and tells its steps as it goes.
         threads: that it may use.
-        per_step: sequences, or characters, in an optimiser step.
+        per_step: sequences, or characters, in an optimizer step.
         window: how long to watch.
         steps, parameters: read a line of it.
     """

@@ -5,7 +5,7 @@ seed moves all chances up or down on the logit scale so that its accuracy is bet
 the standard deviation wanted, and rows that share a source mostly share its answer. The procedures
 see nothing but the rows that are right.
 
-- after: `seqcli.comparison.verdicts`, as it is now;
+- after: `seqcli.comparison.significance`, as it is now;
 - before: the procedure of earlier versions, a bootstrap over rows and seeds with Bonferroni's
   correction, kept here for comparison;
 - rows: a paired t-test over rows of the scores averaged over seeds, as if seeds did not matter.
@@ -31,9 +31,8 @@ import measure
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.comparison.verdicts import ScopeScores, pair_tests
-from seqcli.statistics.clusters import cluster_sums
-from seqcli.statistics.distributions import t_p_value
+from seqcli.comparison.significance import ScopeScores, pair_tests
+from seqcli.statistics import cluster_sums, t_p_value
 
 Floats = NDArray[np.float64]
 Pairs = set[tuple[str, str]]

@@ -53,7 +53,7 @@ class Job:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps in an epoch."""
+        """Optimizer steps in an epoch."""
         return -(-self.rows // self.sizes.batch)
 
 

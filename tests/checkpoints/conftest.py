@@ -12,7 +12,7 @@ import pytest
 
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.data.corpus import Codec
-from seqcli.data.tokens import Tokens
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 
 
@@ -34,7 +34,7 @@ def checkpoint() -> Checkpoint:
         },
         metrics={"val_loss": 0.25, "epoch": 3},
         training={
-            "optimiser": {"state": {0: {"step": np.float32(2).reshape(())}}, "betas": (0.9, 0.99)},
+            "optimizer": {"state": {0: {"step": np.float32(2).reshape(())}}, "betas": (0.9, 0.99)},
             "rng": generator.bit_generator.state,
             "mask": np.array([[True, False]]),
             "bytes": np.arange(6, dtype=np.uint8),

@@ -34,12 +34,12 @@ def test_equal_checkpoints_make_equal_files(in_torch: Checkpoint, tmp_path: Path
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
 
 
-def test_optimiser_and_generator_come_back(in_torch: Checkpoint, same: Any, tmp_path: Path) -> None:
+def test_optimizer_and_generator_come_back(in_torch: Checkpoint, same: Any, tmp_path: Path) -> None:
     model = torch.nn.GRU(3, 4)
-    optimiser = torch.optim.AdamW(model.parameters())
+    optimizer = torch.optim.AdamW(model.parameters())
     model(torch.ones(2, 1, 3))[0].sum().backward()
-    optimiser.step()
-    training = {"optimiser": optimiser.state_dict(), "torch": torch.get_rng_state()}
+    optimizer.step()
+    training = {"optimizer": optimizer.state_dict(), "torch": torch.get_rng_state()}
     torch_file.save(tmp_path / "x.pt", replace(in_torch, training=training))
     back = torch_file.load(tmp_path / "x.pt").training
     assert same(back, training)

@@ -23,9 +23,9 @@ def state() -> dict[str, Any]:
 
 
 def test_a_state_that_fits_is_returned() -> None:
-    assert set(optimizer_state({"optimiser": state()}, SHAPES, KEPT)) == {0, 1}
+    assert set(optimizer_state({"optimizer": state()}, SHAPES, KEPT)) == {0, 1}
     empty = {**state(), "state": {}}
-    assert optimizer_state({"optimiser": empty}, SHAPES, KEPT) == {}
+    assert optimizer_state({"optimizer": empty}, SHAPES, KEPT) == {}
 
 
 def changed(**values: Any) -> dict[str, Any]:
@@ -35,27 +35,27 @@ def changed(**values: Any) -> dict[str, Any]:
 
 
 BAD = {
-    "nothing": ({}, "training.optimiser must be a mapping, not None"),
-    "text": ({"optimiser": "adam"}, "must be a mapping, not 'adam'"),
-    "another weight": ({"optimiser": {**state(), "state": {7: {}}}}, "is of another model"),
-    "one weight": ({"optimiser": {**state(), "state": {0: state()["state"][0]}}}, "another model"),
-    "no groups": ({"optimiser": {**state(), "param_groups": []}}, "param_groups must be"),
+    "nothing": ({}, "training.optimizer must be a mapping, not None"),
+    "text": ({"optimizer": "adam"}, "must be a mapping, not 'adam'"),
+    "another weight": ({"optimizer": {**state(), "state": {7: {}}}}, "is of another model"),
+    "one weight": ({"optimizer": {**state(), "state": {0: state()["state"][0]}}}, "another model"),
+    "no groups": ({"optimizer": {**state(), "param_groups": []}}, "param_groups must be"),
     "text in a group": (
-        {"optimiser": {**state(), "param_groups": [{"params": "all"}]}}, "params must be a list"
+        {"optimizer": {**state(), "param_groups": [{"params": "all"}]}}, "params must be a list"
     ),
-    "a key too many": ({"optimiser": changed(more=1)}, "must have the keys step, exp_avg"),
+    "a key too many": ({"optimizer": changed(more=1)}, "must have the keys step, exp_avg"),
     "a scalar": (
-        {"optimiser": changed(exp_avg=np.zeros((), np.float32))}, r"has shape \(\), not \(3,\)"
+        {"optimizer": changed(exp_avg=np.zeros((), np.float32))}, r"has shape \(\), not \(3,\)"
     ),
     "another shape": (
-        {"optimiser": changed(exp_avg=np.zeros(4, np.float32))}, r"has shape \(4,\), not \(3,\)"
+        {"optimizer": changed(exp_avg=np.zeros(4, np.float32))}, r"has shape \(4,\), not \(3,\)"
     ),
     "whole numbers": (
-        {"optimiser": changed(exp_avg=np.zeros(3, np.int64))}, "must be an array of float32"
+        {"optimizer": changed(exp_avg=np.zeros(3, np.int64))}, "must be an array of float32"
     ),
-    "NaN": ({"optimiser": changed(exp_avg=np.full(3, np.nan))}, "holds NaN or infinite"),
-    "an infinite step": ({"optimiser": changed(step=np.array(np.inf))}, "holds NaN or infinite"),
-    "nothing for an array": ({"optimiser": changed(exp_avg=None)}, "must be an array"),
+    "NaN": ({"optimizer": changed(exp_avg=np.full(3, np.nan))}, "holds NaN or infinite"),
+    "an infinite step": ({"optimizer": changed(step=np.array(np.inf))}, "holds NaN or infinite"),
+    "nothing for an array": ({"optimizer": changed(exp_avg=None)}, "must be an array"),
 }  # fmt: skip
 
 

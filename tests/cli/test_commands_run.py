@@ -10,8 +10,8 @@ import pytest
 
 from seqcli.cli import app, shell
 from seqcli.events import Finished
-from seqcli.report.verdict import verdict
 from seqcli.results import AttentionMap, Candidate, Evaluation, Prediction, ScoredRow
+from seqcli.runs.fit_diagnosis import verdict
 
 
 def run(capsys, *words):

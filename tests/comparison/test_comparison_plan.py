@@ -8,7 +8,8 @@ import pytest
 from seqcli import config as configuration
 from seqcli.cli import app, shell
 from seqcli.comparison import defaults
-from seqcli.comparison.plan import (
+from seqcli.comparison.plan_file import differing_settings
+from seqcli.comparison.specification import (
     Wanted,
     arm_and_seed,
     arms,
@@ -18,7 +19,6 @@ from seqcli.comparison.plan import (
     runs,
     seen,
 )
-from seqcli.comparison.plan_file import differing_settings
 from seqcli.config import load
 from seqcli.config.presets import PRESETS
 from seqcli.errors import UsageError

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from seqcli.comparison.plan import Wanted, arms, base_config, open_keys, runs
 from seqcli.comparison.plan_file import (
     FILE,
     StoredPlan,
@@ -15,6 +14,7 @@ from seqcli.comparison.plan_file import (
     read_plan,
     write_plan,
 )
+from seqcli.comparison.specification import Wanted, arms, base_config, open_keys, runs
 from seqcli.config import load
 from seqcli.errors import DataError
 

@@ -5,8 +5,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from seqcli.comparison.significance import ArmScores, difference
-from seqcli.comparison.verdicts import ScopeScores, holm, pair_tests, ties, verdicts
+from seqcli.comparison.significance import (
+    ArmScores,
+    ScopeScores,
+    difference,
+    holm,
+    pair_tests,
+    ties,
+    verdicts,
+)
 
 
 def drawn(rng, chances, seeds):

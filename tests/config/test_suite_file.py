@@ -3,7 +3,7 @@
 import pytest
 
 from seqcli import registry
-from seqcli.comparison.outcome import LENGTH_GIVEN
+from seqcli.comparison.run_result import LENGTH_GIVEN
 from seqcli.config import load
 from seqcli.config.suite_file import load_suite, suite_names
 from seqcli.errors import UsageError

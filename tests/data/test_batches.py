@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqcli.arrays.ragged import Ragged
 from seqcli.data.batches import BatchStream, padded_batch
 from seqcli.data.corpus import Pairs
-from seqcli.data.ragged import Ragged
 from seqcli.data.vocabulary import BOS, EOS, PAD
 
 

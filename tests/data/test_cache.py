@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqcli.data.reading import cache
+from seqcli.data.files import cache
 from seqcli.errors import DataError, MachineError, SeqcliError
 
 KEY, OTHER = "0" * 32, "1" * 32
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from seqcli.data.reading import cache
+from seqcli.data.files import cache
 
 def write(folder):
     (folder / "rows").write_bytes(b"half")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.build import corpus
-from seqcli.data.reading.separators import suspected
+from seqcli.data.files.columns import suspected
 from seqcli.errors import DataError, UsageError
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyzäéñ", min_size=2, max_size=9)

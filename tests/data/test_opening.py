@@ -10,9 +10,9 @@ import pytest
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.build import corpus, pairs_of
-from seqcli.data.reading import opening
-from seqcli.data.reading.gathering import Gatherer
-from seqcli.data.reading.opening import MOST_BYTES, TextFile, digest, kind_of_path
+from seqcli.data.files import opening
+from seqcli.data.files.file_encoder import Gatherer
+from seqcli.data.files.opening import MOST_BYTES, TextFile, digest, kind_of_path
 from seqcli.errors import DataError, Exit
 
 TEXT = b"a\tb\nc\td\n" * 50
@@ -112,7 +112,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(
     tmp_path, monkeypatch, name
 ):
     monkeypatch.setenv("SEQCLI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("seqcli.data.reading.loading.LARGE", 1)
+    monkeypatch.setattr("seqcli.data.files.loading.LARGE", 1)
     before, after = (
         (b'[{"source": "a", "target": "b"}]', b'[{"source": "x", "target": "y"}]')
         if name.endswith("json")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.build import corpus, pairs_of
-from seqcli.data.reading import cache, loading
-from seqcli.data.reading.columns import parse_columns
+from seqcli.data.files import cache, loading
+from seqcli.data.files.columns import parse_columns
 from seqcli.errors import DataError, UsageError
 
 ROWS = [(f"w{number}é", f"P{number} p") for number in range(40)]

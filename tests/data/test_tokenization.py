@@ -9,7 +9,7 @@ import seqcli
 from seqcli.checkpoints.numpy_file import load
 from seqcli.config.sections import DataConfig
 from seqcli.data.build import corpus
-from seqcli.data.reading.tokenization import Choice, choose
+from seqcli.data.files.tokenization import Choice, choose
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PHONES = [first + second for first in "ABCDEFGK" for second in ("", "H", "R", "W")]

@@ -26,9 +26,9 @@ from seqcli.api.loading import load_model, make_model
 from seqcli.api.reading import limits_of
 from seqcli.data.build import corpus as build_corpus
 from seqcli.engine import answering
-from seqcli.engine.learner import TorchLearner
 from seqcli.errors import Exit
 from seqcli.training.loop import Turn
+from seqcli.training.torch_trainer import TorchLearner
 
 ROWS = ["data.train=512", "data.val=64", "data.test=64", "task.length=3:12", "task.vocab=12"]
 TINY = ["model.hidden=32", "model.embedding=16", "train.threads=1", "train.epochs=1"]
@@ -131,7 +131,7 @@ def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
         model = make_model(settings, corpus.codec, limits).to(place)
         learner = TorchLearner(model, corpus, settings, limits)
         model.train()
-        from seqcli.engine.batches import to_device
+        from seqcli.training.torch_batches import to_device
 
         data = to_device(batch, model.device)
         objective, _ = learner._loss(data, 1.0)

@@ -10,11 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqcli.arrays.ragged import Ragged
 from seqcli.config import DecodeConfig, ModelConfig
 from seqcli.data.batches import padded_batch
-from seqcli.data.corpus import Pairs
-from seqcli.data.limits import Limits
-from seqcli.data.ragged import Ragged
+from seqcli.data.corpus import Limits, Pairs
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.engine.answering import answer
 from seqcli.engine.beam_search import beam_search

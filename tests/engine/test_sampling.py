@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqcli.arrays.ragged import Ragged
 from seqcli.config import ModelConfig
-from seqcli.config.drawing import Drawing
+from seqcli.config.sections import Drawing
 from seqcli.data.corpus import Pairs
-from seqcli.data.ragged import Ragged
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import greedy

@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from seqcli.config import ModelConfig, TrainConfig
 from seqcli.data.vocabulary import PAD
-from seqcli.engine.loss import cross_entropy
-from seqcli.engine.optimisation import clip
-from seqcli.engine.teacher_forcing import constant, inverse_sigmoid, linear, mixed_forward
 from seqcli.models.build import build
 from seqcli.training.schedules import Constant, ReduceOnPlateau, WarmupCosine, WarmupInverseSqrt
+from seqcli.training.teacher_forcing import constant, inverse_sigmoid, linear, mixed_forward
+from seqcli.training.torch_batches import cross_entropy
+from seqcli.training.torch_optimizers import clip
 
 
 def test_padding_does_not_count() -> None:
@@ -30,7 +30,7 @@ def test_padding_does_not_count() -> None:
     torch.testing.assert_close(plain, by_hand)
 
 
-def test_label_smoothing_is_minimised_smoothed_and_reported_plain() -> None:
+def test_label_smoothing_is_minimized_smoothed_and_reported_plain() -> None:
     logits, targets = torch.randn(1, 3, 6), torch.tensor([[4, 5, 2]])
     smoothed, plain = cross_entropy(logits, targets, 0.1)
     uniform = -F.log_softmax(logits, 2).mean(2).sum()

@@ -13,17 +13,17 @@ import torch
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint, to_plain
 from seqcli.data.corpus import Codec
-from seqcli.data.tokens import Tokens
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 
 
 def trained(hidden: int = 48) -> Checkpoint:
-    """A GRU with the state of its optimiser and the random states: about 200 KB."""
+    """A GRU with the state of its optimizer and the random states: about 200 KB."""
     torch.manual_seed(0)
     model = torch.nn.GRU(24, hidden)
-    optimiser = torch.optim.Adam(model.parameters())
+    optimizer = torch.optim.Adam(model.parameters())
     model(torch.randn(3, 2, 24))[0].sum().backward()
-    optimiser.step()
+    optimizer.step()
     return Checkpoint(
         config={"model": {"cell": "gru", "hidden": hidden}, "train": {"lr": 1e-3}},
         codec=Codec(Vocabulary(tuple("abcdefgh")), Tokens("chars"), Vocabulary(("1", "2"))),
@@ -31,7 +31,7 @@ def trained(hidden: int = 48) -> Checkpoint:
         about={"task": "reverse", "baselines": {"val": {"chance": {"token_accuracy": 0.1}}}},
         metrics={"val_loss": 0.5},
         training={
-            "optimiser": optimiser.state_dict(),
+            "optimizer": optimizer.state_dict(),
             "torch": torch.get_rng_state(),
             "numpy": np.random.default_rng(0).bit_generator.state,
             "position": [3, 17],

@@ -41,7 +41,7 @@ def warm(room: Path) -> None:
     from matplotlib.figure import Figure
 
     from seqcli.cli import app
-    from seqcli.data.reading import loading
+    from seqcli.data.files import loading
 
     typer.main.get_command(app)
     torch.set_num_threads(1)

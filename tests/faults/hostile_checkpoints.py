@@ -80,7 +80,7 @@ def optimizer(name: str, change: Callable[[Any], Any]) -> Edit:
     """Return an edit of what the optimizer keeps of the first weight."""
 
     def edit(plain: Plain) -> None:
-        memory = plain["training"]["optimiser"]["state"]
+        memory = plain["training"]["optimizer"]["state"]
         memory[0][name] = change(memory[0][name])
 
     return edit
@@ -147,8 +147,8 @@ EDITS: dict[str, Edit] = {
     ),
     "progress with text for numbers": put("training/progress/step", "9"),
     "progress with an unknown key": put("training/progress/more", 1),
-    "optimizer state as text": put("training/optimiser", "adam"),
-    "optimizer state of no weight": put("training/optimiser/state", {7: {}}),
+    "optimizer state as text": put("training/optimizer", "adam"),
+    "optimizer state of no weight": put("training/optimizer/state", {7: {}}),
     "an optimizer's moment as a scalar": optimizer("exp_avg", lambda old: np.zeros((), np.float32)),
     "an optimizer's moment of another shape": optimizer(
         "exp_avg_sq", lambda old: np.zeros(3, np.float32)
@@ -156,7 +156,7 @@ EDITS: dict[str, Edit] = {
     "an optimizer's moment as text": optimizer("exp_avg", lambda old: "x"),
     "NaN in the optimizer": optimizer("exp_avg", full_of(np.nan)),
     "infinite steps of the optimizer": optimizer("step", full_of(np.inf)),
-    "optimizer settings as text": put("training/optimiser/param_groups/0/lr", "fast"),
+    "optimizer settings as text": put("training/optimizer/param_groups/0/lr", "fast"),
     "a random state of 3 bytes": put("training/random", {"cpu": np.zeros(3, np.uint8)}),
     "a random state of floats": put("training/random", {"cpu": np.zeros(5056)}),
     "random states as text": put("training/random", "seed"),

@@ -29,7 +29,7 @@ from seqcli.checkpoints import {side} as files
 from seqcli.files import atomic
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.data.corpus import Codec
-from seqcli.data.tokens import Tokens
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.runs import RunPaths
 from seqcli.runs.saving import keep

@@ -20,7 +20,7 @@ def test_training_ends_well_without_tensorboard_curves_and_view(tmp_path, monkey
     def view(event):
         raise ZeroDivisionError("in a notebook's own view")
 
-    monkeypatch.setattr("seqcli.report.curves.write_atomically", full)
+    monkeypatch.setattr("seqcli.report.plots.write_atomically", full)
     run = seqcli.train(
         data=str(tmp_path / "names.txt"), backend="numpy", hidden=4, epochs=3, threads=1, out=out,
         listen=view,

@@ -20,7 +20,7 @@ import pytest
 
 import seqcli
 from seqcli.data.dataset_folder import read_folder
-from seqcli.data.reading import cache
+from seqcli.data.files import cache
 
 SEQCLI = [sys.executable, "-m", "seqcli"]
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -58,7 +58,7 @@ MODELS = {
     "gru-attention": ["--cell", "gru", "--attention"],
     "lstm-mixed": ["--cell", "lstm", "--set", "train.teacher_forcing=0.7"],
     "transformer": ["--cell", "transformer", "--heads", "2", "--schedule", "cosine"],
-    "rnn-plateau": ["--cell", "rnn", "--schedule", "plateau", "--optimiser", "sgd"],
+    "rnn-plateau": ["--cell", "rnn", "--schedule", "plateau", "--optimizer", "sgd"],
 }
 TIMES = ("seconds", "sequences_per_second")
 
@@ -169,7 +169,7 @@ def test_a_diverging_run_stops_with_5_and_leaves_the_best(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
-    settings = [*command(folder, "gru-attention")[3:], "--optimiser", "sgd", "--epochs", 2]
+    settings = [*command(folder, "gru-attention")[3:], "--optimizer", "sgd", "--epochs", 2]
     assert here(*settings) == 0
     before = (folder / "best.pt").read_bytes()
     assert here("train", "--resume", folder, "--epochs", 9, "--lr", 1e9) == 5

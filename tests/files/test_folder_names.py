@@ -3,7 +3,7 @@
 import pytest
 
 from seqcli.errors import UsageError
-from seqcli.files.names import single_name
+from seqcli.files.regular import single_name
 
 
 @pytest.mark.parametrize("name", ["gru-s0", "gru+lr=1e-3-s1", "Größe 1"])

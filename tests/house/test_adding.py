@@ -40,17 +40,17 @@ class MinimalCell(Cell):
         gate, new = (inputs + recurrent).chunk(2, 1)
         return (torch.lerp(hidden, torch.tanh(new), torch.sigmoid(gate)),)
 ''',
-    "scoring/first_symbol.py": '''
+    "metrics/first_symbol.py": '''
 """First symbols."""
 import numpy as np
-from seqcli.scoring.metrics import Metric, Ratio
+from seqcli.metrics.metric import Metric, Ratio
 FIRST = Metric("first_symbol", True, lambda o: Ratio(o.truths.lengths > 0, np.ones(len(o))))
 ''',
 }
 LINES = {
     "TASKS": '    "rotate": "seqcli.tasks.rotation:Rotate",',
     "CELLS": '    "minimal": "seqcli.models.minimal:MinimalCell",',
-    "METRICS": '    "first_symbol": "seqcli.scoring.first_symbol:FIRST",',
+    "METRICS": '    "first_symbol": "seqcli.metrics.first_symbol:FIRST",',
 }
 
 

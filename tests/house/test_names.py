@@ -23,7 +23,7 @@ ENTRIES = [
 
 
 def test_the_tables_are_found():
-    assert {"TASKS", "CELLS", "ATTENTIONS", "OPTIMISERS", "SCHEDULES"} <= set(TABLES)
+    assert {"TASKS", "CELLS", "ATTENTIONS", "OPTIMIZERS", "SCHEDULES"} <= set(TABLES)
 
 
 @pytest.mark.parametrize(("table", "name"), ENTRIES)

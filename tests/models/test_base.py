@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seqcli.config import ModelConfig
-from seqcli.config.describing import describe
+from seqcli.config.sections import describe
 from seqcli.errors import DataError, UsageError
 from seqcli.models import kernels
 from seqcli.models.base import Model

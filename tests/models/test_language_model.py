@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqcli.config import ModelConfig
-from seqcli.config.describing import describe
+from seqcli.config.sections import describe
 from seqcli.errors import DataError, UsageError
 from seqcli.models.base import Model
 from seqcli.models.build import build
@@ -55,7 +55,7 @@ def test_steps_give_what_forward_gives(config: ModelConfig) -> None:
 
 
 @pytest.mark.parametrize("config", EVERY, ids=name)
-def test_padding_and_neighbours_change_nothing(config: ModelConfig) -> None:
+def test_padding_and_neighbors_change_nothing(config: ModelConfig) -> None:
     model, target = made(config)
     together = model(NONE, ZEROS, target)
     for row, length in enumerate((6, 3, 1, 4)):

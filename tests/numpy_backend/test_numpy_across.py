@@ -18,9 +18,9 @@ from seqcli.api import numpy_language, torch_language
 from seqcli.api.language import open_language_model
 from seqcli.api.numpy_language import NumpyLanguageModel
 from seqcli.api.torch_language import TorchLanguageModel
+from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
-from seqcli.config.drawing import Drawing
-from seqcli.data.ragged import Ragged
+from seqcli.config.sections import Drawing
 from seqcli.errors import CheckpointError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress, RunStarted
 
@@ -73,7 +73,7 @@ def test_evaluations_are_the_same_numbers(tmp_path, backend):
     run = trained(tmp_path / "run", backend, cell="gru")
     ours, theirs = (seqcli.evaluate(run.path, backend=one) for one in ("numpy", "torch"))
     assert ours.metrics == pytest.approx(theirs.metrics, rel=1e-5)
-    assert ours.floors == theirs.floors
+    assert ours.baselines == theirs.baselines
     assert run.history[-1]["val_loss"] == pytest.approx(
         seqcli.evaluate(run.path, split="val").metrics["loss"], rel=1e-5
     )
@@ -88,25 +88,25 @@ def test_who_trained_a_model_speaks_for_it(tmp_path, backend):
         assert isinstance(open_language_model(run.path, asked), kind)
 
 
-OPTIMISERS = {
+OPTIMIZERS = {
     "adamw": ("train.weight_decay=0.01",),
     "adam": ("train.weight_decay=0.01",),
     "sgd": ("train.momentum=0.9", "train.lr=0.1"),
 }
 
 
-@pytest.mark.parametrize("optimiser", sorted(OPTIMISERS))
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 @pytest.mark.parametrize(("first", "then"), [("numpy", "torch"), ("torch", "numpy")])
-def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, then, optimiser):
+def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, then, optimizer):
     """Moments, position, schedule and history are handed over: in float64 the rest is rounding."""
     set = (
-        *OPTIMISERS[optimiser],
+        *OPTIMIZERS[optimizer],
         "train.precision=float64",
         "train.clip=0.3",
         "train.clip_value=0.05",
         "train.schedule=plateau",
     )
-    common = {"cell": "lstm", "optimiser": optimiser, "set": set}
+    common = {"cell": "lstm", "optimizer": optimizer, "set": set}
     trained(tmp_path / "start", first, epochs=2, **common)
     alone = seqcli.train(resume=_copy(tmp_path, "alone"), epochs=4)
     told: list[object] = []

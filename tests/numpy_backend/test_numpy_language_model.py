@@ -11,7 +11,7 @@ import pytest
 
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.language_model import log_probabilities, model, optimize
-from seqcli.numpy_backend.optimisation import OPTIMISERS
+from seqcli.numpy_backend.optimization import OPTIMIZERS
 from seqcli.numpy_backend.packing import pack
 from seqcli.numpy_backend.parameters import (
     from_torch_names,
@@ -52,7 +52,7 @@ def test_names_and_shapes_are_torchs(cell):
     expected = {f"rnn.layer.{k}": tuple(v.shape) for k, v in stack.items()}
     expected |= {"output.weight": (11, 5), "output.bias": (11,)}
     named = to_torch_names(parameters)
-    assert list(named) == list(expected)  # an optimiser's state goes by their order
+    assert list(named) == list(expected)  # an optimizer's state goes by their order
     assert {name: array.shape for name, array in named.items()} == expected
     assert from_torch_names(named).keys() == parameters.keys()
     assert all(from_torch_names(named)[k] is parameters[k] for k in parameters)
@@ -62,9 +62,9 @@ def test_names_and_shapes_are_torchs(cell):
 def test_a_few_names_are_learnt_by_heart(cell):
     rng = np.random.default_rng(0)
     parameters = initialize_parameters(rng, 7, 16, CELLS[cell].gates)
-    batch, optimiser = batch_of(NAMES), OPTIMISERS["adam"](0.02, 0.0, 0.0)
+    batch, optimizer = batch_of(NAMES), OPTIMIZERS["adam"](0.02, 0.0, 0.0)
     turns = itertools.repeat((batch, 0.02), 250)
-    steps = list(model(turns, parameters, CELLS[cell], optimiser, max_norm=5.0))
+    steps = list(model(turns, parameters, CELLS[cell], optimizer, max_norm=5.0))
     assert [step.tokens for step in steps] == [len(batch)] * 250
     assert steps[0].loss == pytest.approx(np.log(7), abs=0.5)
     assert steps[-1].loss < steps[100].loss < steps[0].loss
@@ -78,7 +78,7 @@ def test_clipping_bounds_the_classical_step():
     parameters = initialize_parameters(np.random.default_rng(0), 7, 8, 1, np.float64)
     before = {name: array.copy() for name, array in parameters.items()}
     optimize(
-        batch_of(NAMES), parameters, CELLS["rnn"], OPTIMISERS["sgd"](1.0, 0.0, 0.0), max_value=1e-3
+        batch_of(NAMES), parameters, CELLS["rnn"], OPTIMIZERS["sgd"](1.0, 0.0, 0.0), max_value=1e-3
     )
     moved = max(np.abs(parameters[name] - before[name]).max() for name in before)
     assert moved == pytest.approx(1e-3)

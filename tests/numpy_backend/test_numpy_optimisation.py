@@ -1,4 +1,4 @@
-"""Clipping and optimisers against torch's."""
+"""Clipping and optimizers against torch's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqcli.numpy_backend.optimisation import OPTIMISERS, clip, clip_by_norm
+from seqcli.numpy_backend.optimization import OPTIMIZERS, clip, clip_by_norm
 
 SHAPES = {"Wax": (4, 3), "by": (5,)}
 TORCH = {
@@ -20,19 +20,19 @@ def arrays(rng):
     return {name: rng.normal(0, 3, shape) for name, shape in SHAPES.items()}
 
 
-@pytest.mark.parametrize("name", sorted(OPTIMISERS))
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_twenty_steps_equal_torch(name, decay):
     rng = np.random.default_rng(0)
     ours = arrays(rng)
     theirs = {key: torch.nn.Parameter(torch.tensor(array)) for key, array in ours.items()}
-    optimiser, reference = OPTIMISERS[name](0.03, 0.9, decay), TORCH[name](theirs.values(), decay)
+    optimizer, reference = OPTIMIZERS[name](0.03, 0.9, decay), TORCH[name](theirs.values(), decay)
     for step in range(20):
         gradients = arrays(rng)
         for key, gradient in gradients.items():
             theirs[key].grad = torch.tensor(gradient)
-        optimiser.lr = reference.param_groups[0]["lr"] = 0.03 / (1 + step)
-        optimiser.update(ours, gradients)
+        optimizer.lr = reference.param_groups[0]["lr"] = 0.03 / (1 + step)
+        optimizer.update(ours, gradients)
         reference.step()
     for key, array in ours.items():
         np.testing.assert_allclose(array, theirs[key].detach().numpy(), rtol=1e-12, atol=1e-14)
@@ -42,21 +42,21 @@ def test_adams_moments_are_torchs():
     rng = np.random.default_rng(1)
     ours, gradients = arrays(rng), arrays(rng)
     theirs = torch.nn.Parameter(torch.tensor(ours["by"]))
-    optimiser, reference = OPTIMISERS["adam"](0.03, 0.0, 0.0), torch.optim.Adam([theirs], lr=0.03)
+    optimizer, reference = OPTIMIZERS["adam"](0.03, 0.0, 0.0), torch.optim.Adam([theirs], lr=0.03)
     theirs.grad = torch.tensor(gradients["by"])
-    optimiser.update(ours, gradients)
+    optimizer.update(ours, gradients)
     reference.step()
     state = reference.state[theirs]
-    np.testing.assert_allclose(optimiser.exp_avg["by"], state["exp_avg"], rtol=1e-13)
-    np.testing.assert_allclose(optimiser.exp_avg_sq["by"], state["exp_avg_sq"], rtol=1e-13)
-    assert optimiser.step == state["step"] == 1
+    np.testing.assert_allclose(optimizer.exp_avg["by"], state["exp_avg"], rtol=1e-13)
+    np.testing.assert_allclose(optimizer.exp_avg_sq["by"], state["exp_avg_sq"], rtol=1e-13)
+    assert optimizer.step == state["step"] == 1
 
 
-@pytest.mark.parametrize("name", sorted(OPTIMISERS))
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_parameters_stay_where_and_what_they_are(name):
     parameters = {"by": np.ones(3, np.float32)}
     before = parameters["by"]
-    OPTIMISERS[name](0.1, 0.9, 0.01).update(parameters, {"by": np.ones(3, np.float32)})
+    OPTIMIZERS[name](0.1, 0.9, 0.01).update(parameters, {"by": np.ones(3, np.float32)})
     assert parameters["by"] is before
     assert before.dtype == np.float32
     assert (before < 1).all()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqcli.config.drawing import Drawing
+from seqcli.config.sections import Drawing
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.numpy_backend.activations import softmax
 from seqcli.numpy_backend.cells import CELLS

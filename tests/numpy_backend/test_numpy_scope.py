@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from seqcli import registry
+from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, ModelConfig, keys
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.ragged import Ragged
-from seqcli.data.tokens import Tokens
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import UsageError
 from seqcli.numpy_backend.scope import RULES, Only, check_training

@@ -12,19 +12,24 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from seqcli.comparison.beside import SuiteOutcome, beside
-from seqcli.comparison.outcome import Answer, Look, RowScores, RunResult, read_result, write_result
-from seqcli.comparison.plan import PlannedRun
-from seqcli.comparison.standing import compared
+from seqcli.comparison.published import SuiteOutcome, beside
+from seqcli.comparison.run_result import (
+    Answer,
+    Look,
+    RowScores,
+    RunResult,
+    read_result,
+    write_result,
+)
+from seqcli.comparison.specification import PlannedRun
+from seqcli.comparison.summary import compared
 from seqcli.config import Config
 from seqcli.config.suite_file import Entry, Published
 from seqcli.events import Progress, RunStarted
-from seqcli.report.comparison_files import comparison_document, write_comparison
+from seqcli.report.comparison_files import comparison_document, write_comparison, write_suite
 from seqcli.report.comparison_table import comparison_table
-from seqcli.report.comparison_view import ComparisonView
+from seqcli.report.comparison_view import ComparisonView, verdict_lines
 from seqcli.report.console import Out
-from seqcli.report.significance import verdict_lines
-from seqcli.report.suite_files import write_suite
 from seqcli.report.tables import plain_lines
 
 LENGTHS = tuple(2 + n % 8 for n in range(200))  # 2 .. 9; training had 2 .. 5
@@ -58,7 +63,7 @@ def result(arm, seed, share, cell="gru", **other):
         reason="epochs",
         split="test",
         metrics={"test": {"token_accuracy": 0.9, "sequence_accuracy": float(np.mean(right))}},
-        floors=FLOORS,
+        baselines=FLOORS,
         rows={"test": rows},
         trained_lengths={"source": (2, 5), "target": (2, 5)},
         answers=(ANSWER,),
@@ -102,7 +107,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     assert read_result(tmp_path) is None
 
 
-def test_the_table_has_means_spreads_scopes_and_floors(written):
+def test_the_table_has_means_spreads_scopes_and_baselines(written):
     _, comparison = written
     lines = plain_lines(comparison_table(comparison.standings))
     assert re.search(r"sequence acc mean ± sd \(best\)", lines[0])

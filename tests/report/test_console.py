@@ -100,7 +100,7 @@ def test_force_color_puts_no_escape_codes_into_a_pipe(monkeypatch):
     assert not draws(console(stream))
 
 
-def test_no_color_leaves_no_colour_on_a_terminal(monkeypatch):
+def test_no_color_leaves_no_color_on_a_terminal(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True

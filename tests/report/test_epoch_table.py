@@ -1,6 +1,5 @@
-from seqcli.report.epochs import Epoch, epoch_table
-from seqcli.report.fitting import fit
-from seqcli.report.tables import plain_lines, width_of
+from seqcli.report.plain import Epoch, epoch_table
+from seqcli.report.tables import fit, plain_lines, width_of
 
 METRICS = {
     "train_loss": 0.5,

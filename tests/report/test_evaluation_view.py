@@ -7,17 +7,15 @@ import pytest
 from rich.text import Text
 
 from seqcli.events import Finished
-from seqcli.report.class_tables import matrix_tables
-from seqcli.report.documents import (
+from seqcli.report.error_tables import choose, matrix_tables, worst
+from seqcli.report.evaluation import show_evaluation
+from seqcli.report.json_documents import (
     evaluation_document,
     prediction_document,
     tasks_document,
     training_document,
 )
-from seqcli.report.error_tables import choose, worst
-from seqcli.report.evaluation import show_evaluation
 from seqcli.report.tables import width_of
-from seqcli.report.verdict import verdict
 from seqcli.results import (
     AttentionMap,
     Candidate,
@@ -32,6 +30,7 @@ from seqcli.results import (
     ScoredRow,
     Subset,
 )
+from seqcli.runs.fit_diagnosis import verdict
 
 
 def row(number, correct):
@@ -58,7 +57,7 @@ def evaluation():
             "sequence_error_rate": 0.1,
         },
         intervals={"loss": (0.0111, 0.0139), "sequence_accuracy": (0.881, 0.918)},
-        floors={
+        baselines={
             "chance": {"token_accuracy": 0.05, "sequence_accuracy": 0.0},
             "copy_last": {"token_accuracy": 0.2, "symbol_error_rate": 0.8},
             "majority": {"token_accuracy": 0.1, "symbol_error_rate": 0.9},
@@ -89,7 +88,7 @@ def cells(text):
     return [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
 
 
-def test_intervals_and_the_best_floor_stand_beside_the_metrics(pipe, evaluation):
+def test_intervals_and_the_best_baseline_stand_beside_the_metrics(pipe, evaluation):
     lines = shown(pipe(), evaluation).splitlines()
     assert lines[0] == "runs/reverse-gru on reverse, test: 1,000 rows, beam 5, 1.2 s"
     assert cells("\n".join(lines[2:8])) == [
@@ -102,7 +101,7 @@ def test_intervals_and_the_best_floor_stand_beside_the_metrics(pipe, evaluation)
     ]
 
 
-def test_every_floor_has_a_row(pipe, evaluation):
+def test_every_baseline_has_a_row(pipe, evaluation):
     found = cells(shown(pipe(), evaluation))
     header = ["baseline", "token accuracy", "sequence accuracy", "symbol error rate"]
     assert header in found
@@ -203,7 +202,7 @@ def test_no_row_is_shown_among_the_worst_and_again_below(pipe, evaluation):
     assert lines[-1] == "2 of 3 predictions are wrong; 1 more shown"
 
 
-def test_errors_are_marked_in_colour_on_a_terminal(terminal, evaluation):
+def test_errors_are_marked_in_color_on_a_terminal(terminal, evaluation):
     text = shown(terminal(), evaluation)
     assert "\x1b[1;4;31mx" in text
     assert "errors" not in Text.from_ansi(text).plain
@@ -221,7 +220,7 @@ def test_narrow_terminals_do_not_crash(terminal, evaluation, width):
 
 
 def test_an_evaluation_without_rows_or_lengths_is_shown(pipe, evaluation):
-    bare = replace(evaluation, predictions=(), by_length=(), floors={}, edits=None, rows=0)
+    bare = replace(evaluation, predictions=(), by_length=(), baselines={}, edits=None, rows=0)
     assert "predictions are wrong" not in shown(pipe(), bare)
 
 
@@ -236,7 +235,7 @@ def test_json_keeps_stdout_free(pipe, evaluation):
 def test_the_evaluation_document_holds_every_number(evaluation):
     document = json.loads(json.dumps(evaluation_document(evaluation)))
     assert document["metrics"]["sequence_accuracy"] == 0.9
-    assert document["floors"]["copy_last"] == {"token_accuracy": 0.2, "symbol_error_rate": 0.8}
+    assert document["baselines"]["copy_last"] == {"token_accuracy": 0.2, "symbol_error_rate": 0.8}
     assert document["by_length"][1] == {
         "low": 9,
         "high": 9,
@@ -330,7 +329,7 @@ def test_the_tasks_document():
     ],
 )
 def test_a_model_that_loses_to_a_baseline_is_told_so_in_one_line(pipe, metrics, baselines, said):
-    found = Evaluation(rows=100, metrics=metrics, floors=baselines, data="d")
+    found = Evaluation(rows=100, metrics=metrics, baselines=baselines, data="d")
     lines = [line for line in shown(pipe(), found).splitlines() if line.startswith("warning")]
     assert lines == [said] * (said is not None)
     assert evaluation_document(found)["warnings"] == lines

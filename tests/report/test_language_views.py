@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from seqcli.events import Finished, RunStarted
-from seqcli.report.epochs import LANGUAGE_CAPTION, Epoch, epoch_table
 from seqcli.report.evaluation import metrics_table, novelty_table
-from seqcli.report.next_symbols import FEWEST, SHOWN, bars
+from seqcli.report.plain import LANGUAGE_CAPTION, Epoch, epoch_table
+from seqcli.report.predictions import FEWEST, SHOWN, bars
 from seqcli.report.summary import end_lines, run_lines
 from seqcli.results import Evaluation, NextSymbol, Novelty
 
@@ -35,8 +35,8 @@ def test_the_run_has_one_vocabulary_and_ends_with_its_scores() -> None:
 
 def test_an_evaluation_names_what_is_counted() -> None:
     metrics = {"loss": 2.0, "bits_per_character": 2.885, "perplexity": 7.389}
-    floors = {"bigram": {"loss": 2.45}}
-    found = Evaluation(3, metrics, floors, checkpoint="c", data="d", split="test")
+    baselines = {"bigram": {"loss": 2.45}}
+    found = Evaluation(3, metrics, baselines, checkpoint="c", data="d", split="test")
     rows = metrics_table(found).rows
     assert rows[1][:2] == ("bits per character (<eos> included)", "2.8850")
     assert rows[0][2] == "2.4500 bigram"

@@ -10,22 +10,27 @@ from rich.console import Console
 
 from seqcli.cli.gen_data import _baselines, _splits
 from seqcli.events import DataRead, Example, FileRead, SplitRead
-from seqcli.report.class_tables import class_table, matrix_tables
-from seqcli.report.epochs import Epoch, epoch_table
-from seqcli.report.error_tables import edits_table, predictions_table
+from seqcli.formatting import count, plural
+from seqcli.report.error_tables import class_table, edits_table, matrix_tables, predictions_table
 from seqcli.report.evaluation import (
-    floors_table,
+    baselines_table,
     lengths_table,
     metrics_table,
     novelty_table,
     references_table,
     subsets_table,
 )
-from seqcli.report.fitting import fit, two_lines
-from seqcli.report.formats import count, plural
-from seqcli.report.reading import splits_table
-from seqcli.report.summary import examples_table, samples_table
-from seqcli.report.tables import Column, Table, rich_table, task_options_table, tasks_table
+from seqcli.report.plain import Epoch, epoch_table
+from seqcli.report.summary import examples_table, samples_table, splits_table
+from seqcli.report.tables import (
+    Column,
+    Table,
+    fit,
+    rich_table,
+    task_options_table,
+    tasks_table,
+    two_lines,
+)
 from seqcli.results import (
     Classes,
     ClassScore,
@@ -38,7 +43,7 @@ from seqcli.results import (
     ScoredRow,
     Subset,
 )
-from seqcli.tasks.listing import task, tasks
+from seqcli.tasks.base import task, tasks
 
 WIDTHS = (120, 80, 60, 40)
 READ = DataRead(
@@ -79,11 +84,11 @@ SCORES = {
     "multi_reference_accuracy": 0.9012,
     "multi_reference_symbol_error_rate": 0.0543,
 }
-BASELINES = ("chance", "copy", "majority", "memorise_else_most_frequent")
+BASELINES = ("chance", "copy", "majority", "memorize_else_most_frequent")
 EVALUATION = Evaluation(
     rows=123_456,
     metrics=SCORES,
-    floors={name: dict.fromkeys(SCORES, 0.1234) for name in BASELINES},
+    baselines={name: dict.fromkeys(SCORES, 0.1234) for name in BASELINES},
     intervals=dict.fromkeys(SCORES, (0.1234, 0.2345)),
     references=References(98_765, 4_321, 0.9321),
     by_length=(LengthBin(1_000, 20_000, 54_321, 0.9, 0.8),),
@@ -115,7 +120,7 @@ TABLES = {
     "examples": examples_table([Example("1 2", ("2", "1"), ("2", "2"))], in_words=False),
     "samples": samples_table(["anna", "o"]),
     "metrics": metrics_table(EVALUATION),
-    "baselines": floors_table(EVALUATION),
+    "baselines": baselines_table(EVALUATION),
     "references": references_table(EVALUATION),
     "novelty": novelty_table(Novelty(1_000, {"new": 0.9876, "in_train": 0.0124})),
     "lengths": lengths_table(EVALUATION.by_length),
@@ -124,7 +129,7 @@ TABLES = {
     "predictions": predictions_table(EVALUATION, 3, in_words=False),
     "classes": class_table(EVALUATION.classes),
     "gen-data splits": _splits(META),
-    "gen-data baselines": _baselines(EVALUATION.floors, "test"),
+    "gen-data baselines": _baselines(EVALUATION.baselines, "test"),
     "tasks": tasks_table(tasks()),
     "task options": task_options_table(task("patterns")),
 }

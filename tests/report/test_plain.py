@@ -1,9 +1,8 @@
 import pytest
 
 from seqcli.events import EpochEnded, Example, Finished, Progress
-from seqcli.report.pace import Pace, share_done
+from seqcli.report.eta import Pace, share_done, sparkline
 from seqcli.report.plain import PlainLog
-from seqcli.report.sparkline import sparkline
 
 
 class Clock:
@@ -39,7 +38,7 @@ def test_the_start_tells_the_run_and_what_the_numbers_are(pipe, run_events):
     assert any("teacher forced" in line and "free running" in line for line in lines)
 
 
-def test_nothing_is_wrapped_coloured_or_boxed(pipe, run_events):
+def test_nothing_is_wrapped_colored_or_boxed(pipe, run_events):
     out = pipe()
     play(out, run_events(3))
     text = out.talk.file.getvalue()

@@ -9,7 +9,7 @@ from seqcli.events import DataRead, FileRead, Finding, SplitRead
 from seqcli.report.console import Out
 from seqcli.report.live import LiveView
 from seqcli.report.plain import PlainLog
-from seqcli.report.reading import finding_lines, show_reading
+from seqcli.report.summary import finding_lines, show_reading
 
 READ = DataRead(
     (FileRead("a.tsv", "", "tsv", 1010, 1000),),

@@ -1,7 +1,7 @@
 from rich.cells import cell_len
 from rich.text import Text
 
-from seqcli.report.formats import count, duration, loss, percent, visible
+from seqcli.formatting import count, duration, loss, percent, visible
 from seqcli.report.predictions import Segment
 from seqcli.report.tables import Column, Table, marked_text, plain_lines, tasks_table, width_of
 

@@ -15,9 +15,9 @@ import pytest
 from answers import ANSWERS
 
 from seqcli import api, registry
+from seqcli.arrays.ragged import Index
 from seqcli.config.sections import DataConfig
 from seqcli.data import build
-from seqcli.data.ragged import Index
 from seqcli.data.task_corpus import task_corpus
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, make, options

@@ -29,7 +29,7 @@ def texts(name: str, given: Mapping[str, Any], split: str, count: int) -> list[t
     return list(zip(sources, targets, strict=True))
 
 
-def floors(name: str, given: Mapping[str, Any], train: int = 4000) -> Mapping[str, Any]:
+def baselines(name: str, given: Mapping[str, Any], train: int = 4000) -> Mapping[str, Any]:
     """Return token accuracies of guessing on 2,000 test rows."""
     corpus = task_corpus(make(name, given), {"train": train, "val": 1, "test": 2000}, 0)
     return {guess: scores["token_accuracy"] for guess, scores in corpus.baselines["test"].items()}
@@ -44,32 +44,32 @@ def test_a_copy_of_a_copy() -> None:
 
 def test_sorting_scores_nine_in_ten_without_a_look_at_the_source() -> None:
     given = {"vocab": 6, "length": "41:500"}
-    assert floors("sort", given, train=6000)["majority"] == pytest.approx(0.899, abs=0.015)
+    assert baselines("sort", given, train=6000)["majority"] == pytest.approx(0.899, abs=0.015)
 
 
 def test_majorities_are_the_known_ones() -> None:
-    assert floors("parity", {})["majority"] == pytest.approx(0.5, abs=0.05)
-    assert floors("cycle_nav", {"length": "20:40"})["majority"] == pytest.approx(0.2, abs=0.04)
-    assert floors("cycle_nav", {"length": "1:2"}, 10)["chance"] == 0.2
-    assert floors("mod_arith_brackets", {"length": "30"})["majority"] == pytest.approx(
+    assert baselines("parity", {})["majority"] == pytest.approx(0.5, abs=0.05)
+    assert baselines("cycle_nav", {"length": "20:40"})["majority"] == pytest.approx(0.2, abs=0.04)
+    assert baselines("cycle_nav", {"length": "1:2"}, 10)["chance"] == 0.2
+    assert baselines("mod_arith_brackets", {"length": "30"})["majority"] == pytest.approx(
         0.3, abs=0.04
     )
-    assert floors("listops", {})["majority"] == pytest.approx(0.16, abs=0.04)
-    assert floors("copy_memory", {})["chance"] == 0.125
-    assert floors("copy_memory", {})["majority"] == pytest.approx(0.125, abs=0.02)
-    assert floors("majority", {"length": "2"}, 2)["majority"] == 1.0  # too few rows to tell
+    assert baselines("listops", {})["majority"] == pytest.approx(0.16, abs=0.04)
+    assert baselines("copy_memory", {})["chance"] == 0.125
+    assert baselines("copy_memory", {})["majority"] == pytest.approx(0.125, abs=0.02)
+    assert baselines("majority", {"length": "2"}, 2)["majority"] == 1.0  # too few rows to tell
 
 
 def test_heuristics_know_something_and_not_everything() -> None:
-    assert floors("mqar", {"pairs": 8})["value_in_context"] == pytest.approx(1 / 8, abs=0.05)
-    assert floors("mqar", {"pairs": 1, "noise": True})["value_in_context"] == 1.0
-    carry = floors("addition", {"digits": "3", "padding": True})
+    assert baselines("mqar", {"pairs": 8})["value_in_context"] == pytest.approx(1 / 8, abs=0.05)
+    assert baselines("mqar", {"pairs": 1, "noise": True})["value_in_context"] == 1.0
+    carry = baselines("addition", {"digits": "3", "padding": True})
     assert 0.3 < carry["no_carry"] < 0.8
-    assert floors("addition", {"order": "reversed"})["no_carry"] > 0.3
-    last = floors("dyck", {"types": 4})
+    assert baselines("addition", {"order": "reversed"})["no_carry"] > 0.3
+    last = baselines("dyck", {"types": 4})
     assert last["chance"] < last["last_open"] < 0.95
     far = {"vocab": 6, "length": "1:40", "test_length": "41:500"}
-    assert floors("sort", far)["equal_shares"] == pytest.approx(0.91, abs=0.02)
+    assert baselines("sort", far)["equal_shares"] == pytest.approx(0.91, abs=0.02)
 
 
 def test_no_carry_is_right_where_nothing_is_carried() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqcli.tasks.base import make
-from seqcli.tasks.scan_language import SPLITS, WORDS, language, published
+from seqcli.tasks.scan import SPLITS, WORDS, language, published
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "scan"
 

@@ -123,7 +123,7 @@ def test_without_repeats_symbols_beyond_the_head_differ_too() -> None:
         assert abs(np.bincount(column, minlength=30) - 100).max() < 50  # 5 standard deviations
 
 
-def test_neighbouring_symbols_are_independent() -> None:
+def test_neighboring_symbols_are_independent() -> None:
     rows = np.array(drawn(SequenceSpace(4, 18, 18), "train", 8000))
     for left, right in zip(rows.T, rows.T[1:], strict=False):
         joint = np.bincount(left * 4 + right, minlength=16)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, TrainConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.ragged import Ragged
-from seqcli.data.tokens import Tokens
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Progress

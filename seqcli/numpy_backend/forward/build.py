@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from seqcli import registry
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
-from seqcli.data.limits import Limits
+from seqcli.data.corpus import Limits
 from seqcli.errors import UsageError
 from seqcli.numpy_backend.forward.attention import Attention
 from seqcli.numpy_backend.forward.base import NumpyModel

@@ -14,10 +14,9 @@ import torch
 
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
-from seqcli.config.describing import describe
-from seqcli.data.corpus import Codec
-from seqcli.data.limits import Limits
-from seqcli.data.tokens import Tokens
+from seqcli.config.sections import describe
+from seqcli.data.corpus import Codec, Limits
+from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.models import kernels
 from seqcli.models.base import Model

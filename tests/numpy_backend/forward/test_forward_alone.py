@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 from seqcli import config as configuration
 from seqcli.checkpoints import numpy_file
-from seqcli.data.limits import Limits
+from seqcli.data.corpus import Limits
 from seqcli.numpy_backend.forward import load_model
 
 for path in sorted(Path(".").glob("*.pt")):

@@ -1,0 +1,273 @@
+"""What stands between the columns of a row, and text without tabs that looks like a table.
+
+A list of names may hold semicolons, commas, hyphens or spaces now and then: a file is taken for a
+table with another separator only where at least ``SHARE`` of its lines have that separator the
+same number of times, inside and not at an edge. A comma counts only in a file called a table, or
+where no space follows it ("Smith, John" is a name); one space a line counts only in a file called
+a table or a lexicon ("Mary Ann" is a name). Hyphens, colons, slashes and dots never count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from seqcli import registry
+from seqcli.errors import DataError, UsageError
+
+SHARE = 0.9  # of the lines must agree
+FEWEST = 2  # lines from which anything can be said
+TAB, SPACE, SPACES = "tab", "space", "spaces"
+NAMED = {TAB: "\t", "comma": ",", "semicolon": ";", "pipe": "|", "\\t": "\t", " ": SPACE}
+TABLES = (".tsv", ".tab")  # names of files that say: a table with tabs
+LEXICONS = (*TABLES, ".dict", ".dic", ".lex", ".lexicon", ".pairs")
+_MOST_PHONE = 2.25  # mean characters of the symbols behind the word of a pronunciation lexicon
+_FEWEST_PHONES = 3  # of them in a line, on average
+_ARROWS = ("->", "=>", "→", "⇒", "↦")
+
+_GAP = re.compile(r"\s{2,}")
+
+Split = Callable[[str], list[str]]
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """A separator that a text without tabs seems to have.
+
+    Args:
+        what: the separator in words, for a message.
+        option: what to give ``--separator``.
+    """
+
+    what: str
+    option: str
+
+
+def separator_of(asked: str) -> str:
+    """Return the separator that an option names: a text, or SPACE or SPACES.
+
+    Raises:
+        UsageError: it is empty of everything but line ends, or has a quote or a line end in it.
+    """
+    found = NAMED.get(asked, asked)
+    if found in (SPACE, SPACES, "\t"):
+        return found
+    found = found.strip()
+    if not found or '"' in found or not found.isprintable():
+        hint = (
+            "such as ';', '|||', tab, space (the last column takes the rest) or spaces (2 or more)"
+        )
+        raise UsageError(f"--separator cannot be {asked!r}", hint)
+    return found
+
+
+def splitter(separator: str, width: int) -> Split:
+    """Return what cuts a line into cells.
+
+    White space around cells is left off, except with tabs. ``space`` is any run of white space:
+    the last of ``width`` columns takes the rest of the line, as in a pronunciation lexicon.
+    """
+    if separator == "\t":
+        return lambda line: line.split("\t")
+    if separator == SPACE:
+        return lambda line: line.strip().split(None, width - 1)
+    if separator == SPACES:
+        return lambda line: _GAP.split(line.strip())
+    return lambda line: [cell.strip() for cell in line.split(separator)]
+
+
+def suspected(lines: Sequence[str], suffix: str) -> Suspicion | None:
+    """Return the separator of lines without tabs that look like a table; None for plain texts.
+
+    Args:
+        lines: the first lines of a file; blank ones are not counted.
+        suffix: of the file's name, in lower case.
+    """
+    lines = [line.strip() for line in lines if line.strip()]
+    if len(lines) < FEWEST:
+        return None
+    if _agree(lines, "|||"):
+        return Suspicion("'|||'", "|||")
+    arrow = next((one for one in _ARROWS if _agree(lines, one, once=True)), "")
+    if arrow:
+        return Suspicion(f"{arrow!r}", arrow)
+    for mark in ";|":
+        if _agree(lines, mark):
+            return Suspicion(f"{mark!r}", mark)
+    if _agree(lines, "=", once=True):
+        return Suspicion("'='", "=")
+    if _has_commas(lines, suffix):
+        return Suspicion("commas", ",")
+    return _spaces(lines, suffix)
+
+
+def same_count(lines: Sequence[str], separator: str) -> int:
+    """Return how often ``separator`` is in each of nearly all lines; 0 where they differ."""
+    counts = Counter(line.count(separator) for line in lines)
+    count, agreeing = counts.most_common(1)[0]
+    return count if agreeing >= SHARE * len(lines) else 0
+
+
+def _agree(lines: Sequence[str], separator: str, *, once: bool = False) -> bool:
+    """Say whether nearly all lines have a separator equally often, with text at both sides."""
+    count = same_count(lines, separator)
+    if not count or (once and count > 1):
+        return False
+    filled = sum(all(cell.strip() for cell in line.split(separator)) for line in lines)
+    return filled >= SHARE * len(lines)
+
+
+def _has_commas(lines: Sequence[str], suffix: str) -> bool:
+    if suffix in TABLES:
+        return sum("," in line for line in lines) >= SHARE * len(lines)
+    spaced = sum(", " in line for line in lines)
+    return _agree(lines, ",") and spaced <= (1 - SHARE) * len(lines)
+
+
+def _spaces(lines: Sequence[str], suffix: str) -> Suspicion | None:
+    """Return the suspicion that columns are parted by white space."""
+    if _is_lexicon(lines):
+        return Suspicion("a word and its symbols, parted by spaces,", SPACE)
+    if same_count([_GAP.sub("\0", line) for line in lines], "\0"):
+        return Suspicion("two or more spaces", SPACES)
+    if suffix in LEXICONS and _agree(lines, " ", once=True):
+        return Suspicion("one space", SPACE)
+    return None
+
+
+def _is_lexicon(lines: Sequence[str]) -> bool:
+    """Say whether lines are a word and short symbols: ``HELLO  HH AH L OW``."""
+    rows = [line.split() for line in lines]
+    symbols = [symbol for row in rows for symbol in row[1:]]
+    longer = sum(len(row) > 1 and len(row[0]) > 1 for row in rows)
+    if longer < SHARE * len(rows) or len(symbols) < _FEWEST_PHONES * len(rows):
+        return False
+    words = sum(len(row[0]) for row in rows) / len(rows)
+    mean = sum(map(len, symbols)) / len(symbols)
+    return mean <= _MOST_PHONE and words > 1.5 * mean
+
+
+ROLES = ("source", "target", "features", "count")
+UNUSED = "-"
+_HINT = "such as target=1,source=2,- or, with a header, source=word,target=pron"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What was asked for, before any file is seen.
+
+    Args:
+        wanted: (role, place from 1) or (role, name in the header) for each column that is used.
+        width: how many columns a row has, where `-` or an order without places says so; else 0.
+    """
+
+    wanted: tuple[tuple[str, int | str], ...]
+    width: int = 0
+
+    @property
+    def named(self) -> bool:
+        """Whether columns go by the names in a header."""
+        return any(isinstance(where, str) for _, where in self.wanted)
+
+    def has(self, role: str) -> bool:
+        """Say whether there is a column for a role."""
+        return any(one == role for one, _ in self.wanted)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where in a row the parts of a pair stand, counted from 0.
+
+    Args:
+        target: of the target.
+        source: of the source; None for a language model.
+        features: of the features, in order.
+        count: of the count, or None.
+        width: how many columns a row must have; 0 for any.
+    """
+
+    target: int
+    source: int | None = None
+    features: tuple[int, ...] = ()
+    count: int | None = None
+    width: int = 0
+
+
+PAIR = Columns((("source", 1), ("target", 2)), 2)
+KEYS = Columns((("source", "source"), ("target", "target")))
+
+
+def parse_columns(text: str) -> Columns | None:
+    """Read what ``data.columns`` says; None where it says nothing.
+
+    Raises:
+        UsageError: it is not understood, names no target, or a place or role twice.
+    """
+    if not text.strip():
+        return None
+    items = [item.strip() for item in text.split(",")]
+    wanted = [_wanted(item, at) for at, item in enumerate(items, 1) if item != UNUSED]
+    roles, places = [role for role, _ in wanted], [where for _, where in wanted]
+    for role in ROLES:
+        if role != "features" and roles.count(role) > 1:
+            raise UsageError(f"--columns {text}: {role} is given twice", _HINT)
+    twice = next((where for where in places if places.count(where) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--columns {text}: column {twice} is given twice", _HINT)
+    if "target" not in roles:
+        raise UsageError(f"--columns {text}: no column is the target", _HINT)
+    said = UNUSED in items or any("=" not in item for item in items)
+    return Columns(tuple(wanted), len(items) if said else 0)
+
+
+def _wanted(item: str, at: int) -> tuple[str, int | str]:
+    role, equals, where = (part.strip() for part in item.partition("="))
+    if role not in ROLES:
+        known = registry.suggest(role, [*ROLES, UNUSED])
+        raise UsageError(f"--columns: no part of a row is called {role!r}", known)
+    if not equals:
+        return role, at
+    if where.isdecimal():
+        if int(where) < 1:
+            raise UsageError(f"--columns {item}: columns are counted from 1", _HINT)
+        return role, int(where)
+    if not where:
+        raise UsageError(f"--columns {item}: names no column", _HINT)
+    return role, where
+
+
+def layout(columns: Columns, header: Sequence[str], where: str) -> Layout:
+    """Return where the columns are.
+
+    Args:
+        columns: what was asked for.
+        header: the cells of the header, or the keys a record has; empty where there is none.
+        where: names the header in the error: ``path, line N``.
+
+    Raises:
+        DataError: the header has no such column, or has it twice.
+    """
+    places: dict[str, list[int]] = {}
+    for role, one in columns.wanted:
+        at = _find(one, header, where) if isinstance(one, str) else one - 1
+        places.setdefault(role, []).append(at)
+    source, count = places.get("source"), places.get("count")
+    width = columns.width or len(header)
+    return Layout(
+        places["target"][0],
+        source[0] if source else None,
+        tuple(places.get("features", ())),
+        count[0] if count else None,
+        width,
+    )
+
+
+def _find(name: str, header: Sequence[str], where: str) -> int:
+    cells = [cell.strip() for cell in header]
+    if cells.count(name) == 1:
+        return cells.index(name)
+    problem = "is there twice" if name in cells else "is not in the header"
+    shown = ", ".join(cell[:40] for cell in cells[:12])
+    raise DataError(f"{where}: column {name!r} {problem}", f"the header has {shown}")

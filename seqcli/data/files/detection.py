@@ -1,0 +1,148 @@
+"""Which format a file has: the one asked for, or by its name and by how it begins.
+
+What is not clear is refused, with the option that makes it so.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqcli.data.files import columns
+from seqcli.data.files.json_rows import begins_array, is_object, is_row
+from seqcli.data.files.kinds import check_prose
+from seqcli.data.files.opening import TextFile
+from seqcli.data.files.records import Asked
+from seqcli.errors import DataError
+
+PACKED = ".gz"
+NAMES = "--format names where a line is one text"
+_JSON = (".json", ".jsonl", ".ndjson")
+_JSON_HINT = f"write one object a line, with keys source and target; or {NAMES}"
+
+
+def suffix_of(path: Path) -> str:
+    """Return the ending of a file's name in lower case; that before .gz, if there is one."""
+    suffix = path.suffix.lower()
+    return path.with_suffix("").suffix.lower() if suffix == PACKED else suffix
+
+
+def format_of(files: Sequence[TextFile], wanted: str, asked: Asked) -> str:
+    """Return the format of a file, or of two side by side.
+
+    Args:
+        files: one, or two.
+        wanted: the format that was asked for, or "auto".
+        asked: columns and separator, where the user gave any.
+
+    Raises:
+        DataError: the file is missing, is not text, or looks like a table with another separator.
+    """
+    if len(files) == 2:
+        return "parallel"
+    file, suffix = files[0], suffix_of(files[0].path)
+    if wanted not in ("auto", "csv"):
+        return wanted
+    block = file.first_block()
+    if wanted == "auto" and not asked.separator:
+        check_prose(block, str(file.path), suffix)
+    if wanted == "csv" or suffix == ".csv":
+        _check_csv(file, block, asked)
+        return "csv"
+    lines = _whole_lines(block)
+    return "tsv" if asked.separator else _by_content(file, suffix, lines, block, asked)
+
+
+def sep_line(line: str) -> str:
+    """Return the separator that the first line of a CSV file declares, as in ``sep=;``; else ""."""
+    line = line.strip().strip('"')
+    return line[4:] if line[:4].lower() == "sep=" and len(line) == 5 else ""
+
+
+def _whole_lines(block: bytes) -> list[str]:
+    """Return the lines of a first block that are not blank, without the last if it may be cut."""
+    lines = block.decode(errors="replace").split("\n")
+    kept = lines[:-1] if len(lines) > 2 else lines
+    return [line.rstrip("\r") for line in kept if line.strip()]
+
+
+def _by_content(
+    file: TextFile, suffix: str, lines: Sequence[str], block: bytes, asked: Asked
+) -> str:
+    found = _json_format(file, suffix, block, lines)
+    if found:
+        return found
+    if len(lines) >= columns.FEWEST and all(map(_is_quoted, lines)):
+        hint = "--separator tab" if b"\t" in block else "--columns target=1"
+        message = f"{file.path}, line 1: every line is in quotes"
+        raise DataError(
+            message, f"give --format csv {hint}, or --format {_plain(block)} for quotes"
+        )
+    if asked.columns is not None or b"\t" in block:
+        return "tsv"
+    _check_names(file, suffix, lines)
+    return "names"
+
+
+def _plain(block: bytes) -> str:
+    return "tsv" if b"\t" in block else "names"
+
+
+def _is_quoted(line: str) -> bool:
+    line = line.strip()
+    return len(line) > 1 and line[0] == line[-1] == '"'
+
+
+def _json_format(file: TextFile, suffix: str, block: bytes, lines: Sequence[str]) -> str:
+    """Return the format of JSON, by its beginning; "" for what is no JSON."""
+    begin = block.lstrip()[:1]
+    if begin == b"[" and begins_array(block.decode(errors="replace")):
+        return "json"
+    if lines and begin == b"{" and is_row(lines[0]):
+        return "jsonl"
+    if suffix == ".json" or (begin == b"{" and suffix not in _JSON and is_object("\n".join(lines))):
+        message = f"{file.path} looks like JSON, but not like rows: an array of objects, or one"
+        raise DataError(f"{message} object a line", _JSON_HINT)
+    if begin == b"[" and lines and all(map(_is_array, lines)):
+        message = f"{file.path}, line 1: looks like a JSON array, not like an object with keys"
+        raise DataError(message, _JSON_HINT)
+    return "jsonl" if suffix in _JSON else ""
+
+
+def _is_array(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _check_names(file: TextFile, suffix: str, lines: Sequence[str]) -> None:
+    """Refuse lines without tabs that look like rows of a table."""
+    found = columns.suspected(lines, suffix)
+    if found is None:
+        return
+    if found.option == ",":
+        hint = f"give --format csv, or {NAMES}"
+    else:
+        hint = f"give --separator {shlex.quote(found.option)}, or {NAMES}"
+    raise DataError(f"{file.path}, line 1: no tab, but {found.what} in every line", hint)
+
+
+def _check_csv(file: TextFile, block: bytes, asked: Asked) -> None:
+    """Refuse a CSV file whose cells seem to be parted by something else than commas."""
+    lines = _whole_lines(block)
+    if asked.separator or len(lines) < columns.FEWEST or sep_line(lines[0]):
+        return
+    commas = columns.same_count(lines, ",")
+    if commas and asked.columns is not None:
+        return
+    for mark, what in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
+        if not columns.same_count(lines, mark):
+            continue
+        option = columns.TAB if mark == "\t" else shlex.quote(mark)
+        where = f"{file.path}, line 1: cells look parted by {what}"
+        if commas:
+            raise DataError(f"{where} or by commas", f"give --separator {option} or --separator ,")
+        raise DataError(f"{where}, not by commas", f"give --separator {option}")

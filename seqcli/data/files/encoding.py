@@ -1,0 +1,186 @@
+"""From gathered rows to a folder of arrays: vocabularies learnt on train, ids in their order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
+from seqcli.data.files.file_encoder import Alphabet, Gathered, Spool
+from seqcli.data.files.findings import Findings
+from seqcli.data.files.repeats import shared
+from seqcli.data.vocabulary import SPECIALS, UNK
+from seqcli.events import SplitRead
+
+META = "meta.json"
+KINDS = {"tokens": np.int32, "offsets": np.int64, "weights": np.float32}  # of the arrays
+Table = NDArray[np.int32]  # from the ids of the time being to those of the vocabulary
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of a split: ``rows`` of what was gathered from a file, in order."""
+
+    split: str
+    gathered: Gathered
+    rows: Index
+
+    def spool(self, side: str) -> Spool | None:
+        """Return the rows of a side."""
+        return self.gathered.sources if side == "source" else self.gathered.targets
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of all rows: its symbols while gathering, and the table to ids of the vocabulary."""
+
+    name: str
+    gathered: tuple[str, ...]
+    symbols: tuple[str, ...]
+    table: Table
+
+    @classmethod
+    def of(cls, name: str, alphabet: Alphabet, train: Part) -> Side:
+        """Learn the vocabulary of a side on the training rows."""
+        spool, gathered = train.spool(name), tuple(alphabet)
+        assert spool is not None
+        used = np.zeros(len(gathered), np.bool_)
+        for chunk in spool.taken(train.rows):
+            used[chunk.tokens] = True
+        numbers = sorted(np.flatnonzero(used).tolist(), key=gathered.__getitem__)
+        table = np.full(len(gathered), UNK, np.int32)
+        table[numbers] = np.arange(len(numbers)) + len(SPECIALS)
+        return cls(name, gathered, tuple(gathered[number] for number in numbers), table)
+
+
+def parts_of_splits(gathered: Mapping[str, Gathered]) -> list[Part]:
+    """Return files that were given apart as the splits that they are."""
+    return [Part(split, one, np.arange(len(one))) for split, one in gathered.items()]
+
+
+def write_parts(
+    folder: Path, parts: list[Part], alphabets: Mapping[str, Alphabet], findings: Findings,
+    repeat: bool,
+) -> tuple[dict[str, Any], tuple[SplitRead, ...]]:  # fmt: skip
+    """Write the arrays of each split; return what meta.json says of them, and the summary.
+
+    Args:
+        folder: where they go.
+        parts: the splits, train first.
+        alphabets: the symbols of each side that rows have.
+        findings: told of rows that stand in two splits or hold symbols that train does not.
+        repeat: repeat training rows as often as they count, in place of weighing them.
+    """
+    sides = [Side.of(name, alphabet, parts[0]) for name, alphabet in alphabets.items()]
+    splits: dict[str, Any] = {}
+    summary = []
+    for number, part in enumerate(parts):
+        writer = _PartWriter(folder, part, findings)
+        splits[part.split] = {f"unknown_{side.name}s": writer.side(side, repeat) for side in sides}
+        splits[part.split]["weights"] = part.split == "train" and not repeat and writer.weights()
+        summary.append(writer.summary(_shared(part, parts[:number], findings)))
+    vocabulary = {side.name: list(side.symbols) for side in sides}
+    return {"vocabulary": vocabulary, "splits": splits}, tuple(summary)
+
+
+def _shared(part: Part, earlier: list[Part], findings: Findings) -> int:
+    """Name the rows whose source stands in an earlier split; return how many there are."""
+    own = part.gathered
+    found: dict[int, list[str]] = {}
+    for other in earlier:
+        for row in shared(other.gathered.inputs[other.rows], own.inputs[part.rows]).tolist():
+            found.setdefault(row, []).append(other.split)
+    for row, splits in found.items():
+        line = int(own.lines[part.rows[row]])
+        findings.add("shared", own.path, part.split, line, "in " + " and ".join(splits))
+    return len(found)
+
+
+class _PartWriter:
+    """Writes the arrays of one split, and counts on the way."""
+
+    def __init__(self, folder: Path, part: Part, findings: Findings) -> None:
+        self._folder, self._part, self._findings = folder, part, findings
+        self._unknown: dict[int, list[str]] = {}  # row of the file -> symbols
+        self._counted = bool((part.gathered.counts != 1).any())
+
+    def side(self, side: Side, repeat: bool) -> list[str]:
+        """Write the ids of one side; return the symbols without an id, in order."""
+        part, spool = self._part, self._part.spool(side.name)
+        unknown: list[str] = []
+        assert spool is not None
+        rows = part.rows
+        if repeat and part.split == "train":
+            rows = rows.repeat(part.gathered.counts[rows].astype(np.int64))
+        lengths = spool.lengths[rows]
+        offsets_of(lengths).tofile(self._path(side.name, "offsets"))
+        with self._path(side.name, "tokens").open("wb") as file:
+            first = 0
+            for chunk in spool.taken(rows):
+                ids = side.table[chunk.tokens]
+                file.write(ids.tobytes())
+                unknown += self._strange(side, chunk, ids, rows[first : first + len(chunk)])
+                first += len(chunk)
+        return unknown
+
+    def _strange(self, side: Side, chunk: Ragged, ids: Table, rows: Index) -> Iterator[str]:
+        """Yield the symbols without an id, and remember which rows have them."""
+        places = np.flatnonzero(ids == UNK)
+        owners = rows[np.searchsorted(chunk.offsets, places, side="right") - 1]
+        for place, row in zip(places.tolist(), owners.tolist(), strict=True):
+            symbol = side.gathered[chunk.tokens[place]]
+            self._unknown.setdefault(row, []).append(symbol)
+            yield symbol
+
+    def weights(self) -> bool:
+        """Write how much each row weighs, 1 on average; return whether rows differ in that."""
+        part = self._part
+        counts = part.gathered.counts[part.rows]
+        if self._counted:
+            weights = counts / np.float32(counts.mean(dtype=np.float64))
+            weights.tofile(self._path("row", "weights"))
+        return self._counted
+
+    def summary(self, also_elsewhere: int) -> SplitRead:
+        """Name the rows with symbols that train does not have; return what the split is."""
+        part, own = self._part, self._part.gathered
+        for row, symbols in sorted(self._unknown.items()):
+            text = " ".join(map(repr, dict.fromkeys(symbols)))
+            self._findings.add("unknown", own.path, part.split, int(own.lines[row]), text)
+        return SplitRead(
+            part.split,
+            len(part.rows),
+            len(np.unique(own.inputs[part.rows])),
+            self._lengths(own.sources),
+            self._lengths(own.targets),
+            also_elsewhere,
+            len(self._unknown),
+            sum(map(len, self._unknown.values())),
+            float(own.counts[part.rows].sum(dtype=np.float64)) if self._counted else 0.0,
+        )
+
+    def _lengths(self, spool: Spool | None) -> tuple[float, int]:
+        if spool is None:
+            return 0.0, 0
+        lengths = spool.lengths[self._part.rows]
+        return float(np.median(lengths)), int(lengths.max())
+
+    def _path(self, side: str, what: str) -> Path:
+        return array_path(self._folder, self._part.split, side, what)
+
+
+def array_path(folder: Path, split: str, side: str, what: str) -> Path:
+    """Return the file of an array, for example train.source.tokens."""
+    return folder / f"{split}.{side}.{what}"
+
+
+def write_meta(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Write meta.json."""
+    text = json.dumps(meta, default=asdict)
+    (folder / META).write_text(text, encoding="ascii")

@@ -1,0 +1,279 @@
+"""The rows of a file, encoded for the time being: symbols get ids as they turn up.
+
+Row by row, what stays in memory is a few numbers; the ids go to a file once they are many.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import unicodedata
+import weakref
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli import registry
+from seqcli.arrays.ragged import Index, Ragged, offsets_of
+from seqcli.config.sections import DataConfig
+from seqcli.data.corpus import Codec
+from seqcli.data.files.columns import parse_columns
+from seqcli.data.files.detection import format_of
+from seqcli.data.files.findings import KINDS, Findings, RowRemarks
+from seqcli.data.files.formats import looks_like_header
+from seqcli.data.files.opening import TextFile
+from seqcli.data.files.records import Asked, Records
+from seqcli.data.files.rows import (
+    LEAST_COUNT,
+    MOST_COUNT,
+    Problem,
+    Row,
+    RowReader,
+    hash_of,
+)
+from seqcli.errors import DataError
+from seqcli.events import FileRead
+
+Hashes = NDArray[np.uint64]
+_IN_MEMORY = 1 << 24  # bytes of ids, before they go to the disk
+_CHUNK = 1 << 15  # rows read back at a time
+
+
+class Alphabet(dict[str, int]):
+    """Symbols and the ids they got, in order of appearance."""
+
+    def __missing__(self, symbol: str) -> int:
+        self[symbol] = number = len(self)
+        return number
+
+    def ids(self, symbols: Sequence[str]) -> array[int]:
+        """Return the ids of a row; what is new gets the next one."""
+        return array("i", map(self.__getitem__, symbols))
+
+
+class Spool:
+    """Rows of ids, written one after the other and read back in order."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self._lengths, self._waiting = array("i"), array("i")
+
+    def add(self, ids: array[int]) -> None:
+        """Write a row."""
+        self._waiting.extend(ids)
+        self._lengths.append(len(ids))
+        if len(self._waiting) > _CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._file.seek(0, os.SEEK_END)
+        self._file.write(self._waiting.tobytes())
+        self._waiting = array("i")
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """(N,)."""
+        return np.frombuffer(self._lengths, np.int32)
+
+    def chunks(self) -> Iterator[tuple[int, Ragged]]:
+        """Yield the number of a row, and it and the rows after it, until all were there."""
+        self._flush()
+        self._file.seek(0)
+        for first in range(0, len(self._lengths), _CHUNK):
+            offsets = offsets_of(self.lengths[first : first + _CHUNK])
+            tokens = np.frombuffer(self._file.read(4 * int(offsets[-1])), np.int32)
+            yield first, Ragged(tokens, offsets)
+
+    def taken(self, rows: Index) -> Iterator[Ragged]:
+        """Yield some rows, given in rising order, chunk by chunk; one may be there repeatedly."""
+        for first, chunk in self.chunks():
+            inside = np.searchsorted(rows, (first, first + len(chunk)))
+            yield chunk.take(rows[inside[0] : inside[1]] - first)
+
+
+class Gathered:
+    """The rows of one file that are kept, as (N,) arrays and spools."""
+
+    def __init__(self, path: Path, split: str, with_sources: bool) -> None:
+        self.path, self.split = path, split
+        self.sources = Spool() if with_sources else None
+        self.targets = Spool()
+        self._lines, self._counts = array("q"), array("f")
+        self._groups, self._inputs, self._pairs = bytearray(), bytearray(), bytearray()
+        self._odd, self._composed = (
+            array("q"),
+            bytearray(),
+        )  # rows not in NFC, and what they are in it
+        self.rows = 0  # of the file, those left out among them
+        self.format = ""
+        self.digests: dict[str, str] = {}  # path -> SHA-256 of the bytes that were read
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def add(self, row: Row, source: array[int] | None, target: array[int], seed: int) -> None:
+        """Take a row, with the ids of its sides."""
+        group = hash_of(row.group, seed)
+        self._groups += group
+        if not row.group.isascii() and not unicodedata.is_normalized("NFC", row.group):
+            self._odd.append(len(self))
+            self._composed += hash_of(unicodedata.normalize("NFC", row.group), seed)
+        if self.sources is not None and source is not None:
+            self.sources.add(source)
+            text = "\0".join(row.source)
+            self._inputs += hash_of(text)
+            self._pairs += hash_of("\0\0".join((text, "\0".join(row.target))))
+        else:
+            self._inputs += group
+            self._pairs += group
+        self.targets.add(target)
+        self._lines.append(row.line)
+        self._counts.append(row.times)
+
+    @property
+    def lines(self) -> Index:
+        """(N,), where the rows stand in the file."""
+        return np.frombuffer(self._lines, np.int64)
+
+    @property
+    def counts(self) -> NDArray[np.float32]:
+        """(N,), how often the rows count."""
+        return np.frombuffer(self._counts, np.float32)
+
+    @property
+    def groups(self) -> Hashes:
+        """(N,), hashes of what decides on the split."""
+        return np.frombuffer(self._groups, np.uint64)
+
+    def twins(self) -> Index:
+        """Return the rows that are like another one once both are in NFC."""
+        composed = np.frombuffer(self._composed, np.uint64)
+        return np.frombuffer(self._odd, np.int64)[np.isin(composed, self.groups)]
+
+    @property
+    def inputs(self) -> Hashes:
+        """(N,), hashes of sources with their features (of texts, for a language model)."""
+        return np.frombuffer(self._inputs, np.uint64)
+
+    @property
+    def pairs(self) -> Hashes:
+        """(N,), hashes of whole rows."""
+        return np.frombuffer(self._pairs, np.uint64)
+
+    def told(self) -> FileRead:
+        """Return how many rows there were."""
+        return FileRead(str(self.path), self.split, self.format, self.rows, len(self))
+
+
+class Gatherer:
+    """Reads files of one data set.
+
+    Args:
+        data: how they are written and what is wanted of them.
+        codec: how texts are cut; its vocabularies are not looked at.
+        findings: told of each row that is left out.
+    """
+
+    def __init__(self, data: DataConfig, codec: Codec, findings: Findings) -> None:
+        self._data, self._codec, self._findings = data, codec, findings
+        self.sources, self.targets = Alphabet(), Alphabet()
+
+    def gather(self, paths: Sequence[Path], split: str) -> Gathered:
+        """Read a file (or two side by side).
+
+        Raises:
+            DataError: it is no text, has no row, or too many that cannot be used.
+        """
+        files = [TextFile(path) for path in paths]
+        records, used_format = records_of(files, self._data)
+        found = Gathered(paths[0], split, records.layout.source is not None)
+        found.format = used_format
+        reader, bad = RowReader(self._codec, self._data, records.layout), _Bad(self._data)
+        remarks = RowRemarks(self._codec, records.layout)
+        for record in records.rows:
+            if not found.rows and looks_like_header(record):
+                self._findings.add("header", paths[0], split, record.line, ", ".join(record.cells))
+            row = reader.read(record)
+            found.rows += 1
+            if isinstance(row, Problem):
+                self._findings.add(row.kind, paths[0], split, row.line, row.detail)
+                bad.add(row, paths[0])
+                continue
+            self._keep(row, found)
+            for kind, detail in remarks.of(record):
+                self._findings.add(kind, paths[0], split, row.line, detail)
+        bad.check(paths[0], found, records.hint)
+        found.digests = {str(file.path): file.sha256 for file in files}
+        return found
+
+    def _keep(self, row: Row, found: Gathered) -> None:
+        source = None if found.sources is None else self.sources.ids(row.source)
+        found.add(row, source, self.targets.ids(row.target), self._data.seed)
+
+
+def records_of(files: Sequence[TextFile], data: DataConfig) -> tuple[Records, str]:
+    """Return the records of a file, and its format."""
+    asked = Asked(parse_columns(data.columns), data.separator)
+    name = format_of(files, data.format, asked)
+    records: Records = registry.resolve("format", name, registry.FORMATS)(files, asked)
+    return records, name
+
+
+class _Bad:
+    """Counts what is left out, and refuses a file where that is too much."""
+
+    def __init__(self, data: DataConfig) -> None:
+        self._data, self._count, self._first = data, 0, Problem(0, "", "")
+
+    def add(self, row: Problem, path: Path) -> None:
+        """Count a row that is left out; with ``strict`` refuse it at once."""
+        if self._data.strict:
+            raise DataError(_message(row, path), "mend it, or leave --strict out")
+        if row.kind == "blank":
+            return
+        self._first = self._first if self._count else row
+        self._count += 1
+
+    def check(self, path: Path, found: Gathered, shape_hint: str) -> None:
+        """Refuse a file of which too much is left out, or all."""
+        if self._count > self._data.bad_rows * (found.rows or 1):
+            more = self._count - 1
+            also = f" (and {more:,} more of {found.rows:,} rows cannot be used)" if more else ""
+            hint = _hint(self._first, found.format, shape_hint)
+            raise DataError(
+                _message(self._first, path) + also, hint + _LEAVE_OUT * bool(len(found))
+            )
+        if not len(found):
+            raise DataError(f"{path} is empty", "give one row a line")
+
+
+def _message(row: Problem, path: Path) -> str:
+    return f"{path}, line {row.line}: {row.detail or KINDS[row.kind][1]}"
+
+
+def _hint(row: Problem, used_format: str, shape_hint: str) -> str:
+    hints = {
+        "shape": shape_hint or _SHAPES.get(used_format, ""),
+        "bytes": "save the file as UTF-8 text, for example with iconv -f WINDOWS-1252 -t UTF-8",
+        "long": "put one row on each line, or raise --set data.longest",
+        "count": f"counts are numbers from {LEAST_COUNT:g} to {MOST_COUNT:,.0f}; name another "
+        "column with --columns, or --set data.counts=ignore",
+    }
+    return hints.get(row.kind) or "mend it"
+
+
+_LEAVE_OUT = "; or leave such rows out: --set data.bad_rows=1"
+
+
+_SHAPES = {
+    "tsv": "each line is source, tab, target; else give --columns, such as target=1,source=2,-",
+    "csv": "each row is source, target; else give --columns, such as target=1,source=2,-",
+    "jsonl": "each line has source and target; else give --columns source=KEY,target=KEY",
+    "json": "each object has source and target; else give --columns source=KEY,target=KEY",
+    "names": "one text a line and no tabs; or --format tsv",
+}

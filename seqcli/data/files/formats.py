@@ -1,0 +1,198 @@
+"""The formats of files: each makes records of lines, with cells or what is wrong with them."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, zip_longest
+
+from seqcli.data.files.columns import (
+    PAIR,
+    SPACE,
+    SPACES,
+    Columns,
+    Layout,
+    layout,
+    separator_of,
+    splitter,
+)
+from seqcli.data.files.detection import sep_line
+from seqcli.data.files.opening import MOST_BYTES, TextFile
+from seqcli.data.files.records import NUL, Asked, Record, Records, text_records
+from seqcli.data.files.rows import columns_hint
+from seqcli.errors import DataError, UsageError
+
+_LOOKED_AT = 1000  # records from which the number of columns is told, where nobody said it
+_NUL = "\udc00"  # what stands for a NUL where csv reads: no byte becomes that
+_WORDS = {"\t": "tab", ",": "comma", SPACE: "space", SPACES: "space"}
+# what people call columns
+_TITLES = frozenset(
+    """source target src tgt word words pron pronunciation phonemes phones ipa graphemes input
+    output text label class category lemma form features tags count counts frequency freq name
+    names id translation transcription transliteration spelling english french german spanish
+    latin native orthography inflection pos tag language lang gender hypothesis prediction
+    expected question answer sentence""".split()  # noqa: SIM905 - a list would be as long as the file
+)
+_ALONE = ("name", "names", "word", "words", "text", "source", "target")  # of one column
+
+
+def tsv(files: Sequence[TextFile], asked: Asked) -> Records:
+    """Read cells between tabs, or what ``--separator`` names. Nothing is quoted."""
+    separator = separator_of(asked.separator) if asked.separator else "\t"
+    columns = asked.columns or PAIR
+    places = [where for _, where in columns.wanted if isinstance(where, int)]
+    split = splitter(separator, columns.width or max(places, default=len(columns.wanted)))
+
+    def cells(record: Record) -> Record:
+        return record if record.problem else record._replace(cells=split(record.cells[0]))
+
+    return _table(map(cells, text_records(files[0])), asked, files[0], separator)
+
+
+def comma_separated(files: Sequence[TextFile], asked: Asked) -> Records:
+    """Read CSV as RFC 4180 has it: cells may be quoted, a quote inside them is doubled.
+
+    A first line such as ``sep=;`` is a directive and no row.
+    """
+    separator = separator_of(asked.separator) if asked.separator else ""
+    if len(separator) > 1:
+        hint = "give --format tsv with it"
+        raise UsageError(f"--separator {asked.separator} does not go with CSV: one character", hint)
+    declared, lines = _declared(_csv_lines(files[0]))
+    used = separator or declared or ","
+    records = _csv_records(files[0], lines, used, 1 if declared else 0)
+    return _table(records, asked, files[0], used)
+
+
+def names(files: Sequence[TextFile], asked: Asked) -> Records:
+    """Read one text a line, without sources; white space around it is left off."""
+    if asked.columns is not None or asked.separator:
+        given = "--separator" if asked.columns is None else "--columns"
+        raise UsageError("a file of names has no columns", f"leave {given} or --format out")
+    records = (r._replace(cells=[r.cells[0].strip()]) for r in text_records(files[0]))
+    return Records(Layout(0, width=1), (_without_tab(record) for record in records))
+
+
+def parallel(files: Sequence[TextFile], asked: Asked) -> Records:
+    """Read the sources from one file and the targets, line by line, from another."""
+    if asked.columns is not None or asked.separator:
+        given = "--separator" if asked.columns is None else "--columns"
+        raise UsageError("two files side by side have no columns", f"leave {given} out")
+    return Records(Layout(1, 0, width=2), _parallel_records(files[0], files[1]))
+
+
+def looks_like_header(record: Record) -> bool:
+    """Say whether all cells of a record are names that people give to columns."""
+    cells = [cell.strip().lstrip("#").strip().lower() for cell in record.cells]
+    if record.problem or not cells:
+        return False
+    return all(cell in _TITLES for cell in cells) and (len(cells) > 1 or cells[0] in _ALONE)
+
+
+def _without_tab(record: Record) -> Record:
+    if record.problem or "\t" not in record.cells[0]:
+        return record
+    return record._replace(problem="shape", detail="has a tab, but names are one column")
+
+
+def _declared(lines: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """Return the separator that a first line ``sep=;`` declares, and the lines of rows."""
+    first = next(lines, None)
+    if first is None:
+        return "", lines
+    found = sep_line(first.rstrip("\n"))
+    return found, lines if found else chain([first], lines)
+
+
+def _csv_records(
+    file: TextFile, lines: Iterator[str], separator: str, before: int
+) -> Iterator[Record]:
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        line = reader.line_num + 1 + before
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            hint = 'a quote inside a quoted cell is doubled (""); or give --format tsv'
+            raise DataError(f"{file.path}, line {line}: {error}", hint) from None
+        yield _csv_record(line, reader.line_num + before, cells)
+
+
+def _csv_lines(file: TextFile) -> Iterator[str]:
+    for raw in file.lines():
+        yield raw.decode(errors="surrogateescape").replace("\0", _NUL) + "\n"
+
+
+def _csv_record(line: int, last: int, cells: list[str]) -> Record:
+    if not cells or (len(cells) == 1 and not cells[0].strip()):
+        return Record(line, [], "blank")
+    text = "".join(cells)
+    if _NUL in text:
+        return Record(line, [], "bytes", NUL)
+    if last > line or len(text) > MOST_BYTES:
+        return Record(line, [], "cells", f"a quoted cell goes on to line {last}")
+    if not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text):
+        return Record(line, [], "bytes", "not valid UTF-8")
+    return Record(line, cells)
+
+
+def _parallel_records(one: TextFile, other: TextFile) -> Iterator[Record]:
+    for source, target in zip_longest(text_records(one), text_records(other)):
+        if source is None or target is None:
+            short, line = (one, target.line) if source is None else (other, source.line)
+            hint = "the lines of two files must stand side by side"
+            raise DataError(f"{short.path} ends before line {line} of the other file", hint)
+        cells = [source.cells[0], target.cells[0]]
+        bad = next((r for r in (source, target) if r.problem not in ("", "blank")), None)
+        if bad is not None:
+            yield bad
+        elif source.problem and target.problem:
+            yield source
+        else:
+            yield Record(source.line, cells)
+
+
+def _table(records: Iterator[Record], asked: Asked, file: TextFile, separator: str) -> Records:
+    """Find the header, or how many columns there are, and refuse rows that have others."""
+    columns, path = asked.columns or PAIR, file.path
+    if columns.named:
+        found, hint = _named_layout(records, columns, file), ""
+    else:
+        first = list(islice(records, _LOOKED_AT))
+        records = chain(first, records)
+        found = layout(columns, (), str(path))
+        if not found.width:
+            found = layout(Columns(columns.wanted, _commonest_width(first, columns)), (), str(path))
+        hint = columns_hint([one.cells for one in first if not one.problem], found.width)
+    between = _WORDS.get(separator, repr(separator))
+    return Records(found, (_shaped(record, found.width, between) for record in records), hint)
+
+
+def _named_layout(records: Iterator[Record], columns: Columns, file: TextFile) -> Layout:
+    header = next((r for r in records if r.problem != "blank"), None)
+    if header is None:
+        raise DataError(f"{file.path} is empty", "a header and rows were expected")
+    where = f"{file.path}, line {header.line}"
+    if header.problem:
+        raise DataError(f"{where}: {header.detail}", "the header must be UTF-8 text")
+    titles = [header.cells[0].lstrip("#"), *header.cells[1:]]
+    return layout(columns, titles, where)
+
+
+def _commonest_width(records: Sequence[Record], columns: Columns) -> int:
+    """Return the number of columns that most rows have, at least those that are asked for."""
+    least = max(where for _, where in columns.wanted if isinstance(where, int))
+    widths = Counter(len(record.cells) for record in records if not record.problem)
+    return max(max(widths, key=lambda width: widths[width], default=least), least)
+
+
+def _shaped(record: Record, width: int, between: str) -> Record:
+    if record.problem or len(record.cells) == width:
+        return record
+    detail = f"expected {width} {between}-separated columns, found {len(record.cells)}"
+    return record._replace(problem="shape", detail=detail)

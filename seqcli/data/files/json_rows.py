@@ -1,0 +1,185 @@
+"""Rows in JSON: one object a line, or one array of objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+from seqcli.data.files.columns import KEYS, Columns, layout
+from seqcli.data.files.opening import TextFile
+from seqcli.data.files.records import Asked, Record, Records, text_records
+from seqcli.errors import DataError, UsageError
+
+_SHOWN = 8  # keys that a message lists
+_LOOKED_AT = 100  # records in which keys are looked for, for a hint
+_SPACE = " \t\r\n"
+_BROKEN = "mend it, or write one object a line (JSON lines)"
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers the keys it was given twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def json_lines(files: Sequence[TextFile], asked: Asked) -> Records:
+    """Read one JSON object a line; columns are its keys."""
+    return _records(files[0], asked, _lines(files[0]))
+
+
+def json_array(files: Sequence[TextFile], asked: Asked) -> Records:
+    """Read one JSON array of objects; columns are their keys."""
+    return _records(files[0], asked, _elements(files[0]))
+
+
+def begins_array(text: str) -> bool:
+    """Say whether a text begins like one array of JSON objects, and not like one a line."""
+    text = text.lstrip(_SPACE)
+    if not text.startswith("["):
+        return False
+    rest = text[1:].lstrip(_SPACE)
+    if not rest.startswith("{"):
+        return False
+    try:
+        _, end = json.JSONDecoder().raw_decode(rest)
+    except (ValueError, RecursionError):
+        return False
+    return rest[end:].lstrip(_SPACE)[:1] in (",", "]")
+
+
+def is_row(text: str) -> bool:
+    """Say whether a text is one whole JSON object with a text or a number under some key."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and any(isinstance(v, str | int | float) for v in found.values())
+
+
+def is_object(text: str) -> bool:
+    """Say whether a text is one whole JSON object."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _records(file: TextFile, asked: Asked, found: Iterator[Record]) -> Records:
+    """Return the cells under the keys that are wanted, given records with one object each."""
+    if asked.separator:
+        raise UsageError("JSON has keys, and nothing between columns", "leave --separator out")
+    columns = asked.columns or KEYS
+    keys = [where for _, where in columns.wanted if isinstance(where, str)]
+    if len(keys) < len(columns.wanted):
+        raise UsageError("a file of JSON has keys, no numbered columns", "--columns source=KEY,...")
+    lists = [role == "features" for role, _ in columns.wanted]
+    first = list(islice(found, _LOOKED_AT))
+    rows = (_keyed(record, keys, lists) for record in chain(first, found))
+    return Records(layout(columns, keys, str(file.path)), rows, _hint(first, columns))
+
+
+def _hint(records: Sequence[Record], columns: Columns) -> str:
+    """Return the option that names the keys there are, if two of them hold texts."""
+    objects: list[Any] = [one.cells[0] for one in records if not one.problem]
+    first = next((one for one in objects if isinstance(one, dict)), {})
+    texts = [key for key, value in first.items() if isinstance(value, str)]
+    if not texts or all(where in first for _, where in columns.wanted):
+        return ""
+    if len(texts) == 1:
+        return f"give --columns target={texts[0]}"
+    return f"give --columns source=KEY,target=KEY, such as source={texts[0]},target={texts[1]}"
+
+
+def _lines(file: TextFile) -> Iterator[Record]:
+    for record in text_records(file):
+        yield record if record.problem else _parsed(record)
+
+
+def _parsed(record: Record) -> Record:
+    try:
+        found = _decoder().decode(record.cells[0])
+    except (ValueError, RecursionError):
+        return record._replace(problem="shape", detail="not a JSON object")
+    return record._replace(cells=[found])
+
+
+def _elements(file: TextFile) -> Iterator[Record]:
+    """Yield the elements of an array, each with the line that it begins on."""
+    text, decoder = file.text(), _decoder()
+    place = _skip(text, 0)
+    if text[place : place + 1] != "[":
+        raise DataError(f"{file.path}, line 1: not a JSON array", "give --format jsonl, or auto")
+    place = _skip(text, place + 1)
+    line, counted = 1, 0
+    while text[place : place + 1] != "]":
+        line, counted = line + text.count("\n", counted, place), place
+        try:
+            found, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            raise DataError(f"{file.path}, line {line}: not JSON", _BROKEN) from None
+        yield Record(line, [found])
+        place = _skip(text, place)
+        if text[place : place + 1] == ",":
+            place = _skip(text, place + 1)
+        elif text[place : place + 1] != "]":
+            raise DataError(f"{file.path}, line {line}: the array does not go on", _BROKEN)
+    if text[place + 1 :].strip():
+        line += text.count("\n", counted, place)
+        raise DataError(f"{file.path}, line {line}: text after the end of the array", _BROKEN)
+
+
+def _skip(text: str, place: int) -> int:
+    """Return where white space ends."""
+    while text[place : place + 1] in _SPACE and place < len(text):
+        place += 1
+    return place
+
+
+def _decoder() -> json.JSONDecoder:
+    """Return a decoder that keeps numbers as they are written, and sees keys given twice."""
+    return json.JSONDecoder(
+        parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object
+    )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        found.twice = tuple(key for key in found if keys.count(key) > 1)
+    return found
+
+
+def _keyed(record: Record, keys: Sequence[str], lists: Sequence[bool]) -> Record:
+    """Return the cells of a record that holds one object, or what is wrong with it."""
+    if record.problem:
+        return record
+    found: Any = record.cells[0]
+    if not isinstance(found, _Object):
+        return record._replace(cells=[], problem="shape", detail="not a JSON object")
+    if found.twice:
+        detail = f"the key {found.twice[0]!r} is given twice"
+        return record._replace(cells=[], problem="shape", detail=detail)
+    cells: list[Any] = []
+    for key, may_be_list in zip(keys, lists, strict=True):
+        value = found.get(key)
+        if may_be_list and isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = ";".join(value)
+        problem, detail = _cell_problem(found, key, value)
+        if problem:
+            return record._replace(cells=[], problem=problem, detail=detail)
+        cells.append(value)
+    return record._replace(cells=cells)
+
+
+def _cell_problem(found: _Object, key: str, value: object) -> tuple[str, str]:
+    if key not in found:
+        there = ", ".join(repr(one[:40]) for one in list(found)[:_SHOWN]) or "no keys"
+        return "shape", f"has no {key!r}, but {there}"
+    if not isinstance(value, str):
+        return "shape", f"has no text in {key!r}"
+    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+        return "bytes", f"no text in {key!r}"
+    return "", ""

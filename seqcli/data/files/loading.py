@@ -1,0 +1,258 @@
+"""From files to a corpus, by way of a folder of arrays that is kept where the files are large."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+
+from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import DataConfig
+from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
+from seqcli.data.files import cache
+from seqcli.data.files.columns import parse_columns
+from seqcli.data.files.encoding import (
+    KINDS,
+    META,
+    Part,
+    array_path,
+    parts_of_splits,
+    write_meta,
+    write_parts,
+)
+from seqcli.data.files.file_encoder import Gathered, Gatherer
+from seqcli.data.files.findings import Findings
+from seqcli.data.files.repeats import name_repeats
+from seqcli.data.files.tokenization import chosen_tokens
+from seqcli.data.normalizer import TextForm
+from seqcli.data.splits import split_rows
+from seqcli.data.statistics import language_baselines, longest, text_baselines
+from seqcli.data.tokenizers import Tokens
+from seqcli.data.vocabulary import Vocabulary
+from seqcli.errors import DataError
+from seqcli.events import DataRead
+from seqcli.files.regular import read_json
+from seqcli.schema import SchemaError
+
+FORMAT = 1  # of the folder
+LARGE = 4 << 20  # bytes of files from which their encoding is kept
+NAMED = "named_rows.tsv"
+_MOST_META = 1 << 30  # bytes
+_PACKED_FACTOR = 4  # how much larger gzip files are inside
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a data set.
+
+    Args:
+        name: what to call it.
+        splits: split -> its file (or two side by side); "" -> one that is split by source.
+        about: where the rows come from, as a checkpoint says it.
+        sums: path -> SHA-256, as it was before the file was read.
+    """
+
+    name: str
+    splits: Mapping[str, Sequence[Path]]
+    about: Mapping[str, object]
+    sums: Mapping[str, str]
+
+    def size(self) -> int:
+        """Return about how many bytes of text there are."""
+        paths = [path for paths in self.splits.values() for path in paths]
+        factors = (_PACKED_FACTOR if path.suffix.lower() == ".gz" else 1 for path in paths)
+        return sum(p.stat().st_size * factor for p, factor in zip(paths, factors, strict=True))
+
+
+def codec_of(data: DataConfig) -> Codec:
+    """Return how the files of a data set are cut, with empty vocabularies."""
+    columns = parse_columns(data.columns)
+    return Codec(
+        Vocabulary(()),
+        Tokens(data.target_tokens),
+        None,
+        Tokens(data.source_tokens),
+        TextForm(data.normalize, data.lower),
+        columns is not None and columns.has("features"),
+    )
+
+
+def read_files(files: Files, data: DataConfig) -> Corpus:
+    """Return the corpus of some files, encoded now or before.
+
+    Raises:
+        DataError: a file is missing, is not text, changes while it is read, or has too many rows
+            that cannot be used.
+        UsageError: the columns asked for do not go with its format.
+    """
+    data, notes = chosen_tokens(files.splits, data)
+    key = _key(files, data)
+
+    def write(folder: Path) -> None:
+        _encode(files, data, folder)
+
+    large = files.size() >= LARGE
+    with cache.kept(key, write) if large else cache.passing(write) as (folder, stays):
+        return _load(folder, files, data, notes, mapped=large, stays=stays)
+
+
+def _key(files: Files, data: DataConfig) -> str:
+    """Return the name of all that the arrays depend on."""
+    splits = {split: list(map(str, paths)) for split, paths in files.splits.items()}
+    parts = [FORMAT, unicodedata.unidata_version, splits, dict(files.sums), asdict(data)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _encode(files: Files, data: DataConfig, folder: Path) -> None:
+    """Read the files and fill the folder."""
+    findings = Findings()
+    gatherer = Gatherer(data, codec_of(data), findings)
+    gathered = {split: gatherer.gather(paths, split) for split, paths in files.splits.items()}
+    _check_unchanged(files, gathered.values())
+    _check_alike(list(gathered.values()))
+    for one in gathered.values():
+        name_repeats(one, findings)
+    alphabets = {"target": gatherer.targets}
+    if next(iter(gathered.values())).sources is not None:
+        alphabets = {"source": gatherer.sources, **alphabets}
+    parts = _parts(gathered)
+    repeat = data.counts == "repeats"
+    meta, splits = write_parts(folder, parts, alphabets, findings, repeat)
+    sizes = {side: len(symbols) for side, symbols in meta["vocabulary"].items()}
+    told = DataRead(
+        tuple(one.told() for one in gathered.values()),
+        splits,
+        (sizes.get("source", 0), sizes["target"]),
+        findings.told(),
+        tuple(_missing(parts, gathered)),
+    )
+    findings.write(folder / NAMED)
+    write_meta(folder, {**meta, "data": told})
+
+
+def _parts(gathered: Mapping[str, Gathered]) -> list[Part]:
+    if "" not in gathered:
+        return parts_of_splits(gathered)
+    whole = gathered[""]
+    return [Part(split, whole, rows) for split, rows in split_rows(whole.groups).items()]
+
+
+def _check_unchanged(files: Files, gathered: Iterable[Gathered]) -> None:
+    """Refuse files whose bytes, as they were read, are not those the digest was made of."""
+    for one in gathered:
+        for path, found in one.digests.items():
+            if found != files.sums[path]:
+                hint = "run the command again once nothing writes to it"
+                raise DataError(f"{path} changed while it was read", hint)
+
+
+def _check_alike(files: Sequence[Gathered]) -> None:
+    for one in files[1:]:
+        if (one.sources is None) != (files[0].sources is None):
+            kinds = ("pairs", "names") if one.sources is None else ("names", "pairs")
+            message = f"{files[0].path} holds {kinds[0]}, but {one.path} {kinds[1]}"
+            raise DataError(message, "give files of one kind, or say which with --format")
+
+
+def _missing(parts: Sequence[Part], gathered: Mapping[str, Gathered]) -> list[str]:
+    there = {part.split for part in parts}
+    missing = " and no ".join(split for split in SPLITS if split not in there)
+    if not missing:
+        return []
+    if "" not in gathered:
+        return [f"no {missing} split: no file was given for it"]
+    one = gathered[""]
+    distinct, rows = len(np.unique(one.groups)), "names" if one.sources is None else "sources"
+    return [f"no {missing} split: there are only {distinct} distinct {rows}"]
+
+
+def _load(
+    folder: Path,
+    files: Files,
+    data: DataConfig,
+    notes: tuple[str, ...],
+    *,
+    mapped: bool,
+    stays: bool,
+) -> Corpus:
+    """Return the corpus in a folder; its arrays stay on the disk where they are ``mapped``."""
+    meta = _read_meta(folder / META)
+    words = meta["vocabulary"]
+    source = Vocabulary(tuple(words["source"])) if "source" in words else None
+    codec = replace(codec_of(data), target=Vocabulary(tuple(words["target"])), source=source)
+    splits = {
+        split: _pairs(folder, split, about, source is not None, mapped)
+        for split, about in meta["splits"].items()
+    }
+    told = meta["data"]
+    styles = (codec.source_tokens.style if source else "", codec.target_tokens.style)
+    told = replace(told, notes=(*told.notes, *notes), tokens=styles)
+    symbols = len(codec.target.symbols)
+    measure = language_baselines if source is None else text_baselines
+    named = folder / NAMED if stays else (folder / NAMED).read_bytes()
+    about = {**files.about, **longest(splits)}
+    return Corpus(
+        files.name, codec, splits, measure(splits, symbols), about, told.notes, told, named
+    )
+
+
+def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: bool) -> Pairs:
+    def array(side: str, what: str) -> Any:
+        path = array_path(folder, split, side, what)
+        if not mapped:
+            return np.fromfile(path, KINDS[what])
+        # as a plain array: what is picked out of a memmap would be one again, slowly
+        return np.asarray(np.memmap(path, KINDS[what], "r"))
+
+    def rows(side: str) -> Ragged:
+        return Ragged(array(side, "tokens"), array(side, "offsets"))
+
+    return Pairs(
+        rows("target"),
+        rows("source") if with_sources else None,
+        tuple(about["unknown_targets"]),
+        tuple(about.get("unknown_sources", ())),
+        array("row", "weights") if about["weights"] else None,
+    )
+
+
+class _Split(TypedDict):
+    """What meta.json says of a split besides its arrays."""
+
+    unknown_targets: list[str]
+    weights: bool
+
+
+class _SplitOfPairs(_Split, total=False):
+    unknown_sources: list[str]
+
+
+class _Targets(TypedDict):
+    target: list[str]
+
+
+class _Words(_Targets, total=False):
+    source: list[str]
+
+
+class _Meta(TypedDict):
+    """What meta.json holds."""
+
+    vocabulary: _Words
+    splits: dict[str, _SplitOfPairs]
+    data: DataRead
+
+
+def _read_meta(path: Path) -> _Meta:
+    try:
+        found: _Meta = read_json(path, _Meta, _MOST_META)
+    except (OSError, SchemaError) as error:
+        hint = f"remove the folder {path.parent}: it is made again"
+        raise DataError(f"{path} is damaged: {error}", hint) from None
+    return found

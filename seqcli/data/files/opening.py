@@ -1,0 +1,270 @@
+"""The one gate to the user's data files: regular files only, read as numbered lines of bytes.
+
+Every path of data passes `regular_file`, whoever named it: the command line, a configuration or a
+checkpoint. A pipe, a device or a socket never hangs a command or is read twice.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import gzip
+import hashlib
+import io
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NoReturn, cast
+
+from seqcli.data.files.kinds import GZIP, check_text, complaint_about_line_ends
+from seqcli.errors import DataError, MachineError
+
+MOST_BYTES = 1 << 20  # of a line; a longer one is cut, and no use of it remains
+_BLOCK = 1 << 16
+_ONCE = "a pipe can be read only once; save it to a file first"
+_NOT_REGULAR = (
+    (stat.S_ISDIR, "is a folder, not a file", "name a file in it"),
+    (stat.S_ISFIFO, "is a pipe", _ONCE),
+    (stat.S_ISSOCK, "is a socket", "name a file"),
+    (stat.S_ISCHR, "is a device", "name a file"),
+    (stat.S_ISBLK, "is a device", "name a file"),
+)
+_MACHINE = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def kind_of_path(path: Path) -> str:
+    """Return "file", "folder" or "" (nothing there) for a path of data.
+
+    Raises:
+        DataError: the path is a pipe, a device or a socket, is too long, or may not be looked at.
+    """
+    if str(path) == "-":
+        raise DataError("- (standard input) cannot be read as data", _ONCE)
+    with readable(path):
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        if stat.S_ISDIR(mode):
+            return "folder"
+        _check_regular(mode, path)
+        return "file"
+
+
+@contextlib.contextmanager
+def regular_file(path: Path) -> Iterator[io.FileIO]:
+    """Open a regular file for reading, and nothing else.
+
+    The kind of file is checked before and after it is opened, so a path that changes in between is
+    refused too. Opening never waits.
+
+    Raises:
+        DataError: the path is missing, is not a regular file or cannot be read.
+        MachineError: the disk is broken or too many files are open.
+    """
+    if str(path) == "-":
+        raise DataError("- (standard input) cannot be read as data", _ONCE)
+    with readable(path):
+        _check_regular(path.stat().st_mode, path)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with io.FileIO(descriptor) as file:
+            _check_regular(os.fstat(descriptor).st_mode, path)
+            yield file
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the system says of a path into one line that names it.
+
+    Raises:
+        DataError: the path is missing, damaged gzip, too long or not permitted.
+        MachineError: the disk is broken or too many files are open.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        _missing(path)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{path} is a damaged gzip file", "pack it again") from None
+    except PermissionError:
+        hint = "ask its owner, or change it with chmod"
+        raise DataError(f"{path} cannot be read: permission denied", hint) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        if error.errno in _MACHINE:
+            hint = "check the disk, or close other programs"
+            raise MachineError(f"{path} cannot be read: {reason}", hint) from None
+        raise DataError(f"{_short(path)} cannot be read: {reason}", "check the path") from None
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a regular file.
+
+    Raises:
+        DataError: the file is missing or cannot be read.
+    """
+    found = hashlib.sha256()
+    with regular_file(path) as file:
+        while block := file.read(_BLOCK):
+            found.update(block)
+    return found.hexdigest()
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the contents of a regular file.
+
+    Raises:
+        DataError: the file is missing or cannot be read.
+    """
+    with regular_file(path) as file:
+        return file.read()
+
+
+class TextFile:
+    """A file of text, packed with gzip or not.
+
+    Args:
+        path: names a regular file.
+
+    Attributes:
+        sha256: the digest of the bytes that the last complete pass over `lines` read; "" before.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sha256 = ""
+
+    def first_block(self) -> bytes:
+        """Return up to 64 KiB of text from the beginning, unpacked.
+
+        Raises:
+            DataError: the file is missing, cannot be read, or is not text.
+        """
+        with regular_file(self.path) as raw, _unpacked(raw) as file:
+            block = file.read(_BLOCK)
+        check_text(block, str(self.path))
+        return block.removeprefix(codecs.BOM_UTF8)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines without their ends (LF, CRLF or CRCRLF) and without a byte-order mark.
+
+        Lines end at LF only. A line of more than ``MOST_BYTES`` is cut to one byte more.
+
+        Raises:
+            DataError: the file is missing, cannot be read, or is not text.
+        """
+        self.first_block()
+        with regular_file(self.path) as raw:
+            digested = _Digested(raw)
+            with _unpacked(digested) as file:
+                yield from _lines(file, self.path)
+            self.sha256 = digested.finish()
+
+    def text(self) -> str:
+        """Return the whole text, for formats that are not made of lines.
+
+        Raises:
+            DataError: the file is missing, cannot be read, or is not UTF-8 text.
+        """
+        self.first_block()
+        with regular_file(self.path) as raw:
+            digested = _Digested(raw)
+            with _unpacked(digested) as file:
+                whole = file.read().removeprefix(codecs.BOM_UTF8)
+            self.sha256 = digested.finish()
+        try:
+            return whole.decode()
+        except UnicodeDecodeError as error:
+            line = whole.count(b"\n", 0, error.start) + 1
+            hint = "save the file as UTF-8 text"
+            raise DataError(f"{self.path}, line {line}: not valid UTF-8", hint) from None
+
+
+class _Digested(io.RawIOBase):
+    """A raw file that digests the bytes as they are read, once each and in order."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw, self._found, self._done = raw, hashlib.sha256(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._raw.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._raw.seek(offset, whence)
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        begin = self._raw.tell()
+        count = self._raw.readinto(buffer) or 0
+        fresh = begin + count - self._done  # bytes that were not read before
+        if fresh > 0:
+            self._found.update(memoryview(buffer)[count - fresh : count])
+            self._done += fresh
+        return count
+
+    def finish(self) -> str:
+        """Read what is left and return the SHA-256 of all bytes."""
+        while self.read(_BLOCK):
+            pass
+        return self._found.hexdigest()
+
+
+def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    line = file.readline(MOST_BYTES + 1).removeprefix(codecs.BOM_UTF8)
+    first = True
+    while line:
+        if line.endswith(b"\n"):
+            yield line[:-1].rstrip(b"\r")
+        else:
+            if first and b"\r" in line[:-1]:
+                raise complaint_about_line_ends(str(path))
+            _skip_rest(file, line)
+            yield line.rstrip(b"\r")
+        line, first = file.readline(MOST_BYTES + 1), False
+
+
+def _skip_rest(file: IO[bytes], line: bytes) -> None:
+    """Read on to the end of a line that was cut."""
+    while line and not line.endswith(b"\n"):
+        line = file.readline(MOST_BYTES)
+
+
+@contextlib.contextmanager
+def _unpacked(raw: io.RawIOBase) -> Iterator[IO[bytes]]:
+    packed = raw.read(len(GZIP)) == GZIP
+    raw.seek(0)
+    buffered = io.BufferedReader(raw, _BLOCK)
+    if packed:
+        with gzip.GzipFile(fileobj=buffered) as file:
+            yield cast(IO[bytes], file)
+    else:
+        yield cast(IO[bytes], buffered)
+    buffered.detach()
+
+
+def _check_regular(mode: int, path: Path) -> None:
+    for is_kind, what, hint in _NOT_REGULAR:
+        if is_kind(mode):
+            raise DataError(f"{path} {what}", hint)
+
+
+def _missing(path: Path) -> NoReturn:
+    if path.is_symlink():
+        target = path.readlink()
+        message = f"{path} is a link to {target}, which does not exist"
+        raise DataError(message, "mend the link") from None
+    raise DataError(f"{path} does not exist", "check the path") from None
+
+
+def _short(path: Path) -> str:
+    """Return a path to show: the end of one that is too long to be one."""
+    text = str(path)
+    return text if len(text) <= 300 else f"...{text[-100:]}"

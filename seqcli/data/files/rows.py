@@ -1,0 +1,171 @@
+"""Which ``--columns`` a file with more than two columns may want, told by its cells."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+from seqcli.config.sections import DataConfig
+from seqcli.data.corpus import Codec
+from seqcli.data.files.columns import Layout
+from seqcli.data.files.records import Record
+
+_SHARE = 0.8  # of the cells of a column
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_TAGS = re.compile(r"[A-Z0-9][\w.,/{}()+*=-]*([;|][\w.,/{}()+*=-]+)+")
+_NOTHING = ("", "_", "-")
+
+
+def columns_hint(rows: Sequence[Sequence[str]], width: int) -> str:
+    """Return an option such as ``give --columns source,target,features``; "" where none is clear.
+
+    Args:
+        rows: the cells of some rows.
+        width: how many columns were expected.
+    """
+    widths = Counter(map(len, rows))
+    if not widths:
+        return ""
+    common, agreeing = widths.most_common(1)[0]
+    if common <= 2 or common == width or agreeing < _SHARE * len(rows):
+        return ""
+    table = [row for row in rows if len(row) == common]
+    kinds = [_kind([row[at].strip() for row in table]) for at in range(common)]
+    return f"each row has {common} columns: give --columns {','.join(_roles(kinds))}"
+
+
+def _kind(cells: Sequence[str]) -> str:
+    """Return "number", "tags", "nothing" or "text" for a column."""
+    checks = (
+        ("nothing", lambda cell: cell in _NOTHING),
+        ("number", lambda cell: bool(_NUMBER.fullmatch(cell))),
+        ("tags", lambda cell: bool(_TAGS.fullmatch(cell))),
+    )
+    for kind, fits in checks:
+        if sum(map(fits, cells)) >= _SHARE * len(cells):
+            return kind
+    return "text"
+
+
+def _roles(kinds: Sequence[str]) -> list[str]:
+    """Return a role for each column: the first two texts are source and target."""
+    roles, texts = [], ["source", "target"]
+    for at, kind in enumerate(kinds):
+        if kind == "text" and texts:
+            roles.append(texts.pop(0))
+        elif kind == "tags" and "features" not in roles:
+            roles.append("features")
+        elif kind == "number" and at == len(kinds) - 1 and not texts:
+            roles.append("count")
+        else:
+            roles.append("-")
+    if "target" not in roles:
+        return ["source", "target", *["-"] * (len(kinds) - 2)]
+    return roles
+
+
+LEAST_COUNT, MOST_COUNT = 1e-6, 1e9  # beyond, a weight would vanish or drown all others
+
+
+class Row(NamedTuple):
+    """A pair in symbols.
+
+    Args:
+        line: where it stands in its file.
+        source: its symbols, features last; empty for a language model.
+        target: its symbols.
+        group: what says into which split it goes: the text of the source without features (of
+            the target, for a language model).
+        times: how often it counts.
+    """
+
+    line: int
+    source: Sequence[str]
+    target: Sequence[str]
+    group: str
+    times: float
+
+
+class Problem(NamedTuple):
+    """Why a record is left out: a kind of `seqcli.data.files.findings.KINDS`, and more."""
+
+    line: int
+    kind: str
+    detail: str
+
+
+class RowReader:
+    """Cuts records of one file into symbols.
+
+    Args:
+        codec: says how (its vocabularies are not looked at).
+        data: says what is too long, and what counts mean.
+        layout: where in a record the parts stand.
+    """
+
+    def __init__(self, codec: Codec, data: DataConfig, layout: Layout) -> None:
+        self._codec, self._layout = codec, layout
+        self._longest = data.longest
+        self._whole_counts = data.counts == "repeats"
+        self._count = None if data.counts == "ignore" else layout.count
+
+    def read(self, record: Record) -> Row | Problem:
+        """Return the pair in a record, or what is wrong with it."""
+        if record.problem:
+            return Problem(record.line, record.problem, record.detail)
+        cells, codec, at = record.cells, self._codec, self._layout
+        target = codec.target_symbols(cells[at.target])
+        if not target or cells[at.target].isspace():
+            return Problem(record.line, "target", "the target is empty")
+        source: Sequence[str] = ()
+        group = codec.target_tokens.join(target)
+        if at.source is not None:
+            text = cells[at.source]
+            source = codec.source_tokens.split(codec.form.source(text))
+            if not source or text.isspace():
+                return Problem(record.line, "source", "the source is empty")
+            group = codec.source_tokens.join(source)
+            source = codec.with_features(source, ";".join([cells[i] for i in at.features]))
+        if sum(map(len, cells)) > self._longest or len(source) + len(target) > self._longest:
+            too_long = length_problem(source, "source", self._longest)
+            too_long = too_long or length_problem(target, "target", self._longest)
+            if too_long:
+                return Problem(record.line, "long", too_long)
+        count = 1.0 if self._count is None else self._number(cells[self._count])
+        if not count:
+            return Problem(record.line, "count", f"the count is {cells[self._count or 0][:40]!r}")
+        return Row(record.line, source, target, group, count)
+
+    def _number(self, text: str) -> float:
+        """Return a count, or 0 where it is none that can be used."""
+        try:
+            count = float(text)
+        except ValueError:
+            return 0.0
+        if "_" in text or not LEAST_COUNT <= count <= MOST_COUNT:  # NaN is not between them
+            return 0.0
+        return 0.0 if self._whole_counts and count != int(count) else count
+
+
+def length_problem(tokens: Sequence[str], side: str, longest: int) -> str:
+    """Say that a side has too many tokens or too long a one; "" where it has not.
+
+    Args:
+        tokens: of the side.
+        side: what to call it.
+        longest: ``data.longest``: the most tokens, and the most characters of one.
+    """
+    if len(tokens) > longest:
+        return f"the {side} has {len(tokens):,} tokens, more than {longest:,}"
+    most = max(map(len, tokens), default=0)
+    return f"a token of the {side} has {most:,} characters, more than {longest:,}" * (
+        most > longest
+    )
+
+
+def hash_of(text: str, seed: int = 0) -> bytes:
+    """Return 8 bytes that stand for a text; two texts in a million meet with a chance of 3e-8."""
+    return blake2b(f"{seed}\n{text}".encode(), digest_size=8).digest()

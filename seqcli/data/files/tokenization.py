@@ -1,0 +1,270 @@
+"""Whether a side of the data is labels, words or characters, judged by its training rows.
+
+The rule, for a side whose style is ``auto`` (see `choose`):
+
+``whole``, for targets only
+    The targets are labels where few texts stand for many sources: at least `LABEL_SOURCES` distinct
+    pairs for each distinct target, at most `MOST_LABELS` of those, in `FEWEST_PAIRS` pairs or more.
+    Surnames by nationality have 800 pairs a label; in pronunciation, inflection, transliteration
+    and historical spelling the figure is 1.0 to 1.2, in SCAN 1.9. Between `MAYBE_SOURCES` and
+    `LABEL_SOURCES`, and for numbers, for targets that are part of their source, and for targets
+    built of a few words, the case is ambiguous: the next rule is asked.
+
+``words``
+    The texts are symbols or words with spaces between them where most have several, and the words
+    recur: the *open share* is the share of the words of every second row that the rows between do
+    not have. It is at most 0.05 for phones in as few as 100 rows (0.00 in 8,000), 0.00 for SCAN,
+    and 0.2 to 1.0 for names and the orthography of eight languages. Short symbols (mean length at
+    most `SHORT`: no writing system has words so short) need `OPEN_SHORT`. Longer words need
+    `OPEN_WORDS`, since a word that training lacks cannot be written at all, and at most
+    `MOST_WORDS` of them. Sentences of an open vocabulary, such as translations, and spaced numbers
+    are ambiguous.
+
+``chars``
+    In every other case.
+
+A side of a language model is never labels, and words only where its symbols are short.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from seqcli.config.sections import DataConfig
+from seqcli.data.files.file_encoder import records_of
+from seqcli.data.files.opening import TextFile
+from seqcli.data.files.rows import hash_of
+from seqcli.data.normalizer import TextForm
+from seqcli.data.splits import split_rows
+
+AUTO = "auto"
+LABEL_SOURCES, MAYBE_SOURCES = 20, 8
+MOST_LABELS = 1000
+FEWEST_PAIRS = 50
+MOST_NUMBERS = 20  # distinct targets that are numbers, above which they are no labels
+PART_OF_SOURCE = 0.5  # share of targets found in their sources, from which they are no labels
+WORDS_PER_LABEL = (
+    1 / 3
+)  # distinct words per distinct target, below which targets are built of words
+SEVERAL = 0.6  # share of the texts that have several words
+KNOWN_SINGLE = 0.9  # share of the texts with several words, or with one that others have too
+FEWEST_TEXTS = 20
+MEAN_WORDS = 1.8
+SHORT, OPEN_SHORT = 2.0, 0.05
+OPEN_WORDS, MOST_WORDS = 0.01, 1000
+NUMERALS = 0.3  # share of the words that are numbers of several digits
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a side is cut into tokens.
+
+    Args:
+        style: the token style that was chosen.
+        reason: what speaks for it, or for ``considered``; "" where nothing was to be decided.
+        considered: a style that nearly fits but was not chosen; "" if there is none.
+    """
+
+    style: str
+    reason: str = ""
+    considered: str = ""
+
+    def note(self, side: str) -> str:
+        """Return one line for the user: the choice and how to override it; "" for plain chars."""
+        option = f"--{side}-tokens"
+        if self.considered:
+            return (
+                f"{side} tokens: {self.style}; {self.considered} was considered: {self.reason}; "
+                f"{option} {self.considered} chooses it"
+            )
+        if self.style == "chars":
+            return ""
+        return f"{side} tokens: {self.style}, because {self.reason}; {option} chars overrides this"
+
+
+def choose(texts: Sequence[str], sources: Sequence[str] | None, *, target: bool) -> Choice:
+    """Return how one side of the training rows is best cut into tokens.
+
+    Args:
+        texts: the texts of the side, in the order of the rows.
+        sources: the sources that go with them; None for a language model.
+        target: whether the side is the target.
+    """
+    labels = _labels(texts, sources) if target and sources is not None else None
+    if labels is not None and not labels.considered:
+        return labels
+    words = _Words(texts).choice(language_model=sources is None)
+    if words is not None and (not words.considered or labels is None):
+        return words
+    return labels or Choice("chars")
+
+
+def _labels(texts: Sequence[str], sources: Sequence[str]) -> Choice | None:
+    """Return the choice of labels, or what speaks for them; None where nothing does."""
+    pairs = set(zip(sources, texts, strict=True))
+    labels = {text.strip() for text in texts}
+    if len(pairs) < FEWEST_PAIRS or len(pairs) < MAYBE_SOURCES * len(labels):
+        return None
+    found = f"{_texts(len(labels), 'target')} in {len(pairs):,} distinct pairs"
+    doubt = _doubt(pairs, labels)
+    if doubt:
+        return Choice("chars", f"{found}, but {doubt}", "whole")
+    return Choice("whole", f"the targets look like labels ({found})")
+
+
+def _doubt(pairs: set[tuple[str, str]], labels: set[str]) -> str:
+    """Return why targets that are few may not be labels; "" where nothing speaks against it."""
+    if len(labels) == 1:
+        return "all targets are the same"
+    if len(labels) > MOST_LABELS:
+        return f"more than {MOST_LABELS:,} are rarely labels"
+    if len(pairs) < LABEL_SOURCES * len(labels):
+        return f"fewer than {LABEL_SOURCES} for each"
+    if len(labels) > MOST_NUMBERS and all(map(_is_number, labels)):
+        return "they are numbers"
+    inside = sum(len(target) > 1 and target in source for source, target in pairs)
+    if inside >= PART_OF_SOURCE * len(pairs):
+        return "most are part of their source"
+    words = Counter(word for label in labels for word in label.split())
+    if words.total() >= 2 * len(labels) and len(words) < WORDS_PER_LABEL * len(labels):
+        return f"they are built of {len(words):,} words"
+    return ""
+
+
+class _Words:
+    """The words of some texts: what is between white space."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.rows = [text.split() for text in texts]
+        self.counts = Counter(word for row in self.rows for word in row)
+        self.total = self.counts.total()
+
+    def choice(self, *, language_model: bool) -> Choice | None:
+        """Return the choice of words, or what speaks for it; None where nothing does."""
+        if not self._several or self.total < MEAN_WORDS * len(self.rows):
+            return None
+        if language_model and not self._short:
+            return None
+        kind = "symbols" if self._short else "words"
+        found = f"{kind} with spaces between them, {len(self.counts):,} distinct ones"
+        doubt = self._doubt()
+        if doubt:
+            return Choice("chars", f"{found}, but {doubt}", "words")
+        return Choice("words", f"the texts are {found}")
+
+    def _doubt(self) -> str:
+        """Return why texts with spaces may not be best cut at them."""
+        if len(self.rows) < FEWEST_TEXTS:
+            return f"{len(self.rows)} rows are too few to tell"
+        numerals = sum(n for word, n in self.counts.items() if len(word) > 1 and _is_number(word))
+        if numerals > NUMERALS * self.total:
+            return "many are numbers"
+        if self._open > (OPEN_SHORT if self._short else OPEN_WORDS):
+            return f"{self._open:.1%} of those in every second row are in no other row"
+        if len(self.counts) > MOST_WORDS:
+            return f"more than {MOST_WORDS:,}"
+        return ""
+
+    @cached_property
+    def _several(self) -> bool:
+        """Whether most texts have several words, and the others one that is known."""
+        several = [row for row in self.rows if len(row) > 1]
+        known = {word for row in several for word in row}
+        single = sum(len(row) == 1 and row[0] in known for row in self.rows)
+        agreeing = len(several) + single
+        return len(several) >= SEVERAL * len(self.rows) and agreeing >= KNOWN_SINGLE * len(
+            self.rows
+        )
+
+    @cached_property
+    def _short(self) -> bool:
+        """Whether words are so short that they must be symbols; combining marks do not count."""
+        return sum(_letters(word) * n for word, n in self.counts.items()) <= SHORT * self.total
+
+    @cached_property
+    def _open(self) -> float:
+        """The share of the words of every second row that the rows between do not have."""
+        known = {word for row in self.rows[::2] for word in row}
+        others = [word for row in self.rows[1::2] for word in row]
+        return sum(word not in known for word in others) / max(len(others), 1)
+
+
+def _letters(word: str) -> int:
+    return len(word) if word.isascii() else sum(not unicodedata.combining(one) for one in word)
+
+
+def _is_number(text: str) -> bool:
+    return text.strip("+-").replace(".", "", 1).replace(",", "").isdecimal()
+
+
+def _texts(count: int, what: str) -> str:
+    return f"{count:,} distinct {what}{'s' * (count != 1)}"
+
+
+SAMPLE = 20_000  # rows that are looked at
+
+Texts = tuple[str | None, str]  # of a source, if there is one, and of a target
+
+
+def chosen_tokens(
+    splits: Mapping[str, Sequence[Path]], data: DataConfig
+) -> tuple[DataConfig, tuple[str, ...]]:
+    """Return the settings with a style for each side that was left to us, and a note on each.
+
+    Args:
+        splits: split -> its file (or two side by side); "" -> one that is split by source.
+        data: how the files are written.
+
+    Raises:
+        DataError: the file of training rows is missing or not text.
+    """
+    if AUTO not in (data.source_tokens, data.target_tokens):
+        return data, ()
+    rows = _training_texts(splits, data)
+    targets = [target for _, target in rows]
+    sources = [source for source, _ in rows if source is not None]
+    pairs = len(sources) == len(targets)
+    source, target = data.source_tokens, data.target_tokens
+    notes = []
+    if source == AUTO:
+        choice = choose(sources, sources, target=False) if pairs else Choice("chars")
+        source, notes = choice.style, [choice.note("source")]
+    if target == AUTO:
+        choice = choose(targets, sources if pairs else None, target=True)
+        target, notes = choice.style, [*notes, choice.note("target")]
+    data = replace(data, source_tokens=source, target_tokens=target)
+    return data, tuple(filter(None, notes))
+
+
+def _training_texts(splits: Mapping[str, Sequence[Path]], data: DataConfig) -> list[Texts]:
+    """Return the texts of training rows among the first of a file."""
+    train = splits.get("train") or splits[""]
+    rows = list(islice(_texts_of(train, data), SAMPLE))
+    if "train" in splits or not rows:
+        return rows
+    groups = (source or target for source, target in rows)
+    hashes = np.frombuffer(b"".join(hash_of(group, data.seed) for group in groups), np.uint64)
+    return [rows[row] for row in split_rows(hashes)["train"].tolist()]
+
+
+def _texts_of(paths: Sequence[Path], data: DataConfig) -> Iterator[Texts]:
+    """Yield the texts of the rows that can be used, as the model would see them."""
+    records, _ = records_of([TextFile(path) for path in paths], data)
+    at, form = records.layout, TextForm(data.normalize, data.lower)
+    for record in records.rows:
+        cells = record.cells
+        if record.problem or not cells[at.target].strip():
+            continue
+        target = form.target(cells[at.target])
+        if at.source is None:
+            yield None, target
+        elif cells[at.source].strip():
+            yield form.source(cells[at.source]), target

@@ -1,1 +1,0 @@
-"""Files of a user's: read row by row, every row kept or named, encoded once."""

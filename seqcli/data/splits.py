@@ -1,0 +1,93 @@
+"""Cutting a user's rows into train, val and test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.arrays.hashing import Hashes, key, streams
+from seqcli.arrays.ragged import Index, Ragged
+from seqcli.data.corpus import SPLITS, Pairs
+
+_ENDS = (0.8, 0.9)  # of the range of the hash: where train and val end
+
+
+def split_rows(hashes: NDArray[np.uint64]) -> dict[str, Index]:
+    """Return, for each split that is not empty, its rows in the order of the file.
+
+    Rows with the same hash (N,) go together, and rows added later move no other row. Where
+    80/10/10 would leave val or test without a hash, each is given one while train keeps one: two
+    distinct hashes make train and val, one only train.
+    """
+    distinct, which = np.unique(hashes, return_inverse=True)
+    owner = np.searchsorted(_ends(distinct), which, side="right")  # (N,)
+    found = {split: np.flatnonzero(owner == number) for number, split in enumerate(SPLITS)}
+    return {split: rows for split, rows in found.items() if rows.size}
+
+
+def _ends(hashes: NDArray[np.uint64]) -> list[int]:
+    """Return where train and val end among the distinct hashes, in order."""
+    count = len(hashes)
+    train, val = (int(np.searchsorted(hashes / 2.0**64, end)) for end in _ENDS)
+    train = min(max(train, 1), max(count - 2, 1))
+    return [train, min(max(val, train + 1), max(count - 1, train + 1))]
+
+
+def row_hashes(rows: Ragged) -> Hashes:
+    """Return a hash (N,) of each row: the sum of its tokens, each times its place's random number.
+
+    Two different rows meet with a chance of about 2**-64 times the size of the vocabulary
+    (multilinear hashing: Carter and Wegman, "Universal classes of hash functions", 1979).
+    """
+    lengths = rows.lengths
+    factors = streams(key("places"), np.arange(lengths.max(initial=0)))
+    places = np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], lengths)
+    sums = np.zeros(len(places) + 1, np.uint64)
+    np.cumsum(factors[places] * (rows.tokens + 1).astype(np.uint64), out=sums[1:])
+    return sums[rows.offsets[1:]] - sums[rows.offsets[:-1]]
+
+
+def overlaps(hashes: Mapping[str, Hashes]) -> dict[str, int]:
+    """Return, for each two splits "a-b", how many rows of b are also in a."""
+    ordered = {split: np.sort(rows) for split, rows in hashes.items()}
+    return {
+        f"{one}-{other}": _shared(ordered[one], ordered[other])
+        for one, other in combinations(hashes, 2)
+    }
+
+
+def repeats(hashes: Mapping[str, Hashes]) -> dict[str, int]:
+    """Return, for each split, how many rows repeat an earlier one."""
+    ordered = {split: np.sort(rows) for split, rows in hashes.items()}
+    return {split: int((rows[1:] == rows[:-1]).sum()) for split, rows in ordered.items()}
+
+
+def _shared(one: Hashes, other: Hashes) -> int:
+    """Return how many of ``other`` are in ``one``, both sorted (np.isin is far slower)."""
+    places = np.searchsorted(one, other).clip(max=len(one) - 1)
+    return int((one[places] == other).sum())
+
+
+def fingerprints(splits: Mapping[str, Pairs]) -> dict[str, Index]:
+    """Return, for each split, the sorted hashes of its distinct targets.
+
+    As int64 (the bits of the unsigned hashes), which every checkpoint can hold.
+    """
+    return {split: np.unique(_hashes(pairs.targets)) for split, pairs in splits.items()}
+
+
+def known(names: Ragged, rows: Index) -> NDArray[np.bool_]:
+    """Say (N,) which names are among the rows of some fingerprints."""
+    if not len(rows):
+        return np.zeros(len(names), np.bool_)
+    hashes = _hashes(names)
+    places = np.searchsorted(rows, hashes).clip(max=len(rows) - 1)
+    found: NDArray[np.bool_] = rows[places] == hashes
+    return found
+
+
+def _hashes(rows: Ragged) -> Index:
+    return row_hashes(rows).view(np.int64)

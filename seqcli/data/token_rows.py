@@ -1,0 +1,176 @@
+"""Symbols without an id keep their text, so that what was to be answered can be shown as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.arrays.ragged import Ids, Ragged, offsets_of
+from seqcli.data.vocabulary import UNK, UNKNOWN_TEXT, Vocabulary
+
+Texts = tuple[str, ...]
+
+
+def unknown_in_rows(rows: Ragged) -> NDArray[np.int64]:
+    """Return (N,), how many symbols without an id each row has."""
+    owners = np.searchsorted(rows.offsets, np.flatnonzero(rows.tokens == UNK), side="right") - 1
+    return np.bincount(owners, minlength=len(rows))
+
+
+def take_texts(rows: Ragged, texts: Texts, wanted: NDArray[np.integer]) -> Texts:
+    """Return the texts behind the UNKs of some of the rows, in the order of ``wanted``."""
+    if not texts:
+        return ()
+    places = np.flatnonzero(rows.tokens == UNK)
+    order = Ragged(np.arange(len(rows.tokens), dtype=np.int32), rows.offsets).take(wanted).tokens
+    taken = np.searchsorted(places, order[rows.tokens[order] == UNK])
+    return tuple(texts[i] for i in taken.tolist())
+
+
+def decoded(rows: Ragged, vocabulary: Vocabulary, texts: Texts = ()) -> list[list[str]]:
+    """Return the symbols of N rows of ids; ``texts`` stand for its UNKs, in order."""
+    symbols = np.array([UNKNOWN_TEXT] * 4 + list(vocabulary.symbols), object)[rows.tokens]
+    if texts:
+        symbols[rows.tokens == UNK] = texts
+    flat, ends = symbols.tolist(), rows.offsets.tolist()
+    return [flat[a:b] for a, b in pairwise(ends)]
+
+
+_BLOCK = 1 << 18  # bytes packed at a time, in the cache
+_WORD = 8  # bytes in the numbers by which symbols are looked up
+_TAB, _LINE_END, _SPACE = b"\t\n "
+
+_Both = tuple[NDArray[np.integer], NDArray[np.integer]]  # of the sources, of the targets
+_Block = tuple[_Both, _Both]
+
+
+class PairWriter:
+    """Turns rows of symbol indices into lines such as ``3 1 4<TAB>4 1 3``, many at once.
+
+    Each symbol is looked up, with the separator that follows it, in a table of bytes padded with
+    NULs, and the NULs are left out of the result.
+
+    Args:
+        sources: the source alphabet.
+        targets: the target alphabet.
+    """
+
+    def __init__(self, sources: Sequence[str], targets: Sequence[str]) -> None:
+        columns = [(sources, " "), (sources, "\t"), (targets, " "), (targets, "\n")]
+        texts = [(symbol + after).encode() for symbols, after in columns for symbol in symbols]
+        width = max(2, 1 << (max(map(len, texts)) - 1).bit_length())
+        table = np.array(texts, f"S{width}")  # (2 * V_source + 2 * V_target,)
+        self._table = table.view(f"u{width}" if width <= 8 else f"V{width}")
+        self._source_symbols, self._target_symbols = len(sources), len(targets)
+
+    def lines(self, sources: Ragged, targets: Ragged) -> bytes:
+        """Return the lines of N rows, none of them empty, end to end."""
+        starts = sources.offsets + targets.offsets  # (N + 1,) in the interleaved rows
+        codes = np.empty(starts[-1], np.int64)
+        before = np.repeat(targets.offsets[:-1], sources.lengths)
+        codes[np.arange(len(before)) + before] = sources.tokens
+        before = np.repeat(sources.offsets[1:], targets.lengths)
+        codes[np.arange(len(before)) + before] = targets.tokens + 2 * self._source_symbols
+        codes[starts[:-1] + sources.lengths - 1] += self._source_symbols
+        codes[starts[1:] - 1] += self._target_symbols
+        padded = self._table.take(codes).view(np.uint8)
+        blocks = (padded[first : first + _BLOCK] for first in range(0, len(padded), _BLOCK))
+        return b"".join(np.compress(block != 0, block).tobytes() for block in blocks)
+
+
+def name_lines(rows: Ragged, symbols: Sequence[str]) -> bytes:
+    """Return the lines of N rows of symbol indices, such as ``anna``, end to end."""
+    letters = [symbols[i] for i in rows.tokens.tolist()]
+    ends = rows.offsets.tolist()
+    lines = ["".join(letters[a:b]) for a, b in pairwise(ends)]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+class PairReader:
+    """Reads what ``PairWriter`` wrote; each symbol is looked up by its bytes as one number.
+
+    Args:
+        sources: the source alphabet.
+        targets: the target alphabet.
+    """
+
+    def __init__(self, sources: Sequence[str], targets: Sequence[str]) -> None:
+        self._sources, self._targets = _Lookup(sources), _Lookup(targets)
+
+    def rows(self, raw: bytes) -> tuple[Ragged, Ragged] | None:
+        """Return sources and targets as symbol indices; None where that quick way does not do.
+
+        It does not for lines other than ``PairWriter`` writes, unknown symbols, and symbols of
+        more than 8 bytes.
+        """
+        found = []
+        first = 0
+        while first < len(raw):
+            end = raw.find(b"\n", first + _BLOCK) + 1 or len(raw)
+            block = self._block(np.frombuffer(raw, np.uint8, end - first, first))
+            if block is None:
+                return None
+            found.append(block)
+            first = end
+        if not found:
+            return None
+        tokens, lengths = zip(*found, strict=True)
+        return _joined(tokens, lengths, 0), _joined(tokens, lengths, 1)
+
+    def _block(self, data: NDArray[np.uint8]) -> _Block | None:
+        """Return the indices of both sides of some lines, and the lengths of both."""
+        ends = np.flatnonzero((data == _SPACE) | (data == _TAB) | (data == _LINE_END))
+        kinds, widths = data[ends], np.diff(ends, prepend=-1) - 1
+        tabs, lines = np.flatnonzero(kinds == _TAB), np.flatnonzero(kinds == _LINE_END)
+        if data[-1] != _LINE_END or len(tabs) != len(lines) or widths.max() > _WORD:
+            return None
+        lengths = np.diff(np.stack([tabs, lines], axis=1).reshape(-1), prepend=-1)  # (2N,)
+        if widths.min() < 1 or lengths.min() < 1:
+            return None
+        codes = _codes(data, ends - widths, widths)
+        is_source = np.repeat(np.arange(len(lengths)) % 2 == 0, lengths)
+        sources, targets = (
+            self._sources.find(codes[is_source]),
+            self._targets.find(codes[~is_source]),
+        )
+        if sources is None or targets is None:
+            return None
+        return (sources, targets), (lengths[::2], lengths[1::2])
+
+
+class _Lookup:
+    """Bytes of a symbol, as a number, to its index."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        raw = [symbol.encode() for symbol in symbols]
+        short = np.array([place for place, text in enumerate(raw) if len(text) <= _WORD], np.int32)
+        codes = np.array([int.from_bytes(raw[place], "little") for place in short], np.uint64)
+        order = np.argsort(codes)
+        self._codes, self._symbols = codes[order], short[order]
+
+    def find(self, codes: NDArray[np.uint64]) -> Ids | None:
+        """Return the index (n,) of each code, or None if one is unknown."""
+        places = np.searchsorted(self._codes, codes)
+        if not self._codes.size or places.max() >= len(self._codes):
+            return None
+        same = np.array_equal(self._codes[places], codes)
+        return self._symbols[places] if same else None
+
+
+def _joined(tokens: Sequence[_Both], lengths: Sequence[_Both], side: int) -> Ragged:
+    parts = np.concatenate([both[side] for both in tokens]).astype(np.int32, copy=False)
+    return Ragged(parts, offsets_of(np.concatenate([both[side] for both in lengths])))
+
+
+def _codes(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], widths: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return the bytes of each token (n,) as one number, the first byte lowest."""
+    codes = np.zeros(len(starts), np.uint64)
+    for place in range(int(widths.max(initial=0))):
+        letters = data[np.minimum(starts + place, len(data) - 1)].astype(np.uint64)
+        codes |= np.where(widths > place, letters << np.uint64(8 * place), np.uint64(0))
+    return codes

@@ -1,0 +1,138 @@
+"""Answers of one symbol: labels. Which are taken for which, and how well each is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.arrays.ragged import Index, Ragged
+from seqcli.statistics import Interval, binomial_interval, cluster_sums, effective_size
+
+Floats = NDArray[np.float64]
+MOST = 200  # more different answers of one symbol are words rather than labels
+MORE = 0.25  # rows of each class that are added to the variance, right and wrong
+F1_METHOD = "linearized mean of F1, Clopper-Pearson, effective sample size"
+NO_LABEL = -1  # a prediction of no symbol, or of several
+
+
+@dataclass(frozen=True)
+class Labels:
+    """N rows as labels, numbered from 0.
+
+    Args:
+        ids: (C + X,) symbol ids of the labels: C that occur as a truth, then X that are only
+            predicted; ``NO_LABEL`` among these where a prediction is not one symbol.
+        classes: C.
+        truths, predictions: (N,) places in ``ids``.
+    """
+
+    ids: Index
+    classes: int
+    truths: Index
+    predictions: Index
+
+    def matrix(self) -> Index:
+        """Return (C, C + X) counts: a row for each truth, a column for each prediction."""
+        cells = self.truths * len(self.ids) + self.predictions
+        counts = np.bincount(cells, minlength=self.classes * len(self.ids))
+        return counts.reshape(self.classes, len(self.ids))
+
+
+def labels_of(truths: Ragged, predictions: Ragged) -> Labels | None:
+    """Return N rows as labels, or None where a truth is not one symbol, or of too many kinds."""
+    known = np.unique(truths.tokens)
+    if (truths.lengths != 1).any() or not 2 <= len(known) <= MOST:
+        return None
+    given = _single(predictions)
+    ids = np.concatenate([known, np.setdiff1d(given, known)])
+    order = np.argsort(ids)
+    places = (order[np.searchsorted(ids, side, sorter=order)] for side in (truths.tokens, given))
+    return Labels(ids, len(known), *places)
+
+
+def _single(rows: Ragged) -> Index:
+    """Return (N,) the symbol of each row that has exactly one."""
+    found = np.full(len(rows), NO_LABEL)
+    one = rows.lengths == 1
+    found[one] = rows.tokens[rows.offsets[:-1][one]]
+    return found
+
+
+@dataclass(frozen=True)
+class MeanF1:
+    """F1 of each class that occurs as a truth, and the plain mean of them."""
+
+    labels: Labels
+
+    def total(self) -> float:
+        """Return the mean over classes."""
+        return float(_f1(self.labels.matrix().astype(np.float64)).mean())
+
+    def interval(self, clusters: Index) -> Interval | None:
+        """Return the 95% interval: that of a share with the variance of the linearized mean.
+
+        Each class gets half a row more, one half of it right, so that a rare class without an
+        error is not taken for certain. The variance is mostly that of rare classes, so its degrees
+        of freedom are Satterthwaite's over classes. Rows that share a source make it larger.
+        """
+        matrix = self._smoothed()
+        effects = _effects(matrix)
+        share = float(_f1(matrix).mean())
+        of_class = (matrix * (effects - (matrix * effects).sum() / matrix.sum()) ** 2).sum(
+            1
+        )  # (C,)
+        df = of_class.sum() ** 2 / (of_class**2 / np.maximum(matrix.sum(1) - 1, 0.5)).sum()
+        variance = float(of_class.sum()) * self._design_effect(clusters)
+        size = effective_size(share, variance, max(float(df), 1.0))
+        return binomial_interval(self.total() * size, size)
+
+    def method(self, clusters: Index) -> str:
+        """Return how the interval is computed."""
+        return F1_METHOD
+
+    def _smoothed(self) -> Floats:
+        """Return the matrix (C, C + X) with MORE rows of each class right and as many wrong."""
+        matrix = self.labels.matrix().astype(np.float64)
+        classes = len(matrix)
+        wrong = np.tile(matrix.sum(0) + 1, (classes, 1))  # as often as each label is predicted
+        wrong[np.arange(classes), np.arange(classes)] = 0
+        wrong /= wrong.sum(1, keepdims=True)
+        return matrix + MORE * (wrong + np.eye(*matrix.shape))
+
+    def _design_effect(self, clusters: Index) -> float:
+        """Return by how much clusters make the variance larger than that of single rows."""
+        number, labels = len(clusters), self.labels
+        sources = int(clusters.max(initial=-1)) + 1
+        if sources == number or sources < 2:
+            return 1.0
+        effects = _effects(labels.matrix().astype(np.float64))[labels.truths, labels.predictions]
+        rest = effects - effects.mean()
+        alone, together = float(rest @ rest), cluster_sums(rest, clusters)
+        if alone <= 0:
+            return number / sources
+        return max(float(together @ together) / alone * sources / (sources - 1), 1.0)
+
+
+def _f1(matrix: Floats) -> Floats:
+    """Return (C,) the F1 of each class of a matrix (C, C + X)."""
+    right = np.diagonal(matrix)
+    scores: Floats = 2 * right / _found_and_there(matrix)
+    return scores
+
+
+def _effects(matrix: Floats) -> Floats:
+    """Return (C, C + X) how the mean F1 changes with one row more in each cell."""
+    classes, both = len(matrix), _found_and_there(matrix)
+    loss = np.zeros(matrix.shape[1])
+    loss[:classes] = -_f1(matrix) / both
+    effects = loss[:classes, None] + loss[None, :]
+    effects[np.arange(classes), np.arange(classes)] += 2 / both
+    return effects / classes
+
+
+def _found_and_there(matrix: Floats) -> Floats:
+    """Return (C,) how often each class is the truth plus how often it is predicted."""
+    both: Floats = matrix.sum(1) + matrix.sum(0)[: len(matrix)]
+    return both

@@ -1,0 +1,94 @@
+"""What a checkpoint is, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from seqcli.data.normalizer import is_feature
+from seqcli.formatting import baseline_name, count, plural, score, visible
+
+if TYPE_CHECKING:
+    from seqcli.results import CheckpointInfo, Side
+
+
+_SHOWN = 12  # symbols of a vocabulary
+_INDENT = 12
+_SPLITS = {"val": "validation", "test": "test", "train": "training"}
+
+
+def checkpoint_lines(found: CheckpointInfo) -> list[str]:
+    """Return the lines that describe a checkpoint, a heading before each."""
+    return [f"{head:<{_INDENT}}{visible(text)}".rstrip() for head, text in _rows(found)]
+
+
+def _rows(found: CheckpointInfo) -> Iterator[tuple[str, str]]:
+    kind = "can be resumed" if found.resumable else "for use, not for resuming"
+    yield "checkpoint", f"{found.path}, {found.megabytes:g} MB, by seqcli {found.version}; {kind}"
+    yield (
+        "model",
+        f"{found.model}; {plural(found.parameters, 'parameter')}; {found.backend} backend",
+    )
+    if found.source:
+        yield "source", _side(found.source)
+    yield "target", _side(found.target)
+    if found.form["normalize"] != "none" or found.form["lower"] != "none":
+        yield "texts", f"normalized: {found.form['normalize']}; lower case: {found.form['lower']}"
+    if found.form["features"]:
+        yield "features", "after a tab, such as N;ACC;PL"
+    yield "data", _data(found.data)
+    yield from (("", f"sha256 {line}") for line in _checksums(found.data.get("sha256")))
+    at = f", epoch {found.epoch}" if found.epoch else ""
+    scores = {name: one for name, one in found.metrics.items() if name.startswith("val_")}
+    if scores:
+        yield "scored", f"on validation{at}: {_scores(scores, 'val_')}"
+    split = "val" if scores else next(iter(found.baselines), "val")
+    for number, (name, baseline) in enumerate(found.baselines.get(split, {}).items()):
+        where = f"on {_SPLITS[split]}, " if number == 0 else ""
+        yield (
+            "" if number else "baselines",
+            f"{where}{baseline_name(name)}: {_scores(baseline, '')}",
+        )
+    for number, (key, (value, origin)) in enumerate(found.settings.items()):
+        yield "" if number else "set", f"{key}={value} ({origin})"
+    for number, command in enumerate(found.next):
+        yield "" if number else "next", command
+
+
+def _side(side: Side) -> str:
+    letters_first = sorted(side.symbols, key=is_feature)
+    some = " ".join("␣" if one == " " else one.strip() for one in letters_first[:_SHOWN])
+    more = " ..." if len(side.symbols) > _SHOWN else ""
+    return (
+        f"{side.tokens}, {plural(len(side.symbols), 'token')} ({some}{more}), "
+        f"at most {count(side.longest)} in a training row"
+    )
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    parts = [str(data["name"])]
+    paths = data.get("path", "")
+    parts += map(str, paths.values() if isinstance(paths, Mapping) else [paths])
+    if "options" in data:
+        parts.append(
+            " ".join(f"{key} {value}" for key, value in data["options"].items() if value != "")
+        )
+    rows = data.get("rows") or data.get("sizes") or {}
+    if rows:
+        parts.append("rows: " + " ".join(f"{split} {count(n)}" for split, n in rows.items()))
+    if "seed" in data:
+        parts.append(f"seed {data['seed']}")
+    return "; ".join(part for part in dict.fromkeys(parts) if part)
+
+
+def _checksums(sums: str | Sequence[str] | Mapping[str, str] | None) -> list[str]:
+    if isinstance(sums, Mapping):
+        return [f"{value}  {name}" for name, value in sums.items()]
+    return [sums] if isinstance(sums, str) else list(sums or ())
+
+
+def _scores(scores: Mapping[str, float], prefix: str) -> str:
+    return ", ".join(
+        f"{name.removeprefix(prefix).replace('_', ' ')} {score(name, value)}"
+        for name, value in scores.items()
+    )

@@ -1,0 +1,194 @@
+"""Pictures are extras: every plot is drawn the same way on every machine, and may fail.
+
+The user's matplotlib settings (``MPLBACKEND``, ``matplotlibrc``) are for the user's own plots.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from seqcli.messages import note, reason
+
+if TYPE_CHECKING:
+    from matplotlib.text import Text
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from seqcli.events import RunFacts
+from seqcli.files.atomic import write_atomically
+from seqcli.runs.fit_diagnosis import Verdict, verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+Picture = TypeVar("Picture")
+_noted: set[str] = set()
+_VARIABLES = ("MPLBACKEND", "MATPLOTLIBRC")
+# tried in this order, as far as they are installed: texts may be of any script
+_FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
+
+
+def draw_if_possible(what: Path | str, draw: Callable[[], Picture]) -> Picture | None:
+    """Draw; if that fails, report one note that names the picture and return None.
+
+    A note is not repeated: a report of many plots has one reason to draw none of them.
+    """
+    try:
+        with drawing():
+            return draw()
+    except Exception as error:
+        text = f"{what} could not be drawn: {reason(error)}"
+        if text not in _noted:
+            note(text)
+        _noted.add(text)
+        return None
+
+
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """Use matplotlib with its own defaults and without its messages while the block runs."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), _own_environment():
+            warnings.simplefilter("ignore")
+            import matplotlib as mpl
+
+            with mpl.rc_context():
+                _set_defaults(mpl.rcParams, mpl.rcParamsDefault)
+                yield
+    finally:
+        logging.disable(disabled)
+
+
+def any_script(texts: Iterable[Text]) -> None:
+    """Give texts fonts that cover many scripts, and take "$" for a dollar, not mathematics."""
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    for text in texts:
+        text.set_fontfamily([font for font in _FONTS if font in installed])
+        text.set_parse_math(False)
+
+
+def _set_defaults(settings: MutableMapping[Any, Any], defaults: Mapping[Any, Any]) -> None:
+    """Reset all settings but the backend, which is the user's to choose in a notebook."""
+    settings.update({key: defaults[key] for key in defaults if not key.startswith("backend")})
+
+
+@contextlib.contextmanager
+def _own_environment() -> Iterator[None]:
+    """Take the user's settings out of the environment; matplotlib reads them when imported."""
+    before = {name: os.environ.pop(name) for name in _VARIABLES if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+# Okabe and Ito's palette: told apart with any kind of color vision
+TRAIN, VAL, WARNING = "#0072B2", "#D55E00", "#E69F00"
+_LOG_FROM = 20.0  # losses that span more than this factor get a logarithmic axis
+_MARKERS_UP_TO = 30  # epochs; beyond, dots would hide the line
+
+
+def draw_curves(
+    history: Sequence[Mapping[str, float]], path: Path, title: str, facts: RunFacts | None = None
+) -> None:
+    """Draw the metrics of a run's epochs as a PNG, atomically; see `seqcli.report.plots`.
+
+    Left: loss (nats per token, teacher forced), with the epoch of the lowest validation loss and,
+    if the verdict is overfitting, the epochs since then shaded. Right, where accuracies are known:
+    sequence (solid) and token accuracy (dashed), free running.
+
+    Args:
+        history: the metrics of each epoch (``EpochEnded.metrics``), in order; may be empty.
+        path: where the PNG goes.
+        title: above both panels.
+        facts: see `verdict`.
+    """
+    from matplotlib.figure import Figure
+
+    found = verdict(history, facts)
+    panels = [_draw_loss, _draw_accuracy] if _has_accuracy(history) else [_draw_loss]
+    figure = Figure(figsize=(5.6 * len(panels), 4.2), dpi=150, layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for draw, panel in zip(panels, axes, strict=True):
+        draw(panel, history)
+        _dress(panel, history, found)
+    _name(figure, title, found)
+    write_atomically(path, lambda file: figure.savefig(file, format="png"))
+
+
+def _has_accuracy(history: Sequence[Mapping[str, float]]) -> bool:
+    return any(name.endswith("_accuracy") for row in history for name in row)
+
+
+def _draw_loss(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
+    train = _line(axes, history, "train_loss", "training", TRAIN)
+    val = _line(axes, history, "val_loss", "validation", VAL)
+    if val:
+        best = min(val, key=lambda epoch: val[epoch])
+        label = f"lowest validation: epoch {best}"
+        axes.plot(best, val[best], "o", color=VAL, ms=9, mfc="none", mew=1.6, label=label)
+    positive = [value for value in (*train.values(), *val.values()) if value > 0]
+    if positive and max(positive) / min(positive) > _LOG_FROM:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    elif positive:
+        axes.set_ylim(0, max(positive) * 1.08)
+    axes.set(title="Loss (teacher forced)", ylabel="nats per token")
+
+
+def _draw_accuracy(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
+    for level, style in (("sequence", "-"), ("token", "--")):
+        for split, name, color in (("train", "training", TRAIN), ("val", "validation", VAL)):
+            _line(axes, history, f"{split}_{level}_accuracy", f"{name}, {level}", color, style)
+    axes.set(title="Accuracy (free running)", ylim=(-0.02, 1.02))
+    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+
+
+def _line(
+    axes: Axes,
+    history: Sequence[Mapping[str, float]],
+    metric: str,
+    label: str,
+    color: str,
+    style: str = "-",
+) -> dict[int, float]:
+    """Draw one metric; return its values by epoch (from 1)."""
+    known = {epoch: row[metric] for epoch, row in enumerate(history, 1) if metric in row}
+    if known:
+        marker = "o" if len(known) <= _MARKERS_UP_TO else ""
+        look: dict[str, Any] = {"color": color, "ls": style, "marker": marker, "ms": 3}
+        look["lw"] = 1.8 if style == "-" else 1.2
+        axes.plot(list(known), list(known.values()), label=label, **look)
+    return known
+
+
+def _dress(axes: Axes, history: Sequence[Mapping[str, float]], found: Verdict) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if found.since is not None:
+        label = f"overfitting since epoch {found.since}"
+        axes.axvspan(found.since - 1, len(history), color=WARNING, alpha=0.15, lw=0, label=label)
+    axes.set_xlabel("epoch")
+    axes.set_xlim(0.6, max(len(history), 2) + 0.4)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.25, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8, handlelength=3)
+
+
+def _name(figure: Figure, title: str, found: Verdict) -> None:
+    text = figure.suptitle(f"{title} - {found.kind}", fontsize=12, fontweight="bold")
+    any_script([text])

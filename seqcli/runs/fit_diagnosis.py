@@ -1,0 +1,309 @@
+"""Commands that the diagnosis of fit ends in, without the name of the program."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from seqcli.events import RunFacts
+from seqcli.formatting import baseline_name, loss, percent, score
+from seqcli.messages import plural
+from seqcli.runs.fit_evidence import WIDE_GAP, Baseline, Evidence
+
+MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.5
+
+
+def _again(facts: RunFacts, *options: str) -> str:
+    """Return a command for a new run with the same configuration but for some options."""
+    return f"train --config {shlex.quote(f'{facts.folder}/config.yaml')} {' '.join(options)}"
+
+
+def train_longer(evidence: Evidence) -> str:
+    """Continue to twice the limit that ended the run."""
+    facts = evidence.facts
+    longer = [facts.doubled_limit]
+    if facts.patience:
+        longer.append(f"--patience {2 * facts.patience}")
+    return f"train --resume {shlex.quote(facts.folder)} {' '.join(longer)}"
+
+
+def regularize(evidence: Evidence) -> str:
+    """More rows where a task can draw them; else more dropout, or a smaller model."""
+    facts = evidence.facts
+    if facts.drawn_rows:
+        return _again(facts, f"--train-rows {4 * facts.drawn_rows}")
+    if facts.dropout + MORE_DROPOUT <= MOST_DROPOUT and not facts.by_hand:
+        return _again(facts, f"--dropout {facts.dropout + MORE_DROPOUT:.2g}")
+    return _again(facts, f"--hidden {max(8, facts.hidden // 2)}")
+
+
+def other_rate(evidence: Evidence) -> str:
+    """Attention where there is none to have; else a smaller learning rate."""
+    if evidence.facts.could_attend:
+        return _again(evidence.facts, "--attention")
+    return _again(evidence.facts, f"--lr {evidence.facts.lr / 3:.2g}")
+
+
+def larger_model(evidence: Evidence) -> str:
+    """Attention where there is none; else a wider model."""
+    if evidence.facts.could_attend:
+        return _again(evidence.facts, "--attention")
+    return _again(evidence.facts, f"--hidden {2 * evidence.facts.hidden}")
+
+
+def evaluate(evidence: Evidence) -> str:
+    """Score the best checkpoint."""
+    facts = evidence.facts
+    split = "" if facts.has_test else " --split val"
+    return f"eval --ckpt {shlex.quote(facts.folder)}{split}"
+
+
+Kind = Literal[
+    "too short to say",
+    "overfitting",
+    "not better than the baseline",
+    "underfitting",
+    "still improving",
+    "good fit",
+]
+
+SHORTEST = 3  # epochs; fewer say nothing
+SINCE_BEST = 2  # epochs after the lowest validation loss before it can be called overfitting
+POOR = 0.90  # training accuracy below which a model has not learnt even its training rows
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the curves say.
+
+    Args:
+        kind: the finding.
+        since: for overfitting, the first epoch (from 1) of it.
+        text: plain sentences, with the figures.
+        command: what to run next; "" where it is not known where the run is.
+    """
+
+    kind: Kind
+    since: int | None
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the table.
+
+    Args:
+        kind: the finding.
+        applies: whether it is that.
+        explain: the sentences after the finding.
+        advise: the command, without ``seqcli``.
+        since: the first epoch of it.
+    """
+
+    kind: Kind
+    applies: Callable[[Evidence], bool]
+    explain: Callable[[Evidence], str]
+    advise: Callable[[Evidence], str]
+    since: Callable[[Evidence], int | None] = lambda _: None
+
+
+def verdict(history: Sequence[Mapping[str, float]], facts: RunFacts | None = None) -> Verdict:
+    """Diagnose a run by the metrics of its epochs (``EpochEnded.metrics``, in order, all finite).
+
+    Sequence accuracy counts where it is known, else token accuracy. The training loss is measured
+    while training, with dropout and teacher forcing, so it may lie above the validation loss;
+    nothing is read into that.
+
+    Args:
+        history: the metrics of each epoch.
+        facts: what is known of the run besides: without it there is neither baseline nor command.
+    """
+    known = facts or RunFacts()
+    if not all("train_loss" in row and "val_loss" in row for row in history):
+        return Verdict(
+            "too short to say", None, "No diagnosis of fit: there is no validation loss."
+        )
+    evidence = Evidence(history, known)
+    if len(history) < SHORTEST and not (history and evidence.nearly_perfect):
+        return _too_short(evidence)
+    rule = next(rule for rule in RULES if rule.applies(evidence))
+    since = rule.since(evidence)
+    title = rule.kind.capitalize() + (f" since epoch {since}" if since else "")
+    text = f"{title}: {rule.explain(evidence)}."
+    return Verdict(rule.kind, since, text, _command(rule.advise(evidence), known))
+
+
+def _too_short(evidence: Evidence) -> Verdict:
+    epochs = len(evidence.history)
+    text = f"Too short to diagnose the fit: {plural(epochs, 'epoch')} of at least {SHORTEST}."
+    more = train_longer(evidence) if epochs else ""
+    return Verdict("too short to say", None, text, _command(more, evidence.facts))
+
+
+def _command(rest: str, facts: RunFacts) -> str:
+    return f"seqcli {rest}" if rest and facts.folder else ""
+
+
+# When a rule applies ------------------------------------------------------------------------------
+
+
+def _nearly_perfect(evidence: Evidence) -> bool:
+    return evidence.nearly_perfect
+
+
+def _val_loss_rises(evidence: Evidence) -> bool:
+    """Validation loss has risen for some epochs while training went on learning."""
+    late = evidence.since_best >= SINCE_BEST and evidence.training_kept_learning
+    rose = evidence.val_loss_rose and evidence.training_is_ahead
+    return late and (rose or evidence.gap > WIDE_GAP)
+
+
+def _gap_is_wide(evidence: Evidence) -> bool:
+    """Training accuracy is far above validation, and validation hardly improves any more."""
+    lasts = evidence.wide_since <= len(evidence.history)
+    return evidence.gap > WIDE_GAP and lasts and not evidence.val_loss_falls_rapidly
+
+
+def _at_baseline_and_learning(evidence: Evidence) -> bool:
+    return _at_baseline(evidence) and _improves(evidence)
+
+
+def _at_baseline(evidence: Evidence) -> bool:
+    return bool(evidence.baselines) and not evidence.beats_a_baseline
+
+
+def _improves(evidence: Evidence) -> bool:
+    """Validation loss falls, or training loss does and validation has not stopped long ago."""
+    recent = evidence.since_best < SINCE_BEST
+    return evidence.val_loss_falls or (evidence.train_loss_falls and recent)
+
+
+def _poor_and_out_of_rate(evidence: Evidence) -> bool:
+    return _poor(evidence) and evidence.rate_has_decayed
+
+
+def _poor(evidence: Evidence) -> bool:
+    train = evidence.train_accuracy
+    accuracy = evidence.val_accuracy if train is None else train
+    return accuracy is not None and accuracy < POOR
+
+
+def _always(_: Evidence) -> bool:
+    return True
+
+
+# What it says -------------------------------------------------------------------------------------
+
+
+def _explain_rise(evidence: Evidence) -> str:
+    return (
+        f"validation loss was lowest at epoch {evidence.best + 1} ({loss(evidence.lowest)}) and is "
+        f"{loss(evidence.end_val_loss)} at the end, while training loss fell to "
+        f"{loss(evidence.end_train_loss)}{_accuracies(evidence)}"
+    )
+
+
+def _explain_gap(evidence: Evidence) -> str:
+    return (
+        f"training is far ahead of validation{_accuracies(evidence)}; validation loss is "
+        f"{loss(evidence.end_val_loss)}, training loss {loss(evidence.end_train_loss)}"
+    )
+
+
+def _explain_baseline(evidence: Evidence) -> str:
+    found = evidence.baselines[0]
+    return (
+        f"validation {_metric(found)} is {score(found.metric, found.model)}, and "
+        f"'{baseline_name(found.name)}' reaches {score(found.metric, found.value)}"
+    )
+
+
+def _explain_slow_start(evidence: Evidence) -> str:
+    return f"{_explain_baseline(evidence)}; but the loss still falls ({_losses(evidence)})"
+
+
+def _explain_stuck(evidence: Evidence) -> str:
+    return f"{_explain_baseline(evidence)}, and the loss no longer falls ({_losses(evidence)})"
+
+
+def _explain_improving(evidence: Evidence) -> str:
+    ahead = "; training is far ahead of validation" if evidence.gap > WIDE_GAP else ""
+    return f"the loss still falls ({_losses(evidence)}){_accuracies(evidence)}{ahead}"
+
+
+def _explain_decayed(evidence: Evidence) -> str:
+    return (
+        f"the schedule has taken the learning rate to 0, so the loss could not fall any further "
+        f"({_losses(evidence)}){_accuracies(evidence)}"
+    )
+
+
+def _explain_poor(evidence: Evidence) -> str:
+    falls = (
+        "still falls, but validation loss does not"
+        if evidence.train_loss_falls
+        else ("no longer falls")
+    )
+    return f"training loss {falls} ({_losses(evidence)}){_accuracies(evidence)}"
+
+
+def _explain_good(evidence: Evidence) -> str:
+    lowest = f"(lowest {loss(evidence.lowest)} at epoch {evidence.best + 1})"
+    return (
+        f"validation loss is {loss(evidence.val_loss[-1])} {lowest}"
+        f"{_accuracies(evidence)}{_beside_baseline(evidence)}"
+    )
+
+
+def _losses(evidence: Evidence) -> str:
+    return f"training {loss(evidence.train_loss[-1])}, validation {loss(evidence.val_loss[-1])}"
+
+
+def _accuracies(evidence: Evidence) -> str:
+    """Return "; 99.0% of ... are correct" as far as the accuracies are known."""
+    if evidence.val_accuracy is None:
+        return ""
+    right = f"; {percent(evidence.val_accuracy)} of validation {evidence.level}s are correct"
+    if evidence.train_accuracy is None:
+        return right
+    return f"{right} ({percent(evidence.train_accuracy)} of training {evidence.level}s)"
+
+
+def _beside_baseline(evidence: Evidence) -> str:
+    if not evidence.baselines:
+        return ""
+    best = evidence.baselines[0]
+    return f"; best baseline '{baseline_name(best.name)}': {score(best.metric, best.value)}"
+
+
+def _metric(found: Baseline) -> str:
+    return found.metric.replace("_", " ")
+
+
+def _since_best(evidence: Evidence) -> int:
+    return evidence.best + 2  # from 1, and the epoch after the best
+
+
+def _since_wide(evidence: Evidence) -> int:
+    return evidence.wide_since
+
+
+RULES = (
+    Rule("good fit", _nearly_perfect, _explain_good, evaluate),
+    Rule("overfitting", _val_loss_rises, _explain_rise, regularize, _since_best),
+    Rule("overfitting", _gap_is_wide, _explain_gap, regularize, _since_wide),
+    Rule(
+        "not better than the baseline",
+        _at_baseline_and_learning,
+        _explain_slow_start,
+        train_longer,
+    ),
+    Rule("not better than the baseline", _at_baseline, _explain_stuck, other_rate),
+    Rule("still improving", _improves, _explain_improving, train_longer),
+    Rule("underfitting", _poor_and_out_of_rate, _explain_decayed, train_longer),
+    Rule("underfitting", _poor, _explain_poor, larger_model),
+    Rule("good fit", _always, _explain_good, evaluate),
+)

@@ -1,1 +1,0 @@
-"""What answers are worth, from texts and arrays alone: NumPy, no PyTorch, no checkpoint."""

@@ -1,1 +1,0 @@
-"""Statistics behind intervals and verdicts: distributions, and variances of clustered ratios."""

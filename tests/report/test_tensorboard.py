@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from seqcli.events import EpochEnded
+from seqcli.report.tensorboard import TAGS, TensorBoardLog
+
+
+def run(folder, started, epochs, value):
+    log = TensorBoardLog(folder)
+    log(started)
+    for epoch in epochs:
+        metrics = {"train_loss": value, "val_loss": value / 2, "learning_rate": 0.002}
+        log(EpochEnded(epoch, 9, epoch * 10, metrics, True))
+    return log
+
+
+def read(folder):
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator
+
+
+def points(folder, tag):
+    return [(event.step, event.value) for event in read(folder).Scalars(tag)]
+
+
+def test_tensorboard_reads_the_scalars(tmp_path, started):
+    run(tmp_path / "tb", started, [1, 2], value=0.5)
+    assert points(tmp_path / "tb", "loss/train") == [(10, 0.5), (20, 0.5)]
+    assert points(tmp_path / "tb", "loss/val") == [(10, 0.25), (20, 0.25)]
+    tags = read(tmp_path / "tb").Tags()["scalars"]
+    assert set(tags) == {"loss/train", "loss/val", "optimization/learning_rate"}
+
+
+def test_what_is_after_the_checkpoint_is_forgotten_on_resume(tmp_path, started):
+    run(tmp_path, started, [1, 2, 3], value=0.5)
+    run(tmp_path, replace(started, epochs_done=1, steps_done=10), [2], value=0.25)
+    assert points(tmp_path, "loss/train") == [(10, 0.5), (20, 0.25)]
+
+
+def test_a_run_resumed_inside_an_epoch_keeps_the_epochs_before(tmp_path, started):
+    run(tmp_path, started, [1, 2], value=0.5)
+    run(tmp_path, replace(started, epochs_done=2, steps_done=25), [3], value=0.25)
+    assert points(tmp_path, "loss/train") == [(10, 0.5), (20, 0.5), (30, 0.25)]
+
+
+def test_many_restarts_in_one_second_stay_in_order(tmp_path, started):
+    for start in range(4):
+        event = replace(started, epochs_done=start, steps_done=start * 10)
+        run(tmp_path, event, [start + 1, start + 2], value=float(start))
+    assert points(tmp_path, "loss/train") == [(10, 0.0), (20, 1.0), (30, 2.0), (40, 3.0), (50, 3.0)]
+
+
+def test_each_epoch_is_on_disk_at_once_and_nothing_before_the_first(tmp_path, started):
+    log = TensorBoardLog(tmp_path / "tb")
+    log(started)
+    assert not (tmp_path / "tb").exists()
+    log(EpochEnded(1, 9, 10, {"train_loss": 1.0}, True))
+    assert points(tmp_path / "tb", "loss/train") == [(10, 1.0)]
+
+
+def test_a_file_cut_short_by_a_kill_still_reads(tmp_path, started):
+    run(tmp_path, started, [1, 2], value=0.5)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-3])
+    assert points(tmp_path, "loss/train") == [(10, 0.5)]
+
+
+@pytest.mark.parametrize("metric", TAGS)
+def test_every_metric_has_its_own_tag(metric):
+    assert list(TAGS.values()).count(TAGS[metric]) == 1
