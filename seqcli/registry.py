@@ -97,9 +97,9 @@ OPTIMIZERS: Mapping[str, str] = {
 
 # Those of the NumPy backend.
 NUMPY_OPTIMIZERS: Mapping[str, str] = {
-    "adamw": "seqcli.numpy_backend.optimization:adamw",
-    "adam": "seqcli.numpy_backend.optimization:adam",
-    "sgd": "seqcli.numpy_backend.optimization:sgd",
+    "adamw": "seqcli.numpy_backend.optimizers:AdamW",
+    "adam": "seqcli.numpy_backend.optimizers:Adam",
+    "sgd": "seqcli.numpy_backend.optimizers:SGD",
 }
 
 SCHEDULES: Mapping[str, str] = {

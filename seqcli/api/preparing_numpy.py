@@ -17,9 +17,8 @@ from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus
 from seqcli.events import RunStarted
 from seqcli.numpy_backend.cells import CELLS
-from seqcli.numpy_backend.learner import Lesson, NumpyLearner
 from seqcli.numpy_backend.parameters import to_torch_names
-from seqcli.numpy_backend.stored import fresh_parameters, stored_parameters
+from seqcli.numpy_backend.trainer import NumpyTrainer, fresh_parameters, stored_parameters
 from seqcli.training.loop import Loop
 from seqcli.training.stopping import StopRequest
 
@@ -49,11 +48,12 @@ def prepare(
     else:
         parameters = stored_parameters(checkpoint, config, folder.paths.last)
     limits = limits_of(corpus.about, corpus.codec, folder.paths.config)
-    lesson = Lesson(parameters, CELLS[config.model.cell], corpus, config.train, limits)
+    cell = CELLS[config.model.cell]
+    trainer = NumpyTrainer(parameters, cell, corpus, config.train, limits)
     writer = CheckpointWriter(
         folder, config, corpus, lambda: to_torch_names(parameters), numpy_file.save
     )
-    loop = Loop(NumpyLearner(lesson), corpus, config, writer, stop)
+    loop = Loop(trainer, corpus, config, writer, stop)
     notes = connect(loop, writer, checkpoint)
     count = sum(array.size for array in parameters.values())
     model = f"{describe(config.model, language=True)}, by hand in NumPy"
