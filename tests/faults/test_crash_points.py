@@ -68,6 +68,6 @@ def test_every_point_of_every_output() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", ["train", "train --force"])
-def test_points_of_a_training_run(name: str) -> None:
-    assert_nothing_lost(reports(name, "--every", "12"))
+@pytest.mark.parametrize(("name", "every"), [("train", 16), ("train --force", 16), ("compare", 24)])
+def test_points_of_runs(name: str, every: int) -> None:
+    assert_nothing_lost(reports(name, "--every", str(every)))
