@@ -95,6 +95,13 @@ OPTIMIZERS: Mapping[str, str] = {
     "sgd": "seqcli.training.torch_optimizers:sgd",
 }
 
+# Those of the NumPy backend.
+NUMPY_OPTIMIZERS: Mapping[str, str] = {
+    "adamw": "seqcli.numpy_backend.optimizers:AdamW",
+    "adam": "seqcli.numpy_backend.optimizers:Adam",
+    "sgd": "seqcli.numpy_backend.optimizers:SGD",
+}
+
 SCHEDULES: Mapping[str, str] = {
     "constant": "seqcli.training.schedules:Constant",
     "cosine": "seqcli.training.schedules:WarmupCosine",

@@ -61,11 +61,12 @@ def load_numpy(opened: OpenedCheckpoint) -> Backend:
         CheckpointError: the weights do not fit the configuration.
         UsageError: a part of the model has no NumPy forward.
     """
+    from threadpoolctl import threadpool_limits
+
     from seqcli.numpy_backend.backend import NumpyBackend
     from seqcli.numpy_backend.forward import load_model
-    from seqcli.numpy_backend.threads import set_threads
 
-    set_threads(1)
+    threadpool_limits(1, user_api="blas")  # more are slower for models of this size
     dtype = np.float64 if opened.config.train.precision == "float64" else np.float32
     parts = (opened.checkpoint, opened.config, opened.limits, opened.path)
     return NumpyBackend(load_model(*parts, dtype))

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from seqcli.numpy_backend.activations import softmax
 from seqcli.numpy_backend.forward.layers import Weights
+from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.parameters import Floats
 
 

@@ -7,8 +7,8 @@ from typing import ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seqcli.numpy_backend.activations import sigmoid
 from seqcli.numpy_backend.forward.layers import Embedding, Linear, Weights
+from seqcli.numpy_backend.functional import sigmoid
 from seqcli.numpy_backend.parameters import Floats, Ids
 
 CellState: TypeAlias = tuple[Floats, ...]  # each (B, H); the first one is the layer's output

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.numpy_backend.activations import softmax
 from seqcli.numpy_backend.forward.base import NumpyModel, padding_mask
 from seqcli.numpy_backend.forward.layers import LayerNorm, Weights
 from seqcli.numpy_backend.forward.positions import Positions
+from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.parameters import Floats, Ids
 
 Mask: TypeAlias = NDArray[np.bool_]
