@@ -78,8 +78,7 @@ def sample(
     if isinstance(model, PairModel):
         _check_pairs(bool(greedy or beam or prefix or novel))
         return _draw_targets(model, lines, request, settings, _seed(seed))
-    if lines is not None:
-        raise UsageError(f"{model.path} is a language model: it takes no input", "omit --input")
+    _check_no_lines(model, lines)
     if greedy or beam:
         return _search_texts(model, request, 1 if greedy else max(beam or 1, request.count))
     return _draw_texts(model, request, settings, _seed(seed))
@@ -134,6 +133,11 @@ def _check_pairs(refused: bool) -> None:
     if refused:
         given = "--greedy, --beam, --prefix and --novel"
         raise UsageError(f"{given} are for language models", "see seqcli predict")
+
+
+def _check_no_lines(model: LanguageModel, lines: object) -> None:
+    if lines is not None:
+        raise UsageError(f"{model.path} is a language model: it takes no input", "omit --input")
 
 
 def _seed(seed: int | None) -> int:
