@@ -206,9 +206,9 @@ def _compare(given: dict[str, Any], told: Out) -> None:
     from seqcli.report.comparison_view import ComparisonView
 
     made = _planned(given)
-    told.say(f"{len(made.runs):,} run{'s' * (len(made.runs) != 1)} in {made.folder}")
+    told.info(f"{len(made.runs):,} run{'s' * (len(made.runs) != 1)} in {made.folder}")
     for note in made.notes:
-        told.say(note, prose=True)
+        told.info(note, prose=True)
     with ComparisonView(told, made.runs) as view:
         comparison = api.carry_out(made, jobs=given["jobs"], watch=view)
     _show(comparison, told)
@@ -249,7 +249,7 @@ def _suite(given: dict[str, Any], told: Out) -> None:
         told.write("")
     if outcome.rows:
         told.show(beside_table(outcome))
-    return told.say(f"report: {Path(outcome.folder) / 'suite.md'}")
+    return told.info(f"report: {Path(outcome.folder) / 'suite.md'}")
 
 
 def _collect(folder: Path, told: Out) -> None:
@@ -264,7 +264,7 @@ def _print_plan(given: dict[str, Any], told: Out) -> None:
     made = _planned(given)
     api.store_plan(made)
     _print_commands(made.commands, told)
-    told.say(f"next: seqcli compare --collect {shlex.quote(str(made.folder))}")
+    told.info(f"next: seqcli compare --collect {shlex.quote(str(made.folder))}")
 
 
 def _print_commands(commands: Sequence[str], told: Out) -> None:
@@ -311,11 +311,11 @@ def _show(comparison: Comparison, told: Out) -> None:
         told.document(comparison_document(comparison))
     _write_table(comparison, told)
     for run in comparison.missing:
-        told.say(f"not finished: {run}")
+        told.info(f"not finished: {run}")
     for run, problem in comparison.left_out.items():
-        told.say(f"left out: {run}: {problem}")
-    told.say(f"report: {Path(comparison.folder) / 'report.html'}")
-    told.say(f"next: {_next(comparison)}")
+        told.info(f"left out: {run}: {problem}")
+    told.info(f"report: {Path(comparison.folder) / 'report.html'}")
+    told.info(f"next: {_next(comparison)}")
 
 
 def _next(comparison: Comparison) -> str:
@@ -330,7 +330,7 @@ def _write_table(comparison: Comparison, told: Out) -> None:
     from seqcli.report.comparison_view import verdict_lines
     from seqcli.report.console import draws
 
-    width = told.data.width if draws(told.data) else None
+    width = told.stdout.width if draws(told.stdout) else None
     table = comparison_table(comparison.standings, width=width, differing=comparison.differing)
     told.show(table)
     for line in ("", *verdict_lines(comparison)):

@@ -133,7 +133,7 @@ def evaluate(
     else:
         show_evaluation(out, evaluation, rows)
     if ckpt is not None:
-        out.say(f"next: {_next(ckpt, evaluation)}")
+        out.info(f"next: {_next(ckpt, evaluation)}")
 
 
 def _evaluation(

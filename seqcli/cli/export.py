@@ -58,10 +58,10 @@ def export(
         out.document(export_document(found))
     out.write_lines(found.files)
     if found.rows:
-        out.say(
+        out.info(
             f"compared with the original on {plural(found.rows, 'row')}, "
             f"{plural(found.steps, 'step')}: the same "
             f"answers, logits within {found.largest_difference:.1e}"
         )
     for note in found.notes:
-        out.say(f"note: {note}")
+        out.info(f"note: {note}")

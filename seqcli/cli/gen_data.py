@@ -71,7 +71,7 @@ def gen_data(
         told.document(summary)
     _show(told, summary)
     attention = " --attention" * ("source" in summary["vocabulary"])
-    told.say(f"next: seqcli train --data {shlex.quote(str(out))} --cell gru{attention}")
+    told.info(f"next: seqcli train --data {shlex.quote(str(out))} --cell gru{attention}")
 
 
 def _task_options(own: Mapping[str, str | None], texts: list[str]) -> dict[str, Any]:

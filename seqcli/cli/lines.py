@@ -69,7 +69,7 @@ def read_blocks(text: list[str], source: str | None, out: Out) -> Iterator[list[
         raise UsageError("there is nothing to answer", "give texts, or --input FILE")
     if source in (None, "-"):
         if sys.stdin.isatty():
-            out.say("type one line at a time; Ctrl-D ends")
+            out.info("type one line at a time; Ctrl-D ends")
         return _blocks(sys.stdin.buffer, "stdin")
     return _blocks(_opened(Path(str(source))), str(source))
 

@@ -168,11 +168,11 @@ def _write(
     except BaseException:
         if file and file.partial:
             lines = f"{count(file.lines)} answer{'s' * (file.lines != 1)}"
-            answers.out.say(f"{file.partial} has the first {lines}")
+            answers.out.info(f"{file.partial} has the first {lines}")
         raise
     if file or answers.lines >= MANY:
         took = duration(time.monotonic() - began)
-        answers.out.say(
+        answers.out.info(
             f"{file.path if file else 'answered'}: {plural(answers.lines, 'line')}, {took}"
         )
     answers.sum_up()
@@ -241,9 +241,9 @@ class _Answers:
         """Name a line that has no answer: the first ones at once, the others in sum."""
         self.unanswered += 1
         if self.unanswered <= NAMED:
-            self.out.say(f"warning: line {self.lines} has no answer: {problem}")
+            self.out.info(f"warning: line {self.lines} has no answer: {problem}")
         elif self.unanswered == NAMED + 1:
-            self.out.say("warning: there are more such lines; they are counted")
+            self.out.info("warning: there are more such lines; they are counted")
 
     def sum_up(self) -> None:
         """Say what holds of all lines together.
@@ -295,7 +295,7 @@ def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool)
         hint = "the answers are complete; matplotlib draws the pictures"
         fault = MachineError(f"{png} was not drawn: {reason(error)}", hint)
         raise expected(error) or fault from None
-    out.say(f"attention: {png}")
+    out.info(f"attention: {png}")
 
 
 def _png_path(path: Path, number: int) -> Path:

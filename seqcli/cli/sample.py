@@ -161,11 +161,11 @@ def _tell(out: Out, found: Samples) -> None:
         out.write("\t".join(cell for _, text in texts for cell in _cells(text)))
     cut = sum(not text.ended for text in found.samples)
     if cut:
-        out.say(f"note: {plural(cut, 'text')} truncated at the maximum length (--max-length)")
+        out.info(f"note: {plural(cut, 'text')} truncated at the maximum length (--max-length)")
     for note in found.notes:
-        out.say(f"note: {note}")
+        out.info(f"note: {note}")
     if found.seed is not None:
-        out.say(f"drawn with --seed {found.seed}")
+        out.info(f"drawn with --seed {found.seed}")
 
 
 def _cells(text: Sample) -> tuple[str, ...]:
@@ -180,5 +180,5 @@ def _show_next(out: Out, prefix: str, found: Any) -> None:
 
     if out.json:
         out.document(next_document(prefix, found))
-    for line in bars(found, plain_ascii=not out.data.encoding.startswith("utf")):
+    for line in bars(found, plain_ascii=not out.stdout.encoding.startswith("utf")):
         out.write(line)

@@ -51,8 +51,8 @@ def _list(json: bool) -> None:
     if json:
         out.document(tasks_document(rows))
     out.show(tasks_table(rows))
-    out.say(f"options of a task: seqcli tasks {rows[0][0]}")
-    out.say(f"next: seqcli train --task {rows[0][0]} --cell gru --attention")
+    out.info(f"options of a task: seqcli tasks {rows[0][0]}")
+    out.info(f"next: seqcli train --task {rows[0][0]} --cell gru --attention")
 
 
 def _tell(name: str, json: bool) -> None:
@@ -69,5 +69,5 @@ def _tell(name: str, json: bool) -> None:
         about = "\n\n".join(map(_filled, found.about.split("\n\n")))
         out.write(f"{found.name}: {found.summary}\n\n  {example}\n\n{about}\n")
         out.show(task_options_table(found))
-    out.say("options are set by --set task.KEY=VALUE (gen-data: --option KEY=VALUE)")
-    out.say(f"next: seqcli train --task {found.name}")
+    out.info("options are set by --set task.KEY=VALUE (gen-data: --option KEY=VALUE)")
+    out.info(f"next: seqcli train --task {found.name}")

@@ -81,7 +81,7 @@ def _check(given: dict[str, Any]) -> None:
     if out.json:
         out.document(reading_document(read))
     else:
-        show_reading(out, read, talk=False)
+        show_reading(out, read, to_stderr=False)
         for note in read.notes:
             out.write(f"note: {note}")
 
@@ -105,8 +105,8 @@ def _train(given: dict[str, Any]) -> None:
             **{name: given[name] for name in FLAGS},
         )
     if told.json:
-        told.document(training_document(run.finished, run.verdict, str(run.path), run.data))
-    told.say(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
+        told.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))
+    told.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
 
 
 def _next(checkpoint: str, rows: Mapping[str, int]) -> str:

@@ -26,10 +26,10 @@ _WIDEST = 8  # terminal cells for one source symbol
 
 def show_attention(out: Out, attention: AttentionMap) -> None:
     """Show the heat map as talk (stderr), as wide as the terminal allows."""
-    width = out.talk.width if draws(out.talk) else None
-    blocks = BLOCKS if out.talk.encoding.startswith("utf") else ASCII_BLOCKS
+    width = out.stderr.width if draws(out.stderr) else None
+    blocks = BLOCKS if out.stderr.encoding.startswith("utf") else ASCII_BLOCKS
     for line in heat_map(attention, width, blocks):
-        out.say(line)
+        out.info(line)
 
 
 def heat_map(attention: AttentionMap, width: int | None = None, blocks: str = BLOCKS) -> list[str]:

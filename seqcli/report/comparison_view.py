@@ -154,7 +154,7 @@ class ComparisonView:
         self._live: Live | None = None
         if out.live:
             self._live = Live(
-                console=out.talk, auto_refresh=False, transient=True, redirect_stdout=False
+                console=out.stderr, auto_refresh=False, transient=True, redirect_stdout=False
             )
 
     def __enter__(self) -> ComparisonView:
@@ -187,7 +187,7 @@ class ComparisonView:
         self._on[run] = None, Pace(self._clock), None
         if self._live is None:
             again = f", goes on after step {told.steps_done:,}" if told.steps_done else ""
-            self.out.say(f"{run}: {told.model}; {told.parameters:,} parameters{again}")
+            self.out.info(f"{run}: {told.model}; {told.parameters:,} parameters{again}")
         self._due = self._clock() + EVERY
         self._draw()
 
@@ -208,7 +208,7 @@ class ComparisonView:
         falling = (
             "" if told.smoothed_loss is None else f", smoothed loss {loss(told.smoothed_loss)}"
         )
-        self.out.say(
+        self.out.info(
             f"{run}: epoch {told.epoch:,}/{told.epochs:,} step {told.step:,}/{told.steps:,}"
             f"{falling}{ahead}"
         )
@@ -219,7 +219,7 @@ class ComparisonView:
         if self._live is None:
             kept = "" if run in self._begun else ", kept"
             done = f"{len(self._results)}/{self._all}"
-            self.out.say(f"{run} ({done}): {_score(result)} in {duration(result.seconds)}{kept}")
+            self.out.info(f"{run} ({done}): {_score(result)} in {duration(result.seconds)}{kept}")
             return
         self._fill()
 
@@ -230,7 +230,7 @@ class ComparisonView:
         standings = stand(self._results) if self._results else []
         there = {one.arm for one in standings}
         waiting = [arm for arm in self._arms if arm not in there]
-        table = comparison_table(standings, waiting, self.out.talk.width)
+        table = comparison_table(standings, waiting, self.out.stderr.width)
         self._table = rich_table(table)
         self._draw()
 
@@ -238,7 +238,7 @@ class ComparisonView:
         if self._live is None:
             return
         self._drawn = self._clock()
-        console = self.out.talk
+        console = self.out.stderr
         done = Text(f"{len(self._results):,} of {self._all:,} finished", style="dim")
         bars = [
             progress_bar(console, progress, left, visible(run))

@@ -50,7 +50,7 @@ class LiveView:
         self._drawn = -REFRESH
         self._body: tuple[ConsoleDimensions, SegmentLines] | None = None
         self._live = Live(
-            console=out.talk, auto_refresh=False, transient=True, redirect_stdout=False
+            console=out.stderr, auto_refresh=False, transient=True, redirect_stdout=False
         )
 
     def __enter__(self) -> LiveView:
@@ -98,7 +98,7 @@ class LiveView:
         self._best = finished.best_epoch
         self._close()
         for line in end_lines(finished, [epoch.metrics for epoch in self._epochs], self._run):
-            self.out.say(line, prose=not line.startswith("try: "))
+            self.out.info(line, prose=not line.startswith("try: "))
 
     def _draw_if_due(self) -> None:
         if self._clock() - self._drawn >= REFRESH:
@@ -106,14 +106,14 @@ class LiveView:
 
     def _draw(self) -> None:
         self._drawn = self._clock()
-        self._live.update(self._picture(self.out.talk), refresh=True)
+        self._live.update(self._picture(self.out.stderr), refresh=True)
 
     def _close(self) -> None:
         if not self._live.is_started:
             return
         self._live.stop()
         above, below = self._introduction(cut=False), self._shown_examples(self._most())
-        self.out.talk.print(Group(*above, *self._table(None), *below))
+        self.out.stderr.print(Group(*above, *self._table(None), *below))
 
     def _picture(self, console: Console) -> Group:
         """Return all that fits; what is above the bar is laid out once an epoch (it is slow)."""

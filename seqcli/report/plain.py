@@ -144,7 +144,7 @@ class PlainLog:
         self._run = run
         legend = LEGEND if run.vocabulary[0] else LANGUAGE_LEGEND
         for line in [*run_lines(run), legend]:
-            self.out.say(line)
+            self.out.info(line)
         self._due = self._clock() + FIRST
 
     def _progress(self, progress: Progress) -> None:
@@ -155,7 +155,7 @@ class PlainLog:
         ahead = "" if left is None else f", {duration(left)} left"
         smooth = progress.smoothed_loss
         falling = "" if smooth is None else f"smoothed loss {loss(smooth)}, "
-        self.out.say(
+        self.out.info(
             f"epoch {progress.epoch}/{progress.epochs}{doing} step {progress.step}/"
             f"{progress.steps}, {falling}{count(progress.sequences_per_second)} seq/s{ahead}"
         )
@@ -166,14 +166,14 @@ class PlainLog:
         self._examples = ended.examples
         scores = " ".join(f"{name}={value:.6g}" for name, value in ended.metrics.items())
         best = " best" * ended.improved
-        self.out.say(f"epoch {ended.epoch}/{ended.epochs} {scores}{best}")
+        self.out.info(f"epoch {ended.epoch}/{ended.epochs} {scores}{best}")
         if ended.samples:
-            self.out.say("  samples: " + " | ".join(map(visible, ended.samples)))
+            self.out.info("  samples: " + " | ".join(map(visible, ended.samples)))
         self._due = self._clock() + EVERY
 
     def _finish(self, finished: Finished) -> None:
         if self._examples:
             shown = self._examples[:EXAMPLES_SHOWN]
-            self.out.show(examples_table(shown, in_words=True), talk=True)
+            self.out.show(examples_table(shown, in_words=True), to_stderr=True)
         for line in end_lines(finished, finished.history or self._history, self._run):
-            self.out.say(line)
+            self.out.info(line)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from seqcli.events import RunFacts
 from seqcli.files.atomic import write_atomically
-from seqcli.runs.fit_diagnosis import Verdict, verdict
+from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,25 +106,25 @@ def draw_curves(
     """Draw the metrics of a run's epochs as a PNG, atomically; see `seqcli.report.plots`.
 
     Left: loss (nats per token, teacher forced), with the epoch of the lowest validation loss and,
-    if the verdict is overfitting, the epochs since then shaded. Right, where accuracies are known:
+    if the diagnosis is overfitting, the epochs since then shaded. Right, if accuracies are known:
     sequence (solid) and token accuracy (dashed), free running.
 
     Args:
         history: the metrics of each epoch (``EpochEnded.metrics``), in order; may be empty.
         path: where the PNG goes.
         title: above both panels.
-        facts: see `verdict`.
+        facts: see `diagnose_fit`.
     """
     from matplotlib.figure import Figure
 
-    found = verdict(history, facts)
+    diagnosis = diagnose_fit(history, facts)
     panels = [_draw_loss, _draw_accuracy] if _has_accuracy(history) else [_draw_loss]
     figure = Figure(figsize=(5.6 * len(panels), 4.2), dpi=150, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for draw, panel in zip(panels, axes, strict=True):
         draw(panel, history)
-        _dress(panel, history, found)
-    _name(figure, title, found)
+        _dress(panel, history, diagnosis)
+    _name(figure, title, diagnosis)
     write_atomically(path, lambda file: figure.savefig(file, format="png"))
 
 
@@ -174,12 +174,14 @@ def _line(
     return known
 
 
-def _dress(axes: Axes, history: Sequence[Mapping[str, float]], found: Verdict) -> None:
+def _dress(axes: Axes, history: Sequence[Mapping[str, float]], diagnosis: FitDiagnosis) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    if found.since is not None:
-        label = f"overfitting since epoch {found.since}"
-        axes.axvspan(found.since - 1, len(history), color=WARNING, alpha=0.15, lw=0, label=label)
+    if diagnosis.since is not None:
+        label = f"overfitting since epoch {diagnosis.since}"
+        axes.axvspan(
+            diagnosis.since - 1, len(history), color=WARNING, alpha=0.15, lw=0, label=label
+        )
     axes.set_xlabel("epoch")
     axes.set_xlim(0.6, max(len(history), 2) + 0.4)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -189,6 +191,6 @@ def _dress(axes: Axes, history: Sequence[Mapping[str, float]], found: Verdict) -
         axes.legend(frameon=False, fontsize=8, handlelength=3)
 
 
-def _name(figure: Figure, title: str, found: Verdict) -> None:
-    text = figure.suptitle(f"{title} - {found.kind}", fontsize=12, fontweight="bold")
+def _name(figure: Figure, title: str, diagnosis: FitDiagnosis) -> None:
+    text = figure.suptitle(f"{title} - {diagnosis.kind}", fontsize=12, fontweight="bold")
     any_script([text])

@@ -12,7 +12,7 @@ from seqcli.errors import MachineError, ReaderGone
 _NARROW = "backslashreplace"  # for what a narrow encoding lacks: it must not crash
 
 
-class Messages(io.TextIOBase):
+class MessageStream(io.TextIOBase):
     """A stream of messages (stderr): once it cannot be written to, it is silent.
 
     Work does not end because nobody reads about it.
@@ -56,7 +56,7 @@ class Messages(io.TextIOBase):
         try:
             getattr(self._stream, action)(*values)
         except (OSError, ValueError) as error:
-            point_at_nothing(self._stream)
+            redirect_to_devnull(self._stream)
             self._stream = None
             self._failed(error)
 
@@ -64,7 +64,7 @@ class Messages(io.TextIOBase):
         """Handle the first failure."""
 
 
-class Data(Messages):
+class DataStream(MessageStream):
     """A stream of data (stdout).
 
     Args:
@@ -90,7 +90,7 @@ class Data(Messages):
             raise ReaderGone
 
 
-def point_at_nothing(stream: Any) -> None:
+def redirect_to_devnull(stream: Any) -> None:
     """Point the descriptor of a broken stream at the null device: Python flushes it at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)

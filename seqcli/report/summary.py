@@ -11,7 +11,7 @@ from seqcli.report.console import Out
 from seqcli.report.eta import sparkline
 from seqcli.report.predictions import describe_errors, mark, shown_source
 from seqcli.report.tables import Cell, Column, Table
-from seqcli.runs.fit_diagnosis import verdict
+from seqcli.runs.fit_diagnosis import diagnose_fit
 
 _REASONS = {
     "epochs": "epoch limit",
@@ -79,7 +79,7 @@ def end_lines(
     if len(losses) > 1:
         curve = sparkline(losses)
         lines.append(f"val loss {loss(losses[0])} {curve} {loss(losses[-1])}")
-    fit = verdict(history, run.facts if run else None)
+    fit = diagnose_fit(history, run.facts if run else None)
     advice = [f"try: {fit.command}"] * bool(fit.command and fit.kind != "good fit")
     return [*lines, fit.text, *advice]
 
@@ -120,12 +120,12 @@ def _scores(metrics: Mapping[str, float]) -> str:
 _FINDINGS = 12  # kinds and files that are told; all are in the file of named rows
 
 
-def show_reading(out: Out, read: DataRead, *, talk: bool = True) -> None:
+def show_reading(out: Out, read: DataRead, *, to_stderr: bool = True) -> None:
     """Show the summary as talk (stderr), or as what was asked for (stdout)."""
-    say = out.say if talk else out.write
+    say = out.info if to_stderr else out.write
     for line in map(_file_line, read.files):
         say(line)
-    out.show(splits_table(read), talk=talk)
+    out.show(splits_table(read), to_stderr=to_stderr)
     for line in finding_lines(read):
         say(line)
 

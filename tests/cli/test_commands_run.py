@@ -11,7 +11,7 @@ import pytest
 from seqcli.cli import app, shell
 from seqcli.events import Finished
 from seqcli.results import AttentionMap, Candidate, Evaluation, Prediction, ScoredRow
-from seqcli.runs.fit_diagnosis import verdict
+from seqcli.runs.fit_diagnosis import diagnose_fit
 
 
 def run(capsys, *words):
@@ -31,8 +31,8 @@ def api(monkeypatch):
         listen(finished)
         rows = given.setdefault("rows", {"train": 9, "val": 1, "test": 1})
         run = {"path": "runs/my run", "checkpoint": "runs/my run", "rows": rows}
-        fit = verdict(finished.history)
-        return SimpleNamespace(**run, finished=finished, verdict=fit, data=None)
+        fit = diagnose_fit(finished.history)
+        return SimpleNamespace(**run, finished=finished, diagnosis=fit, data=None)
 
     def evaluate(ckpt, **options):
         given.update(options, ckpt=ckpt)

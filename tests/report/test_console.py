@@ -15,23 +15,23 @@ TABLE = Table((Column("a"), Column("b", right=True)), (("x", "1"), ("y", "22")))
 
 
 def said(out):
-    return out.talk.file.getvalue()
+    return out.stderr.file.getvalue()
 
 
 def written(out):
-    return out.data.file.getvalue()
+    return out.stdout.file.getvalue()
 
 
 def test_talk_goes_to_stderr_and_data_to_stdout(pipe):
     out = pipe()
-    out.say("hello")
+    out.info("hello")
     out.write("42")
     assert (said(out), written(out)) == ("hello\n", "42\n")
 
 
 def test_off_a_terminal_lines_are_never_wrapped_and_hold_no_escape_codes(pipe):
     out = pipe()
-    out.say("word " * 100, style="bold red", prose=True)
+    out.info("word " * 100, style="bold red", prose=True)
     assert said(out) == "word " * 100 + "\n"
 
 
@@ -43,9 +43,9 @@ def test_off_a_terminal_tables_are_aligned_and_not_boxed(pipe):
 
 def test_quiet_silences_talk_but_not_errors_nor_data(pipe):
     out = pipe(quiet=True)
-    out.say("hello")
-    out.show(TABLE, talk=True)
-    out.complain("no such file", "look again")
+    out.info("hello")
+    out.show(TABLE, to_stderr=True)
+    out.error("no such file", "look again")
     out.write("42")
     assert said(out) == "error: no such file\nhint: look again\n"
     assert written(out) == "42\n"
@@ -73,16 +73,16 @@ def test_json_is_ascii_where_the_encoding_is_narrow():
 def test_a_narrow_encoding_never_crashes():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     out = Out(console(None), console(stream))
-    out.say("ə")
+    out.info("ə")
     stream.flush()
     assert stream.buffer.getvalue() == b"\\u0259\n"
 
 
 def test_prose_wraps_between_words_on_a_terminal_and_commands_stay_whole(terminal):
     out = terminal(width=12)
-    out.say("seqcli eval --ckpt runs/a")
+    out.info("seqcli eval --ckpt runs/a")
     assert said(out) == "seqcli eval --ckpt runs/a\n"
-    out.say("several words", prose=True)
+    out.info("several words", prose=True)
     assert said(out).endswith("several \nwords\n")
 
 
@@ -107,7 +107,7 @@ def test_no_color_leaves_no_color_on_a_terminal(monkeypatch):
 
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Terminal()
-    Out(console(None), console(stream)).complain("wrong")
+    Out(console(None), console(stream)).error("wrong")
     assert "31m" not in stream.getvalue()
     assert "wrong" in stream.getvalue()
 
@@ -121,8 +121,8 @@ def test_odd_columns_never_crash(monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
     stream = Terminal()
     out = Out(console(None), console(stream))
-    out.say("some words to wrap", prose=True)
-    out.show(TABLE, talk=True)
+    out.info("some words to wrap", prose=True)
+    out.show(TABLE, to_stderr=True)
     assert stream.getvalue()
 
 
@@ -130,7 +130,7 @@ def test_closed_streams_lead_nowhere(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     out = Out.standard()
-    out.say("hello")
+    out.info("hello")
     out.write("42")
     assert flush_standard() is None
 
