@@ -28,7 +28,7 @@ from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.tensorboard import TensorBoardLog
 from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
-from seqcli.runs.saving import write_named_rows
+from seqcli.runs.paths import write_named_rows
 from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:

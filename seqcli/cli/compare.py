@@ -64,8 +64,8 @@ Match = Annotated[
     str,
     typer.Option(
         "--match",
-        help="params: choose hidden sizes so that parameter counts agree within 5%. none: use "
-        "the sizes of the configuration.",
+        help="Model sizes. params: choose hidden sizes so that parameter counts agree within 5%. "
+        "none: as configured.",
         metavar="CHOICE",
         rich_help_panel=PANEL,
     ),

@@ -24,9 +24,9 @@ from seqcli.events import Event, Progress, RunStarted
 from seqcli.formatting import duration, loss, percent, visible
 from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out
-from seqcli.report.eta import Pace
 from seqcli.report.live import REFRESH, progress_bar
 from seqcli.report.plain import EVERY
+from seqcli.report.summary import TimeLeft
 from seqcli.report.tables import rich_table
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class ComparisonView:
         self.out, self._clock = out, clock
         self._arms = list(dict.fromkeys(run.arm for run in runs))
         self._all = len(runs)
-        self._on: dict[str, tuple[Progress | None, Pace, float | None]] = {}
+        self._on: dict[str, tuple[Progress | None, TimeLeft, float | None]] = {}
         self._results: list[RunResult] = []
         self._begun: set[str] = set()
         self._due = self._drawn = -REFRESH
@@ -184,7 +184,7 @@ class ComparisonView:
 
     def _begin(self, run: str, told: RunStarted) -> None:
         self._begun.add(run)
-        self._on[run] = None, Pace(self._clock), None
+        self._on[run] = None, TimeLeft(self._clock), None
         if self._live is None:
             again = f", goes on after step {told.steps_done:,}" if told.steps_done else ""
             self.out.info(f"{run}: {told.model}; {told.parameters:,} parameters{again}")
@@ -192,8 +192,8 @@ class ComparisonView:
         self._draw()
 
     def _advance(self, run: str, told: Progress) -> None:
-        _, pace, _ = self._on.get(run, (None, Pace(self._clock), None))
-        left = pace.left(told)
+        _, pace, _ = self._on.get(run, (None, TimeLeft(self._clock), None))
+        left = pace.estimate(told)
         self._on[run] = told, pace, left
         if self._live is None:
             self._say_progress(run, told, left)

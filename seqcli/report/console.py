@@ -1,9 +1,12 @@
-"""Write to stdout and stderr: rich on a terminal, plain lines elsewhere."""
+"""Write to stdout and stderr: rich on a terminal, plain lines elsewhere, silence if closed."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json as json_text
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +15,111 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from seqcli.errors import MachineError, ReaderGone
 from seqcli.formatting import is_control, visible
-from seqcli.report.streams import DataStream, MessageStream, redirect_to_devnull
 
 if TYPE_CHECKING:
     from seqcli.report.tables import Table
+
+
+_ESCAPING = "backslashreplace"  # for characters that a narrow encoding lacks
+
+
+class MessageStream(io.TextIOBase):
+    """A stream of messages (stderr) that discards everything once a write fails.
+
+    A command must not end because nobody reads its messages.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream: TextIO | None = _escaping(stream)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        """Return whether it is a terminal."""
+        with contextlib.suppress(ValueError):  # closed
+            return self._stream is not None and self._stream.isatty()
+        return False
+
+    def fileno(self) -> int:
+        """Return its file descriptor."""
+        if self._stream is None:
+            raise OSError("a stream without a file descriptor")
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write a text, or discard it if the stream is broken."""
+        self._try("write", text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._try("flush")
+
+    def close(self) -> None:
+        """Do nothing: the stream belongs to the process."""
+
+    def _try(self, action: str, *values: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            getattr(self._stream, action)(*values)
+        except (OSError, ValueError) as error:
+            redirect_to_devnull(self._stream)
+            self._stream = None
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Handle the first failure."""
+
+
+class DataStream(MessageStream):
+    """A stream of results (stdout).
+
+    Args:
+        stream: the stream; output to None (a closed stdout) is discarded.
+        product: whether this output is the purpose of the command, which then stops when its
+            reader closes the pipe.
+
+    Raises:
+        ReaderGone: (while writing) the reader of a product closed the pipe.
+        MachineError: (while writing) the stream is full or broken.
+    """
+
+    def __init__(self, stream: TextIO | None, product: bool = True) -> None:
+        super().__init__(stream)
+        self._product = product
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, ValueError):  # closed
+            return
+        if not isinstance(error, BrokenPipeError):
+            what = str(getattr(error, "strerror", None) or error).lower()
+            raise MachineError(f"stdout cannot be written: {what}", "redirect it elsewhere")
+        if self._product:
+            raise ReaderGone
+
+
+def redirect_to_devnull(stream: Any) -> None:
+    """Redirect a broken stream to the null device, because Python flushes it at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # no descriptor behind it: nothing to do
+        return
+
+
+def _escaping(stream: TextIO | None) -> TextIO | None:
+    """Make a stream escape the characters that its encoding lacks."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors != _ESCAPING:
+        with contextlib.suppress(OSError, ValueError):  # it also flushes: gone, or closed
+            stream.reconfigure(errors=_ESCAPING)
+    return stream
 
 
 @dataclass
@@ -25,7 +128,7 @@ class Out:
 
     On a terminal rich draws; elsewhere plain lines are written, never wrapped, cut or boxed.
     Control characters are escaped here and nowhere else: in all messages, and in results on a
-    terminal. A stream that nobody reads is silent; see `seqcli.report.streams`.
+    terminal. A stream that nobody reads is silent; see `seqcli.report.console`.
 
     Args:
         stdout: console for results.
@@ -45,7 +148,7 @@ class Out:
 
         Args:
             json, quiet: see `Out`.
-            product: whether stdout is the command's result; see `seqcli.report.streams.DataStream`.
+            product: whether stdout is the command's result; see `seqcli.report.console.DataStream`.
         """
         stdout, stderr = DataStream(sys.stdout, product), MessageStream(sys.stderr)
         return cls(console(stdout), console(stderr), json, quiet)
@@ -112,7 +215,7 @@ class Out:
     def _json(self, document: Mapping[str, Any]) -> str:
         plain_ascii = not self.stdout.encoding.startswith("utf")
         text = json_text.dumps(_finite(document), ensure_ascii=plain_ascii, allow_nan=False)
-        return _steerless(text) if self.stdout.is_terminal else text
+        return _escaped_json(text) if self.stdout.is_terminal else text
 
 
 def show_notes() -> None:
@@ -129,8 +232,8 @@ def show_notes() -> None:
 
 def flush_standard() -> OSError | None:
     """Flush stdout and stderr; return the error of stdout, if any."""
-    found = [_flush(stream) for stream in (sys.stdout, sys.stderr)]
-    return found[0]
+    errors = [_flush(stream) for stream in (sys.stdout, sys.stderr)]
+    return errors[0]
 
 
 def console(stream: TextIO | MessageStream | None) -> Console:
@@ -186,8 +289,8 @@ def _flush(stream: TextIO | None) -> OSError | None:
     return None
 
 
-def _steerless(text: str) -> str:
-    """Return a JSON text with control characters as JSON escapes them."""
+def _escaped_json(text: str) -> str:
+    """Escape the control characters of a JSON text."""
     return "".join(f"\\u{ord(one):04x}" if is_control(one) else one for one in text)
 
 

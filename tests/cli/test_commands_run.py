@@ -114,9 +114,9 @@ def test_eval_scores_a_file_or_a_checkpoint(capsys, api, tmp_path):
         assert run(capsys, "eval", *words)[0] == 2
     for option, value in (("--beam", "5"), ("--split", "val")):
         code, _, err = run(capsys, "eval", "--score", str(path), option, value)
-        assert (code, f"{option} does not go with --score" in err) == (2, True)
+        assert (code, f"{option} cannot be used with --score" in err) == (2, True)
     code, _, err = run(capsys, "eval", "--ckpt", "c", "--target-tokens", "chars")
-    assert (code, "--target-tokens does not go with --ckpt" in err) == (2, True)
+    assert (code, "--target-tokens cannot be used with --ckpt" in err) == (2, True)
     path.write_text("ab\tx\n")
     code, out, err = run(capsys, "eval", "--score", str(path))
     assert (code, out) == (3, "")

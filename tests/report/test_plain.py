@@ -1,8 +1,8 @@
 import pytest
 
 from seqcli.events import EpochEnded, Example, Finished, Progress
-from seqcli.report.eta import Pace, share_done, sparkline
 from seqcli.report.plain import PlainLog
+from seqcli.report.summary import TimeLeft, share_done, sparkline
 
 
 class Clock:
@@ -105,10 +105,10 @@ def test_share_done_counts_epochs_and_steps():
 
 def test_time_left_counts_from_where_this_start_began():
     clock = Clock()
-    pace = Pace(clock)
-    assert pace.left(Progress(6, 10, 0, 10, 1.0)) is None  # resumed half way
+    pace = TimeLeft(clock)
+    assert pace.estimate(Progress(6, 10, 0, 10, 1.0)) is None  # resumed half way
     clock.now = 10.0
-    assert pace.left(Progress(7, 10, 0, 10, 1.0)) == pytest.approx(40.0)
+    assert pace.estimate(Progress(7, 10, 0, 10, 1.0)) == pytest.approx(40.0)
 
 
 def test_a_sparkline_goes_from_lowest_to_highest():
