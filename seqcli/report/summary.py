@@ -70,13 +70,14 @@ class TimeLeft:
         return (now - start) * (1 - share) / (share - first)
 
 
+# reason -> how the line about the end of a run begins, and its explanation
 _REASONS = {
-    "epochs": "epoch limit",
-    "iterations": "iteration limit",
-    "seconds": "time limit",
-    "patience": "no improvement on validation (train.patience)",
-    "goal": "validation accuracy reached the target (train.goal)",
-    "interrupted": "interrupted",
+    "epochs": ("finished", ""),
+    "iterations": ("finished", "iteration limit"),
+    "seconds": ("stopped after", "time limit (train.seconds)"),
+    "patience": ("stopped early after", "no improvement on validation (train.patience)"),
+    "goal": ("stopped early after", "validation accuracy reached the target (train.goal)"),
+    "interrupted": ("interrupted after", ""),
 }
 _LIMITS = ("epochs", "iterations")  # reasons that are also options
 
@@ -109,7 +110,7 @@ def _output(run: RunStarted) -> str:
 
 def examples_table(examples: Sequence[Example], *, in_words: bool) -> Table:
     """Return a table of predictions and references, errors marked or described ``in_words``."""
-    headers = ["source", "target", "prediction"] + ["errors"] * in_words
+    headers = ["source", "truth", "prediction"] + ["errors"] * in_words
     rows = tuple(_example_row(example, in_words) for example in examples)
     return Table((Column("", keep=True), *map(Column, headers)), rows, stacks=True)
 
@@ -143,13 +144,15 @@ def end_lines(
 
 def _ending(finished: Finished, before: int) -> str:
     """Return why the run ended; ``before`` are its epochs before it was resumed."""
-    reason = _REASONS.get(finished.reason, finished.reason)
+    begin, reason = _REASONS.get(finished.reason, ("finished", finished.reason))
     now = finished.epochs - before
+    if before and not now and finished.reason in _LIMITS:
+        return f"nothing to do: the run is complete; train longer with --{finished.reason} N"
     if before and not now and finished.reason != "interrupted":
-        more = f"; more with --{finished.reason} N" if finished.reason in _LIMITS else ""
-        return f"nothing to do: {reason}{more}"
+        return f"nothing to do: {reason}"
     total = f", {count(finished.epochs)} in total" * bool(before)
-    return f"{plural(now, 'epoch')} in {duration(finished.seconds)}{total}; stopped: {reason}"
+    line = f"{begin} {plural(now, 'epoch')} in {duration(finished.seconds)}{total}"
+    return f"{line}: {reason}" if reason else line
 
 
 def _example_row(example: Example, in_words: bool) -> tuple[TableCell, ...]:

@@ -53,8 +53,8 @@ def test_the_picture_holds_run_table_examples_and_bar(terminal, run_events):
     assert "312,456 parameters" in text
     assert "train 10,000" in text
     assert "cpu, 2 threads" in text
-    assert "teacher forced" in text
-    assert "free running" in text
+    assert "teacher forcing" in text
+    assert "greedy decoding" in text
     assert "*2  0.4000  0.5000" in text
     assert "wrong  1 2 3   3 2 1  3 7 1" in text
     assert "epoch 3/3 step 5/10" in text
@@ -102,7 +102,7 @@ def test_the_full_table_and_the_verdict_stay_when_done(terminal, run_events):
     end = Text.from_ansi(text).plain
     for epoch in range(1, 41):
         assert f" {epoch}  " in end or f"*{epoch}  " in end
-    assert "40 epochs in 4.5 s: epoch limit" in end
+    assert "finished 40 epochs in 4.5 s" in end
     assert "best epoch 39" in end
     assert "sequence accuracy 94.0%" in end
 
@@ -128,7 +128,7 @@ def test_a_resumed_run_shows_the_epochs_before_it_at_the_end(terminal, started, 
 
 def test_a_run_without_epochs_ends_well(terminal, started):
     text = play(terminal(), [started, Finished(0, 0, {}, "interrupted", 0.1)])
-    assert "0 epochs in 0.1 s: interrupted" in Text.from_ansi(text).plain
+    assert "interrupted after 0 epochs in 0.1 s" in Text.from_ansi(text).plain
 
 
 def test_nothing_happened(terminal):

@@ -70,4 +70,4 @@ def test_names_have_no_sources_and_many_findings_are_cut():
     show_reading(told, names)
     assert "source" not in said.getvalue().splitlines()[1]
     assert "distinct tokens: 26" in said.getvalue()
-    assert finding_lines(names)[-1] == "note: 8 more kinds of rows are listed"
+    assert finding_lines(names)[-1] == "note: 8 further findings not shown"
