@@ -18,7 +18,7 @@ from seqcli.events import (
 )
 from seqcli.formatting import count, duration, loss, percent, plural
 from seqcli.report.console import Out
-from seqcli.report.predictions import describe_errors, mark, shown_source
+from seqcli.report.predictions import MISSING, describe_errors, mark, shown_source
 from seqcli.report.tables import Column, Table, TableCell
 from seqcli.runs.fit_diagnosis import diagnose_fit
 
@@ -87,11 +87,11 @@ def run_lines(run: RunStarted) -> list[str]:
     rows = ", ".join(f"{split} {count(number)}" for split, number in run.rows.items())
     threads = f", {plural(run.threads, 'thread')}" if run.device == "cpu" else ""
     source, target = run.vocabulary
-    tokens = f"{count(source)} source, {count(target)} target" if source else count(target)
+    vocabulary = f"{count(source)} source, {count(target)} target" if source else count(target)
     lines = [
         run.name + _output(run),
         f"{run.model}; {plural(run.parameters, 'parameter')}",
-        f"rows: {rows}; batch size {count(run.batch_size)}; vocabulary: {tokens}; "
+        f"rows: {rows}; batch size {count(run.batch_size)}; vocabulary: {vocabulary} tokens; "
         f"{run.device}{threads}",
     ]
     if run.steps_done:
@@ -112,7 +112,9 @@ def examples_table(examples: Sequence[Example], *, in_words: bool) -> Table:
     """Return a table of predictions and references, errors marked or described ``in_words``."""
     headers = ["source", "truth", "prediction"] + ["errors"] * in_words
     rows = tuple(_example_row(example, in_words) for example in examples)
-    return Table((Column("", keep=True), *map(Column, headers)), rows, stacks=True)
+    caption = "" if in_words else f"{MISSING} marks a missing token"
+    columns = (Column("", keep=True), *map(Column, headers))
+    return Table(columns, rows, caption=caption, stacks=True)
 
 
 def samples_table(samples: Sequence[str]) -> Table:

@@ -151,7 +151,7 @@ def _command(rest: str, facts: RunFacts) -> str:
     return f"seqcli {rest}" if rest and facts.folder else ""
 
 
-# Conditions of the rules ------------------------------------------------------------------------------
+# Conditions of the rules -------------------------------------------------------------------------
 
 
 def _nearly_perfect(evidence: Evidence) -> bool:
@@ -199,7 +199,7 @@ def _always(_: Evidence) -> bool:
     return True
 
 
-# Explanations of the rules -------------------------------------------------------------------------------------
+# Explanations of the rules -----------------------------------------------------------------------
 
 
 def _explain_rise(evidence: Evidence) -> str:
@@ -221,7 +221,8 @@ def _explain_baseline(evidence: Evidence) -> str:
     baseline = evidence.baselines[0]
     return (
         f"validation {_metric(baseline)} is {score(baseline.metric, baseline.model)}, the "
-        f"baseline '{baseline_name(baseline.name)}' reaches {score(baseline.metric, baseline.value)}"
+        f"baseline '{baseline_name(baseline.name)}' reaches "
+        f"{score(baseline.metric, baseline.value)}"
     )
 
 

@@ -1,7 +1,8 @@
 """metrics.jsonl: the metrics of every epoch, one JSON object per line.
 
 This is the only file with the complete history of a run, and no run depends on it: if it is lost,
-only the history is lost. The last line can be restored from the checkpoint (see `seqcli.api.recording`).
+only the history is lost. The last line can be restored from the checkpoint; see
+`seqcli.api.recording`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def told(out):
 
 def picture(view, out):
     """Return the lines of the view as they stand on the terminal."""
-    lines = out.stderr.render_lines(view._picture(out.stderr), pad=False)
+    lines = out.stderr.render_lines(view._frame(out.stderr), pad=False)
     return [Text("".join(segment.text for segment in line)).plain.rstrip() for line in lines]
 
 
@@ -86,7 +86,7 @@ def test_epochs_that_do_not_fit_are_counted(terminal, run_events):
     assert shown[-1].split()[0] == "40"
 
 
-def test_a_new_size_gives_a_new_picture(terminal, run_events):
+def test_a_new_size_gives_a_new_frame(terminal, run_events):
     out = terminal(width=100)
     with LiveView(out, Clock()) as view:
         for event in run_events(5)[:-1]:
@@ -195,7 +195,7 @@ def test_an_epoch_without_examples_is_fine(terminal, started):
     assert "prediction" not in end
 
 
-def test_invented_names_and_the_smoothed_loss_are_in_the_picture(terminal, started):
+def test_invented_names_and_the_smoothed_loss_are_in_the_frame(terminal, started):
     names = tuple(f"name{i}" for i in range(8))
     for height, shown in ((40, 8), (12, 0)):
         out = terminal(height=height)
