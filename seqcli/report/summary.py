@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from seqcli.data.files.findings import sentence
 from seqcli.events import (
     DataRead,
     Example,
@@ -195,7 +194,7 @@ def show_reading(out: Out, read: DataRead, *, to_stderr: bool = True) -> None:
 
 def finding_lines(read: DataRead) -> list[str]:
     """Return one line for each kind of flagged row, and the file that lists them all."""
-    lines = [f"{_severity(one)}: {sentence(one)}" for one in read.findings[:_FINDINGS]]
+    lines = [f"{_severity(one)}: {one}" for one in read.findings[:_FINDINGS]]
     more = len(read.findings) - _FINDINGS
     if more > 0:
         lines.append(f"note: {plural(more, 'further finding')} not shown")
