@@ -10,7 +10,7 @@ import numpy as np
 
 from seqcli.config import TrainConfig
 from seqcli.data.batches import Batch, BatchStream
-from seqcli.data.corpus import Corpus, Limits, Pairs
+from seqcli.data.corpus import Corpus, MaxLengths, Pairs
 from seqcli.numpy_backend.cells import Cell
 from seqcli.numpy_backend.language_model import log_probabilities, model
 from seqcli.numpy_backend.optimization import OPTIMIZERS
@@ -45,7 +45,7 @@ class Lesson:
     cell: Cell
     corpus: Corpus
     settings: TrainConfig
-    limits: Limits
+    limits: MaxLengths
 
 
 class NumpyLearner:
@@ -68,8 +68,8 @@ class NumpyLearner:
             self.lesson.parameters,
             self.lesson.cell,
             self.optimizer,
-            max_norm=settings.clip,
-            max_value=settings.clip_value,
+            max_norm=settings.grad_clip,
+            max_value=settings.grad_clip_value,
         )
 
     def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
@@ -83,7 +83,7 @@ class NumpyLearner:
     def _samples(self, epoch: int) -> tuple[str, ...]:
         lesson = self.lesson
         rng = np.random.Generator(np.random.PCG64([lesson.settings.seed, epoch]))
-        count, longest = lesson.settings.samples, lesson.limits.answer(0)
+        count, longest = lesson.settings.samples, lesson.limits.prediction(0)
         drawn = sample(lesson.parameters, lesson.cell, rng, count, max_length=longest)
         return tuple(lesson.corpus.codec.target_text(drawn[i].tolist()) for i in range(count))
 

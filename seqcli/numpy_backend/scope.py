@@ -40,7 +40,7 @@ TRAINING = (
     Rule("model.init", ("default",)),
     Rule("train.label_smoothing", (0,)),
     Rule("train.teacher_forcing", (1,)),
-    Rule("train.teacher_schedule", ("constant",)),
+    Rule("train.teacher_forcing_schedule", ("constant",)),
     Rule("train.metric", ("loss",)),
     Rule("train.device", ("auto", "cpu")),
     Rule("train.precision", ("float32", "float64")),

@@ -18,7 +18,7 @@ _REASONS = {
     "iterations": "iteration limit",
     "seconds": "time limit",
     "patience": "validation stopped improving (train.patience)",
-    "goal": "reached the target accuracy (train.goal)",
+    "goal": "reached the target accuracy (train.target_accuracy)",
     "interrupted": "interrupted",
 }
 _MORE = ("epochs", "iterations")  # reasons that are options too

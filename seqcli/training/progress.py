@@ -142,7 +142,7 @@ def why_over(progress: Progress, settings: TrainConfig) -> str:
     """
     if progress.last:
         accuracy = progress.last.metrics.get("val_sequence_accuracy", 0.0)
-        if accuracy >= settings.goal:
+        if accuracy >= settings.target_accuracy:
             return "goal"
     if settings.patience and progress.waited >= settings.patience:
         return "patience"
