@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from seqcli.arrays.ragged import Index
 from seqcli.tasks.base import Rows, Task, parse_range
-from seqcli.tasks.space import Group, SequenceSpace, Tokens, assemble
+from seqcli.tasks.space import Group, SequenceSpace, Tokenizer, assemble
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class SequenceTask(LengthTask):
     """
 
     @abstractmethod
-    def answer(self, sources: Tokens) -> Tokens:
+    def answer(self, sources: Tokenizer) -> Tokenizer:
         """Return the targets (n, T) of sources (n, L) of one length."""
 
     def space(self, split: str) -> SequenceSpace:
         """Return what is drawn from for a split."""
         return SequenceSpace(len(self.source_tokens()), *self.lengths(split))
 
-    def written(self, drawn: Tokens) -> Tokens:
+    def written(self, drawn: Tokenizer) -> Tokenizer:
         """Return the sources (n, L) that sequences of the space stand for."""
         return drawn
 
