@@ -54,7 +54,7 @@ Share = Annotated[float, Range(at_least=0, below=1)]
 Chance = Annotated[float, Range(at_least=0, at_most=1)]
 # float32 has no room for more; a loss or gradient scaled by more is no number
 NotNegative = Annotated[float, Range(at_least=0, at_most=10**9)]
-Tokenizer = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
+TokenStyle = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ class DataConfig:
     """Test rows of a task."""
     seed: Seed = 0
     """Seed of a task's rows, or of the split of a file."""
-    source_tokens: Tokenizer = "auto"
+    source_tokens: TokenStyle = "auto"
     """How the sources of a file are cut into tokens; auto chooses by the training rows."""
-    target_tokens: Tokenizer = "auto"
+    target_tokens: TokenStyle = "auto"
     """How the targets of a file are cut into tokens; whole is for labels, auto chooses by the
     training rows."""
     normalize: Annotated[str, one_of(("none", "nfc", "nfd"))] = "none"

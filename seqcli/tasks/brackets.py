@@ -100,7 +100,7 @@ class Dyck(DrawnTask):
         words += (shapes & 3).astype(np.uint8)
         return words
 
-    def answer(self, sources: Codes) -> Codes:
+    def targets(self, sources: Codes) -> Codes:
         """Return the next closing bracket (n, 1), or all of them (n, depth)."""
         depths, open_types = self._open(sources)
         levels = depths[:, None] - 1 - np.arange(1 if self.mode == "next" else self.depth)
@@ -190,7 +190,7 @@ class ModArithBrackets(DrawnTask):
         """Return expressions (n, W) with digits."""
         return digits_for(shapes, starts, self.modulus)
 
-    def answer(self, sources: Codes) -> Codes:
+    def targets(self, sources: Codes) -> Codes:
         """Return the value, (n, 1)."""
         reader = _Reader(len(sources), sources.shape[1] // 4 + 2, self.modulus)
         for codes in sources.T.astype(np.int64):  # a place of all rows at a time

@@ -13,7 +13,7 @@ from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, check_between
 from seqcli.tasks.regular import BinaryTask
 from seqcli.tasks.sequences import LengthTask
-from seqcli.tasks.space import Tokenizer, permute, shares
+from seqcli.tasks.space import TokenArray, permute, shares
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Majority(BinaryTask):
     summary: ClassVar[str] = "whether there are more 1s than 0s"
     example: ClassVar[tuple[str, str]] = ("1 1 0 1", "1")
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return whether more than half of the tokens are 1, (n, 1)."""
-        ones: Tokenizer = sources.sum(axis=1, keepdims=True, dtype=np.int64)  # (n, 1)
-        more: Tokenizer = (2 * ones > sources.shape[1]).astype(np.int32)  # (n, 1)
+        ones: TokenArray = sources.sum(axis=1, keepdims=True, dtype=np.int64)  # (n, 1)
+        more: TokenArray = (2 * ones > sources.shape[1]).astype(np.int32)  # (n, 1)
         return more
 
 

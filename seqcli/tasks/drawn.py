@@ -163,7 +163,7 @@ class DrawnTask(LengthTask):
         """Return sources (n, W) of those shapes (n, W)."""
 
     @abstractmethod
-    def answer(self, sources: Codes) -> Codes:
+    def targets(self, sources: Codes) -> Codes:
         """Return the targets (n, T) of sources (n, W)."""
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
@@ -175,7 +175,7 @@ class DrawnTask(LengthTask):
         lengths = choices[drawn]  # (N,)
         sources = self._sources(seed, split, index, lengths, starts)  # (N, W)
         cuts = range(_BLOCK, len(sources), _BLOCK)
-        answers = [self.answer(block) for block in np.split(sources, cuts)]
+        answers = [self.targets(block) for block in np.split(sources, cuts)]
         return Rows(ragged_of(sources), ragged_of(np.concatenate(answers)))
 
     def _sources(

@@ -65,7 +65,7 @@ class ListOps(DrawnTask):
         """Return expressions (n, W) with digits."""
         return digits_for(shapes, starts, 10)
 
-    def answer(self, sources: Codes) -> Codes:
+    def targets(self, sources: Codes) -> Codes:
         """Return the value, (n, 1)."""
         reader = _Reader(len(sources), self.depth)
         for codes in sources.T.astype(np.int64):  # a place of all rows at a time

@@ -12,7 +12,7 @@ from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks.base import check_between
 from seqcli.tasks.sequences import SequenceTask
-from seqcli.tasks.space import SequenceSpace, Tokenizer
+from seqcli.tasks.space import SequenceSpace, TokenArray
 
 KINDS = ("any", "distinct", "single")
 MARKS = ("<", ">")
@@ -57,7 +57,7 @@ class Reverse(Rearrangement):
     summary: ClassVar[str] = "the source from back to front"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "5 1 4 1 3")
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the columns in the opposite order, (n, L)."""
         return sources[:, ::-1]
 
@@ -113,7 +113,7 @@ class Copy(Rearrangement):
             return SequenceSpace(1, *lengths, first=count)
         return SequenceSpace(count, *lengths, repeats=self.tokens == "any")
 
-    def written(self, drawn: Tokenizer) -> Tokenizer:
+    def sources(self, drawn: TokenArray) -> TokenArray:
         """Return the sources (n, L), or (n, L + 2) with marks."""
         if self.tokens == "single":
             drawn = np.repeat(drawn[:, :1], drawn.shape[1], axis=1)
@@ -123,7 +123,7 @@ class Copy(Rearrangement):
         framed[:, 0], framed[:, -1] = self.vocab - 1, self.vocab
         return framed
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the columns without marks, again and again, (n, L * duplicate)."""
         inner = sources[:, 1:-1] if self.marks else sources
         return np.tile(inner, (1, self.duplicate))
@@ -147,7 +147,7 @@ class Sort(Rearrangement):
     summary: ClassVar[str] = "the source in rising order"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "1 1 3 4 5")
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return each row sorted, (n, L)."""
         return np.sort(sources, axis=1)
 
@@ -173,6 +173,6 @@ class OddsFirst(Rearrangement):
     summary: ClassVar[str] = "what stands at odd places, then what stands at even ones"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "3 4 5 1 1")
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the first, third ... and then the second, fourth ... columns, (n, L)."""
         return np.concatenate([sources[:, ::2], sources[:, 1::2]], axis=1)

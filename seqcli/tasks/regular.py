@@ -16,7 +16,7 @@ from seqcli import registry
 from seqcli.errors import UsageError
 from seqcli.tasks.base import check_between
 from seqcli.tasks.sequences import SequenceTask
-from seqcli.tasks.space import SequenceSpace, Tokenizer
+from seqcli.tasks.space import SequenceSpace, TokenArray
 
 MODES = ("final", "prefix")
 
@@ -57,9 +57,9 @@ class Parity(BinaryTask):
         super().__post_init__()
         registry.check("mode of parity", self.mode, MODES)
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the parity of the whole (n, 1), or of every prefix (n, L)."""
-        parities: Tokenizer = np.bitwise_xor.accumulate(sources, axis=1)  # (n, L)
+        parities: TokenArray = np.bitwise_xor.accumulate(sources, axis=1)  # (n, L)
         return parities if self.mode == "prefix" else parities[:, -1:]
 
 
@@ -76,7 +76,7 @@ class EvenPairs(BinaryTask):
     summary: ClassVar[str] = "whether 0 1 and 1 0 occur an odd number of times together"
     example: ClassVar[tuple[str, str]] = ("0 1 0 1 0 0 1", "1")
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return whether the first and the last token differ, (n, 1)."""
         return sources[:, :1] ^ sources[:, -1:]
 
@@ -111,10 +111,10 @@ class CycleNav(SequenceTask):
         """Return "0" .. "positions-1"."""
         return tuple(map(str, range(self.positions)))
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the place reached, (n, 1)."""
         steps = np.array([0, 1, -1])[sources]  # (n, L)
-        place: Tokenizer = steps.sum(axis=1, keepdims=True) % self.positions  # (n, 1)
+        place: TokenArray = steps.sum(axis=1, keepdims=True) % self.positions  # (n, 1)
         return place
 
 
@@ -160,16 +160,16 @@ class ModArith(SequenceTask):
         low, high = self.lengths(split)
         return SequenceSpace(3 * self.modulus, low // 2 + 1, high // 2 + 1, self.modulus)
 
-    def written(self, drawn: Tokenizer) -> Tokenizer:
+    def sources(self, drawn: TokenArray) -> TokenArray:
         """Return the expressions (n, 2k - 1) of k terms (n, k)."""
         sources = np.empty((len(drawn), 2 * drawn.shape[1] - 1), np.int32)  # (n, L)
         sources[:, ::2] = drawn % self.modulus
         sources[:, 1::2] = drawn[:, 1:] // self.modulus + self.modulus
         return sources
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the value, (n, 1)."""
-        product: Tokenizer = sources[:, 0].astype(np.int64)  # (n,)
+        product: TokenArray = sources[:, 0].astype(np.int64)  # (n,)
         total = np.zeros_like(product)
         for place in range(1, sources.shape[1], 2):
             sign, digit = sources[:, place] - self.modulus, sources[:, place + 1]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from seqcli.arrays.ragged import Index
 from seqcli.tasks.base import Rows, Task, parse_range
-from seqcli.tasks.space import Group, SequenceSpace, Tokenizer, assemble
+from seqcli.tasks.space import Group, SequenceSpace, TokenArray, assemble
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,20 @@ class SequenceTask(LengthTask):
     """
 
     @abstractmethod
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the targets (n, T) of sources (n, L) of one length."""
 
     def space(self, split: str) -> SequenceSpace:
         """Return what is drawn from for a split."""
         return SequenceSpace(len(self.source_tokens()), *self.lengths(split))
 
-    def written(self, drawn: Tokenizer) -> Tokenizer:
+    def sources(self, drawn: TokenArray) -> TokenArray:
         """Return the sources (n, L) that sequences of the space stand for."""
         return drawn
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
         """Return the rows at ``index`` (N,) of a split."""
         drawn = self.space(split).draw(seed, split, index)
-        sources = [Group(group.rows, self.written(group.tokens)) for group in drawn]
-        targets = [Group(group.rows, self.answer(group.tokens)) for group in sources]
+        sources = [Group(group.rows, self.sources(group.tokens)) for group in drawn]
+        targets = [Group(group.rows, self.targets(group.tokens)) for group in sources]
         return Rows(assemble(sources, len(index)), assemble(targets, len(index)))

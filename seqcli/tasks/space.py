@@ -25,7 +25,7 @@ from seqcli.messages import plural
 from seqcli.tasks.base import SPLIT_SHARES
 
 Words = NDArray[np.uint32]
-Tokenizer = NDArray[np.integer]
+TokenArray = NDArray[np.integer]
 
 _LARGEST = 1 << 32  # a permuted word is 32 bits wide at most
 _ROUNDS = 4
@@ -77,7 +77,7 @@ class Group:
     """Rows of one length: their places in the batch (n,) and their tokens (n, L)."""
 
     rows: Index
-    tokens: Tokenizer
+    tokens: TokenArray
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class SequenceSpace:
 
     def _sequences(
         self, seed: int, split: str, length: int, ranks: Index, starts: Hashes
-    ) -> Tokenizer:
+    ) -> TokenArray:
         head = self.head(length)
         count = self.size(head)
         own = shares(count)[split]
@@ -231,7 +231,7 @@ def _by_length(lengths: Index) -> Iterator[tuple[int, Index]]:
         yield int(length), rows
 
 
-def _write_digits(words: Words, bases: Sequence[int], out: Tokenizer) -> None:
+def _write_digits(words: Words, bases: Sequence[int], out: TokenArray) -> None:
     """Write the digits of each word (n,) into the columns of ``out`` (n, k), the last one first.
 
     Each column has a base of its own; the last holds what is left.
@@ -244,7 +244,7 @@ def _write_digits(words: Words, bases: Sequence[int], out: Tokenizer) -> None:
     out[:, -1] = words
 
 
-def _without_repeats(ranks: Tokenizer) -> Tokenizer:
+def _without_repeats(ranks: TokenArray) -> TokenArray:
     """Turn ranks (n, L) among the tokens that are left at each place into those tokens."""
     out = np.empty_like(ranks)
     taken = ranks[:, :0]  # (n, place) in rising order

@@ -22,7 +22,7 @@ from seqcli.data.task_corpus import task_corpus
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, make, options
 from seqcli.tasks.rearrangement import Rearrangement
-from seqcli.tasks.space import Tokenizer
+from seqcli.tasks.space import TokenArray
 
 SPLITS = ("train", "val", "test")
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -246,7 +246,7 @@ class Rotate(Rearrangement):
     summary: ClassVar[str] = "the source with its first token last"
     example: ClassVar[tuple[str, str]] = ("3 1 4", "1 4 3")
 
-    def answer(self, sources: Tokenizer) -> Tokenizer:
+    def targets(self, sources: TokenArray) -> TokenArray:
         return np.roll(sources, -1, axis=1)
 
 
