@@ -19,7 +19,7 @@ from seqcli.data import baselines
 from seqcli.data.corpus import SPLITS, Pairs
 from seqcli.data.splits import fingerprints, known, repeats, row_hashes
 from seqcli.data.token_rows import decoded, unknown_in_rows
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import UsageError
 from seqcli.files.atomic import check_own_output
 from seqcli.metrics.predictions_file import read_answers, write_answers
@@ -121,11 +121,11 @@ def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:
     texts = decoded(rows, codec.target, data.pairs.unknown_targets)
     losses = {}
     if data.corpus is not None:
-        train, vocabulary = data.corpus.splits["train"].targets, len(codec.target.symbols)
+        train, vocabulary = data.corpus.splits["train"].targets, len(codec.target.tokens)
         losses = baselines.row_nats(train, rows, vocabulary)
     return TextLosses(
-        [codec.target_tokens.join(text) for text in texts],
-        codec.target_tokens,
+        [codec.target_tokenizer.join(text) for text in texts],
+        codec.target_tokenizer,
         -model.log_likelihoods(Pairs(rows)),
         unknown_in_rows(rows),
         losses,
@@ -135,7 +135,7 @@ def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:
 
 def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:
     """Draw some texts; return the shares that are new, repeated, or rows of some data."""
-    random, limit = np.random.default_rng(NOVELTY_SEED), model.limits.answer(0)
+    random, limit = np.random.default_rng(NOVELTY_SEED), model.limits.prediction(0)
     texts = model.sample(NOVELTY_SAMPLES, Drawing(), random, (), limit)
     found = {f"in_{split}": model.in_split(texts, split) for split in SPLITS}
     if data is not None:
@@ -164,7 +164,7 @@ def rescore(
         DataError, UsageError: one line that says what and where.
     """
     styles = [
-        name and Tokens(registry.check("token style", name, registry.TOKEN_STYLES))
+        name and Tokenizer(registry.check("token style", name, registry.TOKEN_STYLES))
         for name in (source_tokens, target_tokens)
     ]
     began = time.monotonic()

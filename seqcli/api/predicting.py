@@ -142,7 +142,7 @@ class Predictor:
         assert codec.source is not None
         known, ids, lengths, problems = codec.source.ids, array("i"), [], []
         for line in lines:
-            tokens = codec.source_symbols(line)
+            tokens = codec.tokenize_source(line)
             problem = self.model.length_problem(tokens)
             tokens = [] if problem else tokens
             ids.extend([known.get(token, UNK) for token in tokens])
@@ -168,7 +168,7 @@ class Predictor:
                 for one in hypotheses
             )
             unknown = (
-                codec.source.unknown(codec.source_symbols(line)) if row in with_unknown else ()
+                codec.source.unknown(codec.tokenize_source(line)) if row in with_unknown else ()
             )
             note = codec.columns_note(line)
             yield Prediction(line, candidates, tuple(unknown), note=note, problem=problem)
@@ -179,7 +179,7 @@ class Predictor:
             return None
         codec = self.model.codec
         assert codec.source is not None
-        tokens = codec.source_symbols(line)
+        tokens = codec.tokenize_source(line)
         weights = self.model.attention(codec.source.encode(tokens), ids)
         if weights is None:
             return None

@@ -41,7 +41,7 @@ from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import RunStarted
 from seqcli.files.atomic import writing
 from seqcli.runs.metrics_log import append_metrics, recover_metrics
-from seqcli.runs.saving import keep, may_publish, publish_best
+from seqcli.runs.paths import keep, may_publish, publish_best
 from seqcli.training.loop import Loop
 from seqcli.training.progress import EpochRecord, Progress
 
@@ -230,7 +230,7 @@ def run_started(
         model=machine.model,
         parameters=machine.parameters,
         rows={split: len(pairs) for split, pairs in corpus.splits.items()},
-        vocabulary=(len(codec.source.symbols) if codec.source else 0, len(codec.target.symbols)),
+        vocabulary=(len(codec.source.tokens) if codec.source else 0, len(codec.target.tokens)),
         device=machine.device,
         threads=machine.threads,
         epochs=loop.epochs,

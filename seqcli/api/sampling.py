@@ -150,7 +150,7 @@ def _max_length(model: LanguageModel, request: SampleRequest, prefix: Sequence[i
     Raises:
         UsageError: the prefix alone is longer.
     """
-    usual = model.limits.answer(0)
+    usual = model.limits.prediction(0)
     if request.max_length is None:
         return usual if len(prefix) < usual else len(prefix) + usual
     if request.max_length < max(1, len(prefix)):
@@ -264,7 +264,7 @@ class _TargetSampler:
     def _encode(self, number: int, line: str) -> list[int]:
         codec = self.model.codec
         assert codec.source is not None
-        tokens = codec.source_symbols(line)
+        tokens = codec.tokenize_source(line)
         problem = self.model.length_problem(tokens)
         if problem:
             raise DataError(f"line {number}: {problem}", "shorten it")

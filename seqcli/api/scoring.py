@@ -16,6 +16,7 @@ from seqcli.api.checkpoint_config import config_of, progress_of
 from seqcli.api.evaluation_data import corpus_of_run
 from seqcli.api.parameter_matching import parameters
 from seqcli.api.trained_model import PairModel, TrainedModel, open_model
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
 from seqcli.comparison.run_result import LENGTH_GIVEN, Answer, Look, RowScores, RunResult
@@ -23,7 +24,6 @@ from seqcli.comparison.specification import seen
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus, Pairs
-from seqcli.data.splits import row_hashes
 from seqcli.report.attention import row_names
 from seqcli.report.error_tables import choose
 from seqcli.results import Evaluation, ScoredRow

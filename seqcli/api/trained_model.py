@@ -139,7 +139,7 @@ class PairModel(TrainedModel):
         problem = length_problem(tokens, "line", max(self.config.data.longest, limits.source))
         if problem or model.cell != "transformer" or model.positions != "learned":
             return problem
-        last = limits.answer(len(tokens)) + 1 + len(tokens) * model.continue_positions
+        last = limits.prediction(len(tokens)) + 1 + len(tokens) * model.continue_positions
         if max(len(tokens), last) <= limits.positions:
             return ""
         return f"the line has {len(tokens):,} tokens, more than the model has learned positions for"
@@ -195,14 +195,14 @@ class LanguageModel(TrainedModel):
         Raises:
             UsageError: it has tokens that are not in the vocabulary.
         """
-        vocabulary, tokens = self.codec.target, self.codec.target_symbols(prefix)
+        vocabulary, tokens = self.codec.target, self.codec.tokenize_target(prefix)
         unknown = vocabulary.unknown(tokens)
         if unknown:
             listed = " ".join(map(repr, unknown))
             message = (
                 f"the prefix has tokens that are not in the vocabulary of {self.path}: {listed}"
             )
-            raise UsageError(message, f"the vocabulary is {_listed(vocabulary.symbols)}")
+            raise UsageError(message, f"the vocabulary is {_listed(vocabulary.tokens)}")
         return vocabulary.encode(tokens)
 
 

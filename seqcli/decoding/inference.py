@@ -13,7 +13,7 @@ from seqcli.arrays.namespace import Array
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.config.sections import Drawing
 from seqcli.data.batches import Batch, BatchStream, padded_batch
-from seqcli.data.corpus import Limits, Pairs
+from seqcli.data.corpus import MaxLengths, Pairs
 from seqcli.decoding.loop import Hypothesis, PrefixedModel, StepModel
 from seqcli.decoding.search import (
     Search,
@@ -81,7 +81,7 @@ def mean_loss(backend: Backend, pairs: Pairs, batch_size: int, tick: Tick = do_n
 def predictions(
     backend: Backend,
     pairs: Pairs,
-    limits: Limits,
+    limits: MaxLengths,
     how: Search,
     batch_size: int,
     tick: Tick = do_nothing,
@@ -110,7 +110,7 @@ def predictions(
 
 
 def decode_sources(
-    backend: Backend, sources: Ragged, limits: Limits, how: Search, batch_size: int
+    backend: Backend, sources: Ragged, limits: MaxLengths, how: Search, batch_size: int
 ) -> list[list[Hypothesis]]:
     """Return the predictions of each source, in order; none for an empty source."""
     hypotheses: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
@@ -123,7 +123,7 @@ def decode_sources(
 
 
 def decode_batch(
-    backend: Backend, batch: Batch, limits: Limits, how: Search, ends: Index | None = None
+    backend: Backend, batch: Batch, limits: MaxLengths, how: Search, ends: Index | None = None
 ) -> list[list[Hypothesis]]:
     """Return the predictions of each row of a batch, best first.
 
@@ -143,7 +143,7 @@ def decode_batch(
 def sample_batch(
     backend: Backend,
     batch: Batch,
-    limits: Limits,
+    limits: MaxLengths,
     settings: Drawing,
     random: np.random.Generator,
     max_length: int | None = None,
@@ -209,13 +209,13 @@ def texts(count: int) -> Batch:
     return padded_batch(Pairs(Ragged.from_rows([[]] * count)), np.arange(count))
 
 
-def _limit(batch: Batch, limits: Limits, ends: Index | None) -> tuple[int, Index | None]:
+def _limit(batch: Batch, limits: MaxLengths, ends: Index | None) -> tuple[int, Index | None]:
     """Return the maximum length of the predictions of a batch, and their lengths if known."""
     if limits.labels:
         return LABEL_LIMIT, np.ones(len(batch.rows), np.int64)
     if ends is not None:
         return int(ends.max()), ends
-    return limits.answer(0 if batch.source is None else batch.source.shape[1]), None
+    return limits.prediction(0 if batch.source is None else batch.source.shape[1]), None
 
 
 def _batches_by_length(sources: Ragged, batch_size: int) -> Iterator[Index]:

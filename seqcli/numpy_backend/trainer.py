@@ -13,7 +13,7 @@ from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, TrainConfig
 from seqcli.config.sections import Drawing
 from seqcli.data.batches import Batch, BatchStream
-from seqcli.data.corpus import Corpus, Limits, Pairs
+from seqcli.data.corpus import Corpus, MaxLengths, Pairs
 from seqcli.decoding.search import sample
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.forward.layers import Weights
@@ -46,7 +46,7 @@ class NumpyTrainer:
         cell: Cell,
         corpus: Corpus,
         settings: TrainConfig,
-        limits: Limits,
+        limits: MaxLengths,
     ) -> None:
         self.parameters, self.cell, self.corpus = parameters, cell, corpus
         self.settings, self.limits = settings, limits
@@ -60,8 +60,8 @@ class NumpyTrainer:
             self.parameters,
             self.cell,
             self.optimizer,
-            max_norm=self.settings.clip,
-            max_value=self.settings.clip_value,
+            max_norm=self.settings.grad_clip,
+            max_value=self.settings.grad_clip_value,
         )
 
     def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
@@ -75,7 +75,7 @@ class NumpyTrainer:
         random = np.random.default_rng([self.settings.seed, epoch])
         model = SteppedModel(self.parameters, self.cell)
         source = np.zeros((self.settings.samples, 0), np.int64)
-        lengths, limit = np.zeros(len(source), np.int64), self.limits.answer(0)
+        lengths, limit = np.zeros(len(source), np.int64), self.limits.prediction(0)
         names = sample(model, source, lengths, limit, Drawing(), random)
         return tuple(self.corpus.codec.target_text(name.ids) for name in names)
 

@@ -14,7 +14,7 @@ from seqcli import registry
 from seqcli.config import Config
 from seqcli.config.sections import Drawing
 from seqcli.data.batches import Batch
-from seqcli.data.corpus import Corpus, Limits
+from seqcli.data.corpus import Corpus, MaxLengths
 from seqcli.data.token_rows import decoded
 from seqcli.decoding import inference
 from seqcli.decoding.search import Search
@@ -43,14 +43,14 @@ class TorchLearner:
         limits: the longest rows of training.
     """
 
-    def __init__(self, model: Model, corpus: Corpus, config: Config, limits: Limits) -> None:
+    def __init__(self, model: Model, corpus: Corpus, config: Config, limits: MaxLengths) -> None:
         self.model, self.corpus, self.limits = model, corpus, limits
         self.settings = config.train
         self.weights = Weights(p for p in model.parameters() if p.requires_grad)
         make = registry.resolve("optimizer", self.settings.optimizer, registry.OPTIMIZERS)
         self.optimizer = make(self.weights.learnt, self.settings)
         self.ratio = registry.resolve(
-            "teacher schedule", self.settings.teacher_schedule, registry.TEACHER_SCHEDULES
+            "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
         self.sample = corpus.splits["train"].sample(SAMPLED, self.settings.seed)
 
@@ -101,7 +101,7 @@ class TorchLearner:
         _backward(objective / data.tokens)
         self.weights.gather()
         norm = torch_optimizers.clip(
-            self.weights.learnt, self.settings.clip, self.settings.clip_value
+            self.weights.learnt, self.settings.grad_clip, self.settings.grad_clip_value
         )
         self.optimizer.step()
         self.weights.forget()
@@ -153,10 +153,10 @@ class TorchLearner:
         answers = decoded(validation.predictions.take(rows), codec.target)
         return tuple(
             Example(
-                codec.written_source(source),
+                codec.detokenize_source(source),
                 tuple(truth),
                 tuple(answer),
-                codec.target_tokens.joiner,
+                codec.target_tokenizer.joiner,
             )
             for source, truth, answer in zip(sources, truths, answers, strict=True)
         )
@@ -191,6 +191,6 @@ class LanguageLearner(TorchLearner):
         if not self.settings.samples:
             return ()
         random = np.random.default_rng([self.settings.seed, epoch])
-        backend, limit = TorchBackend(self.model), self.limits.answer(0)
+        backend, limit = TorchBackend(self.model), self.limits.prediction(0)
         drawn = inference.sample_texts(backend, self.settings.samples, (), limit, Drawing(), random)
         return tuple(map(self.corpus.codec.target_text, drawn))

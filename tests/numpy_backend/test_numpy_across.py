@@ -14,14 +14,17 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import seqcli
+from seqcli import registry
 from seqcli.api.trained_model import open_model
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
+from seqcli.config.schema import keys
 from seqcli.config.sections import Drawing
 from seqcli.data.corpus import Pairs
 from seqcli.decoding.search import Search
 from seqcli.errors import CheckpointError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress, RunStarted
+from seqcli.numpy_backend.optimizers import Optimizer
 
 SMALL = {
     "task": "names",
@@ -104,8 +107,8 @@ def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, 
     set = (
         *OPTIMIZERS[optimizer],
         "train.precision=float64",
-        "train.clip=0.3",
-        "train.clip_value=0.05",
+        "train.grad_clip=0.3",
+        "train.grad_clip_value=0.05",
         "train.schedule=plateau",
     )
     common = {"cell": "lstm", "optimizer": optimizer, "set": set}
@@ -186,6 +189,34 @@ def test_what_it_cannot_do_is_refused(tmp_path, more, word):
         trained(tmp_path / "run", "numpy", **{"cell": "rnn", **more})
     assert word in caught.value.message
     assert "--backend" in caught.value.hint
+
+
+class Sign(Optimizer):
+    """Move by the sign of the gradient."""
+
+    def update_one(self, p, g, *buffers):
+        p -= self.lr * np.sign(g)
+
+
+@pytest.fixture
+def fresh_keys():
+    """Let the configuration's keys be read from the registry again, before and after a test."""
+    keys.cache_clear()
+    yield
+    keys.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_keys")
+def test_an_optimizer_from_outside_needs_one_definition_and_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(registry.OPTIMIZERS, "sign", "torch.optim:SGD")
+    more = {"cell": "rnn", "set": ["train.optimizer=sign"], "lr": 5e-3}
+    with pytest.raises(UsageError) as caught:
+        trained(tmp_path / "run", "numpy", **more)
+    assert caught.value.message == "the numpy backend has no train.optimizer sign"
+    assert "adamw or adam or sgd" in caught.value.hint
+    monkeypatch.setitem(registry.NUMPY_OPTIMIZERS, "sign", f"{__name__}:Sign")
+    run = trained(tmp_path / "run", "numpy", **more)
+    assert run.history[1]["val_loss"] < run.history[0]["val_loss"] < np.log(30)
 
 
 def test_models_it_cannot_train_are_refused(tmp_path):
