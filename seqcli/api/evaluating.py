@@ -13,11 +13,12 @@ from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.evaluation_data import EvaluationData, evaluation_data, other_data
 from seqcli.api.pair_evaluation import evaluate_pairs
 from seqcli.api.trained_model import LanguageModel, TrainedModel, open_model
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import Drawing
 from seqcli.data import baselines
 from seqcli.data.corpus import SPLITS, Pairs
-from seqcli.data.splits import fingerprints, known, repeats, row_hashes
+from seqcli.data.splits import fingerprints, known, repeats
 from seqcli.data.token_rows import decoded, unknown_in_rows
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import UsageError

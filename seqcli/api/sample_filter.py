@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.api.trained_model import LanguageModel
-from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.ragged import Ragged
-from seqcli.data.splits import row_hashes
 from seqcli.messages import count, plural
 
 

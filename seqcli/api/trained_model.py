@@ -132,11 +132,11 @@ class PairModel(TrainedModel):
     def length_problem(self, tokens: Sequence[str]) -> str:
         """Return why a source is too long to be decoded; "" if it is not.
 
-        The maximum is the one of training, ``data.longest``, or the longest source of training if
+        The maximum is the one of training, ``data.max_length``, or the longest source of training if
         that is more. Learned positions may allow less.
         """
         model, limits = self.config.model, self.limits
-        problem = length_problem(tokens, "line", max(self.config.data.longest, limits.source))
+        problem = length_problem(tokens, "line", max(self.config.data.max_length, limits.source))
         if problem or model.cell != "transformer" or model.positions != "learned":
             return problem
         last = limits.prediction(len(tokens)) + 1 + len(tokens) * model.continue_positions

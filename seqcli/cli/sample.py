@@ -131,7 +131,7 @@ def sample(
         _show_next(out, prefix, api.next_symbols(ckpt, prefix=prefix, **sampling))
         return
     model = api.open_model(ckpt, backend)
-    found = api.sample(
+    samples = api.sample(
         model,
         n,
         lines=_lines(model, input_, out),
