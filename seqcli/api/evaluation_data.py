@@ -38,9 +38,17 @@ def corpus_of_run(config: Config) -> Corpus:
 def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> None:
     """Check that data is what a model was trained on; where its files are does not matter.
 
+    Rows of a task are the same rows only in the same version of the task.
+
     Raises:
         DataError: it is other data.
     """
+    now, then = corpus.about.get("version"), about.get("version")
+    if "task" in corpus.about and corpus.about["task"] == about.get("task") and now != then:
+        raise DataError(
+            f"{corpus.name}: the model was trained on version {then} of this task; it is {now} here",
+            "evaluate on a file with --data, or train again",
+        )
     compared = corpus.about.keys() - NOT_COMPARED
     same = all(about.get(key) == corpus.about[key] for key in compared)
     if corpus.codec != codec or not same:

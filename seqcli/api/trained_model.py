@@ -132,8 +132,8 @@ class PairModel(TrainedModel):
     def length_problem(self, tokens: Sequence[str]) -> str:
         """Return why a source is too long to be decoded; "" if it is not.
 
-        The maximum is the one of training, ``data.max_length``, or the longest source of training if
-        that is more. Learned positions may allow less.
+        The maximum is the one of training, ``data.max_length``, or the longest source of training
+        if that is more. Learned positions may allow less.
         """
         model, limits = self.config.model, self.limits
         problem = length_problem(tokens, "line", max(self.config.data.max_length, limits.source))
