@@ -36,7 +36,7 @@ class SplitRead:
     target_length: tuple[float, int]
     shared: int  # rows whose source stands in an earlier split too
     unknown_rows: int  # rows with symbols that train does not have
-    unknown_symbols: int
+    unknown_tokens: int
     weight: float = 0.0  # the sum of a count column; 0 without one
 
 
@@ -183,7 +183,7 @@ class Saved:
 class Finished:
     """Training is over.
 
-    ``reason``: "epochs", "iterations", "seconds", "patience", "goal", "interrupted".
+    ``reason``: "epochs", "iterations", "seconds", "patience", "target_accuracy", "interrupted".
     """
 
     epochs: int

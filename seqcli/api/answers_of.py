@@ -51,13 +51,13 @@ def answers_of(
         texts,
         _target_texts(codec, pairs.targets, pairs.unknown_targets),
         _target_texts(codec, result.predictions),
-        codec.source_tokens,
-        codec.target_tokens,
+        codec.source_tokenizer,
+        codec.target_tokenizer,
         features=_features(codec, pairs) if codec.features else None,
         nats=result.nats,
         unseen_sources=unknown_in_rows(sources),
         unseen_truths=unknown_in_rows(pairs.targets),
-        symbols=len(codec.target.symbols),
+        symbols=len(codec.target.tokens),
         guesses=dict(_guesses(codec, pairs, texts, corpus, own)),
         truncated=None if result.truncated is None else result.truncated.astype(np.int64),
         lengths_given=given,
@@ -108,24 +108,24 @@ def _trained_target(codec: Codec, train: Pairs, row: int) -> str:
 def _share_symbols(codec: Codec) -> bool:
     """Say whether any symbol can stand on both sides: else a copy is no answer at all."""
     assert codec.source is not None
-    return not set(codec.source.symbols).isdisjoint(codec.target.symbols)
+    return not set(codec.source.tokens).isdisjoint(codec.target.tokens)
 
 
 def _copy(codec: Codec, source: str) -> str:
     """Return a source as a target: its symbols with spaces between, if such are the targets'."""
-    joiner = codec.target_tokens.joiner
-    return joiner.join(codec.source_tokens.split(source)) if joiner else source
+    joiner = codec.target_tokenizer.joiner
+    return joiner.join(codec.source_tokenizer.split(source)) if joiner else source
 
 
 def _target_texts(codec: Codec, rows: Ragged, unknown: tuple[str, ...] = ()) -> list[str]:
-    return list(map(codec.target_tokens.join, decoded(rows, codec.target, unknown)))
+    return list(map(codec.target_tokenizer.join, decoded(rows, codec.target, unknown)))
 
 
 def _written(codec: Codec, pairs: Pairs) -> Iterator[str]:
     """Yield the sources as they are written, features and all."""
     assert codec.source is not None
     assert pairs.sources is not None
-    return map(codec.written_source, decoded(pairs.sources, codec.source, pairs.unknown_sources))
+    return map(codec.detokenize_source, decoded(pairs.sources, codec.source, pairs.unknown_sources))
 
 
 def _source_texts(codec: Codec, pairs: Pairs) -> list[str]:

@@ -1,4 +1,4 @@
-"""How symbols are drawn from a model: temperature, top-k, top-p."""
+"""How tokens are drawn from a model: temperature, top-k, top-p."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ COLDEST, HOTTEST = 1e-3, 1e3  # beyond these float32 has no digits left for the 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How the next symbol is drawn; as it stands, just as the model says.
+    """How the next token is drawn; as it stands, just as the model says.
 
     Args:
         temperature: logits are divided by it, from 0.001 to 1000. Below 1: more conservative;
             above 1: more diverse.
-        top_k: draw from so many of the likeliest symbols only (Fan et al. 2018, arXiv:1805.04833);
+        top_k: draw from so many of the likeliest tokens only (Fan et al. 2018, arXiv:1805.04833);
             0, or more than there are, keeps all.
-        top_p: draw from the fewest symbols that together have this probability (nucleus sampling,
+        top_p: draw from the fewest tokens that together have this probability (nucleus sampling,
             Holtzman et al. 2020, arXiv:1904.09751); 1 keeps all.
 
     Raises:
@@ -35,7 +35,7 @@ class Drawing:
 
     def __post_init__(self) -> None:
         if not COLDEST <= self.temperature <= HOTTEST:
-            hint = "give a number from 0.001 to 1000; --greedy takes the likeliest symbol each time"
+            hint = "give a number from 0.001 to 1000; --greedy takes the likeliest token each time"
             raise UsageError(f"the temperature cannot be {self.temperature:g}", hint)
         if self.top_k < 0:
             raise UsageError(f"top-k cannot be {self.top_k}", "give 1 or more; 0 keeps all")
@@ -54,7 +54,7 @@ Share = Annotated[float, Range(at_least=0, below=1)]
 Chance = Annotated[float, Range(at_least=0, at_most=1)]
 # float32 has no room for more; a loss or gradient scaled by more is no number
 NotNegative = Annotated[float, Range(at_least=0, at_most=10**9)]
-Symbols = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
+TokenStyle = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,18 @@ class DataConfig:
     """Test rows of a task."""
     seed: Seed = 0
     """Random seed of a task's rows, or of the split of a file."""
-    source_tokens: Symbols = "auto"
+    source_tokens: TokenStyle = "auto"
     """Tokenization of the sources of a file; auto chooses by the training rows."""
-    target_tokens: Symbols = "auto"
+    target_tokens: TokenStyle = "auto"
     """Tokenization of the targets of a file; whole (one token per text) suits labels, auto chooses
     by the training rows."""
     normalize: Annotated[str, one_of(("none", "nfc", "nfd"))] = "none"
     """Unicode normalization of both sides."""
     lower: Annotated[str, one_of(("none", "source", "target", "both"))] = "none"
     """Side to lowercase."""
-    longest: Positive = 1000
-    """Symbols of a source or target above which its row is left out."""
-    bad_rows: Chance = 0.1
+    max_length: Positive = 1000
+    """Tokens of a source or target above which its row is left out."""
+    max_bad_fraction: Chance = 0.1
     """Maximum fraction of unusable rows before a file is refused; blank lines do not count."""
     strict: bool = False
     """Refuse a file at its first unusable row or blank line."""
@@ -144,7 +144,7 @@ class ModelConfig:
     continue_positions: bool = False
     """Number the Transformer's target positions from the end of the source."""
     positions: Annotated[str, one_of(registry.POSITIONS)] = "sinusoidal"
-    """How the Transformer knows where a symbol stands."""
+    """How the Transformer knows where a token stands."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,9 @@ class TrainConfig:
     """Momentum of sgd."""
     weight_decay: NotNegative = 1e-5
     """Weight decay (decoupled for adamw)."""
-    clip: NotNegative = 1.0
+    grad_clip: NotNegative = 1.0
     """Largest norm of the gradient; 0 turns clipping off."""
-    clip_value: NotNegative = 0.0
+    grad_clip_value: NotNegative = 0.0
     """Largest entry of the gradient, cut before its norm is; 0 turns that off."""
     schedule: Annotated[str, one_of(registry.SCHEDULES)] = "cosine"
     """Learning-rate schedule after the warm-up."""
@@ -180,18 +180,18 @@ class TrainConfig:
     plateau_patience: Count = 2
     """Epochs without improvement before the plateau schedule reduces the rate."""
     label_smoothing: Share = 0.0
-    """Share of the target spread over all symbols."""
+    """Share of the target spread over all tokens."""
     teacher_forcing: Chance = 1.0
-    """Chance, at each step, that the decoder is fed the true symbol, at the start of training."""
+    """Chance, at each step, that the decoder is fed the true token, at the start of training."""
     teacher_forcing_end: Chance = 0.0
     """The same at the end of training, where there is a schedule."""
-    teacher_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
+    teacher_forcing_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
     """How that chance falls over the epochs."""
     metric: Annotated[str, one_of(registry.METRICS)] = "loss"
     """Validation metric that selects the best checkpoint."""
     patience: Count = 0
     """Stop after this many epochs without improvement; 0 never stops early."""
-    goal: Annotated[float, Range(at_least=0, at_most=2)] = 1.0
+    target_accuracy: Annotated[float, Range(at_least=0, at_most=2)] = 1.0
     """Stop when validation sequence accuracy reaches this; 2 never stops."""
     seed: Seed = 0
     """Random seed of initial weights, batch order, dropout and teacher forcing."""

@@ -75,7 +75,10 @@ _REASONS = {
     "iterations": ("finished", "iteration limit"),
     "seconds": ("stopped after", "time limit (train.seconds)"),
     "patience": ("stopped early after", "no improvement on validation (train.patience)"),
-    "goal": ("stopped early after", "validation accuracy reached the target (train.goal)"),
+    "target_accuracy": (
+        "stopped early after",
+        "validation accuracy reached the target (train.target_accuracy)",
+    ),
     "interrupted": ("interrupted after", ""),
 }
 _LIMITS = ("epochs", "iterations")  # reasons that are also options

@@ -104,10 +104,10 @@ class RowRemarks:
     """
 
     def __init__(self, codec: Codec, layout: Layout) -> None:
-        sides = [("source", layout.source, codec.source_tokens.style)]
-        sides.append(("target", layout.target, codec.target_tokens.style))
+        sides = [("source", layout.source, codec.source_tokenizer.style)]
+        sides.append(("target", layout.target, codec.target_tokenizer.style))
         self._sides = [(name, at, style in _LETTERS) for name, at, style in sides if at is not None]
-        self._as_it_is = codec.form.normalize == "none"
+        self._as_it_is = codec.normalizer.normalize == "none"
 
     def of(self, record: Record) -> Iterator[tuple[str, str]]:
         """Yield the kind of each remark (see `findings.KINDS`), and its detail."""
