@@ -85,7 +85,7 @@ def open_predictor(
     check_length_penalty(length_penalty)
     loaded = load_model(ckpt)
     if loaded.codec.source is None:
-        raise UsageError(f"{ckpt} is a language model: it has no answers", "see seqcli sample")
+        raise UsageError(f"{ckpt} is a language model, which has no source", "see seqcli sample")
     if attention:
         _check_attention(loaded)
     own = loaded.config.decode

@@ -123,7 +123,7 @@ def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
         raise UsageError("--greedy and --beam are two ways to search", "choose one")
     if (greedy or beam) and how != Drawing():
         hint = "leave --temperature, --top-k and --top-p out"
-        raise UsageError("a search draws nothing at random", hint)
+        raise UsageError("a search is deterministic", hint)
     if greedy and n not in (None, 1):
         raise UsageError("there is one greedy text only", f"for the {n} likeliest: --beam {n}")
 
@@ -161,7 +161,7 @@ def _room(trained: Trained, wanted: Wanted, prefix: Sequence[int]) -> int:
     if wanted.max_length is None:
         return usual if len(prefix) < usual else len(prefix) + usual
     if wanted.max_length < max(1, len(prefix)):
-        message = f"a text of at most {wanted.max_length} symbols has no room for the prefix"
+        message = f"a text of at most {wanted.max_length} tokens is too short for the prefix"
         raise UsageError(message, "give a larger --max-length")
     return wanted.max_length
 

@@ -86,6 +86,6 @@ def load(ckpt: str | Path) -> TorchLanguageModel:
     """
     loaded = load_model(ckpt)
     if loaded.codec.source is not None:
-        hint = "it answers sources: seqcli predict"
+        hint = "it needs sources: seqcli predict"
         raise UsageError(f"{loaded.path} is a model of pairs, not of a language", hint)
     return TorchLanguageModel(loaded)

@@ -99,7 +99,7 @@ def test_lengths_are_kept_to(names: Path) -> None:
     assert max(len(text) for text in texts(found)) == 3
     assert {one.ended for one in found.samples} == {True, False}
     assert all(one.ended == (len(one.text) < 3) for one in found.samples)
-    with pytest.raises(UsageError, match="no room for the prefix"):
+    with pytest.raises(UsageError, match="too short for the prefix"):
         seqcli.sample(names, max_length=2, prefix="anna")
     long = texts(seqcli.sample(names, 1, prefix="anna" * 10))[0]
     assert long.startswith("anna" * 10)
