@@ -25,8 +25,9 @@ Flags: TypeAlias = Mapping[str, Any]
 """Flag -> value, None where the option was not given; the verbs of `seqcli.api` take them."""
 
 DATA, MODEL, TRAINING = "Data", "Model", "Training"
-OUTPUT, CONFIGURATION = "Output", "Configuration"
+OUTPUT, CONFIGURATION, DECODING = "Output", "Configuration", "Decoding"
 TASK_OPTIONS, FILE_OPTIONS = "Synthetic tasks", "Data files"
+PREDICTIONS_FILE = "Scoring a file of predictions"
 PANELS = (DATA, MODEL, TRAINING, OUTPUT, CONFIGURATION, TASK_OPTIONS, FILE_OPTIONS)
 
 # The flags of the configuration by panel of the help page, in the order of the page.
@@ -205,8 +206,8 @@ def path_to_write(text: str) -> Path:
 
 def file_tokens(side: str) -> Any:
     """Return the option for the tokenization of one side of a file of predictions."""
-    text = f"With --score: tokenization of the {side}s, if the file does not name it."
-    return choice(f"--{side}-tokens", text, registry.TOKEN_STYLES)
+    text = f"Tokenization of its {side}s, if the file does not name it."
+    return choice(f"--{side}-tokens", text, registry.TOKEN_STYLES, rich_help_panel=PREDICTIONS_FILE)
 
 
 def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
@@ -214,10 +215,10 @@ def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
     return typer.Option(name, help=text, rich_help_panel=panel)
 
 
-def as_trained(name: str, metavar: str, text: str, **limits: Any) -> Any:
+def as_trained(name: str, metavar: str, text: str, panel: str, **limits: Any) -> Any:
     """Return an option of a trained model whose default is the setting of its training."""
     help_ = text + _DEFAULT.format("as trained")
-    return typer.Option(spelt(name), help=help_, metavar=metavar, **limits)
+    return typer.Option(spelt(name), help=help_, metavar=metavar, rich_help_panel=panel, **limits)
 
 
 ConfigFile = Annotated[
@@ -252,7 +253,12 @@ Checkpoint = Annotated[
 CheckpointArgument = Annotated[
     Path, typer.Argument(help=_CHECKPOINT, metavar="CKPT", parser=path_to_read)
 ]
-BatchRows = Annotated[int, typer.Option("--batch-size", help="Rows per batch.", metavar="N", min=1)]
+BatchRows = Annotated[
+    int,
+    typer.Option(
+        "--batch-size", help="Rows per batch.", metavar="N", min=1, rich_help_panel=DECODING
+    ),
+]
 LanguageBackend = Annotated[
     str | None,
     choice(
@@ -263,11 +269,11 @@ LanguageBackend = Annotated[
     ),
 ]
 SearchBeam = Annotated[
-    int | None, as_trained("beam", "N", "Beam width; 1 decodes greedily.", min=1)
+    int | None, as_trained("beam", "N", "Beam width; 1 decodes greedily.", DECODING, min=1)
 ]
 SearchPenalty = Annotated[
     float | None,
-    as_trained("length_penalty", "X", "Length-penalty exponent; 0 disables it.", min=0),
+    as_trained("length_penalty", "X", "Length-penalty exponent; 0 disables it.", DECODING, min=0),
 ]
 
 # rows to write
