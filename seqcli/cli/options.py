@@ -51,7 +51,7 @@ DATA_FLAGS = GROUPS[DATA] + GROUPS[TASK_OPTIONS] + GROUPS[FILE_OPTIONS]
 _PANEL_OF = {name: panel for panel, names in GROUPS.items() for name in names}
 _ROWS = "{} data: a file, or the number of rows of a task."
 # Help that differs from the documentation of the key, which says less or does not exist.
-_HELP = {
+OWN_HELP = {
     "train": _ROWS.format("Training"),
     "val": _ROWS.format("Validation"),
     "test": _ROWS.format("Test"),
@@ -79,14 +79,16 @@ def completion(names: Callable[[], tuple[str, ...]]) -> Callable[[str], list[str
     return complete
 
 
-def choice(name: str, text: str, table: Mapping[str, str], **more: Any) -> Any:
+def choice(
+    name: str, text: str, table: Mapping[str, str], default: str = "", panel: str | None = None
+) -> Any:
     """Return an option whose value is a name in a table of the registry."""
     return typer.Option(
         name,
-        help=f"{text} One of {', '.join(table)}.{more.pop('default', '')}",
+        help=f"{text} One of {', '.join(table)}." + (_DEFAULT.format(default) if default else ""),
         metavar="NAME",
         autocompletion=completion(lambda: tuple(table)),
-        **more,
+        rich_help_panel=panel,
     )
 
 
@@ -99,7 +101,7 @@ def flag(name: str, spelling: str = "", default: object = None) -> Any:
         default: the default of the command, where it is not the default of the configuration.
     """
     key, spelling = keys().get(FLAGS[name]), spelling or spelt(name)
-    text = _HELP.get(name) or (key.doc if key else "")
+    text = OWN_HELP.get(name) or (key.doc if key else "")
     return typer.Option(
         spelling,
         help=text + _choices(key) + _default(key, default),
@@ -207,7 +209,7 @@ def path_to_write(text: str) -> Path:
 def file_tokens(side: str) -> Any:
     """Return the option for the tokenization of one side of a file of predictions."""
     text = f"Tokenization of its {side}s, if the file does not name it."
-    return choice(f"--{side}-tokens", text, registry.TOKEN_STYLES, rich_help_panel=PREDICTIONS_FILE)
+    return choice(f"--{side}-tokens", text, registry.TOKEN_STYLES, panel=PREDICTIONS_FILE)
 
 
 def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
@@ -265,7 +267,7 @@ LanguageBackend = Annotated[
         "--backend",
         "Compute backend for a language model; numpy runs rnn, gru and lstm without PyTorch.",
         registry.LANGUAGE_MODELS,
-        default=_DEFAULT.format("as trained"),
+        default="as trained",
     ),
 ]
 SearchBeam = Annotated[
