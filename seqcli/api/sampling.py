@@ -124,7 +124,7 @@ def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
         raise UsageError("--greedy and --beam are two ways to search", "choose one")
     if (greedy or beam) and how != Drawing():
         hint = "leave --temperature, --top-k and --top-p out"
-        raise UsageError("a search draws nothing at random", hint)
+        raise UsageError("a search is deterministic", hint)
     if greedy and n not in (None, 1):
         raise UsageError("there is one greedy text only", f"for the {n} likeliest: --beam {n}")
 

@@ -144,7 +144,7 @@ class ModelConfig:
     continue_positions: bool = False
     """Number the Transformer's target positions from the end of the source."""
     positions: Annotated[str, one_of(registry.POSITIONS)] = "sinusoidal"
-    """How the Transformer knows where a token stands."""
+    """Positional encoding of the Transformer."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,9 @@ class TrainConfig:
     weight_decay: NotNegative = 1e-5
     """Weight decay (decoupled for adamw)."""
     grad_clip: NotNegative = 1.0
-    """Largest norm of the gradient; 0 turns clipping off."""
+    """Clip the gradient norm to this value; 0 disables it."""
     grad_clip_value: NotNegative = 0.0
-    """Largest entry of the gradient, cut before its norm is; 0 turns that off."""
+    """Clip gradient entries to this absolute value, before the norm; 0 disables it."""
     schedule: Annotated[str, one_of(registry.SCHEDULES)] = "cosine"
     """Learning-rate schedule after the warm-up."""
     warmup: Count = 100
@@ -180,13 +180,13 @@ class TrainConfig:
     plateau_patience: Count = 2
     """Epochs without improvement before the plateau schedule reduces the rate."""
     label_smoothing: Share = 0.0
-    """Share of the target spread over all tokens."""
+    """Label smoothing: the probability spread over all tokens."""
     teacher_forcing: Chance = 1.0
-    """Chance, at each step, that the decoder is fed the true token, at the start of training."""
+    """Probability of teacher forcing at each step, at the start of training."""
     teacher_forcing_end: Chance = 0.0
-    """The same at the end of training, where there is a schedule."""
+    """Probability of teacher forcing at the end of training, if there is a schedule."""
     teacher_forcing_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
-    """How that chance falls over the epochs."""
+    """Schedule of that probability over the epochs."""
     metric: Annotated[str, one_of(registry.METRICS)] = "loss"
     """Validation metric that selects the best checkpoint."""
     patience: Count = 0
