@@ -8,9 +8,8 @@ from typing import Any
 from seqcli.config import loading, yaml_file
 from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.presets import PRESETS
-from seqcli.config.schema import TASK
+from seqcli.config.schema import TASK, stays_text
 from seqcli.config.sections import Config
-from seqcli.config.values import stays_text
 
 _FLAG_OF = {key: flag for flag, key in FLAGS.items()}
 # A number after these is a number of rows.

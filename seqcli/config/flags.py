@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqcli import registry
-from seqcli.config.schema import ALSO_CALLED, TASK, keys
-from seqcli.config.values import Plain
+from seqcli.config.schema import ALSO_CALLED, TASK, Plain, keys
 from seqcli.errors import UsageError
 
 FLAGS: Mapping[str, str] = {

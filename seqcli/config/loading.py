@@ -13,7 +13,7 @@ from os import PathLike
 from typing import Any
 
 from seqcli.config import flags as flag_table
-from seqcli.config import schema, values, yaml_file
+from seqcli.config import schema, yaml_file
 from seqcli.config.presets import PRESETS
 from seqcli.config.schema import TASK
 from seqcli.config.sections import Config
@@ -160,8 +160,8 @@ def _source_in(layer: Sequence[Setting]) -> Setting | None:
 def _checked(one: Setting) -> object:
     """Return the value of a setting in the type its key wants."""
     if one.key.startswith(TASK) and one.key != TASK:
-        return values.read_free(one.key, one.value, one.where)
-    return values.read(schema.find(one.key, one.where), one.value, one.where)
+        return schema.read_free(one.key, one.value, one.where)
+    return schema.read(schema.find(one.key, one.where), one.value, one.where)
 
 
 def _check_together(config: Config) -> None:
@@ -222,7 +222,7 @@ def task_options(texts: Sequence[str]) -> dict[str, object]:
         name = one.key.removeprefix(TASK)
         if name in found:
             raise UsageError(f"--option {name} is given twice")
-        found[name] = values.read_free(name, one.value, one.where)
+        found[name] = schema.read_free(name, one.value, one.where)
     return found
 
 
@@ -232,7 +232,7 @@ def _from_set(text: str, flag: str = "--set") -> Setting:
     if not sign or key in ("", TASK):
         hint = "for example --set train.lr=3e-4 or --option length=5:20"
         raise UsageError(f"{flag} must be key=value, not {text.removeprefix(TASK)!r}", hint)
-    found: object = values.Plain(value)
+    found: object = schema.Plain(value)
     if key.startswith(TASK) and value.startswith(("[", '"', "'")):
         found = yaml_file.read_value(value, f"{flag} {key}")
     return Setting(key, found, flag, flag)

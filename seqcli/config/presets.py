@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seqcli.config.limits import Scalar
+from seqcli.config.sections import Scalar
 
 Values = Mapping[str, Scalar]
 

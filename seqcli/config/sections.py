@@ -2,13 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from seqcli import registry
-from seqcli.config.limits import Range, one_of
 from seqcli.errors import UsageError
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some names. ``empty``: an empty text will do as well (nothing chosen)."""
+
+    names: tuple[str, ...]
+    empty: bool = False
+
+    def allows(self, value: Scalar) -> bool:
+        """Say whether ``value`` is one of the names."""
+        return value in self.names or (self.empty and value == "")
+
+    def __str__(self) -> str:
+        return " one of " + ", ".join(self.names)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between two bounds; None leaves a side open."""
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+    def allows(self, value: Scalar) -> bool:
+        """Say whether ``value`` lies inside."""
+        assert not isinstance(value, str)
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        if self.at_least is not None and self.at_most is not None:
+            return f" from {self.at_least} to {self.at_most}"
+        low = f" above {self.above}" if self.at_least is None else f" of at least {self.at_least}"
+        below = "" if self.below is None else f" and below {self.below}"
+        return low + below + ("" if self.at_most is None else f" and at most {self.at_most}")
+
+
+Limit = OneOf | Range
+
+
+def one_of(names: Iterable[str], *more: str, empty: bool = False) -> OneOf:
+    """Return the limit "one of ``more`` or ``names``" (a registry table will do)."""
+    return OneOf((*more, *names), empty)
+
 
 COLDEST, HOTTEST = 1e-3, 1e3  # beyond these float32 has no digits left for the logits
 

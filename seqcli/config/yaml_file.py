@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from seqcli.config import schema
+from seqcli.config.schema import Plain, stays_text
 from seqcli.config.sections import Config
-from seqcli.config.values import Plain, stays_text
 from seqcli.errors import UsageError
 from seqcli.schema import SchemaError, quoted
 

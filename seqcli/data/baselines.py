@@ -1,9 +1,9 @@
-"""Answers that need no model, only training rows: what a trained model has to beat."""
+"""Baselines: predictions and losses that need no model, only the training rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,3 +188,46 @@ def _modes(cells: Index, tokens: Ids) -> tuple[Index, Ids]:
     order = np.lexsort((-token, counts, found))  # the best of each cell comes last
     last = order[np.diff(found, append=-1) != 0]
     return found[last], token[last].astype(np.int32)
+
+
+Baselines = dict[str, Scores]  # by name, of one split
+
+_ROWS = 100_000  # looked at: more would take memory and change no baseline
+
+
+def longest(splits: Mapping[str, Pairs]) -> dict[str, int]:
+    """Return the longest source and target of train, in tokens, as a corpus tells them."""
+    train = splits["train"]
+    sources, targets = train.source_lengths, train.targets.lengths
+    return {"max_source": int(sources.max()), "max_target": int(targets.max())}
+
+
+def scored_splits(splits: Iterable[str]) -> tuple[str, ...]:
+    """Return the splits that baselines are measured on: val and test, or train without them."""
+    return tuple(split for split in splits if split != "train") or ("train",)
+
+
+def text_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
+    """Return chance and majority on each scored split."""
+    train = _some(splits["train"])
+    return {
+        split: measure(train, _some(splits[split]), vocabulary, {})
+        for split in scored_splits(splits)
+    }
+
+
+def language_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
+    """Return the losses of n-gram counts on each scored split."""
+    train = _some(splits["train"])
+    return {
+        split: measure_language(train, _some(splits[split]), vocabulary)
+        for split in scored_splits(splits)
+    }
+
+
+def _some(pairs: Pairs) -> Ragged:
+    """Return the targets, or so many of them, evenly spread."""
+    targets = pairs.targets
+    if len(targets) <= _ROWS:
+        return targets
+    return targets.take(np.linspace(0, len(targets) - 1, _ROWS).astype(np.int64))

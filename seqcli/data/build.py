@@ -11,9 +11,8 @@ from seqcli import registry
 from seqcli.config.sections import Config, DataConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
-from seqcli.data.files.encode_for_model import encode_for_model
 from seqcli.data.files.findings import sentence
-from seqcli.data.files.loading import read_files
+from seqcli.data.files.loading import encode_for_model, read_files
 from seqcli.data.files.opening import kind_of_path
 from seqcli.data.files.paths import (
     file_of_split,

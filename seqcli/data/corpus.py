@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Index, Ragged
-from seqcli.data.normalizer import Normalizer, feature_text, feature_tokens, is_feature
 from seqcli.data.token_rows import take_texts
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.tokenizers import Normalizer, Tokenizer, feature_text, feature_tokens, is_feature
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.events import DataRead
 

@@ -16,11 +16,11 @@ from seqcli.arrays.memory import physical_memory
 from seqcli.arrays.ragged import Index
 from seqcli.config import yaml_file
 from seqcli.config.sections import DataConfig
+from seqcli.data.baselines import longest
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
-from seqcli.data.files.encode_for_model import encode_for_model
+from seqcli.data.files.loading import encode_for_model
 from seqcli.data.files.opening import read_bytes
 from seqcli.data.splits import overlaps, repeats
-from seqcli.data.statistics import longest
 from seqcli.data.task_corpus import (
     as_ids,
     asked,

@@ -14,7 +14,7 @@ from seqcli.data.files import columns
 from seqcli.data.files.json_rows import begins_array, is_object, is_row
 from seqcli.data.files.kinds import check_prose
 from seqcli.data.files.opening import TextFile
-from seqcli.data.files.records import Asked
+from seqcli.data.files.rows import Asked
 from seqcli.errors import DataError
 
 PACKED = ".gz"

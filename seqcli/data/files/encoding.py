@@ -1,4 +1,4 @@
-"""From gathered rows to a folder of arrays: vocabularies learnt on train, ids in their order."""
+"""Write encoded files as a folder of arrays: vocabularies from train, ids, repeated rows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,60 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
-from seqcli.data.files.file_encoder import EncodedFile, IncrementalVocabulary, TokenBuffer
+from seqcli.data.files.file_encoder import EncodedFile, Hashes, IncrementalVocabulary, TokenBuffer
 from seqcli.data.files.findings import Findings
-from seqcli.data.files.repeats import shared
 from seqcli.data.vocabulary import SPECIALS, UNK
 from seqcli.events import SplitRead
+
+
+class Again(NamedTuple):
+    """Rows that come after a like one: their numbers, and the numbers of those they are like."""
+
+    rows: Index
+    first: Index
+
+
+def again(hashes: Hashes) -> Again:
+    """Return the rows whose hash an earlier row has."""
+    order = np.argsort(hashes, kind="stable")
+    new = np.ones(len(order), np.bool_)
+    new[1:] = hashes[order[1:]] != hashes[order[:-1]]
+    starts = np.flatnonzero(new)
+    first = order[starts].repeat(np.diff(starts, append=len(order)))
+    rows, first = order[~new], first[~new]
+    back = np.argsort(rows)
+    return Again(rows[back], first[back])
+
+
+def name_repeats(found: EncodedFile, findings: Findings) -> None:
+    """Name the rows of a file that repeat another, and those that contradict one."""
+    for row in found.twins().tolist():
+        findings.add("twin", found.path, found.split, int(found.lines[row]))
+    same = again(found.pairs)
+    for row, first in zip(*same, strict=True):
+        line = int(found.lines[first])
+        findings.add("duplicate", found.path, found.split, int(found.lines[row]), f"line {line}")
+    if found.sources is None:
+        return
+    other = again(found.inputs)
+    fresh = ~np.isin(other.rows, same.rows)
+    for row, first in zip(other.rows[fresh], other.first[fresh], strict=True):
+        where = f"line {found.lines[first]}"
+        findings.add("contradictory", found.path, found.split, int(found.lines[row]), where)
+
+
+def shared(one: Hashes, other: Hashes) -> Index:
+    """Return the rows of ``other`` whose hash is in ``one``."""
+    ordered = np.sort(one)
+    places = np.searchsorted(ordered, other).clip(max=max(len(ordered) - 1, 0))
+    return np.flatnonzero(ordered[places] == other) if len(ordered) else np.zeros(0, np.int64)
+
 
 META = "meta.json"
 KINDS = {"tokens": np.int32, "offsets": np.int64, "weights": np.float32}  # of the arrays

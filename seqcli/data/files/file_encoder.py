@@ -26,11 +26,12 @@ from seqcli.data.files.detection import format_of
 from seqcli.data.files.findings import KINDS, Findings, RowRemarks
 from seqcli.data.files.formats import looks_like_header
 from seqcli.data.files.opening import TextFile
-from seqcli.data.files.records import Asked, Records
 from seqcli.data.files.rows import (
     LEAST_COUNT,
     MOST_COUNT,
+    Asked,
     Problem,
+    Records,
     Row,
     RowReader,
     hash_of,

@@ -12,7 +12,7 @@ from typing import IO
 
 from seqcli.data.corpus import Codec
 from seqcli.data.files.columns import Layout
-from seqcli.data.files.records import Record
+from seqcli.data.files.rows import Record
 from seqcli.data.vocabulary import code_of, unseen
 from seqcli.events import DataRead, Finding
 from seqcli.messages import count, plural

@@ -20,8 +20,7 @@ from seqcli.data.files.columns import (
 )
 from seqcli.data.files.detection import sep_line
 from seqcli.data.files.opening import MOST_BYTES, TextFile
-from seqcli.data.files.records import NUL, Asked, Record, Records, text_records
-from seqcli.data.files.rows import columns_hint
+from seqcli.data.files.rows import NUL, Asked, Record, Records, columns_hint, text_records
 from seqcli.errors import DataError, UsageError
 
 _LOOKED_AT = 1000  # records from which the number of columns is told, where nobody said it

@@ -9,7 +9,7 @@ from typing import Any
 
 from seqcli.data.files.columns import KEYS, Columns, layout
 from seqcli.data.files.opening import TextFile
-from seqcli.data.files.records import Asked, Record, Records, text_records
+from seqcli.data.files.rows import Asked, Record, Records, text_records
 from seqcli.errors import DataError, UsageError
 
 _SHOWN = 8  # keys that a message lists

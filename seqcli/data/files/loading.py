@@ -6,14 +6,15 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
 
-from seqcli.arrays.ragged import Ragged
+from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.config.sections import DataConfig
+from seqcli.data.baselines import language_baselines, longest, text_baselines
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
 from seqcli.data.files import cache
 from seqcli.data.files.columns import parse_columns
@@ -22,21 +23,25 @@ from seqcli.data.files.encoding import (
     META,
     Part,
     array_path,
+    name_repeats,
     parts_of_splits,
     write_meta,
     write_parts,
 )
-from seqcli.data.files.file_encoder import EncodedFile, FileEncoder
+from seqcli.data.files.file_encoder import (
+    EncodedFile,
+    FileEncoder,
+    IncrementalVocabulary,
+    TokenBuffer,
+)
 from seqcli.data.files.findings import Findings
-from seqcli.data.files.repeats import name_repeats
+from seqcli.data.files.paths import Files
 from seqcli.data.files.tokenization import chosen_tokens
-from seqcli.data.normalizer import Normalizer
 from seqcli.data.splits import split_rows
-from seqcli.data.statistics import language_baselines, longest, text_baselines
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.tokenizers import Normalizer, Tokenizer
+from seqcli.data.vocabulary import UNK, Vocabulary
 from seqcli.errors import DataError
-from seqcli.events import DataRead
+from seqcli.events import DataRead, Finding
 from seqcli.files.regular import read_json
 from seqcli.schema import SchemaError
 
@@ -44,30 +49,6 @@ FORMAT = 1  # of the folder
 LARGE = 4 << 20  # bytes of files from which their encoding is kept
 NAMED = "named_rows.tsv"
 _MOST_META = 1 << 30  # bytes
-_PACKED_FACTOR = 4  # how much larger gzip files are inside
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files of a data set.
-
-    Args:
-        name: what to call it.
-        splits: split -> its file (or two side by side); "" -> one that is split by source.
-        about: where the rows come from, as a checkpoint says it.
-        sums: path -> SHA-256, as it was before the file was read.
-    """
-
-    name: str
-    splits: Mapping[str, Sequence[Path]]
-    about: Mapping[str, object]
-    sums: Mapping[str, str]
-
-    def size(self) -> int:
-        """Return about how many bytes of text there are."""
-        paths = [path for paths in self.splits.values() for path in paths]
-        factors = (_PACKED_FACTOR if path.suffix.lower() == ".gz" else 1 for path in paths)
-        return sum(p.stat().st_size * factor for p, factor in zip(paths, factors, strict=True))
 
 
 def codec_of(data: DataConfig) -> Codec:
@@ -256,3 +237,44 @@ def _read_meta(path: Path) -> _Meta:
         hint = f"remove the folder {path.parent}: it is made again"
         raise DataError(f"{path} is damaged: {error}", hint) from None
     return found
+
+
+def encode_for_model(
+    paths: Sequence[Path], data: DataConfig, codec: Codec
+) -> tuple[Pairs, tuple[Finding, ...]]:
+    """Return the rows of a file, and what is said of those that are left out.
+
+    Args:
+        paths: the file, or two side by side.
+        data: how they are written.
+        codec: of the model.
+
+    Raises:
+        DataError: the file cannot be used, or holds pairs where the model takes names, or names
+            where it takes pairs.
+    """
+    findings = Findings()
+    gatherer = FileEncoder(data, codec, findings)
+    found = gatherer.gather(paths, "")
+    targets, strange = _encoded(found.targets, gatherer.targets, codec.target)
+    if (codec.source is None) != (found.sources is None):
+        takes, has = ("names", "pairs") if codec.source is None else ("pairs", "names")
+        message = f"{paths[0]}: the model was trained on {takes}, but this file holds {has}"
+        raise DataError(message, "give a file like the one it was trained on, or --columns")
+    if codec.source is None or found.sources is None:
+        return Pairs(targets, None, strange), findings.told()
+    sources, unknown = _encoded(found.sources, gatherer.sources, codec.source)
+    return Pairs(targets, sources, strange, unknown), findings.told()
+
+
+def _encoded(
+    spool: TokenBuffer, alphabet: IncrementalVocabulary, vocabulary: Vocabulary
+) -> tuple[Ragged, tuple[str, ...]]:
+    """Return the ids of the vocabulary, and the tokens that have none, in order."""
+    texts = list(alphabet)
+    table = np.array([vocabulary.ids.get(token, UNK) for token in texts], np.int32)
+    chunks = [chunk.tokens for _, chunk in spool.chunks()]
+    tokens = np.concatenate(chunks)
+    ids = table[tokens]
+    strange = tuple(texts[number] for number in tokens[ids == UNK].tolist())
+    return Ragged(ids, offsets_of(spool.lengths)), strange

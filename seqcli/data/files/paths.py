@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from seqcli.config.sections import DataConfig
-from seqcli.data.files.loading import Files
 from seqcli.data.files.opening import digest, kind_of_path, readable, regular_file
 from seqcli.errors import DataError
 
@@ -13,6 +14,30 @@ BESIDE = ","  # between two files whose lines stand side by side
 _STEMS = {"train": ("train",), "val": ("val", "dev", "valid", "validation"), "test": ("test",)}
 _ENDINGS = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".json", ".txt")
 _PACKED = ".gz"
+_PACKED_FACTOR = 4  # how much larger gzip files are inside
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a data set.
+
+    Args:
+        name: what to call it.
+        splits: split -> its file (or two side by side); "" -> one that is split by source.
+        about: where the rows come from, as a checkpoint says it.
+        sums: path -> SHA-256, as it was before the file was read.
+    """
+
+    name: str
+    splits: Mapping[str, Sequence[Path]]
+    about: Mapping[str, object]
+    sums: Mapping[str, str]
+
+    def size(self) -> int:
+        """Return about how many bytes of text there are."""
+        paths = [path for paths in self.splits.values() for path in paths]
+        factors = (_PACKED_FACTOR if path.suffix.lower() == ".gz" else 1 for path in paths)
+        return sum(p.stat().st_size * factor for p, factor in zip(paths, factors, strict=True))
 
 
 def paths_of(text: str | Path) -> tuple[Path, ...]:

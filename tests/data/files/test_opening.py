@@ -1,5 +1,7 @@
 """The gate to data files: what is read, what is refused, and the digest of what was read."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import os
