@@ -11,7 +11,6 @@ from seqcli import registry
 from seqcli.config.sections import Config, DataConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
-from seqcli.data.files.findings import sentence
 from seqcli.data.files.loading import encode_for_model, read_files
 from seqcli.data.files.opening import kind_of_path
 from seqcli.data.files.paths import (
@@ -91,7 +90,7 @@ def pairs_of(
     is_folder = kind_of_path(path) == "folder"
     paths = (file_of_split(path, split),) if is_folder else paths_of(path)
     pairs, findings = encode_for_model(paths, data, codec)
-    return pairs, tuple(map(sentence, findings))
+    return pairs, tuple(map(str, findings))
 
 
 def _check_one(data: DataConfig) -> None:

@@ -187,7 +187,7 @@ def test_other_rows_for_a_model_that_is_trained(tmp_path):
     more = write(tmp_path / "more.txt", "anna\n\nzoe\n")
     pairs, notes = pairs_of(Path(more), "test", made.codec, data)
     assert (len(pairs), pairs.sources, pairs.unknown_targets) == (2, None, ("z",))
-    assert notes == (f"{more}: 1 row left out, blank: line 2",)
+    assert notes == (f"{more}: 1 row left out: blank (line 2)",)
     two = write(tmp_path / "two.tsv", tsv(ROWS))
     with pytest.raises(DataError, match="trained on names, but this file holds pairs"):
         pairs_of(Path(two), "test", made.codec, data)
