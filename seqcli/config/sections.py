@@ -95,8 +95,7 @@ class Drawing:
             raise UsageError(f"top-p cannot be {self.top_p:g}", "give a number above 0, up to 1")
 
 
-# The upper bounds are far above any use. They prevent a damaged or hostile checkpoint from
-# allocating all memory.
+# Upper bounds keep a damaged or hostile checkpoint from allocating all memory.
 Count = Annotated[int, Range(at_least=0, at_most=10**9)]
 Positive = Annotated[int, Range(at_least=1, at_most=10**9)]
 Width = Annotated[int, Range(at_least=1, at_most=2**16)]
@@ -145,8 +144,7 @@ class DataConfig:
     source_tokens: TokenStyle = "auto"
     """Tokenization of the sources of a file; auto chooses by the training rows."""
     target_tokens: TokenStyle = "auto"
-    """Tokenization of the targets of a file; whole (one token per text) suits labels, auto chooses
-    by the training rows."""
+    """Tokenization of the targets of a file; whole makes one token of a text, for labels."""
     normalize: Annotated[str, one_of(("none", "nfc", "nfd"))] = "none"
     """Unicode normalization of both sides."""
     lower: Annotated[str, one_of(("none", "source", "target", "both"))] = "none"
@@ -172,8 +170,7 @@ class ModelConfig:
     hidden: Width = 128
     """Hidden size (of the Transformer: model size)."""
     embedding: Width = 64
-    """Embedding size; unused by the Transformer (hidden size) and by recurrent language models
-    (one-hot input)."""
+    """Embedding size; the Transformer uses hidden, recurrent language models one-hot input."""
     bidirectional: bool = True
     """Use a bidirectional encoder (recurrent models)."""
     bridge: bool = True
