@@ -15,7 +15,7 @@ from seqcli.api.reading import config_of
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.corpus import SPLITS, Codec, MaxLengths
 from seqcli.data.splits import known
 from seqcli.errors import UsageError
@@ -80,7 +80,7 @@ class LanguageModel(Protocol):
         count: int,
         prefix: Sequence[int],
         limit: int,
-        how: Drawing,
+        how: SamplingConfig,
         random: np.random.Generator,
     ) -> Ragged:
         """Draw names that begin with a prefix and have at most ``limit`` symbols, prefix counted.
@@ -91,7 +91,7 @@ class LanguageModel(Protocol):
     def best(self, count: int, width: int, prefix: Sequence[int], limit: int) -> Ragged:
         """Search for the likeliest names, best first; ``width`` 1 is greedy, and gives one."""
 
-    def next(self, prefix: Sequence[int], how: Drawing) -> NDArray[np.float64]:
+    def next(self, prefix: Sequence[int], how: SamplingConfig) -> NDArray[np.float64]:
         """Return the distribution (V,) of the symbol after a prefix."""
 
     def log_probabilities(self, names: Ragged) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from seqcli.api.other_rows import OtherRows, own_corpus
 from seqcli.api.own_data import corpus_of_run
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.baselines import row_nats
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.data.splits import fingerprints, known, repeats
@@ -92,7 +92,7 @@ def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:
     """Draw some texts and tell what they are."""
     trained = model.trained
     names = model.draw(
-        DRAWN, (), trained.limits.prediction(0), Drawing(), np.random.default_rng(SEED)
+        DRAWN, (), trained.limits.prediction(0), SamplingConfig(), np.random.default_rng(SEED)
     )
     found = {f"in_{split}": trained.known(names, split) for split in SPLITS}
     if data is not None:

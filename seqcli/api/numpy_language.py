@@ -15,7 +15,7 @@ from seqcli.api.reading import config_of, limits_of
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Pairs
 from seqcli.numpy_backend.cells import CELLS, Cell
@@ -41,7 +41,7 @@ class NumpyLanguageModel:
         count: int,
         prefix: Sequence[int],
         limit: int,
-        how: Drawing,
+        how: SamplingConfig,
         random: np.random.Generator,
     ) -> Ragged:
         """See `LanguageModel.draw`."""
@@ -56,7 +56,7 @@ class NumpyLanguageModel:
         found = beam_search(self.parameters, self.cell, prefix, limit, width)
         return Ragged.from_rows(found[:count])
 
-    def next(self, prefix: Sequence[int], how: Drawing) -> NDArray[np.float64]:
+    def next(self, prefix: Sequence[int], how: SamplingConfig) -> NDArray[np.float64]:
         """See `LanguageModel.next`."""
         _, logits = read_prefix(prefix, 1, self.parameters, self.cell)
         found: NDArray[np.float64] = probabilities(logits, how)[0]

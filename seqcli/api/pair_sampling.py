@@ -14,7 +14,7 @@ from seqcli.api.language import Wanted
 from seqcli.api.loading import Loaded, load_model
 from seqcli.api.predicting import line_problem
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import Pairs
 from seqcli.engine.decoding import LABEL_STEPS, label_ends
@@ -29,7 +29,7 @@ TRIES = 20  # rounds of draws for texts that must not repeat
 
 
 def sample_pairs(
-    ckpt: str | Path, lines: Iterable[str] | None, wanted: Wanted, how: Drawing, seed: int
+    ckpt: str | Path, lines: Iterable[str] | None, wanted: Wanted, how: SamplingConfig, seed: int
 ) -> Samples:
     """Draw some targets for each line; see `seqcli.api.sampling.sample`.
 
@@ -58,7 +58,9 @@ def sample_pairs(
 class _Drawer:
     """Draws targets for lines, and counts them."""
 
-    def __init__(self, loaded: Loaded, how: Drawing, max_length: int | None, seed: int) -> None:
+    def __init__(
+        self, loaded: Loaded, how: SamplingConfig, max_length: int | None, seed: int
+    ) -> None:
         self.loaded, self.how, self.most, self.drawn = loaded, how, max_length, 0
         self.generator = torch.Generator(loaded.model.device)
         self.generator.manual_seed(seed)

@@ -21,7 +21,7 @@ from seqcli.api.language import (
 )
 from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import EOS
 from seqcli.errors import UsageError
 from seqcli.messages import count, plural
@@ -56,7 +56,7 @@ def sample(
         ckpt: a run folder (its best checkpoint) or a checkpoint file.
         n: how many texts; 10 by default (1 for each line, 1 with ``greedy``).
         lines: sources, for a model of pairs and for no other.
-        temperature, top_k, top_p: see `seqcli.config.sections.Drawing`.
+        temperature, top_k, top_p: see `seqcli.config.sections.SamplingConfig`.
         greedy, beam: the likeliest text, or the n likeliest by a search; nothing is drawn.
         prefix: what every text begins with.
         max_length: most symbols of a text, prefix counted; by default 10 more than in training.
@@ -71,7 +71,7 @@ def sample(
         CheckpointError: the checkpoint cannot be used.
         UsageError: options that do not go together, or a prefix with symbols it does not know.
     """
-    how = Drawing(temperature, top_k, top_p)
+    how = SamplingConfig(temperature, top_k, top_p)
     _check(n, how, greedy, beam)
     pairs = takes_sources(ckpt)
     wanted = Wanted(n or _usual(pairs, greedy), prefix, max_length, unique, novel, logprob)
@@ -102,7 +102,7 @@ def next_symbols(
         CheckpointError: the checkpoint cannot be used.
         UsageError: it is a model of pairs, or the prefix has symbols it does not know.
     """
-    how = Drawing(temperature, top_k, top_p)
+    how = SamplingConfig(temperature, top_k, top_p)
     model = open_language_model(ckpt, backend)
     found = model.next(encoded_prefix(model.trained, prefix), how)
     vocabulary = model.trained.codec.target
@@ -113,7 +113,7 @@ def next_symbols(
     )
 
 
-def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
+def _check(n: int | None, how: SamplingConfig, greedy: bool, beam: int | None) -> None:
     """Refuse what does not go together."""
     if n is not None and n < 1:
         raise UsageError(f"there cannot be {n} samples", "give --n 1 or more")
@@ -121,7 +121,7 @@ def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
         raise UsageError(f"a beam cannot be {beam} wide", "give --beam 1 or more")
     if greedy and beam:
         raise UsageError("--greedy and --beam are two ways to search", "choose one")
-    if (greedy or beam) and how != Drawing():
+    if (greedy or beam) and how != SamplingConfig():
         hint = "leave --temperature, --top-k and --top-p out"
         raise UsageError("a search draws nothing at random", hint)
     if greedy and n not in (None, 1):
@@ -133,7 +133,7 @@ def _usual(pairs: bool, greedy: bool) -> int:
 
 
 def _for_lines(
-    ckpt: str | Path, lines: Iterable[str] | None, wanted: Wanted, how: Drawing, seed: int
+    ckpt: str | Path, lines: Iterable[str] | None, wanted: Wanted, how: SamplingConfig, seed: int
 ) -> Samples:
     """Draw targets for lines; this alone needs PyTorch."""
     from seqcli.api.pair_sampling import sample_pairs
@@ -180,7 +180,7 @@ def _searched(model: LanguageModel, wanted: Wanted, width: int) -> Samples:
     return Samples(_told(model, found, wanted, limit), None, 0, tuple(notes))
 
 
-def _drawn(model: LanguageModel, wanted: Wanted, how: Drawing, seed: int) -> Samples:
+def _drawn(model: LanguageModel, wanted: Wanted, how: SamplingConfig, seed: int) -> Samples:
     """Draw until there are enough texts that will do, or it is hopeless."""
     prefix = encoded_prefix(model.trained, wanted.prefix)
     limit = _room(model.trained, wanted, prefix)

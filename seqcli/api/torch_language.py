@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqcli.api.language import Trained
 from seqcli.api.loading import Loaded, load_model
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.corpus import Pairs
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import greedy
@@ -46,7 +46,7 @@ class TorchLanguageModel:
         count: int,
         prefix: Sequence[int],
         limit: int,
-        how: Drawing,
+        how: SamplingConfig,
         random: np.random.Generator,
     ) -> Ragged:
         """See `LanguageModel.draw`."""
@@ -68,7 +68,7 @@ class TorchLanguageModel:
             (found,) = beam_search(model, source, lengths, room, width, 0.0, count)
         return Ragged.from_rows([[*prefix, *best.ids] for best in found])
 
-    def next(self, prefix: Sequence[int], how: Drawing) -> NDArray[np.float64]:
+    def next(self, prefix: Sequence[int], how: SamplingConfig) -> NDArray[np.float64]:
         """See `LanguageModel.next`."""
         return next_probabilities(self.loaded.model, prefix, how)
 

@@ -1,4 +1,4 @@
-"""Defaults that hang on other keys: they stand in for the general ones of keys left open.
+"""Defaults that depend on other keys: they replace the general default of an unset key.
 
 Each entry: what must be so, and the defaults then. Where two name the same key, the one further up
 counts.

@@ -79,7 +79,7 @@ def keys() -> Mapping[str, Key]:
 
 
 def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
-    """Return (class, field) -> the docstring that stands below the field, of a module's classes."""
+    """Return (class, field) -> the docstring below the field, for all classes of a module."""
     found = {}
     for cls in ast.parse(inspect.getsource(module)).body:
         if isinstance(cls, ast.ClassDef):
@@ -92,7 +92,7 @@ def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
 
 
 def nearest_key(name: str) -> str:
-    """Return a hint for an unknown key: the right section for a known leaf, else a near name."""
+    """Return a hint for an unknown key: the right section of a known leaf, or a similar name."""
     leaf = name.rpartition(".")[2]
     same = [key.name for key in keys().values() if key.leaf == leaf]
     if not same and leaf in ALSO_CALLED:
@@ -185,7 +185,7 @@ _READERS: Mapping[type, Callable[[object], Scalar | None]] = {
 
 
 def read(key: Key, value: object, where: str) -> Scalar:
-    """Return ``value`` as ``key`` wants it; a whole number will do for a float.
+    """Return ``value`` converted to the type of ``key``; an integer is a valid float.
 
     Args:
         key: what the value is for.
@@ -205,7 +205,7 @@ def read(key: Key, value: object, where: str) -> Scalar:
 
 
 def _refusal(key: Key, value: object, where: str) -> UsageError:
-    """Say which key, where, what was wanted and what came."""
+    """Return the error for a value: key, place, what is allowed and what was given."""
     flag = where.startswith("--") and where != "--set"
     subject = f"{where} ({key.name})" if flag else f"{where}: {key.name}"
     if value in (None, "") and not (isinstance(key.limit, OneOf) and value == ""):
@@ -251,7 +251,7 @@ def _free_scalar(name: str, value: object, where: str) -> Scalar:
 
 
 def stays_text(text: str) -> bool:
-    """Whether text without quotes is read as that very text where any type is allowed."""
+    """Return whether unquoted text stays text where any type is allowed."""
     try:
         return _guess("", Plain(text), "") == text
     except UsageError:

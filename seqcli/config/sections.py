@@ -66,7 +66,7 @@ COLDEST, HOTTEST = 1e-3, 1e3  # beyond these, float32 cannot represent the logit
 
 
 @dataclass(frozen=True)
-class Drawing:
+class SamplingConfig:
     """How to sample the next token; the default is the model's own distribution.
 
     Args:
@@ -209,7 +209,7 @@ class TrainConfig:
     batch_size: Positive = 64
     """Rows per optimizer step."""
     optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"
-    """Optimizer."""
+    """Optimization algorithm."""
     lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3
     """Learning rate; with a schedule, its peak."""
     momentum: Fraction = 0.9

@@ -104,7 +104,7 @@ SIDES = ("none", "source", "target", "both")
 
 @dataclass(frozen=True)
 class Normalizer:
-    """How texts are made alike.
+    """Normalize texts before tokenization.
 
     Args:
         normalize: one of `FORMS`, the Unicode normalization of both sides and of the features.
@@ -141,13 +141,13 @@ _BEFORE, _AFTER, SEPARATOR = " [", "]", ";"
 
 
 def feature_tokens(text: str, form: Normalizer) -> list[str]:
-    """Return the tokens of features such as ``N;ACC;PL``; empty ones count for nothing."""
+    """Return the tokens of features such as ``N;ACC;PL``, without empty ones."""
     names = (form.feature(name).strip() for name in text.split(SEPARATOR))
     return [f"{_BEFORE}{name}{_AFTER}" for name in names if name]
 
 
 def is_feature(token: str) -> bool:
-    """Say whether a token of a source is a feature."""
+    """Return whether a token of a source is a feature."""
     return token.startswith(_BEFORE) and token.endswith(_AFTER)
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.corpus import Pairs
 from seqcli.data.vocabulary import BOS, EOS, PAD
 from seqcli.engine.answering import in_order
@@ -48,7 +48,7 @@ class Continued(Model):
         return torch.full((rows,), token, device=self.device)  # (B,)
 
 
-def probabilities(logits: Tensor, how: Drawing) -> Tensor:
+def probabilities(logits: Tensor, how: SamplingConfig) -> Tensor:
     """Return the probabilities (B, V) to draw from; ids that are no answers have none.
 
     Args:
@@ -82,7 +82,7 @@ def draw(
     source: Tensor,
     lengths: Tensor,
     limit: int,
-    how: Drawing,
+    how: SamplingConfig,
     generator: torch.Generator,
     ends: Tensor | None = None,
 ) -> list[list[int]]:
@@ -118,7 +118,9 @@ def draw(
 
 
 @torch.inference_mode()
-def next_probabilities(model: Model, prefix: Sequence[int], how: Drawing) -> NDArray[np.float64]:
+def next_probabilities(
+    model: Model, prefix: Sequence[int], how: SamplingConfig
+) -> NDArray[np.float64]:
     """Return the distribution (V,) of the symbol after a prefix, of a language model."""
     longer = Continued(model, prefix)
     source, lengths = no_sources(1, model.device)

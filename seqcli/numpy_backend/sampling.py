@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.numpy_backend.cells import Cell, State
 from seqcli.numpy_backend.functional import softmax
@@ -15,7 +15,7 @@ from seqcli.numpy_backend.language_model import input_rows, output_logits
 from seqcli.numpy_backend.parameters import Floats, Ids, Parameters
 
 NEVER_DRAWN = (PAD, BOS, UNK)
-PLAIN = Drawing()
+PLAIN = SamplingConfig()
 
 
 def read_prefix(
@@ -52,7 +52,7 @@ def keep_likeliest(probabilities: Floats, top_k: int, top_p: float) -> Floats:
     return kept
 
 
-def probabilities(logits: Floats, how: Drawing) -> Floats:
+def probabilities(logits: Floats, how: SamplingConfig) -> Floats:
     """Return the probabilities (n, V) to draw from: temperature first, then top-k, then top-p.
 
     They are float64. PAD, BOS and UNK have probability 0.
@@ -69,7 +69,7 @@ def probabilities(logits: Floats, how: Drawing) -> Floats:
     return weights
 
 
-def draw(logits: Floats, rng: np.random.Generator, how: Drawing = PLAIN) -> Index:
+def draw(logits: Floats, rng: np.random.Generator, how: SamplingConfig = PLAIN) -> Index:
     """Draw one token from each row of logits (n, V), with one uniform number per row."""
     heights = np.cumsum(probabilities(logits, how), axis=1)  # (n, V)
     # in (0, 1]: a token of probability 0 is never the first whose height reaches the target
@@ -86,7 +86,7 @@ def sample(
     *,
     prefix: Sequence[int] = (),
     max_length: int = 100,
-    how: Drawing = PLAIN,
+    how: SamplingConfig = PLAIN,
 ) -> Ragged:
     """Sample n names.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqcli import registry
 from seqcli.config import Config, DecodeConfig
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import Batch
 from seqcli.data.corpus import Corpus, MaxLengths
 from seqcli.data.token_rows import decoded
@@ -188,5 +188,5 @@ class LanguageLearner(TorchLearner):
         generator.manual_seed(self.settings.seed << 32 | epoch)
         source, lengths = no_sources(self.settings.samples, self.model.device)
         limit = self.limits.prediction(0)
-        drawn = draw(self.model, source, lengths, limit, Drawing(), generator)
+        drawn = draw(self.model, source, lengths, limit, SamplingConfig(), generator)
         return tuple(map(self.corpus.codec.target_text, drawn))

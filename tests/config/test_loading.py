@@ -18,7 +18,7 @@ def values_of(key: Key) -> st.SearchStrategy[Any]:
     if key.kind is bool:
         return st.booleans()
     if key.kind is str:
-        return st.text(max_size=30)
+        return st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
     limit = key.limit
     assert isinstance(limit, Range)
     low = limit.at_least if limit.at_least is not None else limit.above

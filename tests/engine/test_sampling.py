@@ -1,4 +1,4 @@
-"""Drawing from a model: exact distributions, prefixes, cuts, seeds."""
+"""Sampling from a model: exact distributions, prefixes, cuts, seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import ModelConfig
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.corpus import Pairs
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.engine.beam_search import beam_search
@@ -42,13 +42,15 @@ def made(cell: str, seed: int = 0) -> Model:
     return model.requires_grad_(False)
 
 
-def drawn(model: Model, rows: int, limit: int = LIMIT, how: Drawing | None = None, seed: int = 0):
+def drawn(
+    model: Model, rows: int, limit: int = LIMIT, how: SamplingConfig | None = None, seed: int = 0
+):
     source, lengths = no_sources(rows, CPU)
     generator = torch.Generator().manual_seed(seed)
-    return draw(model, source, lengths, limit, how or Drawing(), generator)
+    return draw(model, source, lengths, limit, how or SamplingConfig(), generator)
 
 
-def exact(model: Model, how: Drawing) -> dict[tuple[int, ...], float]:
+def exact(model: Model, how: SamplingConfig) -> dict[tuple[int, ...], float]:
     """Return the probability of every text of up to LIMIT symbols (cut there), step by step."""
     found: dict[tuple[int, ...], float] = {}
     for length in range(LIMIT + 1):
@@ -63,8 +65,10 @@ def exact(model: Model, how: Drawing) -> dict[tuple[int, ...], float]:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("how", [Drawing(), Drawing(0.7), Drawing(2.0, top_k=2, top_p=0.9)])
-def test_texts_come_as_often_as_the_model_says(cell: str, how: Drawing) -> None:
+@pytest.mark.parametrize(
+    "how", [SamplingConfig(), SamplingConfig(0.7), SamplingConfig(2.0, top_k=2, top_p=0.9)]
+)
+def test_texts_come_as_often_as_the_model_says(cell: str, how: SamplingConfig) -> None:
     model, rows = made(cell), 20_000
     expected = exact(model, how)
     assert abs(sum(expected.values()) - 1) < 1e-5
@@ -78,20 +82,20 @@ def test_texts_come_as_often_as_the_model_says(cell: str, how: Drawing) -> None:
 
 def test_temperature_top_k_and_top_p() -> None:
     logits = torch.log(torch.tensor([[0.9, 0.9, 0.1, 0.9, 0.4, 0.2, 0.3]]))
-    plain = probabilities(logits, Drawing())[0]
+    plain = probabilities(logits, SamplingConfig())[0]
     assert plain[[PAD, BOS, UNK]].tolist() == [0, 0, 0]
     torch.testing.assert_close(plain[[EOS, 4, 5, 6]], torch.tensor([0.1, 0.4, 0.2, 0.3]))
     torch.testing.assert_close(
-        probabilities(logits, Drawing(top_k=2))[0, 4:], torch.tensor([4 / 7, 0, 3 / 7])
+        probabilities(logits, SamplingConfig(top_k=2))[0, 4:], torch.tensor([4 / 7, 0, 3 / 7])
     )
     torch.testing.assert_close(
-        probabilities(logits, Drawing(top_p=0.45))[0, 4:], torch.tensor([4 / 7, 0, 3 / 7])
+        probabilities(logits, SamplingConfig(top_p=0.45))[0, 4:], torch.tensor([4 / 7, 0, 3 / 7])
     )
-    assert probabilities(logits, Drawing(top_p=0.3))[0].tolist() == [0, 0, 0, 0, 1, 0, 0]
-    torch.testing.assert_close(probabilities(logits, Drawing(top_k=99))[0], plain)
-    cold = probabilities(logits, Drawing(temperature=1e-3))[0]
+    assert probabilities(logits, SamplingConfig(top_p=0.3))[0].tolist() == [0, 0, 0, 0, 1, 0, 0]
+    torch.testing.assert_close(probabilities(logits, SamplingConfig(top_k=99))[0], plain)
+    cold = probabilities(logits, SamplingConfig(temperature=1e-3))[0]
     assert cold[4] == 1
-    hot = probabilities(logits, Drawing(temperature=1e3))[0]
+    hot = probabilities(logits, SamplingConfig(temperature=1e3))[0]
     torch.testing.assert_close(hot[[EOS, 4, 5, 6]], torch.full((4,), 0.25), atol=1e-3, rtol=0)
 
 
@@ -102,7 +106,7 @@ def test_temperature_top_k_and_top_p() -> None:
 def test_values_out_of_range_are_refused(wrong: dict[str, float], more: dict[str, float]) -> None:
     for values in (wrong, more):
         with pytest.raises(UsageError):
-            Drawing(**values)
+            SamplingConfig(**values)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -110,8 +114,8 @@ def test_a_prefix_is_read_before_anything_is_drawn(cell: str) -> None:
     model, prefix = made(cell), [5, 4]
     longer = Continued(model, prefix)
     fed = torch.tensor([[BOS, *prefix]])
-    wanted = probabilities(model(*no_sources(1, CPU), fed)[0, -1:], Drawing())[0]
-    found = next_probabilities(model, prefix, Drawing())
+    wanted = probabilities(model(*no_sources(1, CPU), fed)[0, -1:], SamplingConfig())[0]
+    found = next_probabilities(model, prefix, SamplingConfig())
     np.testing.assert_allclose(found, wanted.double().numpy(), atol=1e-6)
     firsts = [(text or [EOS])[0] for text in drawn(longer, 5000)]
     shares = np.bincount(firsts, minlength=V) / 5000
@@ -126,7 +130,7 @@ def test_searches_go_on_from_a_prefix_too(cell: str) -> None:
     text = list(prefix)
     while len(text) < LIMIT + 1:
         logits = model(*no_sources(1, CPU), torch.tensor([[BOS, *text]]))[0, -1:]
-        token = int(probabilities(logits, Drawing())[0].argmax())
+        token = int(probabilities(logits, SamplingConfig())[0].argmax())
         if token == EOS:
             break
         text.append(token)

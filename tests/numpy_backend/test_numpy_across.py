@@ -22,7 +22,7 @@ from seqcli.api.torch_language import TorchLanguageModel
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
 from seqcli.config.schema import keys
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.errors import CheckpointError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress, RunStarted
 from seqcli.numpy_backend.optimizers import Optimizer
@@ -59,7 +59,7 @@ def test_both_say_the_same_of_one_checkpoint(tmp_path, cell, backend, precision)
     np.testing.assert_allclose(
         ours.log_probabilities(ROWS), theirs.log_probabilities(ROWS), **close
     )
-    for how in (Drawing(), Drawing(0.7, 5, 0.9)):
+    for how in (SamplingConfig(), SamplingConfig(0.7, 5, 0.9)):
         np.testing.assert_allclose(ours.next([5], how), theirs.next([5], how), atol=1e-5)
     for width in (1, 4):
         mine, others = (model.best(2, width, [5, 9], 20) for model in (ours, theirs))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.functional import softmax
@@ -22,7 +22,7 @@ def network(cell, seed=0):
 
 
 def shares(logits, n=40_000, **how):
-    token = draw(np.tile(logits, (n, 1)), np.random.default_rng(0), Drawing(**how))
+    token = draw(np.tile(logits, (n, 1)), np.random.default_rng(0), SamplingConfig(**how))
     return np.bincount(token, minlength=len(logits)) / n
 
 
@@ -102,7 +102,7 @@ def test_sample(cell):
     assert len(begun) == 50
     assert all(name[:2] == [5, 4] and len(name) <= 6 for name in begun)
     assert all(4 <= token < V for name in begun for token in name)
-    assert len({tuple(name) for name in names(3, how=Drawing(top_k=1))}) == 1
+    assert len({tuple(name) for name in names(3, how=SamplingConfig(top_k=1))}) == 1
 
 
 def test_nothing_asked_nothing_given():

@@ -1,4 +1,4 @@
-"""Which files a path means: one, two side by side, or those of a folder."""
+"""Resolve paths of data: one file, two parallel files, or the files of a folder."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Files:
     sums: Mapping[str, str]
 
     def size(self) -> int:
-        """Return about how many bytes of text there are."""
+        """Estimate the size of the text in bytes."""
         paths = [path for paths in self.splits.values() for path in paths]
         factors = (_PACKED_FACTOR if path.suffix.lower() == ".gz" else 1 for path in paths)
         return sum(p.stat().st_size * factor for p, factor in zip(paths, factors, strict=True))
 
 
 def paths_of(text: str | Path) -> tuple[Path, ...]:
-    """Return the file a path means, or the two that ``a.src,b.tgt`` means.
+    """Return the file of a path, or the two files of ``a.src,b.tgt``.
 
     Raises:
         DataError: one does not exist, is not a regular file or cannot be read.
@@ -57,7 +57,7 @@ def paths_of(text: str | Path) -> tuple[Path, ...]:
 
 
 def files_apart(data: DataConfig) -> Files:
-    """Return the files that are given apart for each split."""
+    """Return the files that are given for each split."""
     given = {"train": data.train_file, "val": data.val_file, "test": data.test_file}
     splits = {split: paths_of(text) for split, text in given.items() if text}
     return _files(stem_of(splits["train"][0]), splits, given, data)
@@ -115,7 +115,7 @@ def _in_folder(folder: Path, stems: tuple[str, ...]) -> Path | None:
 
 
 def _files(name: str, splits: dict[str, tuple[Path, ...]], path: object, data: DataConfig) -> Files:
-    """Return files with the digests they have now."""
+    """Return files with their current digests."""
     sums = {str(path): digest(path) for paths in splits.values() for path in paths}
     listed = [sums[str(path)] for paths in splits.values() for path in paths]
     sha256 = listed[0] if len(listed) == 1 else listed
