@@ -8,15 +8,16 @@ import errno
 import os
 import sys
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+msvcrt: Any = None
+if sys.platform == "win32":
+    import msvcrt
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-msvcrt: Any = import_module("msvcrt") if sys.platform == "win32" else None
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _LOCKED_BYTE = 1 << 30
