@@ -32,7 +32,7 @@ ROOMS = (
     "engine",
     "training",
     "numpy_backend",
-    "export",
+    "exporters",
     "runs",
     "comparison",
     "report",
