@@ -1,5 +1,7 @@
 """The gate to data files: what is read, what is refused, and the digest of what was read."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import os
@@ -38,7 +40,7 @@ def test_only_regular_files_are_read(tmp_path):
     refused(tmp_path, "is a folder", "name a file in it")
     refused("/dev/zero", "is a device", "name a file")
     refused("-", "standard input", "save it to a file first")
-    refused(tmp_path / "dangling", "is a link to nowhere, which does not exist", "mend the link")
+    refused(tmp_path / "dangling", "is a link to nowhere, which does not exist", "correct the link")
     refused(tmp_path / "loop", "symbolic links", "check the path")
     refused(tmp_path / "gone", "does not exist", "check the path")
     refused(tmp_path / ("x" * 300), "name too long", "check the path")
@@ -121,16 +123,16 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(
     pack = gzip.compress if name.endswith("gz") else bytes
     path = tmp_path / name
     path.write_bytes(pack(before))
-    gather = FileEncoder.gather
+    encode = FileEncoder.encode
 
     def written_meanwhile(self, paths, split):
         path.write_bytes(pack(after))
-        return gather(self, paths, split)
+        return encode(self, paths, split)
 
-    monkeypatch.setattr(FileEncoder, "gather", written_meanwhile)
+    monkeypatch.setattr(FileEncoder, "encode", written_meanwhile)
     with pytest.raises(DataError, match="changed while it was read"):
         corpus(DataConfig(train_file=str(path)), {})
-    monkeypatch.setattr(FileEncoder, "gather", gather)
+    monkeypatch.setattr(FileEncoder, "encode", encode)
     made = corpus(DataConfig(train_file=str(path)), {})
     assert made.about["sha256"] == digest(path)
     first = made.splits["train"]
