@@ -46,7 +46,7 @@ def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> N
     now, then = corpus.about.get("version"), about.get("version")
     if "task" in corpus.about and corpus.about["task"] == about.get("task") and now != then:
         raise DataError(
-            f"{corpus.name}: the model was trained on version {then} of this task; it is {now} here",
+            f"{corpus.name}: trained on version {then} of this task; it is {now} here",
             "evaluate on a file with --data, or train again",
         )
     compared = corpus.about.keys() - NOT_COMPARED

@@ -26,7 +26,7 @@ from seqcli.api.trained_model import TrainedModel, open_model
 from seqcli.arrays.state import DecoderState
 from seqcli.data.vocabulary import BOS
 from seqcli.errors import UsageError
-from seqcli.export.traceable import Start, Step, exportable
+from seqcli.exporters.traceable import Start, Step, exportable
 from seqcli.files.folder import replacing_folder
 from seqcli.models.base import Model
 from seqcli.results import Exported

@@ -206,7 +206,7 @@ def test_safetensors_hold_the_very_weights(runs, tmp_path, name, capsys):
         np.testing.assert_array_equal(found[weight], own.weights[weight])
     size = int.from_bytes(path.read_bytes()[:8], "little")
     header = json.loads(path.read_bytes()[8 : 8 + size])
-    assert json.loads(header["__metadata__"]["seqcli"]) == about_model(own, path)
+    assert json.loads(header["__metadata__"]["seqcli"]) == about_model(open_model(runs[name]))
     assert shell.run(app, words) == 2
     assert "is already there" in capsys.readouterr().err
     assert shell.run(app, (*words, "--force", "--json")) == 0
