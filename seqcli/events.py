@@ -183,7 +183,7 @@ class Saved:
 class Finished:
     """Training is over.
 
-    ``reason``: "epochs", "iterations", "seconds", "patience", "goal", "interrupted".
+    ``reason``: "epochs", "iterations", "seconds", "patience", "target_accuracy", "interrupted".
     """
 
     epochs: int

@@ -253,13 +253,13 @@ CheckpointArgument = Annotated[
     Path, typer.Argument(help=_CHECKPOINT, metavar="CKPT", parser=path_to_read)
 ]
 BatchRows = Annotated[int, typer.Option("--batch-size", help="Rows per batch.", metavar="N", min=1)]
-LanguageBackend = Annotated[
+InferenceBackend = Annotated[
     str | None,
     choice(
         "--backend",
-        "Compute backend for a language model; numpy runs rnn, gru and lstm without PyTorch.",
-        registry.LANGUAGE_MODELS,
-        default=_DEFAULT.format("as trained"),
+        "Compute backend; auto is NumPy, and PyTorch for large inputs.",
+        {"auto": "", **registry.BACKENDS},
+        default=_DEFAULT.format("auto"),
     ),
 ]
 SearchBeam = Annotated[

@@ -75,7 +75,7 @@ _REASONS = {
     "iterations": ("finished", "iteration limit"),
     "seconds": ("stopped after", "time limit (train.seconds)"),
     "patience": ("stopped early after", "no improvement on validation (train.patience)"),
-    "goal": (
+    "target_accuracy": (
         "stopped early after",
         "validation accuracy reached the target (train.target_accuracy)",
     ),

@@ -143,7 +143,7 @@ def why_over(progress: Progress, settings: TrainConfig) -> str:
     if progress.last:
         accuracy = progress.last.metrics.get("val_sequence_accuracy", 0.0)
         if accuracy >= settings.target_accuracy:
-            return "goal"
+            return "target_accuracy"
     if settings.patience and progress.waited >= settings.patience:
         return "patience"
     if progress.batch:  # inside an epoch, which has to be scored
