@@ -79,7 +79,7 @@ def _check_paths(config: Mapping[str, Any], path: Path) -> None:
     for key in _PATHS:
         text = str(data.get(key, ""))
         if "\0" in text or max(map(len, text.split("/"))) > _LONGEST_NAME:
-            message = f"{path}: data.{key} is no path of a file: {quoted(text)}"
+            message = f"{path}: data.{key} is not a file name: {quoted(text)}"
             raise CheckpointError(message, "name the rows with --data, or train again")
 
 

@@ -153,7 +153,7 @@ class _Crew:
     def _check_alive(self) -> None:
         dead = [one.exitcode for one in self.processes if one.exitcode not in (None, 0)]
         if dead:
-            hint = "type the same command again: it goes on where it stopped"
+            hint = "run the same command again to resume"
             raise SeqcliError(f"a process that trained ended with code {dead[0]}", hint)
 
     def _end(self) -> None:

@@ -56,6 +56,6 @@ def prepare(
     loop = Loop(trainer, corpus, config, writer, stop)
     notes = connect(loop, writer, checkpoint)
     count = sum(array.size for array in parameters.values())
-    model = f"{describe(config.model, language=True)}, by hand in NumPy"
+    model = f"{describe(config.model, language=True)}, in NumPy"
     machine = Machine(model, count, "cpu", threads)
     return loop, config, run_started(folder.paths, corpus, loop, machine, notes)

@@ -54,7 +54,7 @@ def sample(
         ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
         n: how many texts; 10 by default (1 for each line, 1 with ``greedy``).
         lines: sources, for a model of pairs and for no other.
-        temperature, top_k, top_p: see `seqcli.config.sections.Drawing`.
+        temperature, top_k, top_p: see `seqcli.config.sections.SamplingConfig`.
         greedy, beam: the likeliest text, or the n likeliest by beam search; nothing is drawn.
         prefix: what every text begins with.
         max_length: maximum length of a text in tokens, prefix included; by default the longest
@@ -124,7 +124,7 @@ def _check(n: int | None, how: SamplingConfig, greedy: bool, beam: int | None) -
         raise UsageError("--greedy and --beam are two ways to search", "choose one")
     if (greedy or beam) and how != SamplingConfig():
         hint = "leave --temperature, --top-k and --top-p out"
-        raise UsageError("a search draws nothing at random", hint)
+        raise UsageError("a search is deterministic", hint)
     if greedy and n not in (None, 1):
         raise UsageError("there is one greedy text only", f"for the {n} likeliest: --beam {n}")
 

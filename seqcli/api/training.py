@@ -197,7 +197,7 @@ def _resumable(path: Path) -> Checkpoint:
     """Load a checkpoint that has all that resuming needs."""
     checkpoint = numpy_file.load(path)
     if checkpoint.training is None:
-        message = f"{path}: holds weights for use, but no training state to resume from"
+        message = f"{path}: has no training state to resume from"
         raise CheckpointError(message, "give the folder of the run, or start a new run")
     return checkpoint
 

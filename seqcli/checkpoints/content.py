@@ -157,7 +157,7 @@ def _check_finite(arrays: Mapping[str, Any], where: str, path: Path) -> None:
     """Refuse weights that compute nothing but NaN."""
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            message = f"{path}: {where}.{name} holds NaN or infinite numbers"
+            message = f"{path}: {where}.{name} contains NaN or infinite numbers"
             raise CheckpointError(
                 message, "use a checkpoint from before, or train again with a lower --lr"
             )
@@ -195,7 +195,7 @@ class _Copier:
 
     def copy(self, value: object, where: str, depth: int) -> Any:
         self.values += 1
-        _need(self.values <= MOST_VALUES, where, "holds too many values")
+        _need(self.values <= MOST_VALUES, where, "has too many values")
         _need(depth <= DEEPEST, where, "is nested too deeply")
         if isinstance(value, Mapping):
             self.values += len(value)
@@ -228,7 +228,7 @@ def _leaf(value: object, where: str) -> Any:
         return float(value)
     if isinstance(value, str):  # one object per text: then equal checkpoints make equal pickles
         return sys.intern(str(value))
-    raise ValueError(f"{where} is of a kind no checkpoint holds: {type(value).__name__}")
+    raise ValueError(f"{where} has a type that checkpoints cannot contain: {type(value).__name__}")
 
 
 def _codec_to_plain(codec: Codec) -> dict[str, Any]:

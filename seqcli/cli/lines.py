@@ -161,8 +161,8 @@ def _decoded(raw: bytes, cut: bool) -> list[Line]:
     if "\0" not in text and not cut:
         lines = text.split("\n")
         return [line.rstrip("\r") for line in lines] if "\r" in text else [*lines]
-    found = [_line(line.rstrip(b"\r")) for line in raw.split(b"\n")]
-    return [Unusable(f"longer than {MOST_BYTES:,} bytes"), *found[1:]] if cut else found
+    decoded = [_line(line.rstrip(b"\r")) for line in raw.split(b"\n")]
+    return [Unusable(f"longer than {MOST_BYTES:,} bytes"), *decoded[1:]] if cut else decoded
 
 
 def _line(raw: bytes) -> Line:

@@ -13,6 +13,7 @@ import typer
 
 from seqcli.cli import options
 from seqcli.cli.lines import Line, read_blocks
+from seqcli.cli.options import DECODING, OUTPUT
 from seqcli.errors import DataError, MachineError, SeqcliError, UsageError, expected
 from seqcli.messages import reason
 
@@ -29,7 +30,6 @@ seqcli predict --ckpt models/pairs.pt --input words.txt.gz --out predictions.txt
 seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --logprob
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention"""
 
-INPUT, SEARCH = "Input", "Search"
 ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NAMED = 10  # lines without a prediction that are reported one by one
 MANY = 10_000  # lines from which on the time they took is reported
@@ -47,17 +47,23 @@ Input = Annotated[
 NBest = Annotated[
     int,
     typer.Option(
-        "--nbest", help="Predictions per line, best first, separated by tabs.", metavar="N", min=1
+        "--nbest",
+        help="Predictions per line, best first, separated by tabs.",
+        metavar="N",
+        min=1,
+        rich_help_panel=DECODING,
     ),
 ]
 LogProb = Annotated[
     bool,
     typer.Option(
-        "--logprob", help="Append the log-probability of each prediction (nats, <eos> included)."
+        "--logprob",
+        help="Append the log-probability of each prediction (nats, <eos> included).",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Scores = Annotated[
-    bool, typer.Option("--scores", help="Append the beam-search score of each prediction.")
+    bool, options.switch("--scores", "Append the beam-search score of each prediction.")
 ]
 BatchLines = Annotated[
     int | None,
@@ -66,6 +72,7 @@ BatchLines = Annotated[
         "--batch",
         help="Lines per batch (default: 512 divided by the beam width).",
         metavar="N",
+        rich_help_panel=DECODING,
         min=1,
     ),
 ]
@@ -77,9 +84,10 @@ OutFile = Annotated[
         "FILE.partial until it is complete.",
         metavar="FILE",
         parser=options.path_to_read,
+        rich_help_panel=OUTPUT,
     ),
 ]
-Heat = Annotated[bool, typer.Option("--attention", help="Show the attention weights on stderr.")]
+Heat = Annotated[bool, options.switch("--attention", "Show the attention weights on stderr.")]
 
 
 def _picture_path(text: str) -> Path:
@@ -99,6 +107,7 @@ HeatPng = Annotated[
         help="Draw the attention weights: a PNG file, or a folder with one per line.",
         metavar="PATH",
         parser=_picture_path,
+        rich_help_panel=OUTPUT,
     ),
 ]
 

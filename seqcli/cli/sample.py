@@ -86,9 +86,7 @@ Seed = Annotated[
 ]
 LogProb = Annotated[
     bool,
-    typer.Option(
-        "--logprob", help="Append the log-probability of each text (nats, <eos> included)."
-    ),
+    options.switch("--logprob", "Append the log-probability of each text (nats, <eos> included)."),
 ]
 Next = Annotated[
     bool, typer.Option("--next", help="Show the distribution of the next token after the prefix.")

@@ -105,7 +105,7 @@ def _nested(node: yaml.Node, name: str, levels: int, met: set[int]) -> object:
     """Return a node with its descendants; ``met`` holds the nodes visited before."""
     line = node.start_mark.line + 1
     if id(node) in met:
-        raise UsageError(f"{name}, line {line}: an alias stands for this", "write it out")
+        raise UsageError(f"{name}, line {line}: YAML aliases are not supported", "write it out")
     if levels == 0:
         raise UsageError(f"{name}, line {line}: nested more than {_DEEPEST} levels deep")
     met.add(id(node))
@@ -170,7 +170,7 @@ def _once(key: yaml.ScalarNode, seen: dict[str, int], name: str) -> None:
     """Record the line of a key, or refuse it if it is repeated."""
     line = key.start_mark.line + 1
     if key.value in seen:
-        message = f"{name}, line {line}: {key.value} stands here for the second time"
+        message = f"{name}, line {line}: {key.value} is given twice"
         raise UsageError(message, f"it is already on line {seen[key.value]}")
     seen[key.value] = line
 
@@ -230,7 +230,7 @@ def _known(node: yaml.Node | None, tag: str, name: str, wanted: str) -> None:
 
 def to_yaml(config: Config) -> str:
     """Return the configuration as YAML that ``load`` reads back, each value with its origin."""
-    lines = ["# The whole configuration of this run; behind each value, where it came from."]
+    lines = ["# The complete configuration of this run, with the origin of each value."]
     for section in ("data", "task", *schema.section_types()):
         inside = getattr(config, section)
         items: dict[str, Any] = dict(inside) if section == "task" else vars(inside)

@@ -145,7 +145,7 @@ def refuse_stdout(path: Path) -> None:
         UsageError: ``path`` is ``-``.
     """
     if str(path) == "-":
-        raise UsageError("- usually stands for stdout, but this is written to a file", "name it")
+        raise UsageError("- usually means stdout, but this output is a file", "name it")
 
 
 def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:

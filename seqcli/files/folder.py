@@ -134,7 +134,7 @@ def resolved_folder(path: Path) -> Path:
         raise UsageError(f"{path} is a file", "choose another folder")
     target = path.resolve()
     if Path.cwd().is_relative_to(target):  # its place in the process would be lost
-        message = f"{path} is the working folder, or holds it: it cannot be replaced"
+        message = f"{path} is or contains the working folder, so it cannot be replaced"
         raise UsageError(message, "choose another folder, or run the command from elsewhere")
     return target
 
@@ -185,7 +185,7 @@ def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -
     held = sorted(one.name for one in target.iterdir()) if target.exists() else []
     strange = [name for name in held if name not in names]
     if strange:
-        message = f"{path} holds other things, such as {strange[0]}: it is not replaced"
+        message = f"{path} contains other files, such as {strange[0]}: it is not replaced"
         raise UsageError(message, "choose another folder")
     if held and not force:
         message = f"{path} already holds {held[0]}"

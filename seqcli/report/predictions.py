@@ -55,13 +55,13 @@ class UnknownSymbols:
         """Count a line whose answer was cut at the length limit: the first one is told."""
         self.truncated += 1
         if self.truncated == 1:
-            self.out.info(f"note: line {line}: the answer is truncated at the length limit")
+            self.out.info(f"note: line {line}: the prediction is truncated at the length limit")
 
     def sum_up(self, lines: int) -> None:
         """Tell the sum over all ``lines`` lines, where there was more than was told by name."""
         if self.truncated > 1:
             told = f"{count(self.truncated)} of {plural(lines, 'line')}"
-            self.out.info(f"note: {told} have an answer truncated at the length limit")
+            self.out.info(f"note: {told} have a prediction truncated at the length limit")
         if self.noted > 1:
             self.out.info(f"note: {count(self.noted)} of {plural(lines, 'line')} have such columns")
         if self.lines <= NAMED_LINES:

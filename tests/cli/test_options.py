@@ -35,7 +35,7 @@ def test_an_option_has_what_its_key_says(name):
     assert type(option.type("1")) is key.kind
     if isinstance(key.limit, OneOf):
         assert f"One of {', '.join(key.limit.names)}." in option.help
-    if name not in options._HELP:
+    if name not in options.OWN_HELP:
         assert option.help.startswith(key.doc)
 
 

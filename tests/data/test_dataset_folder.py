@@ -109,7 +109,7 @@ def test_a_folder_in_the_way_is_kept_unless_forced(tmp_path: Path) -> None:
 
 def test_force_never_replaces_other_things(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UsageError, match=r"other things, such as thesis\.tex"):
+    with pytest.raises(UsageError, match=r"other files, such as thesis\.tex"):
         write_folder(make("copy", {}), tmp_path, SIZES, seed=0, force=True)
     with pytest.raises(UsageError, match="is a file"):
         write_folder(make("copy", {}), tmp_path / "thesis.tex", SIZES, seed=0, force=True)

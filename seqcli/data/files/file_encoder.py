@@ -234,7 +234,7 @@ class _Bad:
     def add(self, row: Problem, path: Path) -> None:
         """Count a row that is left out; refuse it at once with ``strict``."""
         if self._data.strict:
-            raise DataError(_message(row, path), "mend it, or leave --strict out")
+            raise DataError(_message(row, path), "correct it, or omit --strict")
         if row.kind == "blank":
             return
         self._first = self._first if self._count else row
@@ -261,7 +261,7 @@ def _hint(row: Problem, used_format: str, shape_hint: str) -> str:
     hints = {
         "shape": shape_hint or _SHAPES.get(used_format, ""),
         "bytes": "save the file as UTF-8 text, for example with iconv -f WINDOWS-1252 -t UTF-8",
-        "long": "put one row on each line, or raise --set data.max_length",
+        "long": "write one row per line, or raise --set data.max_length",
         "count": f"counts are numbers from {LEAST_COUNT:g} to {MOST_COUNT:,.0f}; name another "
         "column with --columns, or --set data.counts=ignore",
     }

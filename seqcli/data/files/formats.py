@@ -134,7 +134,7 @@ def _csv_record(line: int, last: int, cells: list[str]) -> Record:
     if _NUL in text:
         return Record(line, [], "bytes", NUL)
     if last > line or len(text) > MOST_BYTES:
-        return Record(line, [], "cells", f"a quoted cell goes on to line {last}")
+        return Record(line, [], "cells", f"a quoted cell continues on line {last}")
     if not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text):
         return Record(line, [], "bytes", "not valid UTF-8")
     return Record(line, cells)
@@ -144,7 +144,7 @@ def _parallel_records(one: TextFile, other: TextFile) -> Iterator[Record]:
     for source, target in zip_longest(text_records(one), text_records(other)):
         if source is None or target is None:
             short, line = (one, target.line) if source is None else (other, source.line)
-            hint = "the lines of two files must stand side by side"
+            hint = "two parallel files must have the same number of lines"
             raise DataError(f"{short.path} ends before line {line} of the other file", hint)
         cells = [source.cells[0], target.cells[0]]
         bad = next((r for r in (source, target) if r.problem not in ("", "blank")), None)

@@ -15,7 +15,7 @@ from seqcli.errors import DataError, UsageError
 _SHOWN = 8  # keys that a message lists
 _LOOKED_AT = 100  # records in which keys are looked for, for a hint
 _SPACE = " \t\r\n"
-_BROKEN = "mend it, or write one object a line (JSON lines)"
+_BROKEN = "correct it, or write one object per line (JSON lines)"
 
 
 class _Object(dict[str, Any]):
@@ -124,7 +124,7 @@ def _elements(file: TextFile) -> Iterator[Record]:
         if text[place : place + 1] == ",":
             place = _skip(text, place + 1)
         elif text[place : place + 1] != "]":
-            raise DataError(f"{file.path}, line {line}: the array does not go on", _BROKEN)
+            raise DataError(f"{file.path}, line {line}: the array is not complete", _BROKEN)
     if text[place + 1 :].strip():
         line += text.count("\n", counted, place)
         raise DataError(f"{file.path}, line {line}: text after the end of the array", _BROKEN)

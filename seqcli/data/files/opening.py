@@ -260,7 +260,7 @@ def _missing(path: Path) -> NoReturn:
     if path.is_symlink():
         target = path.readlink()
         message = f"{path} is a link to {target}, which does not exist"
-        raise DataError(message, "mend the link") from None
+        raise DataError(message, "correct the link") from None
     raise DataError(f"{path} does not exist", "check the path") from None
 
 

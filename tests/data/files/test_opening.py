@@ -40,7 +40,7 @@ def test_only_regular_files_are_read(tmp_path):
     refused(tmp_path, "is a folder", "name a file in it")
     refused("/dev/zero", "is a device", "name a file")
     refused("-", "standard input", "save it to a file first")
-    refused(tmp_path / "dangling", "is a link to nowhere, which does not exist", "mend the link")
+    refused(tmp_path / "dangling", "is a link to nowhere, which does not exist", "correct the link")
     refused(tmp_path / "loop", "symbolic links", "check the path")
     refused(tmp_path / "gone", "does not exist", "check the path")
     refused(tmp_path / ("x" * 300), "name too long", "check the path")
