@@ -183,7 +183,7 @@ class Names(Task):
         return Rows(None, _written(chosen))
 
     def _belongs(self, names: Ragged, split: str) -> NDArray[np.bool_]:
-        """Say (n,) which names are of this split and of a length that is asked for."""
+        """Return (n,), which names are of this split and of a length that is asked for."""
         low, high = parse_range("length", self.length)
         place = hashing.below(hashing.mix(row_hashes(names)), _SHARES)
         first, end = _stretch(split)
