@@ -160,7 +160,7 @@ class TrainConfig:
     batch_size: Positive = 64
     """Rows per optimizer step."""
     optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"
-    """Optimizer."""
+    """Optimization algorithm."""
     lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3
     """Learning rate; with a schedule, its peak."""
     momentum: Share = 0.9
