@@ -143,12 +143,6 @@ BACKEND_CHECKS: Mapping[str, str] = {
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 
-# Who speaks for a trained language model, by backend.
-LANGUAGE_MODELS: Mapping[str, str] = {
-    "torch": "seqcli.api.torch_language:load",
-    "numpy": "seqcli.api.numpy_language:load",
-}
-
 # How a trained model leaves for other programs.
 EXPORTS: Mapping[str, str] = {
     "onnx": "seqcli.api.onnx_export:export_onnx",

@@ -115,6 +115,13 @@ def path(name: str, value: Any) -> Path:
     return Path(text)
 
 
+def checkpoint(name: str, value: Any) -> Any:
+    """Return the path of a checkpoint, or a model that is open already."""
+    from seqcli.api.trained_model import TrainedModel
+
+    return value if isinstance(value, TrainedModel) else path(name, value)
+
+
 def number(key: Key) -> Check:
     """Return the check for a number that is limited as a configuration key is."""
 
@@ -151,7 +158,8 @@ def _whole(least: int, most: int) -> Check:
 
 
 CHECKS: Mapping[str, Check] = {
-    **dict.fromkeys(("ckpt", "out", "resume", "folder", "data", "path", "predictions"), path),
+    "ckpt": checkpoint,
+    **dict.fromkeys(("out", "resume", "folder", "data", "path", "predictions"), path),
     "set": texts,
     "grid": texts,
     "cells": names,

@@ -8,8 +8,7 @@ from typing import Any
 
 from seqcli import __version__, registry
 from seqcli.api.arguments import check_counts, checked
-from seqcli.api.reading import config_of, limits_of
-from seqcli.checkpoints.content import Checkpoint
+from seqcli.api.trained_model import TrainedModel
 from seqcli.config import to_plain
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
@@ -56,10 +55,9 @@ def needed(to: str, *names: str) -> list[Any]:
         raise UsageError(message, f"python -m pip install {packages}") from None
 
 
-def about_model(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
+def about_model(model: TrainedModel) -> dict[str, Any]:
     """Return what a program needs to turn texts into ids and ids into texts, as plain data."""
-    codec = checkpoint.codec
-    config, limits = config_of(checkpoint, path), limits_of(checkpoint.about, codec, path)
+    codec, config, limits = model.codec, model.config, model.limits
     return {
         "made_by": f"seqcli {__version__}",
         "model": describe(config.model, codec.source is None),

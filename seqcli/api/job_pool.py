@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seqcli.api.reading import steps_done
+from seqcli.api.checkpoint_config import steps_done
 from seqcli.comparison.run_result import RunResult, read_result, write_result
 from seqcli.comparison.specification import PlannedRun
 from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal, expected

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcli.api.exporting import needed
-from seqcli.api.loading import Loaded
+from seqcli.api.trained_model import TrainedModel
 from seqcli.arrays.ragged import Ragged
 from seqcli.data.batches import padded_batch
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Pairs
 from seqcli.data.statistics import scored_splits
 from seqcli.data.vocabulary import EOS, SPECIALS
-from seqcli.engine.decoding import NEVER
+from seqcli.decoding.loop import NEVER_PREDICTED
 from seqcli.errors import SeqcliError
+from seqcli.models.base import Model
 from seqcli.training.torch_batches import to_device
 
 TOLERANCE = 1e-4  # of the largest logit
@@ -74,7 +75,7 @@ class Runtime:
 
 @torch.inference_mode()
 def compare(
-    loaded: Loaded, folder: Path, names: Sequence[str], rows: int
+    trained: TrainedModel, model: Model, folder: Path, names: Sequence[str], rows: int
 ) -> tuple[Seen, tuple[str, ...]]:
     """Step the original and the export side by side, along the original's greedy answers.
 
@@ -87,23 +88,23 @@ def compare(
     Raises:
         SeqcliError: they differ.
     """
-    pairs, data, notes = _rows(loaded, rows)
-    batch = to_device(padded_batch(pairs, np.arange(len(pairs))), loaded.model.device)
+    pairs, data, notes = _rows(trained, rows)
+    batch = to_device(padded_batch(pairs, np.arange(len(pairs))), model.device)
     runtime, language = Runtime(folder, names), pairs.sources is None
-    state = loaded.model.start(batch.source, batch.source_lengths)
+    state = model.start(batch.source, batch.source_lengths)
     other = runtime.start(
         batch.source.cpu().numpy(), batch.source_lengths.numpy(), [_array(p) for p in state.past]
     )
     token, running = batch.target_in[:, 0], np.ones(len(pairs), np.bool_)
     limit = (
-        batch.target_in.shape[1] if language else loaded.limits.prediction(batch.source.shape[1])
+        batch.target_in.shape[1] if language else trained.limits.prediction(batch.source.shape[1])
     )
     steps, worst = 0, 0.0
     for t in range(limit):
-        logits, state = loaded.model.step(token, state)
+        logits, state = model.step(token, state)
         found, other = runtime.step(token.cpu().numpy(), other)
         expected = _array(logits)
-        worst = max(worst, _difference(loaded, expected[running], found[running]))
+        worst = max(worst, _difference(trained, expected[running], found[running]))
         steps += int(running.sum())
         best = torch.from_numpy(_best(expected)).to(token.device)
         token = batch.target_in[:, min(t + 1, limit - 1)] if language else best
@@ -113,22 +114,22 @@ def compare(
     return Seen(len(pairs), data, steps, worst), notes
 
 
-def _rows(loaded: Loaded, most: int) -> tuple[Pairs, str, tuple[str, ...]]:
+def _rows(trained: TrainedModel, most: int) -> tuple[Pairs, str, tuple[str, ...]]:
     """Return rows of the data it was trained on, else rows drawn at random, and say which."""
     try:
-        corpus = build_corpus(loaded.config.data, loaded.config.task)
+        corpus = build_corpus(trained.config.data, trained.config.task)
         split = scored_splits(corpus.splits)[-1]
         known = (corpus.codec.source, corpus.codec.target)
-        if known == (loaded.codec.source, loaded.codec.target):
+        if known == (trained.codec.source, trained.codec.target):
             pairs = corpus.splits[split]
             return pairs.take(np.arange(min(most, len(pairs)))), f"{split} of {corpus.name}", ()
     except SeqcliError:  # it has gone, or changed
         pass
     note = "the training data is not there as it was: compared on rows drawn at random"
-    return _drawn(loaded, most), "random", (note,)
+    return _drawn(trained, most), "random", (note,)
 
 
-def _drawn(loaded: Loaded, count: int) -> Pairs:
+def _drawn(trained: TrainedModel, count: int) -> Pairs:
     random = np.random.default_rng(0)
 
     def side(symbols: int, longest: int) -> Ragged:
@@ -138,7 +139,7 @@ def _drawn(loaded: Loaded, count: int) -> Pairs:
             [random.integers(first, symbols, size).tolist() for size in lengths]
         )
 
-    codec, limits = loaded.codec, loaded.limits
+    codec, limits = trained.codec, trained.limits
     targets = side(len(codec.target), limits.target)
     return Pairs(targets, side(len(codec.source), limits.source) if codec.source else None)
 
@@ -151,12 +152,12 @@ def _array(tensor: Tensor) -> Floats:
 def _best(logits: Floats) -> NDArray[np.int64]:
     """Return the likeliest symbols (B,) that may stand in an answer."""
     allowed = logits.copy()
-    allowed[:, list(NEVER)] = -np.inf
+    allowed[:, list(NEVER_PREDICTED)] = -np.inf
     best: NDArray[np.int64] = allowed.argmax(axis=1)
     return best
 
 
-def _difference(loaded: Loaded, expected: Floats, found: Floats) -> float:
+def _difference(trained: TrainedModel, expected: Floats, found: Floats) -> float:
     """Return the largest difference between logits (B, V) of original and export.
 
     Raises:
@@ -167,6 +168,6 @@ def _difference(loaded: Loaded, expected: Floats, found: Floats) -> float:
     rows, places = np.arange(len(expected)), _best(found)
     lost = expected[rows, _best(expected)] - expected[rows, places]
     if not worst <= allowed or lost.max(initial=0.0) > 2 * allowed:
-        message = f"{loaded.path}: the export differs from the original, by {worst:g} in a logit"
+        message = f"{trained.path}: the export differs from the original, by {worst:g} in a logit"
         raise SeqcliError(message, "nothing was written; please report it with the model's config")
     return worst

@@ -19,14 +19,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqcli.api import torch_model
 from seqcli.api.exporting import about_model, needed
-from seqcli.api.loading import Loaded, load_model
 from seqcli.api.onnx_check import compare
+from seqcli.api.trained_model import TrainedModel, open_model
+from seqcli.arrays.state import DecoderState
 from seqcli.data.vocabulary import BOS
 from seqcli.errors import UsageError
 from seqcli.export.traceable import Start, Step, exportable
 from seqcli.files.folder import replacing_folder
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 from seqcli.results import Exported
 
 START, STEP, ABOUT = "start.onnx", "step.onnx", "model.json"
@@ -60,16 +62,17 @@ def export_onnx(ckpt: Path, out: Path, rows: int, force: bool) -> Exported:
         CheckpointError, UsageError, SeqcliError: see `seqcli.api.exporting.export`.
     """
     needed("onnx", *PACKAGES)
-    loaded = load_model(ckpt)
-    about = about_model(loaded.checkpoint, loaded.path)
+    trained = open_model(ckpt)
+    model = torch_model.load(trained.opened).model
+    about = about_model(trained)
     with replacing_folder(out, (START, STEP, ABOUT), force) as folder:
-        parts = _write_graphs(loaded, folder)
+        parts = _write_graphs(trained, model, folder)
         about |= {
             "files": sorted(path.name for path in folder.iterdir()),
             "state": [{"name": part.name, "shape": list(part.shape)} for part in parts],
         }
         names = [part.name for part in parts]
-        seen, notes = compare(loaded, folder, names, rows)
+        seen, notes = compare(trained, model, folder, names, rows)
         about["checked"] = vars(seen)
         text = json.dumps(about, ensure_ascii=False, indent=1)
         (folder / ABOUT).write_text(text, encoding="utf-8")
@@ -78,22 +81,22 @@ def export_onnx(ckpt: Path, out: Path, rows: int, force: bool) -> Exported:
 
 
 @torch.no_grad()
-def _write_graphs(loaded: Loaded, folder: Path) -> list[Part]:
+def _write_graphs(trained: TrainedModel, original: Model, folder: Path) -> list[Part]:
     """Trace the model; return the parts of its state, memory before past."""
-    model, pairs = exportable(loaded.model), loaded.codec.source is not None
+    model, pairs = exportable(original), trained.codec.source is not None
     parts = _parts(model, pairs)
     state = _state(model, pairs)
     tensors = tuple(part.clone(memory_format=torch.contiguous_format) for part in _tensors(state))
     if pairs:
         axes: list[Any] = [{0: "batch", 1: "source"}, {0: "batch"}]
         names = ["source", "lengths"], [part.name for part in parts]
-        _write(loaded, folder / START, Start(model), _source(_SIZE), axes, names)
+        _write(trained, folder / START, Start(model), _source(_SIZE), axes, names)
     memory = len(state.memory)
     step = Step(model, memory, grows=any("length" in part.shape for part in parts))
     after = ["logits", *(f"next_{part.name}" for part in parts[memory:])]
     names = ["token", *(part.name for part in parts)], after
     axes = [{0: "batch"}, tuple(part.axes for part in parts)]
-    _write(loaded, folder / STEP, step, (torch.full((_BATCH,), BOS), tensors), axes, names)
+    _write(trained, folder / STEP, step, (torch.full((_BATCH,), BOS), tensors), axes, names)
     return parts
 
 
@@ -104,7 +107,7 @@ def _source(size: int) -> tuple[Tensor, Tensor]:
     return torch.full((_BATCH, size), BOS), lengths
 
 
-def _state(model: Model, pairs: bool, size: int = _SIZE, steps: int = 2) -> State:
+def _state(model: Model, pairs: bool, size: int = _SIZE, steps: int = 2) -> DecoderState:
     """Return the state after some steps on a source of some size."""
     state = model.start(*_source(size if pairs else 0))
     for _ in range(steps):
@@ -112,7 +115,7 @@ def _state(model: Model, pairs: bool, size: int = _SIZE, steps: int = 2) -> Stat
     return state
 
 
-def _tensors(state: State) -> tuple[Tensor, ...]:
+def _tensors(state: DecoderState) -> tuple[Tensor, ...]:
     return (*state.memory, *state.past)
 
 
@@ -134,7 +137,7 @@ def _axis(usual: int, longer: int, later: int) -> int | str:
 
 
 def _write(
-    loaded: Loaded,
+    trained: TrainedModel,
     path: Path,
     module: torch.nn.Module,
     example: tuple[Any, ...],
@@ -144,7 +147,7 @@ def _write(
     """Trace a module and write its graph.
 
     Args:
-        loaded: whose model it is.
+        trained: whose model it is.
         path: the file.
         module: a function of tensors.
         example: what to trace it with.
@@ -167,7 +170,7 @@ def _write(
             )
     except torch.onnx.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        message = f"{loaded.path}: this model cannot be exported to ONNX: {reason}"
+        message = f"{trained.path}: this model cannot be exported to ONNX: {reason}"
         raise UsageError(message, "export the weights: --to safetensors") from error
     assert program is not None
     program.save(str(path))

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 
 from seqcli import runs
-from seqcli.api.loading import check_weights, make_model, put_weights
-from seqcli.api.reading import limits_of
+from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
+from seqcli.api.torch_model import check_weights, make_model, put_weights
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint

@@ -7,7 +7,7 @@ from dataclasses import replace
 from threadpoolctl import threadpool_limits
 
 from seqcli import runs
-from seqcli.api.reading import limits_of
+from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import numpy_file

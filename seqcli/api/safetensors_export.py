@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from seqcli.api.exporting import about_model, needed
-from seqcli.checkpoints import numpy_file
+from seqcli.api.trained_model import open_model
 from seqcli.errors import SeqcliError
 from seqcli.files.atomic import check_output, write_atomically, writing
 from seqcli.results import Exported
-from seqcli.runs import find_checkpoint
 
 
 def export_safetensors(ckpt: Path, out: Path, rows: int, force: bool) -> Exported:
@@ -28,12 +27,12 @@ def export_safetensors(ckpt: Path, out: Path, rows: int, force: bool) -> Exporte
         CheckpointError, UsageError, SeqcliError: see `seqcli.api.exporting.export`.
     """
     (library,) = needed("safetensors", "safetensors.numpy")
-    path = find_checkpoint(ckpt)
-    checkpoint = numpy_file.load(path)
+    model = open_model(ckpt)
+    path, checkpoint = model.path, model.checkpoint
     with writing(out):
         check_output(out, overwrite=force)
     weights = {name: np.ascontiguousarray(one) for name, one in checkpoint.weights.items()}
-    about = json.dumps(about_model(checkpoint, path), ensure_ascii=False)
+    about = json.dumps(about_model(model), ensure_ascii=False)
     raw = library.save(weights, metadata={"format": "pt", "seqcli": about})
     found = library.load(raw)
     same = all(np.array_equal(found[name], one) for name, one in weights.items())

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.arguments import checked
+from seqcli.api.checkpoint_config import config_of
 from seqcli.api.data_paths import PATH_KEYS
-from seqcli.api.own_data import check_same_data, corpus_of_run
-from seqcli.api.reading import config_of
+from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.run_facts import run_facts
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config

@@ -112,7 +112,7 @@ def evaluate(
     source_tokens: SourceTokens = None,
     target_tokens: TargetTokens = None,
     rows: Rows = 10,
-    backend: options.LanguageBackend = None,
+    backend: options.InferenceBackend = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

@@ -261,13 +261,13 @@ BatchRows = Annotated[
         "--batch-size", help="Rows per batch.", metavar="N", min=1, rich_help_panel=DECODING
     ),
 ]
-LanguageBackend = Annotated[
+InferenceBackend = Annotated[
     str | None,
     choice(
         "--backend",
-        "Compute backend for a language model; numpy runs rnn, gru and lstm without PyTorch.",
-        registry.LANGUAGE_MODELS,
-        default="as trained",
+        "Compute backend; auto is NumPy, and PyTorch for large inputs.",
+        {"auto": "", **registry.BACKENDS},
+        default="auto",
     ),
 ]
 SearchBeam = Annotated[

@@ -125,6 +125,7 @@ def predict(
     batch_size: BatchLines = None,
     attention: Heat = False,
     attention_png: HeatPng = None,
+    backend: options.InferenceBackend = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -151,6 +152,7 @@ def predict(
         length_penalty=length_penalty,
         batch_size=batch_size,
         attention=attention or attention_png is not None,
+        backend=backend,
     )
     writer = _Writer(out, logprob, scores, attention, attention_png, force)
     if json:
@@ -217,7 +219,7 @@ class _Writer:
     def predict(self, predictor: Predictor, block: Sequence[Line]) -> Iterator[Prediction]:
         """Yield the predictions of a block of lines; report what is unusual about them."""
         texts = [line if isinstance(line, str) else "" for line in block]
-        for line, answer in zip(block, predictor.answer(texts), strict=True):
+        for line, answer in zip(block, predictor.predict(texts), strict=True):
             self.lines += 1
             if not isinstance(line, str):
                 answer = replace(answer, problem=line.problem)

@@ -95,6 +95,12 @@ class Pairs:
         strange = take_texts(self.sources, self.unknown_sources, rows)
         return Pairs(targets, self.sources.take(rows), texts, strange, weights)
 
+    def sample(self, size: int, seed: int) -> Pairs:
+        """Return at most ``size`` rows in their order, drawn once by ``seed``."""
+        if len(self) <= size:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:size]))
+
 
 @dataclass(frozen=True)
 class Codec:

@@ -118,9 +118,12 @@ def task_guesses(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:
     """Return what a task's heuristics answer to its rows, as ids; nothing of other corpora."""
     if "task" not in about or pairs.sources is None:
         return {}
+    task = make(about["task"], about["options"])
+    if task.version != about["version"]:  # a folder of rows of an older version
+        return {}
     first = np.int32(len(SPECIALS))
     sources = Ragged(pairs.sources.tokens - first, pairs.sources.offsets)
-    guesses = make(about["task"], about["options"]).heuristics(sources, pairs.targets.lengths)
+    guesses = task.heuristics(sources, pairs.targets.lengths)
     return {name: as_ids(guess) for name, guess in guesses.items()}
 
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan  # has no public name yet
 from torch.nn import functional as F
 
-from seqcli.models.base import Model, State
+from seqcli.arrays.state import DecoderState
+from seqcli.models.base import Model
 from seqcli.models.cells import CellState
 from seqcli.models.positions import Learned, Positions
 from seqcli.models.rnn import RNN, CellRNN, TorchRNN
@@ -155,7 +156,7 @@ class Step(nn.Module):
     def forward(self, token: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Read one symbol."""
         past = tuple(parts[self.memory :])
-        state = State(tuple(parts[: self.memory]), past)
+        state = DecoderState(tuple(parts[: self.memory]), past)
         if self.grows:
             state = replace(state, position=past[0].shape[2])
         logits, state = self.model.step(token, state)

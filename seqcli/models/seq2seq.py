@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from seqcli import registry
+from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import Attention
-from seqcli.models.base import Model, State, attention_bias, padding_mask
+from seqcli.models.base import Model, attention_bias, padding_mask
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.decoders import BahdanauDecoder, Decoder, LuongDecoder, PlainDecoder
 from seqcli.models.embedding import Embedding
@@ -91,12 +92,12 @@ class Seq2Seq(Model):
         logits, _, _ = self.decoder(target_in, memory, first)
         return logits  # type: ignore[no-any-return]
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
         memory, first = self._encode(source, source_lengths)
-        return State(memory, _batch_first(first))
+        return DecoderState(memory, _batch_first(first))
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         past = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B * K, H)
         logits, after, weights = self.decoder(token[:, None], state.memory, past)

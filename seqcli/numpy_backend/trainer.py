@@ -11,15 +11,16 @@ import numpy as np
 from seqcli import registry
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, TrainConfig
+from seqcli.config.sections import Drawing
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, MaxLengths, Pairs
+from seqcli.decoding.search import sample
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.forward.layers import Weights
-from seqcli.numpy_backend.language_model import log_probabilities, model
+from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, model
 from seqcli.numpy_backend.optimizers import Optimizer
 from seqcli.numpy_backend.parameters import TORCH_NAMES, Parameters, initialize_parameters, shapes
 from seqcli.numpy_backend.recurrence import Packed, pack
-from seqcli.numpy_backend.sampling import sample
 from seqcli.training.loop import Measured, Step, Tick, Turn
 
 SCORED_AT_ONCE = 256  # names
@@ -71,10 +72,12 @@ class NumpyTrainer:
         return Measured(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
-        rng = np.random.Generator(np.random.PCG64([self.settings.seed, epoch]))
-        count, longest = self.settings.samples, self.limits.prediction(0)
-        names = sample(self.parameters, self.cell, rng, count, max_length=longest)
-        return tuple(self.corpus.codec.target_text(names[i].tolist()) for i in range(count))
+        random = np.random.default_rng([self.settings.seed, epoch])
+        model = SteppedModel(self.parameters, self.cell)
+        source = np.zeros((self.settings.samples, 0), np.int64)
+        lengths, limit = np.zeros(len(source), np.int64), self.limits.prediction(0)
+        names = sample(model, source, lengths, limit, Drawing(), random)
+        return tuple(self.corpus.codec.target_text(name.ids) for name in names)
 
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state, in PyTorch's layout."""

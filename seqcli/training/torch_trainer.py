@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from seqcli import registry
-from seqcli.config import Config, DecodeConfig
+from seqcli.config import Config
 from seqcli.config.sections import Drawing
 from seqcli.data.batches import Batch
 from seqcli.data.corpus import Corpus, MaxLengths
 from seqcli.data.token_rows import decoded
-from seqcli.engine.answering import mean_loss, outcome, sample_rows
-from seqcli.engine.sampling import draw, no_sources
+from seqcli.decoding import inference
+from seqcli.decoding.search import Search
 from seqcli.events import Example
 from seqcli.metrics.metric import LOSS, resolve
 from seqcli.metrics.predictions import Outcome
+from seqcli.models.backend import TorchBackend
 from seqcli.models.base import Model
 from seqcli.training import torch_optimizers
 from seqcli.training.loop import Measured, Step, Tick, Turn
@@ -51,7 +52,7 @@ class TorchLearner:
         self.ratio = registry.resolve(
             "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
-        self.sample = sample_rows(corpus.splits["train"], SAMPLED, self.settings.seed)
+        self.sample = corpus.splits["train"].sample(SAMPLED, self.settings.seed)
 
     def learn(self, turns: Iterator[Turn]) -> Iterator[Step]:
         """Make one step for each turn."""
@@ -131,8 +132,13 @@ class TorchLearner:
         pairs = self.sample if split == "train" else self.corpus.splits.get(split)
         if pairs is None or len(pairs) == 0:
             return None
-        size = max(256, self.settings.batch_size)
-        return outcome(self.model, pairs, self.limits, DecodeConfig(), size, tick)
+        self.model.eval()
+        backend, size = TorchBackend(self.model), max(256, self.settings.batch_size)
+        nats = inference.row_nats(backend, pairs, size, tick)
+        predictions, truncated = inference.predictions(
+            backend, pairs, self.limits, Search(), size, tick
+        )
+        return Outcome(pairs.targets, predictions, nats, truncated=truncated)
 
     def _examples(self, validation: Outcome | None) -> tuple[Example, ...]:
         if validation is None:
@@ -177,16 +183,14 @@ class LanguageLearner(TorchLearner):
         pairs = self.corpus.splits.get("val")
         if pairs is not None and len(pairs):
             size = max(SCORED, self.settings.batch_size)
-            metrics["val_loss"] = mean_loss(self.model, pairs, size, tick)
+            metrics["val_loss"] = inference.mean_loss(TorchBackend(self.model), pairs, size, tick)
         metrics["teacher_forcing"] = self._forcing(done)
         return Measured(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
         if not self.settings.samples:
             return ()
-        generator = torch.Generator(self.model.device)
-        generator.manual_seed(self.settings.seed << 32 | epoch)
-        source, lengths = no_sources(self.settings.samples, self.model.device)
-        limit = self.limits.prediction(0)
-        drawn = draw(self.model, source, lengths, limit, Drawing(), generator)
+        random = np.random.default_rng([self.settings.seed, epoch])
+        backend, limit = TorchBackend(self.model), self.limits.prediction(0)
+        drawn = inference.sample_texts(backend, self.settings.samples, (), limit, Drawing(), random)
         return tuple(map(self.corpus.codec.target_text, drawn))

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import seqcli
-from seqcli.api import onnx_export
+from seqcli.api import onnx_export, torch_model
 from seqcli.api.exporting import about_model
-from seqcli.api.loading import load_model
+from seqcli.api.trained_model import open_model
 from seqcli.checkpoints import numpy_file
 from seqcli.cli import app, shell
 from seqcli.config import ModelConfig
@@ -95,7 +95,7 @@ def test_a_language_model_goes_on_as_the_original(exported, runs, runtime):
         part["name"]: np.zeros([sizes.get(size, size) for size in part["shape"]], np.float32)
         for part in about["state"]
     }
-    model = load_model(runs["names"]).model
+    model = torch_model.load(open_model(runs["names"]).opened).model
     own = model.start(torch.zeros(2, 0, dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
     token = np.array([BOS, 7])
     for _ in range(4):
@@ -131,34 +131,36 @@ VARIANTS = [*((one, True) for one in PAIRS), *((one, False) for one in LANGUAGE)
     ids=lambda one: str(one) if isinstance(one, bool) else one["cell"],
 )
 def test_every_kind_of_model_can_be_exported(runtime, runs, tmp_path, variant, pairs):
-    loaded = load_model(runs["gru" if pairs else "names"])
+    trained = open_model(runs["gru" if pairs else "names"])
     config = ModelConfig(hidden=16, embedding=8, feedforward=16, heads=2, **variant)
-    sizes = len(loaded.codec.source) if pairs else None, len(loaded.codec.target)
+    sizes = len(trained.codec.source) if pairs else None, len(trained.codec.target)
     torch.manual_seed(0)
-    model = build(config, *sizes, loaded.limits.positions * 2).eval()
-    loaded = replace(loaded, model=model, config=replace(loaded.config, model=config))
-    parts = onnx_export._write_graphs(loaded, tmp_path)
-    seen, _ = onnx_export.compare(loaded, tmp_path, [part.name for part in parts], 16)
+    model = build(config, *sizes, trained.limits.positions * 2).eval()
+    trained.config = replace(trained.config, model=config)
+    parts = onnx_export._write_graphs(trained, model, tmp_path)
+    seen, _ = onnx_export.compare(trained, model, tmp_path, [part.name for part in parts], 16)
     assert seen.largest_difference < 1e-4
 
 
 def test_an_export_that_differs_is_refused(exported, runs):
     folder, _ = exported("gru")
     parts = json.loads((folder / "model.json").read_text("utf-8"))["state"]
-    loaded = load_model(runs["gru"])
+    trained = open_model(runs["gru"])
+    model = torch_model.load(trained.opened).model
     with torch.no_grad():
-        loaded.model.decoder.output.bias += 0.01
+        model.decoder.output.bias += 0.01
     with pytest.raises(SeqcliError, match=r"differs from the original, by 0\.01"):
-        onnx_export.compare(loaded, folder, [part["name"] for part in parts], 4)
+        onnx_export.compare(trained, model, folder, [part["name"] for part in parts], 4)
 
 
 def test_rows_are_drawn_where_the_data_has_gone(exported, runs):
     folder, _ = exported("gru")
     parts = json.loads((folder / "model.json").read_text("utf-8"))["state"]
-    loaded = load_model(runs["gru"])
-    data = replace(loaded.config.data, task="", path="gone.tsv")
-    loaded = replace(loaded, config=replace(loaded.config, data=data, task={}))
-    seen, notes = onnx_export.compare(loaded, folder, [part["name"] for part in parts], 4)
+    trained = open_model(runs["gru"])
+    data = replace(trained.config.data, task="", path="gone.tsv")
+    trained.config = replace(trained.config, data=data, task={})
+    model = torch_model.load(trained.opened).model
+    seen, notes = onnx_export.compare(trained, model, folder, [part["name"] for part in parts], 4)
     assert (seen.rows, seen.data) == (4, "random")
     assert "rows drawn at random" in notes[0]
 

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from seqcli.api.loading import load_model, make_model
+from seqcli.api.reading import limits_of
+from seqcli.engine import answering
 
 import seqcli
 from seqcli import config as configuration
-from seqcli.api.loading import load_model, make_model
-from seqcli.api.reading import limits_of
 from seqcli.data.build import corpus as build_corpus
-from seqcli.engine import answering
 from seqcli.errors import Exit
 from seqcli.training.loop import Turn
 from seqcli.training.torch_trainer import TorchLearner

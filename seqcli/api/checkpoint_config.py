@@ -1,9 +1,9 @@
-"""What a checkpoint says about itself, read without PyTorch."""
+"""Open checkpoints: read, verify, and interpret what they say about their run, without PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.errors import CheckpointError, UsageError
-from seqcli.runs import RunPaths
+from seqcli.runs import RunPaths, find_checkpoint
 from seqcli.runs.metrics_log import read_metrics
 from seqcli.schema import SchemaError, quoted
 from seqcli.training import progress
@@ -22,6 +22,36 @@ from seqcli.training.progress import Progress
 
 _PATHS = ("path", "train_file", "val_file", "test_file")
 _LONGEST_NAME = 520  # two names of 255 bytes, with what stands between them
+
+
+@dataclass(frozen=True)
+class OpenedCheckpoint:
+    """A checkpoint that was read and verified.
+
+    Args:
+        path: the file.
+        checkpoint: its content, with NumPy arrays.
+        config: the run's configuration.
+        limits: the maximum lengths.
+    """
+
+    path: Path
+    checkpoint: Checkpoint
+    config: Config
+    limits: MaxLengths
+
+
+def open_checkpoint(ckpt: str | Path) -> OpenedCheckpoint:
+    """Read and verify the checkpoint of a run folder (its best one), or a checkpoint file.
+
+    Raises:
+        CheckpointError: it is missing, damaged or no checkpoint of seqcli.
+    """
+    path = find_checkpoint(Path(ckpt))
+    checkpoint = numpy_file.load(path)
+    config = config_of(checkpoint, path)
+    limits = limits_of(checkpoint.about, checkpoint.codec, path)
+    return OpenedCheckpoint(path, checkpoint, config, limits)
 
 
 def config_of(checkpoint: Checkpoint, path: Path) -> Config:

@@ -1,62 +1,42 @@
-"""From a checkpoint to a model that answers."""
+"""Load a checkpoint into PyTorch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from seqcli import schema
-from seqcli.api.reading import config_of, limits_of
-from seqcli.arrays.memory import keep_freed_memory
+from seqcli.api.checkpoint_config import OpenedCheckpoint
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.errors import CheckpointError
 from seqcli.models import kernels
+from seqcli.models.backend import TorchBackend
 from seqcli.models.base import Model
 from seqcli.models.build import build
-from seqcli.runs import find_checkpoint
 from seqcli.training.torch_device import ShapesOnly, choose_device, in_format
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A model as it was trained, ready to answer."""
-
-    path: Path
-    checkpoint: Checkpoint
-    config: Config
-    model: Model
-    limits: MaxLengths
-
-    @property
-    def codec(self) -> Codec:
-        """How text becomes ids and ids become text."""
-        return self.checkpoint.codec
-
-
-def load_model(ckpt: str | Path) -> Loaded:
-    """Load the model of a run folder (its best) or of a checkpoint file.
+def load(opened: OpenedCheckpoint) -> TorchBackend:
+    """Load a model, on the device of training if that is available here.
 
     Raises:
-        CheckpointError: it is missing, damaged or no checkpoint of seqcli.
+        CheckpointError: the weights do not fit the configuration.
     """
-    keep_freed_memory()
-    path = find_checkpoint(Path(ckpt))
-    checkpoint = torch_file.load(path)
-    config = config_of(checkpoint, path)
+    config, limits, path = opened.config, opened.limits, opened.path
+    checkpoint = torch_file.with_tensors(opened.checkpoint)
     kernels.use(config.train.kernels)
-    limits = limits_of(checkpoint.about, checkpoint.codec, path)
-    wanted = config.train.device if config.train.device != "cuda" else "auto"
-    device = choose_device(wanted, config.train.precision)
+    name = config.train.device if config.train.device != "cuda" else "auto"
+    device = choose_device(name, config.train.precision)
     torch.set_num_threads(config.train.threads or 1)
     check_weights(checkpoint, config, limits, path)
     model = make_model(config, checkpoint.codec, limits)
     put_weights(model, checkpoint, path)
-    return Loaded(path, checkpoint, config, model.to(device).eval(), limits)
+    return TorchBackend(model.to(device).eval())
 
 
 def make_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:

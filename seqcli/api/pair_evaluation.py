@@ -1,70 +1,84 @@
-"""A model's answers to some rows, as texts, with what needs no model beside them."""
+"""Evaluate a model of pairs: its predictions next to the references and the baselines."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqcli.api.loading import Loaded
+from seqcli.api.evaluation_data import EvaluationData
+from seqcli.api.trained_model import PairModel
 from seqcli.arrays.ragged import Ragged
 from seqcli.data.baselines import UNKNOWN, majority_guess, most_frequent, remembered
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.task_corpus import task_guesses
 from seqcli.data.token_rows import decoded, unknown_in_rows
 from seqcli.data.vocabulary import visible_token
-from seqcli.engine.answering import outcome
+from seqcli.decoding.search import Search
 from seqcli.metrics.predictions import Answers, Texts
+from seqcli.metrics.scores import score
+from seqcli.results import Evaluation
 
 LISTED = 10  # unknown tokens of a side
 
-if TYPE_CHECKING:
-    from seqcli.api.evaluating import Search
 
-
-def answers_of(
-    loaded: Loaded,
-    pairs: Pairs,
-    corpus: Corpus | None,
-    search: Search,
-    batch_size: int,
-    own: bool,
-) -> Answers:
-    """Return a model's answers.
+def evaluate_pairs(
+    model: PairModel, data: EvaluationData, how: Search, batch_size: int, oracle_length: bool
+) -> tuple[Evaluation, Answers]:
+    """Score a model of pairs; return the scores, and the predictions they are computed from.
 
     Args:
-        loaded: the model.
-        pairs: N rows.
-        corpus: what it was trained on, where that is still there.
-        search: how answers are searched for.
+        model: what is evaluated.
+        data: on which rows.
+        how: the kind of search.
         batch_size: rows decoded at a time.
-        own: whether the rows are of the corpus.
+        oracle_length: whether each prediction gets the length of its reference.
     """
-    decode, given = search.over(loaded.config.decode), search.oracle_length
-    result = outcome(loaded.model, pairs, loaded.limits, decode, batch_size, oracle_length=given)
-    codec, sources = loaded.codec, pairs.sources
-    assert sources is not None
+    began = time.monotonic()
+    predictions = _predictions(model, data, how, batch_size, oracle_length)
+    scores = score(predictions)
+    notes = (*data.notes, *scores.notes, *_unknown_notes(data.pairs))
+    evaluation = Evaluation(
+        **{**vars(scores), "notes": notes},
+        checkpoint=str(model.path),
+        data=data.name,
+        split=data.split,
+        beam=how.beam,
+        length_penalty=how.length_penalty,
+        seconds=time.monotonic() - began,
+    )
+    return evaluation, predictions
+
+
+def _predictions(
+    model: PairModel, data: EvaluationData, how: Search, batch_size: int, oracle_length: bool
+) -> Answers:
+    """Return the predictions of a model as texts, with their losses and the baselines."""
+    codec, pairs = model.codec, data.pairs
+    assert pairs.sources is not None
+    log_likelihoods = model.log_likelihoods(pairs, batch_size)
+    rows, truncated = model.predictions(pairs, how, batch_size, oracle_length)
     texts = _source_texts(codec, pairs)
     return Answers(
         texts,
         _target_texts(codec, pairs.targets, pairs.unknown_targets),
-        _target_texts(codec, result.predictions),
+        _target_texts(codec, rows),
         codec.source_tokenizer,
         codec.target_tokenizer,
         features=_features(codec, pairs) if codec.features else None,
-        nats=result.nats,
-        unseen_sources=unknown_in_rows(sources),
+        nats=-log_likelihoods,
+        unseen_sources=unknown_in_rows(pairs.sources),
         unseen_truths=unknown_in_rows(pairs.targets),
         symbols=len(codec.target.tokens),
-        guesses=dict(_guesses(codec, pairs, texts, corpus, own)),
-        truncated=None if result.truncated is None else result.truncated.astype(np.int64),
-        lengths_given=given,
+        guesses=dict(_baselines(codec, pairs, texts, data.corpus, data.own)),
+        truncated=truncated.astype(np.int64),
+        lengths_given=oracle_length,
     )
 
 
-def unknown_notes(pairs: Pairs) -> Iterator[str]:
+def _unknown_notes(pairs: Pairs) -> Iterator[str]:
     """Yield a line for each side that lists its commonest tokens without an id."""
     for side, tokens in (("source", pairs.unknown_sources), ("target", pairs.unknown_targets)):
         if tokens:
@@ -75,11 +89,11 @@ def unknown_notes(pairs: Pairs) -> Iterator[str]:
             yield f"{side} tokens never seen in training: {listed}{others}"
 
 
-def _guesses(
+def _baselines(
     codec: Codec, pairs: Pairs, texts: Texts, corpus: Corpus | None, own: bool
 ) -> Iterator[tuple[str, Texts]]:
-    """Yield what simple rules answer: see the README on what the numbers are."""
-    copies = [_copy(codec, text) for text in texts] if _share_symbols(codec) else []
+    """Yield the predictions of simple rules; the README defines each of them."""
+    copies = [_copy(codec, text) for text in texts] if _share_tokens(codec) else []
     if copies:
         yield "copy", copies
     if corpus is None:
@@ -105,14 +119,14 @@ def _trained_target(codec: Codec, train: Pairs, row: int) -> str:
     return codec.target_text(train.targets[row].tolist())
 
 
-def _share_symbols(codec: Codec) -> bool:
-    """Say whether any symbol can stand on both sides: else a copy is no answer at all."""
+def _share_tokens(codec: Codec) -> bool:
+    """Return whether source and target share tokens: otherwise a copy is never right."""
     assert codec.source is not None
     return not set(codec.source.tokens).isdisjoint(codec.target.tokens)
 
 
 def _copy(codec: Codec, source: str) -> str:
-    """Return a source as a target: its symbols with spaces between, if such are the targets'."""
+    """Return a source as a target, its tokens separated as those of targets are."""
     joiner = codec.target_tokenizer.joiner
     return joiner.join(codec.source_tokenizer.split(source)) if joiner else source
 
@@ -122,7 +136,7 @@ def _target_texts(codec: Codec, rows: Ragged, unknown: tuple[str, ...] = ()) -> 
 
 
 def _written(codec: Codec, pairs: Pairs) -> Iterator[str]:
-    """Yield the sources as they are written, features and all."""
+    """Yield the sources as they are written, with their features."""
     assert codec.source is not None
     assert pairs.sources is not None
     return map(codec.detokenize_source, decoded(pairs.sources, codec.source, pairs.unknown_sources))

@@ -1,4 +1,4 @@
-"""`info`: what a checkpoint is, was trained on and scored; read without PyTorch."""
+"""`info`: describe a checkpoint: model, data, scores, and commands that use it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
-from seqcli.api.reading import config_of, limits_of
-from seqcli.checkpoints import numpy_file
+from seqcli.api.checkpoint_config import open_checkpoint
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
 from seqcli.results import CheckpointInfo, Side
-from seqcli.runs import find_checkpoint
 from seqcli.schema import is_array
 
 _NOT_OF_THE_DATA = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
@@ -24,7 +22,7 @@ _NOT_OF_THE_DATA = {"name", "baselines", "origins", "fingerprints", "max_source"
 
 @checked
 def info(ckpt: str | Path) -> CheckpointInfo:
-    """Say what a checkpoint is, what it was trained on, how it scored, and how to use it.
+    """Describe a checkpoint: what it is, what it was trained on, its scores, how to use it.
 
     Args:
         ckpt: a run folder (its best checkpoint) or a checkpoint file.
@@ -32,10 +30,9 @@ def info(ckpt: str | Path) -> CheckpointInfo:
     Raises:
         CheckpointError: it is missing, damaged or no checkpoint of seqcli.
     """
-    path = find_checkpoint(Path(ckpt))
-    checkpoint = numpy_file.load(path)
+    opened = open_checkpoint(ckpt)
+    path, checkpoint, config, limits = opened.path, opened.checkpoint, opened.config, opened.limits
     codec, about = checkpoint.codec, checkpoint.about
-    config, limits = config_of(checkpoint, path), limits_of(about, codec, path)
     source = None
     if codec.source is not None:
         source = Side(codec.source_tokenizer.style, codec.source.tokens, limits.source)
@@ -61,7 +58,7 @@ def info(ckpt: str | Path) -> CheckpointInfo:
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
-    """Return how many numbers the weights have; tied ones count once."""
+    """Return the number of parameters; tied weights count once."""
     different = {id(weight): weight for weight in checkpoint.weights.values()}
     return sum(int(weight.size) for weight in different.values())
 
@@ -86,13 +83,13 @@ def _settings(config: Config) -> dict[str, tuple[Any, str]]:
 
 
 def rows_of(about: Mapping[str, Any]) -> Mapping[str, int]:
-    """Return the rows of each split that a checkpoint was trained with, where it tells them."""
+    """Return the number of rows of each split of the training data, if the checkpoint has it."""
     found = about.get("rows") or about.get("sizes")
     return found if isinstance(found, Mapping) else {}
 
 
 def _next(ckpt: str, codec: Codec, rows: Mapping[str, int]) -> Iterator[str]:
-    """Yield commands that use the model; of eval one that finds rows."""
+    """Yield commands that use the model."""
     if codec.source is None:
         yield f"seqcli sample --ckpt {ckpt} --n 10"
     elif codec.features:
