@@ -42,10 +42,10 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class NextSymbol:
-    """A possible next token, or ``<eos>`` (``symbol`` is None), with its probability."""
+class NextToken:
+    """A possible next token, or ``<eos>`` (``token`` is None), with its probability."""
 
-    symbol: str | None
+    token: str | None
     probability: float
 
 

@@ -70,7 +70,7 @@ ZERO = Path("no-such-run")
         (lambda: seqcli.train(task="copy", out=""), "out names no file"),
         (lambda: seqcli.compare(task="copy", cells=["gru", 3]), "cells, item 2"),
         (lambda: seqcli.info(3), "ckpt must be a path"),
-        (lambda: seqcli.next_symbols(ZERO, temperature=1e-300), "temperature"),
+        (lambda: seqcli.next_tokens(ZERO, temperature=1e-300), "temperature"),
     ],
 )
 def test_every_verb_refuses_in_one_line(call, message):
