@@ -257,9 +257,9 @@ class Evaluation(Scores):
 class Side:
     """One side of a model: its vocabulary, and its tokenization."""
 
-    tokens: str
-    symbols: tuple[str, ...]
-    longest: int  # tokens of the longest training row
+    tokenization: str
+    tokens: tuple[str, ...]
+    max_length: int  # tokens of the longest training row
 
 
 @dataclass(frozen=True)
