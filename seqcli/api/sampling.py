@@ -226,7 +226,9 @@ def _draw_targets(
     sampler = _TargetSampler(model, request, settings, np.random.default_rng(seed))
     samples = [one for block in _blocks(lines) for one in sampler.samples(block)]
     missing = sampler.missing
-    notes = (f"{plural(missing, 'text')} missing: only repeats were drawn",) if missing else ()
+    notes = (
+        (f"{plural(missing, 'text')} missing: sampling only gave duplicates",) if missing else ()
+    )
     return Samples(tuple(samples), seed, sampler.drawn, notes)
 
 

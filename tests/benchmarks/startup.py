@@ -1,8 +1,8 @@
 """How long a command takes to start: until its help, and until its answer to one line.
 
 The model is a GRU of 64 with additive attention, trained for two epochs of few rows: its answer is
-as long as that of a good one. A bare ``import torch`` stands for what any program that needs PyTorch
-for an answer takes at least; the other programs' help pages are what they take at least.
+as long as that of a good one. A bare ``import torch`` is the least that any program with PyTorch
+takes for an answer; the help pages of the other programs are the least that they take.
 """
 
 from __future__ import annotations
