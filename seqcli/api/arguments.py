@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from seqcli.config import Config
-from seqcli.config.limits import Range
-from seqcli.config.schema import Key, keys
-from seqcli.config.values import read
+from seqcli.config.schema import Key, keys, read
+from seqcli.config.sections import Range
 from seqcli.data.corpus import Corpus
 from seqcli.errors import UsageError
 

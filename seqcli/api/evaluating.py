@@ -15,7 +15,7 @@ from seqcli.api.pair_evaluation import evaluate_pairs
 from seqcli.api.trained_model import LanguageModel, TrainedModel, open_model
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data import baselines
 from seqcli.data.corpus import SPLITS, Pairs
 from seqcli.data.splits import fingerprints, known, repeats
@@ -137,7 +137,7 @@ def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:
 def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:
     """Draw some texts; return the shares that are new, repeated, or rows of some data."""
     random, limit = np.random.default_rng(NOVELTY_SEED), model.limits.prediction(0)
-    texts = model.sample(NOVELTY_SAMPLES, Drawing(), random, (), limit)
+    texts = model.sample(NOVELTY_SAMPLES, SamplingConfig(), random, (), limit)
     found = {f"in_{split}": model.in_split(texts, split) for split in SPLITS}
     if data is not None:
         found["in_data"] = known(texts, fingerprints({"data": Pairs(data)})["data"])

@@ -15,10 +15,10 @@ from torch import Tensor
 from seqcli.api.exporting import needed
 from seqcli.api.trained_model import TrainedModel
 from seqcli.arrays.ragged import Ragged
+from seqcli.data.baselines import scored_splits
 from seqcli.data.batches import padded_batch
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Pairs
-from seqcli.data.statistics import scored_splits
 from seqcli.data.vocabulary import EOS, SPECIALS
 from seqcli.decoding.loop import NEVER_PREDICTED
 from seqcli.errors import SeqcliError

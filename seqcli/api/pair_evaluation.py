@@ -11,9 +11,9 @@ import numpy as np
 from seqcli.api.evaluation_data import EvaluationData
 from seqcli.api.trained_model import PairModel
 from seqcli.arrays.ragged import Ragged
-from seqcli.data.baselines import UNKNOWN, majority_guess, most_frequent, remembered
+from seqcli.data.baselines import UNKNOWN, majority_prediction, memorized_rows, most_frequent
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.task_corpus import task_guesses
+from seqcli.data.task_corpus import heuristic_predictions
 from seqcli.data.token_rows import decoded, unknown_in_rows
 from seqcli.data.vocabulary import visible_token
 from seqcli.decoding.search import Search
@@ -100,7 +100,7 @@ def _baselines(
         return
     train, sources = corpus.splits["train"], pairs.sources
     assert sources is not None
-    yield "majority", _target_texts(codec, majority_guess(train.targets, pairs.targets))
+    yield "majority", _target_texts(codec, majority_prediction(train.targets, pairs.targets))
     common = [_trained_target(codec, train, most_frequent(train.targets))] * len(pairs)
     yield "most_frequent", common
     rest = copies or common
@@ -108,10 +108,10 @@ def _baselines(
         f"memorize_else_{'copy' if copies else 'most_frequent'}",
         [
             rest[place] if row == UNKNOWN else _trained_target(codec, train, row)
-            for place, row in enumerate(remembered(train, sources).tolist())
+            for place, row in enumerate(memorized_rows(train, sources).tolist())
         ],
     )
-    for name, guess in task_guesses(corpus.about, pairs).items() if own else ():
+    for name, guess in heuristic_predictions(corpus.about, pairs).items() if own else ():
         yield name, _target_texts(codec, guess)
 
 

@@ -14,7 +14,7 @@ from seqcli.api.arguments import checked
 from seqcli.api.sample_filter import SampleFilter, SampleRequest
 from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.corpus import Pairs
 from seqcli.data.vocabulary import EOS
 from seqcli.decoding.loop import Hypothesis
@@ -54,7 +54,7 @@ def sample(
         ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
         n: how many texts; 10 by default (1 for each line, 1 with ``greedy``).
         lines: sources, for a model of pairs and for no other.
-        temperature, top_k, top_p: see `seqcli.config.sections.Drawing`.
+        temperature, top_k, top_p: see `seqcli.config.sections.SamplingConfig`.
         greedy, beam: the likeliest text, or the n likeliest by beam search; nothing is drawn.
         prefix: what every text begins with.
         max_length: maximum length of a text in tokens, prefix included; by default the longest
@@ -70,7 +70,7 @@ def sample(
         CheckpointError: the checkpoint cannot be used.
         UsageError: options that do not go together, or unknown tokens in the prefix.
     """
-    settings = Drawing(temperature, top_k, top_p)
+    settings = SamplingConfig(temperature, top_k, top_p)
     _check(n, settings, greedy, beam)
     model = open_model(ckpt, backend)
     n = n or (1 if greedy or isinstance(model, PairModel) else 10)
@@ -100,7 +100,7 @@ def next_tokens(
         CheckpointError: the checkpoint cannot be used.
         UsageError: it is a model of pairs, or there are unknown tokens in the prefix.
     """
-    settings = Drawing(temperature, top_k, top_p)
+    settings = SamplingConfig(temperature, top_k, top_p)
     model = open_model(ckpt, backend)
     if not isinstance(model, LanguageModel):
         hint = "it predicts targets for sources: seqcli predict"
@@ -114,7 +114,7 @@ def next_tokens(
     )
 
 
-def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
+def _check(n: int | None, how: SamplingConfig, greedy: bool, beam: int | None) -> None:
     """Refuse what does not go together."""
     if n is not None and n < 1:
         raise UsageError(f"there cannot be {n} samples", "give --n 1 or more")
@@ -122,7 +122,7 @@ def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
         raise UsageError(f"a beam cannot be {beam} wide", "give --beam 1 or more")
     if greedy and beam:
         raise UsageError("--greedy and --beam are two ways to search", "choose one")
-    if (greedy or beam) and how != Drawing():
+    if (greedy or beam) and how != SamplingConfig():
         hint = "leave --temperature, --top-k and --top-p out"
         raise UsageError("a search is deterministic", hint)
     if greedy and n not in (None, 1):
@@ -176,7 +176,7 @@ def _search_texts(model: LanguageModel, request: SampleRequest, beam: int) -> Sa
 
 
 def _draw_texts(
-    model: LanguageModel, request: SampleRequest, settings: Drawing, seed: int
+    model: LanguageModel, request: SampleRequest, settings: SamplingConfig, seed: int
 ) -> Samples:
     """Draw until there are enough texts that meet the request, or no more are to be expected."""
     prefix = model.encode_prefix(request.prefix)
@@ -212,7 +212,7 @@ def _draw_targets(
     model: PairModel,
     lines: Iterable[str] | None,
     request: SampleRequest,
-    settings: Drawing,
+    settings: SamplingConfig,
     seed: int,
 ) -> Samples:
     """Draw targets for each line.
@@ -239,7 +239,7 @@ class _TargetSampler:
         self,
         model: PairModel,
         request: SampleRequest,
-        settings: Drawing,
+        settings: SamplingConfig,
         random: np.random.Generator,
     ) -> None:
         self.model, self.request, self.settings, self.random = model, request, settings, random

@@ -13,7 +13,7 @@ from seqcli.api.backends import AUTO, BackendChoice
 from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import SPLITS, Codec, Pairs
 from seqcli.data.files.rows import length_problem
@@ -106,7 +106,7 @@ class PairModel(TrainedModel):
     def sample(
         self,
         sources: Ragged,
-        settings: Drawing,
+        settings: SamplingConfig,
         random: np.random.Generator,
         max_length: int | None = None,
     ) -> list[Hypothesis]:
@@ -163,7 +163,7 @@ class LanguageModel(TrainedModel):
     def sample(
         self,
         count: int,
-        settings: Drawing,
+        settings: SamplingConfig,
         random: np.random.Generator,
         prefix: Sequence[int],
         max_length: int,
@@ -174,7 +174,7 @@ class LanguageModel(TrainedModel):
         drawn = inference.sample_texts(backend, count, prefix, limit, settings, random)
         return Ragged.from_rows([[*prefix, *row] for row in drawn])
 
-    def next_token(self, prefix: Sequence[int], settings: Drawing) -> Floats:
+    def next_token(self, prefix: Sequence[int], settings: SamplingConfig) -> Floats:
         """Return the distribution (V,) of the token after a prefix."""
         return inference.next_token(self.backend(len(prefix) + 1), prefix, settings)
 

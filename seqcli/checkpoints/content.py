@@ -17,8 +17,7 @@ import numpy as np
 from seqcli import __version__, registry, schema
 from seqcli.checkpoints.budget import DEEPEST, LONGEST_INT, MOST_VALUES
 from seqcli.data.corpus import Codec
-from seqcli.data.normalizer import FORMS, SIDES, Normalizer
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.tokenizers import FORMS, SIDES, Normalizer, Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
 from seqcli.schema import OPEN, Array, Bounds, Count, Number, Open, Plain, is_array, quoted

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from seqcli.data.files.kinds import GZIP, check_binary, complaint_about_line_ends
 from seqcli.data.files.opening import MOST_BYTES, readable, regular_file
-from seqcli.data.files.records import decoded_line
+from seqcli.data.files.rows import decoded_line
 from seqcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:

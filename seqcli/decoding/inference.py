@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.namespace import Array
 from seqcli.arrays.ragged import Index, Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import Batch, BatchStream, padded_batch
 from seqcli.data.corpus import MaxLengths, Pairs
 from seqcli.decoding.loop import Hypothesis, PrefixedModel, StepModel
@@ -144,7 +144,7 @@ def sample_batch(
     backend: Backend,
     batch: Batch,
     limits: MaxLengths,
-    settings: Drawing,
+    settings: SamplingConfig,
     random: np.random.Generator,
     max_length: int | None = None,
 ) -> list[Hypothesis]:
@@ -172,7 +172,7 @@ def sample_texts(
     count: int,
     prefix: Sequence[int],
     limit: int,
-    settings: Drawing,
+    settings: SamplingConfig,
     random: np.random.Generator,
 ) -> list[list[int]]:
     """Draw continuations of a prefix, of at most ``limit`` tokens, from a language model."""
@@ -182,7 +182,7 @@ def sample_texts(
     return [one.ids for one in drawn]
 
 
-def next_token(backend: Backend, prefix: Sequence[int], settings: Drawing) -> Floats:
+def next_token(backend: Backend, prefix: Sequence[int], settings: SamplingConfig) -> Floats:
     """Return the distribution (V,) of the token after a prefix, of a language model."""
     with backend.inference():
         source, _ = backend.sources(texts(1))

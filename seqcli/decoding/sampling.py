@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.functions import to_numpy
 from seqcli.arrays.namespace import Array, array_namespace
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.decoding.greedy import Greedy
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ class Sampling(Greedy):
         random: one uniform number is drawn for each source and step.
     """
 
-    def __init__(self, settings: Drawing, random: np.random.Generator) -> None:
+    def __init__(self, settings: SamplingConfig, random: np.random.Generator) -> None:
         self.settings, self.random = settings, random
 
     def choose(self, scores: Array) -> tuple[Array, Array]:
@@ -36,7 +36,7 @@ class Sampling(Greedy):
         return xp.take_along_axis(scores, tokens[..., None], axis=-1)[..., 0], tokens
 
 
-def probabilities(scores: NDArray[np.floating], settings: Drawing) -> Floats:
+def probabilities(scores: NDArray[np.floating], settings: SamplingConfig) -> Floats:
     """Return the probabilities (B, V) to draw from.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqcli.arrays.functions import to_numpy
 from seqcli.arrays.namespace import Array, array_namespace
 from seqcli.arrays.state import DecoderState
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import BOS
 from seqcli.decoding.beam_search import BeamSearch
 from seqcli.decoding.greedy import Greedy
@@ -70,7 +70,7 @@ def sample(
     source: Array,
     source_lengths: Array,
     limit: int,
-    settings: Drawing,
+    settings: SamplingConfig,
     random: np.random.Generator,
     ends: Array | None = None,
 ) -> list[Hypothesis]:
@@ -88,7 +88,7 @@ def sample(
     return drawn if ends is not None else _mark_truncated(drawn, limit)
 
 
-def next_token_probabilities(model: StepModel, source: Array, settings: Drawing) -> Floats:
+def next_token_probabilities(model: StepModel, source: Array, settings: SamplingConfig) -> Floats:
     """Return the distribution (V,) of the first token for a source (1, S)."""
     state = model.start(source, _lengths(source))
     logits, _ = model.step(_bos(source), state)  # (1, V)

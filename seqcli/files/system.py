@@ -1,4 +1,4 @@
-"""System calls that Python lacks or that differ between systems: locks, exchange, fsync."""
+"""System calls that Python lacks or that differ between systems."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` last through a power cut, where the system can."""
+    """Flush the names in ``folder`` to disk, if the system can."""
     with contextlib.suppress(OSError):  # Windows and some network disks cannot
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -128,7 +128,7 @@ def owned(status: os.stat_result) -> bool:
 
 @cache
 def _renameat2() -> Any:
-    """Return the C function, or None where there is none."""
+    """Return the C function, or None if there is none."""
     if not sys.platform.startswith("linux"):
         return None
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from seqcli import registry
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, TrainConfig
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, MaxLengths, Pairs
 from seqcli.decoding.search import sample
@@ -76,7 +76,7 @@ class NumpyTrainer:
         model = SteppedModel(self.parameters, self.cell)
         source = np.zeros((self.settings.samples, 0), np.int64)
         lengths, limit = np.zeros(len(source), np.int64), self.limits.prediction(0)
-        names = sample(model, source, lengths, limit, Drawing(), random)
+        names = sample(model, source, lengths, limit, SamplingConfig(), random)
         return tuple(self.corpus.codec.target_text(name.ids) for name in names)
 
     def state(self) -> dict[str, Any]:

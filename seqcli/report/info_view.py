@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqcli.data.normalizer import is_feature
+from seqcli.data.tokenizers import is_feature
 from seqcli.formatting import baseline_name, count, plural, score, visible
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def owners(contents: Codes, seed: int) -> Index:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class SamplingConfig:
     """How contents are drawn in two steps: the shape of one, and quickly what fills it.
 
     ``shape`` takes streams (n,) and the places (n,) of their rows in the batch to whatever ``fill``
@@ -73,7 +73,7 @@ def digits_for(marked: Codes, starts: Hashes, count: int) -> Codes:
     return np.where(marked == 1, 1 + digits, marked).astype(np.uint8)
 
 
-def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: Drawing) -> Codes:
+def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: SamplingConfig) -> Codes:
     """Return for each index (N,) the first draw (N, W) that the split owns.
 
     Args:
@@ -95,7 +95,7 @@ def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: Drawin
 
 
 def _own_block(
-    seed: int, split: str, index: Index, places: Index, purpose: str, drawing: Drawing
+    seed: int, split: str, index: Index, places: Index, purpose: str, drawing: SamplingConfig
 ) -> Codes:
     """Return the sources of the rows at some places (n,) of the batch."""
     pending: Index = np.arange(len(places))
@@ -196,7 +196,7 @@ class DrawnTask(LengthTask):
             def shape(starts: Hashes, places: Index) -> NDArray[Any]:
                 return self.shape(starts, lengths[rows[places]], high)
 
-            drawing = Drawing(shape, self.fill, self.fills)
+            drawing = SamplingConfig(shape, self.fill, self.fills)
             found[rows] = own_draws(seed, split, index[rows], self.name, drawing)
         return found
 

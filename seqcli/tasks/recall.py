@@ -13,7 +13,7 @@ from seqcli.arrays.hashing import Hashes
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, check_between
-from seqcli.tasks.drawn import FILLS, Codes, Drawing, own_draws, ragged_of
+from seqcli.tasks.drawn import FILLS, Codes, SamplingConfig, own_draws, ragged_of
 from seqcli.tasks.sequences import LengthTask
 from seqcli.tasks.space import SequenceSpace, assemble, permute
 
@@ -169,7 +169,7 @@ class Mqar(LengthTask):
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
         """Return the rows at ``index`` (N,) of a split."""
-        drawing = Drawing(self._keys, self._with_values, FILLS)
+        drawing = SamplingConfig(self._keys, self._with_values, FILLS)
         pairs = own_draws(seed, split, index, self.name, drawing)  # (N, 2P)
         starts = hashing.streams(hashing.key(seed, split, "places"), index)
         low, high = self.lengths(split)
@@ -238,7 +238,7 @@ def _numbers(starts: Hashes, count: int) -> Hashes:
 def _places(numbers: Hashes, count: int) -> Index:
     """Return ``count`` places (n, count) out of S in rising order, by the power law.
 
-    Drawing without replacement: each place gets an exponential time, divided by its weight, and the
+    Sampling without replacement: each place gets an exponential time, divided by its weight. The
     earliest ones win (Efraimidis and Spirakis, 2006).
     """
     uniform = (numbers >> np.uint64(11)).astype(np.float64) * 2.0**-53  # (n, S)

@@ -49,7 +49,7 @@ class SequenceTask(LengthTask):
         """Return the targets (n, T) of sources (n, L) of one length."""
 
     def space(self, split: str) -> SequenceSpace:
-        """Return what is drawn from for a split."""
+        """Return the space that the sources of a split are drawn from."""
         return SequenceSpace(len(self.source_tokens()), *self.lengths(split))
 
     def sources(self, drawn: TokenArray) -> TokenArray:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqcli import registry
 from seqcli.config import Config
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import Batch
 from seqcli.data.corpus import Corpus, MaxLengths
 from seqcli.data.token_rows import decoded
@@ -192,5 +192,7 @@ class LanguageLearner(TorchLearner):
             return ()
         random = np.random.default_rng([self.settings.seed, epoch])
         backend, limit = TorchBackend(self.model), self.limits.prediction(0)
-        drawn = inference.sample_texts(backend, self.settings.samples, (), limit, Drawing(), random)
+        drawn = inference.sample_texts(
+            backend, self.settings.samples, (), limit, SamplingConfig(), random
+        )
         return tuple(map(self.corpus.codec.target_text, drawn))

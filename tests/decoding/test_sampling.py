@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from seqcli.config import ModelConfig
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.decoding.loop import PrefixedModel, StepModel, next_scores
 from seqcli.decoding.sampling import draw, keep_likeliest, probabilities
@@ -39,20 +39,24 @@ def no_sources(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def drawn(
-    model: StepModel, rows: int, limit: int = LIMIT, settings: Drawing | None = None, seed: int = 0
+    model: StepModel,
+    rows: int,
+    limit: int = LIMIT,
+    settings: SamplingConfig | None = None,
+    seed: int = 0,
 ) -> list[list[int]]:
     random = np.random.default_rng(seed)
-    texts = sample(model, *no_sources(rows), limit, settings or Drawing(), random)
+    texts = sample(model, *no_sources(rows), limit, settings or SamplingConfig(), random)
     return [one.ids for one in texts]
 
 
-def distributions(model: Model, text: Sequence[int], settings: Drawing) -> np.ndarray:
+def distributions(model: Model, text: Sequence[int], settings: SamplingConfig) -> np.ndarray:
     """Return the distribution (T + 1, V) after each beginning of a text, from one forward pass."""
     logits = model(*no_sources(1), torch.tensor([[BOS, *text]]))[0]
     return probabilities(next_scores(logits).numpy(), settings)
 
 
-def exact(model: Model, settings: Drawing) -> dict[tuple[int, ...], float]:
+def exact(model: Model, settings: SamplingConfig) -> dict[tuple[int, ...], float]:
     """Return the probability of every text of up to LIMIT tokens (truncated there)."""
     found: dict[tuple[int, ...], float] = {}
     for length in range(LIMIT + 1):
@@ -64,8 +68,10 @@ def exact(model: Model, settings: Drawing) -> dict[tuple[int, ...], float]:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("settings", [Drawing(), Drawing(0.7), Drawing(2.0, top_k=2, top_p=0.9)])
-def test_texts_are_as_frequent_as_the_model_says(cell: str, settings: Drawing) -> None:
+@pytest.mark.parametrize(
+    "settings", [SamplingConfig(), SamplingConfig(0.7), SamplingConfig(2.0, top_k=2, top_p=0.9)]
+)
+def test_texts_are_as_frequent_as_the_model_says(cell: str, settings: SamplingConfig) -> None:
     model, rows = made(cell), 20_000
     expected = exact(model, settings)
     assert abs(sum(expected.values()) - 1) < 1e-5
@@ -80,11 +86,11 @@ def test_texts_are_as_frequent_as_the_model_says(cell: str, settings: Drawing) -
 def weights(**settings: float) -> list[float]:
     """Return the distribution over EOS and the three data tokens."""
     scores = next_scores(LOGITS)
-    return probabilities(scores, Drawing(**settings))[0, [EOS, 4, 5, 6]].tolist()
+    return probabilities(scores, SamplingConfig(**settings))[0, [EOS, 4, 5, 6]].tolist()
 
 
 def test_special_ids_other_than_eos_are_never_drawn() -> None:
-    plain = probabilities(next_scores(LOGITS), Drawing())[0]
+    plain = probabilities(next_scores(LOGITS), SamplingConfig())[0]
     assert plain[[PAD, BOS, UNK]].tolist() == [0, 0, 0]
 
 
@@ -123,15 +129,15 @@ def test_a_tiny_top_p_keeps_one() -> None:
 def test_values_out_of_range_are_refused(wrong: dict[str, float], more: dict[str, float]) -> None:
     for values in (wrong, more):
         with pytest.raises(UsageError):
-            Drawing(**values)
+            SamplingConfig(**values)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_prefix_is_read_before_anything_is_drawn(cell: str) -> None:
     model, prefix = made(cell), [5, 4]
     longer = PrefixedModel(model, prefix)
-    expected = distributions(model, prefix, Drawing())[-1]
-    after = next_token_probabilities(longer, no_sources(1)[0], Drawing())
+    expected = distributions(model, prefix, SamplingConfig())[-1]
+    after = next_token_probabilities(longer, no_sources(1)[0], SamplingConfig())
     np.testing.assert_allclose(after, expected, atol=1e-6)
     firsts = [(text or [EOS])[0] for text in drawn(longer, 5000)]
     shares = np.bincount(firsts, minlength=V) / 5000
@@ -141,7 +147,7 @@ def test_a_prefix_is_read_before_anything_is_drawn(cell: str) -> None:
 def best_greedy(model: Model, prefix: Sequence[int]) -> list[int]:
     text = list(prefix)
     while len(text) < len(prefix) + LIMIT:
-        token = int(distributions(model, text, Drawing())[-1].argmax())
+        token = int(distributions(model, text, SamplingConfig())[-1].argmax())
         if token == EOS:
             break
         text.append(token)
@@ -149,7 +155,7 @@ def best_greedy(model: Model, prefix: Sequence[int]) -> list[int]:
 
 
 def log_probability(model: Model, text: Sequence[int]) -> float:
-    steps = distributions(model, text, Drawing())
+    steps = distributions(model, text, SamplingConfig())
     return float(np.log([steps[t, token] for t, token in enumerate([*text, EOS])]).sum())
 
 

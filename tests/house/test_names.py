@@ -7,7 +7,7 @@ import pytest
 
 from seqcli import registry
 from seqcli.config import FLAGS, keys
-from seqcli.config.limits import OneOf
+from seqcli.config.sections import OneOf
 
 TABLES = {
     name: table

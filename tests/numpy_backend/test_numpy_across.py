@@ -19,7 +19,7 @@ from seqcli.api.trained_model import open_model
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
 from seqcli.config.schema import keys
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.corpus import Pairs
 from seqcli.decoding.search import Search
 from seqcli.errors import CheckpointError, StoppedBySignal, UsageError
@@ -58,7 +58,7 @@ def test_both_say_the_same_of_one_checkpoint(tmp_path, cell, backend, precision)
     np.testing.assert_allclose(
         ours.log_likelihoods(Pairs(ROWS)), theirs.log_likelihoods(Pairs(ROWS)), **close
     )
-    for how in (Drawing(), Drawing(0.7, 5, 0.9)):
+    for how in (SamplingConfig(), SamplingConfig(0.7, 5, 0.9)):
         np.testing.assert_allclose(
             ours.next_token([5], how), theirs.next_token([5], how), atol=1e-5
         )

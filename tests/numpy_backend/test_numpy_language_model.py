@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.decoding.search import sample
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, model, optimize
@@ -71,7 +71,7 @@ def test_a_few_names_are_learnt_by_heart(cell):
     assert steps[-1].loss < steps[100].loss < steps[0].loss
     np.testing.assert_allclose(log_probabilities(batch, parameters, CELLS[cell]), -np.log(3), 0.1)
     stepped, no_sources = SteppedModel(parameters, CELLS[cell]), np.zeros((200, 0), np.int64)
-    drawn = sample(stepped, no_sources, np.zeros(200, np.int64), 100, Drawing(), rng)
+    drawn = sample(stepped, no_sources, np.zeros(200, np.int64), 100, SamplingConfig(), rng)
     known = sum(one.ids in NAMES for one in drawn)
     assert known > 180
 

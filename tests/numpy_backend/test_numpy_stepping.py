@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.decoding.loop import PrefixedModel
 from seqcli.decoding.search import Search, next_token_probabilities, sample, search
@@ -73,9 +73,11 @@ def test_steps_add_up_to_the_log_probability_of_a_name(cell):
 def test_drawn_names_have_the_models_distribution(cell):
     model, count = SteppedModel(*network(cell)), 20_000
     random = np.random.default_rng(1)
-    drawn = [one.ids for one in sample(model, *no_sources(count), 2, Drawing(), random)]
+    drawn = [one.ids for one in sample(model, *no_sources(count), 2, SamplingConfig(), random)]
     for first in range(4, V):
-        after = next_token_probabilities(PrefixedModel(model, [first]), no_sources(1)[0], Drawing())
+        after = next_token_probabilities(
+            PrefixedModel(model, [first]), no_sources(1)[0], SamplingConfig()
+        )
         begun = [name for name in drawn if name[0:1] == [first]]
         for token in (EOS, 4, 5, 6):
             name = [first] if token == EOS else [first, token]

@@ -1,5 +1,7 @@
 """Files of every format: what is read, by which columns, and how it is kept."""
 
+from __future__ import annotations
+
 import gzip
 import json
 import mmap

@@ -1,5 +1,7 @@
 """The gate to data files: what is read, what is refused, and the digest of what was read."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import os
@@ -121,16 +123,16 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(
     pack = gzip.compress if name.endswith("gz") else bytes
     path = tmp_path / name
     path.write_bytes(pack(before))
-    gather = FileEncoder.gather
+    encode = FileEncoder.encode
 
     def written_meanwhile(self, paths, split):
         path.write_bytes(pack(after))
-        return gather(self, paths, split)
+        return encode(self, paths, split)
 
-    monkeypatch.setattr(FileEncoder, "gather", written_meanwhile)
+    monkeypatch.setattr(FileEncoder, "encode", written_meanwhile)
     with pytest.raises(DataError, match="changed while it was read"):
         corpus(DataConfig(train_file=str(path)), {})
-    monkeypatch.setattr(FileEncoder, "gather", gather)
+    monkeypatch.setattr(FileEncoder, "encode", encode)
     made = corpus(DataConfig(train_file=str(path)), {})
     assert made.about["sha256"] == digest(path)
     first = made.splits["train"]

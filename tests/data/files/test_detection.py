@@ -1,5 +1,7 @@
 """Tables with other separators are found, and lists of names are left in peace."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -50,9 +50,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_only_marked_entries_are_ever_removed(place: Path) -> None:
-    with cache.kept(KEY, write):
+    with cache.cached_folder(KEY, write):
         pass
-    with cache.kept(OTHER, write):
+    with cache.cached_folder(OTHER, write):
         pass
     mine = {
         place.parent / ".ssh": ["id"],
@@ -70,7 +70,7 @@ def test_only_marked_entries_are_ever_removed(place: Path) -> None:
     (place / ("4" * 32)).symlink_to(place.parent / "thesis")
     age(place / KEY, 31)
     before = set(tree(place.parent))
-    with cache.kept("5" * 32, write) as (_, stays):
+    with cache.cached_folder("5" * 32, write) as (_, stays):
         assert stays
     gone = before - set(tree(place.parent))
     assert gone == {path for path in before if KEY in path}
@@ -93,7 +93,7 @@ def test_without_a_home_folder_it_goes_without_a_cache(
         home = "/proc" if home == "read-only" else str(tmp_path / "file")
         monkeypatch.setenv("HOME", home)
     before = tree(tmp_path)
-    with cache.kept(KEY, write) as (folder, stays):
+    with cache.cached_folder(KEY, write) as (folder, stays):
         assert not stays
         assert (folder / "rows").read_bytes() == b"rows"
     assert tree(tmp_path) == before
@@ -115,17 +115,17 @@ def test_an_entry_is_named_by_what_was_written(place: Path) -> None:
         write(folder)
         return OTHER
 
-    with cache.kept(KEY, changed) as (folder, stays):
+    with cache.cached_folder(KEY, changed) as (folder, stays):
         assert (folder, stays) == (place / OTHER, True)
     assert [path.name for path in place.iterdir()] == [OTHER]
-    with cache.kept(KEY, changed) as (folder, _):  # the entry that is there stays
+    with cache.cached_folder(KEY, changed) as (folder, _):  # the entry that is there stays
         assert folder == place / OTHER
 
 
 @pytest.mark.parametrize("name", ["rows", cache.CHECKS])
 @pytest.mark.parametrize("damage", ["link", "fifo", "more", "flip", "path"])
 def test_an_entry_that_is_not_as_written_is_not_used(name: str, damage: str, place: Path) -> None:
-    with cache.kept(KEY, write) as (folder, _):
+    with cache.cached_folder(KEY, write) as (folder, _):
         pass
     path = folder / name
     if damage == "more":
@@ -138,18 +138,18 @@ def test_an_entry_that_is_not_as_written_is_not_used(name: str, damage: str, pla
         path.rename(place.parent / "elsewhere")
         path.symlink_to(place.parent / "elsewhere") if damage == "link" else os.mkfifo(path)
     assert not cache.whole(folder)
-    with cache.kept(KEY, write) as (found, _):
+    with cache.cached_folder(KEY, write) as (found, _):
         assert (found / "rows").read_bytes() == b"rows"
 
 
-@pytest.mark.parametrize("use", [f"kept({KEY!r}, write)", "passing(write)"])
+@pytest.mark.parametrize("use", [f"cached_folder({KEY!r}, write)", "temporary_entry(write)"])
 def test_what_a_killed_process_left_is_removed_by_the_next(
     use: str, place: Path, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-c", KILLED.format(use=use)]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     assert any("rows" in path for path in tree(tmp_path))
-    with cache.kept(OTHER, write), cache.passing(write):
+    with cache.cached_folder(OTHER, write), cache.temporary_entry(write):
         pass
     assert [path.name for path in place.iterdir()] == [OTHER]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]
@@ -159,7 +159,10 @@ def test_a_full_disk_everywhere_is_one_line(place: Path, tmp_path: Path) -> None
     def full(_: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(MachineError, match="cannot be written: No space"), cache.kept(KEY, full):
+    with (
+        pytest.raises(MachineError, match="cannot be written: No space"),
+        cache.cached_folder(KEY, full),
+    ):
         pass
     assert tree(tmp_path) == ["cache", f"cache/{cache.SUBFOLDER}"]
 
@@ -169,7 +172,10 @@ def test_no_folder_for_temporary_files_is_one_line(
 ) -> None:
     monkeypatch.setenv(cache.VARIABLE, "off")
     monkeypatch.setattr(cache.tempfile, "_candidate_tempdir_list", lambda: ["/proc/nowhere"])
-    with pytest.raises(SeqcliError, match="No usable temporary directory"), cache.kept(KEY, write):
+    with (
+        pytest.raises(SeqcliError, match="No usable temporary directory"),
+        cache.cached_folder(KEY, write),
+    ):
         pass
 
 
@@ -178,7 +184,7 @@ def test_a_refused_file_leaves_nothing(place: Path, tmp_path: Path) -> None:
         write(folder)
         raise DataError("bad")
 
-    for use in (cache.kept(KEY, refuse), cache.passing(refuse)):
+    for use in (cache.cached_folder(KEY, refuse), cache.temporary_entry(refuse)):
         with pytest.raises(DataError), use:
             pass
     assert tree(tmp_path) == ["cache", f"cache/{cache.SUBFOLDER}"]

@@ -1,5 +1,7 @@
 """Labels, words or characters: the choice on generated data, and how a run records it."""
 
+from __future__ import annotations
+
 import random
 
 import pytest
