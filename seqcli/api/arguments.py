@@ -110,7 +110,7 @@ def path(name: str, value: Any) -> Path:
     if not isinstance(text, str):
         raise UsageError(f"{name} must be a path, not {_shown(value)}")
     if text == "" or "\0" in text:
-        raise UsageError(f"{name} names no file: {_shown(text)}", "give a path")
+        raise UsageError(f"{name} is not a file name: {_shown(text)}", "give a path")
     return Path(text)
 
 

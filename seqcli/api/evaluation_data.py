@@ -30,7 +30,7 @@ def corpus_of_run(config: Config) -> Corpus:
             problem = "is not a regular file" if Path(text).exists() else "does not exist"
             raise DataError(
                 f"the configuration of the run names {text}, which {problem}",
-                f"name the data with {PATH_KEYS[key]}, or put it back",
+                f"give the data with {PATH_KEYS[key]}, or restore it",
             )
     return build_corpus(config.data, config.task)
 
@@ -54,7 +54,7 @@ def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> N
     if corpus.codec != codec or not same:
         raise DataError(
             f"{corpus.name}: the data is not what this model was trained on",
-            "put the old data back, or name it with --data",
+            "restore the original data, or give it with --data",
         )
 
 

@@ -125,7 +125,7 @@ def _rows(trained: TrainedModel, most: int) -> tuple[Pairs, str, tuple[str, ...]
             return pairs.take(np.arange(min(most, len(pairs)))), f"{split} of {corpus.name}", ()
     except SeqcliError:  # it has gone, or changed
         pass
-    note = "the training data is not there as it was: compared on rows drawn at random"
+    note = "the training data is missing or changed: checked on random rows instead"
     return _drawn(trained, most), "random", (note,)
 
 

@@ -75,7 +75,7 @@ def check_weights(checkpoint: Checkpoint, config: Config, limits: MaxLengths, pa
         if tuple(one.shape) != tuple(tensor.shape):
             raise _misfit(path, f"{name} is {_shape(one)}, not {_shape(tensor)}")
         if one.dtype.is_floating_point != tensor.dtype.is_floating_point:
-            raise _misfit(path, f"{name} holds numbers of {one.dtype}, not {tensor.dtype}")
+            raise _misfit(path, f"{name} has dtype {one.dtype}, not {tensor.dtype}")
 
 
 def put_weights(model: Model, checkpoint: Checkpoint, path: Path) -> None:

@@ -213,8 +213,9 @@ def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
     if before.train.backend == after.train.backend:
         return ()
     return (
-        f"trained so far by {before.train.backend}, continues with {after.train.backend}: weights, "
-        "optimizer state, schedule and order of rows are kept; random draws and last digits differ",
+        f"trained until now by {before.train.backend}, continues with {after.train.backend}: "
+        "weights, optimizer state, schedule and row order are kept; random numbers and rounding "
+        "differ",
     )
 
 
