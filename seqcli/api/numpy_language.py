@@ -19,13 +19,13 @@ from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Pairs
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.language_model import log_probabilities
-from seqcli.numpy_backend.learner import SCORED, packed
 from seqcli.numpy_backend.parameters import Parameters
 from seqcli.numpy_backend.sampling import probabilities, read_prefix, sample
 from seqcli.numpy_backend.scope import check_model
 from seqcli.numpy_backend.searching import beam_search, greedy
 from seqcli.numpy_backend.stored import stored_parameters
 from seqcli.numpy_backend.threads import set_threads
+from seqcli.numpy_backend.trainer import SCORED, packed
 from seqcli.runs import find_checkpoint
 
 

@@ -15,8 +15,7 @@ from seqcli.data.vocabulary import BOS, EOS, PAD
 from seqcli.engine.answering import in_order
 from seqcli.engine.decoding import NEVER, end_only_at
 from seqcli.models.base import Model, State
-from seqcli.training.torch_batches import to_device
-from seqcli.training.torch_device import at_least_float32
+from seqcli.training.torch_batches import at_least_float32, to_device
 
 
 class Continued(Model):

@@ -3,7 +3,7 @@
 A name such as ``anna`` is learnt by guessing, at every position, which symbol comes next, the stop
 symbol included. Read the files in this order: ``parameters``, ``packing``, ``rnn``, ``recurrence``,
 ``loss``, ``language_model``, ``optimization``, ``sampling``, ``searching``; then ``gru`` and
-``lstm``, which are ``rnn`` with gates. This page is the mathematics behind them. ``learner`` ties
+``lstm``, which are ``rnn`` with gates. This page is the mathematics behind them. ``trainer`` ties
 them to the program's training loop; ``scope``, ``stored``, ``optimizer_state`` and ``threads`` say
 what is refused, share checkpoints with PyTorch, and keep to one core.
 
@@ -63,5 +63,6 @@ Other cells
     only added.
 
 The names follow the classical exercise (Wax, Waa, Wya, ba, by, ``rnn_cell_forward`` ...). ``clip``
-cuts values, ``clip_by_norm`` the length; ``optimize`` is one step, ``model`` the loop.
+cuts values, ``clip_by_norm`` the length; ``optimize`` is one step; the loop is
+`seqcli.training.loop`.
 """

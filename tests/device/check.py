@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ import torch
 
 import seqcli
 from seqcli import config as configuration
-from seqcli.api.loading import load_model, make_model
+from seqcli.api.loading import load_model
 from seqcli.api.reading import limits_of
 from seqcli.data.build import corpus as build_corpus
 from seqcli.engine import answering
 from seqcli.errors import Exit
-from seqcli.training.loop import Turn
-from seqcli.training.torch_trainer import TorchLearner
+from seqcli.models.loading import make_model
+from seqcli.training.torch_trainer import TorchTrainer
+from seqcli.training.trainer import TrainingStep
 
 ROWS = ["data.train=512", "data.val=64", "data.test=64", "task.length=3:12", "task.vocab=12"]
 TINY = ["model.hidden=32", "model.embedding=16", "train.threads=1", "train.epochs=1"]
@@ -129,15 +130,15 @@ def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
     for place in ("cpu", device):
         torch.manual_seed(0)
         model = make_model(settings, corpus.codec, limits).to(place)
-        learner = TorchLearner(model, corpus, settings, limits)
+        trainer = TorchTrainer(model, corpus, settings, limits)
         model.train()
         from seqcli.training.torch_batches import to_device
 
         data = to_device(batch, model.device)
-        objective, _ = learner._loss(data, 1.0)
+        objective, _ = trainer.loss(data, 1.0)
         objective.backward()
-        learner.weights.gather()
-        flat = torch.cat([one.grad.flatten().cpu() for one in learner.weights.learnt])
+        trainer.parameters.gather_gradients()
+        flat = torch.cat([one.grad.flatten().cpu() for one in trainer.parameters.trained])
         found[place] = objective.item(), flat
     (loss, gradient), (other, others) = found["cpu"], found[device]
     off = abs(loss - other) / abs(loss)
@@ -286,18 +287,16 @@ def steps_per_second(
     corpus, limits, batch = first_batch(settings)
     torch.manual_seed(0)
     model = make_model(settings, corpus.codec, limits).to(device)
-    learner = TorchLearner(model, corpus, settings, limits)
+    trainer = TorchTrainer(model, corpus, settings, limits)
 
-    def turns(count: int) -> Iterator[Turn]:
-        return (Turn(batch, 1e-3, 0.0) for _ in range(count))
-
-    for _ in learner.learn(turns(3)):
-        pass
+    step = TrainingStep(batch, 1e-3, 0.0)
+    for _ in range(3):
+        trainer.training_step(step)
     wait(device)
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < 1.0:
-        for _ in learner.learn(turns(2)):
-            count += 1
+        trainer.training_step(step)
+        count += 1
     wait(device)
     trained = count * len(batch.rows) / (time.perf_counter() - began)
     began = time.perf_counter()

@@ -25,7 +25,7 @@ RANKS = {
     "engine": 8,
     "training": 8,
     "numpy_backend": 9,
-    "export": 9,
+    "exports": 9,
     "runs": 9,
     "comparison": 9,
     "report": 10,
@@ -43,7 +43,7 @@ LIBRARIES = {
     "matplotlib": {"report"},
     "tensorboard": {"report"},
     "jinja2": {"report"},
-    "torch": {"models", "engine", "training", "export", "checkpoints", "api"},
+    "torch": {"models", "engine", "training", "exports", "checkpoints", "api"},
     "yaml": {"config", "data"},
 }
 NO_NUMPY = {
