@@ -95,6 +95,13 @@ OPTIMIZERS: Mapping[str, str] = {
     "sgd": "seqcli.training.torch_optimizers:sgd",
 }
 
+# Those of the NumPy backend.
+NUMPY_OPTIMIZERS: Mapping[str, str] = {
+    "adamw": "seqcli.numpy_backend.optimizers:AdamW",
+    "adam": "seqcli.numpy_backend.optimizers:Adam",
+    "sgd": "seqcli.numpy_backend.optimizers:SGD",
+}
+
 SCHEDULES: Mapping[str, str] = {
     "constant": "seqcli.training.schedules:Constant",
     "cosine": "seqcli.training.schedules:WarmupCosine",
@@ -106,6 +113,28 @@ TEACHER_SCHEDULES: Mapping[str, str] = {
     "constant": "seqcli.training.teacher_forcing:constant",
     "linear": "seqcli.training.teacher_forcing:linear",
     "inverse_sigmoid": "seqcli.training.teacher_forcing:inverse_sigmoid",
+}
+
+# The forward pass in NumPy, for running trained models without PyTorch. What is missing here runs
+# with PyTorch only.
+NUMPY_CELLS: Mapping[str, str] = {
+    "rnn": "seqcli.numpy_backend.forward.rnn:RNNCell",
+    "gru": "seqcli.numpy_backend.forward.rnn:GRUCell",
+    "lstm": "seqcli.numpy_backend.forward.rnn:LSTMCell",
+    "transformer": "seqcli.numpy_backend.forward.transformer:Transformer",
+}
+
+NUMPY_ATTENTIONS: Mapping[str, str] = {
+    "additive": "seqcli.numpy_backend.forward.attention:AdditiveAttention",
+    "dot": "seqcli.numpy_backend.forward.attention:DotAttention",
+    "general": "seqcli.numpy_backend.forward.attention:GeneralAttention",
+}
+
+NUMPY_POSITIONS: Mapping[str, str] = {
+    "sinusoidal": "seqcli.numpy_backend.forward.positions:Sinusoidal",
+    "learned": "seqcli.numpy_backend.forward.positions:Learned",
+    "rotary": "seqcli.numpy_backend.forward.positions:Rotary",
+    "none": "seqcli.numpy_backend.forward.positions:NoPositions",
 }
 
 # Whether a backend supports a configuration, checked before there is a run folder.

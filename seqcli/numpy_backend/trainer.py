@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from seqcli import registry
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
@@ -17,96 +19,87 @@ from seqcli.config.sections import describe
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, Limits, Pairs
 from seqcli.numpy_backend.cells import CELLS, Cell
+from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.language_model import log_probabilities, optimize
-from seqcli.numpy_backend.optimization import OPTIMIZERS
-from seqcli.numpy_backend.optimizer_state import from_torch_state, to_torch_state
-from seqcli.numpy_backend.packing import Packed, pack
-from seqcli.numpy_backend.parameters import Parameters, to_torch_names
+from seqcli.numpy_backend.optimizers import Optimizer
+from seqcli.numpy_backend.parameters import (
+    TORCH_NAMES,
+    Parameters,
+    initialize_parameters,
+    shapes,
+    to_torch_names,
+)
+from seqcli.numpy_backend.recurrence import Packed, pack
 from seqcli.numpy_backend.sampling import sample
-from seqcli.numpy_backend.stored import fresh_parameters, stored_parameters
-from seqcli.numpy_backend.threads import set_threads
 from seqcli.training.trainer import EpochMetrics, StepResult, Tick, TrainerSetup, TrainingStep
 
-SCORED = 256  # names scored at once
-
-
-def packed(batch: Batch) -> Packed:
-    """Return a batch without its padding."""
-    return pack(batch.target_in, batch.target_out, batch.target_lengths)
-
-
-def mean_loss(parameters: Parameters, cell: Cell, pairs: Pairs, tick: Tick) -> float:
-    """Return nats per symbol over all rows, stop symbols counted; ``tick`` between batches."""
-    total = 0.0
-    for batch in BatchStream(pairs, SCORED, shuffle=False).epoch(0):
-        total -= float(log_probabilities(packed(batch), parameters, cell).sum())
-        tick()
-    return total / (len(pairs.targets.tokens) + len(pairs))
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What is learnt: by which weights, from what, how."""
-
-    parameters: Parameters
-    cell: Cell
-    corpus: Corpus
-    settings: TrainConfig
-    limits: Limits
+SCORED_AT_ONCE = 256  # names
 
 
 class NumpyTrainer:
-    """Weights with their optimizer.
+    """Weights and their optimizer.
 
-    Random numbers are drawn only for the samples, by a generator seeded with the run's seed and the
-    epoch: there is no random state to save.
+    Random numbers are only drawn for the samples shown after an epoch, from a generator seeded by
+    the run's seed and the epoch: there is no random state to save.
+
+    Args:
+        parameters: the weights, changed in place.
+        cell: the cell they belong to.
+        corpus: the names.
+        settings: the section ``train`` of the configuration.
+        limits: maximum lengths, which the samples keep to.
     """
 
-    def __init__(self, lesson: Lesson) -> None:
-        self.lesson, settings = lesson, lesson.settings
-        make = OPTIMIZERS[settings.optimizer]
-        self.optimizer = make(settings.lr, settings.momentum, settings.weight_decay)
+    def __init__(
+        self,
+        parameters: Parameters,
+        cell: Cell,
+        corpus: Corpus,
+        settings: TrainConfig,
+        limits: Limits,
+    ) -> None:
+        self.parameters, self.cell, self.corpus = parameters, cell, corpus
+        self.settings, self.limits = settings, limits
+        kind = registry.resolve("optimizer", settings.optimizer, registry.NUMPY_OPTIMIZERS)
+        self.optimizer: Optimizer = kind(settings.lr, settings.momentum, settings.weight_decay)
 
     def training_step(self, step: TrainingStep) -> StepResult:
         """See `Trainer.training_step`."""
-        lesson, settings, batch = self.lesson, self.lesson.settings, packed(step.batch)
-        self.optimizer.lr = step.learning_rate
+        batch, self.optimizer.lr = packed(step.batch), step.learning_rate
         loss, norm = optimize(
             batch,
-            lesson.parameters,
-            lesson.cell,
+            self.parameters,
+            self.cell,
             self.optimizer,
-            max_norm=settings.clip,
-            max_value=settings.clip_value,
+            max_norm=self.settings.clip,
+            max_value=self.settings.clip_value,
         )
         return StepResult(loss, len(batch), norm)
 
     def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
-        """See `Trainer.evaluate`; some names are sampled."""
-        lesson, metrics = self.lesson, {}
-        val = lesson.corpus.splits.get("val")
+        """See `Trainer.evaluate`: the loss on the validation names; some names are sampled."""
+        metrics, val = {}, self.corpus.splits.get("val")
         if val is not None and len(val):
-            metrics["val_loss"] = mean_loss(lesson.parameters, lesson.cell, val, tick)
+            metrics["val_loss"] = mean_loss(self.parameters, self.cell, val, tick)
         return EpochMetrics(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
-        lesson = self.lesson
-        rng = np.random.Generator(np.random.PCG64([lesson.settings.seed, epoch]))
-        count, longest = lesson.settings.samples, lesson.limits.answer(0)
-        drawn = sample(lesson.parameters, lesson.cell, rng, count, max_length=longest)
-        return tuple(lesson.corpus.codec.target_text(drawn[i].tolist()) for i in range(count))
+        rng = np.random.Generator(np.random.PCG64([self.settings.seed, epoch]))
+        count, longest = self.settings.samples, self.limits.answer(0)
+        names = sample(self.parameters, self.cell, rng, count, max_length=longest)
+        return tuple(self.corpus.codec.target_text(names[i].tolist()) for i in range(count))
 
     def weights(self) -> Mapping[str, Any]:
         """See `Trainer.weights`."""
-        return to_torch_names(self.lesson.parameters)
+        return to_torch_names(self.parameters)
 
     def state(self) -> dict[str, Any]:
         """See `Trainer.state`: the optimizer's state, in PyTorch's layout."""
-        return {"optimizer": to_torch_state(self.optimizer), "random": {}}
+        return {"optimizer": self.optimizer.state_dict(), "random": {}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """See `Trainer.load_state`."""
-        from_torch_state(state, self.optimizer, self.lesson.parameters)
+        self.optimizer.load_state_dict(state, self.parameters)
 
 
 def build(
@@ -120,7 +113,7 @@ def build(
         CheckpointError: the weights do not fit the configuration.
     """
     threads = config.train.threads or 1
-    set_threads(threads)
+    threadpool_limits(threads, user_api="blas")
     keep_freed_memory()
     train = replace(config.train, threads=threads)
     origins = {"train.threads": "one is the fastest", **config.origins}
@@ -129,7 +122,47 @@ def build(
         parameters = fresh_parameters(config, len(corpus.codec.target))
     else:
         parameters = stored_parameters(checkpoint, config, path)
-    lesson = Lesson(parameters, CELLS[config.model.cell], corpus, config.train, limits)
+    trainer = NumpyTrainer(parameters, CELLS[config.model.cell], corpus, train, limits)
     description = f"{describe(config.model, language=True)}, by hand in NumPy"
     count = sum(array.size for array in parameters.values())
-    return TrainerSetup(NumpyTrainer(lesson), config, description, count, "cpu", numpy_file.save)
+    return TrainerSetup(trainer, config, description, count, "cpu", numpy_file.save)
+
+
+def packed(batch: Batch) -> Packed:
+    """Return a batch without its padding."""
+    return pack(batch.target_in, batch.target_out, batch.target_lengths)
+
+
+def mean_loss(parameters: Parameters, cell: Cell, pairs: Pairs, tick: Tick) -> float:
+    """Return the loss in nats per token over all rows; ``tick`` is called between batches."""
+    total = 0.0
+    for batch in BatchStream(pairs, SCORED_AT_ONCE, shuffle=False).epoch(0):
+        total -= float(log_probabilities(packed(batch), parameters, cell).sum())
+        tick()
+    return total / (len(pairs.targets.tokens) + len(pairs))
+
+
+def fresh_parameters(config: Config, vocabulary: int) -> Parameters:
+    """Return new weights for a vocabulary of so many ids, drawn by the run's seed."""
+    rng = np.random.default_rng(config.train.seed)
+    gates = CELLS[config.model.cell].gates
+    return initialize_parameters(rng, vocabulary, config.model.hidden, gates, _dtype(config))
+
+
+def stored_parameters(checkpoint: Checkpoint, config: Config, path: Path) -> Parameters:
+    """Return a copy of a checkpoint's weights.
+
+    Raises:
+        CheckpointError: names, shapes or number formats differ from what its configuration
+            describes.
+    """
+    weights = Weights(checkpoint.weights, path, _dtype(config))
+    gates = CELLS[config.model.cell].gates
+    sizes = shapes(len(checkpoint.codec.target), config.model.hidden, gates)
+    arrays = {name: weights.array(TORCH_NAMES[name], *shape) for name, shape in sizes.items()}
+    weights.check_all_read()
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def _dtype(config: Config) -> type[np.floating]:
+    return np.float64 if config.train.precision == "float64" else np.float32

@@ -111,7 +111,8 @@ class TorchTrainer:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """See `Trainer.load_state`."""
-        torch_optimizers.restore_state(state, self.optimizer, self.parameters)
+        tensors = torch_file.to_tensors(state)
+        torch_optimizers.restore_state(tensors, self.optimizer, self.parameters)
 
     def probe(self, batch: Batch) -> Callable[[], object]:
         """Return a function that computes the gradients of a batch and changes nothing."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from thorough import repeats
 
 from seqcli.checkpoints import numpy_file, torch_file
 from seqcli.checkpoints.content import Checkpoint
@@ -90,7 +91,7 @@ def killed_while_saving(folder: Path, side: str, wait: float) -> int:
     [
         ("numpy_file", 8),
         ("torch_file", 1),
-        pytest.param("numpy_file", 60, marks=pytest.mark.slow),
+        pytest.param("numpy_file", repeats(60, 30), marks=pytest.mark.slow),
         pytest.param("torch_file", 12, marks=pytest.mark.slow),
     ],
 )

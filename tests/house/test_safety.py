@@ -23,7 +23,7 @@ NEVER = {
     "numpy.load",
     "np.load",
 }
-IMPORT_MODULE = {
+IMPORT_MODULE = {"registry", "api", "exports", "__init__"}  # from their own tables, never from a file's text
     "registry",
     "exports",
     "__init__",

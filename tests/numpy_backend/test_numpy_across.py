@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import seqcli
 from seqcli.api import numpy_language, torch_language
@@ -135,6 +136,13 @@ def test_a_run_that_goes_on_with_its_own_backend_needs_no_note(tmp_path):
     assert not any("so far" in note for note in told[0].notes)
 
 
+def test_the_number_of_threads_reaches_blas(tmp_path):
+    with threadpool_limits(user_api="blas"):
+        trained(tmp_path / "run", "numpy", cell="rnn", epochs=1, threads=2)
+        counts = {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+    assert 2 in counts
+
+
 def test_the_events_tell_of_learning_and_of_names(tmp_path):
     told: list[object] = []
     run = trained(tmp_path / "run", "numpy", told.append, cell="rnn", epochs=6, samples=3)
@@ -192,7 +200,7 @@ def test_a_stop_between_steps_is_resumed_bit_for_bit(tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     whole = trained(tmp_path / "whole", "numpy", cell="gru", epochs=3)
-    monkeypatch.setattr("seqcli.training.loop.TOLD_EVERY", 0.0)
+    monkeypatch.setattr("seqcli.training.loop.REPORT_EVERY", 0.0)
     with pytest.raises(StoppedBySignal):
         trained(tmp_path / "parts", "numpy", stop, cell="gru", epochs=3)
     parts = seqcli.train(resume=tmp_path / "parts")
