@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from seqcli.models.kernels.additive_energies import additive_energies
 
+MASKED = -1e9  # added to the energies of padding: exp() of it is 0, and no row becomes NaN
+
 
 class Attention(nn.Module):
     """Compute how much each query attends to each source position.
@@ -103,3 +105,16 @@ class GeneralAttention(Attention):
     def project_keys(self, memory: Tensor) -> Tensor:
         """See `Attention.project_keys`."""
         return self.key(memory)  # type: ignore[no-any-return]  # (B, S, H)
+
+
+def padding_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:
+    """Return (B, size), True at padding; None if there is no padding (never in an export)."""
+    if not torch.compiler.is_exporting() and int(lengths.min()) == size:
+        return None
+    mask = torch.arange(size) >= lengths[:, None]  # (B, S)
+    return mask.to(device, non_blocking=device.type == "cuda")
+
+
+def attention_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
+    """Turn a padding mask (B, S) into a term to add to attention energies: 0 or `MASKED`."""
+    return None if mask is None else like.new_zeros(mask.shape).masked_fill(mask, MASKED)

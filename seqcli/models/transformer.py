@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqcli import registry
 from seqcli.config import ModelConfig
-from seqcli.models.base import Model, State, padding_mask
+from seqcli.models.attention import padding_mask
+from seqcli.models.base import Model, State
 from seqcli.models.embedding import Dropout
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
@@ -56,6 +58,16 @@ class MultiHeadAttention(nn.Module):
         """Project states (B, S, H) to keys and values (B, N, S, d)."""
         keys, values = self.key_value(states).chunk(2, dim=2)  # (B, S, H) each
         return KeysValues(self._heads(keys), self._heads(values))
+
+    def projections(self, states: Tensor) -> tuple[Tensor, KeysValues]:
+        """Project states (B, T, H) to queries, keys and values of self-attention, in one product.
+
+        A product of a small width is mostly overhead, forward and backward.
+        """
+        weight = torch.cat([self.query.weight, self.key_value.weight])  # (3 H, H)
+        bias = torch.cat([self.query.bias, self.key_value.bias])  # (3 H,)
+        query, keys, values = F.linear(states, weight, bias).chunk(3, dim=2)  # (B, T, H) each
+        return self._heads(query), KeysValues(self._heads(keys), self._heads(values))
 
     def forward(
         self, query: Tensor, memory: KeysValues, mask: Tensor | None = None, causal: bool = False
@@ -190,10 +202,10 @@ class TransformerLayer(nn.Module):
 
     def _self_projections(self, x: Tensor, start: int) -> tuple[Tensor, KeysValues]:
         """Project to query, keys and values, with their positions from ``start`` on."""
-        attention, (positions,) = self.self_attention, self.positions
-        query, (keys, values) = attention.queries(x), attention.keys_values(x)
-        rotated = positions.rotated(query, start), positions.rotated(keys, start)
-        return rotated[0], KeysValues(rotated[1], values)
+        (positions,) = self.positions
+        query, (keys, values) = self.self_attention.projections(x)
+        rotated_keys = positions.rotated(keys, start)  # (B, N, T, d)
+        return positions.rotated(query, start), KeysValues(rotated_keys, values)
 
 
 class Layers(nn.ModuleList):

@@ -23,11 +23,7 @@ NEVER = {
     "numpy.load",
     "np.load",
 }
-IMPORT_MODULE = {"registry", "api", "exports", "__init__"}  # from their own tables, never from a file's text
-    "registry",
-    "exports",
-    "__init__",
-}  # from their own tables, never from a file's text
+IMPORT_MODULE = {"registry", "api", "exports", "__init__"}  # from tables, never from a file's text
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
