@@ -1,7 +1,9 @@
-"""Attention of a recurrent decoder over the encoder's outputs.
+"""Attention of a recurrent decoder over the encoder's outputs, and the masks of padding.
 
 Every attention has the same three parts: a projection of the queries, a projection of the keys,
-and the energies (scores) of each query with each key. The softmax over the source is shared.
+and the energies (scores) of each query with each key. The softmax over the source is shared. To
+define a new one, subclass `Attention`, override what differs, and register the class in
+`seqcli.registry.ATTENTIONS`.
 """
 
 from __future__ import annotations
@@ -73,11 +75,13 @@ class AdditiveAttention(Attention):
 
     def project_queries(self, states: Tensor) -> Tensor:
         """See `Attention.project_queries`."""
-        return self.query(states)  # type: ignore[no-any-return]  # (B, T, A)
+        queries: Tensor = self.query(states)  # (B, T, A)
+        return queries
 
     def project_keys(self, memory: Tensor) -> Tensor:
         """See `Attention.project_keys`."""
-        return self.key(memory)  # type: ignore[no-any-return]  # (B, S, A)
+        keys: Tensor = self.key(memory)  # (B, S, A)
+        return keys
 
     def energies(self, queries: Tensor, keys: Tensor) -> Tensor:
         """See `Attention.energies`."""
@@ -104,7 +108,8 @@ class GeneralAttention(Attention):
 
     def project_keys(self, memory: Tensor) -> Tensor:
         """See `Attention.project_keys`."""
-        return self.key(memory)  # type: ignore[no-any-return]  # (B, S, H)
+        keys: Tensor = self.key(memory)  # (B, S, H)
+        return keys
 
 
 def padding_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:

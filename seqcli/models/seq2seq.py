@@ -246,8 +246,8 @@ class Seq2Seq(Model):
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         memory, first = self._encode(source, source_lengths)
-        logits, _, _ = self.decoder(target_in, memory, first)
-        return logits  # type: ignore[no-any-return]
+        logits: Tensor = self.decoder(target_in, memory, first)[0]  # (B, T, V)
+        return logits
 
     def start(self, source: Tensor, source_lengths: Tensor) -> State:
         """See `Model.start`."""
