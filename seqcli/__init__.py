@@ -2,8 +2,8 @@
 
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
 ``gen_data``, ``tasks``, ``info``, ``export`` (and ``next_symbols``, which is ``sample --next``, and
-``rescore``, which is ``eval --score``). Each is imported when it is first asked for, so that
-``import seqcli`` costs next to nothing.
+``rescore``, which is ``eval --score``). Each is imported on first use, so that
+``import seqcli`` is fast.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Hand on a verb of ``seqcli.api``."""
+    """Import a verb of ``seqcli.api``."""
     if name in __all__:
         from seqcli import api
 

@@ -143,16 +143,10 @@ BACKEND_CHECKS: Mapping[str, str] = {
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 
-# Who speaks for a trained language model, by backend.
-LANGUAGE_MODELS: Mapping[str, str] = {
-    "torch": "seqcli.api.torch_language:load",
-    "numpy": "seqcli.api.numpy_language:load",
-}
-
 # Formats to export a trained model to.
 EXPORTS: Mapping[str, str] = {
-    "onnx": "seqcli.exports.onnx:export_onnx",
-    "safetensors": "seqcli.exports.safetensors:export_safetensors",
+    "onnx": "seqcli.exporters.onnx:export_onnx",
+    "safetensors": "seqcli.exporters.safetensors:export_safetensors",
 }
 
 METRICS: Mapping[str, str] = {

@@ -10,9 +10,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from seqcli.config.limits import Range
-from seqcli.config.schema import Key, keys
-from seqcli.config.values import read
+from seqcli.config.schema import Key, keys, read
+from seqcli.config.sections import Range
 from seqcli.errors import UsageError
 
 
@@ -99,6 +98,13 @@ def path(name: str, value: Any) -> Path:
     return Path(text)
 
 
+def checkpoint(name: str, value: Any) -> Any:
+    """Return the path of a checkpoint, or a model that is open already."""
+    from seqcli.api.trained_model import TrainedModel
+
+    return value if isinstance(value, TrainedModel) else path(name, value)
+
+
 def number(key: Key) -> Check:
     """Return the check for a number that is limited as a configuration key is."""
 
@@ -135,7 +141,8 @@ def _whole(least: int, most: int) -> Check:
 
 
 CHECKS: Mapping[str, Check] = {
-    **dict.fromkeys(("ckpt", "out", "resume", "folder", "data", "path", "predictions"), path),
+    "ckpt": checkpoint,
+    **dict.fromkeys(("out", "resume", "folder", "data", "path", "predictions"), path),
     "set": texts,
     "grid": texts,
     "cells": names,

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from seqcli import registry
 from seqcli.api.arguments import check_counts, checked
-from seqcli.api.reading import config_of, limits_of
-from seqcli.checkpoints import numpy_file
-from seqcli.exports.metadata import ExportSource
+from seqcli.api.checkpoint_config import open_checkpoint
+from seqcli.exporters.metadata import ExportSource
 from seqcli.results import Exported
-from seqcli.runs import find_checkpoint
 
 
 @checked
@@ -43,7 +41,5 @@ def export_source(ckpt: Path) -> ExportSource:
     Raises:
         CheckpointError: it is missing, damaged or no checkpoint of seqcli.
     """
-    path = find_checkpoint(ckpt)
-    checkpoint = numpy_file.load(path)
-    limits = limits_of(checkpoint.about, checkpoint.codec, path)
-    return ExportSource(path, checkpoint, config_of(checkpoint, path), limits)
+    opened = open_checkpoint(ckpt)
+    return ExportSource(opened.path, opened.checkpoint, opened.config, opened.limits)

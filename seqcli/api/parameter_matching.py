@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqcli import config as configuration
-from seqcli.api.reading import limits_of
+from seqcli.api.checkpoint_config import limits_of
 from seqcli.comparison.specification import Arm
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus

@@ -42,7 +42,7 @@ from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import RunStarted
 from seqcli.files.atomic import writing
 from seqcli.runs.metrics_log import append_metrics, recover_metrics
-from seqcli.runs.saving import keep, may_publish, publish_best
+from seqcli.runs.paths import keep, may_publish, publish_best
 from seqcli.training.loop import Loop
 from seqcli.training.progress import EpochRecord, Progress
 from seqcli.training.trainer import TrainerSetup
@@ -95,7 +95,7 @@ class CheckpointWriter:
             if not math.isfinite(float(abs(weight).sum())):
                 raise DivergedError(
                     f"{name} became NaN or infinite at step {progress.step}",
-                    "the checkpoint before is kept; try a lower --lr",
+                    "the previous checkpoint is intact; try a lower --lr",
                 )
 
     def recover(self, progress: Progress) -> tuple[list[Mapping[str, float]], tuple[str, ...]]:
@@ -114,7 +114,7 @@ class CheckpointWriter:
         """
         paths, notes = self.folder.current, []
         if not may_publish(paths):
-            notes.append(f"{paths.extra_best} is not what this run wrote: it is left as it is")
+            notes.append(f"{paths.extra_best} was not written by this run and is left unchanged")
             self.folder.paths = runs.RunPaths(self.folder.paths.folder)
             paths = self.folder.current
         notes.append(self._recover_best(progress))
@@ -138,7 +138,7 @@ class CheckpointWriter:
         if paths.best.exists():  # of an epoch that this run has not reached yet, or damaged
             _rename(paths.best, paths.best_previous)
         progress.best = None
-        lost = f"{paths.best} is lost or damaged: the best of the epochs to come is kept"
+        lost = f"{paths.best} is missing or damaged: the best of the following epochs replaces it"
         return lost if best else ""
 
     def _save_best(self, record: EpochRecord) -> None:
@@ -222,7 +222,7 @@ def run_started(
         model=setup.model,
         parameters=setup.parameters,
         rows={split: len(pairs) for split, pairs in corpus.splits.items()},
-        vocabulary=(len(codec.source.symbols) if codec.source else 0, len(codec.target.symbols)),
+        vocabulary=(len(codec.source.tokens) if codec.source else 0, len(codec.target.tokens)),
         device=setup.device,
         threads=setup.config.train.threads,
         epochs=loop.epochs,

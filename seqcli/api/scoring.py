@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from seqcli import api, runs
-from seqcli.api.language import open_language_model
-from seqcli.api.own_data import corpus_of_run
+from seqcli.api.checkpoint_config import config_of, progress_of
+from seqcli.api.evaluation_data import corpus_of_run
 from seqcli.api.parameter_matching import parameters
-from seqcli.api.reading import config_of, progress_of
+from seqcli.api.trained_model import PairModel, TrainedModel, open_model
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
 from seqcli.comparison.run_result import LENGTH_GIVEN, Answer, Look, RowScores, RunResult
@@ -23,7 +24,6 @@ from seqcli.comparison.specification import seen
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus, Pairs
-from seqcli.data.splits import row_hashes
 from seqcli.report.attention import row_names
 from seqcli.report.error_tables import choose
 from seqcli.results import Evaluation, ScoredRow
@@ -66,16 +66,17 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
         reason: why training ended.
     """
     paths = runs.RunPaths(folder)
-    config = config_of(numpy_file.load(paths.best), paths.best)
+    model = open_model(folder)
+    config = model.config
     corpus = corpus_of_run(config)
     split = next(one for one in ("test", "val", "train") if one in corpus.splits)
     language = corpus.codec.source is None
     spans = _spans(corpus)
     splits = dict.fromkeys(one for one in (split, "val") if one in corpus.splits)
-    found = {one: api.evaluate(folder, split=one) for one in splits}
+    found = {one: api.evaluate(model, split=one) for one in splits}
     metrics = {part: dict(one.metrics) for part, one in found.items()}
     if not language and corpus.splits[split].targets.lengths.max() > spans["target"][1]:
-        given = api.evaluate(folder, split=split, oracle_length=True).metrics
+        given = api.evaluate(model, split=split, oracle_length=True).metrics
         metrics[split][LENGTH_GIVEN] = given["sequence_accuracy"]
     shown = [split]
     if not language and not _any_seen(corpus.splits[split], spans):
@@ -90,9 +91,9 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
         split=split,
         metrics=metrics,
         baselines={one: dict(scores) for one, scores in found[split].baselines.items()},
-        rows={part: _rows(folder, corpus.splits[part], found[part]) for part in shown},
+        rows={part: _rows(model, corpus.splits[part], found[part]) for part in shown},
         trained_lengths=spans,
-        **_for_people(folder, found[split], config),
+        **_for_people(model, found[split]),
     )
 
 
@@ -130,12 +131,12 @@ def _any_seen(pairs: Pairs, spans: Mapping[str, tuple[int, int]]) -> bool:
     return bool(seen(sources, targets, spans).any())
 
 
-def _rows(folder: Path, pairs: Pairs, evaluation: Evaluation) -> RowScores:
+def _rows(model: TrainedModel, pairs: Pairs, evaluation: Evaluation) -> RowScores:
     sources = tuple(pairs.source_lengths.tolist())
     targets = tuple(pairs.targets.lengths.tolist())
     if pairs.sources is None:
-        nats = open_language_model(folder).log_probabilities(pairs.targets)
-        bits = tuple(np.round(-nats / math.log(2), 6).tolist())
+        nats = -model.log_likelihoods(pairs)
+        bits = tuple(np.round(nats / math.log(2), 6).tolist())
         weights = tuple(length + 1 for length in targets)
         return RowScores(sources, targets, bits, weights, groups=_groups(pairs.targets))
     rows = evaluation.predictions
@@ -150,13 +151,13 @@ def _groups(rows: Ragged) -> tuple[int, ...]:
     return tuple(numbers.setdefault(one, len(numbers)) for one in row_hashes(rows).tolist())
 
 
-def _for_people(folder: Path, evaluation: Evaluation, config: Config) -> dict[str, Any]:
+def _for_people(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
     """Return some answers, where the model looked in one of them, or some inventions."""
     if evaluation.novelty is not None:
-        drawn = api.sample(folder, n=12, seed=0)
+        drawn = api.sample(model, n=12, seed=0)
         return {"samples": tuple(text.text for text in drawn.samples)}
     answers = tuple(_answer(row, evaluation) for row in choose(evaluation.predictions))
-    return {"answers": answers, "look": _look(folder, evaluation, config)}
+    return {"answers": answers, "look": _look(model, evaluation)}
 
 
 def _answer(row: ScoredRow, evaluation: Evaluation) -> Answer:
@@ -165,16 +166,16 @@ def _answer(row: ScoredRow, evaluation: Evaluation) -> Answer:
     return Answer(source, joiner.join(row.truth), joiner.join(row.prediction), joiner)
 
 
-def _look(folder: Path, evaluation: Evaluation, config: Config) -> Look | None:
+def _look(model: TrainedModel, evaluation: Evaluation) -> Look | None:
     """Return where the model looked in the longest row that fits a page, a right one if any."""
-    if config.model.cell != "transformer" and config.model.attention == "none":
+    if not (isinstance(model, PairModel) and model.has_attention):
         return None
     short = [row for row in evaluation.predictions if _fits(row)]
     if not short:
         return None
     chosen = max(short, key=lambda row: (row.correct, len(row.source)))
     line = chosen.line(evaluation.source_joiner)
-    shown = next(iter(api.predict(folder, [line], attention=True))).attention
+    shown = next(iter(api.predict(model, [line], attention=True))).attention
     if shown is None:
         return None
     weights = tuple(tuple(row) for row in shown.weights.round(4).tolist())

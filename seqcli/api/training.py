@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.arguments import checked
+from seqcli.api.checkpoint_config import config_of, limits_of
 from seqcli.api.data_paths import PATH_KEYS
-from seqcli.api.own_data import check_same_data, corpus_of_run
-from seqcli.api.reading import config_of, limits_of
+from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.recording import CheckpointWriter, restore, run_started
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
@@ -27,8 +27,8 @@ from seqcli.files.atomic import write_atomically
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.tensorboard import TensorBoardLog
 from seqcli.results import Evaluation, Prediction
-from seqcli.runs.fit_diagnosis import Verdict, verdict
-from seqcli.runs.saving import write_named_rows
+from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
+from seqcli.runs.paths import write_named_rows
 from seqcli.training.loop import Loop
 from seqcli.training.stopping import stop_on_signals
 
@@ -45,7 +45,7 @@ CHANGEABLE = (
     "train.samples",
     "train.lr",
     "train.patience",
-    "train.goal",
+    "train.target_accuracy",
     "train.threads",
     "train.device",
     "train.kernels",
@@ -67,7 +67,7 @@ class Run:
     path: Path
     config: Config
     finished: Finished
-    verdict: Verdict
+    diagnosis: FitDiagnosis
     checkpoint: Path
     rows: Mapping[str, int]
     data: DataRead | None = None
@@ -198,7 +198,7 @@ def _resumable(path: Path) -> Checkpoint:
     """Load a checkpoint that has all that resuming needs."""
     checkpoint = numpy_file.load(path)
     if checkpoint.training is None:
-        message = f"{path}: holds weights for use, but no training state to resume from"
+        message = f"{path}: has no training state to resume from"
         raise CheckpointError(message, "give the folder of the run, or start a new run")
     return checkpoint
 
@@ -273,7 +273,7 @@ def _run(
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
-    fit, named = verdict(finished.history, started.facts), paths.extra_best or paths.folder
+    fit, named = diagnose_fit(finished.history, started.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, started.rows, data)
 
 

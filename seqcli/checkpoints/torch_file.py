@@ -86,7 +86,7 @@ def _to_stored(value: Any) -> torch.Tensor:
         value = torch.from_numpy(np.array(value, order="C"))
     tensor: torch.Tensor = value.detach().cpu()
     if tensor.dtype not in _DTYPES:
-        raise ValueError(f"a checkpoint cannot hold numbers of {tensor.dtype}")
+        raise ValueError(f"a checkpoint cannot contain numbers of {tensor.dtype}")
     whole = tensor.untyped_storage().nbytes() == tensor.nbytes and tensor.is_contiguous()
     if whole and tensor.numel():  # tied weights stay tied
         return tensor

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seqcli.config.limits import Scalar
+from seqcli.config.sections import Scalar
 
 TASK = "reverse"
 CELLS = ("rnn", "gru", "lstm", "transformer")
@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, Scalar] = {
     "model.layers": 1,
     "train.epochs": 8,
     "train.batch_size": 64,  # the same budget for all: as many steps, and nobody stops early
-    "train.goal": 2.0,
+    "train.target_accuracy": 2.0,
     "train.threads": 1,  # the same sums on every machine, and room for --jobs
 }
 # How every model is trained; see the module for how it was chosen.

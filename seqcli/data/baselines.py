@@ -1,28 +1,28 @@
-"""Answers that need no model, only training rows: what a trained model has to beat."""
+"""Baselines: predictions and losses that need no model, only the training rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ids, Index, Ragged
 from seqcli.data.corpus import Pairs
-from seqcli.data.splits import row_hashes
 from seqcli.data.vocabulary import BOS, EOS
 
 UNKNOWN = -1
 
 
 def most_frequent(targets: Ragged) -> int:
-    """Return the row whose target comes most often, of several the first."""
+    """Return the row with the most frequent target, the first of several."""
     _, first, counts = np.unique(row_hashes(targets), return_index=True, return_counts=True)
     return int(first[np.lexsort((first, -counts))[0]])
 
 
-def remembered(train: Pairs, sources: Ragged) -> Index:
+def memorized_rows(train: Pairs, sources: Ragged) -> Index:
     """Return (N,), for each source the training row with its most frequent target.
 
     ``UNKNOWN`` stands for a source that training does not have; of targets that are as frequent
@@ -46,25 +46,27 @@ def remembered(train: Pairs, sources: Ragged) -> Index:
     return np.where(known[found][place] == asked, rows[found][place], UNKNOWN)
 
 
-def measure_language(train: Ragged, reference: Ragged, symbols: int) -> dict[str, Scores]:
+def measure_language(train: Ragged, reference: Ragged, vocabulary_size: int) -> dict[str, Scores]:
     """Return loss, bits per character and perplexity of each baseline; see `row_nats`."""
     tokens = max(len(reference.tokens) + len(reference), 1)
-    found = row_nats(train, reference, symbols)
+    found = row_nats(train, reference, vocabulary_size)
     return {name: scores(float(nats.sum()) / tokens) for name, nats in found.items()}
 
 
-def row_nats(train: Ragged, reference: Ragged, symbols: int) -> dict[str, NDArray[np.float64]]:
+def row_nats(
+    train: Ragged, reference: Ragged, vocabulary_size: int
+) -> dict[str, NDArray[np.float64]]:
     """Return (N,) the loss of each row by each baseline, summed over its tokens and ``<eos>``.
 
-    ``chance`` takes every symbol for equally likely, ``unigram`` knows how often each one is in
+    ``chance`` takes every token for equally likely, ``unigram`` knows how often each one is in
     train, ``bigram`` how often it follows the one before it; both counts begin at 1.
 
     Args:
         train: N rows of ids, without BOS and EOS.
         reference: the rows to score on.
-        symbols: number of data symbols; the stop symbol is one more.
+        vocabulary_size: number of tokens in the data; ``<eos>`` is one more.
     """
-    kinds = symbols + 1
+    kinds = vocabulary_size + 1
     return {
         "chance": math.log(kinds) * (reference.lengths + 1).astype(np.float64),
         "unigram": _counted(train, reference, kinds, pairs=False),
@@ -73,7 +75,7 @@ def row_nats(train: Ragged, reference: Ragged, symbols: int) -> dict[str, NDArra
 
 
 def scores(loss: float) -> Scores:
-    """Return a loss in nats per symbol also as bits per character and as perplexity."""
+    """Return a loss in nats per token also as bits per character and as perplexity."""
     perplexity = math.exp(min(loss, 700.0))
     return {"loss": loss, "bits_per_character": loss / math.log(2), "perplexity": perplexity}
 
@@ -94,7 +96,7 @@ def _counted(train: Ragged, reference: Ragged, kinds: int, pairs: bool) -> NDArr
 
 
 def _with_ends(rows: Ragged, pairs: bool) -> tuple[Index, Index]:
-    """Return the symbol before (0 unless ``pairs``) and the symbol, for each symbol and stop."""
+    """Return the previous token (0 unless ``pairs``) and the token, at each position."""
     tokens = rows.tokens.astype(np.int64)
     after = np.insert(tokens, rows.offsets[1:], EOS)
     before = np.insert(tokens, rows.offsets[:-1], BOS)
@@ -105,51 +107,51 @@ Scores = dict[str, float]
 
 
 def measure(
-    train: Ragged, reference: Ragged, symbols: int, guesses: Mapping[str, Ragged]
+    train: Ragged, reference: Ragged, vocabulary_size: int, guesses: Mapping[str, Ragged]
 ) -> dict[str, Scores]:
-    """Return the scores of chance, of the majority and of other guesses, by name.
+    """Return the scores of chance, the majority and other predictions, by name.
 
     Args:
         train: targets to learn the majority from.
         reference: the targets to score on.
-        symbols: number of target symbols.
+        vocabulary_size: number of distinct target tokens.
         guesses: more guesses for the reference, by name.
     """
-    found = {"chance": chance(reference, symbols), "majority": majority(train, reference)}
+    found = {"chance": chance(reference, vocabulary_size), "majority": majority(train, reference)}
     return found | {name: score(guess, reference) for name, guess in guesses.items()}
 
 
-def chance(reference: Ragged, symbols: int) -> Scores:
-    """Return what drawing each symbol evenly is expected to score, knowing the lengths."""
-    whole_rows = np.mean((1.0 / symbols) ** reference.lengths)
-    return {"token_accuracy": 1.0 / symbols, "sequence_accuracy": float(whole_rows)}
+def chance(reference: Ragged, vocabulary_size: int) -> Scores:
+    """Return the expected scores of uniformly random tokens, given the lengths."""
+    whole_rows = np.mean((1.0 / vocabulary_size) ** reference.lengths)
+    return {"token_accuracy": 1.0 / vocabulary_size, "sequence_accuracy": float(whole_rows)}
 
 
 def majority(train: Ragged, reference: Ragged) -> Scores:
-    """Return the score of `majority_guess`."""
-    return score(majority_guess(train, reference), reference)
+    """Return the score of `majority_prediction`."""
+    return score(majority_prediction(train, reference), reference)
 
 
-def majority_guess(train: Ragged, reference: Ragged) -> Ragged:
-    """Return the most frequent symbol at each place of rows of each length, N rows.
+def majority_prediction(train: Ragged, reference: Ragged) -> Ragged:
+    """Predict the most frequent token at each position of rows of the same length, N rows.
 
     It looks at the length of the reference and at nothing else. Where train has no row of that
-    length, the most frequent symbol at that place in any row stands in, then the one of all.
+    length, the most frequent token at that place in any row stands in, then the one of all.
     """
     longest = int(max(train.lengths.max(initial=0), reference.lengths.max(initial=0)))
     known, places = _places(train), _places(reference)
     guess = np.full(len(places), np.bincount(train.tokens).argmax(), np.int32)
     for block in (0, longest):  # places alone, then (length, place) over them
         cells = known + block * np.repeat(train.lengths, train.lengths)
-        found, symbols = _modes(cells, train.tokens)
+        found, tokens = _modes(cells, train.tokens)
         wanted = places + block * np.repeat(reference.lengths, reference.lengths)
         where = np.searchsorted(found, wanted).clip(max=len(found) - 1)
-        guess = np.where(found[where] == wanted, symbols[where], guess)
+        guess = np.where(found[where] == wanted, tokens[where], guess)
     return Ragged(guess, reference.offsets)
 
 
 def score(guess: Ragged, reference: Ragged) -> Scores:
-    """Compare N guesses with N references, position by position.
+    """Compare N predictions with N references, position by position.
 
     Returns:
         token_accuracy, the share of positions guessed right, where a row has as many positions as
@@ -172,17 +174,60 @@ def score(guess: Ragged, reference: Ragged) -> Scores:
 
 
 def _places(rows: Ragged) -> Index:
-    """Return where in its row each token stands."""
+    """Return the position of each token in its row."""
     return np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], rows.lengths)
 
 
-def _modes(cells: Index, symbols: Ids) -> tuple[Index, Ids]:
-    """Return the cells that occur, in order, and the most frequent symbol in each."""
-    width = int(symbols.max()) + 1
-    codes = np.sort(cells * width + symbols)
+def _modes(cells: Index, tokens: Ids) -> tuple[Index, Ids]:
+    """Return the cells that occur, in order, and the most frequent token in each."""
+    width = int(tokens.max()) + 1
+    codes = np.sort(cells * width + tokens)
     firsts = np.flatnonzero(np.diff(codes, prepend=-1))
     counts = np.diff(firsts, append=len(codes))
-    found, symbol = np.divmod(codes[firsts], width)
-    order = np.lexsort((-symbol, counts, found))  # the best of each cell comes last
+    found, token = np.divmod(codes[firsts], width)
+    order = np.lexsort((-token, counts, found))  # the best of each cell comes last
     last = order[np.diff(found, append=-1) != 0]
-    return found[last], symbol[last].astype(np.int32)
+    return found[last], token[last].astype(np.int32)
+
+
+Baselines = dict[str, Scores]  # by name, of one split
+
+_ROWS = 100_000  # looked at: more would take memory and change no baseline
+
+
+def longest(splits: Mapping[str, Pairs]) -> dict[str, int]:
+    """Return the maximum lengths of sources and targets of train, in tokens."""
+    train = splits["train"]
+    sources, targets = train.source_lengths, train.targets.lengths
+    return {"max_source": int(sources.max()), "max_target": int(targets.max())}
+
+
+def scored_splits(splits: Iterable[str]) -> tuple[str, ...]:
+    """Return the splits that baselines are measured on: val and test, or train without them."""
+    return tuple(split for split in splits if split != "train") or ("train",)
+
+
+def text_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
+    """Return chance and majority on each scored split."""
+    train = _some(splits["train"])
+    return {
+        split: measure(train, _some(splits[split]), vocabulary, {})
+        for split in scored_splits(splits)
+    }
+
+
+def language_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
+    """Return the losses of n-gram counts on each scored split."""
+    train = _some(splits["train"])
+    return {
+        split: measure_language(train, _some(splits[split]), vocabulary)
+        for split in scored_splits(splits)
+    }
+
+
+def _some(pairs: Pairs) -> Ragged:
+    """Return the targets, or an evenly spaced sample of them."""
+    targets = pairs.targets
+    if len(targets) <= _ROWS:
+        return targets
+    return targets.take(np.linspace(0, len(targets) - 1, _ROWS).astype(np.int64))

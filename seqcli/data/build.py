@@ -1,4 +1,4 @@
-"""From a configuration to a corpus: a task on the fly, a folder by gen-data, or a user's files."""
+"""Build the corpus of a configuration: a task, a folder of gen-data, or a user's files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from seqcli import registry
 from seqcli.config.sections import Config, DataConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
-from seqcli.data.files.encode_for_model import known_rows
-from seqcli.data.files.findings import sentence
-from seqcli.data.files.loading import read_files
+from seqcli.data.files.loading import encode_for_model, read_files
 from seqcli.data.files.opening import kind_of_path
 from seqcli.data.files.paths import (
     file_of_split,
@@ -30,7 +28,7 @@ from seqcli.tasks.base import make
 
 @blamed(DataError)
 def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
-    """Return the corpus that a configuration asks for.
+    """Return the corpus of a configuration.
 
     A task and a folder made of it with the same settings give the same corpus.
 
@@ -55,7 +53,7 @@ def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
 
 
 def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
-    """Return a configuration with the token styles that were chosen for its files.
+    """Return the configuration with the tokenization that was chosen for its files.
 
     A run records them, so that it is read in the same way ever after. The configuration of a task
     is returned as it is.
@@ -77,12 +75,12 @@ def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
 def pairs_of(
     path: Path, split: str, codec: Codec, data: DataConfig
 ) -> tuple[Pairs, tuple[str, ...]]:
-    """Return rows encoded with the codec of a model that is trained already, and notes on them.
+    """Return rows encoded with the codec of a trained model, and notes on them.
 
     Args:
         path: a folder with a file for ``split``, or a file, of which every row is taken.
         split: train, val or test.
-        codec: of the model; a symbol it does not know becomes UNK.
+        codec: of the model; a token it does not know becomes UNK.
         data: how files are written.
 
     Raises:
@@ -91,8 +89,8 @@ def pairs_of(
     """
     is_folder = kind_of_path(path) == "folder"
     paths = (file_of_split(path, split),) if is_folder else paths_of(path)
-    pairs, findings = known_rows(paths, data, codec)
-    return pairs, tuple(map(sentence, findings))
+    pairs, findings = encode_for_model(paths, data, codec)
+    return pairs, tuple(map(str, findings))
 
 
 def _check_one(data: DataConfig) -> None:

@@ -1,4 +1,4 @@
-"""Cutting a user's rows into train, val and test."""
+"""Split rows into train, val and test, and compare splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.arrays.hashing import Hashes, key, streams
+from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.data.corpus import SPLITS, Pairs
 
@@ -29,29 +29,15 @@ def split_rows(hashes: NDArray[np.uint64]) -> dict[str, Index]:
 
 
 def _ends(hashes: NDArray[np.uint64]) -> list[int]:
-    """Return where train and val end among the distinct hashes, in order."""
+    """Return the ends of train and val among the distinct hashes."""
     count = len(hashes)
     train, val = (int(np.searchsorted(hashes / 2.0**64, end)) for end in _ENDS)
     train = min(max(train, 1), max(count - 2, 1))
     return [train, min(max(val, train + 1), max(count - 1, train + 1))]
 
 
-def row_hashes(rows: Ragged) -> Hashes:
-    """Return a hash (N,) of each row: the sum of its tokens, each times its place's random number.
-
-    Two different rows meet with a chance of about 2**-64 times the size of the vocabulary
-    (multilinear hashing: Carter and Wegman, "Universal classes of hash functions", 1979).
-    """
-    lengths = rows.lengths
-    factors = streams(key("places"), np.arange(lengths.max(initial=0)))
-    places = np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], lengths)
-    sums = np.zeros(len(places) + 1, np.uint64)
-    np.cumsum(factors[places] * (rows.tokens + 1).astype(np.uint64), out=sums[1:])
-    return sums[rows.offsets[1:]] - sums[rows.offsets[:-1]]
-
-
 def overlaps(hashes: Mapping[str, Hashes]) -> dict[str, int]:
-    """Return, for each two splits "a-b", how many rows of b are also in a."""
+    """Return, for each pair of splits "a-b", the number of rows of b that are also in a."""
     ordered = {split: np.sort(rows) for split, rows in hashes.items()}
     return {
         f"{one}-{other}": _shared(ordered[one], ordered[other])
@@ -80,7 +66,7 @@ def fingerprints(splits: Mapping[str, Pairs]) -> dict[str, Index]:
 
 
 def known(names: Ragged, rows: Index) -> NDArray[np.bool_]:
-    """Say (N,) which names are among the rows of some fingerprints."""
+    """Return (N,), whether each name is among the rows of some fingerprints."""
     if not len(rows):
         return np.zeros(len(names), np.bool_)
     hashes = _hashes(names)

@@ -1,4 +1,4 @@
-"""A corpus of a task's rows, drawn on the fly, and what is measured on them."""
+"""Corpora of tasks, generated in memory, with their baselines."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.data import baselines
+from seqcli.data.baselines import Baselines, longest, scored_splits
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.splits import overlaps, repeats, row_hashes
-from seqcli.data.statistics import Baselines, longest, scored_splits
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.splits import overlaps, repeats
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import SPECIALS, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.messages import count
@@ -20,7 +21,7 @@ from seqcli.tasks.base import Rows, Task, make, options
 
 MOST_TOKENS = 500_000_000  # of a corpus in memory: 2 GB of ids
 _JUDGED_BY = 64  # rows
-_LEARN_ROWS = 20_000  # of train: more would not change which symbols are the most frequent
+_LEARN_ROWS = 20_000  # of train: more would not change which tokens are the most frequent
 
 
 def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
@@ -32,7 +33,7 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
     check_size(task, seed, asked(sizes))
     rows = {split: first_rows(task, seed, split, size) for split, size in asked(sizes).items()}
     hashes = {split: row_hashes(part.distinct) for split, part in rows.items()}
-    codec = task_codec(task.source_symbols(), task.target_symbols())
+    codec = task_codec(task.source_tokens(), task.target_tokens())
     splits = {split: _pairs(part) for split, part in rows.items()}
     about = {**provenance(task, sizes, seed), "overlap": overlaps(hashes), **longest(splits)}
     notes = repeat_notes(repeats(hashes), sizes, "names" if codec.source is None else "sources")
@@ -40,7 +41,7 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
 
 
 def asked(sizes: Mapping[str, int]) -> dict[str, int]:
-    """Return the splits of which rows are asked for.
+    """Return the splits with at least one row.
 
     Raises:
         UsageError: a size is below 0, or there are to be no train rows.
@@ -72,7 +73,7 @@ def first_rows(task: Task, seed: int, split: str, size: int) -> Rows:
 
 
 def provenance(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Any]:
-    """Return all that makes the same rows again."""
+    """Return everything needed to generate the same rows again."""
     return {
         "task": task.name,
         "version": task.version,
@@ -83,13 +84,13 @@ def provenance(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Any
 
 
 def task_codec(sources: tuple[str, ...] | None, targets: tuple[str, ...]) -> Codec:
-    """Return the codec of a task's alphabets; symbols are written with spaces between them.
+    """Return the codec of a task's alphabets; tokens are written with spaces between them.
 
     Those of a task without sources are characters of a text, with nothing between them.
     """
     if sources is None:
-        return Codec(Vocabulary(targets), Tokens("chars"))
-    words = Tokens("words")
+        return Codec(Vocabulary(targets), Tokenizer("chars"))
+    words = Tokenizer("words")
     return Codec(Vocabulary(targets), words, Vocabulary(sources), words)
 
 
@@ -106,27 +107,30 @@ def task_baselines(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str,
 
 
 def _baselines(task: Task, train: Rows, scored: Rows) -> Baselines:
-    vocabulary = len(task.target_symbols())
+    vocabulary = len(task.target_tokens())
     if scored.sources is None:
         return baselines.measure_language(as_ids(train.targets), as_ids(scored.targets), vocabulary)
     guesses = task.heuristics(scored.sources, scored.targets.lengths)
     return baselines.measure(train.targets, scored.targets, vocabulary, guesses)
 
 
-def task_guesses(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:
-    """Return what a task's heuristics answer to its rows, as ids; nothing of other corpora."""
+def heuristic_predictions(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:
+    """Return the predictions of a task's heuristics, as ids; none for other corpora."""
     if "task" not in about or pairs.sources is None:
+        return {}
+    task = make(about["task"], about["options"])
+    if task.version != about["version"]:  # a folder of rows of an older version
         return {}
     first = np.int32(len(SPECIALS))
     sources = Ragged(pairs.sources.tokens - first, pairs.sources.offsets)
-    guesses = make(about["task"], about["options"]).heuristics(sources, pairs.targets.lengths)
+    guesses = task.heuristics(sources, pairs.targets.lengths)
     return {name: as_ids(guess) for name, guess in guesses.items()}
 
 
 def repeat_notes(
     repeated: Mapping[str, int], sizes: Mapping[str, int], rows: str = "sources"
 ) -> tuple[str, ...]:
-    """Say in which splits most rows repeat an earlier one: the task has few distinct rows."""
+    """Return a note for each split in which most rows repeat an earlier one."""
     return tuple(
         f"{split}: only {count(sizes[split] - again)} of the {count(sizes[split])} {rows} "
         "are distinct"

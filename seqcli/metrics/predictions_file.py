@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from seqcli import registry
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.predictions import Answers, Texts
 from seqcli.metrics.table_file import (
@@ -69,8 +69,8 @@ def write_answers(path: Path, answers: Answers) -> None:
 def read_answers(
     path: Path,
     lines: Sequence[str],
-    source: Tokens | None = None,
-    target: Tokens | None = None,
+    source: Tokenizer | None = None,
+    target: Tokenizer | None = None,
 ) -> Answers:
     """Read the lines of a file of predictions.
 
@@ -191,15 +191,17 @@ def _complain_about_width(
     raise DataError(message, hint)
 
 
-def _tokens(table: _Table, column: str, asked: Tokens | None, texts: Iterable[Texts]) -> Tokens:
+def _tokens(
+    table: _Table, column: str, asked: Tokenizer | None, texts: Iterable[Texts]
+) -> Tokenizer:
     """Return how a column is cut: as the file says, else as asked, else as most texts look."""
     if table.styles:
-        return Tokens(table.styles[column])
-    return asked or Tokens("words" if mostly_spaced(chain.from_iterable(texts)) else "chars")
+        return Tokenizer(table.styles[column])
+    return asked or Tokenizer("words" if mostly_spaced(chain.from_iterable(texts)) else "chars")
 
 
 def _guess_notes(
-    table: _Table, tokens: Iterable[Tokens], asked: Iterable[Tokens | None]
+    table: _Table, tokens: Iterable[Tokenizer], asked: Iterable[Tokenizer | None]
 ) -> Iterator[str]:
     """Say how texts were cut where neither the file nor the user said so, and what is odd."""
     yield from table.notes

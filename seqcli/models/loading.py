@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from seqcli import schema
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.data.corpus import Codec, Limits
+from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.errors import CheckpointError
 from seqcli.models.base import Model
 from seqcli.models.build import build
@@ -51,7 +51,7 @@ def in_format(model: Model, precision: str) -> Model:
     return model.double() if precision == "float64" else model
 
 
-def load_model(checkpoint: Checkpoint, config: Config, limits: Limits, path: Path) -> Model:
+def load_model(checkpoint: Checkpoint, config: Config, limits: MaxLengths, path: Path) -> Model:
     """Build the model of a checkpoint, with its weights.
 
     Args:
@@ -69,21 +69,21 @@ def load_model(checkpoint: Checkpoint, config: Config, limits: Limits, path: Pat
     return model
 
 
-def make_model(config: Config, codec: Codec, limits: Limits) -> Model:
+def make_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
     """Build the model for a codec, with fresh weights."""
     source = None if codec.source is None else len(codec.source)
     model = build(config.model, source, len(codec.target), limits.positions)
     return in_format(model, config.train.precision)
 
 
-def shape_model(config: Config, codec: Codec, limits: Limits) -> Model:
+def shape_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
     """Build the model with shapes only: no memory is allocated for its weights."""
     plain = replace(config, model=replace(config.model, init="default"))
     with ShapesOnly():
         return make_model(plain, codec, limits)
 
 
-def check_weights(checkpoint: Checkpoint, config: Config, limits: Limits, path: Path) -> None:
+def check_weights(checkpoint: Checkpoint, config: Config, limits: MaxLengths, path: Path) -> None:
     """Compare a checkpoint's weights with its configuration before the model is built.
 
     A small file can describe a model that fits in no memory; the size of its weights is checked.

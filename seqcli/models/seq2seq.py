@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqcli import registry
+from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import Attention, attention_bias, padding_mask
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
@@ -249,12 +250,12 @@ class Seq2Seq(Model):
         logits: Tensor = self.decoder(target_in, memory, first)[0]  # (B, T, V)
         return logits
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
         memory, first = self._encode(source, source_lengths)
-        return State(memory, _batch_first(first))
+        return DecoderState(memory, _batch_first(first))
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         past = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B * K, H)
         logits, after, weights = self.decoder(token[:, None], state.memory, past)

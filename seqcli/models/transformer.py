@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqcli import registry
+from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import padding_mask
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 from seqcli.models.embedding import Dropout
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
@@ -277,16 +278,16 @@ class Transformer(Model):
         logits: Tensor = self.output(self.target_norm(x))  # (B, T, V)
         return logits
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
         mask, memories = self._encode(source, source_lengths)
         if mask is None:
             mask = torch.ones_like(source, dtype=torch.bool)[:, None, None]  # (B, 1, 1, S)
         first = self._first_position(source, source_lengths)
         empty = memories[0].keys[:, :, :0]  # (B, N, 0, d)
-        return State((mask, first, *flat(memories)), (empty, empty) * len(self.decoder))
+        return DecoderState((mask, first, *flat(memories)), (empty, empty) * len(self.decoder))
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         mask, first, *memories = state.memory
         positions = first.repeat_interleave(state.beams, dim=0) + state.position  # (R, 1)
@@ -334,7 +335,7 @@ def final_norm(config: ModelConfig) -> nn.Module:
 
 
 def flat(pairs: Iterable[KeysValues]) -> list[Tensor]:
-    """Return keys and values of all layers in one list, as a `State` stores them."""
+    """Return keys and values of all layers in one list, as a `DecoderState` stores them."""
     return [part for pair in pairs for part in pair]
 
 

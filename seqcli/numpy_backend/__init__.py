@@ -2,10 +2,10 @@
 
 This page is the mathematics of the language model. A name such as ``anna`` is modeled by
 predicting, at every position, the next token, ``<eos>`` included. Read the files in this order:
-``parameters``, ``functional``, ``cells``, ``recurrence``, ``language_model``, ``optimizers``,
-``sampling``. ``trainer`` connects them to the program's training loop, and ``scope`` lists the
-settings that can be trained this way. ``forward`` is a package of its own: it runs trained models
-of every kind, without gradients.
+``parameters``, ``functional``, ``cells``, ``recurrence``, ``language_model``, ``optimizers``.
+``trainer`` connects them to the program's training loop, and ``scope`` lists the settings that can
+be trained this way. ``forward`` is a package of its own: it runs trained models of every kind,
+without gradients.
 
 Shapes
     V vocabulary, H size of the state, B names in a batch, T length of the longest, n names that

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.state import DecoderState
 from seqcli.numpy_backend.cells import Cell
 from seqcli.numpy_backend.functional import cross_entropy, log_softmax
 from seqcli.numpy_backend.optimizers import Optimizer, clip, clip_by_norm
-from seqcli.numpy_backend.parameters import Floats, Gradients, Parameters
+from seqcli.numpy_backend.parameters import Floats, Gradients, Ids, Parameters
 from seqcli.numpy_backend.recurrence import Packed, rnn_backward, rnn_forward
 
 
@@ -77,6 +79,28 @@ def log_probabilities(batch: Packed, parameters: Parameters, cell: Cell) -> NDAr
     log_p = log_softmax(output_logits(a, parameters))[np.arange(len(batch)), batch.y]  # (P,)
     sums = np.bincount(batch.names(), weights=log_p, minlength=len(batch.order))
     return sums.astype(np.float64, copy=False)  # (B,)
+
+
+class SteppedModel:
+    """The model token by token, for sampling; see `seqcli.decoding.loop.StepModel`.
+
+    Args:
+        parameters: the weights, which must not change while it is used.
+        cell: what the weights belong to.
+    """
+
+    def __init__(self, parameters: Parameters, cell: Cell) -> None:
+        self.parameters, self.cell, self.inputs = parameters, cell, input_rows(parameters)
+
+    def start(self, source: Ids, source_lengths: Ids) -> DecoderState:
+        """Return the state of zeros for (n, 0) sources."""
+        return DecoderState((), self.cell.zeros(len(source), self.parameters))
+
+    def step(self, token: Ids, state: DecoderState) -> tuple[Floats, DecoderState]:
+        """Read one token (n,) of each name; return logits (n, V) and the next state."""
+        past, _ = self.cell.forward(self.inputs[token], state.past, self.parameters)
+        logits = output_logits(past[0], self.parameters)  # (n, V)
+        return logits, replace(state, past=past, position=state.position + 1)
 
 
 def optimize(

@@ -15,12 +15,13 @@ from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, TrainConfig
-from seqcli.config.sections import describe
+from seqcli.config.sections import SamplingConfig, describe
 from seqcli.data.batches import Batch, BatchStream
-from seqcli.data.corpus import Corpus, Limits, Pairs
+from seqcli.data.corpus import Corpus, MaxLengths, Pairs
+from seqcli.decoding.search import sample
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.forward.layers import Weights
-from seqcli.numpy_backend.language_model import log_probabilities, optimize
+from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, optimize
 from seqcli.numpy_backend.optimizers import Optimizer
 from seqcli.numpy_backend.parameters import (
     TORCH_NAMES,
@@ -30,7 +31,6 @@ from seqcli.numpy_backend.parameters import (
     to_torch_names,
 )
 from seqcli.numpy_backend.recurrence import Packed, pack
-from seqcli.numpy_backend.sampling import sample
 from seqcli.training.trainer import EpochMetrics, StepResult, Tick, TrainerSetup, TrainingStep
 
 SCORED_AT_ONCE = 256  # names
@@ -56,7 +56,7 @@ class NumpyTrainer:
         cell: Cell,
         corpus: Corpus,
         settings: TrainConfig,
-        limits: Limits,
+        limits: MaxLengths,
     ) -> None:
         self.parameters, self.cell, self.corpus = parameters, cell, corpus
         self.settings, self.limits = settings, limits
@@ -71,8 +71,8 @@ class NumpyTrainer:
             self.parameters,
             self.cell,
             self.optimizer,
-            max_norm=self.settings.clip,
-            max_value=self.settings.clip_value,
+            max_norm=self.settings.grad_clip,
+            max_value=self.settings.grad_clip_value,
         )
         return StepResult(loss, len(batch), norm)
 
@@ -84,10 +84,12 @@ class NumpyTrainer:
         return EpochMetrics(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
-        rng = np.random.Generator(np.random.PCG64([self.settings.seed, epoch]))
-        count, longest = self.settings.samples, self.limits.answer(0)
-        names = sample(self.parameters, self.cell, rng, count, max_length=longest)
-        return tuple(self.corpus.codec.target_text(names[i].tolist()) for i in range(count))
+        random = np.random.default_rng([self.settings.seed, epoch])
+        model = SteppedModel(self.parameters, self.cell)
+        source = np.zeros((self.settings.samples, 0), np.int64)
+        lengths, limit = np.zeros(len(source), np.int64), self.limits.prediction(0)
+        names = sample(model, source, lengths, limit, SamplingConfig(), random)
+        return tuple(self.corpus.codec.target_text(name.ids) for name in names)
 
     def weights(self) -> Mapping[str, Any]:
         """See `Trainer.weights`."""
@@ -103,7 +105,7 @@ class NumpyTrainer:
 
 
 def build(
-    config: Config, corpus: Corpus, limits: Limits, checkpoint: Checkpoint | None, path: Path
+    config: Config, corpus: Corpus, limits: MaxLengths, checkpoint: Checkpoint | None, path: Path
 ) -> TrainerSetup:
     """Make fresh weights, or take a checkpoint's, and set the number of threads.
 

@@ -24,9 +24,9 @@ from seqcli.events import Event, Progress, RunStarted
 from seqcli.formatting import duration, loss, percent, visible
 from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out
-from seqcli.report.eta import Pace
 from seqcli.report.live import REFRESH, progress_bar
 from seqcli.report.plain import EVERY
+from seqcli.report.summary import TimeLeft
 from seqcli.report.tables import rich_table
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class ComparisonView:
         self.out, self._clock = out, clock
         self._arms = list(dict.fromkeys(run.arm for run in runs))
         self._all = len(runs)
-        self._on: dict[str, tuple[Progress | None, Pace, float | None]] = {}
+        self._on: dict[str, tuple[Progress | None, TimeLeft, float | None]] = {}
         self._results: list[RunResult] = []
         self._begun: set[str] = set()
         self._due = self._drawn = -REFRESH
@@ -154,7 +154,7 @@ class ComparisonView:
         self._live: Live | None = None
         if out.live:
             self._live = Live(
-                console=out.talk, auto_refresh=False, transient=True, redirect_stdout=False
+                console=out.stderr, auto_refresh=False, transient=True, redirect_stdout=False
             )
 
     def __enter__(self) -> ComparisonView:
@@ -184,16 +184,16 @@ class ComparisonView:
 
     def _begin(self, run: str, told: RunStarted) -> None:
         self._begun.add(run)
-        self._on[run] = None, Pace(self._clock), None
+        self._on[run] = None, TimeLeft(self._clock), None
         if self._live is None:
             again = f", goes on after step {told.steps_done:,}" if told.steps_done else ""
-            self.out.say(f"{run}: {told.model}; {told.parameters:,} parameters{again}")
+            self.out.info(f"{run}: {told.model}; {told.parameters:,} parameters{again}")
         self._due = self._clock() + EVERY
         self._draw()
 
     def _advance(self, run: str, told: Progress) -> None:
-        _, pace, _ = self._on.get(run, (None, Pace(self._clock), None))
-        left = pace.left(told)
+        _, pace, _ = self._on.get(run, (None, TimeLeft(self._clock), None))
+        left = pace.estimate(told)
         self._on[run] = told, pace, left
         if self._live is None:
             self._say_progress(run, told, left)
@@ -208,7 +208,7 @@ class ComparisonView:
         falling = (
             "" if told.smoothed_loss is None else f", smoothed loss {loss(told.smoothed_loss)}"
         )
-        self.out.say(
+        self.out.info(
             f"{run}: epoch {told.epoch:,}/{told.epochs:,} step {told.step:,}/{told.steps:,}"
             f"{falling}{ahead}"
         )
@@ -219,7 +219,7 @@ class ComparisonView:
         if self._live is None:
             kept = "" if run in self._begun else ", kept"
             done = f"{len(self._results)}/{self._all}"
-            self.out.say(f"{run} ({done}): {_score(result)} in {duration(result.seconds)}{kept}")
+            self.out.info(f"{run} ({done}): {_score(result)} in {duration(result.seconds)}{kept}")
             return
         self._fill()
 
@@ -230,7 +230,7 @@ class ComparisonView:
         standings = stand(self._results) if self._results else []
         there = {one.arm for one in standings}
         waiting = [arm for arm in self._arms if arm not in there]
-        table = comparison_table(standings, waiting, self.out.talk.width)
+        table = comparison_table(standings, waiting, self.out.stderr.width)
         self._table = rich_table(table)
         self._draw()
 
@@ -238,7 +238,7 @@ class ComparisonView:
         if self._live is None:
             return
         self._drawn = self._clock()
-        console = self.out.talk
+        console = self.out.stderr
         done = Text(f"{len(self._results):,} of {self._all:,} finished", style="dim")
         bars = [
             progress_bar(console, progress, left, visible(run))

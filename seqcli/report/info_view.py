@@ -1,67 +1,93 @@
-"""What a checkpoint is, for people."""
+"""The lines of ``seqcli info``."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqcli.data.normalizer import is_feature
+from seqcli.data.tokenizers import is_feature
 from seqcli.formatting import baseline_name, count, plural, score, visible
 
 if TYPE_CHECKING:
     from seqcli.results import CheckpointInfo, Side
 
 
-_SHOWN = 12  # symbols of a vocabulary
+_SHOWN = 12  # tokens of a vocabulary
 _INDENT = 12
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
 
 
-def checkpoint_lines(found: CheckpointInfo) -> list[str]:
-    """Return the lines that describe a checkpoint, a heading before each."""
-    return [f"{head:<{_INDENT}}{visible(text)}".rstrip() for head, text in _rows(found)]
+def checkpoint_lines(checkpoint: CheckpointInfo, width: int | None = None) -> list[str]:
+    """Return the lines that describe a checkpoint, each with a heading.
+
+    Args:
+        checkpoint: what `seqcli.api.info` returns.
+        width: terminal cells at which texts are wrapped (commands never are); None for no limit.
+    """
+    lines: list[str] = []
+    for head, text in _rows(checkpoint):
+        is_prose = head in ("checkpoint", "model", "source", "target", "data", "scored")
+        texts = _wrapped(visible(text), width) if is_prose else [visible(text)]
+        heads = [head, *[""] * len(texts)]
+        lines += [
+            f"{name:<{_INDENT}}{part}".rstrip() for name, part in zip(heads, texts, strict=False)
+        ]
+    return lines
 
 
-def _rows(found: CheckpointInfo) -> Iterator[tuple[str, str]]:
-    kind = "can be resumed" if found.resumable else "for use, not for resuming"
-    yield "checkpoint", f"{found.path}, {found.megabytes:g} MB, by seqcli {found.version}; {kind}"
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """Wrap a text between words; a word, such as a path, stays whole."""
+    if width is None or width <= 2 * _INDENT:
+        return [text]
+    room = width - _INDENT
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+
+
+def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
+    kind = "with training state" if checkpoint.resumable else "without training state"
     yield (
-        "model",
-        f"{found.model}; {plural(found.parameters, 'parameter')}; {found.backend} backend",
+        "checkpoint",
+        f"{checkpoint.path}, {checkpoint.megabytes:g} MB, by seqcli {checkpoint.version}; {kind}",
     )
-    if found.source:
-        yield "source", _side(found.source)
-    yield "target", _side(found.target)
-    if found.form["normalize"] != "none" or found.form["lower"] != "none":
-        yield "texts", f"normalized: {found.form['normalize']}; lower case: {found.form['lower']}"
-    if found.form["features"]:
+    parameters = plural(checkpoint.parameters, "parameter")
+    yield "model", f"{checkpoint.model}; {parameters}; {checkpoint.backend} backend"
+    if checkpoint.source:
+        yield "source", _side(checkpoint.source)
+    yield "target", _side(checkpoint.target)
+    if checkpoint.form["normalize"] != "none" or checkpoint.form["lower"] != "none":
+        yield (
+            "texts",
+            f"normalized: {checkpoint.form['normalize']}; lower case: {checkpoint.form['lower']}",
+        )
+    if checkpoint.form["features"]:
         yield "features", "after a tab, such as N;ACC;PL"
-    yield "data", _data(found.data)
-    yield from (("", f"sha256 {line}") for line in _checksums(found.data.get("sha256")))
-    at = f", epoch {found.epoch}" if found.epoch else ""
-    scores = {name: one for name, one in found.metrics.items() if name.startswith("val_")}
+    yield "data", _data(checkpoint.data)
+    yield from (("", f"sha256 {line}") for line in _checksums(checkpoint.data.get("sha256")))
+    at = f", epoch {checkpoint.epoch}" if checkpoint.epoch else ""
+    scores = {name: one for name, one in checkpoint.metrics.items() if name.startswith("val_")}
     if scores:
         yield "scored", f"on validation{at}: {_scores(scores, 'val_')}"
-    split = "val" if scores else next(iter(found.baselines), "val")
-    for number, (name, baseline) in enumerate(found.baselines.get(split, {}).items()):
+    split = "val" if scores else next(iter(checkpoint.baselines), "val")
+    for number, (name, baseline) in enumerate(checkpoint.baselines.get(split, {}).items()):
         where = f"on {_SPLITS[split]}, " if number == 0 else ""
         yield (
             "" if number else "baselines",
             f"{where}{baseline_name(name)}: {_scores(baseline, '')}",
         )
-    for number, (key, (value, origin)) in enumerate(found.settings.items()):
+    for number, (key, (value, origin)) in enumerate(checkpoint.settings.items()):
         yield "" if number else "set", f"{key}={value} ({origin})"
-    for number, command in enumerate(found.next):
+    for number, command in enumerate(checkpoint.next):
         yield "" if number else "next", command
 
 
 def _side(side: Side) -> str:
-    letters_first = sorted(side.symbols, key=is_feature)
-    some = " ".join("␣" if one == " " else one.strip() for one in letters_first[:_SHOWN])
+    tokens = sorted(side.symbols, key=is_feature)
+    some = " ".join("␣" if one == " " else one.strip() for one in tokens[:_SHOWN])
     more = " ..." if len(side.symbols) > _SHOWN else ""
     return (
         f"{side.tokens}, {plural(len(side.symbols), 'token')} ({some}{more}), "
-        f"at most {count(side.longest)} in a training row"
+        f"longest training row: {count(side.longest)}"
     )
 
 

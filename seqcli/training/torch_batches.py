@@ -90,10 +90,3 @@ def cross_entropy(
         flat, flat_targets, ignore_index=PAD, reduction="sum", label_smoothing=smoothing
     )
     return smoothed, nats.detach()
-
-
-def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return (B,) nats of logits (B, T, V) against targets (B, T), summed over all but padding."""
-    flat = at_least_float32(logits.flatten(0, 1))  # (B * T, V)
-    each = F.cross_entropy(flat, targets.flatten(), ignore_index=PAD, reduction="none")
-    return each.view_as(targets).sum(1)  # (B,)

@@ -16,17 +16,18 @@ from seqcli import registry
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint
-from seqcli.config import Config, DecodeConfig
-from seqcli.config.sections import Drawing, describe
+from seqcli.config import Config
+from seqcli.config.sections import SamplingConfig, describe
 from seqcli.data.batches import Batch, BatchStream
-from seqcli.data.corpus import Corpus, Limits
+from seqcli.data.corpus import Corpus, MaxLengths
 from seqcli.data.token_rows import decoded
-from seqcli.engine.answering import mean_loss, outcome, sample_rows
-from seqcli.engine.sampling import draw, no_sources
+from seqcli.decoding import inference
+from seqcli.decoding.search import Search
 from seqcli.events import Example
 from seqcli.metrics.metric import LOSS, resolve
 from seqcli.metrics.predictions import Outcome
 from seqcli.models import kernels
+from seqcli.models.backend import TorchBackend
 from seqcli.models.base import Model
 from seqcli.models.loading import load_model, make_model
 from seqcli.training import torch_optimizers
@@ -51,16 +52,16 @@ class TorchTrainer:
         limits: the maximum lengths.
     """
 
-    def __init__(self, model: Model, corpus: Corpus, config: Config, limits: Limits) -> None:
+    def __init__(self, model: Model, corpus: Corpus, config: Config, limits: MaxLengths) -> None:
         self.model, self.corpus, self.limits = model, corpus, limits
         self.settings = config.train
         self.parameters = FlatParameters(p for p in model.parameters() if p.requires_grad)
         make = registry.resolve("optimizer", self.settings.optimizer, registry.OPTIMIZERS)
         self.optimizer = make(self.parameters.trained, self.settings)
         self.ratio = registry.resolve(
-            "teacher schedule", self.settings.teacher_schedule, registry.TEACHER_SCHEDULES
+            "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
-        self.sample = sample_rows(corpus.splits["train"], SAMPLED, self.settings.seed)
+        self.sample = corpus.splits["train"].sample(SAMPLED, self.settings.seed)
 
     def training_step(self, step: TrainingStep) -> StepResult:
         """See `Trainer.training_step`."""
@@ -72,7 +73,7 @@ class TorchTrainer:
         _backward(objective / batch.tokens)
         self.parameters.gather_gradients()
         grad_norm = torch_optimizers.clip_gradients(
-            self.parameters.trained, self.settings.clip, self.settings.clip_value
+            self.parameters.trained, self.settings.grad_clip, self.settings.grad_clip_value
         )
         self.optimizer.step()
         self.parameters.zero_grad()
@@ -142,8 +143,13 @@ class TorchTrainer:
         pairs = self.sample if split == "train" else self.corpus.splits.get(split)
         if pairs is None or len(pairs) == 0:
             return None
-        size = max(256, self.settings.batch_size)
-        return outcome(self.model, pairs, self.limits, DecodeConfig(), size, tick)
+        self.model.eval()
+        backend, size = TorchBackend(self.model), max(256, self.settings.batch_size)
+        nats = inference.row_nats(backend, pairs, size, tick)
+        predictions, truncated = inference.predictions(
+            backend, pairs, self.limits, Search(), size, tick
+        )
+        return Outcome(pairs.targets, predictions, nats, truncated=truncated)
 
     def _examples(self, validation: Outcome | None) -> tuple[Example, ...]:
         if validation is None:
@@ -158,10 +164,10 @@ class TorchTrainer:
         answers = decoded(validation.predictions.take(rows), codec.target)
         return tuple(
             Example(
-                codec.written_source(source),
+                codec.detokenize_source(source),
                 tuple(truth),
                 tuple(answer),
-                codec.target_tokens.joiner,
+                codec.target_tokenizer.joiner,
             )
             for source, truth, answer in zip(sources, truths, answers, strict=True)
         )
@@ -185,23 +191,23 @@ class TorchLanguageTrainer(TorchTrainer):
         pairs = self.corpus.splits.get("val")
         if pairs is not None and len(pairs):
             size = max(SCORED, self.settings.batch_size)
-            metrics["val_loss"] = mean_loss(self.model, pairs, size, tick)
+            metrics["val_loss"] = inference.mean_loss(TorchBackend(self.model), pairs, size, tick)
         metrics["teacher_forcing"] = self._teacher_forcing(done)
         return EpochMetrics(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
         if not self.settings.samples:
             return ()
-        generator = torch.Generator(self.model.device)
-        generator.manual_seed(self.settings.seed << 32 | epoch)
-        source, lengths = no_sources(self.settings.samples, self.model.device)
-        limit = self.limits.answer(0)
-        drawn = draw(self.model, source, lengths, limit, Drawing(), generator)
+        random = np.random.default_rng([self.settings.seed, epoch])
+        backend, limit = TorchBackend(self.model), self.limits.prediction(0)
+        drawn = inference.sample_texts(
+            backend, self.settings.samples, (), limit, SamplingConfig(), random
+        )
         return tuple(map(self.corpus.codec.target_text, drawn))
 
 
 def build(
-    config: Config, corpus: Corpus, limits: Limits, checkpoint: Checkpoint | None, path: Path
+    config: Config, corpus: Corpus, limits: MaxLengths, checkpoint: Checkpoint | None, path: Path
 ) -> TrainerSetup:
     """Build the model with fresh weights or a checkpoint's; choose the device and the threads.
 

@@ -18,8 +18,8 @@ from seqcli.cli import app, shell
 from seqcli.config import ModelConfig
 from seqcli.data.vocabulary import BOS
 from seqcli.errors import SeqcliError, UsageError
-from seqcli.exports import onnx
-from seqcli.exports.metadata import metadata
+from seqcli.exporters import onnx
+from seqcli.exporters.metadata import metadata
 from seqcli.models.build import build
 from seqcli.models.loading import load_model
 
@@ -96,7 +96,7 @@ def test_a_language_model_goes_on_as_the_original(exported, runs, runtime):
         part["name"]: np.zeros([sizes.get(size, size) for size in part["shape"]], np.float32)
         for part in about["state"]
     }
-    model = load_model(runs["names"]).model
+    _, model = original(runs["names"])
     own = model.start(torch.zeros(2, 0, dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
     token = np.array([BOS, 7])
     for _ in range(4):

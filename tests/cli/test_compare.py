@@ -98,7 +98,7 @@ def test_slips_are_answered_with_what_was_meant(capsys, words, said):
 def test_collect_wants_finished_runs(capsys, tmp_path):
     code, _, err = run(capsys, "--collect", str(tmp_path))
     assert code == 3
-    assert "holds no finished run" in err
+    assert "contains no finished run" in err
 
 
 def test_a_suite_is_planned_and_takes_no_other_options(capsys, tmp_path):
@@ -107,5 +107,5 @@ def test_a_suite_is_planned_and_takes_no_other_options(capsys, tmp_path):
     assert (code, len(shown.splitlines())) == (0, 24)
     code, _, err = run(capsys, *words, "--epochs", "3")
     assert code == 2
-    assert "--suite goes without --epochs" in err
+    assert "--epochs cannot be used with --suite" in err
     assert "did you mean smoke?" in run(capsys, "--suite", "smokee")[2]

@@ -14,7 +14,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,14 @@ import torch
 
 import seqcli
 from seqcli import config as configuration
-from seqcli.api.loading import load_model
-from seqcli.api.reading import limits_of
+from seqcli.api import torch_model
+from seqcli.api.checkpoint_config import limits_of
+from seqcli.api.trained_model import open_model
 from seqcli.data.build import corpus as build_corpus
-from seqcli.engine import answering
+from seqcli.decoding import inference
+from seqcli.decoding.search import Search
 from seqcli.errors import Exit
+from seqcli.models.backend import TorchBackend
 from seqcli.models.loading import make_model
 from seqcli.training.torch_trainer import TorchTrainer
 from seqcli.training.trainer import TrainingStep
@@ -153,16 +155,16 @@ def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
 def run_agrees(sets: list[str], out: Path, device: str) -> dict[str, Any]:
     """Train on the device, then compare losses, greedy and beam answers with the CPU's."""
     seqcli.train(set=[*sets, f"train.device={device}"], out=out)
-    loaded = load_model(out)
-    pairs = build_corpus(loaded.config.data, loaded.config.task).splits["test"]
-    decode = loaded.config.decode
+    trained = open_model(out)
+    model = torch_model.load(trained.opened).model
+    pairs = build_corpus(trained.config.data, trained.config.task).splits["test"]
+    greedy_search, beam_search = trained.search(beam=1), trained.search(beam=4)
     scored = {}
     for place in ("cpu", device):
-        model = loaded.model.to(place)
-        nats = answering.losses(model, pairs, 64)
-        greedy, _ = answering.predictions(model, pairs, loaded.limits, decode, 64)
-        wide = replace(decode, beam=4)
-        beam, _ = answering.predictions(model, pairs, loaded.limits, wide, 64)
+        backend = TorchBackend(model.to(place))
+        nats = inference.row_nats(backend, pairs, 64)
+        greedy, _ = inference.predictions(backend, pairs, trained.limits, greedy_search, 64)
+        beam, _ = inference.predictions(backend, pairs, trained.limits, beam_search, 64)
         scored[place] = nats, rows_of(greedy, len(pairs)), rows_of(beam, len(pairs))
     (nats, greedy, beam), (nats_there, greedy_there, beam_there) = scored["cpu"], scored[device]
     off = float((abs(nats - nats_there) / abs(nats)).max())
@@ -301,7 +303,8 @@ def steps_per_second(
     trained = count * len(batch.rows) / (time.perf_counter() - began)
     began = time.perf_counter()
     model.eval()
-    answering.predictions(model, corpus.splits["test"], limits, settings.decode, batch_size)
+    test = corpus.splits["test"]
+    inference.predictions(TorchBackend(model), test, limits, Search(), batch_size)
     wait(device)
     decoded = len(corpus.splits["test"]) / (time.perf_counter() - began)
     return {"sequences_per_second": round(trained), "decoded_per_second": round(decoded)}

@@ -33,7 +33,7 @@ from seqcli.data.corpus import Codec
 from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.runs import RunPaths
-from seqcli.runs.saving import keep
+from seqcli.runs.paths import keep
 
 run = RunPaths(Path(sys.argv[1]))
 codec = Codec(Vocabulary(("a",)), Tokens("chars"))

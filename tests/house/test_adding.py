@@ -24,7 +24,7 @@ class Rotate(Rearrangement):
     version: ClassVar[int] = 1
     summary: ClassVar[str] = "the first symbol goes last"
     example: ClassVar[tuple[str, str]] = ("3 1 4", "1 4 3")
-    def answer(self, sources):
+    def targets(self, sources):
         return np.roll(sources, -1, axis=1)
 ''',
     "models/minimal.py": '''

@@ -9,7 +9,7 @@ from types import FrameType
 
 import pytest
 from source import ROOT
-from test_directions import RANKS
+from test_directions import ROOMS
 
 from seqcli.cli import app, shell
 
@@ -98,5 +98,6 @@ def test_few_files_are_between_the_batch_and_the_loss(way: Way) -> None:
 def test_no_call_of_a_training_step_goes_back_up(way: Way) -> None:
     for caller, called in way.calls:
         rooms = caller.partition("/")[0], called.partition("/")[0]
-        assert RANKS[rooms[1]] <= RANKS[rooms[0]], f"{caller} calls {called}"
+        caller_rank, called_rank = (ROOMS.index(room) for room in rooms)
+        assert called_rank <= caller_rank, f"{caller} calls {called}"
         assert (called, caller) not in way.calls, f"{caller} and {called} call each other"

@@ -13,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 
 from seqcli import registry
 from seqcli.arrays.ragged import Ragged
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import UNK
 from seqcli.metrics import edit_distance
 from seqcli.metrics.edit_distance import GAP, count_edits, edit_distances
@@ -83,7 +83,9 @@ def test_token_accuracy_counts_missing_and_extra_tokens(truth, prediction, expec
     found = outcome([truth], [prediction])
     assert resolve("token_accuracy").score(found) == pytest.approx(expected)
     subset = score(
-        Answers(("x",), (_text(truth),), (_text(prediction),), Tokens("words"), Tokens("words"))
+        Answers(
+            ("x",), (_text(truth),), (_text(prediction),), Tokenizer("words"), Tokenizer("words")
+        )
     )
     assert [part.token_accuracy for part in subset.by_length] == [pytest.approx(expected)]
 

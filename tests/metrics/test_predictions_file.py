@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqcli import registry
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.predictions import Answers
 from seqcli.metrics.predictions_file import read_answers, write_answers
@@ -29,8 +29,8 @@ def answers_of(rows, source, target, **more):
         sources,
         truths,
         predictions,
-        Tokens(source),
-        Tokens(target),
+        Tokenizer(source),
+        Tokenizer(target),
         nats=np.array(numbers[0]),
         unseen_sources=np.array(numbers[1]),
         unseen_truths=np.array(numbers[2]),
@@ -103,7 +103,7 @@ def test_a_file_of_somebody_else_is_read(tmp_path, text, styles):
     assert len(found.notes) == 2
     assert found.sources[0] in ("ab", "a\\b")
     assert found.nats is None
-    asked = read_answers(path, table_lines(path), Tokens("whole"), Tokens("whole"))
+    asked = read_answers(path, table_lines(path), Tokenizer("whole"), Tokenizer("whole"))
     assert (asked.source_tokens.style, asked.notes) == ("whole", ())
 
 

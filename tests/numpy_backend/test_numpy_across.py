@@ -14,15 +14,17 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import seqcli
-from seqcli.api import numpy_language, torch_language
-from seqcli.api.language import open_language_model
-from seqcli.api.numpy_language import NumpyLanguageModel
-from seqcli.api.torch_language import TorchLanguageModel
+from seqcli import registry
+from seqcli.api.trained_model import open_model
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
-from seqcli.config.sections import Drawing
+from seqcli.config.schema import keys
+from seqcli.config.sections import SamplingConfig
+from seqcli.data.corpus import Pairs
+from seqcli.decoding.search import Search
 from seqcli.errors import CheckpointError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress, RunStarted
+from seqcli.numpy_backend.optimizers import Optimizer
 
 SMALL = {
     "task": "names",
@@ -51,15 +53,19 @@ def trained(folder: Path, backend: str, listen=None, set=(), **more):
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_both_say_the_same_of_one_checkpoint(tmp_path, cell, backend, precision):
     run = trained(tmp_path / "run", backend, cell=cell, set=[f"train.precision={precision}"])
-    ours, theirs = numpy_language.load(run.path), torch_language.load(run.path)
+    ours, theirs = (open_model(run.path, backend=one) for one in ("numpy", "torch"))
     close = {"atol": TOLERANCE[precision], "rtol": TOLERANCE[precision]}
     np.testing.assert_allclose(
-        ours.log_probabilities(ROWS), theirs.log_probabilities(ROWS), **close
+        ours.log_likelihoods(Pairs(ROWS)), theirs.log_likelihoods(Pairs(ROWS)), **close
     )
-    for how in (Drawing(), Drawing(0.7, 5, 0.9)):
-        np.testing.assert_allclose(ours.next([5], how), theirs.next([5], how), atol=1e-5)
+    for how in (SamplingConfig(), SamplingConfig(0.7, 5, 0.9)):
+        np.testing.assert_allclose(
+            ours.next_token([5], how), theirs.next_token([5], how), atol=1e-5
+        )
     for width in (1, 4):
-        mine, others = (model.best(2, width, [5, 9], 20) for model in (ours, theirs))
+        mine, others = (
+            model.decode(Search(width, 0.0, min(2, width)), [5, 9], 20) for model in (ours, theirs)
+        )
         assert [row.tolist() for row in map(mine.__getitem__, range(len(mine)))] == [
             row.tolist() for row in map(others.__getitem__, range(len(others)))
         ]
@@ -79,15 +85,14 @@ def test_evaluations_are_the_same_numbers(tmp_path, backend):
     )
 
 
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
-def test_who_trained_a_model_speaks_for_it(tmp_path, backend):
-    run = trained(tmp_path / "run", backend, cell="rnn", epochs=1)
-    kinds = {"numpy": NumpyLanguageModel, "torch": TorchLanguageModel}
-    assert isinstance(open_language_model(run.path), kinds[backend])
-    for asked, kind in kinds.items():
-        assert isinstance(open_language_model(run.path, asked), kind)
+def test_both_draw_the_same_texts_from_a_seed(tmp_path):
+    run = trained(tmp_path / "run", "torch", cell="gru", set=["train.precision=float64"])
+    for more in ({}, {"temperature": 0.5, "top_k": 5, "prefix": "a"}):
+        drawn = [seqcli.sample(run.path, 50, seed=1, backend=one, **more) for one in BACKENDS]
+        assert drawn[0].samples == drawn[1].samples
 
 
+BACKENDS = ("numpy", "torch")
 OPTIMIZERS = {
     "adamw": ("train.weight_decay=0.01",),
     "adam": ("train.weight_decay=0.01",),
@@ -102,8 +107,8 @@ def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, 
     set = (
         *OPTIMIZERS[optimizer],
         "train.precision=float64",
-        "train.clip=0.3",
-        "train.clip_value=0.05",
+        "train.grad_clip=0.3",
+        "train.grad_clip_value=0.05",
         "train.schedule=plateau",
     )
     common = {"cell": "lstm", "optimizer": optimizer, "set": set}
@@ -186,10 +191,36 @@ def test_what_it_cannot_do_is_refused(tmp_path, more, word):
     assert "--backend" in caught.value.hint
 
 
-def test_models_it_cannot_run_are_refused(tmp_path):
+class Sign(Optimizer):
+    """Move by the sign of the gradient."""
+
+    def update_one(self, p, g, *buffers):
+        p -= self.lr * np.sign(g)
+
+
+@pytest.fixture
+def fresh_keys():
+    """Let the configuration's keys be read from the registry again, before and after a test."""
+    keys.cache_clear()
+    yield
+    keys.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_keys")
+def test_an_optimizer_from_outside_needs_one_definition_and_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(registry.OPTIMIZERS, "sign", "torch.optim:SGD")
+    more = {"cell": "rnn", "set": ["train.optimizer=sign"], "lr": 5e-3}
+    with pytest.raises(UsageError) as caught:
+        trained(tmp_path / "run", "numpy", **more)
+    assert caught.value.message == "the numpy backend has no train.optimizer sign"
+    assert "adamw or adam or sgd" in caught.value.hint
+    monkeypatch.setitem(registry.NUMPY_OPTIMIZERS, "sign", f"{__name__}:Sign")
+    run = trained(tmp_path / "run", "numpy", **more)
+    assert run.history[1]["val_loss"] < run.history[0]["val_loss"] < np.log(30)
+
+
+def test_models_it_cannot_train_are_refused(tmp_path):
     run = trained(tmp_path / "run", "torch", cell="transformer", heads=4)
-    with pytest.raises(UsageError, match=r"model\.cell transformer"):
-        seqcli.sample(run.path, 1, backend="numpy")
     with pytest.raises(UsageError, match=r"model\.cell transformer"):
         seqcli.train(resume=run.path, epochs=3, backend="numpy")
 

@@ -28,7 +28,7 @@ def test_epochs_show_bits_and_perplexity() -> None:
 
 def test_the_run_has_one_vocabulary_and_ends_with_its_scores() -> None:
     run = RunStarted("n", "", "GRU", 9, {"train": 5}, (0, 27), "cpu", 1, 2, 8)
-    assert "vocabulary: 27; cpu, 1 thread" in run_lines(run)[2]
+    assert "vocabulary: 27 tokens; cpu, 1 thread" in run_lines(run)[2]
     lines = end_lines(Finished(1, 1, METRICS, "epochs", 2.0, (METRICS,)), [METRICS])
     assert "loss 2.1000, bits per character 3.0296, perplexity 8.1662" in lines[1]
 

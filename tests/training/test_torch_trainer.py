@@ -14,16 +14,17 @@ from torch import Tensor
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config
 from seqcli.data.batches import BatchStream
-from seqcli.data.corpus import Codec, Corpus, Limits, Pairs
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.training.torch_trainer import TorchTrainer, build
 from seqcli.training.trainer import TrainerSetup, TrainingStep
 
 ROWS = Ragged.from_rows([[4, 5, 5], [5], [4, 4], [5, 4]] * 4)
-CODEC = Codec(Vocabulary(("a", "b")), Tokens("chars"), Vocabulary(("a", "b")), Tokens("chars"))
+CHARS, AB = Tokenizer("chars"), Vocabulary(("a", "b"))
+CODEC = Codec(AB, CHARS, AB, CHARS)
 CORPUS = Corpus("ab", CODEC, {"train": Pairs(ROWS, ROWS), "val": Pairs(ROWS, ROWS)})
-LIMITS = Limits(3, 3)
+LIMITS = MaxLengths(3, 3)
 
 
 def setup(**train: object) -> TrainerSetup:

@@ -1,4 +1,4 @@
-"""What stands between the columns of a row, and text without tabs that looks like a table.
+"""Columns: separators, their detection in text without tabs, and roles of columns.
 
 A list of names may hold semicolons, commas, hyphens or spaces now and then: a file is taken for a
 table with another separator only where at least ``SHARE`` of its lines have that separator the
@@ -23,7 +23,7 @@ TAB, SPACE, SPACES = "tab", "space", "spaces"
 NAMED = {TAB: "\t", "comma": ",", "semicolon": ";", "pipe": "|", "\\t": "\t", " ": SPACE}
 TABLES = (".tsv", ".tab")  # names of files that say: a table with tabs
 LEXICONS = (*TABLES, ".dict", ".dic", ".lex", ".lexicon", ".pairs")
-_MOST_PHONE = 2.25  # mean characters of the symbols behind the word of a pronunciation lexicon
+_MOST_PHONE = 2.25  # mean characters of the tokens behind the word of a pronunciation lexicon
 _FEWEST_PHONES = 3  # of them in a line, on average
 _ARROWS = ("->", "=>", "→", "⇒", "↦")
 
@@ -34,7 +34,7 @@ Split = Callable[[str], list[str]]
 
 @dataclass(frozen=True)
 class Suspicion:
-    """A separator that a text without tabs seems to have.
+    """A separator that a text without tabs seems to use.
 
     Args:
         what: the separator in words, for a message.
@@ -64,7 +64,7 @@ def separator_of(asked: str) -> str:
 
 
 def splitter(separator: str, width: int) -> Split:
-    """Return what cuts a line into cells.
+    """Return the function that splits a line into cells.
 
     White space around cells is left off, except with tabs. ``space`` is any run of white space:
     the last of ``width`` columns takes the rest of the line, as in a pronunciation lexicon.
@@ -104,14 +104,14 @@ def suspected(lines: Sequence[str], suffix: str) -> Suspicion | None:
 
 
 def same_count(lines: Sequence[str], separator: str) -> int:
-    """Return how often ``separator`` is in each of nearly all lines; 0 where they differ."""
+    """Return the number of separators that nearly all lines have; 0 if lines differ."""
     counts = Counter(line.count(separator) for line in lines)
     count, agreeing = counts.most_common(1)[0]
     return count if agreeing >= SHARE * len(lines) else 0
 
 
 def _agree(lines: Sequence[str], separator: str, *, once: bool = False) -> bool:
-    """Say whether nearly all lines have a separator equally often, with text at both sides."""
+    """Return whether nearly all lines have equally many separators, with text on both sides."""
     count = same_count(lines, separator)
     if not count or (once and count > 1):
         return False
@@ -127,9 +127,9 @@ def _has_commas(lines: Sequence[str], suffix: str) -> bool:
 
 
 def _spaces(lines: Sequence[str], suffix: str) -> Suspicion | None:
-    """Return the suspicion that columns are parted by white space."""
+    """Return the suspicion that columns are separated by white space."""
     if _is_lexicon(lines):
-        return Suspicion("a word and its symbols, parted by spaces,", SPACE)
+        return Suspicion("a word and its tokens, parted by spaces,", SPACE)
     if same_count([_GAP.sub("\0", line) for line in lines], "\0"):
         return Suspicion("two or more spaces", SPACES)
     if suffix in LEXICONS and _agree(lines, " ", once=True):
@@ -138,14 +138,14 @@ def _spaces(lines: Sequence[str], suffix: str) -> Suspicion | None:
 
 
 def _is_lexicon(lines: Sequence[str]) -> bool:
-    """Say whether lines are a word and short symbols: ``HELLO  HH AH L OW``."""
+    """Return whether lines are a word and short tokens: ``HELLO  HH AH L OW``."""
     rows = [line.split() for line in lines]
-    symbols = [symbol for row in rows for symbol in row[1:]]
+    tokens = [token for row in rows for token in row[1:]]
     longer = sum(len(row) > 1 and len(row[0]) > 1 for row in rows)
-    if longer < SHARE * len(rows) or len(symbols) < _FEWEST_PHONES * len(rows):
+    if longer < SHARE * len(rows) or len(tokens) < _FEWEST_PHONES * len(rows):
         return False
     words = sum(len(row[0]) for row in rows) / len(rows)
-    mean = sum(map(len, symbols)) / len(symbols)
+    mean = sum(map(len, tokens)) / len(tokens)
     return mean <= _MOST_PHONE and words > 1.5 * mean
 
 
@@ -156,7 +156,7 @@ _HINT = "such as target=1,source=2,- or, with a header, source=word,target=pron"
 
 @dataclass(frozen=True)
 class Columns:
-    """What was asked for, before any file is seen.
+    """The columns that the user asked for.
 
     Args:
         wanted: (role, place from 1) or (role, name in the header) for each column that is used.
@@ -168,17 +168,17 @@ class Columns:
 
     @property
     def named(self) -> bool:
-        """Whether columns go by the names in a header."""
+        """Whether columns are selected by the names in a header."""
         return any(isinstance(where, str) for _, where in self.wanted)
 
     def has(self, role: str) -> bool:
-        """Say whether there is a column for a role."""
+        """Return whether there is a column for a role."""
         return any(one == role for one, _ in self.wanted)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where in a row the parts of a pair stand, counted from 0.
+    """Positions of the parts of a pair in a row, counted from 0.
 
     Args:
         target: of the target.
@@ -200,7 +200,7 @@ KEYS = Columns((("source", "source"), ("target", "target")))
 
 
 def parse_columns(text: str) -> Columns | None:
-    """Read what ``data.columns`` says; None where it says nothing.
+    """Parse ``data.columns``; return None if it is empty.
 
     Raises:
         UsageError: it is not understood, names no target, or a place or role twice.
@@ -239,7 +239,7 @@ def _wanted(item: str, at: int) -> tuple[str, int | str]:
 
 
 def layout(columns: Columns, header: Sequence[str], where: str) -> Layout:
-    """Return where the columns are.
+    """Return the positions of the columns.
 
     Args:
         columns: what was asked for.

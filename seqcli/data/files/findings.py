@@ -1,4 +1,4 @@
-"""What is said of rows: left out and why, or kept with something the user should know."""
+"""Findings about rows: left out and why, or kept with a remark."""
 
 from __future__ import annotations
 
@@ -12,31 +12,30 @@ from typing import IO
 
 from seqcli.data.corpus import Codec
 from seqcli.data.files.columns import Layout
-from seqcli.data.files.records import Record
+from seqcli.data.files.rows import Record
 from seqcli.data.vocabulary import code_of, unseen
 from seqcli.events import DataRead, Finding
-from seqcli.messages import count, plural
 
 # kind -> (whether rows of that kind are left out, what they are)
 KINDS = {
     "blank": (True, "blank"),
     "shape": (True, "not of the expected shape"),
     "bytes": (True, "not text"),
-    "cells": (True, "a line end inside a cell"),
-    "source": (True, "an empty source"),
-    "target": (True, "an empty target"),
+    "cells": (True, "line break inside a cell"),
+    "source": (True, "empty source"),
+    "target": (True, "empty target"),
     "long": (True, "too long"),
     "count": (True, "no usable count"),
-    "duplicate": (False, "the same as an earlier row"),
-    "contradictory": (False, "the source of an earlier row with another target"),
-    "shared": (False, "the source stands in another split too"),
-    "twin": (False, "like another but for its Unicode form (--normalize nfc makes them alike)"),
-    "header": (False, "looks like a header (--columns with its names leaves it out)"),
-    "comment": (False, "begins with #, like a comment"),
-    "edges": (False, "white space at an end of a source or target, which becomes a token"),
-    "unseen": (False, "characters that cannot be seen"),
-    "form": (False, "not in the composed Unicode form (--normalize nfc composes it)"),
-    "unknown": (False, "symbols that training does not have"),
+    "duplicate": (False, "same as an earlier row"),
+    "contradictory": (False, "same source as an earlier row but a different target"),
+    "shared": (False, "source also in another split"),
+    "twin": (False, "equal to another row after Unicode normalization (--normalize nfc)"),
+    "header": (False, "looks like a header (name its columns with --columns)"),
+    "comment": (False, "starts with # like a comment"),
+    "edges": (False, "leading or trailing white space, which becomes a token"),
+    "unseen": (False, "invisible characters"),
+    "form": (False, "not in composed Unicode form (--normalize nfc)"),
+    "unknown": (False, "tokens that are not in the training data"),
 }
 HEADER = "path\tline\tsplit\twhat\twhy\tdetail\n"
 _LISTED = 10  # lines that a finding names
@@ -44,7 +43,7 @@ _IN_MEMORY = 1 << 20  # bytes of named rows, before they go to the disk
 
 
 class Findings:
-    """Takes one row after the other; keeps counts and a few lines, and all rows in a file."""
+    """Collect findings: counts and a few line numbers of each kind, and all rows in a file."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], Finding] = {}
@@ -54,7 +53,7 @@ class Findings:
         weakref.finalize(self, self._rows.close)
 
     def add(self, kind: str, path: Path, split: str, line: int, detail: str = "") -> None:
-        """Name a row."""
+        """Add a finding about a row."""
         left_out, what = KINDS[kind]
         done = "left out" if left_out else "kept"
         cells = (str(path), str(line), split, done, what, detail)
@@ -64,17 +63,17 @@ class Findings:
         lines = (*found.lines, line) if len(found.lines) < _LISTED else found.lines
         self._found[key] = replace(found, count=found.count + 1, lines=lines)
 
-    def told(self) -> tuple[Finding, ...]:
-        """Return one finding for each kind and file, what is left out first."""
+    def collect(self) -> tuple[Finding, ...]:
+        """Return one finding per kind and file, left-out rows first."""
         return tuple(sorted(self._found.values(), key=lambda one: not one.left_out))
 
     def count(self, path: Path, split: str, kinds: Iterable[str]) -> int:
-        """Return how many rows of a file are of some kinds."""
+        """Return the number of rows of a file with findings of some kinds."""
         found = (self._found.get((kind, str(path), split)) for kind in kinds)
         return sum(one.count for one in found if one)
 
     def write(self, path: Path) -> None:
-        """Write every row that was named, in the order in which that happened."""
+        """Write every flagged row, in the order of the findings."""
         self._rows.seek(0)
         with path.open("w", encoding="utf-8", newline="\n") as file:
             file.write(HEADER)
@@ -83,30 +82,21 @@ class Findings:
 
 
 def one_cell(text: str) -> str:
-    """Return a text that breaks no line and no column."""
+    """Escape a text so that it fits one cell of a table."""
     safe = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
     return safe.encode("utf-8", "backslashreplace").decode()
 
 
 def remarks(read: DataRead | None) -> tuple[str, ...]:
-    """Return each finding in words; none for a task, of which nothing is read."""
-    return () if read is None else tuple(map(sentence, read.findings))
-
-
-def sentence(one: Finding) -> str:
-    """Return a finding in words: where, how many rows, what is done with them and why, which."""
-    more = f" and {count(one.count - len(one.lines))} more" if one.count > len(one.lines) else ""
-    lines = f"line{'s' * (one.count > 1)} {', '.join(map(str, one.lines))}{more}"
-    example = f" ({one.example})" if one.example else ""
-    rows = f"{plural(one.count, 'row')} {'left out' if one.left_out else 'kept'}"
-    return f"{one.path}: {rows}, {one.what}{example}: {lines}"
+    """Return each finding in words; none for a task."""
+    return () if read is None else tuple(map(str, read.findings))
 
 
 _LETTERS = ("chars", "graphemes")  # styles for which white space at an end is a token
 
 
 class RowRemarks:
-    """Looks at the cells of rows that are kept.
+    """Find remarks about rows that are kept.
 
     Args:
         codec: says how each side is cut into tokens, and what is done to texts before.
@@ -114,10 +104,10 @@ class RowRemarks:
     """
 
     def __init__(self, codec: Codec, layout: Layout) -> None:
-        sides = [("source", layout.source, codec.source_tokens.style)]
-        sides.append(("target", layout.target, codec.target_tokens.style))
+        sides = [("source", layout.source, codec.source_tokenizer.style)]
+        sides.append(("target", layout.target, codec.target_tokenizer.style))
         self._sides = [(name, at, style in _LETTERS) for name, at, style in sides if at is not None]
-        self._as_it_is = codec.form.normalize == "none"
+        self._as_it_is = codec.normalizer.normalize == "none"
 
     def of(self, record: Record) -> Iterator[tuple[str, str]]:
         """Yield the kind of each remark (see `findings.KINDS`), and its detail."""

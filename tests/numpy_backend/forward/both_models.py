@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,8 @@ import torch
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
 from seqcli.config.sections import describe
-from seqcli.data.corpus import Codec, Limits
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.corpus import Codec, MaxLengths
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.models import kernels
 from seqcli.models.base import Model
@@ -51,9 +51,17 @@ LANGUAGE_MODELS = [
     *TRANSFORMERS,
 ]
 EVERY = [(one, False) for one in PAIR_MODELS] + [(one, True) for one in LANGUAGE_MODELS]
-LIMITS = Limits(source=5, target=7)
+LARGE = [  # large enough for the kernels that need some work to pay
+    replace(SMALL, hidden=64, embedding=64, attention="additive"),
+    replace(SMALL, hidden=64, embedding=64, attention="dot", cell="lstm"),
+    replace(SMALL, hidden=64, cell="transformer"),
+]
+LIMITS = MaxLengths(source=5, target=7)
 CODEC = Codec(
-    Vocabulary(tuple("abcdefgh")), Tokens("chars"), Vocabulary(tuple("1234567")), Tokens("chars")
+    Vocabulary(tuple("abcdefgh")),
+    Tokenizer("chars"),
+    Vocabulary(tuple("1234567")),
+    Tokenizer("chars"),
 )
 PATH = Path("best.pt")
 
@@ -66,14 +74,14 @@ def name(case: tuple[ModelConfig, bool]) -> str:
     return describe(config, language=language).replace(" ", "-") + extra + relu
 
 
-def torch_model(config: ModelConfig, language: bool = False) -> Model:
-    """Return a model in float64 with random weights."""
+def torch_model(config: ModelConfig, language: bool = False, noise: float = 0.3) -> Model:
+    """Return a model in float64 with random weights: initial ones, and noise added to them."""
     torch.manual_seed(zlib.crc32(name((config, language)).encode()))
     source = None if language else len(CODEC.source)
     model = build(config, source, len(CODEC.target), LIMITS.positions).double().eval()
     with torch.no_grad():
         for weight in model.parameters():  # away from 0 and 1: those of norms, too
-            weight += 0.3 * torch.randn_like(weight)
+            weight += noise * torch.randn_like(weight)
     return model
 
 
@@ -92,16 +100,17 @@ def numpy_model(
     return load_model(checkpoint, Config(model=config), LIMITS, PATH, dtype)
 
 
-def batch(language: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return padded sources (4, 5), their lengths, and targets (4, 7)."""
-    rng = np.random.default_rng(5)
-    target = rng.integers(4, len(CODEC.target), (4, 7))
+def batch(
+    language: bool = False, lengths: Sequence[int] = (5, 3, 1, 4)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return padded sources (B, 5), their lengths (B,), and targets (B, 7)."""
+    rng, rows = np.random.default_rng(5), len(lengths)
+    target = rng.integers(4, len(CODEC.target), (rows, 7))
     if language:
-        return np.zeros((4, 0), np.int64), np.zeros(4, np.int64), target
-    lengths = np.array([5, 3, 1, 4])
-    source = rng.integers(4, len(CODEC.source), (4, 5))
-    source[np.arange(5) >= lengths[:, None]] = 0
-    return source, lengths, target
+        return np.zeros((rows, 0), np.int64), np.zeros(rows, np.int64), target
+    source = rng.integers(4, len(CODEC.source), (rows, 5))
+    source[np.arange(5) >= np.array(lengths)[:, None]] = 0
+    return source, np.array(lengths), target
 
 
 @contextmanager

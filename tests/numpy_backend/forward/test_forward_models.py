@@ -7,6 +7,7 @@ import pytest
 import torch
 from both_models import (
     EVERY,
+    LARGE,
     MODES,
     PAIR_MODELS,
     batch,
@@ -30,6 +31,18 @@ def test_logits_agree_in_float64(case):
     model = torch_model(*case)
     inputs = batch(case[1])
     ours = numpy_model(case[0], model, case[1]).forward(*inputs)
+    for kind in MODES:
+        with mode(kind):
+            theirs = model(*map(torch.from_numpy, inputs))
+        np.testing.assert_allclose(ours, array(theirs), **EXACT)
+
+
+@pytest.mark.parametrize("config", LARGE, ids=lambda config: name((config, False)))
+def test_large_batches_agree_too(config):
+    """Some kernels run only where there is enough work: here they do."""
+    model = torch_model(config, noise=0.0)
+    inputs = batch(lengths=(5, 3, 1, 4) * 32)
+    ours = numpy_model(config, model).forward(*inputs)
     for kind in MODES:
         with mode(kind):
             theirs = model(*map(torch.from_numpy, inputs))
