@@ -231,7 +231,7 @@ def test_a_stop_between_steps_is_resumed_bit_for_bit(tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     whole = trained(tmp_path / "whole", "numpy", cell="gru", epochs=3)
-    monkeypatch.setattr("seqcli.training.loop.TOLD_EVERY", 0.0)
+    monkeypatch.setattr("seqcli.training.loop.REPORT_EVERY", 0.0)
     with pytest.raises(StoppedBySignal):
         trained(tmp_path / "parts", "numpy", stop, cell="gru", epochs=3)
     parts = seqcli.train(resume=tmp_path / "parts")
