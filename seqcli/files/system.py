@@ -8,7 +8,6 @@ import errno
 import os
 import sys
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,10 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-msvcrt: Any = import_module("msvcrt") if sys.platform == "win32" else None
+if sys.platform == "win32":
+    import msvcrt
+else:
+    msvcrt: Any = None
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _LOCKED_BYTE = 1 << 30
