@@ -83,10 +83,10 @@ TOKEN_STYLES: Mapping[str, str] = {
     "whole": "seqcli.data.tokenizers:WHOLE",
 }
 
-# Who does the sums: each prepares a run's loop.
+# The compute backend of training: each builds a trainer (`seqcli.training.trainer.TrainerSetup`).
 BACKENDS: Mapping[str, str] = {
-    "torch": "seqcli.api.preparing:prepare",
-    "numpy": "seqcli.api.preparing_numpy:prepare",
+    "torch": "seqcli.training.torch_trainer:build",
+    "numpy": "seqcli.numpy_backend.trainer:build",
 }
 
 OPTIMIZERS: Mapping[str, str] = {
@@ -137,16 +137,16 @@ NUMPY_POSITIONS: Mapping[str, str] = {
     "none": "seqcli.numpy_backend.forward.positions:NoPositions",
 }
 
-# What a backend refuses, before there is a run folder.
+# Whether a backend supports a configuration, checked before there is a run folder.
 BACKEND_CHECKS: Mapping[str, str] = {
-    "torch": "seqcli.api.arguments:check_device",
+    "torch": "seqcli.training.torch_device:check_device",
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 
-# How a trained model leaves for other programs.
+# Formats to export a trained model to.
 EXPORTS: Mapping[str, str] = {
-    "onnx": "seqcli.api.onnx_export:export_onnx",
-    "safetensors": "seqcli.api.safetensors_export:export_safetensors",
+    "onnx": "seqcli.exporters.onnx:export_onnx",
+    "safetensors": "seqcli.exporters.safetensors:export_safetensors",
 }
 
 METRICS: Mapping[str, str] = {

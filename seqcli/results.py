@@ -42,10 +42,10 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class NextSymbol:
-    """A possible next token, or ``<eos>`` (``symbol`` is None), with its probability."""
+class NextToken:
+    """A possible next token, or ``<eos>`` (``token`` is None), with its probability."""
 
-    symbol: str | None
+    token: str | None
     probability: float
 
 
@@ -257,9 +257,9 @@ class Evaluation(Scores):
 class Side:
     """One side of a model: its vocabulary, and its tokenization."""
 
-    tokens: str
-    symbols: tuple[str, ...]
-    longest: int  # tokens of the longest training row
+    tokenization: str
+    tokens: tuple[str, ...]
+    max_length: int  # tokens of the longest training row
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seqcli.api.generating import gen_data
     from seqcli.api.model_info import info
     from seqcli.api.predicting import open_predictor, predict
-    from seqcli.api.sampling import next_symbols, sample
+    from seqcli.api.sampling import next_tokens, sample
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.trained_model import open_model
     from seqcli.api.training import Run, read_data, train
@@ -31,7 +31,7 @@ __all__ = [
     "export",
     "gen_data",
     "info",
-    "next_symbols",
+    "next_tokens",
     "open_model",
     "open_predictor",
     "plan",
@@ -59,7 +59,7 @@ _HOMES = {  # in this package, or the whole name of a module elsewhere
     "export": "exporting",
     "gen_data": "generating",
     "info": "model_info",
-    "next_symbols": "sampling",
+    "next_tokens": "sampling",
     "open_model": "trained_model",
     "open_predictor": "predicting",
     "predict": "predicting",

@@ -10,13 +10,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from seqcli.config import Config
 from seqcli.config.schema import Key, keys, read
 from seqcli.config.sections import Range
-from seqcli.data.corpus import Corpus
 from seqcli.errors import UsageError
-
-ANYWHERE = ("auto", "cpu")  # devices that every machine has
 
 
 def check_counts(**counts: int | None) -> None:
@@ -42,18 +38,6 @@ def check_length_penalty(power: float | None) -> None:
     if power is not None and not (math.isfinite(power) and power >= 0):
         message = f"length_penalty must be a number of at least 0, not {power!r}"
         raise UsageError(message, "give 0 to compare plain sums of log-probabilities, or 1")
-
-
-def check_device(config: Config, corpus: Corpus) -> None:
-    """Refuse a device that is not here; see `seqcli.registry.BACKEND_CHECKS`.
-
-    Raises:
-        UsageError: there is no such device.
-    """
-    if config.train.device not in ANYWHERE:
-        from seqcli.training.torch_device import choose_device
-
-        choose_device(config.train.device, config.train.precision)
 
 
 P = ParamSpec("P")
@@ -110,7 +94,7 @@ def path(name: str, value: Any) -> Path:
     if not isinstance(text, str):
         raise UsageError(f"{name} must be a path, not {_shown(value)}")
     if text == "" or "\0" in text:
-        raise UsageError(f"{name} names no file: {_shown(text)}", "give a path")
+        raise UsageError(f"{name} is not a file name: {_shown(text)}", "give a path")
     return Path(text)
 
 

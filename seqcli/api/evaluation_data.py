@@ -30,7 +30,7 @@ def corpus_of_run(config: Config) -> Corpus:
             problem = "is not a regular file" if Path(text).exists() else "does not exist"
             raise DataError(
                 f"the configuration of the run names {text}, which {problem}",
-                f"name the data with {PATH_KEYS[key]}, or put it back",
+                f"give the data with {PATH_KEYS[key]}, or restore it",
             )
     return build_corpus(config.data, config.task)
 
@@ -46,7 +46,7 @@ def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> N
     now, then = corpus.about.get("version"), about.get("version")
     if "task" in corpus.about and corpus.about["task"] == about.get("task") and now != then:
         raise DataError(
-            f"{corpus.name}: the model was trained on version {then} of this task, here is {now}",
+            f"{corpus.name}: trained on version {then} of this task; it is {now} here",
             "evaluate on a file with --data, or train again",
         )
     compared = corpus.about.keys() - NOT_COMPARED
@@ -54,7 +54,7 @@ def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> N
     if corpus.codec != codec or not same:
         raise DataError(
             f"{corpus.name}: the data is not what this model was trained on",
-            "put the old data back, or name it with --data",
+            "restore the original data, or give it with --data",
         )
 
 

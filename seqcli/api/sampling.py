@@ -1,4 +1,4 @@
-"""`sample`: texts drawn from a model; `next_symbols`: the distribution of the next token."""
+"""`sample`: texts drawn from a model; `next_tokens`: the distribution of the next token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import DataError, UsageError
 from seqcli.messages import count, plural
-from seqcli.results import NextSymbol, Sample, Samples
+from seqcli.results import NextToken, Sample, Samples
 
 DRAWN_AT_ONCE = 1000
 PATIENCE = 20_000  # draws in a row without a new text before sampling gives up
@@ -85,7 +85,7 @@ def sample(
 
 
 @checked
-def next_symbols(
+def next_tokens(
     ckpt: str | Path | TrainedModel,
     *,
     prefix: str = "",
@@ -93,7 +93,7 @@ def next_symbols(
     top_k: int = 0,
     top_p: float = 1.0,
     backend: str | None = None,
-) -> tuple[NextSymbol, ...]:
+) -> tuple[NextToken, ...]:
     """Return the tokens that may follow a prefix in a language model, likeliest first.
 
     Raises:
@@ -108,7 +108,7 @@ def next_symbols(
     distribution = model.next_token(model.encode_prefix(prefix), settings)
     vocabulary = model.codec.target
     return tuple(
-        NextSymbol(None if i == EOS else vocabulary.decode([i])[0], float(distribution[i]))
+        NextToken(None if i == EOS else vocabulary.decode([i])[0], float(distribution[i]))
         for i in np.argsort(-distribution, kind="stable").tolist()
         if distribution[i] > 0
     )
@@ -226,7 +226,9 @@ def _draw_targets(
     sampler = _TargetSampler(model, request, settings, np.random.default_rng(seed))
     samples = [one for block in _blocks(lines) for one in sampler.samples(block)]
     missing = sampler.missing
-    notes = (f"{plural(missing, 'text')} missing: only repeats were drawn",) if missing else ()
+    notes = (
+        (f"{plural(missing, 'text')} missing: sampling only gave duplicates",) if missing else ()
+    )
     return Samples(tuple(samples), seed, sampler.drawn, notes)
 
 

@@ -28,7 +28,7 @@ from seqcli.report.attention import row_names
 from seqcli.report.error_tables import choose
 from seqcli.results import Evaluation, ScoredRow
 from seqcli.runs.metrics_log import read_metrics
-from seqcli.training.progress import why_over
+from seqcli.training.progress import stop_reason
 
 LONGEST_LOOK = 24  # symbols of the row whose attention is shown
 
@@ -50,7 +50,7 @@ def over(folder: Path) -> str:
     last = numpy_file.load(paths.last)
     if last.training is None:
         return ""
-    return why_over(progress_of(last, paths.last), config_of(last, paths.last).train)
+    return stop_reason(progress_of(last, paths.last), config_of(last, paths.last).train)
 
 
 def score_run(folder: Path, name: RunName, reason: str) -> RunResult:

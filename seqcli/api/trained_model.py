@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.api.arguments import checked
 from seqcli.api.backends import AUTO, BackendChoice
 from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
 from seqcli.arrays.memory import keep_freed_memory
@@ -206,6 +207,7 @@ class LanguageModel(TrainedModel):
         return vocabulary.encode(tokens)
 
 
+@checked
 def open_model(
     ckpt: str | Path | TrainedModel, backend: str | None = None
 ) -> PairModel | LanguageModel:

@@ -258,7 +258,7 @@ def _codec_from_plain(plain: CodecSection) -> Codec:
 
 
 def _vocabulary(tokens: list[str], where: str) -> Vocabulary:
-    _need(len(set(tokens)) == len(tokens), where, "holds a token twice")
+    _need(len(set(tokens)) == len(tokens), where, "repeats a token")
     return Vocabulary(tuple(tokens))
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from seqcli.data.files.kinds import GZIP, check_binary, complaint_about_line_ends
 from seqcli.data.files.opening import MOST_BYTES, readable, regular_file
-from seqcli.data.files.rows import decoded_line
 from seqcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -166,5 +165,7 @@ def _decoded(raw: bytes, cut: bool) -> list[Line]:
 
 
 def _line(raw: bytes) -> Line:
+    from seqcli.data.files.rows import decoded_line  # imports NumPy
+
     problem, detail, text = decoded_line(raw)
     return Unusable(detail) if problem else text

@@ -137,7 +137,6 @@ def predict(
     """
     from seqcli import api
     from seqcli.report.console import Out
-    from seqcli.report.json_documents import prediction_document
 
     if out_file == Path("-"):
         out_file = None  # stdout, as without --out
@@ -156,6 +155,8 @@ def predict(
     )
     writer = _Writer(out, logprob, scores, attention, attention_png, force)
     if json:
+        from seqcli.report.json_documents import prediction_document
+
         predictions = (one for block in blocks for one in writer.predict(predictor, block))
         out.documents("predictions", map(prediction_document, predictions))
         writer.sum_up()
@@ -240,11 +241,11 @@ class _Writer:
             raise self.not_drawn
 
     def _show_attention(self, answer: Prediction) -> None:
-        from seqcli.report.attention import show_attention
-
         if answer.attention is None:  # not requested, or a blank line
             return
         if self.heat:
+            from seqcli.report.attention import show_attention
+
             show_attention(self.out, answer.attention)
         if self.png and self.not_drawn is None:
             try:

@@ -126,7 +126,7 @@ def sample(
     }
     if next_:
         _check_next(n, greedy, beam, unique, novel)
-        _show_next(out, prefix, api.next_symbols(ckpt, prefix=prefix, **sampling))
+        _show_next(out, prefix, api.next_tokens(ckpt, prefix=prefix, **sampling))
         return
     model = api.open_model(ckpt, backend)
     samples = api.sample(

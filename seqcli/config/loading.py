@@ -83,7 +83,9 @@ def from_plain(plain: object, origin: str = "checkpoint") -> Config:
         UsageError: it is not such a mapping, or holds an unknown key or a wrong value.
     """
     if not isinstance(plain, Mapping):
-        raise UsageError(f"{origin}: the configuration is no mapping but {type(plain).__name__}")
+        raise UsageError(
+            f"{origin}: the configuration must be a mapping, not {type(plain).__name__}"
+        )
     state = _State(dict(_flat(to_plain(Config()))), {})
     state.apply(list(_from_mapping(plain, origin)))
     return state.config()

@@ -223,7 +223,7 @@ def _known(node: yaml.Node | None, tag: str, name: str, wanted: str) -> None:
     kinds = {_TEXT: "a single value", _LIST: "a list", _MAP: "a mapping"}
     if node is None or node.tag in kinds:
         found = kinds[node.tag] if node is not None else "nothing"
-        raise UsageError(f"{name}, line {line}: {wanted} must stand here, not {found}")
+        raise UsageError(f"{name}, line {line}: {wanted} is expected here, not {found}")
     message = f"{name}, line {line}: the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}"
     raise UsageError(message + " is not taken here", "write the plain value")
 

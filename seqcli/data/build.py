@@ -107,7 +107,7 @@ def _check_one(data: DataConfig) -> None:
         raise UsageError(f"{' and '.join(given[:2])} are both given", "give one of them")
     if not given:
         hint = "give --task NAME or --data PATH, or --train FILE --val FILE --test FILE"
-        raise UsageError("there is no data", hint)
+        raise UsageError("no data", hint)
     if (data.val_file or data.test_file) and not data.train_file:
         raise UsageError("a file of val or test rows goes with --train FILE", "give that too")
 

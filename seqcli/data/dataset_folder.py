@@ -258,7 +258,7 @@ def _checked(file: Path, digest: str, codec: Codec) -> Pairs:
         raise DataError(f"{file} was changed since gen-data wrote it", _AGAIN)
     pairs = _parsed(raw, file, codec)
     if any(side is not None and UNK in side.tokens for side in (pairs.sources, pairs.targets)):
-        raise DataError(f"{file} holds tokens that {META} does not name", _AGAIN)
+        raise DataError(f"{file} has tokens that are not in {META}", _AGAIN)
     return pairs
 
 

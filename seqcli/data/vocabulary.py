@@ -26,7 +26,7 @@ class Vocabulary:
     def __post_init__(self) -> None:
         table = {token: index for index, token in enumerate(self.tokens, len(SPECIALS))}
         if len(table) != len(self.tokens):
-            raise ValueError("a vocabulary holds a token twice")
+            raise ValueError("a vocabulary repeats a token")
         object.__setattr__(self, "ids", table)
 
     @classmethod

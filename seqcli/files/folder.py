@@ -188,7 +188,7 @@ def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -
         message = f"{path} contains other files, such as {strange[0]}: it is not replaced"
         raise UsageError(message, "choose another folder")
     if held and not force:
-        message = f"{path} already holds {held[0]}"
+        message = f"{path} already contains {held[0]}"
         raise UsageError(message, "choose another folder, or give --force")
 
 

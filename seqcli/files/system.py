@@ -11,14 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+msvcrt: Any = None
+if sys.platform == "win32":
+    import msvcrt
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-if sys.platform == "win32":
-    import msvcrt
-else:
-    msvcrt: Any = None
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _LOCKED_BYTE = 1 << 30

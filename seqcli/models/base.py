@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from seqcli.arrays.state import DecoderState
 
-MASKED = -1e9  # added to the energies of padding: exp() of it is 0, and no row becomes NaN
-
 
 class Model(nn.Module):
     """A model scores a target given a source: all at once, or one token at a time."""
@@ -46,15 +44,3 @@ class Model(nn.Module):
     def device(self) -> torch.device:
         """The device of the weights."""
         return next(self.parameters()).device
-
-
-def padding_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:
-    """Return (B, size), True at padding; None if there is no padding (never in an export)."""
-    if not torch.compiler.is_exporting() and int(lengths.min()) == size:
-        return None
-    return (torch.arange(size) >= lengths[:, None]).to(device)  # (B, S)
-
-
-def attention_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
-    """Turn a padding mask (B, S) into a term to add to attention energies: 0 or `MASKED`."""
-    return None if mask is None else like.new_zeros(mask.shape).masked_fill(mask, MASKED)

@@ -49,7 +49,8 @@ class RecurrentLanguageModel(Model):
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         outputs, _ = self.rnn(self._one_hot(target_in))  # (B, T, H)
-        return self.output(self.dropout(outputs))  # type: ignore[no-any-return]
+        logits: Tensor = self.output(self.dropout(outputs))  # (B, T, V)
+        return logits
 
     def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
@@ -90,7 +91,8 @@ class TransformerLanguageModel(Model):
         x = self.embedding(target_in)  # (B, T, H)
         for layer in self.layers:
             x = layer(x, causal=True).states  # (B, T, H)
-        return self.output(self.norm(x))  # type: ignore[no-any-return]
+        logits: Tensor = self.output(self.norm(x))  # (B, T, V)
+        return logits
 
     def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""

@@ -1,9 +1,8 @@
-"""The character language model: loss and gradients of a batch, and the training steps."""
+"""The character language model: loss and gradients of a batch, and a training step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +14,6 @@ from seqcli.numpy_backend.functional import cross_entropy, log_softmax
 from seqcli.numpy_backend.optimizers import Optimizer, clip, clip_by_norm
 from seqcli.numpy_backend.parameters import Floats, Gradients, Ids, Parameters
 from seqcli.numpy_backend.recurrence import Packed, rnn_backward, rnn_forward
-from seqcli.training.loop import Step
 
 
 def input_rows(parameters: Parameters) -> Floats:
@@ -134,25 +132,3 @@ def optimize(
     norm = clip_by_norm(gradients, max_norm or math.inf)
     optimizer.update(parameters, gradients)
     return loss, norm
-
-
-def model(
-    batches: Iterable[tuple[Packed, float]],
-    parameters: Parameters,
-    cell: Cell,
-    optimizer: Optimizer,
-    *,
-    max_norm: float = 0.0,
-    max_value: float = 0.0,
-) -> Iterator[Step]:
-    """Train on one batch after the other, each with its learning rate.
-
-    It is a generator: between two steps its caller (`seqcli.training.loop`) reports, saves and
-    decides when to stop. The other arguments are those of `optimize`.
-    """
-    for batch, lr in batches:
-        optimizer.lr = lr
-        loss, norm = optimize(
-            batch, parameters, cell, optimizer, max_norm=max_norm, max_value=max_value
-        )
-        yield Step(loss, len(batch), norm)

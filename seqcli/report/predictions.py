@@ -14,7 +14,7 @@ from seqcli.formatting import count, percent, plural, token_label
 from seqcli.report.console import Out
 
 if TYPE_CHECKING:
-    from seqcli.results import NextSymbol
+    from seqcli.results import NextToken
 
 
 NAMED_LINES = 10
@@ -226,7 +226,7 @@ WIDTH = 40  # cells of the longest bar
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def bars(found: Sequence[NextSymbol], *, plain_ascii: bool = False) -> list[str]:
+def bars(found: Sequence[NextToken], *, plain_ascii: bool = False) -> list[str]:
     """Return a line for each of the likeliest symbols, and one for all the others together.
 
     Args:
@@ -235,7 +235,7 @@ def bars(found: Sequence[NextSymbol], *, plain_ascii: bool = False) -> list[str]
     """
     likely = sum(one.probability >= SMALL for one in found)
     most = min(SHOWN, max(FEWEST, likely))
-    rows = [(token_label(one.symbol), one.probability) for one in found[:most]]
+    rows = [(token_label(one.token), one.probability) for one in found[:most]]
     rest = found[most:]
     if rest:
         rows.append((plural(len(rest), "other"), sum(one.probability for one in rest)))

@@ -17,7 +17,7 @@ def test_rows_of_another_version_of_the_task_are_refused(tmp_path, monkeypatch):
     assert seqcli.evaluate(run.path).rows == 8
     version = Names.version
     monkeypatch.setattr(Names, "version", version + 1)
-    with pytest.raises(DataError, match=f"version {version} of this task; it is {version + 1}"):
+    with pytest.raises(DataError, match=f"version {version} of this task, not {version + 1}"):
         seqcli.evaluate(run.path)
 
 

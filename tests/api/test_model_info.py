@@ -20,8 +20,8 @@ def test_it_says_what_a_model_is_was_trained_on_and_scored(runs):
     found = seqcli.info(runs["gru"])
     assert found.path.endswith("best.pt")
     assert found.model.startswith("GRU encoder-decoder, 1 layer, hidden size 16")
-    assert (found.source.tokens, found.source.longest) == ("words", 9)
-    assert set(found.target.symbols) <= set(map(str, range(100)))
+    assert (found.source.tokenization, found.source.max_length) == ("words", 9)
+    assert set(found.target.tokens) <= set(map(str, range(100)))
     assert found.data["task"] == "copy"
     assert found.data["rows"] == {"train": 64, "val": 16, "test": 16}
     assert found.data["seed"] == 0

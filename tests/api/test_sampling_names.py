@@ -153,13 +153,13 @@ def test_what_does_not_go_together_is_refused(names: Path, wrong: dict[str, obje
 
 
 def test_the_next_symbol(names: Path) -> None:
-    found = seqcli.next_symbols(names, prefix="cleo")
+    found = seqcli.next_tokens(names, prefix="cleo")
     assert sum(one.probability for one in found) == pytest.approx(1)
     shares = [one.probability for one in found]
     assert shares == sorted(shares, reverse=True)
-    assert {one.symbol for one in found} <= {None, *"abcdelnor"}
-    two = seqcli.next_symbols(names, prefix="cleo", top_k=2)
-    assert [one.symbol for one in two] == [one.symbol for one in found[:2]]
+    assert {one.token for one in found} <= {None, *"abcdelnor"}
+    two = seqcli.next_tokens(names, prefix="cleo", top_k=2)
+    assert [one.token for one in two] == [one.token for one in found[:2]]
 
 
 def test_eval_is_exact_and_tells_what_is_new(names: Path, folder: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_model_of_pairs_draws_for_each_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs sources"):
         seqcli.sample(run.path)
     with pytest.raises(UsageError, match="model of pairs"):
-        seqcli.next_symbols(run.path)
+        seqcli.next_tokens(run.path)
     with pytest.raises(UsageError, match="no backend is called 'jax'"):
         seqcli.evaluate(run.path, backend="jax")
 

@@ -1,8 +1,8 @@
 """How long a command takes to start: until its help, and until its answer to one line.
 
-The model is a GRU of 64 with additive attention, trained for two epochs of few rows: its answer is
-as long as that of a good one. A bare ``import torch`` is what any program that needs PyTorch
-for an answer takes at least; the other programs' help pages are what they take at least.
+The model is a GRU of 64 with additive attention, trained for two epochs on few rows. A program
+that needs PyTorch takes at least as long as a bare ``import torch``; the other programs are
+measured up to their help pages, which is the least they take.
 """
 
 from __future__ import annotations

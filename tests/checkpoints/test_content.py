@@ -78,7 +78,7 @@ def _set(plain: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("codec.more", 1, "codec has an unknown key 'more'"),
         ("codec.target", None, "codec.target must be a list"),
         ("codec.target", ["a", 1], r"codec.target\[1\] must be text, not 1"),
-        ("codec.target", ["a", "a"], "codec.target holds a token twice"),
+        ("codec.target", ["a", "a"], "codec.target repeats a token"),
         ("codec.source_tokens", "lines", "codec.source_tokens must be one of chars"),
         ("codec.normalize", "nfkc", "codec.normalize must be one of none, nfc, nfd"),
     ],

@@ -88,7 +88,7 @@ def test_a_prefix_it_cannot_read(capsys, ckpt):
     code, out, err = run(capsys, "sample", "--ckpt", str(ckpt), "--prefix", "Anna")
     assert (code, out) == (2, "")
     assert "names.pt: 'A'" in err
-    assert "hint: it knows a b" in err
+    assert "hint: the vocabulary is a b" in err
 
 
 def test_input_is_for_models_of_pairs(capsys, ckpt, tmp_path, monkeypatch):

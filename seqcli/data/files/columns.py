@@ -234,7 +234,7 @@ def _wanted(item: str, at: int) -> tuple[str, int | str]:
             raise UsageError(f"--columns {item}: columns are counted from 1", _HINT)
         return role, int(where)
     if not where:
-        raise UsageError(f"--columns {item}: names no column", _HINT)
+        raise UsageError(f"--columns {item}: no column is given", _HINT)
     return role, where
 
 

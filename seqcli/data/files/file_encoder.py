@@ -265,7 +265,7 @@ def _hint(row: Problem, used_format: str, shape_hint: str) -> str:
         "count": f"counts are numbers from {LEAST_COUNT:g} to {MOST_COUNT:,.0f}; name another "
         "column with --columns, or --set data.counts=ignore",
     }
-    return hints.get(row.kind) or "mend it"
+    return hints.get(row.kind) or "correct it"
 
 
 _LEAVE_OUT = "; or leave such rows out: --set data.max_bad_fraction=1"

@@ -264,7 +264,7 @@ def encode_for_model(
     targets, strange = _encoded(found.targets, encoder.targets, codec.target)
     if (codec.source is None) != (found.sources is None):
         takes, has = ("names", "pairs") if codec.source is None else ("pairs", "names")
-        message = f"{paths[0]}: the model was trained on {takes}, but this file holds {has}"
+        message = f"{paths[0]}: the model was trained on {takes}, but this file contains {has}"
         raise DataError(message, "give a file like the one it was trained on, or --columns")
     if codec.source is None or found.sources is None:
         return Pairs(targets, None, strange), findings.collect()

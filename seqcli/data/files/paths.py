@@ -78,7 +78,9 @@ def files_of_folder(folder: Path, data: DataConfig) -> Files:
     found = {split: _in_folder(folder, stems) for split, stems in _STEMS.items()}
     splits = {split: (path,) for split, path in found.items() if path is not None}
     if "train" not in splits:
-        raise DataError(f"{folder} holds no train.tsv", "name a folder made by gen-data, or a file")
+        raise DataError(
+            f"{folder} contains no train.tsv", "name a folder made by gen-data, or a file"
+        )
     sums = {str(path): digest(path) for (path,) in splits.values()}
     named = {path.name: sums[str(path)] for (path,) in splits.values()}
     about = {"path": str(folder), "sha256": named, "seed": data.seed}
@@ -109,7 +111,7 @@ def _in_folder(folder: Path, stems: tuple[str, ...]) -> Path | None:
     wanted = {stem + end + packed for stem in stems for end in _ENDINGS for packed in ("", _PACKED)}
     there = [folder / name for name in names if name.lower() in wanted]
     if len(there) > 1:
-        message = f"{folder} holds both {there[0].name} and {there[1].name}"
+        message = f"{folder} contains both {there[0].name} and {there[1].name}"
         raise DataError(message, "name the files with --train, --val and --test")
     return there[0] if there else None
 

@@ -97,7 +97,7 @@ def test_two_files_side_by_side(tmp_path):
         ("target=1,target=2", "target is given twice"),
         ("target=1,source=1", "column 1 is given twice"),
         ("target=0", "counted from 1"),
-        ("target=", "names no column"),
+        ("target=", "no column is given"),
     ],
 )
 def test_wrong_columns_are_named(columns, message):
@@ -189,7 +189,7 @@ def test_other_rows_for_a_model_that_is_trained(tmp_path):
     assert (len(pairs), pairs.sources, pairs.unknown_targets) == (2, None, ("z",))
     assert notes == (f"{more}: 1 row left out: blank (line 2)",)
     two = write(tmp_path / "two.tsv", tsv(ROWS))
-    with pytest.raises(DataError, match="trained on names, but this file holds pairs"):
+    with pytest.raises(DataError, match="trained on names, but this file contains pairs"):
         pairs_of(Path(two), "test", made.codec, data)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from seqcli.config import ModelConfig
 from seqcli.models.build import build
-from seqcli.training.torch_device import ShapesOnly
+from seqcli.models.loading import ShapesOnly
 
 RECURRENT = [
     {"cell": cell, "attention": attention, "layers": layers, "bidirectional": both, "bridge": both}
@@ -55,7 +55,7 @@ def test_no_decompositions_are_imported():
     """PyTorch's own way takes 2 s of imports before the first answer."""
     code = (
         "import sys, torch; from seqcli.config import ModelConfig;"
-        "from seqcli.training.torch_device import ShapesOnly\n"
+        "from seqcli.models.loading import ShapesOnly\n"
         "from seqcli.models.build import build\n"
         "before = set(sys.modules)\n"
         "with ShapesOnly(): build(ModelConfig(cell='transformer'), 9, 9, 9)\n"

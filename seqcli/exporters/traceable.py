@@ -1,8 +1,8 @@
-"""Models as other programs run them: two functions of tensors, `Start` and `Step`.
+"""Models that can be traced, as two functions of tensors: `StartGraph` and `StepGraph`.
 
-What tracing cannot follow is replaced in a copy of the model: packed sequences (PyTorch's own way
-with padding) by a scan over positions with masks, which works for any cell, and the check on the
-length of learned positions, which looks at numbers.
+A copy of the model replaces what cannot be traced. Packed sequences become a scan over positions
+with masks, which works for any cell. The check on the length of learned positions, which depends
+on values, is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RunWeights = tuple[Tensor, Tensor, Tensor, Tensor]  # of input and state, weight
 
 
 class ScannedRNN(RNN):
-    """The computation of another layer, as a scan over positions.
+    """The same computation as another layer, as a scan over positions.
 
     Args:
         rnn: the layer whose weights are used.
@@ -34,7 +34,7 @@ class ScannedRNN(RNN):
 
     def __init__(self, rnn: TorchRNN | CellRNN) -> None:
         super().__init__(rnn.cell)
-        self.rnn = rnn  # registered, so that its weights are known to the tracer
+        self.rnn = rnn  # a submodule, so that the tracer knows its weights
 
     def forward(
         self, inputs: Tensor, lengths: Tensor | None = None, state: CellState | None = None
@@ -46,14 +46,14 @@ class ScannedRNN(RNN):
             state = (zeros,) * self.cell.states
         outputs, last = inputs, []
         for layer in range(0, len(runs), directions):
-            sides = [
+            per_direction = [
                 self._run(
                     runs[run], run > layer, outputs, lengths, tuple(part[run] for part in state)
                 )
                 for run in range(layer, layer + directions)
             ]
-            outputs = torch.cat([side for side, _ in sides], dim=2)  # (B, T, D * H)
-            last += [after for _, after in sides]
+            outputs = torch.cat([output for output, _ in per_direction], dim=2)  # (B, T, D * H)
+            last += [after for _, after in per_direction]
         return outputs, tuple(torch.stack(parts) for parts in zip(*last, strict=True))
 
     def _run(
@@ -64,14 +64,14 @@ class ScannedRNN(RNN):
         lengths: Tensor | None,
         state: CellState,
     ) -> tuple[Tensor, CellState]:
-        """Run one layer in one direction; padded steps leave the state as it was."""
+        """Run one layer in one direction; the state does not change at padding."""
         weight_in, bias_in, weight, bias = weights
         products = F.linear(inputs, weight_in, bias_in)  # (B, T, G)
         if lengths is None:  # decoders: one step
             after = self.cell.combine(products[:, 0], F.linear(state[0], weight, bias), state)
             return after[0][:, None], after  # (B, 1, H)
-        places = torch.arange(inputs.shape[1], device=inputs.device)
-        inside = (places[:, None] < lengths[None])[:, :, None]  # (T, B, 1)
+        positions = torch.arange(inputs.shape[1], device=inputs.device)
+        inside = (positions[:, None] < lengths[None])[:, :, None]  # (T, B, 1)
 
         def step(before: CellState, now: tuple[Tensor, Tensor]) -> tuple[CellState, Tensor]:
             after = self.cell.combine(now[0], F.linear(before[0], weight, bias), before)
@@ -103,7 +103,7 @@ def _runs_of(rnn: TorchRNN | CellRNN) -> tuple[list[RunWeights], int, int]:
 
 
 class UncheckedPositions(Positions):
-    """Learned positions that leave it to the runtime to refuse a place outside the table."""
+    """Learned positions without the check of the length: the runtime refuses a bad index."""
 
     def __init__(self, learned: Learned) -> None:
         nn.Module.__init__(self)
@@ -111,42 +111,42 @@ class UncheckedPositions(Positions):
 
     def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
         """See `Positions.added`."""
-        places = start + torch.arange(embedded.shape[1], device=embedded.device)  # ([B,] T)
-        return embedded + self.table(places)  # type: ignore[no-any-return]  # (B, T, H)
+        positions = start + torch.arange(embedded.shape[1], device=embedded.device)  # ([B,] T)
+        return embedded + self.table(positions)  # type: ignore[no-any-return]  # (B, T, H)
 
 
-def exportable(model: Model) -> Model:
-    """Return a copy in float32 on the CPU, in evaluation mode, that can be traced."""
-    made = copy.deepcopy(model).float().cpu().eval().requires_grad_(False)
-    for parent in list(made.modules()):
+def traceable(model: Model) -> Model:
+    """Return a copy that can be traced: in float32, on the CPU, in evaluation mode."""
+    copied = copy.deepcopy(model).float().cpu().eval().requires_grad_(False)
+    for parent in list(copied.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, TorchRNN | CellRNN):
                 setattr(parent, name, ScannedRNN(child))
             elif isinstance(child, Learned):
                 setattr(parent, name, UncheckedPositions(child))
-    return made
+    return copied
 
 
-class Start(nn.Module):
-    """Source (B, S) and lengths (B,) to the parts of the first state, memory before past."""
+class StartGraph(nn.Module):
+    """Compute the tensors of the first state of sources (B, S), memory before past."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        """Read the sources."""
+        """Encode the sources with lengths (B,)."""
         state = self.model.start(source, lengths)
         return (*state.memory, *state.past)
 
 
-class Step(nn.Module):
-    """A token (B,) and the parts of a state to logits (B, V) and the parts of the next past.
+class StepGraph(nn.Module):
+    """Compute logits (B, V) and the next past from a token (B,) and the tensors of a state.
 
     Args:
-        model: what steps.
-        memory: how many parts of the state are memory.
-        grows: whether the past has a place for each symbol, so that its size tells the position.
+        model: the model to step.
+        memory: the number of memory tensors.
+        grows: whether the past has an entry for each token, so that its size is the position.
     """
 
     def __init__(self, model: Model, memory: int, grows: bool) -> None:
@@ -154,7 +154,7 @@ class Step(nn.Module):
         self.model, self.memory, self.grows = model, memory, grows
 
     def forward(self, token: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Read one symbol."""
+        """Read one token."""
         past = tuple(parts[self.memory :])
         state = DecoderState(tuple(parts[: self.memory]), past)
         if self.grows:
