@@ -213,7 +213,7 @@ FILES = {
     # next to nothing, or all at once
     "empty.tsv": (b"", Refused("is empty", "one row a line")),
     "blank.txt": (b"\n \n", Refused("is empty", "one row a line")),
-    "one_line.txt": (b"x" * 3_000_000, Refused("longer than", "one row on each line")),
+    "one_line.txt": (b"x" * 3_000_000, Refused("longer than", "one row per line")),
     # lists of names that stay lists of names
     "names.txt": ("".join(f"{a}\n" for a, _ in ROWS), Read("names")),
     "full_names.txt": (rows(" "), Read("names")),

@@ -6,12 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from seqcli.config.sections import DataConfig
-from seqcli.data.corpus import Codec
 from seqcli.data.files.columns import Columns, Layout
 from seqcli.data.files.opening import MOST_BYTES, TextFile
+
+if TYPE_CHECKING:
+    from seqcli.data.corpus import Codec
 
 NUL = "a NUL character"
 
