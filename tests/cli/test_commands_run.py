@@ -182,7 +182,7 @@ def test_tasks(capsys):
 def test_a_task_is_told_with_its_options(capsys):
     code, out, err = run(capsys, "tasks", "patterns")
     assert code == 0
-    assert out.startswith("patterns: how a pattern of digits goes on")
+    assert out.startswith("patterns: the continuation of a digit pattern")
     (kinds,) = (line for line in out.splitlines() if line.startswith("kinds"))
     assert "ones,zeros,digit" in kinds
     assert max(len(line) for line in out.partition("option ")[0].splitlines()) < 80
