@@ -148,7 +148,7 @@ class EpochEnded:
     ``metrics`` holds, in this order where known: train_loss, smoothed_loss (running mean over
     steps), val_loss (nats per token, teacher forced), val_bits_per_character and val_perplexity (of
     language models, the end symbol counted), {train,val}_token_accuracy,
-    {train,val}_sequence_accuracy (free running, greedy), val_symbol_error_rate, teacher_forcing,
+    {train,val}_sequence_accuracy (free running, greedy), val_token_error_rate, teacher_forcing,
     learning_rate, seconds, sequences_per_second.
     """
 

@@ -1,20 +1,35 @@
-"""Names to definitions: the only place where the names of things live.
+"""Look up definitions by name: tasks, cells, attentions, metrics, optimizers and so on.
 
-A table maps a name to ``module:attribute``. Nothing is imported until a name is resolved, so
-help, completion and suggestions know every name without loading torch. Names found in files are
-looked up here and nowhere else: a file can never choose what is imported.
+A table maps a name to ``module:attribute``, or to the definition itself. A module is imported when
+one of its names is resolved, so help, completion and suggestions know every name without loading
+torch. A name in a file is only ever looked up here: a file cannot choose what is imported.
+
+Definitions from outside the package are added with `register`. A program registers them itself;
+the command line and worker processes import modules that do so (see `load_plugins`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
-from seqcli.errors import UsageError
+from seqcli.errors import SeqcliError, UsageError
 
-TASKS: Mapping[str, str] = {
+PLUGINS = "SEQCLI_PLUGINS"  # environment variable: modules or .py files, separated by commas
+ENTRY_POINTS = "seqcli.plugins"  # entry-point group of installed distributions
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+Table: TypeAlias = dict[str, Any]  # name -> "module:attribute", or the definition
+
+TASKS: Table = {
     "reverse": "seqcli.tasks.rearrangement:Reverse",
     "copy": "seqcli.tasks.rearrangement:Copy",
     "sort": "seqcli.tasks.rearrangement:Sort",
@@ -38,35 +53,35 @@ TASKS: Mapping[str, str] = {
     "names": "seqcli.tasks.names:Names",
 }
 
-# The value of --cell: what a model is built of.
-CELLS: Mapping[str, str] = {
+# Values of --cell.
+CELLS: Table = {
     "rnn": "seqcli.models.cells:RNNCell",
     "gru": "seqcli.models.cells:GRUCell",
     "lstm": "seqcli.models.cells:LSTMCell",
     "transformer": "seqcli.models.transformer:Transformer",
 }
 
-ATTENTIONS: Mapping[str, str] = {
+ATTENTIONS: Table = {
     "additive": "seqcli.models.attention:AdditiveAttention",
     "dot": "seqcli.models.attention:DotAttention",
     "general": "seqcli.models.attention:GeneralAttention",
 }
 
-POSITIONS: Mapping[str, str] = {
+POSITIONS: Table = {
     "sinusoidal": "seqcli.models.positions:Sinusoidal",
     "learned": "seqcli.models.positions:Learned",
     "rotary": "seqcli.models.positions:Rotary",
     "none": "seqcli.models.positions:NoPositions",
 }
 
-INITIALIZATIONS: Mapping[str, str] = {
+INITIALIZATIONS: Table = {
     "default": "seqcli.models.build:leave",
     "orthogonal": "seqcli.models.build:orthogonal",
     "xavier": "seqcli.models.build:xavier",
 }
 
-# How a file is written. Two files side by side are "parallel" without being asked for.
-FORMATS: Mapping[str, str] = {
+# File formats. A pair of files is "parallel" by default.
+FORMATS: Table = {
     "tsv": "seqcli.data.files.formats:tsv",
     "csv": "seqcli.data.files.formats:comma_separated",
     "jsonl": "seqcli.data.files.json_rows:json_lines",
@@ -75,72 +90,207 @@ FORMATS: Mapping[str, str] = {
     "parallel": "seqcli.data.files.formats:parallel",
 }
 
-# How a text is cut into symbols.
-TOKEN_STYLES: Mapping[str, str] = {
+# How a text is split into tokens.
+TOKEN_STYLES: Table = {
     "chars": "seqcli.data.tokenizers:CHARS",
     "graphemes": "seqcli.data.tokenizers:GRAPHEMES",
     "words": "seqcli.data.tokenizers:WORDS",
     "whole": "seqcli.data.tokenizers:WHOLE",
 }
 
-# Who does the sums: each prepares a run's loop.
-BACKENDS: Mapping[str, str] = {
+# Compute backends: each builds the training loop of a run.
+BACKENDS: Table = {
     "torch": "seqcli.api.preparing:prepare",
     "numpy": "seqcli.api.preparing_numpy:prepare",
 }
 
-OPTIMIZERS: Mapping[str, str] = {
+OPTIMIZERS: Table = {
     "adamw": "seqcli.training.torch_optimizers:adamw",
     "adam": "seqcli.training.torch_optimizers:adam",
     "sgd": "seqcli.training.torch_optimizers:sgd",
 }
 
-SCHEDULES: Mapping[str, str] = {
+SCHEDULES: Table = {
     "constant": "seqcli.training.schedules:Constant",
     "cosine": "seqcli.training.schedules:WarmupCosine",
     "inverse_sqrt": "seqcli.training.schedules:WarmupInverseSqrt",
     "plateau": "seqcli.training.schedules:ReduceOnPlateau",
 }
 
-TEACHER_SCHEDULES: Mapping[str, str] = {
+TEACHER_SCHEDULES: Table = {
     "constant": "seqcli.training.teacher_forcing:constant",
     "linear": "seqcli.training.teacher_forcing:linear",
     "inverse_sigmoid": "seqcli.training.teacher_forcing:inverse_sigmoid",
 }
 
-# What a backend refuses, before there is a run folder.
-BACKEND_CHECKS: Mapping[str, str] = {
+# Checks of each backend that run before a run folder is created.
+BACKEND_CHECKS: Table = {
     "torch": "seqcli.api.arguments:check_device",
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 
-# Who speaks for a trained language model, by backend.
-LANGUAGE_MODELS: Mapping[str, str] = {
+# Language-model implementations by backend.
+LANGUAGE_MODELS: Table = {
     "torch": "seqcli.api.torch_language:load",
     "numpy": "seqcli.api.numpy_language:load",
 }
 
-# How a trained model leaves for other programs.
-EXPORTS: Mapping[str, str] = {
+# Export formats of a trained model.
+EXPORTS: Table = {
     "onnx": "seqcli.api.onnx_export:export_onnx",
     "safetensors": "seqcli.api.safetensors_export:export_safetensors",
 }
 
-METRICS: Mapping[str, str] = {
-    "loss": "seqcli.metrics.metric:LOSS",
-    "token_accuracy": "seqcli.metrics.metric:TOKEN_ACCURACY",
-    "sequence_accuracy": "seqcli.metrics.metric:SEQUENCE_ACCURACY",
-    "symbol_error_rate": "seqcli.metrics.metric:SYMBOL_ERROR_RATE",
+# Metrics of pairs that training reports after each epoch; values of train.metric.
+METRICS: Table = {
+    "loss": "seqcli.metrics.definitions:LOSS",
+    "token_accuracy": "seqcli.metrics.definitions:TOKEN_ACCURACY",
+    "sequence_accuracy": "seqcli.metrics.definitions:SEQUENCE_ACCURACY",
+    "token_error_rate": "seqcli.metrics.definitions:TOKEN_ERROR_RATE",
 }
 
-# What eval reports beside those, where the rows allow of it.
-EVALUATION_METRICS: Mapping[str, str] = {
-    "sequence_error_rate": "seqcli.metrics.metric:SEQUENCE_ERROR_RATE",
-    "mean_symbol_error_rate": "seqcli.metrics.metric:MEAN_SYMBOL_ERROR_RATE",
-    "multi_reference_accuracy": "seqcli.metrics.metric:MULTI_REFERENCE_ACCURACY",
-    "multi_reference_symbol_error_rate": "seqcli.metrics.metric:MULTI_REFERENCE_ERROR_RATE",
-    "macro_f1": "seqcli.metrics.metric:MACRO_F1",
+# Further metrics of pairs that only an evaluation reports.
+EVALUATION_METRICS: Table = {
+    "sequence_error_rate": "seqcli.metrics.definitions:SEQUENCE_ERROR_RATE",
+    "mean_token_error_rate": "seqcli.metrics.definitions:MEAN_TOKEN_ERROR_RATE",
+    "multi_reference_accuracy": "seqcli.metrics.definitions:MULTI_REFERENCE_ACCURACY",
+    "multi_reference_token_error_rate": "seqcli.metrics.definitions:MULTI_REFERENCE_ERROR_RATE",
+    "macro_f1": "seqcli.metrics.definitions:MACRO_F1",
+    "oracle_length_sequence_accuracy": "seqcli.metrics.definitions:ORACLE_LENGTH_ACCURACY",
 }
+
+# Metrics of language models, computed from the loss.
+LANGUAGE_METRICS: Table = {
+    "bits_per_character": "seqcli.metrics.definitions:BITS_PER_CHARACTER",
+    "perplexity": "seqcli.metrics.definitions:PERPLEXITY",
+}
+
+# Kinds of definitions that `register` accepts.
+KINDS: Mapping[str, Table] = {
+    "task": TASKS,
+    "cell": CELLS,
+    "attention": ATTENTIONS,
+    "positions": POSITIONS,
+    "initialization": INITIALIZATIONS,
+    "format": FORMATS,
+    "token_style": TOKEN_STYLES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "teacher_schedule": TEACHER_SCHEDULES,
+    "metric": METRICS,
+    "evaluation_metric": EVALUATION_METRICS,
+    "language_metric": LANGUAGE_METRICS,
+}
+
+
+def register(kind: str, name: str, definition: Any) -> None:
+    """Add a definition from outside the package.
+
+    The name is then accepted wherever the names of its kind are: on the command line, in
+    configurations, in checkpoints, and by every report.
+
+    Args:
+        kind: a key of `KINDS`, such as "task", "cell", "attention", "metric" or "optimizer".
+        name: lower-case letters, digits and underscores.
+        definition: the object, or ``module:attribute`` to import it when it is first used.
+
+    Raises:
+        UsageError: the kind is unknown, the name is malformed, or it is registered already.
+    """
+    table = KINDS[check("kind of definition", kind, KINDS)]
+    if not _NAME.fullmatch(name):
+        hint = "use lower-case letters, digits and underscores"
+        raise UsageError(f"cannot register {kind} {name!r}: malformed name", hint)
+    if any(name in other for other in _tables_beside(table)):
+        raise UsageError(f"{kind} {name!r} is registered already", "choose another name")
+    table[name] = definition
+
+
+def _tables_beside(table: Table) -> tuple[Table, ...]:
+    """Return the tables that share their names with a table, itself included."""
+    metrics = (METRICS, EVALUATION_METRICS, LANGUAGE_METRICS)
+    return metrics if any(table is other for other in metrics) else (table,)
+
+
+def load_plugins() -> None:
+    """Import the modules that register definitions from outside the package, once per process.
+
+    These are the entry points of the group ``seqcli.plugins`` of installed distributions, and what
+    the environment variable ``SEQCLI_PLUGINS`` lists: names of modules, or paths that end in
+    ``.py``, separated by commas. Every command and every function of `seqcli.api` calls this first,
+    in worker processes too.
+
+    Raises:
+        UsageError: a module cannot be imported; the message names it.
+    """
+    problem = _plugin_problem()
+    if problem is not None:
+        raise problem
+
+
+@cache
+def _plugin_problem() -> UsageError | None:
+    """Import the plugins, and return what is wrong with the first that cannot be imported."""
+    for origin, name in _plugins():
+        try:
+            _import_plugin(name)
+        except SeqcliError as error:
+            return UsageError(f"{origin}: {name}: {error.message}", error.hint)
+        except Exception as error:
+            reason = " ".join(str(error).split()) or "no message"
+            message = f"{origin}: cannot import {name}: {type(error).__name__}: {reason}"
+            return UsageError(message, "correct the module, or remove it from the plugins")
+    return None
+
+
+def _plugins() -> Iterator[tuple[str, str]]:
+    """Yield (where it is listed, module or path) of every plugin."""
+    if any(map(_declares_plugins, sys.path)):  # importlib.metadata takes 50 ms to import
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group=ENTRY_POINTS):
+            yield f"entry point {point.name}", point.value
+    for name in os.environ.get(PLUGINS, "").split(","):
+        if name.strip():
+            yield PLUGINS, name.strip()
+
+
+def _declares_plugins(folder: str) -> bool:
+    """Return whether a distribution installed in a folder declares entry points of plugins."""
+    try:
+        paths = list(Path(folder or ".").iterdir())
+    except OSError:
+        return False
+    for path in paths:
+        if path.suffix in (".dist-info", ".egg-info"):
+            with contextlib.suppress(OSError):
+                if f"[{ENTRY_POINTS}]".encode() in (path / "entry_points.txt").read_bytes():
+                    return True
+    return False
+
+
+def _import_plugin(name: str) -> None:
+    """Import a module by name, or from a path that ends in ``.py``."""
+    if not name.endswith(".py"):
+        import_module(name)
+        return
+    path = Path(name).resolve()
+    if path.stem not in sys.modules:
+        _import_file(path)
+
+
+def _import_file(path: Path) -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = sys.modules[path.stem] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -164,11 +314,14 @@ def check(kind: str, name: str, table: Iterable[str]) -> str:
     return name
 
 
-def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
-    """Import and return what ``name`` stands for in ``table``.
+def resolve(kind: str, name: str, table: Mapping[str, Any]) -> Any:
+    """Return the definition of ``name`` in ``table``, importing its module if necessary.
 
     Raises:
         UsageError: the table has no such name; the hint names the nearest.
     """
-    module, _, attribute = table[check(kind, name, table)].partition(":")
+    definition = table[check(kind, name, table)]
+    if not isinstance(definition, str):
+        return definition
+    module, _, attribute = definition.partition(":")
     return getattr(import_module(module), attribute)

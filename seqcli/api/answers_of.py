@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqcli.api.loading import Loaded
-from seqcli.arrays.ragged import Ragged
 from seqcli.data.baselines import UNKNOWN, majority_guess, most_frequent, remembered
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.task_corpus import task_guesses
 from seqcli.data.token_rows import decoded, unknown_in_rows
 from seqcli.data.vocabulary import visible_token
 from seqcli.engine.answering import outcome
-from seqcli.metrics.predictions import Answers, Texts
+from seqcli.metrics.predictions import PredictionTable, TokenRows
 
 LISTED = 10  # unknown tokens of a side
 
@@ -31,7 +30,7 @@ def answers_of(
     search: Search,
     batch_size: int,
     own: bool,
-) -> Answers:
+) -> PredictionTable:
     """Return a model's answers.
 
     Args:
@@ -47,20 +46,20 @@ def answers_of(
     codec, sources = loaded.codec, pairs.sources
     assert sources is not None
     texts = _source_texts(codec, pairs)
-    return Answers(
+    return PredictionTable(
         texts,
-        _target_texts(codec, pairs.targets, pairs.unknown_targets),
-        _target_texts(codec, result.predictions),
+        decoded(pairs.targets, codec.target, pairs.unknown_targets),
+        decoded(result.predictions, codec.target),
         codec.source_tokens,
         codec.target_tokens,
         features=_features(codec, pairs) if codec.features else None,
         nats=result.nats,
         unseen_sources=unknown_in_rows(sources),
         unseen_truths=unknown_in_rows(pairs.targets),
-        symbols=len(codec.target.symbols),
-        guesses=dict(_guesses(codec, pairs, texts, corpus, own)),
+        vocabulary=len(codec.target.symbols),
+        baselines=dict(_guesses(codec, pairs, texts, corpus, own)),
         truncated=None if result.truncated is None else result.truncated.astype(np.int64),
-        lengths_given=given,
+        oracle_length=given,
     )
 
 
@@ -76,8 +75,8 @@ def unknown_notes(pairs: Pairs) -> Iterator[str]:
 
 
 def _guesses(
-    codec: Codec, pairs: Pairs, texts: Texts, corpus: Corpus | None, own: bool
-) -> Iterator[tuple[str, Texts]]:
+    codec: Codec, pairs: Pairs, texts: Sequence[str], corpus: Corpus | None, own: bool
+) -> Iterator[tuple[str, TokenRows]]:
     """Yield what simple rules answer: see the README on what the numbers are."""
     copies = [_copy(codec, text) for text in texts] if _share_symbols(codec) else []
     if copies:
@@ -86,7 +85,7 @@ def _guesses(
         return
     train, sources = corpus.splits["train"], pairs.sources
     assert sources is not None
-    yield "majority", _target_texts(codec, majority_guess(train.targets, pairs.targets))
+    yield "majority", decoded(majority_guess(train.targets, pairs.targets), codec.target)
     common = [_trained_target(codec, train, most_frequent(train.targets))] * len(pairs)
     yield "most_frequent", common
     rest = copies or common
@@ -98,11 +97,11 @@ def _guesses(
         ],
     )
     for name, guess in task_guesses(corpus.about, pairs).items() if own else ():
-        yield name, _target_texts(codec, guess)
+        yield name, decoded(guess, codec.target)
 
 
-def _trained_target(codec: Codec, train: Pairs, row: int) -> str:
-    return codec.target_text(train.targets[row].tolist())
+def _trained_target(codec: Codec, train: Pairs, row: int) -> list[str]:
+    return codec.target.decode(train.targets[row].tolist())
 
 
 def _share_symbols(codec: Codec) -> bool:
@@ -111,14 +110,11 @@ def _share_symbols(codec: Codec) -> bool:
     return not set(codec.source.symbols).isdisjoint(codec.target.symbols)
 
 
-def _copy(codec: Codec, source: str) -> str:
-    """Return a source as a target: its symbols with spaces between, if such are the targets'."""
+def _copy(codec: Codec, source: str) -> list[str]:
+    """Return the target tokens of a source: its own tokens if they are joined by spaces."""
     joiner = codec.target_tokens.joiner
-    return joiner.join(codec.source_tokens.split(source)) if joiner else source
-
-
-def _target_texts(codec: Codec, rows: Ragged, unknown: tuple[str, ...] = ()) -> list[str]:
-    return list(map(codec.target_tokens.join, decoded(rows, codec.target, unknown)))
+    text = joiner.join(codec.source_tokens.split(source)) if joiner else source
+    return codec.target_tokens.split(text)
 
 
 def _written(codec: Codec, pairs: Pairs) -> Iterator[str]:

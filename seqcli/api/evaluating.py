@@ -18,8 +18,8 @@ from seqcli.config import DecodeConfig
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
 from seqcli.errors import SeqcliError, UsageError
 from seqcli.files.atomic import check_own_output
-from seqcli.metrics.predictions import Answers
-from seqcli.metrics.predictions_file import write_answers
+from seqcli.metrics.predictions import PredictionTable
+from seqcli.metrics.predictions_file import write_predictions
 from seqcli.metrics.scores import score
 from seqcli.metrics.texts import write_texts
 from seqcli.results import Evaluation
@@ -97,7 +97,7 @@ def evaluate(
         raise UsageError(f"{ckpt} is a model of pairs: PyTorch runs those", "leave --backend out")
     evaluation, answers = _evaluate_pairs(ckpt, split, other, search, batch_size)
     if predictions is not None:
-        write_answers(Path(predictions), answers)
+        write_predictions(Path(predictions), answers)
     return evaluation
 
 
@@ -131,7 +131,7 @@ def _evaluate_pairs(
     other: OtherRows | None,
     search: Search,
     batch_size: int,
-) -> tuple[Evaluation, Answers]:
+) -> tuple[Evaluation, PredictionTable]:
     """Score a model of pairs; this alone needs PyTorch."""
     from seqcli.api.answers_of import answers_of, unknown_notes
     from seqcli.api.loading import load_model

@@ -8,7 +8,7 @@ from pathlib import Path
 from seqcli import registry
 from seqcli.api.arguments import checked
 from seqcli.data.tokenizers import Tokens
-from seqcli.metrics.predictions_file import read_answers
+from seqcli.metrics.predictions_file import read_predictions
 from seqcli.metrics.scores import score
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import holds_texts, read_texts, score_texts
@@ -40,5 +40,5 @@ def rescore(
     if holds_texts(lines):
         found = score_texts(read_texts(Path(path), lines))
     else:
-        found = score(read_answers(Path(path), lines, source, target))
+        found = score(read_predictions(Path(path), lines, source, target))
     return Evaluation(**vars(found), data=str(path), seconds=time.monotonic() - began)

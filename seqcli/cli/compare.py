@@ -226,7 +226,7 @@ def _check_alone(context: typer.Context) -> None:
 
 def _suite(given: dict[str, Any], told: Out) -> None:
     from seqcli import api
-    from seqcli.report.comparison_files import beside_table, suite_document
+    from seqcli.report.comparison_files import published_table, suite_document
     from seqcli.report.comparison_view import ComparisonView
 
     where = {name: given[name] for name in ("out", "force")}
@@ -248,7 +248,7 @@ def _suite(given: dict[str, Any], told: Out) -> None:
         _write_table(one, told)
         told.write("")
     if outcome.rows:
-        told.show(beside_table(outcome))
+        told.show(published_table(outcome))
     return told.say(f"report: {Path(outcome.folder) / 'suite.md'}")
 
 
@@ -327,11 +327,11 @@ def _next(comparison: Comparison) -> str:
 
 def _write_table(comparison: Comparison, told: Out) -> None:
     from seqcli.report.comparison_table import comparison_table
-    from seqcli.report.comparison_view import verdict_lines
+    from seqcli.report.comparison_view import conclusions
     from seqcli.report.console import draws
 
     width = told.data.width if draws(told.data) else None
-    table = comparison_table(comparison.standings, width=width, differing=comparison.differing)
+    table = comparison_table(comparison.arms, width=width, differing=comparison.differing)
     told.show(table)
-    for line in ("", *verdict_lines(comparison)):
+    for line in ("", *conclusions(comparison)):
         told.write(line)

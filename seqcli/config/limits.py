@@ -8,15 +8,24 @@ from dataclasses import dataclass
 Scalar = bool | int | float | str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OneOf:
-    """One of some names. ``empty``: an empty text will do as well (nothing chosen)."""
+    """One of the names in some collections, such as the tables of `seqcli.registry`.
 
-    names: tuple[str, ...]
+    The collections are read at each use, so names that are registered later count.
+    ``empty``: whether an empty text is allowed as well (nothing chosen).
+    """
+
+    collections: tuple[Iterable[str], ...]
     empty: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that are allowed now."""
+        return tuple(name for names in self.collections for name in names)
+
     def allows(self, value: Scalar) -> bool:
-        """Say whether ``value`` is one of the names."""
+        """Return whether ``value`` is one of the names."""
         return value in self.names or (self.empty and value == "")
 
     def __str__(self) -> str:
@@ -54,5 +63,5 @@ Limit = OneOf | Range
 
 
 def one_of(names: Iterable[str], *more: str, empty: bool = False) -> OneOf:
-    """Return the limit "one of ``more`` or ``names``" (a registry table will do)."""
-    return OneOf((*more, *names), empty)
+    """Return the limit "one of ``more`` or ``names``"; ``names`` may be a registry table."""
+    return OneOf((more, names), empty)

@@ -22,7 +22,7 @@ _EXAMPLE = "see examples/suite_smoke.yaml"
 class Published:
     """A number from elsewhere, as its source writes it, and which of ours it stands beside.
 
-    ``scope`` is test, seen or unseen.
+    ``scope`` is test, in_distribution or out_of_distribution.
     """
 
     arm: str

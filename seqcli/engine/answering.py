@@ -14,8 +14,9 @@ from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Limits, Pairs
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import LABEL_STEPS, Hypothesis, greedy, label_ends
-from seqcli.metrics.predictions import Flags, Floats, Outcome
+from seqcli.metrics.predictions import Flags, Outcome
 from seqcli.models.base import Model
+from seqcli.statistics import Floats
 from seqcli.training.torch_batches import row_losses, to_device
 
 Tick = Callable[[], None]

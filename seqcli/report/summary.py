@@ -6,20 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from seqcli.data.files.findings import sentence
 from seqcli.events import DataRead, Example, FileRead, Finding, Finished, RunStarted, SplitRead
-from seqcli.formatting import count, duration, loss, percent, plural
+from seqcli.formatting import count, duration, loss, plural
+from seqcli.metrics.metric import TRAINING, epoch_metrics
 from seqcli.report.console import Out
 from seqcli.report.eta import sparkline
 from seqcli.report.predictions import describe_errors, mark, shown_source
 from seqcli.report.tables import Cell, Column, Table
 from seqcli.runs.fit_diagnosis import verdict
 
-_REASONS = {
+REASONS = {
     "epochs": "epoch limit",
     "iterations": "iteration limit",
     "seconds": "time limit",
     "patience": "validation stopped improving (train.patience)",
     "goal": "reached the target accuracy (train.goal)",
     "interrupted": "interrupted",
+    "diverged": "the loss diverged",
 }
 _MORE = ("epochs", "iterations")  # reasons that are options too
 
@@ -73,8 +75,9 @@ def end_lines(
         run: the event that it began with.
     """
     lines = [_ending(finished, run.epochs_done if run else 0)]
-    if any(name.startswith("val_") for name in finished.best):
-        lines.append(f"best epoch {finished.best_epoch}: {_scores(finished.best)}")
+    scores = validation_scores(finished.best)
+    if scores:
+        lines.append(f"best epoch {finished.best_epoch}: validation {scores}")
     losses = [row["val_loss"] for row in history if "val_loss" in row]
     if len(losses) > 1:
         curve = sparkline(losses)
@@ -85,7 +88,7 @@ def end_lines(
 
 
 def _ending(finished: Finished, before: int) -> str:
-    reason = _REASONS.get(finished.reason, finished.reason)
+    reason = REASONS.get(finished.reason, finished.reason)
     now = finished.epochs - before
     if before and not now and finished.reason != "interrupted":
         more = f"; more with --{finished.reason} N" if finished.reason in _MORE else ""
@@ -104,17 +107,10 @@ def _example_row(example: Example, in_words: bool) -> tuple[Cell, ...]:
     return (state, source, wanted, mark(truth, prediction, joiner))
 
 
-def _scores(metrics: Mapping[str, float]) -> str:
-    """Return the validation scores in words."""
-    written = (
-        ("val_sequence_accuracy", "sequence accuracy", percent),
-        ("val_token_accuracy", "token accuracy", percent),
-        ("val_loss", "loss", loss),
-        ("val_bits_per_character", "bits per character", loss),
-        ("val_perplexity", "perplexity", loss),
-    )
-    known = [f"{name} {write(metrics[m])}" for m, name, write in written if m in metrics]
-    return "validation " + ", ".join(known)
+def validation_scores(metrics: Mapping[str, float]) -> str:
+    """Return the validation scores of an epoch in words: ``loss 0.0123, token accuracy 99.0%``."""
+    scored = [one for one in epoch_metrics(metrics, TRAINING) if one.split == "val"]
+    return ", ".join(f"{one.metric.label} {one.metric.write(metrics[one.key])}" for one in scored)
 
 
 _FINDINGS = 12  # kinds and files that are told; all are in the file of named rows

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seqcli.events import RunFacts
-from seqcli.formatting import baseline_name, loss, percent, score
+from seqcli.formatting import baseline_name, loss, percent
 from seqcli.messages import plural
+from seqcli.metrics.metric import shown
 from seqcli.runs.fit_evidence import WIDE_GAP, Baseline, Evidence
 
 MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.5
@@ -216,8 +217,8 @@ def _explain_gap(evidence: Evidence) -> str:
 def _explain_baseline(evidence: Evidence) -> str:
     found = evidence.baselines[0]
     return (
-        f"validation {_metric(found)} is {score(found.metric, found.model)}, and "
-        f"'{baseline_name(found.name)}' reaches {score(found.metric, found.value)}"
+        f"validation {_metric(found)} is {shown(found.metric).write(found.model)}, and "
+        f"'{baseline_name(found.name)}' reaches {shown(found.metric).write(found.value)}"
     )
 
 
@@ -276,7 +277,7 @@ def _beside_baseline(evidence: Evidence) -> str:
     if not evidence.baselines:
         return ""
     best = evidence.baselines[0]
-    return f"; best baseline '{baseline_name(best.name)}': {score(best.metric, best.value)}"
+    return f"; best baseline '{baseline_name(best.name)}': {shown(best.metric).write(best.value)}"
 
 
 def _metric(found: Baseline) -> str:

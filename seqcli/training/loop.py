@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 from seqcli import registry, schema
 from seqcli.config import Config
-from seqcli.data.baselines import scores
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Example, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
+from seqcli.metrics.metric import find, language_scores
 from seqcli.training.progress import Progress, initial_loss, progress_of, why_over
 from seqcli.training.schedules import Constant
 from seqcli.training.stopping import StopRequest
@@ -122,7 +122,7 @@ class Loop:
         self.history: list[
             Mapping[str, float]
         ] = []  # metrics of each epoch, {} where they are lost
-        self.metric = registry.resolve("metric", self.settings.metric, registry.METRICS)
+        self.metric = find(self.settings.metric)
         self.turn: Turn
         self.listen: Listener = _ignore
         self.saved_at = self.told_at = time.monotonic()
@@ -284,9 +284,8 @@ class Loop:
 
     def _rank(self, metrics: Mapping[str, float]) -> tuple[float, float]:
         loss = metrics.get("val_loss", metrics["train_loss"])
-        higher: bool = self.metric.higher
-        score = metrics.get(f"val_{self.settings.metric}", -loss if higher else loss)
-        return (score if higher else -score), -loss
+        score = metrics.get(f"val_{self.metric.name}")
+        return -loss if score is None else self.metric.gain(score, 0.0), -loss
 
     def _commit(self, stopping: bool = False) -> None:
         if self.save:
@@ -306,8 +305,8 @@ def _with_bits(metrics: Mapping[str, float]) -> dict[str, float]:
     """Return a language model's metrics with bits per character and perplexity."""
     if "val_loss" not in metrics:
         return dict(metrics)
-    found = scores(metrics["val_loss"])
-    return {**{f"val_{name}": score for name, score in found.items()}, **metrics}
+    scores = language_scores(metrics["val_loss"])
+    return {**{f"val_{name}": score for name, score in scores.items()}, **metrics}
 
 
 def _ignore(event: Event) -> None:

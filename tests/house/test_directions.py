@@ -17,7 +17,7 @@ RANKS = {
     "events": 4,
     "results": 4,
     "data": 5,
-    "metrics": 5,
+    "metrics": 7,
     "tasks": 5,
     "checkpoints": 5,
     "formatting": 6,
