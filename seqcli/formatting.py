@@ -58,7 +58,7 @@ def visible(text: str, keep: str = "") -> str:
     """Escape control characters, all but those in ``keep``: data must never steer the terminal."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(one) if steers(one) and one not in keep else one for one in text)
+    return "".join(_escape(one) if is_control(one) and one not in keep else one for one in text)
 
 
 def token_label(token: str | None) -> str:
@@ -71,7 +71,7 @@ def token_label(token: str | None) -> str:
     return f"'{token}'" if token in SPECIALS else visible_token(token)
 
 
-def steers(symbol: str) -> bool:
+def is_control(symbol: str) -> bool:
     """Return whether a terminal does something else with a character than to show it."""
     return symbol in _BIDI or unicodedata.category(symbol) in ("Cc", "Cs", "Zl", "Zp")
 

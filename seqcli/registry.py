@@ -110,6 +110,13 @@ OPTIMIZERS: Table = {
     "sgd": "seqcli.training.torch_optimizers:sgd",
 }
 
+# Those of the NumPy backend.
+NUMPY_OPTIMIZERS: Table = {
+    "adamw": "seqcli.numpy_backend.optimizers:AdamW",
+    "adam": "seqcli.numpy_backend.optimizers:Adam",
+    "sgd": "seqcli.numpy_backend.optimizers:SGD",
+}
+
 SCHEDULES: Table = {
     "constant": "seqcli.training.schedules:Constant",
     "cosine": "seqcli.training.schedules:WarmupCosine",
@@ -121,6 +128,28 @@ TEACHER_SCHEDULES: Table = {
     "constant": "seqcli.training.teacher_forcing:constant",
     "linear": "seqcli.training.teacher_forcing:linear",
     "inverse_sigmoid": "seqcli.training.teacher_forcing:inverse_sigmoid",
+}
+
+# The forward pass in NumPy, for running trained models without PyTorch. What is missing here runs
+# with PyTorch only.
+NUMPY_CELLS: Table = {
+    "rnn": "seqcli.numpy_backend.forward.rnn:RNNCell",
+    "gru": "seqcli.numpy_backend.forward.rnn:GRUCell",
+    "lstm": "seqcli.numpy_backend.forward.rnn:LSTMCell",
+    "transformer": "seqcli.numpy_backend.forward.transformer:Transformer",
+}
+
+NUMPY_ATTENTIONS: Table = {
+    "additive": "seqcli.numpy_backend.forward.attention:AdditiveAttention",
+    "dot": "seqcli.numpy_backend.forward.attention:DotAttention",
+    "general": "seqcli.numpy_backend.forward.attention:GeneralAttention",
+}
+
+NUMPY_POSITIONS: Table = {
+    "sinusoidal": "seqcli.numpy_backend.forward.positions:Sinusoidal",
+    "learned": "seqcli.numpy_backend.forward.positions:Learned",
+    "rotary": "seqcli.numpy_backend.forward.positions:Rotary",
+    "none": "seqcli.numpy_backend.forward.positions:NoPositions",
 }
 
 # Checks of each backend that run before a run folder is created.

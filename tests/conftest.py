@@ -1,11 +1,16 @@
-"""One thread each, as tests run side by side; and the same draws each time."""
+"""One thread each, as tests run side by side; the same draws each time; Ctrl-C as in a terminal."""
 
 import os
+import signal
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-from hypothesis import settings  # noqa: E402 - the threads come first
+# A shell without job control starts background jobs with Ctrl-C ignored, and children inherit it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+from hypothesis import settings  # noqa: E402 - the environment comes first
 
 settings.register_profile("seqcli", deadline=None, derandomize=True, database=None)
 settings.load_profile("seqcli")

@@ -9,11 +9,12 @@ import numpy as np
 from seqcli.api.language import LanguageModel, Trained
 from seqcli.api.other_rows import OtherRows, own_corpus
 from seqcli.api.own_data import corpus_of_run
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import Drawing
 from seqcli.data.baselines import row_nats
 from seqcli.data.corpus import SPLITS, Corpus, Pairs
-from seqcli.data.splits import fingerprints, known, repeats, row_hashes
+from seqcli.data.splits import fingerprints, known, repeats
 from seqcli.data.token_rows import decoded, unknown_in_rows
 from seqcli.errors import SeqcliError
 from seqcli.metrics.texts import TextLosses, score_texts

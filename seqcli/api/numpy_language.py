@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from seqcli.api.language import Trained
 from seqcli.api.reading import config_of, limits_of
@@ -19,13 +20,11 @@ from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Pairs
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.language_model import log_probabilities
-from seqcli.numpy_backend.learner import SCORED, packed
 from seqcli.numpy_backend.parameters import Parameters
 from seqcli.numpy_backend.sampling import probabilities, read_prefix, sample
 from seqcli.numpy_backend.scope import check_model
 from seqcli.numpy_backend.searching import beam_search, greedy
-from seqcli.numpy_backend.stored import stored_parameters
-from seqcli.numpy_backend.threads import set_threads
+from seqcli.numpy_backend.trainer import SCORED_AT_ONCE, packed, stored_parameters
 from seqcli.runs import find_checkpoint
 
 
@@ -66,7 +65,7 @@ class NumpyLanguageModel:
     def log_probabilities(self, names: Ragged) -> NDArray[np.float64]:
         """See `LanguageModel.log_probabilities`."""
         found = np.zeros(len(names))
-        for batch in BatchStream(Pairs(names), SCORED, shuffle=False).epoch(0):
+        for batch in BatchStream(Pairs(names), SCORED_AT_ONCE, shuffle=False).epoch(0):
             found[batch.rows] = log_probabilities(packed(batch), self.parameters, self.cell)
         return found
 
@@ -82,7 +81,7 @@ def load(ckpt: str | Path) -> NumpyLanguageModel:
     checkpoint = numpy_file.load(path)
     config, codec = config_of(checkpoint, path), checkpoint.codec
     check_model(config, codec)
-    set_threads(1)
+    threadpool_limits(1, user_api="blas")
     keep_freed_memory()
     parameters = stored_parameters(checkpoint, config, path)
     limits = limits_of(checkpoint.about, codec, path)

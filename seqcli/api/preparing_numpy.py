@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from threadpoolctl import threadpool_limits
+
 from seqcli import runs
 from seqcli.api.reading import limits_of
 from seqcli.api.recording import CheckpointWriter, Machine, connect, run_started
@@ -15,10 +17,8 @@ from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus
 from seqcli.events import RunStarted
 from seqcli.numpy_backend.cells import CELLS
-from seqcli.numpy_backend.learner import Lesson, NumpyLearner
 from seqcli.numpy_backend.parameters import to_torch_names
-from seqcli.numpy_backend.stored import fresh_parameters, stored_parameters
-from seqcli.numpy_backend.threads import set_threads
+from seqcli.numpy_backend.trainer import NumpyTrainer, fresh_parameters, stored_parameters
 from seqcli.training.loop import Loop
 from seqcli.training.stopping import StopRequest
 
@@ -36,7 +36,7 @@ def prepare(
         the loop, the configuration with the number of threads filled in, and the first event.
     """
     threads = config.train.threads or 1
-    set_threads(threads)
+    threadpool_limits(threads, user_api="blas")
     keep_freed_memory()
     config = replace(
         config,
@@ -48,11 +48,12 @@ def prepare(
     else:
         parameters = stored_parameters(checkpoint, config, folder.paths.last)
     limits = limits_of(corpus.about, corpus.codec, folder.paths.config)
-    lesson = Lesson(parameters, CELLS[config.model.cell], corpus, config.train, limits)
+    cell = CELLS[config.model.cell]
+    trainer = NumpyTrainer(parameters, cell, corpus, config.train, limits)
     writer = CheckpointWriter(
         folder, config, corpus, lambda: to_torch_names(parameters), numpy_file.save
     )
-    loop = Loop(NumpyLearner(lesson), corpus, config, writer, stop)
+    loop = Loop(trainer, corpus, config, writer, stop)
     notes = connect(loop, writer, checkpoint)
     count = sum(array.size for array in parameters.values())
     model = f"{describe(config.model, language=True)}, by hand in NumPy"

@@ -41,7 +41,7 @@ from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import RunStarted
 from seqcli.files.atomic import writing
 from seqcli.runs.metrics_log import append_metrics, recover_metrics
-from seqcli.runs.saving import keep, may_publish, publish_best
+from seqcli.runs.paths import keep, may_publish, publish_best
 from seqcli.training.loop import Loop
 from seqcli.training.progress import EpochRecord, Progress
 

@@ -19,10 +19,9 @@ from seqcli.api.language import (
     open_language_model,
     takes_sources,
 )
-from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import Drawing
-from seqcli.data.splits import row_hashes
 from seqcli.data.vocabulary import EOS
 from seqcli.errors import UsageError
 from seqcli.messages import count, plural

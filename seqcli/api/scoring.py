@@ -16,6 +16,7 @@ from seqcli.api.language import open_language_model
 from seqcli.api.own_data import corpus_of_run
 from seqcli.api.parameter_matching import parameters
 from seqcli.api.reading import config_of, progress_of
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
 from seqcli.comparison.run_result import (
@@ -29,7 +30,6 @@ from seqcli.comparison.summary import in_distribution
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus, Pairs
-from seqcli.data.splits import row_hashes
 from seqcli.report.attention import row_names
 from seqcli.report.error_tables import choose
 from seqcli.results import Evaluation, ScoredRow

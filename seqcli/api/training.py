@@ -27,8 +27,8 @@ from seqcli.files.atomic import write_atomically
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.tensorboard import TensorBoardLog
 from seqcli.results import Evaluation, Prediction
-from seqcli.runs.fit_diagnosis import Verdict, verdict
-from seqcli.runs.saving import write_named_rows
+from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
+from seqcli.runs.paths import write_named_rows
 from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Run:
     path: Path
     config: Config
     finished: Finished
-    verdict: Verdict
+    diagnosis: FitDiagnosis
     checkpoint: Path
     rows: Mapping[str, int]
     data: DataRead | None = None
@@ -269,7 +269,7 @@ def _run(
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
-    fit, named = verdict(finished.history, started.facts), paths.extra_best or paths.folder
+    fit, named = diagnose_fit(finished.history, started.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, started.rows, read)
 
 

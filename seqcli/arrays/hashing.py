@@ -11,6 +11,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.ragged import Ragged
+
 Hashes = NDArray[np.uint64]
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -73,3 +75,17 @@ def small(starts: Hashes, width: int, count: int) -> NDArray[np.uint16]:
     pieces = words.astype("<u8", copy=False).view("<u2")[:, :width]  # (n, width)
     scaled: NDArray[np.uint32] = pieces.astype(np.uint32) * np.uint32(count) >> np.uint32(16)
     return scaled.astype(np.uint16)
+
+
+def row_hashes(rows: Ragged) -> Hashes:
+    """Return a hash (N,) of each row: the sum of its tokens, each times its place's random number.
+
+    Two different rows meet with a chance of about 2**-64 times the size of the vocabulary
+    (multilinear hashing: Carter and Wegman, "Universal classes of hash functions", 1979).
+    """
+    lengths = rows.lengths
+    factors = streams(key("places"), np.arange(lengths.max(initial=0)))
+    places = np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], lengths)
+    sums = np.zeros(len(places) + 1, np.uint64)
+    np.cumsum(factors[places] * (rows.tokens + 1).astype(np.uint64), out=sums[1:])
+    return sums[rows.offsets[1:]] - sums[rows.offsets[:-1]]

@@ -1,7 +1,9 @@
-"""The command line: reads options, calls ``seqcli.api``, hands what comes back to ``report``."""
+"""The command line: read options, call `seqcli.api`, and show the result with `seqcli.report`."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -18,8 +20,14 @@ echo "3 1 4 1 5" | seqcli predict --ckpt runs/reverse-gru-attention"""
 
 
 def _class(base: type, examples: str) -> type:
-    """Return a command class whose help ends with these examples."""
+    """Return a command class whose help page ends with these examples."""
     return type(base.__name__, (base,), {"examples": examples})
+
+
+def _paragraphs(command: Callable[..., None]) -> str:
+    """Return the docstring of a command with one line per paragraph; Typer keeps line breaks."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 app = typer.Typer(
@@ -32,14 +40,15 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         print(f"seqcli {__version__}")
         raise typer.Exit
 
 
 Version = Annotated[
-    bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    bool,
+    typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
 ]
 
 
@@ -59,4 +68,4 @@ for _name, _function, _examples in (
     ("predict", predict.predict, predict.EXAMPLES),
     ("sample", sample.sample, sample.EXAMPLES),
 ):
-    app.command(_name, cls=_class(shell.Command, _examples))(_function)
+    app.command(_name, help=_paragraphs(_function), cls=_class(shell.Command, _examples))(_function)

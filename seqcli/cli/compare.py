@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,10 @@ import typer
 
 from seqcli import registry
 from seqcli.cli import options
-from seqcli.cli.options import HOW, WHERE
+from seqcli.cli.options import OUTPUT, TRAINING
 from seqcli.comparison import defaults
 from seqcli.errors import UsageError
+from seqcli.messages import plural
 
 if TYPE_CHECKING:
     from seqcli.comparison.summary import Comparison
@@ -29,14 +29,14 @@ seqcli compare --task copy --plan | xargs -P 4 -d '\\n' -n 1 sh -c
 seqcli compare --collect runs/compare-copy
 seqcli compare --suite smoke"""
 BESIDE_SUITE = ("suite", "jobs", "out", "plan", "force", "json", "quiet")
-PANEL = "What is compared"
-TRAINING = ("epochs", "batch_size", "lr", "threads", "device")
+PANEL = options.MODEL
+TRAINING_FLAGS = ("epochs", "batch_size", "lr", "threads", "device")
 
 Cells = Annotated[
     str,
     typer.Option(
         "--cells",
-        help=f"Which models, with commas between: any of {', '.join(registry.CELLS)}.",
+        help=f"Models to compare, separated by commas: any of {', '.join(registry.CELLS)}.",
         metavar="NAMES",
         rich_help_panel=PANEL,
     ),
@@ -45,8 +45,8 @@ Attention = Annotated[
     str,
     typer.Option(
         "--attention",
-        help="Whether rnn, gru and lstm look back at the source, as a Transformer does: on, off "
-        "or both. On is additive, or the kind that --set model.attention names.",
+        help="Attention of rnn, gru and lstm: on, off or both. The kind is additive, or "
+        "model.attention if --set gives it.",
         metavar="CHOICE",
         rich_help_panel=PANEL,
     ),
@@ -55,7 +55,7 @@ Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Runs of each model. With fewer than 3 there is no verdict on differences.",
+        help="Runs per model; significance tests need at least 3.",
         metavar="N",
         rich_help_panel=PANEL,
     ),
@@ -64,7 +64,8 @@ Match = Annotated[
     str,
     typer.Option(
         "--match",
-        help="How widths are set. params: so that parameters agree within 5%; none: as given.",
+        help="Model sizes. params: choose hidden sizes so that parameter counts agree within 5%. "
+        "none: as configured.",
         metavar="CHOICE",
         rich_help_panel=PANEL,
     ),
@@ -73,7 +74,7 @@ Grid = Annotated[
     list[str] | None,
     typer.Option(
         "--grid",
-        help="Compare every value of a key too; as often as you like.",
+        help="Compare several values of a configuration key; can be repeated.",
         metavar="KEY=A,B,C",
         rich_help_panel=PANEL,
     ),
@@ -82,8 +83,8 @@ Recipes = Annotated[
     str,
     typer.Option(
         "--recipes",
-        help="Learning rate, warm-up, schedule and dropout. shared: the same for every model; own: "
-        "the best-known ones of each. What you set yourself counts for all.",
+        help="Learning rate, warm-up, schedule and dropout. shared: the same for all models. own: "
+        "a tuned recipe for each. Your own settings override both.",
         metavar="CHOICE",
         rich_help_panel=PANEL,
     ),
@@ -92,59 +93,54 @@ Steps = Annotated[
     int | None,
     typer.Option(
         "--steps",
-        help="The budget in optimizer steps, in place of epochs.",
+        help="Budget per run in optimizer steps, instead of epochs.",
         metavar="N",
-        rich_help_panel=HOW,
+        rich_help_panel=TRAINING,
     ),
 ]
 Seconds = Annotated[
     float | None,
     typer.Option(
         "--seconds",
-        help="The budget of each run in seconds, in place of epochs.",
+        help="Budget per run in seconds, instead of epochs.",
         metavar="X",
         min=0.1,
-        rich_help_panel=HOW,
+        rich_help_panel=TRAINING,
     ),
 ]
 Jobs = Annotated[
     int,
     typer.Option(
         "--jobs",
-        help="Runs at a time; 0 is one for each core, at most 4.",
+        help="Parallel runs; 0 means one per CPU core, at most 4.",
         metavar="K",
         min=0,
-        rich_help_panel=HOW,
+        rich_help_panel=TRAINING,
     ),
 ]
 Folder = Annotated[
     Path | None,
     typer.Option(
         "--out",
-        help="Folder of the runs and the report.",
+        help="Folder for the runs and the report.",
         metavar="DIR",
-        parser=options.out_path,
+        parser=options.path_to_write,
         show_default="runs/compare-<task>",
-        rich_help_panel=WHERE,
+        rich_help_panel=OUTPUT,
     ),
 ]
 SuiteName = Annotated[
     str | None,
     typer.Option(
         "--suite",
-        help="Several comparisons beside published numbers: smoke, claims, core, chomsky, scan, "
-        "recall, arithmetic, or a YAML file. What is compared is then all in the file.",
+        help="Run a suite of comparisons next to published results: smoke, claims, core, chomsky, "
+        "scan, recall, arithmetic, or a YAML file.",
         metavar="NAME",
-        rich_help_panel=PANEL,
+        rich_help_panel=options.DATA,
     ),
 ]
 PlanOnly = Annotated[
-    bool,
-    typer.Option(
-        "--plan",
-        help="Train nothing; store the plan and print one seqcli train command for each run.",
-        rich_help_panel=WHERE,
-    ),
+    bool, options.switch("--plan", "Train nothing; print one seqcli train command per run.")
 ]
 Collect = Annotated[
     Path | None,
@@ -152,66 +148,72 @@ Collect = Annotated[
         "--collect",
         help="Train nothing; report on the finished runs in a folder.",
         metavar="DIR",
-        parser=options.in_path,
-        rich_help_panel=WHERE,
+        parser=options.path_to_read,
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 
-DATA = options.with_defaults(options.DATA, defaults.SETTINGS)
-WHAT: options.Options = {
-    "suite": (SuiteName, None),
-    "cells": (Cells, "rnn,gru,lstm,transformer"),
-    "attention": (Attention, "on"),
-    "seeds": (Seeds, 3),
-    "match": (Match, "params"),
-    "grid": (Grid, None),
-    "recipes": (Recipes, "shared"),
-}
-BUDGET: options.Options = {
-    "steps": (Steps, None),
-    "seconds": (Seconds, None),
-    **options.with_defaults({name: options.TRAINING[name] for name in TRAINING}, defaults.SETTINGS),
-    "jobs": (Jobs, 0),
-}
-WHITHER: options.Options = {
-    "out": (Folder, None),
-    "plan": (PlanOnly, False),
-    "collect": (Collect, None),
-}
-
-
-@options.takes(
-    {"context": (typer.Context, inspect.Parameter.empty)},
-    *(DATA, WHAT, BUDGET, options.SETTINGS, WHITHER, options.TELLING),
-)
-def compare(context: typer.Context, **given: Any) -> None:
-    """Train several models on the same data and budget, and say which is ahead, if any is."""
+@options.with_flags(*options.DATA_FLAGS, *TRAINING_FLAGS, defaults=defaults.SETTINGS)
+def compare(
+    context: typer.Context,
+    flags: options.Flags,
+    suite: SuiteName = None,
+    cells: Cells = "rnn,gru,lstm,transformer",
+    attention: Attention = "on",
+    seeds: Seeds = 3,
+    match: Match = "params",
+    grid: Grid = None,
+    recipes: Recipes = "shared",
+    steps: Steps = None,
+    seconds: Seconds = None,
+    jobs: Jobs = 0,
+    config: options.ConfigFile = None,
+    set_: options.Set = None,
+    out: Folder = None,
+    plan: PlanOnly = False,
+    collect: Collect = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train several models on the same data and budget, and test their differences."""
+    from seqcli import api
     from seqcli.report.console import Out
 
-    told = Out.standard(json=given["json"], quiet=given["quiet"], product=given["plan"])
-    if given["suite"] is not None:
+    output = Out.standard(json=json, quiet=quiet, product=plan)
+    if suite is not None:
         _check_alone(context)
-        _suite(given, told)
-    elif given["collect"] is not None:
-        _collect(given["collect"], told)
-    elif given["plan"]:
-        _print_plan(given, told)
-    else:
-        _compare(given, told)
+        return _suite(suite, output, jobs=jobs, plan=plan, out=out, force=force)
+    if collect is not None:
+        return _show(api.collect(collect), output)
+    planned = api.plan(
+        config,
+        set=(*(set_ or ()), *_budget(flags["epochs"], steps, seconds)),
+        cells=[cell.strip() for cell in cells.split(",") if cell.strip()],
+        attention=attention,
+        seeds=seeds,
+        match=match,
+        grid=grid or (),
+        recipes=recipes,
+        out=out,
+        force=force,
+        **flags,
+    )
+    return _print_plan(planned, output) if plan else _run(planned, jobs, output)
 
 
-def _compare(given: dict[str, Any], told: Out) -> None:
+def _run(plan: Any, jobs: int, output: Out) -> None:
+    """Train the models of a plan and show the result."""
     from seqcli import api
     from seqcli.report.comparison_view import ComparisonView
 
-    made = _planned(given)
-    told.say(f"{len(made.runs):,} run{'s' * (len(made.runs) != 1)} in {made.folder}")
-    for note in made.notes:
-        told.say(note, prose=True)
-    with ComparisonView(told, made.runs) as view:
-        comparison = api.carry_out(made, jobs=given["jobs"], watch=view)
-    _show(comparison, told)
+    output.info(f"{plural(len(plan.runs), 'run')} in {plan.folder}")
+    for note in plan.notes:
+        output.info(note, prose=True)
+    with ComparisonView(output, plan.runs) as view:
+        comparison = api.carry_out(plan, jobs=jobs, watch=view)
+    _show(comparison, output)
 
 
 def _check_alone(context: typer.Context) -> None:
@@ -221,117 +223,96 @@ def _check_alone(context: typer.Context) -> None:
         given = source is not None and source.name == "COMMANDLINE"
         if given and name not in BESIDE_SUITE:
             option = "--" + name.rstrip("_").replace("_", "-")
-            raise UsageError(f"--suite goes without {option}", "copy the suite's file and edit it")
+            message = f"{option} cannot be used with --suite"
+            raise UsageError(message, "copy the suite's YAML file and edit it")
 
 
-def _suite(given: dict[str, Any], told: Out) -> None:
+def _suite(suite: str, output: Out, *, jobs: int, plan: bool, **place: Any) -> None:
+    """Run a suite, or print its commands; ``place`` holds ``out`` and ``force``."""
     from seqcli import api
     from seqcli.report.comparison_files import published_table, suite_document
     from seqcli.report.comparison_view import ComparisonView
 
-    where = {name: given[name] for name in ("out", "force")}
-    if given["plan"]:
-        plans = api.plan_suite(given["suite"], **where)
-        for plan in plans:
-            api.store_plan(plan)
-        return _print_commands([line for plan in plans for line in plan.commands], told)
-    outcome = api.compare_suite(
-        given["suite"],
-        jobs=given["jobs"],
-        view=lambda made: ComparisonView(told, made.runs),
-        **where,
+    if plan:
+        plans = api.plan_suite(suite, **place)
+        for one in plans:
+            api.store_plan(one)
+        return _print_commands([line for one in plans for line in one.commands], output)
+    result = api.compare_suite(
+        suite, jobs=jobs, view=lambda planned: ComparisonView(output, planned.runs), **place
     )
-    if told.json:
-        told.document(suite_document(outcome))
-    for one in outcome.comparisons:
-        told.write(f"{one.name}:")
-        _write_table(one, told)
-        told.write("")
-    if outcome.rows:
-        told.show(published_table(outcome))
-    return told.say(f"report: {Path(outcome.folder) / 'suite.md'}")
+    if output.json:
+        output.document(suite_document(result))
+    for comparison in result.comparisons:
+        output.write(f"{comparison.name}:")
+        _write_table(comparison, output)
+        output.write("")
+    if result.rows:
+        output.show(published_table(result))
+    return output.info(f"report: {Path(result.folder) / 'suite.md'}")
 
 
-def _collect(folder: Path, told: Out) -> None:
+def _print_plan(plan: Any, output: Out) -> None:
+    """Store a plan and print its commands."""
     from seqcli import api
 
-    _show(api.collect(folder), told)
+    api.store_plan(plan)
+    _print_commands(plan.commands, output)
+    output.info(f"next: seqcli compare --collect {shlex.quote(str(plan.folder))}")
 
 
-def _print_plan(given: dict[str, Any], told: Out) -> None:
-    from seqcli import api
-
-    made = _planned(given)
-    api.store_plan(made)
-    _print_commands(made.commands, told)
-    told.say(f"next: seqcli compare --collect {shlex.quote(str(made.folder))}")
+def _print_commands(commands: Sequence[str], output: Out) -> None:
+    output.write_lines(commands)
+    if output.json:
+        output.document({"commands": list(commands)})
 
 
-def _print_commands(commands: Sequence[str], told: Out) -> None:
-    for command in commands:
-        told.write(command)
-    if told.json:
-        told.document({"commands": list(commands)})
+def _budget(epochs: int | None, steps: int | None, seconds: float | None) -> list[str]:
+    """Return the settings of a budget in steps or seconds.
 
-
-def _planned(given: dict[str, Any]) -> Any:
-    """Return the plan that the options describe."""
-    from seqcli import api
-
-    flags = {name: given[name] for name in (*options.DATA, *TRAINING)}
-    return api.plan(
-        given["config"],
-        set=(*(given["set_"] or ()), *_budget(given)),
-        cells=[cell.strip() for cell in given["cells"].split(",") if cell.strip()],
-        **{
-            name: given[name] for name in ("attention", "seeds", "match", "recipes", "out", "force")
-        },
-        grid=given["grid"] or (),
-        **flags,
-    )
-
-
-def _budget(given: dict[str, Any]) -> list[str]:
-    """Return the settings of a budget in steps or seconds; epochs have a flag of their own."""
-    chosen = [name for name in ("epochs", "steps", "seconds") if given[name] is not None]
+    Raises:
+        UsageError: more than one budget is given.
+    """
+    budgets = {"epochs": epochs, "steps": steps, "seconds": seconds}
+    chosen = [name for name, value in budgets.items() if value is not None]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} are both budgets", "choose one")
-    if given["steps"] is not None:
-        return [f"train.iterations={given['steps']}"]
-    if given["seconds"] is not None:
-        return [f"train.seconds={given['seconds']!r}", "train.epochs=1000000"]
+    if steps is not None:
+        return [f"train.iterations={steps}"]
+    if seconds is not None:
+        return [f"train.seconds={seconds!r}", "train.epochs=1000000"]
     return []
 
 
-def _show(comparison: Comparison, told: Out) -> None:
-    """Show the table and the verdict (stdout), or the document, and where the report is."""
+def _show(comparison: Comparison, output: Out) -> None:
+    """Print the results (a table and the conclusions, or JSON) and the path of the report."""
     from seqcli.report.comparison_files import comparison_document
 
-    if told.json:
-        told.document(comparison_document(comparison))
-    _write_table(comparison, told)
+    if output.json:
+        output.document(comparison_document(comparison))
+    _write_table(comparison, output)
     for run in comparison.missing:
-        told.say(f"not finished: {run}")
+        output.info(f"not finished: {run}")
     for run, problem in comparison.left_out.items():
-        told.say(f"left out: {run}: {problem}")
-    told.say(f"report: {Path(comparison.folder) / 'report.html'}")
-    told.say(f"next: {_next(comparison)}")
+        output.info(f"left out: {run}: {problem}")
+    output.info(f"report: {Path(comparison.folder) / 'report.html'}")
+    output.info(f"next: {_next(comparison)}")
 
 
 def _next(comparison: Comparison) -> str:
-    """Return the command that shows the run that is the best on validation."""
+    """Return the command that evaluates the best run on validation."""
     run = shlex.quote(str(Path(comparison.folder) / comparison.best))
     split = "" if comparison.split == "test" else f" --split {comparison.split}"
     return f"seqcli eval --ckpt {run}{split}"
 
 
-def _write_table(comparison: Comparison, told: Out) -> None:
+def _write_table(comparison: Comparison, output: Out) -> None:
     from seqcli.report.comparison_table import comparison_table
     from seqcli.report.comparison_view import conclusions
     from seqcli.report.console import draws
 
-    width = told.data.width if draws(told.data) else None
+    width = output.stdout.width if draws(output.stdout) else None
     table = comparison_table(comparison.arms, width=width, differing=comparison.differing)
-    told.show(table)
+    output.show(table)
     for line in ("", *conclusions(comparison)):
-        told.write(line)
+        output.write(line)

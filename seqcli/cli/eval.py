@@ -29,44 +29,45 @@ Ckpt = Annotated[
     Path | None,
     typer.Option(
         "--ckpt",
-        help="A run folder or a checkpoint file.",
+        help="Run folder or checkpoint file.",
         metavar="PATH",
-        parser=options.in_path,
+        parser=options.path_to_read,
     ),
 ]
 Split = Annotated[
-    str, typer.Option("--split", help="The rows to score: train, val or test.", metavar="NAME")
+    str, typer.Option("--split", help="Split to evaluate: train, val or test.", metavar="NAME")
 ]
 OtherData = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="Score this folder or file instead.",
+        help="Evaluate on this folder or file instead.",
         metavar="PATH",
-        parser=options.in_path,
+        parser=options.path_to_read,
     ),
 ]
-Format = Annotated[str | None, options.as_trained("format", "NAME", "How that file is written.")]
+Format = Annotated[str | None, options.as_trained("format", "NAME", "Format of that file.")]
 Columns = Annotated[
-    str | None, options.as_trained("columns", "ROLE=COLUMN,...", "Which of its columns is what.")
+    str | None, options.as_trained("columns", "ROLE=COLUMN,...", "Roles of its columns.")
 ]
 Separator = Annotated[
-    str | None, options.as_trained("separator", "TEXT", "What is between its columns.")
+    str | None, options.as_trained("separator", "TEXT", "Separator of its columns.")
 ]
 OracleLength = Annotated[
     bool,
     typer.Option(
         "--oracle-length",
-        help="Give the model the reference length: <eos> is allowed only where the truth ends.",
+        help="Decode to the length of the reference: allow <eos> only there. This separates wrong "
+        "tokens from stopping too early or too late.",
     ),
 ]
 Predictions = Annotated[
     Path | None,
     typer.Option(
         "--predictions",
-        help="Write every prediction (or loss) to a file.",
+        help="Write the prediction (or loss) of every row to a file.",
         metavar="FILE.tsv",
-        parser=options.out_path,
+        parser=options.path_to_write,
     ),
 ]
 
@@ -75,14 +76,14 @@ Score = Annotated[
     Path | None,
     typer.Option(
         "--score",
-        help="Score the predictions in this file instead; no checkpoint is needed.",
+        help="Score a file of predictions; no checkpoint is needed.",
         metavar="FILE.tsv",
-        parser=options.in_path,
+        parser=options.path_to_read,
     ),
 ]
-Rows = Annotated[int, typer.Option("--rows", help="How many rows to show.", metavar="N", min=0)]
-SourceTokens = Annotated[str | None, options.tokens("source")]
-TargetTokens = Annotated[str | None, options.tokens("target")]
+Rows = Annotated[int, typer.Option("--rows", help="Rows to show.", metavar="N", min=0)]
+SourceTokens = Annotated[str | None, options.file_tokens("source")]
+TargetTokens = Annotated[str | None, options.file_tokens("target")]
 
 
 def evaluate(
@@ -101,20 +102,20 @@ def evaluate(
     source_tokens: SourceTokens = None,
     target_tokens: TargetTokens = None,
     rows: Rows = 10,
-    backend: options.Speaker = None,
+    backend: options.LanguageBackend = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score a trained model, or a file of predictions: accuracy, errors, what guessing reaches.
+    """Evaluate a trained model, or score a file of predictions.
 
-    Every score has a 95% confidence interval; --json names the method of each.
+    Every score comes with a 95% confidence interval and with baselines for comparison.
     """
     from seqcli.report.console import Out
     from seqcli.report.evaluation import show_evaluation
     from seqcli.report.json_documents import evaluation_document
 
     out = Out.standard(json=json, quiet=quiet)
-    asked = {
+    settings = {
         "data": data,
         "format": format,
         "columns": columns,
@@ -126,24 +127,24 @@ def evaluate(
         "backend": backend,
     }
     styles = {"source_tokens": source_tokens, "target_tokens": target_tokens}
-    rest = {"split": split, "batch_size": batch_size}
-    evaluation = _evaluation(ckpt, score, asked, styles, rest)
+    decoding = {"split": split, "batch_size": batch_size}
+    evaluation = _evaluation(ckpt, score, settings, styles, decoding)
     if json:
         out.document(evaluation_document(evaluation, rows))
     else:
         show_evaluation(out, evaluation, rows)
     if ckpt is not None:
-        out.say(f"next: {_next(ckpt, evaluation)}")
+        out.info(f"next: {_next(ckpt, evaluation)}")
 
 
 def _evaluation(
     ckpt: Path | None,
     score: Path | None,
-    asked: Mapping[str, Any],
+    settings: Mapping[str, Any],
     styles: Mapping[str, str | None],
-    rest: Mapping[str, Any],
+    decoding: Mapping[str, Any],
 ) -> Evaluation:
-    """Score a checkpoint (``asked``, ``rest``) or a file of predictions (``styles``).
+    """Score a checkpoint (``settings``, ``decoding``) or a file of predictions (``styles``).
 
     Raises:
         UsageError: neither or both, or options of the one with the other.
@@ -151,24 +152,22 @@ def _evaluation(
     from seqcli import api
 
     if (ckpt is None) == (score is None):
-        problem = (
-            "there is nothing to score" if ckpt is None else "--ckpt and --score are both given"
-        )
+        problem = "nothing to evaluate" if ckpt is None else "--ckpt and --score are both given"
         raise UsageError(problem, "give either --ckpt RUN or --score FILE.tsv")
-    only_with_ckpt = {"split": rest["split"] != "test", **asked}
+    only_with_ckpt = {"split": decoding["split"] != "test", **settings}
     others = only_with_ckpt if score else styles
-    strange = [name for name, value in others.items() if value not in (None, False)]
-    if strange:
-        option, other = spelt(strange[0]), "--score" if score else "--ckpt"
-        raise UsageError(f"{option} does not go with {other}", "leave one of them out")
+    misplaced = [name for name, value in others.items() if value not in (None, False)]
+    if misplaced:
+        option, other = spelt(misplaced[0]), "--score" if score else "--ckpt"
+        raise UsageError(f"{option} cannot be used with {other}", "omit one of them")
     if score is not None:
         return api.rescore(score, **styles)
     assert ckpt is not None
-    return api.evaluate(ckpt, **asked, **rest)
+    return api.evaluate(ckpt, **settings, **decoding)
 
 
 def _next(ckpt: Path, evaluation: Evaluation) -> str:
-    """Return the command that answers the first row, or that draws from a language model."""
+    """Return the command that predicts the first row, or samples from a language model."""
     if evaluation.novelty is not None:
         return f"seqcli sample --ckpt {shlex.quote(str(ckpt))} --n 10"
     command = f"seqcli predict --ckpt {shlex.quote(str(ckpt))}"
@@ -176,7 +175,7 @@ def _next(ckpt: Path, evaluation: Evaluation) -> str:
     first = rows[0].line(evaluation.source_joiner) if rows else ""
     if not first or not first.replace("\t", "").isprintable():
         return command
-    if "\t" in first:  # features stand behind it
+    if "\t" in first:  # followed by features
         shown = first.replace("\\", "\\\\").replace("%", "%%").replace("\t", r"\t") + r"\n"
         return f"printf {shlex.quote(shown)} | {command}"
     return f"{command} {shlex.quote(first)}"

@@ -14,31 +14,23 @@ EXAMPLES = """\
 seqcli export runs/reverse-gru-attention --to onnx --out exported
 seqcli export names.pt --to safetensors --out names.safetensors"""
 
-To = Annotated[
-    str,
-    typer.Option(
-        "--to",
-        help=f"The format, one of {', '.join(registry.EXPORTS)}.",
-        metavar="NAME",
-        autocompletion=options.completion(tuple(registry.EXPORTS)),
-    ),
-]
+To = Annotated[str, options.choice("--to", "The format.", registry.EXPORTS)]
 Place = Annotated[
     Path,
     typer.Option(
         "--out",
-        help="The file to write; for onnx a folder.",
+        help="Output file; for onnx, a folder.",
         metavar="PATH",
-        parser=options.out_path,
+        parser=options.path_to_write,
     ),
 ]
 Rows = Annotated[
-    int, typer.Option("--rows", help="Rows to compare the outputs on.", metavar="N", min=1)
+    int, typer.Option("--rows", help="Rows used to check the exported model.", metavar="N", min=1)
 ]
 
 
 def export(
-    ckpt: options.SomeCheckpoint,
+    ckpt: options.CheckpointArgument,
     to: To,
     out_path: Place,
     rows: Rows = 64,
@@ -46,22 +38,25 @@ def export(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a trained model for other programs, checked against the original."""
+    """Export a trained model to another format.
+
+    An ONNX model is run and compared with the original before the command ends.
+    """
     from seqcli import api
     from seqcli.formatting import plural
     from seqcli.report.console import Out
     from seqcli.report.json_documents import export_document
 
     out = Out.standard(json=json, quiet=quiet, product=False)
-    found = api.export(ckpt, to=to, out=out_path, rows=rows, force=force)
+    exported = api.export(ckpt, to=to, out=out_path, rows=rows, force=force)
     if json:
-        out.document(export_document(found))
-    out.write_lines(found.files)
-    if found.rows:
-        out.say(
-            f"compared with the original on {plural(found.rows, 'row')}, "
-            f"{plural(found.steps, 'step')}: the same "
-            f"answers, logits within {found.largest_difference:.1e}"
+        out.document(export_document(exported))
+    out.write_lines(exported.files)
+    if exported.rows:
+        out.info(
+            f"checked against the original on {plural(exported.rows, 'row')} "
+            f"({plural(exported.steps, 'step')}): identical predictions, largest difference "
+            f"of logits {exported.largest_difference:.1e}"
         )
-    for note in found.notes:
-        out.say(f"note: {note}")
+    for note in exported.notes:
+        out.info(f"note: {note}")

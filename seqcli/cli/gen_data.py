@@ -29,14 +29,14 @@ Folder = Annotated[
         "--out",
         help="Folder for the files; created if missing.",
         metavar="DIR",
-        parser=options.out_path,
+        parser=options.path_to_write,
     ),
 ]
 Options = Annotated[
     list[str] | None,
     typer.Option(
         "--option",
-        help="Any option of the task (see `seqcli tasks NAME`); as often as you like.",
+        help="Set any option of the task (see `seqcli tasks NAME`); can be repeated.",
         metavar="KEY=VALUE",
     ),
 ]
@@ -57,31 +57,31 @@ def gen_data(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a task's rows to files, for train and eval and for any other program."""
+    """Write the rows of a synthetic task to files, for seqcli and for other programs."""
     from seqcli import api
     from seqcli.report.console import Out
 
-    told = Out.standard(json=json, quiet=quiet, product=False)
+    output = Out.standard(json=json, quiet=quiet, product=False)
     sizes = {"train": train, "val": val, "test": test, "seed": seed}
-    given = {name: value for name, value in sizes.items() if value is not None}
-    own = {"length": length, "test_length": test_length, "vocab": vocab}
-    chosen = _task_options(own, option or [])
-    summary = api.gen_data(task, out, force=force, **given, **chosen)
+    given_sizes = {name: value for name, value in sizes.items() if value is not None}
+    own_flags = {"length": length, "test_length": test_length, "vocab": vocab}
+    options_of_task = _task_options(own_flags, option or [])
+    summary = api.gen_data(task, out, force=force, **given_sizes, **options_of_task)
     if json:
-        told.document(summary)
-    _show(told, summary)
+        output.document(summary)
+    _show(output, summary)
     attention = " --attention" * ("source" in summary["vocabulary"])
-    told.say(f"next: seqcli train --data {shlex.quote(str(out))} --cell gru{attention}")
+    output.info(f"next: seqcli train --data {shlex.quote(str(out))} --cell gru{attention}")
 
 
-def _task_options(own: Mapping[str, str | None], texts: list[str]) -> dict[str, Any]:
+def _task_options(own_flags: Mapping[str, str | None], texts: list[str]) -> dict[str, Any]:
     """Return the options of the task, from their own flags and from --option."""
-    flags = [f"{name}={value}" for name, value in own.items() if value]
-    found = task_options([*flags, *texts])
-    for name in found:
+    flags = [f"{name}={value}" for name, value in own_flags.items() if value]
+    values = task_options([*flags, *texts])
+    for name in values:
         if name in NOT_OPTIONS:
-            raise UsageError(f"{name} is no option of a task", f"did you mean --{name}?")
-    return found
+            raise UsageError(f"{name} is not an option of a task", f"did you mean --{name}?")
+    return values
 
 
 def _show(out: Out, meta: Mapping[str, Any]) -> None:

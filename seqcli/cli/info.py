@@ -9,15 +9,15 @@ seqcli info runs/reverse-gru-attention
 seqcli info names.pt --json"""
 
 
-def info(ckpt: options.SomeCheckpoint, json: options.Json = False) -> None:
-    """Say what a checkpoint is, was trained on and scored, and how to use it."""
+def info(ckpt: options.CheckpointArgument, json: options.Json = False) -> None:
+    """Describe a checkpoint: model, data, scores, and how to use it."""
     from seqcli import api
     from seqcli.report.console import Out
     from seqcli.report.info_view import checkpoint_lines
     from seqcli.report.json_documents import info_document
 
     out = Out.standard(json=json)
-    found = api.info(ckpt)
+    checkpoint = api.info(ckpt)
     if json:
-        out.document(info_document(found))
-    out.write_lines(checkpoint_lines(found))
+        out.document(info_document(checkpoint))
+    out.write_lines(checkpoint_lines(checkpoint))

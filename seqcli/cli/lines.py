@@ -1,4 +1,4 @@
-"""The lines a command works on: its arguments, a file, or stdin as it comes."""
+"""Read the input lines of a command: its arguments, a file, or stdin as it arrives."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from seqcli.report.console import Out
 
 _FIRST, _MOST = 1 << 14, 1 << 19  # bytes of the first block of lines, and of later ones
-_PAUSE = 0.02  # seconds without a byte after which the lines that are there are handed on
+_PAUSE = 0.02  # seconds without a byte after which the lines read so far are passed on
 _MARK = b"\xef\xbb\xbf"
 
 
 class Unusable(NamedTuple):
-    """A line that is not text, or is longer than any text: why it cannot be used."""
+    """A line that is not text or is too long, with the problem."""
 
     problem: str
 
@@ -45,31 +45,31 @@ def read_lines(text: list[str], source: str | None, out: Out) -> Iterator[str]:
     lines = chain.from_iterable(read_blocks(text, source, out))
     for number, line in enumerate(lines, 1):
         if isinstance(line, Unusable):
-            raise DataError(f"{source or 'stdin'}, line {number}: {line.problem}", "mend it")
+            raise DataError(f"{source or 'stdin'}, line {number}: {line.problem}", "correct it")
         yield line
 
 
 def read_blocks(text: list[str], source: str | None, out: Out) -> Iterator[list[Line]]:
-    """Return the lines to answer, those that are there together: arguments, a file, or stdin.
+    """Return the input lines in blocks: arguments, a file, or stdin.
 
-    A block is what has come when for a moment nothing more comes, and half a megabyte at most:
-    who types a line gets its answer at once, who sends a file has it read in large pieces.
-    What begins like gzip is unpacked. Input that begins like no text is refused as in training. A
-    line that is not UTF-8, has a NUL or is longer than a megabyte is `Unusable`.
+    A block ends when no more input is available for a moment, or at half a megabyte: a typed line
+    is answered at once, and a file is read in large pieces. Gzip is decompressed. Binary input is
+    refused as in training. A line that is not UTF-8, has a NUL or is longer than a megabyte is
+    `Unusable`.
 
     Raises:
-        UsageError: there are both texts and a file, or neither.
+        UsageError: both texts and a file are given, or neither.
         DataError: the file cannot be read, or (while reading) the input is not text.
     """
     if text and source is not None:
-        raise UsageError("there are texts to answer and --input as well", "choose one")
+        raise UsageError("both TEXT and --input are given", "choose one")
     if text:
         return iter([list[Line](text)])
     if source is None and sys.stdin is None:
-        raise UsageError("there is nothing to answer", "give texts, or --input FILE")
+        raise UsageError("no input", "give TEXT, or --input FILE")
     if source in (None, "-"):
         if sys.stdin.isatty():
-            out.say("type one line at a time; Ctrl-D ends")
+            out.info("reading lines from the terminal; end with Ctrl-D")
         return _blocks(sys.stdin.buffer, "stdin")
     return _blocks(_opened(Path(str(source))), str(source))
 
@@ -85,7 +85,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _is_stream(path: Path) -> bool:
-    """Say whether a device may be read like a file: a terminal, or the one that is empty."""
+    """Return whether a device may be read like a file: a terminal or the null device."""
     if path.resolve() == Path(os.devnull):
         return True
     with path.open("rb") as device:
@@ -93,10 +93,10 @@ def _is_stream(path: Path) -> bool:
 
 
 def _blocks(stream: BinaryIO, name: str) -> Iterator[list[Line]]:
-    """Yield the lines of a stream as they come, without their ends."""
+    """Yield the lines of a stream as they arrive, without line ends."""
     rest, cut, began, ended = b"", False, False, False  # ended: a line end was seen
     with stream:
-        for piece in _arriving(stream, name):
+        for piece in _pieces(stream, name):
             if not began and piece:
                 check_binary(piece, name)
                 piece, began = piece.removeprefix(_MARK), True
@@ -118,32 +118,34 @@ def _check_line_ends(rest: bytes, name: str, ended: bool) -> None:
         raise complaint_about_line_ends(name)
 
 
-def _arriving(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    """Yield what has come; wait for the first byte of it, and hardly for more."""
-    source, room, parts = _unpacked(stream), _FIRST, list[bytes]()
+def _pieces(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield the bytes available; wait for the first byte, and only briefly for more."""
+    source, room, parts = _decompressed(stream), _FIRST, list[bytes]()
     try:
         while piece := source.read1(room - sum(map(len, parts))):
             parts.append(piece)
             full = sum(map(len, parts)) >= room
-            if full or not _coming(stream):
+            if full or not _more_is_ready(stream):
                 yield b"".join(parts)
                 parts, room = [], min(2 * room, _MOST) if full else room
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{name}: its gzip data is cut short or damaged", "pack it again") from None
+        raise DataError(
+            f"{name}: its gzip data is truncated or damaged", "compress it again"
+        ) from None
     except IsADirectoryError:
         raise DataError(f"{name} is a folder, not a file", "name a file in it") from None
     yield b"".join(parts)
 
 
-def _unpacked(stream: BinaryIO) -> Any:
-    """Return the stream, unpacked where it begins like gzip: something that has ``read1``."""
+def _decompressed(stream: BinaryIO) -> Any:
+    """Return a stream with ``read1``, decompressed if it is gzip."""
     raw = cast(io.BufferedReader, stream if hasattr(stream, "peek") else io.BufferedReader(stream))
     packed = raw.peek(len(GZIP))[: len(GZIP)] == GZIP
     return gzip.GzipFile(fileobj=raw) if packed else raw
 
 
-def _coming(stream: BinaryIO) -> bool:
-    """Whether more can be read within a moment; False where the system cannot tell."""
+def _more_is_ready(stream: BinaryIO) -> bool:
+    """Return whether more can be read soon; False where the system cannot tell."""
     try:
         return bool(select.select([stream], [], [], _PAUSE)[0])
     except (OSError, ValueError):
@@ -151,7 +153,7 @@ def _coming(stream: BinaryIO) -> bool:
 
 
 def _decoded(raw: bytes, cut: bool) -> list[Line]:
-    """Return the lines of some bytes as one block; ``cut``: most of the first was thrown away."""
+    """Decode a block of lines; ``cut``: the start of its first line was discarded."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:

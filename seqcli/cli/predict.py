@@ -25,43 +25,46 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4 1 5"
 echo "3 1 4 1 5" | seqcli predict --ckpt runs/reverse-gru-attention
-seqcli predict --ckpt models/pairs.pt --input words.txt.gz --out answers.txt.gz
+seqcli predict --ckpt models/pairs.pt --input words.txt.gz --out predictions.txt.gz
 seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --logprob
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention"""
 
+INPUT, SEARCH = "Input", "Search"
 ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
-NAMED = 10  # lines without an answer that are named one by one
-MANY = 10_000  # lines, from which on it is told how long they took
+NAMED = 10  # lines without a prediction that are reported one by one
+MANY = 10_000  # lines from which on the time they took is reported
 
 Lines = Annotated[
     list[str] | None,
-    typer.Argument(help="What to answer; without any, lines of --input or stdin.", metavar="TEXT"),
+    typer.Argument(help="Sources; without any, the lines of --input or stdin.", metavar="TEXT"),
 ]
 Input = Annotated[
     str | None,
     typer.Option(
-        "--input", help="A file, one source per line, gzip too; - is stdin.", metavar="FILE"
+        "--input", help="File of one source per line, may be gzipped; - is stdin.", metavar="FILE"
     ),
 ]
 NBest = Annotated[
     int,
-    typer.Option("--nbest", help="Answers per line, best first, between tabs.", metavar="N", min=1),
+    typer.Option(
+        "--nbest", help="Predictions per line, best first, separated by tabs.", metavar="N", min=1
+    ),
 ]
 LogProb = Annotated[
     bool,
     typer.Option(
-        "--logprob", help="Append the log-probability of each answer (nats, <eos> included)."
+        "--logprob", help="Append the log-probability of each prediction (nats, <eos> included)."
     ),
 ]
 Scores = Annotated[
-    bool, typer.Option("--scores", help="Put what the search ranks by behind each answer.")
+    bool, typer.Option("--scores", help="Append the beam-search score of each prediction.")
 ]
 BatchLines = Annotated[
     int | None,
     typer.Option(
         "--batch-size",
         "--batch",
-        help="Lines answered at once; 512 over the beam width if not given.",
+        help="Lines per batch (default: 512 divided by the beam width).",
         metavar="N",
         min=1,
     ),
@@ -70,20 +73,22 @@ OutFile = Annotated[
     Path | None,
     typer.Option(
         "--out",
-        help="Write the answers to this file, packed if it ends in .gz. Until it is whole it is "
-        "called FILE.partial, which stays if something stops the command.",
+        help="Write predictions to this file (gzipped if it ends in .gz). It is called "
+        "FILE.partial until it is complete.",
         metavar="FILE",
-        parser=options.in_path,
+        parser=options.path_to_read,
     ),
 ]
-Heat = Annotated[bool, typer.Option("--attention", help="Show on stderr where the model looked.")]
+Heat = Annotated[bool, typer.Option("--attention", help="Show the attention weights on stderr.")]
 
 
 def _picture_path(text: str) -> Path:
-    """Return a path for pictures: one that ends in .png, or a folder."""
-    path = options.out_path(text)
+    """Return a path for plots: one that ends in .png, or a folder."""
+    path = options.path_to_write(text)
     if path.suffix.lower() not in ("", ".png") and not text.endswith("/"):
-        raise typer.BadParameter(f"only PNG pictures are drawn: end it in .png, or write {text}/")
+        raise typer.BadParameter(
+            f"only PNG is supported: give a name in .png, or a folder ({text}/)"
+        )
     return path
 
 
@@ -91,7 +96,7 @@ HeatPng = Annotated[
     Path | None,
     typer.Option(
         "--attention-png",
-        help="Draw that as a PNG file, or one per line into a folder.",
+        help="Draw the attention weights: a PNG file, or a folder with one per line.",
         metavar="PATH",
         parser=_picture_path,
     ),
@@ -115,20 +120,20 @@ def predict(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Answer lines with a trained model: one line out for each line in, in order.
+    """Predict the target of each line with a trained model: one line out per line in.
 
-    A blank line gets a blank line. So does a line that cannot be answered (it is not UTF-8, or is
-    too long): it is named on stderr, the others are answered, and the exit code is 3.
+    A blank line stays blank. An unusable line (not UTF-8, or too long) gives a blank line and a
+    warning on stderr; the exit code is then 3.
     """
     from seqcli import api
     from seqcli.report.console import Out
     from seqcli.report.json_documents import prediction_document
 
     if out_file == Path("-"):
-        out_file = None  # stdout, as it is without --out
+        out_file = None  # stdout, as without --out
     out = Out.standard(json=json, quiet=quiet, product=out_file is None)
     if json and out_file:
-        raise UsageError("--json writes one document to stdout, --out a file", "choose one")
+        raise UsageError("--json writes to stdout, --out to a file", "choose one")
     blocks = read_blocks(text or [], input_, out)
     predictor = api.open_predictor(
         ckpt,
@@ -138,48 +143,48 @@ def predict(
         batch_size=batch_size,
         attention=attention or attention_png is not None,
     )
-    answers = _Answers(out, logprob, scores, attention, attention_png, force)
+    writer = _Writer(out, logprob, scores, attention, attention_png, force)
     if json:
-        told = (answer for block in blocks for answer in answers.told(predictor, block))
-        out.documents("predictions", map(prediction_document, told))
-        answers.sum_up()
+        predictions = (one for block in blocks for one in writer.predict(predictor, block))
+        out.documents("predictions", map(prediction_document, predictions))
+        writer.sum_up()
     else:
-        _write(answers, predictor, blocks, out_file, force)
-    answers.check_pictures()
+        _write(writer, predictor, blocks, out_file, force)
+    writer.check_pictures()
 
 
 def _write(
-    answers: _Answers,
+    writer: _Writer,
     predictor: Predictor,
     blocks: Iterable[list[Line]],
     path: Path | None,
     force: bool,
 ) -> None:
-    """Write the answers to a file or to stdout, a block at a time."""
+    """Write the predictions to a file or to stdout, a block at a time."""
     from seqcli.files.growing import LinesFile
-    from seqcli.formatting import count, duration, plural
+    from seqcli.formatting import duration, plural
 
-    began = time.monotonic()
+    start = time.monotonic()
     file = LinesFile(path, force) if path else None
     try:
         with file or nullcontext():
             for block in blocks:
-                answers.write(predictor, block, file)
+                writer.write(predictor, block, file)
     except BaseException:
         if file and file.partial:
-            lines = f"{count(file.lines)} answer{'s' * (file.lines != 1)}"
-            answers.out.say(f"{file.partial} has the first {lines}")
+            written = plural(file.lines, "prediction")
+            writer.out.info(f"{file.partial} has the first {written}")
         raise
-    if file or answers.lines >= MANY:
-        took = duration(time.monotonic() - began)
-        answers.out.say(
-            f"{file.path if file else 'answered'}: {plural(answers.lines, 'line')}, {took}"
+    if file or writer.lines >= MANY:
+        took = duration(time.monotonic() - start)
+        writer.out.info(
+            f"{file.path if file else 'finished'}: {plural(writer.lines, 'line')} in {took}"
         )
-    answers.sum_up()
+    writer.sum_up()
 
 
-class _Answers:
-    """Tells predictions, and on stderr what else there is to say of them."""
+class _Writer:
+    """Write predictions to stdout or a file, and remarks about them to stderr."""
 
     def __init__(
         self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None, force: bool
@@ -188,20 +193,20 @@ class _Answers:
 
         self.out, self.logprob, self.scores = out, logprob, scores
         self.heat, self.png, self.force = heat, png, force
-        self.strange = UnknownSymbols(out)
-        self.lines = self.unanswered = 0
+        self.unknown = UnknownSymbols(out)
+        self.lines = self.failed = 0
         self.not_drawn: SeqcliError | None = None
 
     def write(self, predictor: Predictor, block: Sequence[Line], file: LinesFile | None) -> None:
-        """Write the answers to a block of lines; those before a bad line too."""
+        """Write the predictions of a block of lines, also those before an error."""
         lines: list[str] = []
         try:
-            lines.extend(map(self._line, self.told(predictor, block)))
+            lines.extend(map(self._line, self.predict(predictor, block)))
         finally:
             file.write(lines) if file else self.out.write_lines(lines)
 
-    def told(self, predictor: Predictor, block: Sequence[Line]) -> Iterator[Prediction]:
-        """Answer a block of lines and hand the answers on, telling all but the answers."""
+    def predict(self, predictor: Predictor, block: Sequence[Line]) -> Iterator[Prediction]:
+        """Yield the predictions of a block of lines; report what is unusual about them."""
         texts = [line if isinstance(line, str) else "" for line in block]
         for line, answer in zip(block, predictor.answer(texts), strict=True):
             self.lines += 1
@@ -210,23 +215,23 @@ class _Answers:
             if answer.problem:
                 self._name(answer.problem)
             if answer.unknown:
-                self.strange.add(self.lines, answer.unknown)
+                self.unknown.add(self.lines, answer.unknown)
             if any(one.truncated for one in answer.candidates):
-                self.strange.add_truncated(self.lines)
+                self.unknown.add_truncated(self.lines)
             if answer.note:
-                self.strange.add_note(self.lines, answer.note)
+                self.unknown.add_note(self.lines, answer.note)
             self._show_attention(answer)
             yield answer
 
     def check_pictures(self) -> None:
-        """Raise the error that kept the first picture from being drawn, once all is answered."""
+        """Raise the error of the first plot that failed, once all predictions are written."""
         if self.not_drawn is not None:
             raise self.not_drawn
 
     def _show_attention(self, answer: Prediction) -> None:
         from seqcli.report.attention import show_attention
 
-        if answer.attention is None:  # none was asked for, or a blank line
+        if answer.attention is None:  # not requested, or a blank line
             return
         if self.heat:
             show_attention(self.out, answer.attention)
@@ -238,29 +243,29 @@ class _Answers:
                 self.not_drawn = error
 
     def _name(self, problem: str) -> None:
-        """Name a line that has no answer: the first ones at once, the others in sum."""
-        self.unanswered += 1
-        if self.unanswered <= NAMED:
-            self.out.say(f"warning: line {self.lines} has no answer: {problem}")
-        elif self.unanswered == NAMED + 1:
-            self.out.say("warning: there are more such lines; they are counted")
+        """Warn about a line without a prediction: the first ones at once, the others in sum."""
+        self.failed += 1
+        if self.failed <= NAMED:
+            self.out.info(f"warning: line {self.lines:,} has no prediction: {problem}")
+        elif self.failed == NAMED + 1:
+            self.out.info("warning: further lines without a prediction are only counted")
 
     def sum_up(self) -> None:
-        """Say what holds of all lines together.
+        """Report what concerns all lines together.
 
         Raises:
-            DataError: some lines have no answer.
+            DataError: some lines have no prediction.
         """
         from seqcli.formatting import count, plural
 
-        self.strange.sum_up(self.lines)
-        if self.unanswered:
-            have = "has" if self.unanswered == 1 else "have"
-            some = f"{count(self.unanswered)} of {plural(self.lines, 'line')} {have} no answer"
-            raise DataError(some, "an empty line stands for each; mend or shorten them")
+        self.unknown.sum_up(self.lines)
+        if self.failed:
+            have = "has" if self.failed == 1 else "have"
+            some = f"{count(self.failed)} of {plural(self.lines, 'line')} {have} no prediction"
+            raise DataError(some, "each is a blank line in the output; correct or shorten them")
 
     def _line(self, answer: Prediction) -> str:
-        """Return the candidates between tabs, each followed by its numbers where wanted."""
+        """Return the candidates separated by tabs, each followed by its requested scores."""
         if len(answer.candidates) == 1 and not (self.logprob or self.scores):
             return _one_line(answer.candidates[0].text)
         cells: list[str] = []
@@ -272,15 +277,15 @@ class _Answers:
 
 
 def _one_line(text: str) -> str:
-    """Return an answer that cannot break lines and columns (symbols from JSON lines may)."""
+    """Escape tabs and line breaks, which tokens of JSON lines may contain."""
     return text if text.isprintable() else text.translate(ESCAPES)
 
 
 def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool) -> None:
-    """Draw where the model looked.
+    """Draw the attention weights.
 
     Raises:
-        SeqcliError: the picture cannot be drawn or written.
+        SeqcliError: the plot cannot be drawn or written.
     """
     from seqcli.files.atomic import check_own_output, writing
     from seqcli.report.attention import draw_attention, is_own_picture
@@ -292,10 +297,10 @@ def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool)
             check_own_output(png, is_own_picture, "choose another name, or give --force")
         draw_attention(attention, png, title)
     except Exception as error:
-        hint = "the answers are complete; matplotlib draws the pictures"
-        fault = MachineError(f"{png} was not drawn: {reason(error)}", hint)
+        hint = "the predictions are complete; plots need a working matplotlib"
+        fault = MachineError(f"{png} could not be drawn: {reason(error)}", hint)
         raise expected(error) or fault from None
-    out.say(f"attention: {png}")
+    out.info(f"attention: {png}")
 
 
 def _png_path(path: Path, number: int) -> Path:

@@ -23,7 +23,7 @@ seqcli sample --ckpt names.pt --prefix chloro --temperature 0.8 --seed 1 --logpr
 seqcli sample --ckpt names.pt --next --prefix chl
 echo "3 1 4 1 5" | seqcli sample --ckpt runs/reverse-gru-attention --n 3"""
 
-WHICH, DRAWN = "Which texts", "How they are drawn"
+TEXTS, SAMPLING = "Texts", "Sampling"
 
 
 def _option(name: str, text: str, panel: str, metavar: str = "", **limits: Any) -> Any:
@@ -32,45 +32,57 @@ def _option(name: str, text: str, panel: str, metavar: str = "", **limits: Any) 
 
 Number = Annotated[
     int | None,
-    _option("--n", "How many; 10, or 1 for each line of input, if not given.", WHICH, "N", min=1),
+    _option("--n", "Number of texts (default: 10, or 1 per line of input).", TEXTS, "N", min=1),
 ]
-Prefix = Annotated[str, _option("--prefix", "What every text begins with.", WHICH, "TEXT")]
+Prefix = Annotated[str, _option("--prefix", "Start every text with this.", TEXTS, "TEXT")]
 MaxLength = Annotated[
     int | None,
-    _option("--max-length", "Most symbols; 10 more than in training.", WHICH, "N", min=1),
+    _option(
+        "--max-length", "Maximum length (default: longest training text + 10).", TEXTS, "N", min=1
+    ),
 ]
-Unique = Annotated[bool, _option("--unique", "None twice.", WHICH)]
+Unique = Annotated[bool, _option("--unique", "No duplicates.", TEXTS)]
 Novel = Annotated[
     bool,
     _option(
         "--novel",
-        "None that was in the training data, in any split. The checkpoint has 64-bit fingerprints "
-        "of it: less than one new name in a billion is taken for an old one.",
-        WHICH,
+        "Only texts that are not in the training data, in any split. Texts are compared by 64-bit "
+        "hashes: fewer than one new text in a billion is discarded by mistake.",
+        TEXTS,
     ),
 ]
 Input = Annotated[
     str | None,
-    _option("--input", "Sources, for a model of pairs: a file; - is stdin.", WHICH, "FILE"),
+    _option("--input", "For a model of pairs: file of sources; - is stdin.", TEXTS, "FILE"),
 ]
 Temperature = Annotated[
     float,
-    _option("--temperature", "Below 1: more conservative; above 1: more diverse.", DRAWN, "X"),
+    _option("--temperature", "Below 1: more conservative; above 1: more diverse.", SAMPLING, "X"),
 ]
 TopK = Annotated[
-    int, _option("--top-k", "Draw from the N likeliest symbols; 0 is all.", DRAWN, "N", min=0)
+    int,
+    _option("--top-k", "Sample from the N most likely tokens; 0 means all.", SAMPLING, "N", min=0),
 ]
 TopP = Annotated[
-    float, _option("--top-p", "Draw from the likeliest that make up this share.", DRAWN, "X")
+    float,
+    _option(
+        "--top-p", "Sample from the most likely tokens with this total probability.", SAMPLING, "X"
+    ),
 ]
-Greedy = Annotated[bool, _option("--greedy", "The likeliest symbol each time.", DRAWN)]
+Greedy = Annotated[bool, _option("--greedy", "Take the most likely token at each step.", SAMPLING)]
 Beam = Annotated[
     int | None,
-    _option("--beam", "The likeliest texts, by a search of this width.", DRAWN, "N", min=1),
+    _option(
+        "--beam",
+        "Return the most likely texts, found by a beam search of this width.",
+        SAMPLING,
+        "N",
+        min=1,
+    ),
 ]
 Seed = Annotated[
     int | None,
-    _option("--seed", "Draws the same again; another one each time if not given.", DRAWN, "N"),
+    _option("--seed", "Random seed (default: a new one each time).", SAMPLING, "N"),
 ]
 LogProb = Annotated[
     bool,
@@ -79,7 +91,7 @@ LogProb = Annotated[
     ),
 ]
 Next = Annotated[
-    bool, typer.Option("--next", help="Show what may come next after the prefix, as bars.")
+    bool, typer.Option("--next", help="Show the distribution of the next token after the prefix.")
 ]
 
 
@@ -99,16 +111,16 @@ def sample(
     logprob: LogProb = False,
     next_: Next = False,
     input_: Input = None,
-    backend: options.Speaker = None,
+    backend: options.LanguageBackend = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Draw texts from a trained model; stdout has them, one a line, and nothing else."""
+    """Sample texts from a trained model, one per line."""
     from seqcli import api
     from seqcli.report.console import Out
 
     out = Out.standard(json=json, quiet=quiet)
-    how: dict[str, Any] = {
+    sampling: dict[str, Any] = {
         "temperature": temperature,
         "top_k": top_k,
         "top_p": top_p,
@@ -116,9 +128,9 @@ def sample(
     }
     if next_:
         _check_next(n, greedy, beam, unique, novel)
-        _show_next(out, prefix, api.next_symbols(ckpt, prefix=prefix, **how))
+        _show_next(out, prefix, api.next_symbols(ckpt, prefix=prefix, **sampling))
         return
-    found = api.sample(
+    samples = api.sample(
         ckpt,
         n,
         lines=_lines(ckpt, input_, out),
@@ -130,42 +142,42 @@ def sample(
         unique=unique,
         novel=novel,
         logprob=logprob,
-        **how,
+        **sampling,
     )
-    _tell(out, found)
+    _write(out, samples)
 
 
 def _lines(ckpt: Path, source: str | None, out: Out) -> Any:
-    """Return the sources: those asked for, or stdin for a model that needs some."""
+    """Return the lines of --input, or of stdin for a model that needs sources."""
     from seqcli.api.language import takes_sources
 
     if takes_sources(ckpt):
         return read_lines([], source, out)
-    return None if source is None else ()  # not opened: the verb refuses it
+    return None if source is None else ()  # `api.sample` refuses it
 
 
 def _check_next(n: int | None, greedy: bool, beam: int | None, *filters: bool) -> None:
     if n is not None or greedy or beam or any(filters):
-        hint = "with --next give only --prefix, --temperature, --top-k and --top-p"
-        raise UsageError("--next shows a distribution and draws nothing", hint)
+        hint = "--next only takes --prefix, --temperature, --top-k and --top-p"
+        raise UsageError("--next shows a distribution and samples nothing", hint)
 
 
-def _tell(out: Out, found: Samples) -> None:
-    """Write the texts, and on stderr what else there is to say."""
+def _write(out: Out, samples: Samples) -> None:
+    """Write the texts to stdout and remarks about them to stderr."""
     from seqcli.formatting import plural
     from seqcli.report.json_documents import samples_document
 
     if out.json:
-        out.document(samples_document(found))
-    for _, texts in groupby(enumerate(found.samples, 1), lambda one: one[1].line or -one[0]):
+        out.document(samples_document(samples))
+    for _, texts in groupby(enumerate(samples.samples, 1), lambda one: one[1].line or -one[0]):
         out.write("\t".join(cell for _, text in texts for cell in _cells(text)))
-    cut = sum(not text.ended for text in found.samples)
+    cut = sum(not text.ended for text in samples.samples)
     if cut:
-        out.say(f"note: {plural(cut, 'text')} truncated at the maximum length (--max-length)")
-    for note in found.notes:
-        out.say(f"note: {note}")
-    if found.seed is not None:
-        out.say(f"drawn with --seed {found.seed}")
+        out.info(f"note: {plural(cut, 'text')} truncated at the maximum length (--max-length)")
+    for note in samples.notes:
+        out.info(f"note: {note}")
+    if samples.seed is not None:
+        out.info(f"sampled with --seed {samples.seed}")
 
 
 def _cells(text: Sample) -> tuple[str, ...]:
@@ -174,11 +186,11 @@ def _cells(text: Sample) -> tuple[str, ...]:
     return (text.text, f"{text.log_probability:.4f}")
 
 
-def _show_next(out: Out, prefix: str, found: Any) -> None:
+def _show_next(out: Out, prefix: str, distribution: Any) -> None:
     from seqcli.report.json_documents import next_document
     from seqcli.report.predictions import bars
 
     if out.json:
-        out.document(next_document(prefix, found))
-    for line in bars(found, plain_ascii=not out.data.encoding.startswith("utf")):
+        out.document(next_document(prefix, distribution))
+    for line in bars(distribution, plain_ascii=not out.stdout.encoding.startswith("utf")):
         out.write(line)

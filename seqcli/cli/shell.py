@@ -68,7 +68,7 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
         code = app(args=words, prog_name="seqcli", standalone_mode=False)
         return _flushed(code if isinstance(code, int) else Exit.DONE)
     except StoppedBySignal as stopped:  # asked for, so no error: all is saved
-        Out.standard().say(f"{stopped.message}\nnext: {stopped.hint}")
+        Out.standard().info(f"{stopped.message}\nnext: {stopped.hint}")
         return _flushed(stopped.exit_code)
     except ReaderGone:
         return Exit.BROKEN_PIPE
@@ -85,13 +85,13 @@ def _failed(error: BaseException) -> int:
         return Exit.SIGINT  # libraries turn it into errors of their own
     out, known = Out.standard(), expected(error)
     if known is not None:
-        out.complain(known.message, known.hint)
+        out.error(known.message, known.hint)
         return known.exit_code
     if hasattr(error, "format_message"):  # Typer's own: a wrong option or a missing one
-        out.complain(*_usage(error))
+        out.error(*_usage(error))
         return Exit.USAGE
-    out.say("".join(traceback.format_exception(error, limit=-4)).rstrip())
-    out.complain(f"{type(error).__name__}: {error}", BUG)
+    out.info("".join(traceback.format_exception(error, limit=-4)).rstrip())
+    out.error(f"{type(error).__name__}: {error}", BUG)
     return Exit.BUG
 
 
@@ -160,5 +160,5 @@ def _flushed(code: int) -> int:
     if isinstance(error, BrokenPipeError):
         return Exit.BROKEN_PIPE
     fault = expected(error) or MachineError("stdout cannot be written")
-    Out.standard().complain(f"stdout: {fault.message}", fault.hint)
+    Out.standard().error(f"stdout: {fault.message}", fault.hint)
     return Exit.MACHINE

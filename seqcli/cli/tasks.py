@@ -20,25 +20,25 @@ WIDTH = 79  # of a paragraph
 Name = Annotated[
     str | None,
     typer.Argument(
-        help="A task, to be told what it is and which options it has.",
+        help="Task to describe in full, with its options.",
         metavar="NAME",
-        autocompletion=options.completion(tuple(registry.TASKS)),
+        autocompletion=options.completion(lambda: tuple(registry.TASKS)),
     ),
 ]
 
 
 def tasks(name: Name = None, json: options.Json = False) -> None:
-    """List the tasks there are to train on, with an example of each, or tell all of one."""
+    """List the synthetic tasks, or describe one task in full."""
     if name is None:
         _list(json)
     else:
-        _tell(name, json)
+        _describe(name, json)
 
 
 def _filled(paragraph: str) -> str:
-    """Return a paragraph for a narrow terminal; what is set apart in it stays as it is."""
-    apart = any(line.startswith((" ", "-")) for line in paragraph.splitlines())
-    return paragraph if apart else textwrap.fill(paragraph, WIDTH)
+    """Wrap a paragraph for a narrow terminal; indented blocks and lists stay as they are."""
+    is_block = any(line.startswith((" ", "-")) for line in paragraph.splitlines())
+    return paragraph if is_block else textwrap.fill(paragraph, WIDTH)
 
 
 def _list(json: bool) -> None:
@@ -51,23 +51,23 @@ def _list(json: bool) -> None:
     if json:
         out.document(tasks_document(rows))
     out.show(tasks_table(rows))
-    out.say(f"options of a task: seqcli tasks {rows[0][0]}")
-    out.say(f"next: seqcli train --task {rows[0][0]} --cell gru --attention")
+    out.info(f"options of a task: seqcli tasks {rows[0][0]}")
+    out.info(f"next: seqcli train --task {rows[0][0]} --cell gru --attention")
 
 
-def _tell(name: str, json: bool) -> None:
+def _describe(name: str, json: bool) -> None:
     from seqcli import api
     from seqcli.report.console import Out
     from seqcli.report.json_documents import task_document
     from seqcli.report.tables import task_options_table
 
-    out, found = Out.standard(json=json), api.task(name)
+    out, task = Out.standard(json=json), api.task(name)
     if json:
-        out.document(task_document(found))
+        out.document(task_document(task))
     else:
-        example = " -> ".join(filter(None, found.example))
-        about = "\n\n".join(map(_filled, found.about.split("\n\n")))
-        out.write(f"{found.name}: {found.summary}\n\n  {example}\n\n{about}\n")
-        out.show(task_options_table(found))
-    out.say("options are set by --set task.KEY=VALUE (gen-data: --option KEY=VALUE)")
-    out.say(f"next: seqcli train --task {found.name}")
+        example = " -> ".join(filter(None, task.example))
+        about = "\n\n".join(map(_filled, task.about.split("\n\n")))
+        out.write(f"{task.name}: {task.summary}\n\n  {example}\n\n{about}\n")
+        out.show(task_options_table(task))
+    out.info("set options with --set task.KEY=VALUE (gen-data: --option KEY=VALUE)")
+    out.info(f"next: seqcli train --task {task.name}")

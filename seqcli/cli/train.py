@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqcli.cli import options
-from seqcli.cli.options import WHERE
-from seqcli.config.flags import FLAGS
+from seqcli.cli.options import OUTPUT
+
+if TYPE_CHECKING:
+    from seqcli.report.console import Out
 
 EXAMPLES = """\
 seqcli train --task reverse --cell gru --attention
@@ -29,88 +31,78 @@ OutPath = Annotated[
         "--out",
         help="Run folder, or a .pt file for the best checkpoint.",
         metavar="PATH",
-        parser=options.out_path,
+        parser=options.path_to_write,
         show_default="runs/<task>-<model>",
-        rich_help_panel=WHERE,
+        rich_help_panel=OUTPUT,
     ),
 ]
 Resume = Annotated[
     Path | None,
     typer.Option(
         "--resume",
-        help="Resume a run that was stopped.",
+        help="Continue a stopped run.",
         metavar="RUN",
-        parser=options.in_path,
-        rich_help_panel=WHERE,
+        parser=options.path_to_read,
+        rich_help_panel=options.TRAINING,
     ),
 ]
-
-
 Check = Annotated[
-    bool,
-    typer.Option(
-        "--check", help="Read the data, show what was read, and stop.", rich_help_panel=WHERE
-    ),
+    bool, options.switch("--check", "Read the data, print a summary, and stop.", options.DATA)
 ]
 
 
-OWN: options.Options = {"resume": (Resume, None), "out": (OutPath, None), "check": (Check, False)}
+@options.with_flags(*options.ALL_FLAGS)
+def train(
+    flags: options.Flags,
+    resume: Resume = None,
+    config: options.ConfigFile = None,
+    set_: options.Set = None,
+    check: Check = False,
+    out: OutPath = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a model on a synthetic task or on your own data.
 
-
-@options.takes(
-    options.DATA, options.MODELS, options.TRAINING, options.SETTINGS, OWN, options.TELLING
-)
-def train(**given: Any) -> None:
-    """Train a model on a task, a file of pairs or a file of names, and watch it learn."""
-    if given["check"]:
-        _check(given)
-    else:
-        _train(given)
-
-
-def _check(given: dict[str, Any]) -> None:
-    """Read the data and show what was read."""
-    from seqcli import api
-    from seqcli.report.console import Out
-    from seqcli.report.json_documents import reading_document
-    from seqcli.report.summary import show_reading
-
-    out = Out.standard(json=given["json"], quiet=given["quiet"])
-    flags = {name: given[name] for name in FLAGS}
-    read = api.read_data(given["config"], set=given["set_"] or (), **flags)
-    if out.json:
-        out.document(reading_document(read))
-    else:
-        show_reading(out, read, talk=False)
-        for note in read.notes:
-            out.write(f"note: {note}")
-
-
-def _train(given: dict[str, Any]) -> None:
-    """Run the verb with a view of it; ``given`` holds the options by parameter name."""
+    A default that varies depends on the task, the model and the backend; the run folder has the
+    configuration that was used, checkpoints, the metrics of every epoch, and a plot.
+    """
     from seqcli import api
     from seqcli.report.console import Out
     from seqcli.report.json_documents import training_document
     from seqcli.report.live import training_view
 
-    told = Out.standard(json=given["json"], quiet=given["quiet"], product=False)
-    with training_view(told) as view:
+    output = Out.standard(json=json, quiet=quiet, product=check)
+    if check:
+        return _check(output, config, set_ or (), flags)
+    with training_view(output) as view:
         run = api.train(
-            given["config"],
-            set=given["set_"] or (),
-            out=given["out"],
-            resume=given["resume"],
-            force=given["force"],
-            listen=view,
-            **{name: given[name] for name in FLAGS},
+            config, set=set_ or (), out=out, resume=resume, force=force, listen=view, **flags
         )
-    if told.json:
-        told.document(training_document(run.finished, run.verdict, str(run.path), run.data))
-    told.say(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
+    if json:
+        output.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))
+    output.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
+    return None
+
+
+def _check(output: Out, config: str | None, settings: Sequence[str], flags: options.Flags) -> None:
+    """Print a summary of the data that a run would use."""
+    from seqcli import api
+    from seqcli.report.json_documents import reading_document
+    from seqcli.report.summary import show_reading
+
+    data = api.read_data(config, set=settings, **flags)
+    if output.json:
+        output.document(reading_document(data))
+    else:
+        show_reading(output, data, to_stderr=False)
+        for note in data.notes:
+            output.write(f"note: {note}")
 
 
 def _next(checkpoint: str, rows: Mapping[str, int]) -> str:
-    """Return a command that works with what there is: rows to score, or none."""
+    """Return the command to run next: score the test or validation rows, if there are any."""
     if rows.get("test"):
         return f"seqcli eval --ckpt {checkpoint}"
     if rows.get("val"):

@@ -174,6 +174,13 @@ def _check_together(config: Config) -> None:
             f"model.hidden is {model.hidden}, which model.heads, {model.heads}, does not divide"
         )
         raise UsageError(message, "choose a multiple of the heads for the width")
+    width = model.hidden // model.heads
+    if model.positions == "rotary" and width % 2:
+        message = (
+            f"model.positions is rotary, but each head is {width} wide "
+            f"(model.hidden {model.hidden}, model.heads {model.heads})"
+        )
+        raise UsageError(message, "rotary positions rotate pairs: choose heads of an even width")
     if model.attention != "none":
         message = f"model.attention is {model.attention}, but model.cell is transformer"
         hint = "the Transformer has an attention of its own: leave --attention out"

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ids, Index, Ragged
 from seqcli.data.corpus import Pairs
-from seqcli.data.splits import row_hashes
 from seqcli.data.vocabulary import BOS, EOS
 
 UNKNOWN = -1

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from seqcli import schema
-from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.memory import physical_memory
 from seqcli.arrays.ragged import Index
 from seqcli.config import yaml_file
@@ -19,7 +19,7 @@ from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
 from seqcli.data.files.encode_for_model import known_rows
 from seqcli.data.files.opening import read_bytes
-from seqcli.data.splits import overlaps, repeats, row_hashes
+from seqcli.data.splits import overlaps, repeats
 from seqcli.data.statistics import longest
 from seqcli.data.task_corpus import (
     as_ids,

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.arrays.hashing import Hashes, key, streams
+from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.data.corpus import SPLITS, Pairs
 
@@ -34,20 +34,6 @@ def _ends(hashes: NDArray[np.uint64]) -> list[int]:
     train, val = (int(np.searchsorted(hashes / 2.0**64, end)) for end in _ENDS)
     train = min(max(train, 1), max(count - 2, 1))
     return [train, min(max(val, train + 1), max(count - 1, train + 1))]
-
-
-def row_hashes(rows: Ragged) -> Hashes:
-    """Return a hash (N,) of each row: the sum of its tokens, each times its place's random number.
-
-    Two different rows meet with a chance of about 2**-64 times the size of the vocabulary
-    (multilinear hashing: Carter and Wegman, "Universal classes of hash functions", 1979).
-    """
-    lengths = rows.lengths
-    factors = streams(key("places"), np.arange(lengths.max(initial=0)))
-    places = np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], lengths)
-    sums = np.zeros(len(places) + 1, np.uint64)
-    np.cumsum(factors[places] * (rows.tokens + 1).astype(np.uint64), out=sums[1:])
-    return sums[rows.offsets[1:]] - sums[rows.offsets[:-1]]
 
 
 def overlaps(hashes: Mapping[str, Hashes]) -> dict[str, int]:

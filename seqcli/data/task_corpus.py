@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.data import baselines
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.splits import overlaps, repeats, row_hashes
+from seqcli.data.splits import overlaps, repeats
 from seqcli.data.statistics import Baselines, longest, scored_splits
 from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import SPECIALS, Vocabulary

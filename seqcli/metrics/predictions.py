@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
-from seqcli.data.splits import row_hashes
 from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import SPECIALS, UNK
 from seqcli.metrics.classification import Labels, labels_of

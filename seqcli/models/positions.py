@@ -5,6 +5,7 @@ A kind may add to the embeddings (`added`) or rotate queries and keys (`rotated`
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -106,9 +107,12 @@ class Rotary(Positions):
 
 
 def _rates(width: int) -> Tensor:
-    """Return the (ceil(width / 2),) angular rates, from 1 down to 1 / 10000."""
-    steps = torch.arange((width + 1) // 2, dtype=torch.float32)
-    return torch.exp(steps * (-2 * torch.log(torch.tensor(10000.0)) / width))
+    """Return the (ceil(width / 2),) angular rates, from 1 down to 1 / 10000.
+
+    They are computed in float64 and rounded to float32: the same numbers on every machine.
+    """
+    steps = torch.arange((width + 1) // 2, dtype=torch.float64)
+    return torch.exp(steps * (-2 * math.log(10000.0) / width)).float()
 
 
 def _angles(rates: Tensor, size: int, start: int | Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The character language model: loss and gradients of a batch, a training step, the loop."""
+"""The character language model: loss and gradients of a batch, and the training steps."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.numpy_backend.activations import log_softmax
 from seqcli.numpy_backend.cells import Cell
-from seqcli.numpy_backend.loss import cross_entropy
-from seqcli.numpy_backend.optimization import Optimizer, clip, clip_by_norm
-from seqcli.numpy_backend.packing import Packed
+from seqcli.numpy_backend.functional import cross_entropy, log_softmax
+from seqcli.numpy_backend.optimizers import Optimizer, clip, clip_by_norm
 from seqcli.numpy_backend.parameters import Floats, Gradients, Parameters
-from seqcli.numpy_backend.recurrence import rnn_backward, rnn_forward
+from seqcli.numpy_backend.recurrence import Packed, rnn_backward, rnn_forward
 from seqcli.training.loop import Step
 
 
 def input_rows(parameters: Parameters) -> Floats:
-    """Return (V, gH): row i is Wax x + ba for the one-hot x of symbol i.
+    """Return (V, gH): row i is Wax x + ba for the one-hot x of token i.
 
-    A one-hot x picks one column of Wax, so ``input_rows(parameters)[x]`` is the product of Wax
-    with a whole batch of one-hot vectors, without making one of them.
+    A one-hot x selects one column of Wax, so ``input_rows(parameters)[x]`` is the product of Wax
+    with a whole batch of one-hot vectors, none of which is stored.
     """
     return np.ascontiguousarray(parameters["Wax"].T) + parameters["ba"]  # (V, gH)
 
@@ -37,7 +35,7 @@ def output_logits(a: Floats, parameters: Parameters) -> Floats:
 def loss_and_gradients(
     batch: Packed, parameters: Parameters, cell: Cell
 ) -> tuple[float, Gradients]:
-    """Return the loss of a batch in nats per symbol, and its gradient at every parameter.
+    """Compute the loss of a batch in nats per token, and the gradient of every parameter.
 
     The package's docstring derives each line.
     """
@@ -55,11 +53,11 @@ def loss_and_gradients(
 
 
 def input_gradients(batch: Packed, dzx: Floats, parameters: Parameters) -> Gradients:
-    """Return dWax = dzx^T X and dba, where X (P, V) holds the one-hot inputs.
+    """Return dWax = dzx^T X and dba, where X (P, V) has the one-hot inputs as rows.
 
-    Every input has exactly one 1, so dba, the sum of dzx (P, gH) over P, is dWax summed over V.
+    Every row of X has exactly one 1, so dba, the sum of dzx (P, gH) over P, is dWax summed over V.
     """
-    X = np.zeros((len(batch), parameters["Wax"].shape[1]), dzx.dtype)
+    X = np.zeros((len(batch), parameters["Wax"].shape[1]), dzx.dtype)  # (P, V)
     X[np.arange(len(batch)), batch.x] = 1.0
     dWax = dzx.T @ X  # (gH, V)
     return {"Wax": dWax, "ba": dWax.sum(axis=1)}
@@ -72,10 +70,10 @@ def state_gradients(batch: Packed, dzh: Floats, a: Floats) -> Gradients:
 
 
 def log_probabilities(batch: Packed, parameters: Parameters, cell: Cell) -> NDArray[np.float64]:
-    """Return (B,) log-probabilities of whole names in nats, stop symbol included.
+    """Return the (B,) log-probabilities of whole names in nats, ``<eos>`` included.
 
-    They stand in the order the names had before packing; minus their sum, divided by P, is the
-    loss in nats per symbol.
+    They are in the order that the names had before packing. Minus their sum, divided by P, is the
+    loss in nats per token.
     """
     a, _ = rnn_forward(input_rows(parameters)[batch.x], batch, parameters, cell)  # (P, H)
     log_p = log_softmax(output_logits(a, parameters))[np.arange(len(batch)), batch.y]  # (P,)
@@ -92,18 +90,18 @@ def optimize(
     max_norm: float = 0.0,
     max_value: float = 0.0,
 ) -> tuple[float, float]:
-    """Take one training step: forward, backward, clip, update. Parameters change in place.
+    """Run one training step: forward, backward, clip, update. Parameters change in place.
 
     Args:
-        batch: the names to learn from.
+        batch: the names.
         parameters: the weights.
-        cell: what the weights belong to.
-        optimizer: takes the step.
-        max_norm: largest joint norm of the gradients; 0 leaves the norm alone.
-        max_value: largest entry of a gradient; 0 leaves the entries alone.
+        cell: the cell they belong to.
+        optimizer: updates the weights.
+        max_norm: maximum joint norm of the gradients; 0 disables clipping by norm.
+        max_value: maximum absolute value of a gradient's entry; 0 disables clipping by value.
 
     Returns:
-        The loss before the step in nats per symbol, and the gradients' norm before clipping by
+        the loss before the step in nats per token, and the gradients' norm before clipping by
         norm.
     """
     loss, gradients = loss_and_gradients(batch, parameters, cell)
@@ -123,11 +121,10 @@ def model(
     max_norm: float = 0.0,
     max_value: float = 0.0,
 ) -> Iterator[Step]:
-    """Train on one batch after the other, each with its learning rate, and tell how it went.
+    """Train on one batch after the other, each with its learning rate.
 
-    A generator, so that whoever runs it (`seqcli.training.loop`) decides between two steps what to
-    print, whether to sample or save, and when to stop. The other arguments are those of
-    ``optimize``.
+    It is a generator: between two steps its caller (`seqcli.training.loop`) reports, saves and
+    decides when to stop. The other arguments are those of `optimize`.
     """
     for batch, lr in batches:
         optimizer.lr = lr

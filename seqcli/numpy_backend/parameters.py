@@ -1,23 +1,23 @@
-"""The weights: their names and shapes, how they start, and what PyTorch calls them.
+"""The weights: their names, shapes and PyTorch names, and how they are initialized.
 
-Every cell has the same six arrays; g is the number of its gates (rnn 1, gru 3, lstm 4), whose
-blocks of H rows lie one under the other:
+Every cell has the same six arrays; g is the number of its gates (rnn 1, gru 3, lstm 4), each of
+which is a block of H rows:
 
-====  =======  ==================  =========================================================
-name  shape    in PyTorch          what it does
-====  =======  ==================  =========================================================
-Wax   (gH, V)  weight_ih_l0        input to state; column i is what symbol i contributes
-Waa   (gH, H)  weight_hh_l0        state to next state
-ba    (gH,)    bias_ih_l0          bias that goes with Wax
-bh    (gH,)    bias_hh_l0          bias that goes with Waa
-Wya   (V, H)   output.weight       state to logits
-by    (V,)     output.bias         bias of the logits
-====  =======  ==================  =========================================================
+====  =======  ============  ===============================================================
+name  shape    in PyTorch    purpose
+====  =======  ============  ===============================================================
+Wax   (gH, V)  weight_ih_l0  input to state; column i is the contribution of token i
+Waa   (gH, H)  weight_hh_l0  state to next state
+ba    (gH,)    bias_ih_l0    bias of Wax
+bh    (gH,)    bias_hh_l0    bias of Waa
+Wya   (V, H)   output.weight state to logits
+by    (V,)     output.bias   bias of the logits
+====  =======  ============  ===============================================================
 
-The shapes are PyTorch's own, so a checkpoint is shared by renaming alone. The classical lesson has
-one bias where PyTorch's ``nn.RNN`` has two that are only ever added. Both are kept here, for one
-reason: both then learn, in either backend, so a run that is resumed by the other one goes on
-exactly as it would have (with a single bias the sum would move half as far at every step).
+The shapes are PyTorch's, so a checkpoint is shared by renaming alone. The classical exercise has
+one bias where PyTorch's ``nn.RNN`` has two that are only added. Both are kept here because both
+are trained: a run that the other backend resumes continues exactly as it would have. (With a
+single bias the sum would move half as far in every step.)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TORCH_NAMES = {
 
 
 def shapes(n_x: int, n_a: int, gates: int) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every array, in the table's order; arguments as below."""
+    """Return the shape of every array, in the order of the table; for the arguments see below."""
     rows = gates * n_a
     return {
         "Wax": (rows, n_x),
@@ -62,9 +62,9 @@ def initialize_parameters(
     """Draw all weights from U(-1/sqrt(n_a), 1/sqrt(n_a)), as ``nn.RNN`` and its output layer do.
 
     Args:
-        rng: where the numbers come from.
-        n_x: V, symbols in the vocabulary (inputs and outputs alike).
-        n_a: H, width of the state.
+        rng: the random number generator.
+        n_x: V, the size of the vocabulary.
+        n_a: H, the size of the state.
         gates: blocks of H rows in the recurrent weights (``Cell.gates``).
         dtype: float32 to train, float64 to check gradients.
     """
@@ -76,11 +76,15 @@ def initialize_parameters(
 
 
 def to_torch_names(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Rename weights (or gradients, or Adam's moments) to PyTorch's names; nothing is copied."""
+    """Rename weights, gradients or moments to PyTorch's names; nothing is copied."""
     return {TORCH_NAMES[name]: array for name, array in arrays.items()}
 
 
 def from_torch_names(arrays: Mapping[str, Floats]) -> Parameters:
-    """Undo ``to_torch_names``; names that are not in the table raise ``KeyError``."""
+    """Undo `to_torch_names`.
+
+    Raises:
+        KeyError: a name is not in the table.
+    """
     names = {theirs: ours for ours, theirs in TORCH_NAMES.items()}
     return {names[name]: array for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""New names: one symbol after the other, for many names at once, from the state kept so far."""
+"""Sample names, one token after the other, for many names at once."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.config.sections import Drawing
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
-from seqcli.numpy_backend.activations import softmax
-from seqcli.numpy_backend.cells import Cell
+from seqcli.numpy_backend.cells import Cell, State
+from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.language_model import input_rows, output_logits
 from seqcli.numpy_backend.parameters import Floats, Ids, Parameters
-from seqcli.numpy_backend.rnn import State
 
-NEVER_DRAWN = (PAD, BOS, UNK)  # no name holds them
+NEVER_DRAWN = (PAD, BOS, UNK)
 PLAIN = Drawing()
 
 
@@ -25,8 +24,7 @@ def read_prefix(
     """Read BOS and a prefix, the same for n names.
 
     Returns:
-        The state, and the logits (n, V) of the symbol that follows: their ``softmax`` is the
-        distribution of the next symbol.
+        the state, and the logits (n, V) of the next token.
     """
     rows, state = input_rows(parameters), cell.zeros(n, parameters)
     for token in (BOS, *prefix):
@@ -35,13 +33,13 @@ def read_prefix(
 
 
 def keep_likeliest(probabilities: Floats, top_k: int, top_p: float) -> Floats:
-    """Return probabilities (n, V) with the unlikely symbols set to 0; rows no longer add up to 1.
+    """Return probabilities (n, V) with the unlikely tokens set to 0; the rest is not rescaled.
 
     Args:
         probabilities: (n, V).
-        top_k: keep so many symbols (Fan et al., 2018); 0, or more than there are, keeps all.
-        top_p: keep the fewest symbols that together have at least this probability, and one at
-            least (nucleus sampling, Holtzman et al., 2020); 1 keeps all.
+        top_k: how many tokens to keep (Fan et al. 2018, arXiv:1805.04833); 0 keeps all.
+        top_p: keep the fewest tokens that together have this probability, at least one (nucleus
+            sampling, Holtzman et al. 2020, arXiv:1904.09751); 1 keeps all.
     """
     order = np.argsort(-probabilities, axis=1, kind="stable")  # (n, V)
     falling = np.take_along_axis(probabilities, order, axis=1)  # (n, V)
@@ -55,28 +53,28 @@ def keep_likeliest(probabilities: Floats, top_k: int, top_p: float) -> Floats:
 
 
 def probabilities(logits: Floats, how: Drawing) -> Floats:
-    """Return what to draw from, (n, V) in float64: temperature first, then top-k, then top-p.
+    """Return the probabilities (n, V) to draw from: temperature first, then top-k, then top-p.
 
-    PAD, BOS and UNK get 0: no name holds them.
+    They are float64. PAD, BOS and UNK have probability 0.
     """
     scaled = logits.astype(np.float64)  # (n, V)
     scaled[:, NEVER_DRAWN] = -np.inf
     scaled -= scaled.max(axis=1, keepdims=True)
-    with np.errstate(over="ignore"):  # at a temperature near 0: -inf, and exp(-inf) is right
+    with np.errstate(over="ignore"):  # -inf at a low temperature: exp(-inf) is right
         scaled /= how.temperature
-    found = softmax(scaled)
+    weights = softmax(scaled)
     if how.top_k or how.top_p < 1.0:
-        found = keep_likeliest(found, how.top_k, how.top_p)
-        found /= found.sum(axis=1, keepdims=True)
-    return found
+        weights = keep_likeliest(weights, how.top_k, how.top_p)
+        weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def draw(logits: Floats, rng: np.random.Generator, how: Drawing = PLAIN) -> Index:
-    """Draw one symbol from each row of logits (n, V); takes one uniform number per row."""
+    """Draw one token from each row of logits (n, V), with one uniform number per row."""
     heights = np.cumsum(probabilities(logits, how), axis=1)  # (n, V)
-    # in (0, 1]: a symbol of probability 0 is never the first whose height reaches it
-    aim = (1.0 - rng.random(len(heights))) * heights[:, -1]
-    token: Index = np.argmax(heights >= aim[:, None], axis=1)  # (n,)
+    # in (0, 1]: a token of probability 0 is never the first whose height reaches the target
+    target = (1.0 - rng.random(len(heights))) * heights[:, -1]  # (n,)
+    token: Index = np.argmax(heights >= target[:, None], axis=1)  # (n,)
     return token
 
 
@@ -90,34 +88,36 @@ def sample(
     max_length: int = 100,
     how: Drawing = PLAIN,
 ) -> Ragged:
-    """Invent n names.
+    """Sample n names.
 
     Args:
         parameters: the weights.
-        cell: what the weights belong to.
-        rng: where the chances come from.
+        cell: the cell they belong to.
+        rng: the random number generator.
         n: how many names.
         prefix: ids that every name starts with.
-        max_length: symbols of the longest name, prefix included; a name that has not come to its
-            end by then is cut.
+        max_length: tokens of the longest name, prefix included; longer ones are truncated.
         how: temperature, top-k and top-p.
 
     Returns:
-        The ids of n names, with the prefix, without BOS and EOS.
+        the ids of n names, with the prefix, without BOS and EOS.
     """
     rows = input_rows(parameters)
     state, logits = read_prefix(prefix, n, parameters, cell)
-    running = np.arange(n)
-    owners, tokens = [np.repeat(running, len(prefix))], [np.tile(np.asarray(prefix, np.int64), n)]
+    unfinished = np.arange(n)
+    owners, tokens = (
+        [np.repeat(unfinished, len(prefix))],
+        [np.tile(np.asarray(prefix, np.int64), n)],
+    )
     for _ in range(max_length - len(prefix)):
         token = draw(logits, rng, how)  # (n,)
-        going = token != EOS
-        running, token = running[going], token[going]
-        if not len(running):
+        continues = token != EOS
+        unfinished, token = unfinished[continues], token[continues]
+        if not len(unfinished):
             break
-        owners.append(running)
+        owners.append(unfinished)
         tokens.append(token)
-        state = tuple(part[going] for part in state)
+        state = tuple(part[continues] for part in state)
         state, _ = cell.forward(rows[token], state, parameters)
         logits = output_logits(state[0], parameters)
     return gather(np.concatenate(owners), np.concatenate(tokens), n)

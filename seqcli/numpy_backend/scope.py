@@ -1,78 +1,146 @@
-"""What this backend can do, and a plain refusal of the rest."""
+"""What this backend can train: every key of the configuration is supported, irrelevant or refused.
+
+It is an allow-list. A key that is not in `RULES` may have its default only, so that a new setting
+is never ignored silently.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from seqcli.config import Config
+from seqcli import registry
+from seqcli.config import Config, keys
 from seqcli.data.corpus import Codec, Corpus
 from seqcli.errors import UsageError
 from seqcli.numpy_backend.cells import CELLS
 
-_OTHER = "or leave --backend numpy out"
+_OTHERWISE = "or omit --backend numpy"
 
 
 @dataclass(frozen=True)
-class Rule:
-    """The values that one key of the configuration may have here."""
-
-    key: str
-    allowed: tuple[object, ...]
-
-    def check(self, config: Config) -> None:
-        """Raise UsageError if the key has another value."""
-        section, _, leaf = self.key.partition(".")
-        value = getattr(getattr(config, section), leaf)
-        if value not in self.allowed:
-            choice = " or ".join(map(str, self.allowed))
-            message = f"the numpy backend has no {self.key} {value}"
-            raise UsageError(message, f"--set {self.key}={choice}, {_OTHER}")
+class Supported:
+    """Every value has the effect that the configuration documents."""
 
 
-MODEL = (
-    Rule("model.cell", tuple(CELLS)),
-    Rule("model.layers", (1,)),
-    Rule("model.attention", ("none",)),
-    Rule("model.activation", ("tanh",)),
-)
-TRAINING = (
-    Rule("model.dropout", (0,)),
-    Rule("model.init", ("default",)),
-    Rule("train.label_smoothing", (0,)),
-    Rule("train.teacher_forcing", (1,)),
-    Rule("train.teacher_schedule", ("constant",)),
-    Rule("train.metric", ("loss",)),
-    Rule("train.device", ("auto", "cpu")),
-    Rule("train.precision", ("float32", "float64")),
-)
+@dataclass(frozen=True)
+class Irrelevant:
+    """The key does not change the result.
+
+    Args:
+        why: the reason.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Only:
+    """Some values are supported, and the others are refused.
+
+    Args:
+        values: a registry table or a tuple.
+    """
+
+    values: Iterable[object]
+
+
+Rule: TypeAlias = Supported | Irrelevant | Only
+_ANY = Supported()
+_NO_SOURCE = Irrelevant("a language model has no source")
+_NO_EMBEDDING = Irrelevant("a recurrent language model has no embedding")
+_TRANSFORMER = Irrelevant("only the Transformer has it")
+_ALL_TRUE = Irrelevant("the true token is always fed")
+
+RULES: dict[str, Rule] = {
+    "model.cell": Only(tuple(CELLS)),
+    "model.attention": Only(("none",)),
+    "model.layers": Only((1,)),
+    "model.hidden": _ANY,
+    "model.embedding": _NO_EMBEDDING,
+    "model.bidirectional": _NO_SOURCE,
+    "model.bridge": _NO_SOURCE,
+    "model.dropout": Only((0,)),
+    "model.embedding_dropout": _NO_EMBEDDING,
+    "model.activation": Only(("tanh",)),
+    "model.init": Only(("default",)),
+    "model.heads": _TRANSFORMER,
+    "model.feedforward": _TRANSFORMER,
+    "model.norm": _TRANSFORMER,
+    "model.continue_positions": _TRANSFORMER,
+    "model.positions": _TRANSFORMER,
+    "train.epochs": _ANY,
+    "train.iterations": _ANY,
+    "train.seconds": _ANY,
+    "train.batch_size": _ANY,
+    "train.optimizer": Only(registry.NUMPY_OPTIMIZERS),
+    "train.lr": _ANY,
+    "train.momentum": _ANY,
+    "train.weight_decay": _ANY,
+    "train.clip": _ANY,
+    "train.clip_value": _ANY,
+    "train.schedule": _ANY,
+    "train.warmup": _ANY,
+    "train.plateau_factor": _ANY,
+    "train.plateau_patience": _ANY,
+    "train.label_smoothing": Only((0,)),
+    "train.teacher_forcing": Only((1,)),
+    "train.teacher_forcing_end": _ALL_TRUE,
+    "train.teacher_schedule": Only(("constant",)),
+    "train.metric": Only(("loss",)),
+    "train.patience": _ANY,
+    "train.goal": Irrelevant("a language model has no sequence accuracy"),
+    "train.seed": _ANY,
+    "train.backend": _ANY,
+    "train.threads": _ANY,
+    "train.device": Only(("auto", "cpu")),
+    "train.kernels": Irrelevant("only PyTorch has kernels to choose from"),
+    "train.precision": Only(("float32", "float64")),
+    "train.samples": _ANY,
+    "train.save_every": _ANY,
+}
 
 
 def check_model(config: Config, codec: Codec) -> None:
     """Refuse models that this backend cannot run.
 
     Raises:
-        UsageError: says which setting it is, and what to choose.
+        UsageError: names the setting and the values it may have.
     """
     if codec.source is not None:
         raise UsageError(
-            "the numpy backend runs language models, and this data has sources",
-            f"train on names (--task names), {_OTHER}",
+            "the numpy backend trains language models, and this data has sources",
+            f"train on names (--task names), {_OTHERWISE}",
         )
-    for rule in MODEL:
-        rule.check(config)
+    for key in ("model.cell", "model.layers", "model.attention", "model.activation"):
+        _check(config, key)
 
 
 def check_training(config: Config, corpus: Corpus) -> None:
-    """Refuse models and ways of training that this backend does not have.
+    """Refuse models and settings of training that this backend does not have.
 
     Raises:
-        UsageError: says which setting it is, and what to choose.
+        UsageError: names the setting and the values it may have.
     """
     check_model(config, corpus.codec)
-    for rule in TRAINING:
-        rule.check(config)
+    for key in keys():
+        if key.startswith(("model.", "train.")):
+            _check(config, key)
     if corpus.splits["train"].weights is not None:
         raise UsageError(
-            "the numpy backend does not weigh rows by a count",
-            f"--set data.counts=repeats, {_OTHER}",
+            "the numpy backend does not weight rows by a count",
+            f"--set data.counts=repeats, {_OTHERWISE}",
+        )
+
+
+def _check(config: Config, key: str) -> None:
+    """Refuse a key's value unless its rule allows it; a key without a rule has its default."""
+    rule = RULES.get(key, Only((keys()[key].default,)))
+    section, _, leaf = key.partition(".")
+    value = getattr(getattr(config, section), leaf)
+    if isinstance(rule, Only) and value not in (allowed := list(rule.values)):
+        choices = " or ".join(map(str, allowed))
+        raise UsageError(
+            f"the numpy backend has no {key} {value}", f"--set {key}={choices}, {_OTHERWISE}"
         )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqcli.data.vocabulary import EOS
-from seqcli.numpy_backend.activations import log_softmax
 from seqcli.numpy_backend.cells import Cell
+from seqcli.numpy_backend.functional import log_softmax
 from seqcli.numpy_backend.language_model import input_rows, output_logits
 from seqcli.numpy_backend.parameters import Floats, Ids, Parameters
 from seqcli.numpy_backend.sampling import NEVER_DRAWN, read_prefix

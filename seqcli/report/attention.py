@@ -1,4 +1,4 @@
-"""Where the decoder looked: a heat map in the terminal, and as a PNG."""
+"""Attention weights as a heat map, in the terminal and as a PNG."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from seqcli.results import AttentionMap
 
 BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
-_LABELS = 60  # names at one axis of the PNG
-_MADE_BY = {"Software": "seqcli"}  # by which the file is recognized, and may be replaced
-_WIDEST = 8  # terminal cells for one source symbol
+_LABELS = 60  # labels at one axis of the PNG
+_METADATA = {"Software": "seqcli"}  # marks files that may be replaced
+_WIDEST = 8  # terminal cells for one source token
 
 
 def show_attention(out: Out, attention: AttentionMap) -> None:
-    """Show the heat map as talk (stderr), as wide as the terminal allows."""
-    width = out.talk.width if draws(out.talk) else None
-    blocks = BLOCKS if out.talk.encoding.startswith("utf") else ASCII_BLOCKS
+    """Write the heat map to stderr, as wide as the terminal allows."""
+    width = out.stderr.width if draws(out.stderr) else None
+    blocks = BLOCKS if out.stderr.encoding.startswith("utf") else ASCII_BLOCKS
     for line in heat_map(attention, width, blocks):
-        out.say(line)
+        out.info(line)
 
 
 def heat_map(attention: AttentionMap, width: int | None = None, blocks: str = BLOCKS) -> list[str]:
-    """Return the lines of a heat map: source symbols above, target symbols at the left.
+    """Return the lines of a heat map: source tokens on top, target tokens on the left.
 
-    A cell is shaded by its weight, from 0 (blank) to 1 (full). Sources too long for ``width``
-    terminal cells go on in a further map below.
+    A cell is shaded by its weight, from 0 (blank) to 1 (full). A source that is too long for
+    ``width`` terminal cells continues in another map below.
     """
     names = [_narrow(name) for name in row_names(attention)]
     sources = [_narrow(_label(token)) for token in attention.source]
     side = max(map(cell_len, names), default=0)
     cell = max([*map(cell_len, sources), 2])
     fit = len(sources) if width is None else max(1, (width - side - 1) // (cell + 1))
-    lines = [f"weights from 0 to 1: [{blocks}]; columns: source, rows: output"]
+    lines = [f"attention weights from 0 to 1: [{blocks}]; columns: source, rows: prediction"]
     for first in range(0, len(sources), max(fit, 1)):
         part = slice(first, first + fit)
         lines += ["", " " * side + "".join(" " + _fill(s, cell) for s in sources[part])]
@@ -56,11 +56,11 @@ def heat_map(attention: AttentionMap, width: int | None = None, blocks: str = BL
 def draw_attention(attention: AttentionMap, path: Path, title: str = "") -> None:
     """Draw the heat map as a PNG, atomically.
 
-    Symbols without a glyph show as boxes; of more than ``_LABELS`` symbols only some are named.
+    Characters without a glyph show as boxes. At most ``_LABELS`` tokens per axis are labeled.
     """
     with drawing():
         figure = _figure(attention, visible(title))
-        write_atomically(path, lambda file: figure.savefig(file, format="png", metadata=_MADE_BY))
+        write_atomically(path, lambda file: figure.savefig(file, format="png", metadata=_METADATA))
 
 
 def _figure(attention: AttentionMap, title: str) -> Figure:
@@ -71,8 +71,8 @@ def _figure(attention: AttentionMap, title: str) -> Figure:
     figure = Figure(figsize=size, dpi=150, layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    figure.colorbar(image, label="weight")
-    axes.set(xlabel="source", ylabel="output")
+    figure.colorbar(image, label="attention weight")
+    axes.set(xlabel="source", ylabel="prediction")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xticks(*_ticks(attention.source))
@@ -85,23 +85,23 @@ def _figure(attention: AttentionMap, title: str) -> Figure:
 
 
 def is_own_picture(begin: bytes) -> bool:
-    """Return whether a file begins like one that ``draw_attention`` wrote."""
+    """Return whether ``begin`` is the start of a file that ``draw_attention`` wrote."""
     return b"Software\0seqcli" in begin
 
 
 def row_names(attention: AttentionMap) -> list[str]:
-    """Return a name for each row of weights: the output tokens, then the end."""
+    """Return a label for each row of weights: the predicted tokens, then ``<eos>``."""
     rows = len(attention.weights)
     return list(map(_label, (*attention.target, None)))[:rows]
 
 
 def _label(token: str | None) -> str:
-    """Return the name of a token; a space must be seen."""
+    """Return the label of a token; a space is shown as ␣."""
     return "␣" if token == " " else token_label(token)
 
 
 def _narrow(text: str) -> str:
-    """Return a name fit for a narrow column."""
+    """Shorten a label to fit a narrow column."""
     return text if cell_len(text) <= _WIDEST else set_cell_size(text, _WIDEST - 1) + "…"
 
 
@@ -113,12 +113,12 @@ def _shade(weight: float, blocks: str) -> str:
     return blocks[min(len(blocks) - 1, max(0, round(weight * (len(blocks) - 1))))]
 
 
-def _inches(symbols: int) -> float:
-    return min(max(symbols * 0.32, 1.6), 24.0)
+def _inches(tokens: int) -> float:
+    return min(max(tokens * 0.32, 1.6), 24.0)
 
 
 def _ticks(tokens: Sequence[str], *, end: bool = False) -> tuple[range, list[str]]:
-    """Return the positions and names to write at an axis."""
+    """Return the positions and labels of the ticks of an axis."""
     names = [*map(token_label, tokens), *[token_label(None)] * end]
     places = range(0, len(names), -(-len(names) // _LABELS) or 1)
     return places, [names[place] for place in places]

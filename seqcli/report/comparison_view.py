@@ -17,9 +17,9 @@ from seqcli.formatting import count, duration, loss, plural, visible
 from seqcli.metrics.metric import COMPARISON, Metric, shown
 from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out
-from seqcli.report.eta import Pace
 from seqcli.report.live import REFRESH, progress_bar
 from seqcli.report.plain import EVERY
+from seqcli.report.summary import TimeLeft
 from seqcli.report.tables import rich_table
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class ComparisonView:
         self.out, self._clock = out, clock
         self._arms = list(dict.fromkeys(run.arm for run in runs))
         self._all = len(runs)
-        self._active: dict[str, tuple[Progress | None, Pace, float | None]] = {}
+        self._active: dict[str, tuple[Progress | None, TimeLeft, float | None]] = {}
         self._results: list[RunResult] = []
         self._begun: set[str] = set()
         self._due = self._drawn = -REFRESH
@@ -150,7 +150,7 @@ class ComparisonView:
         self._live: Live | None = None
         if out.live:
             self._live = Live(
-                console=out.talk, auto_refresh=False, transient=True, redirect_stdout=False
+                console=out.stderr, auto_refresh=False, transient=True, redirect_stdout=False
             )
 
     def __enter__(self) -> ComparisonView:
@@ -180,18 +180,18 @@ class ComparisonView:
 
     def _begin(self, run: str, started: RunStarted) -> None:
         self._begun.add(run)
-        self._active[run] = None, Pace(self._clock), None
+        self._active[run] = None, TimeLeft(self._clock), None
         if self._live is None:
             steps = started.steps_done
             resuming = f", resuming after step {count(steps)}" if steps else ""
             parameters = plural(started.parameters, "parameter")
-            self.out.say(f"{run}: {started.model}; {parameters}{resuming}")
+            self.out.info(f"{run}: {started.model}; {parameters}{resuming}")
         self._due = self._clock() + EVERY
         self._draw()
 
     def _advance(self, run: str, progress: Progress) -> None:
-        _, pace, _ = self._active.get(run, (None, Pace(self._clock), None))
-        left = pace.left(progress)
+        _, pace, _ = self._active.get(run, (None, TimeLeft(self._clock), None))
+        left = pace.estimate(progress)
         self._active[run] = progress, pace, left
         if self._live is None:
             self._say_progress(run, progress, left)
@@ -205,7 +205,7 @@ class ComparisonView:
         ahead = "" if left is None else f", {duration(left)} left"
         smoothed = progress.smoothed_loss
         loss_text = "" if smoothed is None else f", smoothed loss {loss(smoothed)}"
-        self.out.say(
+        self.out.info(
             f"{run}: epoch {count(progress.epoch)}/{count(progress.epochs)} "
             f"step {count(progress.step)}/{count(progress.steps)}{loss_text}{ahead}"
         )
@@ -216,7 +216,7 @@ class ComparisonView:
         if self._live is None:
             kept = "" if run in self._begun else ", kept"
             done = f"{len(self._results)}/{self._all}"
-            self.out.say(f"{run} ({done}): {_scores(result)} in {duration(result.seconds)}{kept}")
+            self.out.info(f"{run} ({done}): {_scores(result)} in {duration(result.seconds)}{kept}")
             return
         self._fill()
 
@@ -227,7 +227,7 @@ class ComparisonView:
         arms = summarize_arms(self._results) if self._results else []
         finished = {one.arm for one in arms}
         waiting = [arm for arm in self._arms if arm not in finished]
-        table = comparison_table(arms, waiting, self.out.talk.width)
+        table = comparison_table(arms, waiting, self.out.stderr.width)
         self._table = rich_table(table)
         self._draw()
 
@@ -235,7 +235,7 @@ class ComparisonView:
         if self._live is None:
             return
         self._drawn = self._clock()
-        console = self.out.talk
+        console = self.out.stderr
         done = Text(f"{len(self._results):,} of {self._all:,} finished", style="dim")
         bars = [
             progress_bar(console, progress, left, visible(run))

@@ -1,9 +1,12 @@
-"""The one place that knows where the program talks, and whether anybody looks on."""
+"""Write to stdout and stderr: rich on a terminal, plain lines elsewhere, silence if closed."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json as json_text
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,51 +15,151 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from seqcli.formatting import steers, visible
-from seqcli.report.streams import Data, Messages, point_at_nothing
+from seqcli.errors import MachineError, ReaderGone
+from seqcli.formatting import is_control, visible
 
 if TYPE_CHECKING:
     from seqcli.report.tables import Table
 
 
-@dataclass
-class Out:
-    """Two ways out: ``data`` (stdout: what was asked for) and ``talk`` (stderr: all the rest).
+_ESCAPING = "backslashreplace"  # for characters that a narrow encoding lacks
 
-    On a terminal rich draws; elsewhere plain lines are written, never wrapped, cut or boxed.
-    Control characters are escaped here and nowhere else: in all talk, and in data on a terminal.
-    Where nobody reads, talk is silent; see `seqcli.report.streams`.
 
-    Args:
-        data: console of stdout.
-        talk: console of stderr.
-        json: stdout carries one JSON document and nothing else.
-        quiet: no talk but errors.
+class MessageStream(io.TextIOBase):
+    """A stream of messages (stderr) that discards everything once a write fails.
+
+    A command must not end because nobody reads its messages.
     """
 
-    data: Console
-    talk: Console
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream: TextIO | None = _escaping(stream)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        """Return whether it is a terminal."""
+        with contextlib.suppress(ValueError):  # closed
+            return self._stream is not None and self._stream.isatty()
+        return False
+
+    def fileno(self) -> int:
+        """Return its file descriptor."""
+        if self._stream is None:
+            raise OSError("a stream without a file descriptor")
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write a text, or discard it if the stream is broken."""
+        self._try("write", text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._try("flush")
+
+    def close(self) -> None:
+        """Do nothing: the stream belongs to the process."""
+
+    def _try(self, action: str, *values: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            getattr(self._stream, action)(*values)
+        except (OSError, ValueError) as error:
+            redirect_to_devnull(self._stream)
+            self._stream = None
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Handle the first failure."""
+
+
+class DataStream(MessageStream):
+    """A stream of results (stdout).
+
+    Args:
+        stream: the stream; output to None (a closed stdout) is discarded.
+        product: whether this output is the purpose of the command, which then stops when its
+            reader closes the pipe.
+
+    Raises:
+        ReaderGone: (while writing) the reader of a product closed the pipe.
+        MachineError: (while writing) the stream is full or broken.
+    """
+
+    def __init__(self, stream: TextIO | None, product: bool = True) -> None:
+        super().__init__(stream)
+        self._product = product
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, ValueError):  # closed
+            return
+        if not isinstance(error, BrokenPipeError):
+            what = str(getattr(error, "strerror", None) or error).lower()
+            raise MachineError(f"stdout cannot be written: {what}", "redirect it elsewhere")
+        if self._product:
+            raise ReaderGone
+
+
+def redirect_to_devnull(stream: Any) -> None:
+    """Redirect a broken stream to the null device, because Python flushes it at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # no descriptor behind it: nothing to do
+        return
+
+
+def _escaping(stream: TextIO | None) -> TextIO | None:
+    """Make a stream escape the characters that its encoding lacks."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors != _ESCAPING:
+        with contextlib.suppress(OSError, ValueError):  # it also flushes: gone, or closed
+            stream.reconfigure(errors=_ESCAPING)
+    return stream
+
+
+@dataclass
+class Out:
+    """The two output streams of a command: results go to stdout, messages to stderr.
+
+    On a terminal rich draws; elsewhere plain lines are written, never wrapped, cut or boxed.
+    Control characters are escaped here and nowhere else: in all messages, and in results on a
+    terminal. A stream that nobody reads is silent; see `seqcli.report.console`.
+
+    Args:
+        stdout: console for results.
+        stderr: console for messages.
+        json: stdout carries one JSON document and nothing else.
+        quiet: suppress all messages but errors.
+    """
+
+    stdout: Console
+    stderr: Console
     json: bool = False
     quiet: bool = False
 
     @classmethod
     def standard(cls, *, json: bool = False, quiet: bool = False, product: bool = True) -> Out:
-        """Talk on this process's stdout and stderr, whatever they are (also closed ones).
+        """Return the output of this process, also where a stream is closed.
 
         Args:
             json, quiet: see `Out`.
-            product: whether stdout is what the command is for; see `seqcli.report.streams.Data`.
+            product: whether stdout is the command's result; see `seqcli.report.console.DataStream`.
         """
-        data, talk = Data(sys.stdout, product), Messages(sys.stderr)
-        return cls(console(data), console(talk), json, quiet)
+        stdout, stderr = DataStream(sys.stdout, product), MessageStream(sys.stderr)
+        return cls(console(stdout), console(stderr), json, quiet)
 
     @property
     def live(self) -> bool:
-        """Whether a moving view can be drawn on ``talk``."""
-        return draws(self.talk) and not self.quiet
+        """Whether stderr can show a live view."""
+        return draws(self.stderr) and not self.quiet
 
-    def say(self, text: str, style: str = "", *, prose: bool = False) -> None:
-        """Tell something (stderr); nothing when quiet.
+    def info(self, text: str, style: str = "", *, prose: bool = False) -> None:
+        """Write a message to stderr; nothing when quiet.
 
         Args:
             text: a line, or several.
@@ -64,41 +167,41 @@ class Out:
             prose: wrap between words on a terminal; otherwise a line stays whole (to be copied).
         """
         if not self.quiet:
-            _line(self.talk, visible(text, keep="\n"), style, prose)
+            _line(self.stderr, visible(text, keep="\n"), style, prose)
 
-    def complain(self, message: str, hint: str = "") -> None:
-        """Tell an error and what to do about it (stderr), also when quiet."""
-        _line(self.talk, visible(f"error: {message}", keep="\n"), "bold red")
+    def error(self, message: str, hint: str = "") -> None:
+        """Write an error and a hint to stderr, also when quiet."""
+        _line(self.stderr, visible(f"error: {message}", keep="\n"), "bold red")
         if hint:
-            _line(self.talk, visible(f"hint: {hint}", keep="\n"))
+            _line(self.stderr, visible(f"hint: {hint}", keep="\n"))
 
     def write(self, text: str) -> None:
-        """Write a line of data (stdout), as it is unless on a terminal; nothing with ``json``."""
+        """Write a result to stdout; nothing with ``json``."""
         if not self.json:
-            _line(self.data, visible(text, keep="\n\t") if self.data.is_terminal else text)
+            _line(self.stdout, visible(text, keep="\n\t") if self.stdout.is_terminal else text)
 
     def write_lines(self, lines: Sequence[str]) -> None:
-        """Write many lines of data (stdout) at once; nothing with ``json``."""
+        """Write several lines of results to stdout at once; nothing with ``json``."""
         if lines:
             self.write("\n".join(lines))
 
-    def show(self, table: Table, *, talk: bool = False) -> None:
-        """Show a table on stdout (nothing with ``json``) or as talk (nothing when quiet)."""
-        if self.quiet if talk else self.json:
+    def show(self, table: Table, *, to_stderr: bool = False) -> None:
+        """Write a table to stdout (nothing with ``json``) or to stderr (nothing when quiet)."""
+        if self.quiet if to_stderr else self.json:
             return
-        _show(self.talk if talk else self.data, table)
+        _show(self.stderr if to_stderr else self.stdout, table)
 
     def document(self, document: Mapping[str, Any]) -> None:
-        """Write the one JSON document (stdout). Numbers that are not finite become null."""
-        self.data.file.write(self._json(document) + "\n")
-        self.data.file.flush()
+        """Write the JSON document to stdout. Numbers that are not finite become null."""
+        self.stdout.file.write(self._json(document) + "\n")
+        self.stdout.file.flush()
 
     def documents(self, name: str, items: Iterable[Mapping[str, Any]]) -> None:
-        """Write one JSON document (stdout) that holds a list, each item as soon as it comes.
+        """Write a JSON document with one list to stdout, each item as soon as it is available.
 
-        However the items end, the document does: what is there can be read.
+        The document is closed even if an item raises, so that it can be parsed.
         """
-        file, before = self.data.file, ""
+        file, before = self.stdout.file, ""
         file.write(f'{{"{name}": [')
         try:
             for item in items:
@@ -110,36 +213,36 @@ class Out:
             file.flush()
 
     def _json(self, document: Mapping[str, Any]) -> str:
-        plain_ascii = not self.data.encoding.startswith("utf")
+        plain_ascii = not self.stdout.encoding.startswith("utf")
         text = json_text.dumps(_finite(document), ensure_ascii=plain_ascii, allow_nan=False)
-        return _steerless(text) if self.data.is_terminal else text
+        return _escaped_json(text) if self.stdout.is_terminal else text
 
 
 def show_notes() -> None:
-    """Show notes (`seqcli.messages`) on stderr from now on, one line each."""
+    """Write notes (`seqcli.messages.note`) to stderr from now on, one line each."""
     import logging
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            Out.standard().say(f"note: {record.getMessage()}")
+            Out.standard().info(f"note: {record.getMessage()}")
 
     logger = logging.getLogger("seqcli")
     logger.handlers, logger.propagate = [Handler()], False
 
 
 def flush_standard() -> OSError | None:
-    """Push out what else was written to stdout and stderr; return what went wrong with stdout."""
-    found = [_flush(stream) for stream in (sys.stdout, sys.stderr)]
-    return found[0]
+    """Flush stdout and stderr; return the error of stdout, if any."""
+    errors = [_flush(stream) for stream in (sys.stdout, sys.stderr)]
+    return errors[0]
 
 
-def console(stream: TextIO | Messages | None) -> Console:
-    """Return a rich console for ``stream``; None (a closed one) leads nowhere.
+def console(stream: TextIO | MessageStream | None) -> Console:
+    """Return a rich console for ``stream``; output to None (a closed stream) is discarded.
 
-    ``NO_COLOR``, ``TERM=dumb`` and ``COLUMNS`` are honoured. Whether it is a terminal is asked of
-    the stream alone: FORCE_COLOR and the like must not put a moving view into a file.
+    ``NO_COLOR``, ``TERM=dumb`` and ``COLUMNS`` are honoured. Only the stream decides
+    whether it is a terminal: FORCE_COLOR must not put a live view into a file.
     """
-    file = stream if isinstance(stream, Messages) else Messages(stream)
+    file = stream if isinstance(stream, MessageStream) else MessageStream(stream)
     made = Console(
         file=file,  # type: ignore[arg-type]
         force_terminal=file.isatty(),
@@ -153,7 +256,7 @@ def console(stream: TextIO | Messages | None) -> Console:
 
 
 def draws(console: Console) -> bool:
-    """Whether rich may draw here: boxes, colors, a moving view."""
+    """Return whether rich may draw boxes, colors and a live view here."""
     return console.is_terminal and not console.is_dumb_terminal
 
 
@@ -181,14 +284,14 @@ def _flush(stream: TextIO | None) -> OSError | None:
     except ValueError:  # closed
         return None
     except OSError as error:
-        point_at_nothing(stream)
+        redirect_to_devnull(stream)
         return error
     return None
 
 
-def _steerless(text: str) -> str:
-    """Return a JSON text with control characters as JSON escapes them."""
-    return "".join(f"\\u{ord(one):04x}" if steers(one) else one for one in text)
+def _escaped_json(text: str) -> str:
+    """Escape the control characters of a JSON text."""
+    return "".join(f"\\u{ord(one):04x}" if is_control(one) else one for one in text)
 
 
 def _finite(value: Any) -> Any:

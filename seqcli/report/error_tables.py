@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from seqcli.report.predictions import describe_errors, mark, shown_source, shown_symbol
-from seqcli.report.tables import Cell
+from seqcli.report.tables import TableCell
 
 if TYPE_CHECKING:
     from seqcli.results import Confusion, Edits, ScoredRow, Scores
@@ -154,7 +154,7 @@ def _rows_table(scores: Scores, chosen: Sequence[ScoredRow], caption: str, in_wo
     return Table(columns, rows, caption=caption, stacks=True)
 
 
-def _prediction_row(row: ScoredRow, scores: Scores, in_words: bool) -> tuple[Cell, ...]:
+def _prediction_row(row: ScoredRow, scores: Scores, in_words: bool) -> tuple[TableCell, ...]:
     joiner = scores.target_joiner
     source = shown_source(row.line(scores.source_joiner))
     truth = joiner.join(row.truth)

@@ -40,11 +40,11 @@ def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
     """
     out.write(_headline(evaluation))
     for note in evaluation.notes:
-        out.say(f"note: {note}")
+        out.info(f"note: {note}")
     for line in lost_lines(evaluation):
         out.write(line)
-    drawn = draws(out.data)
-    for table in _tables(evaluation, rows, out.data.width if drawn else 0):
+    drawn = draws(out.stdout)
+    for table in _tables(evaluation, rows, out.stdout.width if drawn else 0):
         if table.rows:
             out.write("")
             out.show(table)

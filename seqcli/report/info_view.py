@@ -1,4 +1,4 @@
-"""What a checkpoint is, for people."""
+"""The lines of ``seqcli info``."""
 
 from __future__ import annotations
 
@@ -14,56 +14,60 @@ if TYPE_CHECKING:
     from seqcli.results import CheckpointInfo, Side
 
 
-_SHOWN = 12  # symbols of a vocabulary
+_SHOWN = 12  # tokens of a vocabulary
 _INDENT = 12
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
 
 
-def checkpoint_lines(found: CheckpointInfo) -> list[str]:
-    """Return the lines that describe a checkpoint, a heading before each."""
-    return [f"{head:<{_INDENT}}{visible(text)}".rstrip() for head, text in _rows(found)]
+def checkpoint_lines(checkpoint: CheckpointInfo) -> list[str]:
+    """Return the lines that describe a checkpoint, each with a heading."""
+    return [f"{head:<{_INDENT}}{visible(text)}".rstrip() for head, text in _rows(checkpoint)]
 
 
-def _rows(found: CheckpointInfo) -> Iterator[tuple[str, str]]:
-    kind = "can be resumed" if found.resumable else "for use, not for resuming"
-    yield "checkpoint", f"{found.path}, {found.megabytes:g} MB, by seqcli {found.version}; {kind}"
+def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
+    kind = "can be resumed" if checkpoint.resumable else "cannot be resumed"
     yield (
-        "model",
-        f"{found.model}; {plural(found.parameters, 'parameter')}; {found.backend} backend",
+        "checkpoint",
+        f"{checkpoint.path}, {checkpoint.megabytes:g} MB, by seqcli {checkpoint.version}; {kind}",
     )
-    if found.source:
-        yield "source", _side(found.source)
-    yield "target", _side(found.target)
-    if found.form["normalize"] != "none" or found.form["lower"] != "none":
-        yield "texts", f"normalized: {found.form['normalize']}; lower case: {found.form['lower']}"
-    if found.form["features"]:
+    parameters = plural(checkpoint.parameters, "parameter")
+    yield "model", f"{checkpoint.model}; {parameters}; {checkpoint.backend} backend"
+    if checkpoint.source:
+        yield "source", _side(checkpoint.source)
+    yield "target", _side(checkpoint.target)
+    if checkpoint.form["normalize"] != "none" or checkpoint.form["lower"] != "none":
+        yield (
+            "texts",
+            f"normalized: {checkpoint.form['normalize']}; lower case: {checkpoint.form['lower']}",
+        )
+    if checkpoint.form["features"]:
         yield "features", "after a tab, such as N;ACC;PL"
-    yield "data", _data(found.data)
-    yield from (("", f"sha256 {line}") for line in _checksums(found.data.get("sha256")))
-    at = f", epoch {found.epoch}" if found.epoch else ""
-    scores = validation_scores(found.metrics)
+    yield "data", _data(checkpoint.data)
+    yield from (("", f"sha256 {line}") for line in _checksums(checkpoint.data.get("sha256")))
+    at = f", epoch {checkpoint.epoch}" if checkpoint.epoch else ""
+    scores = validation_scores(checkpoint.metrics)
     if scores:
         yield "scored", f"on validation{at}: {scores}"
-    split = "val" if scores else next(iter(found.baselines), "val")
-    for number, (name, baseline) in enumerate(found.baselines.get(split, {}).items()):
+    split = "val" if scores else next(iter(checkpoint.baselines), "val")
+    for number, (name, baseline) in enumerate(checkpoint.baselines.get(split, {}).items()):
         where = f"on {_SPLITS[split]}, " if number == 0 else ""
         yield (
             "" if number else "baselines",
             f"{where}{baseline_name(name)}: {_scores(baseline)}",
         )
-    for number, (key, (value, origin)) in enumerate(found.settings.items()):
+    for number, (key, (value, origin)) in enumerate(checkpoint.settings.items()):
         yield "" if number else "set", f"{key}={value} ({origin})"
-    for number, command in enumerate(found.next):
+    for number, command in enumerate(checkpoint.next):
         yield "" if number else "next", command
 
 
 def _side(side: Side) -> str:
-    letters_first = sorted(side.symbols, key=is_feature)
-    some = " ".join("␣" if one == " " else one.strip() for one in letters_first[:_SHOWN])
+    tokens = sorted(side.symbols, key=is_feature)
+    some = " ".join("␣" if one == " " else one.strip() for one in tokens[:_SHOWN])
     more = " ..." if len(side.symbols) > _SHOWN else ""
     return (
         f"{side.tokens}, {plural(len(side.symbols), 'token')} ({some}{more}), "
-        f"at most {count(side.longest)} in a training row"
+        f"longest training row: {count(side.longest)}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqcli.events import DataRead, Finished
 from seqcli.report.error_tables import worst
 from seqcli.report.evaluation import lost_lines
-from seqcli.runs.fit_diagnosis import Verdict
+from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 if TYPE_CHECKING:
     from seqcli.results import (
@@ -107,7 +107,7 @@ def _sample(text: Sample) -> Document:
 
 
 def training_document(
-    finished: Finished, found: Verdict, folder: str, read: DataRead | None = None
+    finished: Finished, diagnosis: FitDiagnosis, folder: str, read: DataRead | None = None
 ) -> Document:
     """Return how a run ended, its diagnosis, the metrics of every epoch, and what was read."""
     return {
@@ -117,7 +117,7 @@ def training_document(
         "best": dict(finished.best),
         "reason": finished.reason,
         "seconds": finished.seconds,
-        "verdict": asdict(found),
+        "diagnosis": asdict(diagnosis),
         "history": [dict(row) for row in finished.history],
         "data": None if read is None else reading_document(read),
     }

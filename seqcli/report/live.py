@@ -1,4 +1,4 @@
-"""The view of training on a terminal: the table of epochs growing over a bar that moves."""
+"""The live view of training on a terminal: a table of epochs above a progress bar."""
 
 from __future__ import annotations
 
@@ -14,32 +14,39 @@ from rich.text import Text
 from seqcli.events import DataRead, EpochEnded, Event, Example, Finished, Progress, RunStarted
 from seqcli.formatting import count, duration, loss, percent, visible
 from seqcli.report.console import Out
-from seqcli.report.eta import Pace, share_done
 from seqcli.report.plain import EXAMPLES_SHOWN, Epoch, PlainLog, epoch_table
-from seqcli.report.summary import end_lines, examples_table, run_lines, samples_table, show_reading
+from seqcli.report.summary import (
+    TimeLeft,
+    end_lines,
+    examples_table,
+    run_lines,
+    samples_table,
+    share_done,
+    show_reading,
+)
 from seqcli.report.tables import rich_table
 
-REFRESH = 0.2  # seconds between two pictures
-FEWEST_EPOCHS = 3  # rows of the table that the introduction and the examples make room for
+REFRESH = 0.2  # seconds between two frames
+FEWEST_EPOCHS = 3  # epochs that are shown even if the introduction or examples must be cut
 BAR, ASCII_BAR = "━─", "#-"
 
 
 def training_view(out: Out) -> LiveView | PlainLog:
-    """Return the view of training that suits where ``out`` talks: use it with ``with``."""
+    """Return a live view on a terminal, else a plain log; use it as a context manager."""
     return LiveView(out) if out.live else PlainLog(out)
 
 
 class LiveView:
-    """A listener that keeps a picture of the run within the height of the terminal.
+    """A listener that shows the run within the height of the terminal.
 
-    On leaving the ``with`` block the picture gives way to the full table, also after an error or
-    Ctrl-C. There is no thread: the picture is drawn when something happens.
+    On leaving the ``with`` block the full table replaces the live view, also after an error or
+    Ctrl-C. There is no thread: the view is redrawn when an event arrives.
     """
 
     def __init__(self, out: Out, clock: Callable[[], float] = time.monotonic) -> None:
         self.out = out
         self._clock = clock
-        self._pace = Pace(clock)
+        self._time_left = TimeLeft(clock)
         self._run: RunStarted | None = None
         self._epochs: list[Epoch] = []
         self._best = 0
@@ -50,7 +57,7 @@ class LiveView:
         self._drawn = -REFRESH
         self._body: tuple[ConsoleDimensions, SegmentLines] | None = None
         self._live = Live(
-            console=out.talk, auto_refresh=False, transient=True, redirect_stdout=False
+            console=out.stderr, auto_refresh=False, transient=True, redirect_stdout=False
         )
 
     def __enter__(self) -> LiveView:
@@ -62,11 +69,11 @@ class LiveView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the full table behind."""
+        """Replace the live view by the full table."""
         self._close()
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Handle an event."""
         if isinstance(event, DataRead):
             show_reading(self.out, event)
         elif isinstance(event, RunStarted):
@@ -81,7 +88,7 @@ class LiveView:
             self._finish(event)
 
     def _advance(self, progress: Progress) -> None:
-        self._progress, self._left = progress, self._pace.left(progress)
+        self._progress, self._left = progress, self._time_left.estimate(progress)
         self._draw_if_due()
 
     def _add(self, ended: EpochEnded) -> None:
@@ -93,12 +100,12 @@ class LiveView:
         self._draw_if_due()
 
     def _finish(self, finished: Finished) -> None:
-        if finished.history:  # also holds the epochs before a resume
+        if finished.history:  # includes the epochs before a resume
             self._epochs = [Epoch(n, row) for n, row in enumerate(finished.history, 1)]
         self._best = finished.best_epoch
         self._close()
         for line in end_lines(finished, [epoch.metrics for epoch in self._epochs], self._run):
-            self.out.say(line, prose=not line.startswith("try: "))
+            self.out.info(line, prose=not line.startswith("try: "))
 
     def _draw_if_due(self) -> None:
         if self._clock() - self._drawn >= REFRESH:
@@ -106,17 +113,17 @@ class LiveView:
 
     def _draw(self) -> None:
         self._drawn = self._clock()
-        self._live.update(self._picture(self.out.talk), refresh=True)
+        self._live.update(self._frame(self.out.stderr), refresh=True)
 
     def _close(self) -> None:
         if not self._live.is_started:
             return
         self._live.stop()
         above, below = self._introduction(cut=False), self._shown_examples(self._most())
-        self.out.talk.print(Group(*above, *self._table(None), *below))
+        self.out.stderr.print(Group(*above, *self._table(None), *below))
 
-    def _picture(self, console: Console) -> Group:
-        """Return all that fits; what is above the bar is laid out once an epoch (it is slow)."""
+    def _frame(self, console: Console) -> Group:
+        """Return what fits the terminal; only the bar is laid out more than once per epoch."""
         size = console.size
         if self._body is None or self._body[0] != size:
             lines = console.render_lines(self._above_the_bar(console, size.height - 2), pad=False)
@@ -124,7 +131,7 @@ class LiveView:
         return Group(self._body[1], self._bar(console))
 
     def _above_the_bar(self, console: Console, space: int) -> Group:
-        """Put together what fits ``space`` lines: the newest epochs, examples, introduction."""
+        """Return what fits into ``space`` lines: introduction, newest epochs, examples."""
         frame = _height(console, self._table(1)) - 1
         least = frame + min(len(self._epochs), FEWEST_EPOCHS) if self._epochs else 0
         examples = self._fitting_examples(console, space - least)
@@ -135,7 +142,7 @@ class LiveView:
         return Group(*above, *self._fitting_table(console, space, space - frame), *examples)
 
     def _fitting_table(self, console: Console, space: int, last: int) -> list[RenderableType]:
-        """Return the table of the ``last`` epochs, of fewer where each takes several lines."""
+        """Return the table of the ``last`` epochs, or of fewer if their rows need several lines."""
         while last > 0:
             table = self._table(last)
             if _height(console, table) <= space:
@@ -148,7 +155,7 @@ class LiveView:
         return self._shown_examples(min(self._most(), space - frame))
 
     def _most(self) -> int:
-        """Return how many examples there is a wish to show."""
+        """Return the maximum number of examples to show."""
         return len(self._samples) or EXAMPLES_SHOWN
 
     def _introduction(self, *, cut: bool) -> list[RenderableType]:
@@ -161,7 +168,7 @@ class LiveView:
         return [*lines, Text()]
 
     def _table(self, last: int | None) -> list[RenderableType]:
-        """Return the table of the ``last`` epochs (None: of all), in a list; empty without any."""
+        """Return the table of the ``last`` epochs (None: all) in a list, which may be empty."""
         if not self._epochs:
             return []
         return [rich_table(epoch_table(self._epochs, self._best, last)), Text()]
@@ -180,14 +187,14 @@ class LiveView:
 def progress_bar(
     console: Console, progress: Progress | None, left: float | None, name: str = ""
 ) -> Text:
-    """Return one line for a run that is on: its ``name``, a bar, the seconds ``left``."""
+    """Return the progress of a run in one line: ``name``, a bar, and the seconds ``left``."""
     if progress is None:
         return Text(f"{name} starting".lstrip(), style="dim", no_wrap=True, overflow="crop")
-    before, after = _words(progress, left)
+    before, after = _texts(progress, left)
     before = f"{name} {before}".lstrip()
     room = console.width - len(before) - len(after) - 1
     if room < 0:
-        few = f"{name} {_few_words(progress, left)}".lstrip()
+        few = f"{name} {_short_text(progress, left)}".lstrip()
         return Text(few, no_wrap=True, overflow="crop")
     marks = BAR if console.encoding.startswith("utf") else ASCII_BAR
     full = round(share_done(progress) * room)
@@ -196,20 +203,24 @@ def progress_bar(
     return text.append(after)
 
 
-def _words(progress: Progress, left: float | None) -> tuple[str, str]:
-    """Return what stands before and after the bar."""
-    doing = "step" if progress.phase == "train" else progress.phase
-    before = f"epoch {progress.epoch}/{progress.epochs} {doing} {progress.step}/{progress.steps} "
-    ahead = "" if left is None else f" {duration(left)} left"
+def _texts(progress: Progress, left: float | None) -> tuple[str, str]:
+    """Return the texts before and after the bar."""
+    phase = "step" if progress.phase == "train" else progress.phase
+    before = f"epoch {progress.epoch}/{progress.epochs} {phase} {_steps(progress)} "
+    remaining = "" if left is None else f" {duration(left)} left"
     speed = f"{count(progress.sequences_per_second)} seq/s"
     smooth = progress.smoothed_loss
-    falling = "" if smooth is None else f" loss {loss(smooth)}"
-    return before, f" {percent(share_done(progress))}{falling} {speed}{ahead}"
+    current_loss = "" if smooth is None else f" loss {loss(smooth)}"
+    return before, f" {percent(share_done(progress))}{current_loss} {speed}{remaining}"
 
 
-def _few_words(progress: Progress, left: float | None) -> str:
-    ahead = "" if left is None else f" {duration(left)} left"
-    return f"{progress.epoch}/{progress.epochs} {percent(share_done(progress))}{ahead}"
+def _steps(progress: Progress) -> str:
+    return f"{count(progress.step)}/{count(progress.steps)}"
+
+
+def _short_text(progress: Progress, left: float | None) -> str:
+    remaining = "" if left is None else f" {duration(left)} left"
+    return f"{progress.epoch}/{progress.epochs} {percent(share_done(progress))}{remaining}"
 
 
 def _height(console: Console, parts: list[RenderableType]) -> int:

@@ -1,4 +1,4 @@
-"""The table of epochs, the same in the live view and at the end."""
+"""The table of epochs, and the plain log of a training run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from seqcli.events import DataRead, EpochEnded, Event, Example, Finished, Progre
 from seqcli.formatting import count, duration, loss, plural, visible
 from seqcli.metrics.metric import TRAINING, EpochMetric, epoch_metrics
 from seqcli.report.console import Out
-from seqcli.report.eta import Pace
-from seqcli.report.summary import end_lines, examples_table, run_lines, show_reading
+from seqcli.report.summary import TimeLeft, end_lines, examples_table, run_lines, show_reading
 from seqcli.report.tables import Column, Table, two_lines
 
 BEST_MARK = "*"
-CAPTION = "loss: nats per token, teacher forced; acc: free running (greedy); * best epoch"
+CAPTION = "loss: nats per token, teacher forcing; acc: greedy decoding; * best epoch"
 LANGUAGE_CAPTION = "loss: nats per token, <eos> included; * best epoch"
 
 
@@ -49,9 +48,9 @@ def epoch_table(epochs: Sequence[Epoch], best: int, last: int | None = None) -> 
     """Return the table of epochs.
 
     Args:
-        epochs: what is known, in order.
+        epochs: the epochs, in order.
         best: number of the best epoch, which is marked; 0 for none.
-        last: show only so many epochs, the newest; the title says how many are above.
+        last: show only this many epochs, the newest; the title counts the others.
     """
     shown = epochs if last is None else epochs[max(0, len(epochs) - last) :]
     above = len(epochs) - len(shown)
@@ -91,24 +90,24 @@ def _row(epoch: Epoch, best: int, metrics: Sequence[EpochMetric]) -> tuple[str, 
     )
 
 
-FIRST, EVERY = 2.0, 10.0  # seconds: the first sign of life inside an epoch, then one each
+FIRST, EVERY = 2.0, 10.0  # seconds to the first progress line in an epoch, and between lines
 EXAMPLES_SHOWN = 5
-LEGEND = "losses: nats per token, teacher forced; accuracies: free running (greedy)"
-LANGUAGE_LEGEND = "losses: nats per token, <eos> included, as in bits and perplexity"
+LEGEND = "loss: nats per token, teacher forcing; accuracy: greedy decoding"
+LANGUAGE_LEGEND = "loss, bits and perplexity: per token, <eos> included; loss in nats"
 
 
 class PlainLog:
     """A listener that writes lines to stderr; nothing when quiet.
 
     An epoch is ``epoch 3/20 train_loss=0.1 val_loss=0.2 ... best``, with the names of
-    metrics.jsonl. Inside a long epoch there is a line after ``FIRST`` seconds, then one each
+    metrics.jsonl. A long epoch has a progress line after ``FIRST`` seconds, then one every
     ``EVERY`` seconds.
     """
 
     def __init__(self, out: Out, clock: Callable[[], float] = time.monotonic) -> None:
         self.out = out
         self._clock = clock
-        self._pace = Pace(clock)
+        self._time_left = TimeLeft(clock)
         self._due = clock() + FIRST
         self._history: list[Mapping[str, float]] = []
         self._examples: tuple[Example, ...] = ()
@@ -123,10 +122,10 @@ class PlainLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is open."""
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Handle an event."""
         if isinstance(event, DataRead):
             show_reading(self.out, event)
         elif isinstance(event, RunStarted):
@@ -142,20 +141,21 @@ class PlainLog:
         self._run = run
         legend = LEGEND if run.vocabulary[0] else LANGUAGE_LEGEND
         for line in [*run_lines(run), legend]:
-            self.out.say(line)
+            self.out.info(line)
         self._due = self._clock() + FIRST
 
     def _progress(self, progress: Progress) -> None:
-        left = self._pace.left(progress)
+        left = self._time_left.estimate(progress)
         if self._clock() < self._due:
             return
-        doing = "" if progress.phase == "train" else f" {progress.phase}"
-        ahead = "" if left is None else f", {duration(left)} left"
+        phase = "" if progress.phase == "train" else f" {progress.phase}"
+        remaining = "" if left is None else f", {duration(left)} left"
         smooth = progress.smoothed_loss
-        falling = "" if smooth is None else f"smoothed loss {loss(smooth)}, "
-        self.out.say(
-            f"epoch {progress.epoch}/{progress.epochs}{doing} step {progress.step}/"
-            f"{progress.steps}, {falling}{count(progress.sequences_per_second)} seq/s{ahead}"
+        current_loss = "" if smooth is None else f"smoothed loss {loss(smooth)}, "
+        self.out.info(
+            f"epoch {progress.epoch}/{progress.epochs}{phase} "
+            f"step {count(progress.step)}/{count(progress.steps)}, "
+            f"{current_loss}{count(progress.sequences_per_second)} seq/s{remaining}"
         )
         self._due = self._clock() + EVERY
 
@@ -164,14 +164,14 @@ class PlainLog:
         self._examples = ended.examples
         scores = " ".join(f"{name}={value:.6g}" for name, value in ended.metrics.items())
         best = " best" * ended.improved
-        self.out.say(f"epoch {ended.epoch}/{ended.epochs} {scores}{best}")
+        self.out.info(f"epoch {ended.epoch}/{ended.epochs} {scores}{best}")
         if ended.samples:
-            self.out.say("  samples: " + " | ".join(map(visible, ended.samples)))
+            self.out.info("  samples: " + " | ".join(map(visible, ended.samples)))
         self._due = self._clock() + EVERY
 
     def _finish(self, finished: Finished) -> None:
         if self._examples:
             shown = self._examples[:EXAMPLES_SHOWN]
-            self.out.show(examples_table(shown, in_words=True), talk=True)
+            self.out.show(examples_table(shown, in_words=True), to_stderr=True)
         for line in end_lines(finished, finished.history or self._history, self._run):
-            self.out.say(line)
+            self.out.info(line)

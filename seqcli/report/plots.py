@@ -1,6 +1,7 @@
-"""Pictures are extras: every plot is drawn the same way on every machine, and may fail.
+"""Plots with matplotlib: learning curves, and what all plots share.
 
-The user's matplotlib settings (``MPLBACKEND``, ``matplotlibrc``) are for the user's own plots.
+A plot looks the same on every machine: the user's settings (``MPLBACKEND``, ``matplotlibrc``) are
+ignored. A plot that cannot be drawn is a note, not an error.
 """
 
 from __future__ import annotations
@@ -9,39 +10,34 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqcli.messages import note, reason
-
-if TYPE_CHECKING:
-    from matplotlib.text import Text
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from seqcli.events import RunFacts
 from seqcli.files.atomic import write_atomically
+from seqcli.messages import note, reason
 from seqcli.metrics.metric import TRAINING, EpochMetric, epoch_metrics
-from seqcli.runs.fit_diagnosis import Verdict, verdict
+from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 
 Picture = TypeVar("Picture")
 _noted: set[str] = set()
 _VARIABLES = ("MPLBACKEND", "MATPLOTLIBRC")
-# tried in this order, as far as they are installed: texts may be of any script
+# tried in this order, if installed: texts may be of any script
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
 
 
 def draw_if_possible(what: Path | str, draw: Callable[[], Picture]) -> Picture | None:
-    """Draw; if that fails, report one note that names the picture and return None.
+    """Draw a plot; if that fails, print a note and return None.
 
-    A note is not repeated: a report of many plots has one reason to draw none of them.
+    A note is printed once: many plots of one report usually fail for the same reason.
     """
     try:
         with drawing():
@@ -56,7 +52,7 @@ def draw_if_possible(what: Path | str, draw: Callable[[], Picture]) -> Picture |
 
 @contextlib.contextmanager
 def drawing() -> Iterator[None]:
-    """Use matplotlib with its own defaults and without its messages while the block runs."""
+    """Use matplotlib's own defaults, and suppress its messages, inside the block."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -72,7 +68,7 @@ def drawing() -> Iterator[None]:
 
 
 def any_script(texts: Iterable[Text]) -> None:
-    """Give texts fonts that cover many scripts, and take "$" for a dollar, not mathematics."""
+    """Give texts fonts that cover many scripts, and show "$" as a dollar, not as mathematics."""
     from matplotlib.font_manager import fontManager
 
     installed = set(fontManager.get_font_names())
@@ -82,13 +78,13 @@ def any_script(texts: Iterable[Text]) -> None:
 
 
 def _set_defaults(settings: MutableMapping[Any, Any], defaults: Mapping[Any, Any]) -> None:
-    """Reset all settings but the backend, which is the user's to choose in a notebook."""
+    """Reset all settings but the backend, which a notebook chooses."""
     settings.update({key: defaults[key] for key in defaults if not key.startswith("backend")})
 
 
 @contextlib.contextmanager
 def _own_environment() -> Iterator[None]:
-    """Take the user's settings out of the environment; matplotlib reads them when imported."""
+    """Hide the user's settings in the environment, which matplotlib reads when imported."""
     before = {name: os.environ.pop(name) for name in _VARIABLES if name in os.environ}
     try:
         yield
@@ -96,7 +92,7 @@ def _own_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-# Okabe and Ito's palette: told apart with any kind of color vision
+# Okabe and Ito's palette, which is safe for color blindness
 TRAIN, VAL, WARNING = "#0072B2", "#D55E00", "#E69F00"
 _LOG_FROM = 20.0  # losses that span more than this factor get a logarithmic axis
 _STYLES = ("--", "-", ":", "-.")  # of the metrics in the right panel
@@ -108,26 +104,26 @@ def draw_curves(
 ) -> None:
     """Draw the metrics of a run's epochs as a PNG, atomically; see `seqcli.report.plots`.
 
-    Left: loss (nats per token, teacher forced), with the epoch of the lowest validation loss and,
-    if the verdict is overfitting, the epochs since then shaded. Right, if there are any: metrics
-    between 0 and 1, such as sequence (solid) and token accuracy (dashed), free running.
+    Left: loss (nats per token, teacher forcing), with the epoch of the lowest validation loss and,
+    if the diagnosis is overfitting, the epochs since then shaded. Right, if there are any: metrics
+    between 0 and 1, such as sequence (solid) and token accuracy (dashed) of greedy decoding.
 
     Args:
         history: the metrics of each epoch (``EpochEnded.metrics``), in order; may be empty.
         path: where the PNG goes.
         title: above both panels.
-        facts: see `verdict`.
+        facts: see `diagnose_fit`.
     """
     from matplotlib.figure import Figure
 
-    found = verdict(history, facts)
+    diagnosis = diagnose_fit(history, facts)
     panels = [_draw_loss, _draw_shares] if _shares(history) else [_draw_loss]
     figure = Figure(figsize=(5.6 * len(panels), 4.2), dpi=150, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for draw, panel in zip(panels, axes, strict=True):
         draw(panel, history)
-        _dress(panel, history, found)
-    _name(figure, title, found)
+        _finish_axes(panel, history, diagnosis)
+    _set_title(figure, title, diagnosis)
     write_atomically(path, lambda file: figure.savefig(file, format="png"))
 
 
@@ -151,7 +147,7 @@ def _draw_loss(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     elif positive:
         axes.set_ylim(0, max(positive) * 1.08)
-    axes.set(title="Loss (teacher forced)", ylabel="nats per token")
+    axes.set(title="Loss (teacher forcing)", ylabel="nats per token")
 
 
 def _draw_shares(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
@@ -162,7 +158,7 @@ def _draw_shares(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
         color, split = (TRAIN, "training") if one.split == "train" else (VAL, "validation")
         label = one.metric.label
         _line(axes, history, one.key, f"{split}, {label}", color, styles[label])
-    axes.set(title="Accuracy (free running)", ylim=(-0.02, 1.02))
+    axes.set(title="Accuracy (greedy decoding)", ylim=(-0.02, 1.02))
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
 
 
@@ -175,21 +171,25 @@ def _line(
     style: str = "-",
 ) -> dict[int, float]:
     """Draw one metric; return its values by epoch (from 1)."""
-    known = {epoch: row[metric] for epoch, row in enumerate(history, 1) if metric in row}
-    if known:
-        marker = "o" if len(known) <= _MARKERS_UP_TO else ""
-        look: dict[str, Any] = {"color": color, "ls": style, "marker": marker, "ms": 3}
-        look["lw"] = 1.8 if style == "-" else 1.2
-        axes.plot(list(known), list(known.values()), label=label, **look)
-    return known
+    values = {epoch: row[metric] for epoch, row in enumerate(history, 1) if metric in row}
+    if values:
+        marker = "o" if len(values) <= _MARKERS_UP_TO else ""
+        style_options: dict[str, Any] = {"color": color, "ls": style, "marker": marker, "ms": 3}
+        style_options["lw"] = 1.8 if style == "-" else 1.2
+        axes.plot(list(values), list(values.values()), label=label, **style_options)
+    return values
 
 
-def _dress(axes: Axes, history: Sequence[Mapping[str, float]], found: Verdict) -> None:
+def _finish_axes(
+    axes: Axes, history: Sequence[Mapping[str, float]], diagnosis: FitDiagnosis
+) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    if found.since is not None:
-        label = f"overfitting since epoch {found.since}"
-        axes.axvspan(found.since - 1, len(history), color=WARNING, alpha=0.15, lw=0, label=label)
+    if diagnosis.since is not None:
+        label = f"overfitting since epoch {diagnosis.since}"
+        axes.axvspan(
+            diagnosis.since - 1, len(history), color=WARNING, alpha=0.15, lw=0, label=label
+        )
     axes.set_xlabel("epoch")
     axes.set_xlim(0.6, max(len(history), 2) + 0.4)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -199,6 +199,6 @@ def _dress(axes: Axes, history: Sequence[Mapping[str, float]], found: Verdict) -
         axes.legend(frameon=False, fontsize=8, handlelength=3)
 
 
-def _name(figure: Figure, title: str, found: Verdict) -> None:
-    text = figure.suptitle(f"{title} - {found.kind}", fontsize=12, fontweight="bold")
+def _set_title(figure: Figure, title: str, diagnosis: FitDiagnosis) -> None:
+    text = figure.suptitle(f"{title} - {diagnosis.kind}", fontsize=12, fontweight="bold")
     any_script([text])

@@ -42,36 +42,36 @@ class UnknownSymbols:
         room = len(self.symbols) < _COUNTED
         self.symbols.update(one for one in set(symbols) if room or one in self.symbols)
         if self.lines <= NAMED_LINES:
-            self.out.say(f"note: line {line}: unknown tokens: {_listed(symbols)}")
+            self.out.info(f"note: line {line}: unknown tokens: {_listed(symbols)}")
         elif self.lines == NAMED_LINES + 1:
-            self.out.say("note: there are more such lines; they are counted")
+            self.out.info("note: there are more such lines; they are counted")
 
     def add_note(self, line: int, note: str) -> None:
         """Take down a line whose columns are odd: the first is told, the others are counted."""
         self.noted += 1
         if self.noted == 1:
-            self.out.say(f"note: line {line}: {note}")
+            self.out.info(f"note: line {line}: {note}")
 
     def add_truncated(self, line: int) -> None:
         """Count a line whose answer was cut at the length limit: the first one is told."""
         self.truncated += 1
         if self.truncated == 1:
-            self.out.say(f"note: line {line}: the answer is truncated at the length limit")
+            self.out.info(f"note: line {line}: the answer is truncated at the length limit")
 
     def sum_up(self, lines: int) -> None:
         """Tell the sum over all ``lines`` lines, where there was more than was told by name."""
         if self.truncated > 1:
             told = f"{count(self.truncated)} of {plural(lines, 'line')}"
-            self.out.say(f"note: {told} have an answer truncated at the length limit")
+            self.out.info(f"note: {told} have an answer truncated at the length limit")
         if self.noted > 1:
-            self.out.say(f"note: {count(self.noted)} of {plural(lines, 'line')} have such columns")
+            self.out.info(f"note: {count(self.noted)} of {plural(lines, 'line')} have such columns")
         if self.lines <= NAMED_LINES:
             return
         common = self.symbols.most_common(NAMED_SYMBOLS)
         told = ", ".join(f"{_shown(symbol)} ({count(times)})" for symbol, times in common)
         more = len(self.symbols) - len(common)
         others = f" and {count(more)} more" if more else ""
-        self.out.say(
+        self.out.info(
             f"note: {count(self.lines)} of {plural(lines, 'line')} have unknown tokens, "
             f"by number of lines: {told}{others}"
         )

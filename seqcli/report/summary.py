@@ -1,29 +1,86 @@
-"""What both views of a training run share: the run in lines, its examples, its end."""
+"""What both views of training show: the run, time left, the data read, examples, and the end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from seqcli.data.files.findings import sentence
-from seqcli.events import DataRead, Example, FileRead, Finding, Finished, RunStarted, SplitRead
+from seqcli.events import (
+    DataRead,
+    Example,
+    FileRead,
+    Finding,
+    Finished,
+    Progress,
+    RunStarted,
+    SplitRead,
+)
 from seqcli.formatting import count, duration, loss, plural
 from seqcli.metrics.metric import TRAINING, epoch_metrics
 from seqcli.report.console import Out
-from seqcli.report.eta import sparkline
 from seqcli.report.predictions import describe_errors, mark, shown_source
-from seqcli.report.tables import Cell, Column, Table
-from seqcli.runs.fit_diagnosis import verdict
+from seqcli.report.tables import Column, Table, TableCell
+from seqcli.runs.fit_diagnosis import diagnose_fit
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int = 40) -> str:
+    """Draw values as a row of bars, lowest to highest; long series are averaged to ``width``."""
+    if not values:
+        return ""
+    points = _averaged(values, width) if len(values) > width else list(values)
+    low, high = min(points), max(points)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((point - low) * scale)] for point in points)
+
+
+def _averaged(values: Sequence[float], width: int) -> list[float]:
+    edges = [len(values) * i // width for i in range(width + 1)]
+    parts = [values[a:b] for a, b in pairwise(edges)]
+    return [sum(part) / len(part) for part in parts]
+
+
+def share_done(progress: Progress) -> float:
+    """Return how much of the whole run is done, from 0 to 1."""
+    trained = progress.phase == "validate"  # the epoch's steps are behind it
+    within = 1.0 if trained else progress.step / max(progress.steps, 1)
+    return (progress.epoch - 1 + within) / max(progress.epochs, 1)
+
+
+class TimeLeft:
+    """Estimate the time left from the progress since this process started (or resumed) a run.
+
+    Args:
+        clock: a monotonic clock in seconds (``time.monotonic``).
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._start: tuple[float, float] | None = None  # time, and the share done then
+
+    def estimate(self, progress: Progress) -> float | None:
+        """Return the seconds left, or None before the first estimate is possible."""
+        now, share = self.clock(), share_done(progress)
+        if self._start is None:
+            self._start = (now, share)
+        start, first = self._start
+        if share <= first:
+            return None
+        return (now - start) * (1 - share) / (share - first)
+
 
 REASONS = {
     "epochs": "epoch limit",
     "iterations": "iteration limit",
     "seconds": "time limit",
-    "patience": "validation stopped improving (train.patience)",
-    "goal": "reached the target accuracy (train.goal)",
+    "patience": "no improvement on validation (train.patience)",
+    "goal": "validation accuracy reached the target (train.goal)",
     "interrupted": "interrupted",
     "diverged": "the loss diverged",
 }
-_MORE = ("epochs", "iterations")  # reasons that are options too
+_LIMITS = ("epochs", "iterations")  # reasons that are also options
 
 
 def run_lines(run: RunStarted) -> list[str]:
@@ -33,7 +90,7 @@ def run_lines(run: RunStarted) -> list[str]:
     source, target = run.vocabulary
     tokens = f"{count(source)} source, {count(target)} target" if source else count(target)
     lines = [
-        run.name + _places(run),
+        run.name + _output(run),
         f"{run.model}; {plural(run.parameters, 'parameter')}",
         f"rows: {rows}; batch size {count(run.batch_size)}; vocabulary: {tokens}; "
         f"{run.device}{threads}",
@@ -45,34 +102,34 @@ def run_lines(run: RunStarted) -> list[str]:
     return lines + [f"note: {note}" for note in run.notes]
 
 
-def _places(run: RunStarted) -> str:
-    """Return where it is written: after the name, as far as it says more."""
+def _output(run: RunStarted) -> str:
+    """Return where the run is written, to follow its name."""
     if run.file:
-        return f": the best checkpoint in {run.file}, all else in {run.folder}/"
+        return f": best checkpoint in {run.file}, run folder {run.folder}/"
     return f" in {run.folder}" if run.folder and run.folder != run.name else ""
 
 
 def examples_table(examples: Sequence[Example], *, in_words: bool) -> Table:
-    """Return a few predictions beside the truth, with errors marked, or told ``in_words``."""
-    headers = ["source", "truth", "prediction"] + ["errors"] * in_words
+    """Return a table of predictions and references, errors marked or described ``in_words``."""
+    headers = ["source", "target", "prediction"] + ["errors"] * in_words
     rows = tuple(_example_row(example, in_words) for example in examples)
     return Table((Column("", keep=True), *map(Column, headers)), rows, stacks=True)
 
 
 def samples_table(samples: Sequence[str]) -> Table:
-    """Return what a language model has just invented."""
+    """Return a table of texts sampled from a language model."""
     return Table((Column("sample"),), tuple((sample,) for sample in samples))
 
 
 def end_lines(
     finished: Finished, history: Sequence[Mapping[str, float]], run: RunStarted | None = None
 ) -> list[str]:
-    """Return the lines that close a run: why it ended, its best epoch, its curve, the diagnosis.
+    """Return the last lines of a run: why it ended, its best epoch, loss curve and diagnosis.
 
     Args:
         finished: how it ended.
         history: the metrics of each epoch.
-        run: the event that it began with.
+        run: the event that started it.
     """
     lines = [_ending(finished, run.epochs_done if run else 0)]
     scores = validation_scores(finished.best)
@@ -82,29 +139,30 @@ def end_lines(
     if len(losses) > 1:
         curve = sparkline(losses)
         lines.append(f"val loss {loss(losses[0])} {curve} {loss(losses[-1])}")
-    fit = verdict(history, run.facts if run else None)
-    advice = [f"try: {fit.command}"] * bool(fit.command and fit.kind != "good fit")
-    return [*lines, fit.text, *advice]
+    diagnosis = diagnose_fit(history, run.facts if run else None)
+    advise = bool(diagnosis.command) and diagnosis.kind != "good fit"
+    return [*lines, diagnosis.text, *[f"try: {diagnosis.command}"] * advise]
 
 
 def _ending(finished: Finished, before: int) -> str:
+    """Return why the run ended; ``before`` are its epochs before it was resumed."""
     reason = REASONS.get(finished.reason, finished.reason)
     now = finished.epochs - before
     if before and not now and finished.reason != "interrupted":
-        more = f"; more with --{finished.reason} N" if finished.reason in _MORE else ""
+        more = f"; more with --{finished.reason} N" if finished.reason in _LIMITS else ""
         return f"nothing to do: {reason}{more}"
     total = f", {count(finished.epochs)} in total" * bool(before)
-    return f"{plural(now, 'epoch')} in {duration(finished.seconds)}{total}: {reason}"
+    return f"{plural(now, 'epoch')} in {duration(finished.seconds)}{total}; stopped: {reason}"
 
 
-def _example_row(example: Example, in_words: bool) -> tuple[Cell, ...]:
+def _example_row(example: Example, in_words: bool) -> tuple[TableCell, ...]:
     truth, prediction, joiner = example.truth, example.prediction, example.joiner
     state = "ok" if truth == prediction else "wrong"
-    source, wanted = shown_source(example.source), joiner.join(truth)
+    source, target = shown_source(example.source), joiner.join(truth)
     if in_words:
         errors = describe_errors(truth, prediction)
-        return (state, source, wanted, joiner.join(prediction), errors)
-    return (state, source, wanted, mark(truth, prediction, joiner))
+        return (state, source, target, joiner.join(prediction), errors)
+    return (state, source, target, mark(truth, prediction, joiner))
 
 
 def validation_scores(metrics: Mapping[str, float]) -> str:
@@ -113,33 +171,32 @@ def validation_scores(metrics: Mapping[str, float]) -> str:
     return ", ".join(f"{one.metric.label} {one.metric.write(metrics[one.key])}" for one in scored)
 
 
-_FINDINGS = 12  # kinds and files that are told; all are in the file of named rows
+_FINDINGS = 12  # findings shown; all are in the file of flagged rows
 
 
-def show_reading(out: Out, read: DataRead, *, talk: bool = True) -> None:
-    """Show the summary as talk (stderr), or as what was asked for (stdout)."""
-    say = out.say if talk else out.write
+def show_reading(out: Out, read: DataRead, *, to_stderr: bool = True) -> None:
+    """Show a summary of the data as a message (stderr) or as the result (stdout)."""
+    write = out.info if to_stderr else out.write
     for line in map(_file_line, read.files):
-        say(line)
-    out.show(splits_table(read), talk=talk)
+        write(line)
+    out.show(splits_table(read), to_stderr=to_stderr)
     for line in finding_lines(read):
-        say(line)
+        write(line)
 
 
 def finding_lines(read: DataRead) -> list[str]:
-    """Return one line for each kind of row that is named, and where all of them are."""
-    lines = [f"{_weight(one)}: {sentence(one)}" for one in read.findings[:_FINDINGS]]
+    """Return one line for each kind of flagged row, and the file that lists them all."""
+    lines = [f"{_severity(one)}: {sentence(one)}" for one in read.findings[:_FINDINGS]]
     more = len(read.findings) - _FINDINGS
     if more > 0:
-        are = "is" if more == 1 else "are"
-        lines.append(f"note: {plural(more, 'more kind')} of rows {are} listed")
+        lines.append(f"note: {plural(more, 'further finding')} not shown")
     if read.named_rows:
         lines.append(f"all flagged rows: {read.named_rows}")
     return lines
 
 
 def splits_table(read: DataRead) -> Table:
-    """Return one row a split: how many rows and sources, how long they are, what is strange."""
+    """Return the table of splits: rows, sources, lengths, overlap and unknown tokens."""
     pairs = read.vocabulary[0] > 0
     weighed = any(one.weight for one in read.splits)
     headers = {"rows": 0, "distinct sources" if pairs else "distinct": 2}  # header -> drop order
@@ -156,7 +213,7 @@ def splits_table(read: DataRead) -> Table:
 
 
 def _tokens(read: DataRead) -> str:
-    """Return how many tokens each side has, and how it is cut into them."""
+    """Return the vocabulary size and the tokenization of each side."""
     sides = zip(("source", "target"), read.vocabulary, read.tokens, strict=True)
     shown = [f"{count(n)} {side}{style and f' ({style})'}" for side, n, style in sides if n]
     return ", ".join(shown) if len(shown) > 1 else shown[0].replace(" target", "")
@@ -169,17 +226,17 @@ def _file_line(one: FileRead) -> str:
     return f"{split}{one.path} ({one.format}): {rows}"
 
 
-def _split_row(one: SplitRead, pairs: bool, weighed: bool) -> tuple[Cell, ...]:
+def _split_row(one: SplitRead, pairs: bool, weighed: bool) -> tuple[TableCell, ...]:
     lengths = [_length(one.source_length)] * pairs + [_length(one.target_length)]
     weight = [f"{one.weight:,.10g}"] * weighed
-    first = one.split == "train"  # nothing is earlier, and what it has it knows
-    strange = ["", ""] if first else [count(one.shared), count(one.unknown_rows)]
-    return (one.split, count(one.rows), count(one.sources), *weight, *lengths, *strange)
+    is_first = one.split == "train"  # no earlier split, no unknown tokens
+    problems = ["", ""] if is_first else [count(one.shared), count(one.unknown_rows)]
+    return (one.split, count(one.rows), count(one.sources), *weight, *lengths, *problems)
 
 
 def _length(both: tuple[float, int]) -> str:
     return f"{both[0]:g}, {both[1]:,}"
 
 
-def _weight(one: Finding) -> str:
+def _severity(one: Finding) -> str:
     return "warning" if one.left_out or one.kind in ("shared", "contradictory") else "note"

@@ -1,24 +1,18 @@
-"""Fit a table into the width of a terminal without cutting a number."""
+"""Tables: plain aligned text, or drawn by rich to fit the terminal without cutting numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-from rich.cells import cell_len
-
-from seqcli.formatting import plural, visible
-
-if TYPE_CHECKING:
-    pass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from seqcli.formatting import plural, visible
 from seqcli.report.predictions import Segment
 
 if TYPE_CHECKING:
@@ -42,10 +36,10 @@ def fit(table: Table, width: int) -> Fitted | None:
     """Make a table at most ``width`` terminal cells wide.
 
     Texts are shortened first, then headers take two lines, then the columns with the highest
-    ``Column.drop`` are left out one by one and named in the caption. Figures are never shortened.
+    ``Column.drop`` are hidden one by one and named in the caption. Numbers are never shortened.
 
     Returns:
-        the table that fits, or None if even its last columns are too wide.
+        The table that fits, or None if even the last columns are too wide.
     """
     candidate, dropped = table, list[str]()
     while True:
@@ -53,15 +47,15 @@ def fit(table: Table, width: int) -> Fitted | None:
             widths = _widths(shown, width)
             if widths is not None:
                 return Fitted(_with_note(_level(shown), dropped), widths)
-        place = _least_important(candidate.columns)
+        place = _next_to_hide(candidate.columns)
         if place is None:
             return None
         dropped.append(" ".join(candidate.columns[place].header.split()))
         candidate = _without(candidate, place)
 
 
-def plain_cell(cell: Cell) -> str:
-    """Return a cell as text without marks."""
+def plain_cell(cell: TableCell) -> str:
+    """Return a cell as text without markup."""
     return visible(cell if isinstance(cell, str) else "".join(part.text for part in cell))
 
 
@@ -79,7 +73,7 @@ def _with_short_headers(table: Table) -> Table:
 
 def two_lines(header: str) -> str:
     """Break a header of one line at the space that makes it narrowest."""
-    spaces = [place for place, symbol in enumerate(header) if symbol == " "]
+    spaces = [place for place, character in enumerate(header) if character == " "]
     if "\n" in header or not spaces:
         return header
     broken = (f"{header[:place]}\n{header[place + 1 :]}" for place in spaces)
@@ -92,7 +86,7 @@ def header_width(header: str) -> int:
 
 
 def _level(table: Table) -> Table:
-    """Put headers of one line at the height of the second line of the others."""
+    """Align headers of one line with the last line of the others."""
     lines = max((column.header.count("\n") for column in table.columns), default=0)
     columns = (
         replace(c, header="\n" * (lines - c.header.count("\n")) + c.header) for c in table.columns
@@ -101,7 +95,7 @@ def _level(table: Table) -> Table:
 
 
 def _widths(table: Table, width: int) -> tuple[int, ...] | None:
-    """Return a width for each column such that all fit; None if they cannot."""
+    """Return the width of each column so that all fit; None if that is impossible."""
     rows = [[plain_cell(cell) for cell in row] for row in table.rows]
     natural = _natural(table.columns, rows)
     least = [_least(table, rows, place, wide) for place, wide in enumerate(natural)]
@@ -128,7 +122,7 @@ def _natural(columns: Sequence[Column], rows: _Rows) -> list[int]:
 
 
 def _least(table: Table, rows: _Rows, place: int, natural: int) -> int:
-    """Return the narrowest a column may be: figures and names keep their width."""
+    """Return the minimum width of a column: numbers and names keep their width."""
     column = table.columns[place]
     if column.right or column.keep:
         return natural
@@ -139,8 +133,8 @@ def _least(table: Table, rows: _Rows, place: int, natural: int) -> int:
     return min(natural, max(header, LEAST_TEXT))
 
 
-def _least_important(columns: Sequence[Column]) -> int | None:
-    """Return the place of the column to leave out next; None if all others must stay."""
+def _next_to_hide(columns: Sequence[Column]) -> int | None:
+    """Return the index of the column to hide next; None if all others must stay."""
     places = [place for place, column in enumerate(columns) if column.drop]
     return max(places, key=lambda place: (columns[place].drop, place), default=None)
 
@@ -159,9 +153,9 @@ def _with_note(table: Table, dropped: Sequence[str]) -> Table:
     return replace(table, caption=f"{table.caption}\n{note}" if table.caption else note)
 
 
-Cell: TypeAlias = str | tuple[Segment, ...]
+TableCell: TypeAlias = str | tuple[Segment, ...]
 ERROR_STYLE = "bold red underline"  # bold and underline stay under NO_COLOR
-_WIDEST = 200  # cells of a line of a table that stacks
+_WIDEST = 200  # terminal cells of a line, beyond which a table is stacked
 
 
 @dataclass(frozen=True)
@@ -169,11 +163,11 @@ class Column:
     """A column.
 
     Args:
-        header: what stands above it; may have more than one line.
-        right: a column of figures, set to the right.
-        keep: never cut; figures never are.
-        fold: wrapped between words in place of being cut.
-        drop: left out where the terminal is too narrow, the highest number first; 0 is never.
+        header: the header; may have more than one line.
+        right: whether to align right, as for numbers.
+        keep: whether it is never cut (numbers never are).
+        fold: whether it is wrapped between words instead of being cut.
+        drop: priority for hiding it on a narrow terminal, highest first; 0 keeps it.
     """
 
     header: str
@@ -188,16 +182,16 @@ class Table:
     """Headers and rows. A cell is a text, or a marked prediction (``predictions.mark``).
 
     Args:
-        columns: what stands above each column.
+        columns: headers and how their columns are shown.
         rows: one cell for each column.
         title: one line above; may be empty.
-        caption: one line below, for what the headers leave open; may be empty.
-        strong: indices of rows to stand out.
-        stacks: in plain text, rows too wide for a screen are written cell under cell.
+        caption: one line below, to explain the headers; may be empty.
+        strong: indices of rows to highlight.
+        stacks: whether plain text shows the cells of wide rows one below another.
     """
 
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     title: str = ""
     caption: str = ""
     strong: frozenset[int] = frozenset()
@@ -205,21 +199,21 @@ class Table:
 
 
 def rich_table(table: Table) -> RenderableType:
-    """Return the table as rich draws it, fitted into the terminal when it is drawn.
+    """Return a rich renderable that fits the terminal when it is drawn.
 
-    Texts that are too long end in "…"; figures are never cut.
+    Texts that are too long end in "…"; numbers are never cut.
     """
-    return _Drawn(table)
+    return _TerminalTable(table)
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class _TerminalTable:
     """A table on a terminal."""
 
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield title, grid and caption, or all cells one under another if nothing else fits."""
+        """Yield title, grid and caption, or stacked cells if nothing else fits."""
         fitted = fit(self.table, options.max_width)
         table = self.table if fitted is None else fitted.table
         if table.title:
@@ -239,14 +233,14 @@ def _stacked_lines(table: Table) -> list[str]:
 
 
 def _grid(table: Table, widths: Sequence[int]) -> RichTable:
-    drawn = RichTable(
+    grid = RichTable(
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
         padding=(0, GAP - 1, 0, 0),
     )
     for column, width in zip(table.columns, widths, strict=True):
-        drawn.add_column(
+        grid.add_column(
             Text(visible(column.header, keep="\n")),
             justify="right" if column.right else "left",
             width=width,
@@ -258,12 +252,12 @@ def _grid(table: Table, widths: Sequence[int]) -> RichTable:
         cells = [marked_text(cell) for cell in row]
         for cell, column in zip(cells, table.columns, strict=True):
             cell.no_wrap = not column.fold
-        drawn.add_row(*cells, style=style)
-    return drawn
+        grid.add_row(*cells, style=style)
+    return grid
 
 
-def marked_text(cell: Cell) -> Text:
-    """Return a cell as rich text, errors in red (and underlined, for eyes without red)."""
+def marked_text(cell: TableCell) -> Text:
+    """Return a cell as rich text, with errors red and underlined (not by color alone)."""
     if isinstance(cell, str):
         return Text(visible(cell), no_wrap=True)
     parts = ((visible(part.text), "" if part.ok else ERROR_STYLE) for part in cell)
@@ -271,7 +265,7 @@ def marked_text(cell: Cell) -> Text:
 
 
 def plain_lines(table: Table) -> list[str]:
-    """Return the table as lines of aligned text, as wide as it needs, or stacked."""
+    """Return the table as lines of aligned text of any width, or stacked."""
     rows = [[plain_cell(cell) for cell in row] for row in table.rows]
     headers = [visible(" ".join(column.header.split())) for column in table.columns]
     widths = [max(map(cell_len, column)) for column in zip(headers, *rows, strict=True)]
@@ -285,7 +279,7 @@ def plain_lines(table: Table) -> list[str]:
 
 
 def _stacked(row: Sequence[str], headers: Sequence[str]) -> list[str]:
-    """Return a row as lines: its first cell, and under it the others behind their headers."""
+    """Return a row as lines: its first cell, then one line per cell with its header."""
     width = max(map(cell_len, headers)) + GAP
     others = zip(headers[1:], row[1:], strict=True)
     named = [
@@ -295,7 +289,7 @@ def _stacked(row: Sequence[str], headers: Sequence[str]) -> list[str]:
 
 
 def width_of(table: Table) -> int:
-    """Return how many terminal cells the drawn table wants."""
+    """Return the natural width of the table in terminal cells."""
     widths = [max(map(cell_len, column.header.splitlines())) for column in table.columns]
     for row in table.rows:
         widths = [max(w, marked_text(cell).cell_len) for w, cell in zip(widths, row, strict=True)]
@@ -306,7 +300,7 @@ def tasks_table(rows: Iterable[tuple[str, str, tuple[str, str]]]) -> Table:
     """Return the table of tasks: (name, summary, (source, target) of an example)."""
     columns = (
         Column("task", keep=True),
-        Column("what it is", fold=True),
+        Column("description", fold=True),
         Column("example", fold=True),
     )
     cells = tuple((name, summary, " -> ".join(filter(None, pair))) for name, summary, pair in rows)
@@ -314,14 +308,18 @@ def tasks_table(rows: Iterable[tuple[str, str, tuple[str, str]]]) -> Table:
 
 
 def task_options_table(task: TaskInfo) -> Table:
-    """Return the options of a task, with what each is if it is not set."""
-    columns = Column("option", keep=True), Column("default", fold=True), Column("what", fold=True)
+    """Return the table of a task's options with their defaults."""
+    columns = (
+        Column("option", keep=True),
+        Column("default", fold=True),
+        Column("description", fold=True),
+    )
     rows = ((name, option_value(default), doc) for name, default, doc in task.options)
     return Table(columns, tuple(rows))
 
 
 def option_value(value: object) -> str:
-    """Write the value of a task's option as it is typed."""
+    """Format the value of a task's option as typed on the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

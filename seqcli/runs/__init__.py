@@ -14,8 +14,15 @@ A run folder holds
 the place of another.
 """
 
-from seqcli.runs.finding import find_checkpoint, find_run, load_last
-from seqcli.runs.folders import RunFolder, begin, locked, reopen
+from seqcli.runs.folders import (
+    RunFolder,
+    begin,
+    find_checkpoint,
+    find_run,
+    load_last,
+    locked,
+    reopen,
+)
 from seqcli.runs.paths import ROOT, RunPaths, existing
 
 __all__ = [

@@ -76,7 +76,7 @@ POOR = 0.90  # training accuracy below which a model has not learnt even its tra
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FitDiagnosis:
     """What the curves say.
 
     Args:
@@ -111,7 +111,9 @@ class Rule:
     since: Callable[[Evidence], int | None] = lambda _: None
 
 
-def verdict(history: Sequence[Mapping[str, float]], facts: RunFacts | None = None) -> Verdict:
+def diagnose_fit(
+    history: Sequence[Mapping[str, float]], facts: RunFacts | None = None
+) -> FitDiagnosis:
     """Diagnose a run by the metrics of its epochs (``EpochEnded.metrics``, in order, all finite).
 
     Sequence accuracy counts where it is known, else token accuracy. The training loss is measured
@@ -124,7 +126,7 @@ def verdict(history: Sequence[Mapping[str, float]], facts: RunFacts | None = Non
     """
     known = facts or RunFacts()
     if not all("train_loss" in row and "val_loss" in row for row in history):
-        return Verdict(
+        return FitDiagnosis(
             "too short to say", None, "No diagnosis of fit: there is no validation loss."
         )
     evidence = Evidence(history, known)
@@ -134,14 +136,14 @@ def verdict(history: Sequence[Mapping[str, float]], facts: RunFacts | None = Non
     since = rule.since(evidence)
     title = rule.kind.capitalize() + (f" since epoch {since}" if since else "")
     text = f"{title}: {rule.explain(evidence)}."
-    return Verdict(rule.kind, since, text, _command(rule.advise(evidence), known))
+    return FitDiagnosis(rule.kind, since, text, _command(rule.advise(evidence), known))
 
 
-def _too_short(evidence: Evidence) -> Verdict:
+def _too_short(evidence: Evidence) -> FitDiagnosis:
     epochs = len(evidence.history)
     text = f"Too short to diagnose the fit: {plural(epochs, 'epoch')} of at least {SHORTEST}."
     more = train_longer(evidence) if epochs else ""
-    return Verdict("too short to say", None, text, _command(more, evidence.facts))
+    return FitDiagnosis("too short to say", None, text, _command(more, evidence.facts))
 
 
 def _command(rest: str, facts: RunFacts) -> str:

@@ -86,7 +86,7 @@ def _note(path: Path, missing: int, epochs: int, kept: Path | None) -> str:
     copy = f" (the file as it was is {kept.name})" if kept else ""
     return (
         f"{path} lacks {missing:,} of {epochs:,} epochs{copy}: the run continues, "
-        "curves and verdict use the others"
+        "curves and diagnosis use the others"
     )
 
 

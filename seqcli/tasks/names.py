@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays import hashing
-from seqcli.arrays.hashing import Hashes
+from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.ragged import Index, Ragged
-from seqcli.data.splits import row_hashes
 from seqcli.errors import UsageError
 from seqcli.tasks.base import SPLIT_SHARES, Rows, Task, parse_range
 from seqcli.tasks.morphemes import PATTERNS, SLOTS, morphemes

@@ -70,6 +70,7 @@ def python_block() -> str:
     return next(block for block in blocks if "onnxruntime" in block)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["3", "3 1 4 1 5", "9 x 9 9 2 2 7"])
 def test_the_program_in_the_readme_answers_as_predict_does(
     exported, runs, name, line, capsys, monkeypatch

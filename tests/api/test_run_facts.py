@@ -31,7 +31,7 @@ def test_it_knows_the_baselines_of_validation(run):
         assert {metric: scored[name][metric] for metric in scores} == pytest.approx(scores)
     assert started.facts.val_rows == 20
     assert started.facts.could_attend
-    assert made.verdict.command == f"seqcli train --resume '{made.path}' --epochs 2"
+    assert made.diagnosis.command == f"seqcli train --resume '{made.path}' --epochs 2"
 
 
 def test_every_command_of_the_diagnosis_runs(run, tmp_path, monkeypatch, capsys):

@@ -22,9 +22,9 @@ import torch
 
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.language_model import loss_and_gradients, optimize
-from seqcli.numpy_backend.optimization import Adam, Sgd
-from seqcli.numpy_backend.packing import pack
+from seqcli.numpy_backend.optimizers import SGD, Adam
 from seqcli.numpy_backend.parameters import initialize_parameters, to_torch_names
+from seqcli.numpy_backend.recurrence import pack
 
 V, B = 30, 32  # four special ids and 26 letters; names in a batch
 
@@ -165,7 +165,7 @@ def programs(hidden: int, batches) -> dict[str, tuple[Callable, list]]:
     return {
         "loop, float64": (loop_program(hidden, np.float64), batches[:8]),
         "loop, float32": (loop_program(hidden, np.float32), batches[:8]),
-        "numpy, sgd": (numpy_program(hidden, Sgd(0.01)), batches),
+        "numpy, sgd": (numpy_program(hidden, SGD(0.01)), batches),
         "numpy, adam": (numpy_program(hidden, Adam(0.003)), batches),
         "torch.nn.RNN, sgd": (
             torch_program(hidden, lambda p: torch.optim.SGD(p, lr=0.01)),

@@ -11,7 +11,7 @@ import pytest
 from seqcli.cli import app, shell
 from seqcli.events import Finished
 from seqcli.results import AttentionMap, Candidate, Evaluation, Prediction, ScoredRow
-from seqcli.runs.fit_diagnosis import verdict
+from seqcli.runs.fit_diagnosis import diagnose_fit
 
 
 def run(capsys, *words):
@@ -31,8 +31,8 @@ def api(monkeypatch):
         listen(finished)
         rows = given.setdefault("rows", {"train": 9, "val": 1, "test": 1})
         run = {"path": "runs/my run", "checkpoint": "runs/my run", "rows": rows}
-        fit = verdict(finished.history)
-        return SimpleNamespace(**run, finished=finished, verdict=fit, data=None)
+        fit = diagnose_fit(finished.history)
+        return SimpleNamespace(**run, finished=finished, diagnosis=fit, data=None)
 
     def evaluate(ckpt, **options):
         given.update(options, ckpt=ckpt)
@@ -114,9 +114,9 @@ def test_eval_scores_a_file_or_a_checkpoint(capsys, api, tmp_path):
         assert run(capsys, "eval", *words)[0] == 2
     for option, value in (("--beam", "5"), ("--split", "val")):
         code, _, err = run(capsys, "eval", "--score", str(path), option, value)
-        assert (code, f"{option} does not go with --score" in err) == (2, True)
+        assert (code, f"{option} cannot be used with --score" in err) == (2, True)
     code, _, err = run(capsys, "eval", "--ckpt", "c", "--target-tokens", "chars")
-    assert (code, "--target-tokens does not go with --ckpt" in err) == (2, True)
+    assert (code, "--target-tokens cannot be used with --ckpt" in err) == (2, True)
     path.write_text("ab\tx\n")
     code, out, err = run(capsys, "eval", "--score", str(path))
     assert (code, out) == (3, "")

@@ -107,5 +107,5 @@ def test_a_suite_is_planned_and_takes_no_other_options(capsys, tmp_path):
     assert (code, len(shown.splitlines())) == (0, 24)
     code, _, err = run(capsys, *words, "--epochs", "3")
     assert code == 2
-    assert "--suite goes without --epochs" in err
+    assert "--epochs cannot be used with --suite" in err
     assert "did you mean smoke?" in run(capsys, "--suite", "smokee")[2]

@@ -7,6 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import command_lines
 import pytest
+from thorough import repeats
 
 import seqcli
 from seqcli.cli import app, shell
@@ -103,4 +104,4 @@ def test_some_command_lines(folder):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(2, 10))
 def test_many_command_lines(folder, seed):
-    assert problems(command_lines.some_lines(150, seed), folder) == []
+    assert problems(command_lines.some_lines(repeats(150, 50), seed), folder) == []

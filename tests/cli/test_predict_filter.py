@@ -76,7 +76,7 @@ def test_packed_in_and_out(capsys, monkeypatch, tmp_path, predictor):
     type_in(monkeypatch, gzip.compress(b"ab\n")[:-9])
     code, out, err = run(capsys)
     assert code == 3
-    assert "error: stdin: its gzip data is cut short or damaged" in err
+    assert "error: stdin: its gzip data is truncated or damaged" in err
 
 
 def test_a_file_is_never_overwritten_unless_told(capsys, tmp_path, predictor):
@@ -104,7 +104,7 @@ def test_an_error_while_answering_ends_the_run_after_the_lines_before_it(
     code, _, err = run(capsys, "--out", found)
     assert (code, found.exists()) == (3, False)
     assert (tmp_path / "out.txt.partial").read_text() == "ba\n\ndc\n"
-    assert "out.txt.partial has the first 3 answers" in err
+    assert "out.txt.partial has the first 3 predictions" in err
 
 
 BAD = {
@@ -122,8 +122,8 @@ def test_a_line_that_cannot_be_answered_is_named_and_the_others_are_answered(
     type_in(monkeypatch, raw)
     code, out, err = run(capsys)
     assert (code, out) == (3, "ba\n\ndc\n\nfe\n")
-    assert "warning: line 4 has no answer: " in err
-    assert "error: 1 of 5 lines has no answer" in err
+    assert "warning: line 4 has no prediction: " in err
+    assert "error: 1 of 5 lines has no prediction" in err
     type_in(monkeypatch, raw)
     found = tmp_path / "out.txt"
     assert run(capsys, "--out", found)[0] == 3
@@ -138,8 +138,8 @@ def test_many_lines_without_an_answer_are_counted(capsys, monkeypatch, predictor
     type_in(monkeypatch, b"\xff\nab\n" * 30)
     code, out, err = run(capsys)
     assert (code, out) == (3, "\nba\n" * 30)
-    assert err.count("has no answer: ") == 10
-    assert "30 of 60 lines have no answer" in err
+    assert err.count("has no prediction: ") == 10
+    assert "30 of 60 lines have no prediction" in err
 
 
 @pytest.mark.parametrize(

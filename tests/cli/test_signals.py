@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from thorough import repeats
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 # the entry point, after a byte that says that it is next; until it is there, Python's own handler
@@ -124,14 +125,14 @@ def test_ctrl_c_ends_in_silence(folder, name, delay):
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_ctrl_c_ends_in_silence_at_every_moment(folder, name):
-    for step in range(40):
+    for step in range(0, 40, repeats(1, 3)):
         interrupt_after(0.004 * 1.17**step, folder, *COMMANDS[name])  # to 1.8 s
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_ctrl_c_ends_a_comparison_in_silence(folder):
-    for step in range(20):
+    for step in range(0, 20, repeats(1, 3)):
         interrupt_after(0.5 * step, folder, *COMMANDS["compare"])
 
 

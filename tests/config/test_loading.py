@@ -41,6 +41,8 @@ def configs(draw: st.DrawFn) -> Config:
     mapping |= {f"task.{name}": value for name, value in options.items()}
     if mapping.get("model.cell") == "transformer":
         mapping |= {"model.attention": "none", "model.heads": 1}
+        if mapping.get("model.hidden", 0) % 2:
+            mapping |= {"model.positions": "sinusoidal"}
     return load(mapping)
 
 
@@ -291,3 +293,11 @@ def test_the_numpy_backend_has_defaults_of_its_own_for_what_is_left_open(tmp_pat
     file = tmp_path / "config.yaml"
     file.write_text(to_yaml(config), "utf-8")
     assert load(file) == config
+
+
+def test_rotary_positions_need_heads_of_even_width() -> None:
+    rotary = {"model.cell": "transformer", "model.positions": "rotary", "model.heads": 2}
+    assert load({**rotary, "model.hidden": 8}).model.hidden == 8
+    with pytest.raises(UsageError, match="rotary, but each head is 3 wide") as caught:
+        load({**rotary, "model.hidden": 6})
+    assert "even" in caught.value.hint

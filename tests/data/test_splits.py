@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.data.files.rows import hash_of
-from seqcli.data.splits import overlaps, repeats, row_hashes
+from seqcli.data.splits import overlaps, repeats
 from seqcli.data.splits import split_rows as split_hashes
 
 

@@ -23,6 +23,10 @@ PAIRS = (
     "--task copy --length 2:3 --vocab 4 --train-rows 16 --val-rows 4 --test-rows 4 --hidden 4 "
     "--embedding 4 --epochs 1 --threads 1 --quiet"
 )
+COMPARE = (
+    "--task names --cells rnn --seeds 1 --train-rows 40 --val-rows 8 --test-rows 8 --epochs 1 "
+    "--set train.backend=numpy --set model.hidden=4 --threads 1 --quiet"
+)
 DATA = "gen-data --task reverse --length 2:4 --train 30 --val 5 --test 5 --out data --quiet"
 ROWS = "".join(f"{'abcdefghij'[n % 10] * (n % 4 + 1)}{n % 7}\tx{n % 5}\n" for n in range(80))
 
@@ -176,6 +180,29 @@ def train_force(room: Path) -> Scenario:
     return Scenario(argv, prepare, state, again, left=frozenset({"run"}))
 
 
+def compare(room: Path) -> Scenario:
+    """`compare --out` where there is nothing yet: a run, its result, and the report."""
+    argv = ["compare", *COMPARE.split(), "--out", "cmp"]
+    _sure(room, argv)
+    expected = _arms(room)
+
+    def state(folder: Path) -> str:
+        if not (folder / "cmp" / "compare.json").exists():
+            return "old"
+        page = folder / "cmp" / "report.html"
+        if page.exists() and not page.read_text().rstrip().endswith("</html>"):
+            return "the page is cut off"
+        return "new" if _arms(folder) == expected else f"other scores: {_arms(folder)}"
+
+    return Scenario(argv, _nothing, state, left=frozenset({"cmp"}))
+
+
+def _arms(folder: Path) -> list[tuple[str, dict[str, float]]]:
+    """Return the arms and scores of a comparison's report."""
+    document = json.loads((folder / "cmp" / "compare.json").read_text())
+    return [(arm["arm"], arm["scores"]) for arm in document["arms"]]
+
+
 SCENARIOS: dict[str, Make] = {
     "gen-data --force": gen_data,
     "gen-data": gen_data_fresh,
@@ -186,6 +213,7 @@ SCENARIOS: dict[str, Make] = {
     "cache": cache,
     "train": train,
     "train --force": train_force,
+    "compare": compare,
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from thorough import repeats
 
 from seqcli.checkpoints import numpy_file, torch_file
 from seqcli.checkpoints.content import Checkpoint
@@ -32,7 +33,7 @@ from seqcli.data.corpus import Codec
 from seqcli.data.tokenizers import Tokens
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.runs import RunPaths
-from seqcli.runs.saving import keep
+from seqcli.runs.paths import keep
 
 run = RunPaths(Path(sys.argv[1]))
 codec = Codec(Vocabulary(("a",)), Tokens("chars"))
@@ -90,7 +91,7 @@ def killed_while_saving(folder: Path, side: str, wait: float) -> int:
     [
         ("numpy_file", 8),
         ("torch_file", 1),
-        pytest.param("numpy_file", 60, marks=pytest.mark.slow),
+        pytest.param("numpy_file", repeats(60, 30), marks=pytest.mark.slow),
         pytest.param("torch_file", 12, marks=pytest.mark.slow),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from thorough import repeats
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
 
@@ -52,8 +53,10 @@ def assert_nothing_lost(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_a_few_points_of_each_kind_of_output() -> None:
-    found = reports("gen-data --force", "export --force", "cache", "--every", "8")
+@pytest.mark.timeout(1800)
+def test_the_points_of_every_output() -> None:
+    pytest.importorskip("safetensors")
+    found = reports(*OUTPUTS, "--every", str(repeats(1, 3)))
     assert_nothing_lost(found)
     assert {"open", "write", "fsync", "exchange"} <= set(found["gen-data --force"]["calls"])
     assert all(report["points"] >= 5 for report in found.values())
@@ -61,13 +64,9 @@ def test_a_few_points_of_each_kind_of_output() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_every_point_of_every_output() -> None:
-    pytest.importorskip("safetensors")
-    assert_nothing_lost(reports(*OUTPUTS))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", ["train", "train --force"])
-def test_points_of_a_training_run(name: str) -> None:
-    assert_nothing_lost(reports(name, "--every", "12"))
+@pytest.mark.parametrize(
+    ("name", "every"),
+    [("train", repeats(8, 24)), ("train --force", repeats(8, 24)), ("compare", repeats(8, 40))],
+)
+def test_points_of_runs(name: str, every: int) -> None:
+    assert_nothing_lost(reports(name, "--every", str(every)))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from thorough import repeats
 
 from seqcli.checkpoints import numpy_file
 
@@ -70,7 +71,8 @@ def assert_same(ours: Path, reference: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "kills"), [("rnn", 3), *(pytest.param(m, 20, marks=pytest.mark.slow) for m in MODELS)]
+    ("model", "kills"),
+    [("rnn", 3), *(pytest.param(m, repeats(20, 6), marks=pytest.mark.slow) for m in MODELS)],
 )
 def test_kills_change_not_a_bit(model: str, kills: int, tmp_path: Path) -> None:
     whole = run(command(tmp_path / "never", model))

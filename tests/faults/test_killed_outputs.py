@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from thorough import repeats
 
 import seqcli
 from seqcli.data.dataset_folder import read_folder
@@ -26,7 +27,7 @@ SEQCLI = [sys.executable, "-m", "seqcli"]
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 PATIENCE = 120  # seconds until a command must have begun to write, or ended
 TINY = {"threads": 1, "hidden": 8, "epochs": 1, "val_rows": 8, "test_rows": 8}
-KILLS = 9
+KILLS = repeats(9, 4)
 SLOW = (pytest.mark.slow, pytest.mark.timeout(1200))
 
 

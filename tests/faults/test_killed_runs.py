@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from thorough import repeats
 
 from seqcli.checkpoints import numpy_file
 from seqcli.runs import RunPaths
@@ -118,8 +119,8 @@ slow = pytest.mark.slow
     ("backend", "kills"),
     [
         pytest.param("numpy", 1, marks=slow),
-        pytest.param("numpy", 12, marks=slow),
-        pytest.param("torch", 5, marks=slow),
+        pytest.param("numpy", repeats(12, 4), marks=slow),
+        pytest.param("torch", repeats(5, 2), marks=slow),
     ],
 )
 def test_a_forced_run_that_is_killed_leaves_the_old_run_or_the_new_one(
@@ -138,7 +139,9 @@ def test_a_forced_run_that_is_killed_leaves_the_old_run_or_the_new_one(
     assert hit or kills == 1
 
 
-@pytest.mark.parametrize(("backend", "kills"), [("numpy", 10), ("torch", 6)])
+@pytest.mark.parametrize(
+    ("backend", "kills"), [("numpy", repeats(10, 4)), ("torch", repeats(6, 2))]
+)
 @slow
 def test_a_new_run_that_is_killed_again_and_again_ends_with_the_same_bits(
     backend: str, kills: int, reference: Callable[[str], Reference], tmp_path: Path
@@ -178,7 +181,7 @@ def test_a_comparison_that_is_killed_ends_with_the_same_bits(tmp_path: Path) -> 
     began, draw, hit = time.monotonic(), random.Random(8), 0
     finish([*words, str(tmp_path / "never")])
     whole = time.monotonic() - began
-    for _ in range(7):
+    for _ in range(repeats(7, 3)):
         hit += kill_at([*words, str(tmp_path / "killed")], draw.uniform(0, whole))
         free(tmp_path / "killed")
     finish([*words, str(tmp_path / "killed")])
@@ -204,7 +207,7 @@ def test_a_forced_comparison_that_is_killed_keeps_the_old_runs_or_has_new_ones(
     began = time.monotonic()
     finish([*new[:-1], str(tmp_path / "never")])
     whole = time.monotonic() - began
-    for _ in range(4):
+    for _ in range(repeats(4, 2)):
         kill_at(new, draw.uniform(0, whole))
         free(tmp_path / "compare")
         for folder in (tmp_path / "compare").glob("*-s[0-9]"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,6 +44,18 @@ class Module:
                     yield from ((node.lineno, f"seqcli.{alias.name}") for alias in node.names)
                 else:
                     yield node.lineno, module
+
+    def imported_at_the_top(self, known: Collection[str]) -> Iterator[str]:
+        """Yield those of the known modules that are imported as soon as this one is."""
+        for node in self.tree.body:
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names if alias.name in known)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    inside = f"{node.module}.{alias.name}"
+                    name = inside if inside in known else node.module
+                    if name in known:
+                        yield name
 
 
 @cache

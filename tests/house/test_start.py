@@ -1,7 +1,6 @@
 """What a command loads before it does anything: help and gen-data never wait for torch."""
 
 import os
-import resource
 import subprocess
 import sys
 
@@ -87,22 +86,3 @@ def test_the_package_alone_loads_nothing():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = {name.partition(".")[0] for name in done.stdout.split()}
     assert not found & (HEAVY | {"numpy", "yaml", "typer", "rich"})
-
-
-def cpu_seconds(*words: str) -> float:
-    """Return the least CPU time that a Python command took in a few runs."""
-    times = []
-    for _ in range(7):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(times)
-
-
-@pytest.mark.slow
-def test_help_is_quick():
-    took = cpu_seconds("-m", "seqcli", "--help")
-    # A loaded machine is slow at everything: then the bare libraries set the measure.
-    libraries = cpu_seconds("-c", "import typer.rich_utils, rich.console, rich.table")
-    assert took < max(0.3, 1.6 * libraries)

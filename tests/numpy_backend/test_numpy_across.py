@@ -11,17 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import seqcli
+from seqcli import registry
 from seqcli.api import numpy_language, torch_language
 from seqcli.api.language import open_language_model
 from seqcli.api.numpy_language import NumpyLanguageModel
 from seqcli.api.torch_language import TorchLanguageModel
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
+from seqcli.config.schema import keys
 from seqcli.config.sections import Drawing
 from seqcli.errors import CheckpointError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress, RunStarted
+from seqcli.numpy_backend.optimizers import Optimizer
 
 SMALL = {
     "task": "names",
@@ -135,6 +139,13 @@ def test_a_run_that_goes_on_with_its_own_backend_needs_no_note(tmp_path):
     assert not any("so far" in note for note in told[0].notes)
 
 
+def test_the_number_of_threads_reaches_blas(tmp_path):
+    with threadpool_limits(user_api="blas"):
+        trained(tmp_path / "run", "numpy", cell="rnn", epochs=1, threads=2)
+        counts = {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+    assert 2 in counts
+
+
 def test_the_events_tell_of_learning_and_of_names(tmp_path):
     told: list[object] = []
     run = trained(tmp_path / "run", "numpy", told.append, cell="rnn", epochs=6, samples=3)
@@ -176,6 +187,34 @@ def test_what_it_cannot_do_is_refused(tmp_path, more, word):
         trained(tmp_path / "run", "numpy", **{"cell": "rnn", **more})
     assert word in caught.value.message
     assert "--backend" in caught.value.hint
+
+
+class Sign(Optimizer):
+    """Move by the sign of the gradient."""
+
+    def update_one(self, p, g, *buffers):
+        p -= self.lr * np.sign(g)
+
+
+@pytest.fixture
+def fresh_keys():
+    """Let the configuration's keys be read from the registry again, before and after a test."""
+    keys.cache_clear()
+    yield
+    keys.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_keys")
+def test_an_optimizer_from_outside_needs_one_definition_and_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(registry.OPTIMIZERS, "sign", "torch.optim:SGD")
+    more = {"cell": "rnn", "set": ["train.optimizer=sign"], "lr": 5e-3}
+    with pytest.raises(UsageError) as caught:
+        trained(tmp_path / "run", "numpy", **more)
+    assert caught.value.message == "the numpy backend has no train.optimizer sign"
+    assert "adamw or adam or sgd" in caught.value.hint
+    monkeypatch.setitem(registry.NUMPY_OPTIMIZERS, "sign", f"{__name__}:Sign")
+    run = trained(tmp_path / "run", "numpy", **more)
+    assert run.history[1]["val_loss"] < run.history[0]["val_loss"] < np.log(30)
 
 
 def test_models_it_cannot_run_are_refused(tmp_path):

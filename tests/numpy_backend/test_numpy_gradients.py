@@ -14,9 +14,9 @@ from seqcli.numpy_backend.language_model import (
     loss_and_gradients,
     optimize,
 )
-from seqcli.numpy_backend.optimization import OPTIMIZERS
-from seqcli.numpy_backend.packing import pack
+from seqcli.numpy_backend.optimizers import Adam
 from seqcli.numpy_backend.parameters import initialize_parameters, to_torch_names
+from seqcli.numpy_backend.recurrence import pack
 
 TORCH_CELLS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 
@@ -179,7 +179,7 @@ def test_ten_training_steps_lead_where_torchs_lead(cell):
     parameters, names = drawn(cell, 6, 8, [5, 2, 7, 2], 3)
     reference = TorchLanguageModel(cell, parameters)
     theirs = torch.optim.Adam(reference.parameters(), lr=0.01)
-    ours = OPTIMIZERS["adam"](0.01, 0.0, 0.0)
+    ours = Adam(0.01)
     for _ in range(10):
         theirs.zero_grad()
         (-reference.log_p(*names).sum() / names[2].sum()).backward()

@@ -11,13 +11,13 @@ import pytest
 
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.language_model import log_probabilities, model, optimize
-from seqcli.numpy_backend.optimization import OPTIMIZERS
-from seqcli.numpy_backend.packing import pack
+from seqcli.numpy_backend.optimizers import SGD, Adam
 from seqcli.numpy_backend.parameters import (
     from_torch_names,
     initialize_parameters,
     to_torch_names,
 )
+from seqcli.numpy_backend.recurrence import pack
 from seqcli.numpy_backend.sampling import sample
 
 NAMES = [[4, 5, 4, 6], [6, 6], [5]]  # as many ids as symbols: 4, 5, 6
@@ -62,7 +62,7 @@ def test_names_and_shapes_are_torchs(cell):
 def test_a_few_names_are_learnt_by_heart(cell):
     rng = np.random.default_rng(0)
     parameters = initialize_parameters(rng, 7, 16, CELLS[cell].gates)
-    batch, optimizer = batch_of(NAMES), OPTIMIZERS["adam"](0.02, 0.0, 0.0)
+    batch, optimizer = batch_of(NAMES), Adam(0.02)
     turns = itertools.repeat((batch, 0.02), 250)
     steps = list(model(turns, parameters, CELLS[cell], optimizer, max_norm=5.0))
     assert [step.tokens for step in steps] == [len(batch)] * 250
@@ -77,9 +77,7 @@ def test_a_few_names_are_learnt_by_heart(cell):
 def test_clipping_bounds_the_classical_step():
     parameters = initialize_parameters(np.random.default_rng(0), 7, 8, 1, np.float64)
     before = {name: array.copy() for name, array in parameters.items()}
-    optimize(
-        batch_of(NAMES), parameters, CELLS["rnn"], OPTIMIZERS["sgd"](1.0, 0.0, 0.0), max_value=1e-3
-    )
+    optimize(batch_of(NAMES), parameters, CELLS["rnn"], SGD(1.0), max_value=1e-3)
     moved = max(np.abs(parameters[name] - before[name]).max() for name in before)
     assert moved == pytest.approx(1e-3)
 

@@ -5,11 +5,11 @@ import pytest
 
 from seqcli.config.sections import Drawing
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
-from seqcli.numpy_backend.activations import softmax
 from seqcli.numpy_backend.cells import CELLS
+from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.language_model import log_probabilities
-from seqcli.numpy_backend.packing import pack
 from seqcli.numpy_backend.parameters import initialize_parameters
+from seqcli.numpy_backend.recurrence import pack
 from seqcli.numpy_backend.sampling import draw, keep_likeliest, read_prefix, sample
 
 V = 7

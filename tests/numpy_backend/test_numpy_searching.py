@@ -10,8 +10,8 @@ import pytest
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.numpy_backend.cells import CELLS
 from seqcli.numpy_backend.language_model import log_probabilities
-from seqcli.numpy_backend.packing import pack
 from seqcli.numpy_backend.parameters import initialize_parameters
+from seqcli.numpy_backend.recurrence import pack
 from seqcli.numpy_backend.searching import beam_search, greedy
 
 V, LIMIT = 7, 3

@@ -76,12 +76,12 @@ def test_an_encoding_without_blocks_gets_ascii():
 def test_the_heat_map_is_talk_and_fits_the_terminal(terminal):
     out = terminal(width=40)
     show_attention(out, reversal([str(i) for i in range(50)]))
-    lines = out.talk.file.getvalue().splitlines()
-    assert out.data.file.getvalue() == ""
+    lines = out.stderr.file.getvalue().splitlines()
+    assert out.stdout.file.getvalue() == ""
     assert max(map(cell_len, lines[1:])) <= 40
     quiet = Out(Console(file=io.StringIO()), Console(file=io.StringIO()), quiet=True)
     show_attention(quiet, reversal(["a"]))
-    assert quiet.talk.file.getvalue() == ""
+    assert quiet.stderr.file.getvalue() == ""
 
 
 @pytest.mark.parametrize(

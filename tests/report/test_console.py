@@ -1,3 +1,7 @@
+"""What happens when stdout or stderr cannot be written."""
+
+from __future__ import annotations
+
 import errno
 import io
 import json
@@ -8,30 +12,134 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from seqcli.report.console import Out, console, draws, flush_standard
+from seqcli.errors import MachineError, ReaderGone
+from seqcli.report.console import DataStream, MessageStream, Out, console, draws, flush_standard
 from seqcli.report.tables import Column, Table
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+
+
+@pytest.fixture
+def broken():
+    """Return a stream whose reader has gone."""
+    read, write = os.pipe()
+    os.close(read)
+    stream = os.fdopen(write, "w")
+    yield stream
+    stream.close()  # would raise, had the stream not been pointed at nothing
+
+
+def test_messages_nobody_reads_are_dropped(broken):
+    out = Out(console(None), console(MessageStream(broken)))
+    for _ in range(3):
+        out.info("hello")
+        out.error("wrong", "so")
+
+
+def test_a_product_nobody_reads_ends_the_command(broken):
+    out = Out(console(DataStream(broken, product=True)), console(None))
+    with pytest.raises(ReaderGone):
+        out.write("42")
+    out.write("43")  # what a finally block still writes is dropped
+
+
+def test_other_output_nobody_reads_is_dropped(broken):
+    out = Out(console(DataStream(broken, product=False)), console(None), json=True)
+    out.document({"loss": 1.0})
+    out.documents("rows", [{"n": 1}])
+
+
+@needs_full
+def test_a_full_disk_behind_stdout_is_the_machines_fault():
+    with Path("/dev/full").open("w") as stream:
+        out = Out(console(DataStream(stream)), console(None))
+        with pytest.raises(MachineError, match="stdout cannot be written: no space left"):
+            out.write("42")
+
+
+@needs_full
+def test_a_full_disk_behind_stderr_is_silent():
+    with Path("/dev/full").open("w") as stream:
+        Out(console(None), console(MessageStream(stream))).info("hello")
+
+
+def test_closed_streams_lead_nowhere():
+    stream = io.TextIOWrapper(io.BytesIO())
+    stream.close()
+    for one in (stream, None):
+        out = Out(console(DataStream(one)), console(MessageStream(one)))
+        out.write("42")
+        out.info("hello")
+
+
+STEERING = "a\x1b[2J\x07b\u202ec\x9bd\u2028e\udcfff"
+SHOWN = r"a\x1b[2J\x07b\u202ec\x9bd\u2028e\udcfff"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_messages_are_escaped_on_a_terminal_and_in_a_pipe():
+    for stream in (Terminal(), io.StringIO()):
+        out = Out(console(None), console(stream))
+        out.info(f"reading {STEERING}\nnext line")
+        out.error(f"{STEERING}: no", f"not {STEERING}")
+        shown = stream.getvalue()
+        assert shown.count(SHOWN) == 3
+        assert "\nnext line\n" in shown
+        assert not set("\x07\u202e\x9b\u2028\udcff") & set(shown)
+
+
+def test_data_is_escaped_on_a_terminal_and_exact_in_a_pipe():
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        Out(console(DataStream(stream)), console(None)).write(f"{STEERING}\t1")
+    assert terminal.getvalue().split() == [SHOWN, "1"]
+    assert pipe.getvalue() == f"{STEERING}\t1\n"
+
+
+def test_json_on_a_terminal_is_the_same_document_without_control_characters():
+    import json
+
+    stream = Terminal()
+    Out(console(DataStream(stream)), console(None), json=True).document({"name": STEERING})
+    assert json.loads(stream.getvalue()) == {"name": STEERING}
+    assert not set("\x1b\x07\u202e\x9b\u2028\udcff") & set(stream.getvalue())
+
+
+def test_every_part_of_a_table_is_escaped():
+    table = Table((Column(STEERING), Column("b")), ((STEERING, "1"),), STEERING, STEERING)
+    for stream in (Terminal(), io.StringIO()):
+        made = console(stream)
+        made.width = 300
+        Out(made, console(None)).show(table)
+        assert stream.getvalue().count(SHOWN[:20]) == 4
+        assert not set("\x07\u202e\x9b\u2028\udcff") & set(stream.getvalue())
+
 
 TABLE = Table((Column("a"), Column("b", right=True)), (("x", "1"), ("y", "22")))
 
 
 def said(out):
-    return out.talk.file.getvalue()
+    return out.stderr.file.getvalue()
 
 
 def written(out):
-    return out.data.file.getvalue()
+    return out.stdout.file.getvalue()
 
 
 def test_talk_goes_to_stderr_and_data_to_stdout(pipe):
     out = pipe()
-    out.say("hello")
+    out.info("hello")
     out.write("42")
     assert (said(out), written(out)) == ("hello\n", "42\n")
 
 
 def test_off_a_terminal_lines_are_never_wrapped_and_hold_no_escape_codes(pipe):
     out = pipe()
-    out.say("word " * 100, style="bold red", prose=True)
+    out.info("word " * 100, style="bold red", prose=True)
     assert said(out) == "word " * 100 + "\n"
 
 
@@ -43,9 +151,9 @@ def test_off_a_terminal_tables_are_aligned_and_not_boxed(pipe):
 
 def test_quiet_silences_talk_but_not_errors_nor_data(pipe):
     out = pipe(quiet=True)
-    out.say("hello")
-    out.show(TABLE, talk=True)
-    out.complain("no such file", "look again")
+    out.info("hello")
+    out.show(TABLE, to_stderr=True)
+    out.error("no such file", "look again")
     out.write("42")
     assert said(out) == "error: no such file\nhint: look again\n"
     assert written(out) == "42\n"
@@ -73,16 +181,16 @@ def test_json_is_ascii_where_the_encoding_is_narrow():
 def test_a_narrow_encoding_never_crashes():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     out = Out(console(None), console(stream))
-    out.say("ə")
+    out.info("ə")
     stream.flush()
     assert stream.buffer.getvalue() == b"\\u0259\n"
 
 
 def test_prose_wraps_between_words_on_a_terminal_and_commands_stay_whole(terminal):
     out = terminal(width=12)
-    out.say("seqcli eval --ckpt runs/a")
+    out.info("seqcli eval --ckpt runs/a")
     assert said(out) == "seqcli eval --ckpt runs/a\n"
-    out.say("several words", prose=True)
+    out.info("several words", prose=True)
     assert said(out).endswith("several \nwords\n")
 
 
@@ -107,7 +215,7 @@ def test_no_color_leaves_no_color_on_a_terminal(monkeypatch):
 
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Terminal()
-    Out(console(None), console(stream)).complain("wrong")
+    Out(console(None), console(stream)).error("wrong")
     assert "31m" not in stream.getvalue()
     assert "wrong" in stream.getvalue()
 
@@ -121,16 +229,16 @@ def test_odd_columns_never_crash(monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
     stream = Terminal()
     out = Out(console(None), console(stream))
-    out.say("some words to wrap", prose=True)
-    out.show(TABLE, talk=True)
+    out.info("some words to wrap", prose=True)
+    out.show(TABLE, to_stderr=True)
     assert stream.getvalue()
 
 
-def test_closed_streams_lead_nowhere(monkeypatch):
+def test_closed_streams_lead_nowhere_console(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     out = Out.standard()
-    out.say("hello")
+    out.info("hello")
     out.write("42")
     assert flush_standard() is None
 

@@ -30,7 +30,7 @@ from seqcli.results import (
     ScoredRow,
     Subset,
 )
-from seqcli.runs.fit_diagnosis import verdict
+from seqcli.runs.fit_diagnosis import diagnose_fit
 
 
 def row(number, correct):
@@ -80,7 +80,7 @@ CLASSES = Classes(
 
 def shown(out, evaluation, rows=10):
     show_evaluation(out, evaluation, rows)
-    return out.data.file.getvalue()
+    return out.stdout.file.getvalue()
 
 
 def cells(text):
@@ -211,7 +211,7 @@ def test_errors_are_marked_in_color_on_a_terminal(terminal, evaluation):
 def test_notes_are_talk_not_data(pipe, evaluation):
     out = pipe()
     assert "never seen" not in shown(out, evaluation)
-    assert "never seen" in out.talk.file.getvalue()
+    assert "never seen" in out.stderr.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [10, 20, 40])
@@ -282,10 +282,10 @@ def test_the_document_of_a_prediction_holds_candidates_and_attention():
 def test_the_training_document_holds_history_and_verdict():
     history = tuple({"train_loss": 1 / n, "val_loss": 1 / n} for n in range(1, 5))
     finished = Finished(4, 4, history[-1], "epochs", 1.5, history)
-    document = json.loads(json.dumps(training_document(finished, verdict(history), "runs/a")))
+    document = json.loads(json.dumps(training_document(finished, diagnose_fit(history), "runs/a")))
     assert document["run"] == "runs/a"
     assert len(document["history"]) == 4
-    assert document["verdict"]["kind"] == "still improving"
+    assert document["diagnosis"]["kind"] == "still improving"
 
 
 def test_the_tasks_document():

@@ -20,12 +20,12 @@ class Clock:
 
 
 def told(out):
-    return out.talk.file.getvalue()
+    return out.stderr.file.getvalue()
 
 
 def picture(view, out):
     """Return the lines of the view as they stand on the terminal."""
-    lines = out.talk.render_lines(view._picture(out.talk), pad=False)
+    lines = out.stderr.render_lines(view._picture(out.stderr), pad=False)
     return [Text("".join(segment.text for segment in line)).plain.rstrip() for line in lines]
 
 
@@ -92,7 +92,7 @@ def test_a_new_size_gives_a_new_picture(terminal, run_events):
         for event in run_events(5)[:-1]:
             view(event)
         wide = picture(view, out)
-        out.talk.width = 40
+        out.stderr.width = 40
         narrow = picture(view, out)
     assert max(map(len, narrow)) <= 40 < max(map(len, wide))
 

@@ -1,8 +1,8 @@
 import pytest
 
 from seqcli.events import EpochEnded, Example, Finished, Progress
-from seqcli.report.eta import Pace, share_done, sparkline
 from seqcli.report.plain import PlainLog
+from seqcli.report.summary import TimeLeft, share_done, sparkline
 
 
 class Clock:
@@ -17,7 +17,7 @@ def play(out, events):
     with PlainLog(out, Clock()) as log:
         for event in events:
             log(event)
-    return out.talk.file.getvalue().splitlines()
+    return out.stderr.file.getvalue().splitlines()
 
 
 def test_a_run_is_one_line_for_each_epoch(pipe, run_events):
@@ -41,7 +41,7 @@ def test_the_start_tells_the_run_and_what_the_numbers_are(pipe, run_events):
 def test_nothing_is_wrapped_colored_or_boxed(pipe, run_events):
     out = pipe()
     play(out, run_events(3))
-    text = out.talk.file.getvalue()
+    text = out.stderr.file.getvalue()
     assert "\x1b" not in text
     assert "─" not in text
     assert max(map(len, text.splitlines())) > 80
@@ -57,7 +57,7 @@ def test_the_end_shows_examples_with_errors_in_words_and_the_verdict(pipe, run_e
 def test_data_goes_to_nobody(pipe, run_events):
     out = pipe()
     play(out, run_events(3))
-    assert out.data.file.getvalue() == ""
+    assert out.stdout.file.getvalue() == ""
 
 
 def test_quiet_says_nothing(pipe, run_events):
@@ -68,11 +68,11 @@ def test_a_long_epoch_shows_a_sign_of_life_at_intervals(pipe, started):
     out, clock = pipe(), Clock()
     log = PlainLog(out, clock)
     log(started)
-    before = len(out.talk.file.getvalue().splitlines())
+    before = len(out.stderr.file.getvalue().splitlines())
     for second in range(61):
         clock.now = float(second)
         log(Progress(1, 2, second + 1, 100, 500.0))
-    lines = out.talk.file.getvalue().splitlines()[before:]
+    lines = out.stderr.file.getvalue().splitlines()[before:]
     assert len(lines) == 6  # at 2, 12, 22, 32, 42, 52 s
     assert lines[0] == "epoch 1/2 step 3/100, 500 seq/s, 3:17 left"
 
@@ -105,10 +105,10 @@ def test_share_done_counts_epochs_and_steps():
 
 def test_time_left_counts_from_where_this_start_began():
     clock = Clock()
-    pace = Pace(clock)
-    assert pace.left(Progress(6, 10, 0, 10, 1.0)) is None  # resumed half way
+    pace = TimeLeft(clock)
+    assert pace.estimate(Progress(6, 10, 0, 10, 1.0)) is None  # resumed half way
     clock.now = 10.0
-    assert pace.left(Progress(7, 10, 0, 10, 1.0)) == pytest.approx(40.0)
+    assert pace.estimate(Progress(7, 10, 0, 10, 1.0)) == pytest.approx(40.0)
 
 
 def test_a_sparkline_goes_from_lowest_to_highest():
@@ -126,6 +126,6 @@ def test_what_a_language_model_invents_and_its_smoothed_loss_are_told(pipe):
     clock.now = 3.0
     log(Progress(1, 2, 3, 5, 100.0, smoothed_loss=2.7182))
     log(ended)
-    lines = out.talk.file.getvalue().splitlines()
+    lines = out.stderr.file.getvalue().splitlines()
     assert "smoothed loss 2.7182" in lines[0]
     assert lines[2] == "  samples: anna | o | \\x1b[2Jo"

@@ -37,7 +37,13 @@ assert curves_svg({name: [history]}, "train_loss").startswith("<svg")
 
 @pytest.mark.parametrize(
     "trouble",
-    ["backend", "rc", "folder rc", "no folders"],
+    [
+        "rc",
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ("backend", "folder rc", "no folders")
+        ),
+    ],
 )
 def test_every_picture_is_drawn_in_silence_whatever_the_environment(tmp_path, trouble):
     environment = dict(os.environ)

@@ -45,12 +45,12 @@ def out(*, terminal=False):
     return Out(*consoles), *streams
 
 
-@pytest.mark.parametrize("talk", [True, False])
-def test_off_a_terminal_it_is_plain_lines(talk):
+@pytest.mark.parametrize("to_stderr", [True, False])
+def test_off_a_terminal_it_is_plain_lines(to_stderr):
     told, data, said = out()
-    show_reading(told, READ, talk=talk)
-    assert (said if talk else data).getvalue() == PLAIN
-    assert (data if talk else said).getvalue() == ""
+    show_reading(told, READ, to_stderr=to_stderr)
+    assert (said if to_stderr else data).getvalue() == PLAIN
+    assert (data if to_stderr else said).getvalue() == ""
 
 
 def test_both_views_of_training_begin_with_it():

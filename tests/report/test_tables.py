@@ -15,7 +15,7 @@ WIDE = Table(
 
 def drawn(out, table):
     out.show(table)
-    return out.data.file.getvalue()
+    return out.stdout.file.getvalue()
 
 
 def test_plain_columns_line_up_with_wide_characters():
@@ -94,7 +94,7 @@ def test_no_text_of_the_table_of_tasks_is_cut(terminal):
     out = terminal(width=40)
     summary = "the source from its back to its front"
     out.show(tasks_table([("reverse", summary, ("1 2 3 4 5 6 7 8 9", "9 8 7 6 5 4 3 2 1"))]))
-    text = Text.from_ansi(out.data.file.getvalue()).plain
+    text = Text.from_ansi(out.stdout.file.getvalue()).plain
     assert "…" not in text
     below = text.split("─")[-1].split()
     assert sorted(below) == sorted(["reverse", *summary.split(), "->", *"123456789" * 2])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 
-from seqcli.numpy_backend.optimization import OPTIMIZERS, clip, clip_by_norm
+from seqcli.numpy_backend.optimizers import SGD, Adam, AdamW, Optimizer, clip, clip_by_norm
+from seqcli.numpy_backend.parameters import initialize_parameters
+from seqcli.schema import SchemaError
 
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 SHAPES = {"Wax": (4, 3), "by": (5,)}
 TORCH = {
     "sgd": lambda p, decay: torch.optim.SGD(p, lr=0.03, momentum=0.9, weight_decay=decay),
@@ -42,14 +47,16 @@ def test_adams_moments_are_torchs():
     rng = np.random.default_rng(1)
     ours, gradients = arrays(rng), arrays(rng)
     theirs = torch.nn.Parameter(torch.tensor(ours["by"]))
-    optimizer, reference = OPTIMIZERS["adam"](0.03, 0.0, 0.0), torch.optim.Adam([theirs], lr=0.03)
+    optimizer, reference = Adam(0.03), torch.optim.Adam([theirs], lr=0.03)
     theirs.grad = torch.tensor(gradients["by"])
     optimizer.update(ours, gradients)
     reference.step()
     state = reference.state[theirs]
-    np.testing.assert_allclose(optimizer.exp_avg["by"], state["exp_avg"], rtol=1e-13)
-    np.testing.assert_allclose(optimizer.exp_avg_sq["by"], state["exp_avg_sq"], rtol=1e-13)
-    assert optimizer.step == state["step"] == 1
+    np.testing.assert_allclose(optimizer.buffers["exp_avg"]["by"], state["exp_avg"], rtol=1e-13)
+    np.testing.assert_allclose(
+        optimizer.buffers["exp_avg_sq"]["by"], state["exp_avg_sq"], rtol=1e-13
+    )
+    assert optimizer.steps == state["step"] == 1
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
@@ -84,3 +91,52 @@ def test_clip_by_norm_leaves_small_gradients_alone():
     gradients = {"by": np.array([3.0, 4.0])}
     assert clip_by_norm(gradients, 5.1) == 5.0
     assert gradients["by"].tolist() == [3.0, 4.0]
+
+
+class Sign(Optimizer):
+    """Move by the sign of a running mean (Chen et al. 2023), to add an optimizer from outside."""
+
+    names = ("exp_avg",)
+
+    def update_one(self, p, g, *buffers):
+        (m,) = buffers
+        m += 0.1 * (g - m)
+        p -= self.lr * np.sign(m)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, Sign])
+def test_a_restored_state_continues_as_it_would_have(kind):
+    rng = np.random.default_rng(3)
+    parameters = initialize_parameters(rng, 5, 4, 1, np.float64)
+    gradients = [initialize_parameters(rng, 5, 4, 1, np.float64) for _ in range(4)]
+    whole = kind(0.1, 0.9, 0.01)
+    for gradient in gradients[:2]:
+        whole.update(parameters, gradient)
+    copy, restored = (
+        {name: array.copy() for name, array in parameters.items()},
+        kind(0.1, 0.9, 0.01),
+    )
+    state = deepcopy(whole.state_dict())
+    restored.load_state_dict({"optimizer": state}, copy)
+    for gradient in gradients[2:]:
+        whole.update(parameters, gradient)
+        restored.update(copy, gradient)
+    for name, array in parameters.items():
+        np.testing.assert_array_equal(copy[name], array)
+
+
+def test_sgd_without_momentum_has_no_state():
+    optimizer = SGD(0.1)
+    parameters = initialize_parameters(np.random.default_rng(0), 5, 4, 1)
+    optimizer.update(parameters, parameters)
+    assert optimizer.state_dict()["state"] == {}
+    optimizer.load_state_dict({"optimizer": optimizer.state_dict()}, parameters)
+
+
+def test_a_state_of_other_parameters_is_refused():
+    rng = np.random.default_rng(0)
+    small, large = (initialize_parameters(rng, 5, width, 1) for width in (4, 6))
+    optimizer = Adam(0.1)
+    optimizer.update(small, small)
+    with pytest.raises(SchemaError, match="has shape"):
+        Adam(0.1).load_state_dict({"optimizer": optimizer.state_dict()}, large)

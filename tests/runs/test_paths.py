@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqcli.runs import RunPaths
-from seqcli.runs.paths import digest, write_marker
-from seqcli.runs.saving import keep, may_publish, publish_best
+from seqcli.runs.paths import digest, keep, may_publish, publish_best, write_marker
 
 
 def test_the_last_is_kept_as_the_one_before(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seqcli.numpy_backend.activations import log_softmax, sigmoid, softmax
-from seqcli.numpy_backend.loss import cross_entropy
+from seqcli.numpy_backend.functional import cross_entropy, log_softmax, sigmoid, softmax
 
 rows = arrays(np.float64, (2, 5), elements=st.floats(-1e300, 1e300))
 
