@@ -246,7 +246,10 @@ class ComparisonView:
 
 def _scores(result: RunResult) -> str:
     """Return the scores of a run in words: ``test sequence accuracy 98.1%, token accuracy ...``."""
-    metrics = [shown(name) for name in result.scores]
+    from seqcli.comparison.summary import deciding_metric  # imports NumPy
+
+    main = deciding_metric(result.language).name
+    metrics = map(shown, sorted(result.scores, key=lambda name: name != main))
     parts = [
         f"{metric.label} {metric.write(result.scores[metric.name])}"
         for metric in metrics
