@@ -4,7 +4,7 @@ The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, `
 ``gen_data``, ``tasks``, ``info``, ``export`` (and ``next_symbols``, which is ``sample --next``, and
 ``rescore``, which is ``eval --score``). ``register`` adds a task, cell, attention, metric,
 optimizer or file format from outside the package. Each is imported when it is first used, so that
-``import seqcli`` costs next to nothing.
+``import seqcli`` is fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The entry point of ``seqcli`` and of ``python -m seqcli``: signals first, then the rest."""
+"""The entry point of ``seqcli`` and ``python -m seqcli``: install signal handling, then run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ except KeyboardInterrupt:
 
 
 def main() -> None:
-    """Run the command line of this process."""
+    """Run the command line."""
     try:
         interrupts = handle_interrupts()
         _fill_standard_streams()
@@ -21,7 +21,7 @@ def main() -> None:
         from seqcli.cli import app, shell
 
         code = int(shell.run(app, sys.argv[1:]))
-        interrupts.at_once = True  # the work is over
+        interrupts.at_once = True  # the command is done
     except KeyboardInterrupt:
         code = INTERRUPTED
     raise SystemExit(code)
@@ -42,9 +42,9 @@ def _load_plugins() -> None:
 
 
 def _fill_standard_streams() -> None:
-    """Open the null device where a standard stream is closed.
+    """Open the null device for each closed standard stream.
 
-    Otherwise the next file that is opened takes its number, and libraries print into that file.
+    Otherwise the next file opened gets its descriptor, and libraries print into that file.
     """
     for number in (0, 1, 2):
         try:

@@ -1,4 +1,4 @@
-"""The one family of expected errors, and the exit codes they lead to.
+"""The expected errors, and their exit codes.
 
 ====  ========================================================================================
 code  meaning
@@ -12,7 +12,7 @@ code  meaning
 6     The machine failed: disk full or broken, out of memory, too many open files or threads.
 129   Stopped by SIGHUP; training saves first.
 130   Stopped by SIGINT (Ctrl-C); training saves first.
-141   The reader of the output went away (``| head``), for commands whose product is their output.
+141   The reader of the output closed the pipe (``| head``).
 143   Stopped by SIGTERM; training saves first.
 ====  ========================================================================================
 """
@@ -42,11 +42,11 @@ class Exit(IntEnum):
 
 
 class SeqcliError(Exception):
-    """An error the user can mend: one line that says what is wrong and where, and a hint.
+    """An error that the user can fix.
 
     Args:
-        message: what is wrong and where (``path, line N:`` for files).
-        hint: what to do about it; may be empty.
+        message: one line with the problem and its place (``path, line N:`` for files).
+        hint: how to fix it; may be empty.
     """
 
     exit_code = Exit.BUG
@@ -64,7 +64,7 @@ class UsageError(SeqcliError):
 
 
 class DataError(SeqcliError):
-    """A data file that cannot be used as it stands."""
+    """A data file that cannot be used."""
 
     exit_code = Exit.DATA
 
@@ -87,17 +87,17 @@ class MachineError(SeqcliError):
     exit_code = Exit.MACHINE
 
 
-class ReaderGone(SeqcliError):  # noqa: N818 - not an error: nobody reads the output any more
-    """The reader of stdout closed it, and the output is what the command is for."""
+class ReaderGone(SeqcliError):  # noqa: N818 - not an error: nobody reads the output
+    """The reader of stdout closed the pipe, and the output is the purpose of the command."""
 
     exit_code = Exit.BROKEN_PIPE
 
     def __init__(self) -> None:
-        super().__init__("the reader of the output went away")
+        super().__init__("the reader of the output closed the pipe")
 
 
-class StoppedBySignal(SeqcliError):  # noqa: N818 - not an error: a stop that was asked for
-    """SIGINT, SIGTERM or SIGHUP: the work so far was saved before this was raised."""
+class StoppedBySignal(SeqcliError):  # noqa: N818 - not an error: the user stopped it
+    """The command was stopped by SIGINT, SIGTERM or SIGHUP, after saving its state."""
 
     def __init__(self, message: str, hint: str, exit_code: Exit) -> None:
         super().__init__(message, hint)
@@ -123,10 +123,10 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate mem
 
 
 def expected(error: BaseException) -> SeqcliError | None:
-    """Return the expected error behind an exception, or None where it is a bug.
+    """Return the expected error behind an exception, or None if it is a bug.
 
-    A fault of the machine counts wherever it is in the chain of causes: libraries wrap it. Any
-    other ``OSError`` is about a path that the user gave.
+    The whole chain of causes is searched for errors of the machine, because libraries wrap them.
+    Any other ``OSError`` concerns a path given by the user.
     """
     if isinstance(error, SeqcliError):
         return error
@@ -136,10 +136,10 @@ def expected(error: BaseException) -> SeqcliError | None:
 
 @contextmanager
 def blamed(kind: type[SeqcliError]) -> Iterator[None]:
-    """Turn the system's refusal to read a path that the user gave into an error of one kind.
+    """Convert an ``OSError`` about a path given by the user into an error of this ``kind``.
 
     Raises:
-        SeqcliError: of that kind, or a `MachineError`; names the path and the system's reason.
+        SeqcliError: an error of this kind, or a `MachineError`, with the path and the reason.
     """
     try:
         yield
@@ -149,7 +149,7 @@ def blamed(kind: type[SeqcliError]) -> Iterator[None]:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, what it was raised from, and so on."""
+    """Yield an exception and its chain of causes."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:
@@ -168,7 +168,7 @@ def _machine_fault(error: BaseException) -> MachineError | None:
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
         return MachineError("out of memory", _MEMORY)
     if isinstance(error, RuntimeError) and "can't start new thread" in text:
-        return MachineError("the system starts no more threads", _PROCESSES)
+        return MachineError("the system cannot start more threads", _PROCESSES)
     return None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeAlias
 
-from seqcli.messages import note, reason
+from seqcli.messages import count, note, plural, reason
 
 P = ParamSpec("P")
 
@@ -36,22 +36,31 @@ class SplitRead:
     target_length: tuple[float, int]
     shared: int  # rows whose source stands in an earlier split too
     unknown_rows: int  # rows with symbols that train does not have
-    unknown_symbols: int
+    unknown_tokens: int
     weight: float = 0.0  # the sum of a count column; 0 without one
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Rows of a file that have something in common worth telling, and the first of their lines."""
+    """Rows of a file that are flagged for one reason, with their first line numbers."""
 
     path: str
     split: str
     kind: str  # "blank", "duplicate" ...
-    what: str  # the same in words
+    what: str  # the reason in words
     left_out: bool
     example: str = ""  # more about the first of them
     count: int = 0
     lines: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """Describe the finding: file, number of rows, reason, example, and lines."""
+        hidden = self.count - len(self.lines)
+        more = f" and {count(hidden)} more" if hidden > 0 else ""
+        lines = f"line{'s' * (self.count > 1)} {', '.join(map(str, self.lines))}{more}"
+        example = f"; {'first: ' * (self.count > 1)}{self.example}" if self.example else ""
+        action = "left out" if self.left_out else "kept"
+        return f"{self.path}: {plural(self.count, 'row')} {action}: {self.what}{example} ({lines})"
 
 
 @dataclass(frozen=True)
@@ -174,7 +183,7 @@ class Saved:
 class Finished:
     """Training is over.
 
-    ``reason``: "epochs", "iterations", "seconds", "patience", "goal", "interrupted".
+    ``reason``: "epochs", "iterations", "seconds", "patience", "target_accuracy", "interrupted".
     """
 
     epochs: int

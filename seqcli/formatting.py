@@ -1,4 +1,4 @@
-"""How numbers and texts are written for people."""
+"""Format numbers and texts for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seqcli.data.vocabulary import EOS, SPECIALS, visible_token
 from seqcli.messages import count as count
 from seqcli.messages import plural as plural
 
-# Unicode's Bidi_Control: they can turn a whole line around
+# Unicode's Bidi_Control, which can reorder a whole line
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
@@ -22,31 +22,31 @@ BASELINE_NAMES = {
 }
 
 
-def percent(share: float) -> str:
-    """Write a share as a percentage with one decimal; only a true 1 is written 100.0%.
+def percent(fraction: float) -> str:
+    """Format a fraction as a percentage with one decimal; only exactly 1 gives 100.0%.
 
-    What would be 0.0% and is not has two decimals, or is "<0.01%".
+    A fraction that would round to 0.0% gets two decimals, or is "<0.01%".
     """
-    if 0 < share < 0.0005:
-        return f"{share:.2%}" if share >= 0.00005 else "<0.01%"
-    rounded = round(share * 100, 1)
-    if rounded >= 100 and share < 1:
+    if 0 < fraction < 0.0005:
+        return f"{fraction:.2%}" if fraction >= 0.00005 else "<0.01%"
+    rounded = round(fraction * 100, 1)
+    if rounded >= 100 and fraction < 1:
         rounded = 99.9
     return f"{rounded:.1f}%"
 
 
 def loss(value: float) -> str:
-    """Write a loss: four decimals, or two digits where that would show only zeros."""
+    """Format a loss with four decimals, or in scientific notation if they would all be 0."""
     return f"{value:.1e}" if 0 < abs(value) < 0.00005 else f"{value:.4f}"
 
 
 def baseline_name(name: str) -> str:
-    """Return what a baseline is called on the screen."""
+    """Return the display name of a baseline."""
     return BASELINE_NAMES.get(name, name.replace("_", " "))
 
 
 def duration(seconds: float) -> str:
-    """Write a time span: ``3.2 s`` under a minute, then ``1:05``, ``2:03:04``."""
+    """Format a time span: ``3.2 s`` under a minute, then ``1:05``, ``2:03:04``."""
     if seconds < 59.95:
         return f"{max(seconds, 0):.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -55,26 +55,26 @@ def duration(seconds: float) -> str:
 
 
 def visible(text: str, keep: str = "") -> str:
-    """Escape control characters, all but those in ``keep``: data must never steer the terminal."""
+    """Escape control characters except those in ``keep``: data must not control the terminal."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(one) if is_control(one) and one not in keep else one for one in text)
 
 
 def token_label(token: str | None) -> str:
-    """Return a token as it is named in a list or at an axis; None is the end of the sequence.
+    """Return the label of a token in a list or at an axis; None is the end of the sequence.
 
-    The end is ``<eos>``, and a token of the data that is spelt like a special one is in quotes.
+    The end is ``<eos>``; a token of the data that equals a special token is quoted.
     """
     if token is None:
         return SPECIALS[EOS]
     return f"'{token}'" if token in SPECIALS else visible_token(token)
 
 
-def is_control(symbol: str) -> bool:
-    """Return whether a terminal does something else with a character than to show it."""
-    return symbol in _BIDI or unicodedata.category(symbol) in ("Cc", "Cs", "Zl", "Zp")
+def is_control(character: str) -> bool:
+    """Return whether a character controls the terminal instead of being displayed."""
+    return character in _BIDI or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
-def _escape(symbol: str) -> str:
-    return symbol.encode("unicode_escape").decode("ascii")
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

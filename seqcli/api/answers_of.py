@@ -50,13 +50,13 @@ def answers_of(
         texts,
         decoded(pairs.targets, codec.target, pairs.unknown_targets),
         decoded(result.predictions, codec.target),
-        codec.source_tokens,
-        codec.target_tokens,
+        codec.source_tokenizer,
+        codec.target_tokenizer,
         features=_features(codec, pairs) if codec.features else None,
         nats=result.nats,
         unseen_sources=unknown_in_rows(sources),
         unseen_truths=unknown_in_rows(pairs.targets),
-        vocabulary=len(codec.target.symbols),
+        vocabulary=len(codec.target.tokens),
         baselines=dict(_guesses(codec, pairs, texts, corpus, own)),
         truncated=None if result.truncated is None else result.truncated.astype(np.int64),
         oracle_length=given,
@@ -107,21 +107,21 @@ def _trained_target(codec: Codec, train: Pairs, row: int) -> list[str]:
 def _share_symbols(codec: Codec) -> bool:
     """Say whether any symbol can stand on both sides: else a copy is no answer at all."""
     assert codec.source is not None
-    return not set(codec.source.symbols).isdisjoint(codec.target.symbols)
+    return not set(codec.source.tokens).isdisjoint(codec.target.tokens)
 
 
 def _copy(codec: Codec, source: str) -> list[str]:
     """Return the target tokens of a source: its own tokens if they are joined by spaces."""
-    joiner = codec.target_tokens.joiner
-    text = joiner.join(codec.source_tokens.split(source)) if joiner else source
-    return codec.target_tokens.split(text)
+    joiner = codec.target_tokenizer.joiner
+    text = joiner.join(codec.source_tokenizer.split(source)) if joiner else source
+    return codec.target_tokenizer.split(text)
 
 
 def _written(codec: Codec, pairs: Pairs) -> Iterator[str]:
     """Yield the sources as they are written, features and all."""
     assert codec.source is not None
     assert pairs.sources is not None
-    return map(codec.written_source, decoded(pairs.sources, codec.source, pairs.unknown_sources))
+    return map(codec.detokenize_source, decoded(pairs.sources, codec.source, pairs.unknown_sources))
 
 
 def _source_texts(codec: Codec, pairs: Pairs) -> list[str]:

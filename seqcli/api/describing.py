@@ -38,7 +38,7 @@ def info(ckpt: str | Path) -> CheckpointInfo:
     config, limits = config_of(checkpoint, path), limits_of(about, codec, path)
     source = None
     if codec.source is not None:
-        source = Side(codec.source_tokens.style, codec.source.symbols, limits.source)
+        source = Side(codec.source_tokenizer.style, codec.source.tokens, limits.source)
     metrics = dict(checkpoint.metrics)
     return CheckpointInfo(
         path=str(path),
@@ -48,8 +48,8 @@ def info(ckpt: str | Path) -> CheckpointInfo:
         megabytes=round(path.stat().st_size / 1e6, 2),
         backend=config.train.backend,
         source=source,
-        target=Side(codec.target_tokens.style, codec.target.symbols, limits.target),
-        form={**vars(codec.form), "features": codec.features},
+        target=Side(codec.target_tokenizer.style, codec.target.tokens, limits.target),
+        form={**vars(codec.normalizer), "features": codec.features},
         data={"name": about.get("name", ""), **_data(about)},
         settings=_settings(config),
         epoch=int(metrics.pop("epoch", 0)),

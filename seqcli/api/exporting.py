@@ -73,19 +73,19 @@ def about_model(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
 
 def _codec(codec: Codec) -> dict[str, Any]:
     """Return how texts are cut; a symbol's id is its place in the list of its side."""
-    sides = {"target": (codec.target_tokens, codec.target)}
+    sides = {"target": (codec.target_tokenizer, codec.target)}
     if codec.source is not None:
-        sides = {"source": (codec.source_tokens, codec.source), **sides}
+        sides = {"source": (codec.source_tokenizer, codec.source), **sides}
     return {
         **{
             side: {
                 "tokens": tokens.style,
                 "joiner": tokens.joiner,
-                "symbols": [*SPECIALS, *vocabulary.symbols],
+                "symbols": [*SPECIALS, *vocabulary.tokens],
             }
             for side, (tokens, vocabulary) in sides.items()
         },
-        "normalize": codec.form.normalize,
-        "lower": codec.form.lower,
+        "normalize": codec.normalizer.normalize,
+        "lower": codec.normalizer.lower,
         "features": codec.features,
     }

@@ -16,7 +16,7 @@ from seqcli.arrays.ragged import Index, Ragged
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.config.sections import Drawing
-from seqcli.data.corpus import SPLITS, Codec, Limits
+from seqcli.data.corpus import SPLITS, Codec, MaxLengths
 from seqcli.data.splits import known
 from seqcli.errors import UsageError
 from seqcli.runs import find_checkpoint
@@ -37,7 +37,7 @@ class Trained:
     path: Path
     config: Config
     codec: Codec
-    limits: Limits
+    limits: MaxLengths
     about: Mapping[str, Any]
 
     def known(self, names: Ragged, split: str) -> NDArray[np.bool_]:
@@ -137,12 +137,12 @@ def encoded_prefix(trained: Trained, prefix: str) -> list[int]:
         UsageError: it has symbols that the model has never seen.
     """
     codec = trained.codec
-    symbols = codec.target_symbols(prefix)
+    symbols = codec.tokenize_target(prefix)
     unknown = codec.target.unknown(symbols)
     if unknown:
         listed = " ".join(map(repr, unknown))
         message = f"the prefix has what {trained.path} never saw in training: {listed}"
-        raise UsageError(message, f"it knows {_listed(codec.target.symbols)}")
+        raise UsageError(message, f"it knows {_listed(codec.target.tokens)}")
     return codec.target.encode(symbols)
 
 

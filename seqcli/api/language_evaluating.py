@@ -76,11 +76,11 @@ def _losses(
     texts = decoded(rows, codec.target, pairs.unknown_targets)
     nats_of_baselines = {}
     if corpus is not None:
-        train, vocabulary = corpus.splits["train"].targets, len(corpus.codec.target.symbols)
+        train, vocabulary = corpus.splits["train"].targets, len(corpus.codec.target.tokens)
         nats_of_baselines = row_nats(train, rows, vocabulary)
     return TextLosses(
-        [codec.target_tokens.join(text) for text in texts],
-        codec.target_tokens,
+        [codec.target_tokenizer.join(text) for text in texts],
+        codec.target_tokenizer,
         -model.log_probabilities(rows),
         unknown_in_rows(rows),
         nats_of_baselines,
@@ -91,7 +91,9 @@ def _losses(
 def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:
     """Draw some texts and tell what they are."""
     trained = model.trained
-    names = model.draw(DRAWN, (), trained.limits.answer(0), Drawing(), np.random.default_rng(SEED))
+    names = model.draw(
+        DRAWN, (), trained.limits.prediction(0), Drawing(), np.random.default_rng(SEED)
+    )
     found = {f"in_{split}": trained.known(names, split) for split in SPLITS}
     if data is not None:
         found["in_data"] = known(names, fingerprints({"data": Pairs(data)})["data"])

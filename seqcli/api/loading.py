@@ -13,7 +13,7 @@ from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.data.corpus import Codec, Limits
+from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.errors import CheckpointError
 from seqcli.models import kernels
 from seqcli.models.base import Model
@@ -30,7 +30,7 @@ class Loaded:
     checkpoint: Checkpoint
     config: Config
     model: Model
-    limits: Limits
+    limits: MaxLengths
 
     @property
     def codec(self) -> Codec:
@@ -59,21 +59,21 @@ def load_model(ckpt: str | Path) -> Loaded:
     return Loaded(path, checkpoint, config, model.to(device).eval(), limits)
 
 
-def make_model(config: Config, codec: Codec, limits: Limits) -> Model:
+def make_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
     """Build the model for a codec, with fresh weights."""
     source = None if codec.source is None else len(codec.source)
     model = build(config.model, source, len(codec.target), limits.positions)
     return in_format(model, config.train.precision)
 
 
-def shape_model(config: Config, codec: Codec, limits: Limits) -> Model:
+def shape_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
     """Build the model that a configuration describes without its numbers: nothing is allocated."""
     plain = replace(config, model=replace(config.model, init="default"))
     with ShapesOnly():
         return make_model(plain, codec, limits)
 
 
-def check_weights(checkpoint: Checkpoint, config: Config, limits: Limits, path: Path) -> None:
+def check_weights(checkpoint: Checkpoint, config: Config, limits: MaxLengths, path: Path) -> None:
     """Compare a checkpoint's weights with its configuration, before a model is made of either.
 
     A small file can name a model that no memory holds; its weights cannot lie about their size.

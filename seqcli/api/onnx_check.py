@@ -95,7 +95,9 @@ def compare(
         batch.source.cpu().numpy(), batch.source_lengths.numpy(), [_array(p) for p in state.past]
     )
     token, running = batch.target_in[:, 0], np.ones(len(pairs), np.bool_)
-    limit = batch.target_in.shape[1] if language else loaded.limits.answer(batch.source.shape[1])
+    limit = (
+        batch.target_in.shape[1] if language else loaded.limits.prediction(batch.source.shape[1])
+    )
     steps, worst = 0, 0.0
     for t in range(limit):
         logits, state = loaded.model.step(token, state)

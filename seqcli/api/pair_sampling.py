@@ -62,7 +62,7 @@ class _Drawer:
         self.loaded, self.how, self.most, self.drawn = loaded, how, max_length, 0
         self.generator = torch.Generator(loaded.model.device)
         self.generator.manual_seed(seed)
-        self.limit = max_length or loaded.limits.answer(0)
+        self.limit = max_length or loaded.limits.prediction(0)
 
     def draw(
         self, lines: Sequence[str], count: int, unique: bool, first: int
@@ -74,7 +74,7 @@ class _Drawer:
         """
         codec = self.loaded.codec
         assert codec.source is not None
-        cut = [codec.source_symbols(line) for line in lines]
+        cut = [codec.tokenize_source(line) for line in lines]
         for number, tokens in enumerate(cut, first):
             problem = line_problem(self.loaded, tokens)
             if problem:
@@ -96,7 +96,7 @@ class _Drawer:
         pairs = Pairs(Ragged.from_rows([[]] * len(sources)), Ragged.from_rows(sources))
         data = to_device(padded_batch(pairs, np.arange(len(sources))), self.loaded.model.device)
         limits, model = self.loaded.limits, self.loaded.model
-        self.limit = self.most or limits.answer(data.source.shape[1])
+        self.limit = self.most or limits.prediction(data.source.shape[1])
         ends = None
         if limits.labels:
             self.limit, ends = LABEL_STEPS, label_ends(data.source)
@@ -111,7 +111,7 @@ def _samples(
     codec, scores = loaded.codec, [None] * len(targets)
     assert codec.source is not None
     if logprob and targets:
-        source = codec.source.encode(codec.source_symbols(line))
+        source = codec.source.encode(codec.tokenize_source(line))
         pairs = Pairs(Ragged.from_rows(targets), Ragged.from_rows([source] * len(targets)))
         scores = log_probabilities(loaded.model, pairs, LINES_AT_ONCE).tolist()
     for target, score in zip(targets, scores, strict=True):

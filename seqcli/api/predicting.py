@@ -153,7 +153,7 @@ class Predictor:
         assert codec.source is not None
         known, ids, lengths, problems = codec.source.ids, array("i"), [], []
         for line in lines:
-            row = codec.source_symbols(line)
+            row = codec.tokenize_source(line)
             problem = line_problem(self.loaded, row)
             row = [] if problem else row
             ids.extend([known.get(symbol, UNK) for symbol in row])
@@ -178,7 +178,7 @@ class Predictor:
                 Candidate(codec.target_text(one.ids), one.log_probability, one.score, one.truncated)
                 for one in hypotheses
             )
-            unknown = codec.source.unknown(codec.source_symbols(line)) if row in strange else ()
+            unknown = codec.source.unknown(codec.tokenize_source(line)) if row in strange else ()
             note = codec.columns_note(line)
             yield Prediction(line, candidates, tuple(unknown), note=note, problem=problem)
 
@@ -200,7 +200,7 @@ class Predictor:
             return None
         codec, model = self.loaded.codec, self.loaded.model
         assert codec.source is not None
-        symbols = codec.source_symbols(line)
+        symbols = codec.tokenize_source(line)
         source = torch.tensor([codec.source.encode(symbols)], device=model.device)  # (1, S)
         weights = attention_weights(model, source, ids)
         if weights is None:
@@ -211,14 +211,14 @@ class Predictor:
 def line_problem(loaded: Loaded, tokens: Sequence[str]) -> str:
     """Return why a source cannot be answered; "" where it can.
 
-    The limit is the one of training, ``data.longest``, or the longest source of training where
+    The limit is the one of training, ``data.max_length``, or the longest source of training where
     that is more; learned positions reach less far.
     """
     limits, model = loaded.limits, loaded.config.model
-    problem = length_problem(tokens, "line", max(loaded.config.data.longest, limits.source))
+    problem = length_problem(tokens, "line", max(loaded.config.data.max_length, limits.source))
     if problem or model.cell != "transformer" or model.positions != "learned":
         return problem
-    answered = limits.answer(len(tokens)) + 1 + len(tokens) * model.continue_positions
+    answered = limits.prediction(len(tokens)) + 1 + len(tokens) * model.continue_positions
     if max(len(tokens), answered) <= limits.positions:
         return ""
     return f"the line has {len(tokens):,} tokens, more than the model has learned positions for"

@@ -12,7 +12,7 @@ from seqcli.api.data_paths import located
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.data.corpus import Codec, Limits
+from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.errors import CheckpointError, UsageError
 from seqcli.runs import RunPaths
 from seqcli.runs.metrics_log import read_metrics
@@ -53,7 +53,7 @@ def _check_paths(config: Mapping[str, Any], path: Path) -> None:
             raise CheckpointError(message, "name the rows with --data, or train again")
 
 
-def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> Limits:
+def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> MaxLengths:
     """Return the longest rows of training, as a checkpoint or corpus tells them.
 
     Raises:
@@ -64,7 +64,7 @@ def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> Limits:
         raise CheckpointError(
             f"{path}: does not say how long its training rows were", "train again"
         )
-    return Limits(source, target, labels=codec.target_tokens.style == "whole")
+    return MaxLengths(source, target, labels=codec.target_tokenizer.style == "whole")
 
 
 def steps_done(paths: RunPaths) -> int | None:

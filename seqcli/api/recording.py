@@ -230,7 +230,7 @@ def run_started(
         model=machine.model,
         parameters=machine.parameters,
         rows={split: len(pairs) for split, pairs in corpus.splits.items()},
-        vocabulary=(len(codec.source.symbols) if codec.source else 0, len(codec.target.symbols)),
+        vocabulary=(len(codec.source.tokens) if codec.source else 0, len(codec.target.tokens)),
         device=machine.device,
         threads=machine.threads,
         epochs=loop.epochs,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqcli import registry
 from seqcli.api.arguments import checked
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.metrics.predictions_file import read_predictions
 from seqcli.metrics.scores import score
 from seqcli.metrics.table_file import table_lines
@@ -31,7 +31,7 @@ def rescore(
         DataError, UsageError: one line that says what and where.
     """
     styles = [
-        name and Tokens(registry.check("token style", name, registry.TOKEN_STYLES))
+        name and Tokenizer(registry.check("token style", name, registry.TOKEN_STYLES))
         for name in (source_tokens, target_tokens)
     ]
     began = time.monotonic()

@@ -157,7 +157,7 @@ def _room(trained: Trained, wanted: Wanted, prefix: Sequence[int]) -> int:
     Raises:
         UsageError: the prefix alone has more.
     """
-    usual = trained.limits.answer(0)
+    usual = trained.limits.prediction(0)
     if wanted.max_length is None:
         return usual if len(prefix) < usual else len(prefix) + usual
     if wanted.max_length < max(1, len(prefix)):

@@ -44,7 +44,7 @@ CHANGEABLE = (
     "train.samples",
     "train.lr",
     "train.patience",
-    "train.goal",
+    "train.target_accuracy",
     "train.threads",
     "train.device",
     "train.kernels",

@@ -17,13 +17,13 @@ import numpy as np
 from seqcli import __version__, registry, schema
 from seqcli.checkpoints.budget import DEEPEST, LONGEST_INT, MOST_VALUES
 from seqcli.data.corpus import Codec
-from seqcli.data.normalizer import FORMS, SIDES, TextForm
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.normalizer import FORMS, SIDES, Normalizer
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
 from seqcli.schema import OPEN, Array, Bounds, Count, Number, Open, Plain, is_array, quoted
 
-MOST_SYMBOLS = 1_000_000  # in a row of training
+MAX_TOKENS = 1_000_000  # in a row of training
 
 
 class CodecSection(TypedDict):
@@ -36,6 +36,7 @@ class CodecSection(TypedDict):
     normalize: Literal[FORMS]  # type: ignore[valid-type]
     lower: Literal[SIDES]  # type: ignore[valid-type]
     features: bool
+    grapheme_rule: str
 
 
 class AboutSection(TypedDict, total=False):
@@ -45,8 +46,8 @@ class AboutSection(TypedDict, total=False):
     origins: dict[str, str]
     baselines: dict[str, dict[str, dict[str, Number]]]
     fingerprints: dict[str, Annotated[Any, Array(("int64",), axes=1)]]
-    max_source: Annotated[int, Bounds(0, MOST_SYMBOLS)]
-    max_target: Annotated[int, Bounds(0, MOST_SYMBOLS)]
+    max_source: Annotated[int, Bounds(0, MAX_TOKENS)]
+    max_target: Annotated[int, Bounds(0, MAX_TOKENS)]
     rows: dict[str, Count]
     sizes: dict[str, Count]
     task: str
@@ -76,7 +77,7 @@ class Sections(TypedDict):
     training: dict[str, Any] | None
 
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +141,17 @@ def from_plain(value: object, path: Path) -> Checkpoint:
     except ValueError as error:
         hint = "it was not written by this seqcli; train again"
         raise CheckpointError(f"{path}: {error}", hint) from error
+    _check_graphemes(codec, plain["codec"]["grapheme_rule"], path)
     _check_finite(plain["weights"], "weights", path)
     return Checkpoint(**{**plain, "codec": codec})
+
+
+def _check_graphemes(codec: Codec, stored: str, path: Path) -> None:
+    """Refuse a model whose texts would be split into other graphemes than in training."""
+    if codec.grapheme_rule != stored:
+        message = f"{path}: its graphemes follow {stored or 'no rule'}"
+        hint = f"install a version of regex with {stored or 'the same rule'}, or train again"
+        raise CheckpointError(f"{message}, the installed regex has {codec.grapheme_rule}", hint)
 
 
 def _check_finite(arrays: Mapping[str, Any], where: str, path: Path) -> None:
@@ -223,15 +233,16 @@ def _leaf(value: object, where: str) -> Any:
 
 
 def _codec_to_plain(codec: Codec) -> dict[str, Any]:
-    source = None if codec.source is None else list(codec.source.symbols)
+    source = None if codec.source is None else list(codec.source.tokens)
     return {
         "source": source,
-        "source_tokens": codec.source_tokens.style,
-        "target": list(codec.target.symbols),
-        "target_tokens": codec.target_tokens.style,
-        "normalize": codec.form.normalize,
-        "lower": codec.form.lower,
+        "source_tokens": codec.source_tokenizer.style,
+        "target": list(codec.target.tokens),
+        "target_tokens": codec.target_tokenizer.style,
+        "normalize": codec.normalizer.normalize,
+        "lower": codec.normalizer.lower,
         "features": codec.features,
+        "grapheme_rule": codec.grapheme_rule,
     }
 
 
@@ -239,20 +250,20 @@ def _codec_from_plain(plain: CodecSection) -> Codec:
     source = None if plain["source"] is None else _vocabulary(plain["source"], "codec.source")
     return Codec(
         _vocabulary(plain["target"], "codec.target"),
-        _tokens(plain["target_tokens"], "codec.target_tokens"),
+        _tokenizer(plain["target_tokens"], "codec.target_tokens"),
         source,
-        _tokens(plain["source_tokens"], "codec.source_tokens"),
-        TextForm(plain["normalize"], plain["lower"]),
+        _tokenizer(plain["source_tokens"], "codec.source_tokens"),
+        Normalizer(plain["normalize"], plain["lower"]),
         plain["features"],
     )
 
 
-def _vocabulary(symbols: list[str], where: str) -> Vocabulary:
-    _need(len(set(symbols)) == len(symbols), where, "holds a symbol twice")
-    return Vocabulary(tuple(symbols))
+def _vocabulary(tokens: list[str], where: str) -> Vocabulary:
+    _need(len(set(tokens)) == len(tokens), where, "holds a token twice")
+    return Vocabulary(tuple(tokens))
 
 
-def _tokens(style: str, where: str) -> Tokens:
+def _tokenizer(style: str, where: str) -> Tokenizer:
     names = ", ".join(registry.TOKEN_STYLES)
     _need(style in registry.TOKEN_STYLES, where, f"must be one of {names}")
-    return Tokens(style)
+    return Tokenizer(style)

@@ -12,7 +12,7 @@ seqcli info names.pt --json"""
 def info(ckpt: options.CheckpointArgument, json: options.Json = False) -> None:
     """Describe a checkpoint: model, data, scores, and how to use it."""
     from seqcli import api
-    from seqcli.report.console import Out
+    from seqcli.report.console import Out, draws
     from seqcli.report.info_view import checkpoint_lines
     from seqcli.report.json_documents import info_document
 
@@ -20,4 +20,5 @@ def info(ckpt: options.CheckpointArgument, json: options.Json = False) -> None:
     checkpoint = api.info(ckpt)
     if json:
         out.document(info_document(checkpoint))
-    out.write_lines(checkpoint_lines(checkpoint))
+    width = out.stdout.width if draws(out.stdout) else None
+    out.write_lines(checkpoint_lines(checkpoint, width))

@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, Scalar] = {
     "model.layers": 1,
     "train.epochs": 8,
     "train.batch_size": 64,  # the same budget for all models: no early stopping
-    "train.goal": 2.0,
+    "train.target_accuracy": 2.0,
     "train.threads": 1,  # the same results on every machine, and room for --jobs
 }
 # How every model is trained; the docstring of the module says how it was chosen.

@@ -33,7 +33,7 @@ BUDGET = (
     "train.seconds",
     "train.batch_size",
     "train.patience",
-    "train.goal",
+    "train.target_accuracy",
 )
 _FILES = ("data.path", "data.train_file", "data.val_file", "data.test_file")
 

@@ -24,7 +24,9 @@ ALSO_CALLED = {
     "wd": "train.weight_decay",
     "model": "model.cell",
     "rnn_type": "model.cell",
-    "grad_clip": "train.clip",
+    "clip": "train.grad_clip",
+    "clip_value": "train.grad_clip_value",
+    "max_grad_norm": "train.grad_clip",
 }
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 

@@ -1,4 +1,4 @@
-"""How symbols are drawn from a model: temperature, top-k, top-p."""
+"""How tokens are drawn from a model: temperature, top-k, top-p."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ COLDEST, HOTTEST = 1e-3, 1e3  # beyond these float32 has no digits left for the 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How the next symbol is drawn; as it stands, just as the model says.
+    """How the next token is drawn; as it stands, just as the model says.
 
     Args:
         temperature: logits are divided by it, from 0.001 to 1000. Below 1: more conservative;
             above 1: more diverse.
-        top_k: draw from so many of the likeliest symbols only (Fan et al. 2018, arXiv:1805.04833);
+        top_k: draw from so many of the likeliest tokens only (Fan et al. 2018, arXiv:1805.04833);
             0, or more than there are, keeps all.
-        top_p: draw from the fewest symbols that together have this probability (nucleus sampling,
+        top_p: draw from the fewest tokens that together have this probability (nucleus sampling,
             Holtzman et al. 2020, arXiv:1904.09751); 1 keeps all.
 
     Raises:
@@ -35,7 +35,7 @@ class Drawing:
 
     def __post_init__(self) -> None:
         if not COLDEST <= self.temperature <= HOTTEST:
-            hint = "give a number from 0.001 to 1000; --greedy takes the likeliest symbol each time"
+            hint = "give a number from 0.001 to 1000; --greedy takes the likeliest token each time"
             raise UsageError(f"the temperature cannot be {self.temperature:g}", hint)
         if self.top_k < 0:
             raise UsageError(f"top-k cannot be {self.top_k}", "give 1 or more; 0 keeps all")
@@ -54,34 +54,34 @@ Share = Annotated[float, Range(at_least=0, below=1)]
 Chance = Annotated[float, Range(at_least=0, at_most=1)]
 # float32 has no room for more; a loss or gradient scaled by more is no number
 NotNegative = Annotated[float, Range(at_least=0, at_most=10**9)]
-Symbols = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
+TokenStyle = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What to train on: a task by name, or a path."""
+    """The data: a synthetic task, or files."""
 
     task: Annotated[str, one_of(registry.TASKS, empty=True)] = ""
-    """A synthetic task (see `seqcli tasks`)."""
+    """Synthetic task (see `seqcli tasks`)."""
     path: str = ""
-    """A folder made by gen-data, or a file of pairs or of names that is split for you; two files
-    side by side with a comma between them."""
+    """Folder written by gen-data, or a file of pairs or names, which is split automatically; or two
+    parallel files, separated by a comma."""
     train_file: str = ""
-    """The file of training rows, where rows are not to be split for you."""
+    """File of training rows, for data that is already split."""
     val_file: str = ""
-    """The file of validation rows that goes with it."""
+    """File of validation rows."""
     test_file: str = ""
-    """The file of test rows that goes with it."""
+    """File of test rows."""
     format: Annotated[str, one_of(registry.FORMATS, "auto")] = "auto"
-    """How files are written; auto goes by the name, then by whether there are tabs."""
+    """File format; auto detects it by the file name, then by the content."""
     columns: str = ""
-    """Which column is what: target=1,source=2,- by place, source=word,target=pron by the names in
-    a header or by JSON keys; also features= and count=."""
+    """Roles of columns: by position, such as target=1,source=2,- or by the names in a header or by
+    JSON keys, such as source=word,target=pron; also features= and count=."""
     separator: str = ""
-    """What is between columns, where it is not a tab (or, in CSV, a comma): a text such as ; or
-    |||, or tab, space (the last column takes the rest) or spaces (two or more)."""
+    """Column separator if it is not a tab (in CSV: a comma): a text such as ; or |||, or one of
+    tab, space (the last column takes the rest of the line) and spaces (two or more)."""
     counts: Annotated[str, one_of(("weights", "repeats", "ignore"))] = "weights"
-    """What a count column does in training: weigh the loss of its row, repeat the row, nothing."""
+    """Use of a count column in training: weight the loss of a row, repeat the row, or ignore it."""
     train: Positive = 10000
     """Training rows of a task."""
     val: Positive = 1000
@@ -89,137 +89,136 @@ class DataConfig:
     test: Count = 1000
     """Test rows of a task."""
     seed: Seed = 0
-    """Seed of a task's rows, or of the split of a file."""
-    source_tokens: Symbols = "auto"
-    """How the sources of a file are cut into tokens; auto chooses by the training rows."""
-    target_tokens: Symbols = "auto"
-    """How the targets of a file are cut into tokens; whole is for labels, auto chooses by the
-    training rows."""
+    """Random seed of a task's rows, or of the split of a file."""
+    source_tokens: TokenStyle = "auto"
+    """Tokenization of the sources of a file; auto chooses by the training rows."""
+    target_tokens: TokenStyle = "auto"
+    """Tokenization of the targets of a file; whole (one token per text) suits labels, auto chooses
+    by the training rows."""
     normalize: Annotated[str, one_of(("none", "nfc", "nfd"))] = "none"
     """Unicode normalization of both sides."""
     lower: Annotated[str, one_of(("none", "source", "target", "both"))] = "none"
-    """Which side is put in lower case."""
-    longest: Positive = 1000
-    """Symbols of a source or target above which its row is left out."""
-    bad_rows: Chance = 0.1
-    """Share of rows that cannot be used above which a file is refused; blank lines do not count."""
+    """Side to lowercase."""
+    max_length: Positive = 1000
+    """Tokens of a source or target above which its row is left out."""
+    max_bad_fraction: Chance = 0.1
+    """Maximum fraction of unusable rows before a file is refused; blank lines do not count."""
     strict: bool = False
-    """Refuse a file for the first row that cannot be used, blank lines too."""
+    """Refuse a file at its first unusable row or blank line."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What the model is."""
+    """The model."""
 
     cell: Annotated[str, one_of(registry.CELLS)] = "gru"
-    """What the model is built of."""
+    """Architecture: a recurrent cell, or a Transformer."""
     attention: Annotated[str, one_of(registry.ATTENTIONS, "none")] = "none"
-    """How a recurrent decoder looks back at the source: additive is Bahdanau's, dot and general
-    are Luong's."""
+    """Attention of a recurrent decoder: additive (Bahdanau), dot or general (Luong)."""
     layers: Depth = 1
     """Layers of the encoder, and of the decoder."""
     hidden: Width = 128
-    """Width of the state, or of the Transformer."""
+    """Hidden size (of the Transformer: model size)."""
     embedding: Width = 64
-    """Width of the embeddings; the Transformer takes `hidden` instead, a recurrent language model
-    has none."""
+    """Embedding size; unused by the Transformer (hidden size) and by recurrent language models
+    (one-hot input)."""
     bidirectional: bool = True
-    """Read the source in both directions (recurrent encoders)."""
+    """Use a bidirectional encoder (recurrent models)."""
     bridge: bool = True
-    """A learned layer from the encoder's last state to the decoder's first."""
+    """Compute the initial decoder state from the final encoder state by a learned layer."""
     dropout: Share = 0.1
-    """Dropout on embeddings, between layers and before the output."""
+    """Dropout probability: on embeddings, between layers and before the output layer."""
     embedding_dropout: Annotated[str, one_of(("type", "position"))] = "type"
     """Dropout of a recurrent model's embeddings: type draws one mask per distinct token of a batch
     (as in variational dropout), position draws one per position."""
     activation: Annotated[str, one_of(("tanh", "relu"))] = "tanh"
-    """The nonlinearity of the rnn cell."""
+    """Nonlinearity of the rnn cell."""
     init: Annotated[str, one_of(registry.INITIALIZATIONS)] = "default"
-    """How weights begin; default is PyTorch's way."""
+    """Initialization of weights; default is PyTorch's."""
     heads: Depth = 4
     """Attention heads of the Transformer."""
     feedforward: Width = 256
-    """Width of the Transformer's feed-forward layers."""
+    """Size of the Transformer's feed-forward layers."""
     norm: Annotated[str, one_of(("pre", "post"))] = "pre"
-    """Where the Transformer's layer norms stand, before or after each part."""
+    """Position of the Transformer's layer norms: before or after each sublayer."""
     continue_positions: bool = False
-    """Count the Transformer's target positions on from the end of the source."""
+    """Number the Transformer's target positions from the end of the source."""
     positions: Annotated[str, one_of(registry.POSITIONS)] = "sinusoidal"
-    """How the Transformer knows where a symbol stands."""
+    """How the Transformer knows where a token stands."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How the model is trained."""
+    """Training."""
 
     epochs: Positive = 20
     """Passes over the training rows."""
     iterations: Count = 0
-    """Optimizer steps in all, in place of epochs; 0 leaves it to the epochs."""
+    """Total optimizer steps, instead of epochs; 0 uses epochs."""
     seconds: NotNegative = 0.0
-    """Stop after so many seconds, whatever the epochs say, and score; 0 never stops."""
+    """Time limit in seconds; 0 means none."""
     batch_size: Positive = 64
     """Rows per optimizer step."""
     optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"
-    """What turns gradients into steps."""
+    """Optimizer."""
     lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3
-    """Learning rate (the peak, where there is a schedule)."""
+    """Learning rate; with a schedule, its peak."""
     momentum: Share = 0.9
     """Momentum of sgd."""
     weight_decay: NotNegative = 1e-5
     """Weight decay (decoupled for adamw)."""
-    clip: NotNegative = 1.0
+    grad_clip: NotNegative = 1.0
     """Largest norm of the gradient; 0 turns clipping off."""
-    clip_value: NotNegative = 0.0
+    grad_clip_value: NotNegative = 0.0
     """Largest entry of the gradient, cut before its norm is; 0 turns that off."""
     schedule: Annotated[str, one_of(registry.SCHEDULES)] = "cosine"
-    """How the learning rate goes on after the warm-up."""
+    """Learning-rate schedule after the warm-up."""
     warmup: Count = 100
-    """Steps over which the learning rate rises from 0."""
+    """Warm-up steps, in which the learning rate rises from 0."""
     plateau_factor: Annotated[float, Range(above=0, below=1)] = 0.5
-    """What the plateau schedule multiplies the learning rate by."""
+    """Factor of the plateau schedule for the learning rate."""
     plateau_patience: Count = 2
-    """Epochs without improvement before it does."""
+    """Epochs without improvement before the plateau schedule reduces the rate."""
     label_smoothing: Share = 0.0
-    """Share of the target spread over all symbols."""
+    """Share of the target spread over all tokens."""
     teacher_forcing: Chance = 1.0
-    """Chance, at each step, that the decoder is fed the true symbol, at the start of training."""
+    """Chance, at each step, that the decoder is fed the true token, at the start of training."""
     teacher_forcing_end: Chance = 0.0
     """The same at the end of training, where there is a schedule."""
-    teacher_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
+    teacher_forcing_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
     """How that chance falls over the epochs."""
     metric: Annotated[str, one_of(registry.METRICS)] = "loss"
-    """What on validation makes a checkpoint the best."""
+    """Validation metric that selects the best checkpoint."""
     patience: Count = 0
-    """Epochs without improvement before training stops; 0 never stops."""
-    goal: Annotated[float, Range(at_least=0, at_most=2)] = 1.0
-    """Stop once sequence accuracy on validation reaches this; 2 never stops."""
+    """Stop after this many epochs without improvement; 0 never stops early."""
+    target_accuracy: Annotated[float, Range(at_least=0, at_most=2)] = 1.0
+    """Stop when validation sequence accuracy reaches this; 2 never stops."""
     seed: Seed = 0
-    """Seed of initial weights, batch order, dropout and teacher forcing."""
+    """Random seed of initial weights, batch order, dropout and teacher forcing."""
     backend: Annotated[str, one_of(registry.BACKENDS)] = "torch"
-    """Who does the sums; numpy trains rnn, gru and lstm language models without PyTorch."""
+    """Compute backend; numpy trains rnn, gru and lstm language models without PyTorch."""
     threads: Annotated[int, Range(at_least=0, at_most=1024)] = 0
-    """CPU threads; 0 chooses by a short probe."""
+    """CPU threads; 0 chooses by a short measurement."""
     device: Annotated[str, one_of(("auto", "cpu", "cuda", "mps"))] = "auto"
-    """Where to compute; auto takes a GPU if there is one."""
+    """Device; auto uses a GPU if available."""
     kernels: Annotated[str, one_of(("auto", "reference"))] = "auto"
     """CPU kernels: auto uses hand-written ones where they are faster, reference plain autograd."""
     precision: Annotated[str, one_of(("float32", "float64", "bf16"))] = "float32"
-    """Number format of training; bf16 is mixed precision."""
+    """Precision of training; bf16 is mixed precision."""
     samples: Annotated[int, Range(at_least=0, at_most=1000)] = 5
-    """Names drawn and shown after each epoch (language models)."""
+    """Samples shown after each epoch (language models)."""
     save_every: NotNegative = 30.0
-    """Seconds between checkpoints inside an epoch (there is one after each epoch anyway)."""
+    """Seconds between checkpoints during an epoch, in addition to one after each epoch."""
 
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """How answers are searched for."""
+    """Decoding."""
 
     beam: Annotated[int, Range(at_least=1, at_most=1000)] = 1
-    """Beam width; 1 is greedy."""
+    """Default beam width of eval and predict; 1 decodes greedily."""
     length_penalty: Annotated[float, Range(at_least=0, at_most=10)] = 1.0
-    """Scores are divided by length to this power; 0 compares plain sums."""
+    """Length-penalty exponent; 0 disables it."""
 
 
 @dataclass(frozen=True)
@@ -236,17 +235,17 @@ class Config:
 
 
 def describe(config: ModelConfig, language: bool = False) -> str:
-    """Return one line that says what the model (a language model?) is."""
+    """Return a one-line description of a model; ``language``: of a language model."""
     layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
     if config.cell == "transformer":
         kind, each = ("Transformer language model", "") if language else ("Transformer", " each")
         return (
-            f"{kind}, {layers}{each}, {config.hidden} wide, {config.heads} heads, "
+            f"{kind}, {layers}{each}, hidden size {config.hidden}, {config.heads} heads, "
             f"{config.positions} positions, {config.norm}-norm"
         )
     cell = f"{config.activation} RNN" if config.cell == "rnn" else config.cell.upper()
     if language:
-        return f"{cell} language model, {layers}, {config.hidden} wide"
+        return f"{cell} language model, {layers}, hidden size {config.hidden}"
     encoder = "bidirectional" if config.bidirectional else "one-way"
     attention = f"{config.attention} attention" if config.attention != "none" else "no attention"
-    return f"{cell} encoder-decoder, {layers}, {config.hidden} wide, {encoder}, {attention}"
+    return f"{cell} encoder-decoder, {layers}, hidden size {config.hidden}, {encoder}, {attention}"

@@ -46,25 +46,27 @@ def remembered(train: Pairs, sources: Ragged) -> Index:
     return np.where(known[found][place] == asked, rows[found][place], UNKNOWN)
 
 
-def measure_language(train: Ragged, reference: Ragged, symbols: int) -> dict[str, Scores]:
+def measure_language(train: Ragged, reference: Ragged, vocabulary_size: int) -> dict[str, Scores]:
     """Return loss, bits per character and perplexity of each baseline; see `row_nats`."""
     tokens = max(len(reference.tokens) + len(reference), 1)
-    found = row_nats(train, reference, symbols)
+    found = row_nats(train, reference, vocabulary_size)
     return {name: scores(float(nats.sum()) / tokens) for name, nats in found.items()}
 
 
-def row_nats(train: Ragged, reference: Ragged, symbols: int) -> dict[str, NDArray[np.float64]]:
+def row_nats(
+    train: Ragged, reference: Ragged, vocabulary_size: int
+) -> dict[str, NDArray[np.float64]]:
     """Return (N,) the loss of each row by each baseline, summed over its tokens and ``<eos>``.
 
-    ``chance`` takes every symbol for equally likely, ``unigram`` knows how often each one is in
+    ``chance`` takes every token for equally likely, ``unigram`` knows how often each one is in
     train, ``bigram`` how often it follows the one before it; both counts begin at 1.
 
     Args:
         train: N rows of ids, without BOS and EOS.
         reference: the rows to score on.
-        symbols: number of data symbols; the stop symbol is one more.
+        vocabulary_size: number of tokens in the data; ``<eos>`` is one more.
     """
-    kinds = symbols + 1
+    kinds = vocabulary_size + 1
     return {
         "chance": math.log(kinds) * (reference.lengths + 1).astype(np.float64),
         "unigram": _counted(train, reference, kinds, pairs=False),
@@ -73,7 +75,7 @@ def row_nats(train: Ragged, reference: Ragged, symbols: int) -> dict[str, NDArra
 
 
 def scores(loss: float) -> Scores:
-    """Return a loss in nats per symbol also as bits per character and as perplexity."""
+    """Return a loss in nats per token also as bits per character and as perplexity."""
     perplexity = math.exp(min(loss, 700.0))
     return {"loss": loss, "bits_per_character": loss / math.log(2), "perplexity": perplexity}
 
@@ -94,7 +96,7 @@ def _counted(train: Ragged, reference: Ragged, kinds: int, pairs: bool) -> NDArr
 
 
 def _with_ends(rows: Ragged, pairs: bool) -> tuple[Index, Index]:
-    """Return the symbol before (0 unless ``pairs``) and the symbol, for each symbol and stop."""
+    """Return the token before (0 unless ``pairs``) and the token, for each token and stop."""
     tokens = rows.tokens.astype(np.int64)
     after = np.insert(tokens, rows.offsets[1:], EOS)
     before = np.insert(tokens, rows.offsets[:-1], BOS)
@@ -105,24 +107,24 @@ Scores = dict[str, float]
 
 
 def measure(
-    train: Ragged, reference: Ragged, symbols: int, guesses: Mapping[str, Ragged]
+    train: Ragged, reference: Ragged, vocabulary_size: int, guesses: Mapping[str, Ragged]
 ) -> dict[str, Scores]:
     """Return the scores of chance, of the majority and of other guesses, by name.
 
     Args:
         train: targets to learn the majority from.
         reference: the targets to score on.
-        symbols: number of target symbols.
+        vocabulary_size: number of distinct target tokens.
         guesses: more guesses for the reference, by name.
     """
-    found = {"chance": chance(reference, symbols), "majority": majority(train, reference)}
+    found = {"chance": chance(reference, vocabulary_size), "majority": majority(train, reference)}
     return found | {name: score(guess, reference) for name, guess in guesses.items()}
 
 
-def chance(reference: Ragged, symbols: int) -> Scores:
-    """Return what drawing each symbol evenly is expected to score, knowing the lengths."""
-    whole_rows = np.mean((1.0 / symbols) ** reference.lengths)
-    return {"token_accuracy": 1.0 / symbols, "sequence_accuracy": float(whole_rows)}
+def chance(reference: Ragged, vocabulary_size: int) -> Scores:
+    """Return what drawing each token evenly is expected to score, knowing the lengths."""
+    whole_rows = np.mean((1.0 / vocabulary_size) ** reference.lengths)
+    return {"token_accuracy": 1.0 / vocabulary_size, "sequence_accuracy": float(whole_rows)}
 
 
 def majority(train: Ragged, reference: Ragged) -> Scores:
@@ -131,20 +133,20 @@ def majority(train: Ragged, reference: Ragged) -> Scores:
 
 
 def majority_guess(train: Ragged, reference: Ragged) -> Ragged:
-    """Return the most frequent symbol at each place of rows of each length, N rows.
+    """Return the most frequent token at each place of rows of each length, N rows.
 
     It looks at the length of the reference and at nothing else. Where train has no row of that
-    length, the most frequent symbol at that place in any row stands in, then the one of all.
+    length, the most frequent token at that place in any row stands in, then the one of all.
     """
     longest = int(max(train.lengths.max(initial=0), reference.lengths.max(initial=0)))
     known, places = _places(train), _places(reference)
     guess = np.full(len(places), np.bincount(train.tokens).argmax(), np.int32)
     for block in (0, longest):  # places alone, then (length, place) over them
         cells = known + block * np.repeat(train.lengths, train.lengths)
-        found, symbols = _modes(cells, train.tokens)
+        found, tokens = _modes(cells, train.tokens)
         wanted = places + block * np.repeat(reference.lengths, reference.lengths)
         where = np.searchsorted(found, wanted).clip(max=len(found) - 1)
-        guess = np.where(found[where] == wanted, symbols[where], guess)
+        guess = np.where(found[where] == wanted, tokens[where], guess)
     return Ragged(guess, reference.offsets)
 
 
@@ -176,13 +178,13 @@ def _places(rows: Ragged) -> Index:
     return np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], rows.lengths)
 
 
-def _modes(cells: Index, symbols: Ids) -> tuple[Index, Ids]:
-    """Return the cells that occur, in order, and the most frequent symbol in each."""
-    width = int(symbols.max()) + 1
-    codes = np.sort(cells * width + symbols)
+def _modes(cells: Index, tokens: Ids) -> tuple[Index, Ids]:
+    """Return the cells that occur, in order, and the most frequent token in each."""
+    width = int(tokens.max()) + 1
+    codes = np.sort(cells * width + tokens)
     firsts = np.flatnonzero(np.diff(codes, prepend=-1))
     counts = np.diff(firsts, append=len(codes))
-    found, symbol = np.divmod(codes[firsts], width)
-    order = np.lexsort((-symbol, counts, found))  # the best of each cell comes last
+    found, token = np.divmod(codes[firsts], width)
+    order = np.lexsort((-token, counts, found))  # the best of each cell comes last
     last = order[np.diff(found, append=-1) != 0]
-    return found[last], symbol[last].astype(np.int32)
+    return found[last], token[last].astype(np.int32)

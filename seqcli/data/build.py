@@ -11,8 +11,7 @@ from seqcli import registry
 from seqcli.config.sections import Config, DataConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
-from seqcli.data.files.encode_for_model import known_rows
-from seqcli.data.files.findings import sentence
+from seqcli.data.files.encode_for_model import encode_for_model
 from seqcli.data.files.loading import read_files
 from seqcli.data.files.opening import kind_of_path
 from seqcli.data.files.paths import (
@@ -82,7 +81,7 @@ def pairs_of(
     Args:
         path: a folder with a file for ``split``, or a file, of which every row is taken.
         split: train, val or test.
-        codec: of the model; a symbol it does not know becomes UNK.
+        codec: of the model; a token it does not know becomes UNK.
         data: how files are written.
 
     Raises:
@@ -91,8 +90,8 @@ def pairs_of(
     """
     is_folder = kind_of_path(path) == "folder"
     paths = (file_of_split(path, split),) if is_folder else paths_of(path)
-    pairs, findings = known_rows(paths, data, codec)
-    return pairs, tuple(map(sentence, findings))
+    pairs, findings = encode_for_model(paths, data, codec)
+    return pairs, tuple(map(str, findings))
 
 
 def _check_one(data: DataConfig) -> None:

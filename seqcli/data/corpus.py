@@ -10,40 +10,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Index, Ragged
-from seqcli.data.normalizer import TextForm, feature_symbols, feature_text, is_feature
+from seqcli.data.normalizer import Normalizer, feature_text, feature_tokens, is_feature
 from seqcli.data.token_rows import take_texts
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.events import DataRead
 
-ROOM = 10  # symbols an answer may be longer than any seen in training
+ROOM = 10  # tokens an answer may be longer than any seen in training
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The longest rows of training, in symbols.
+class MaxLengths:
+    """The longest rows of training, in tokens.
 
-    Up to the longest source of training an answer may be ROOM symbols longer than the longest
+    Up to the longest source of training an answer may be ROOM tokens longer than the longest
     target; a longer source gets proportionally more.
 
     Args:
         source, target: the longest of each side.
-        labels: whether each target is a label: one symbol, and so is every answer.
+        labels: whether each target is a label: one token, and so is every answer.
     """
 
     source: int
     target: int
     labels: bool = False
 
-    def answer(self, source: int) -> int:
-        """Return the most symbols an answer to ``source`` symbols may have."""
+    def prediction(self, source: int) -> int:
+        """Return the most tokens an answer to ``source`` tokens may have."""
         room = self.target + ROOM
         return room if source <= self.source else -(-room * source // max(self.source, 1))
 
     @property
     def positions(self) -> int:
         """Positions that learned positions need: the longest source, its answer, and one end."""
-        return self.source + self.answer(self.source) + 1
+        return self.source + self.prediction(self.source) + 1
 
 
 SPLITS = ("train", "val", "test")
@@ -56,7 +56,7 @@ class Pairs:
     Args:
         targets: N rows of target ids, without BOS and EOS.
         sources: N rows of source ids, or None for a language model.
-        unknown_targets, unknown_sources: the symbols that have no id, where the rows say UNK, in
+        unknown_targets, unknown_sources: the tokens that have no id, where the rows say UNK, in
             order; may be left empty where nobody will ask for them.
         weights: (N,) how much each row counts in training, 1 on average; None where all are alike.
     """
@@ -101,25 +101,33 @@ class Codec:
     """Text to ids and back, for both sides: what a checkpoint must keep of a corpus.
 
     Args:
-        target, target_tokens: symbols of the targets, and how they are cut.
+        target, target_tokens: tokens of the targets, and how they are cut.
         source, source_tokens: those of the sources; ``source`` is None for a language model.
         form: what is done to a text before it is cut.
         features: whether a source may go on, after a tab, with features such as ``N;ACC;PL``.
     """
 
     target: Vocabulary
-    target_tokens: Tokens
+    target_tokenizer: Tokenizer
     source: Vocabulary | None = None
-    source_tokens: Tokens = field(default_factory=lambda: Tokens("words"))
-    form: TextForm = field(default_factory=TextForm)
+    source_tokenizer: Tokenizer = field(default_factory=lambda: Tokenizer("words"))
+    normalizer: Normalizer = field(default_factory=Normalizer)
     features: bool = False
 
-    def source_symbols(self, text: str) -> list[str]:
-        """Cut a source, as a user writes it, into symbols; its features come last."""
+    @property
+    def grapheme_rule(self) -> str:
+        """The version of the rules for graphemes (`grapheme_rule`); "" where there are none."""
+        used = [self.target_tokenizer] + [self.source_tokenizer] * (self.source is not None)
+        return next((one.rule for one in used if one.rule), "")
+
+    def tokenize_source(self, text: str) -> list[str]:
+        """Cut a source, as a user writes it, into tokens; its features come last."""
         features = ""
         if self.features:
             text, _, features = text.partition("\t")
-        return self.with_features(self.source_tokens.split(self.form.source(text)), features)
+        return self.with_features(
+            self.source_tokenizer.split(self.normalizer.source(text)), features
+        )
 
     def columns_note(self, text: str) -> str:
         """Say what is wrong with the columns of a source, as a user writes it; "" if nothing is."""
@@ -129,32 +137,32 @@ class Codec:
         if self.features:
             found = f"{tabs + 1} columns" if tabs else "no features"
             return f"{found}; this model takes source<TAB>features"
-        known = self.source is not None and any("\t" in one for one in self.source.symbols)
+        known = self.source is not None and any("\t" in one for one in self.source.tokens)
         return "" if known else f"{tabs + 1} columns; this model takes the source alone"
 
-    def with_features(self, symbols: list[str], features: str) -> list[str]:
-        """Return the symbols of a source and of the features that go with it."""
-        return [*symbols, *feature_symbols(features, self.form)] if features else symbols
+    def with_features(self, tokens: list[str], features: str) -> list[str]:
+        """Return the tokens of a source and of the features that go with it."""
+        return [*tokens, *feature_tokens(features, self.normalizer)] if features else tokens
 
-    def target_symbols(self, text: str) -> list[str]:
-        """Cut a target, as a user writes it, into symbols."""
-        return self.target_tokens.split(self.form.target(text))
+    def tokenize_target(self, text: str) -> list[str]:
+        """Cut a target, as a user writes it, into tokens."""
+        return self.target_tokenizer.split(self.normalizer.target(text))
 
     def source_text(self, row: Sequence[int]) -> str:
         """Return the text of a row of source ids, as a user writes it."""
-        return self.written_source(self.source.decode(row)) if self.source else ""
+        return self.detokenize_source(self.source.decode(row)) if self.source else ""
 
-    def written_source(self, symbols: Sequence[str]) -> str:
-        """Return symbols of a source as a text: ``source_symbols`` the other way round."""
+    def detokenize_source(self, tokens: Sequence[str]) -> str:
+        """Return tokens of a source as a text: ``source_tokens`` the other way round."""
         if not self.features:
-            return self.source_tokens.join(symbols)
-        text = self.source_tokens.join([one for one in symbols if not is_feature(one)])
-        features = feature_text([one for one in symbols if is_feature(one)])
+            return self.source_tokenizer.join(tokens)
+        text = self.source_tokenizer.join([one for one in tokens if not is_feature(one)])
+        features = feature_text([one for one in tokens if is_feature(one)])
         return f"{text}\t{features}" if features else text
 
     def target_text(self, row: Sequence[int]) -> str:
         """Return the text of a row of target ids."""
-        return self.target_tokens.join(self.target.decode(row))
+        return self.target_tokenizer.join(self.target.decode(row))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from seqcli.arrays.ragged import Index
 from seqcli.config import yaml_file
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
-from seqcli.data.files.encode_for_model import known_rows
+from seqcli.data.files.encode_for_model import encode_for_model
 from seqcli.data.files.opening import read_bytes
 from seqcli.data.splits import overlaps, repeats
 from seqcli.data.statistics import longest
@@ -104,7 +104,7 @@ def read_folder(path: Path) -> Corpus:
 
 def _writer(task: Task) -> Callable[[Rows], bytes]:
     """Return what turns rows of a task into lines: two columns, or one where there is no source."""
-    sources, targets = task.source_symbols(), task.target_symbols()
+    sources, targets = task.source_tokens(), task.target_tokens()
     if sources is None:
         return lambda rows: name_lines(rows.targets, targets)
     pairs = PairWriter(sources, targets)
@@ -191,8 +191,8 @@ def _meta(
     task: Task, sizes: Mapping[str, int], seed: int, written: Mapping[str, _Written]
 ) -> dict[str, Any]:
     hashes = {split: one.hashes for split, one in written.items()}
-    sides = {"source": task.source_symbols(), "target": task.target_symbols()}
-    vocabulary = {side: list(symbols) for side, symbols in sides.items() if symbols is not None}
+    sides = {"source": task.source_tokens(), "target": task.target_tokens()}
+    vocabulary = {side: list(tokens) for side, tokens in sides.items() if tokens is not None}
     return {
         **provenance(task, sizes, seed),
         "vocabulary": vocabulary,
@@ -258,14 +258,16 @@ def _checked(file: Path, digest: str, codec: Codec) -> Pairs:
         raise DataError(f"{file} was changed since gen-data wrote it", _AGAIN)
     pairs = _parsed(raw, file, codec)
     if any(side is not None and UNK in side.tokens for side in (pairs.sources, pairs.targets)):
-        raise DataError(f"{file} holds symbols that {META} does not name", _AGAIN)
+        raise DataError(f"{file} holds tokens that {META} does not name", _AGAIN)
     return pairs
 
 
 def _parsed(raw: bytes, file: Path, codec: Codec) -> Pairs:
     if codec.source is not None:
-        found = PairReader(codec.source.symbols, codec.target.symbols).rows(raw)
+        found = PairReader(codec.source.tokens, codec.target.tokens).rows(raw)
         if found is not None:
             return Pairs(as_ids(found[1]), as_ids(found[0]))
     kind = "names" if codec.source is None else "tsv"
-    return known_rows((file,), DataConfig(format=kind, longest=10**9, strict=True), codec)[0]
+    return encode_for_model((file,), DataConfig(format=kind, max_length=10**9, strict=True), codec)[
+        0
+    ]

@@ -1,4 +1,4 @@
-"""What is done to every text before it is cut into symbols, in training and ever after."""
+"""What is done to every text before it is cut into tokens, in training and ever after."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIDES = ("none", "source", "target", "both")
 
 
 @dataclass(frozen=True)
-class TextForm:
+class Normalizer:
     """How texts are made alike.
 
     Args:
@@ -44,22 +44,22 @@ class TextForm:
         return unicodedata.normalize(cast(Literal["NFC", "NFD"], self.normalize.upper()), text)
 
 
-# Features are symbols of the source that no text can hold: one begins with a space, which no word
+# Features are tokens of the source that no text can hold: one begins with a space, which no word
 # and no whole text does, and has more than one character, as no single character has.
 _BEFORE, _AFTER, SEPARATOR = " [", "]", ";"
 
 
-def feature_symbols(text: str, form: TextForm) -> list[str]:
-    """Return the symbols of features such as ``N;ACC;PL``; empty ones count for nothing."""
+def feature_tokens(text: str, form: Normalizer) -> list[str]:
+    """Return the tokens of features such as ``N;ACC;PL``; empty ones count for nothing."""
     names = (form.feature(name).strip() for name in text.split(SEPARATOR))
     return [f"{_BEFORE}{name}{_AFTER}" for name in names if name]
 
 
-def is_feature(symbol: str) -> bool:
-    """Say whether a symbol of a source is a feature."""
-    return symbol.startswith(_BEFORE) and symbol.endswith(_AFTER)
+def is_feature(token: str) -> bool:
+    """Say whether a token of a source is a feature."""
+    return token.startswith(_BEFORE) and token.endswith(_AFTER)
 
 
-def feature_text(symbols: Sequence[str]) -> str:
+def feature_text(tokens: Sequence[str]) -> str:
     """Return features as they are written in a file."""
-    return SEPARATOR.join(symbol[len(_BEFORE) : -len(_AFTER)] for symbol in symbols)
+    return SEPARATOR.join(token[len(_BEFORE) : -len(_AFTER)] for token in tokens)

@@ -16,7 +16,7 @@ _ROWS = 100_000  # looked at: more would take memory and change no baseline
 
 
 def longest(splits: Mapping[str, Pairs]) -> dict[str, int]:
-    """Return the longest source and target of train, in symbols, as a corpus tells them."""
+    """Return the longest source and target of train, in tokens, as a corpus tells them."""
     train = splits["train"]
     sources, targets = train.source_lengths, train.targets.lengths
     return {"max_source": int(sources.max()), "max_target": int(targets.max())}

@@ -13,7 +13,7 @@ from seqcli.data import baselines
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.splits import overlaps, repeats
 from seqcli.data.statistics import Baselines, longest, scored_splits
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import SPECIALS, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.messages import count
@@ -21,7 +21,7 @@ from seqcli.tasks.base import Rows, Task, make, options
 
 MOST_TOKENS = 500_000_000  # of a corpus in memory: 2 GB of ids
 _JUDGED_BY = 64  # rows
-_LEARN_ROWS = 20_000  # of train: more would not change which symbols are the most frequent
+_LEARN_ROWS = 20_000  # of train: more would not change which tokens are the most frequent
 
 
 def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
@@ -33,7 +33,7 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
     check_size(task, seed, asked(sizes))
     rows = {split: first_rows(task, seed, split, size) for split, size in asked(sizes).items()}
     hashes = {split: row_hashes(part.distinct) for split, part in rows.items()}
-    codec = task_codec(task.source_symbols(), task.target_symbols())
+    codec = task_codec(task.source_tokens(), task.target_tokens())
     splits = {split: _pairs(part) for split, part in rows.items()}
     about = {**provenance(task, sizes, seed), "overlap": overlaps(hashes), **longest(splits)}
     notes = repeat_notes(repeats(hashes), sizes, "names" if codec.source is None else "sources")
@@ -84,13 +84,13 @@ def provenance(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Any
 
 
 def task_codec(sources: tuple[str, ...] | None, targets: tuple[str, ...]) -> Codec:
-    """Return the codec of a task's alphabets; symbols are written with spaces between them.
+    """Return the codec of a task's alphabets; tokens are written with spaces between them.
 
     Those of a task without sources are characters of a text, with nothing between them.
     """
     if sources is None:
-        return Codec(Vocabulary(targets), Tokens("chars"))
-    words = Tokens("words")
+        return Codec(Vocabulary(targets), Tokenizer("chars"))
+    words = Tokenizer("words")
     return Codec(Vocabulary(targets), words, Vocabulary(sources), words)
 
 
@@ -107,7 +107,7 @@ def task_baselines(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str,
 
 
 def _baselines(task: Task, train: Rows, scored: Rows) -> Baselines:
-    vocabulary = len(task.target_symbols())
+    vocabulary = len(task.target_tokens())
     if scored.sources is None:
         return baselines.measure_language(as_ids(train.targets), as_ids(scored.targets), vocabulary)
     guesses = task.heuristics(scored.sources, scored.targets.lengths)

@@ -1,4 +1,4 @@
-"""Symbols without an id keep their text, so that what was to be answered can be shown as it was."""
+"""Tokens without an id keep their text, so that what was to be answered can be shown as it was."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Texts = tuple[str, ...]
 
 
 def unknown_in_rows(rows: Ragged) -> NDArray[np.int64]:
-    """Return (N,), how many symbols without an id each row has."""
+    """Return (N,), how many tokens without an id each row has."""
     owners = np.searchsorted(rows.offsets, np.flatnonzero(rows.tokens == UNK), side="right") - 1
     return np.bincount(owners, minlength=len(rows))
 
@@ -31,16 +31,16 @@ def take_texts(rows: Ragged, texts: Texts, wanted: NDArray[np.integer]) -> Texts
 
 
 def decoded(rows: Ragged, vocabulary: Vocabulary, texts: Texts = ()) -> list[list[str]]:
-    """Return the symbols of N rows of ids; ``texts`` stand for its UNKs, in order."""
-    symbols = np.array([UNKNOWN_TEXT] * 4 + list(vocabulary.symbols), object)[rows.tokens]
+    """Return the tokens of N rows of ids; ``texts`` stand for its UNKs, in order."""
+    tokens = np.array([UNKNOWN_TEXT] * 4 + list(vocabulary.tokens), object)[rows.tokens]
     if texts:
-        symbols[rows.tokens == UNK] = texts
-    flat, ends = symbols.tolist(), rows.offsets.tolist()
+        tokens[rows.tokens == UNK] = texts
+    flat, ends = tokens.tolist(), rows.offsets.tolist()
     return [flat[a:b] for a, b in pairwise(ends)]
 
 
 _BLOCK = 1 << 18  # bytes packed at a time, in the cache
-_WORD = 8  # bytes in the numbers by which symbols are looked up
+_WORD = 8  # bytes in the numbers by which tokens are looked up
 _TAB, _LINE_END, _SPACE = b"\t\n "
 
 _Both = tuple[NDArray[np.integer], NDArray[np.integer]]  # of the sources, of the targets
@@ -48,9 +48,9 @@ _Block = tuple[_Both, _Both]
 
 
 class PairWriter:
-    """Turns rows of symbol indices into lines such as ``3 1 4<TAB>4 1 3``, many at once.
+    """Turns rows of token indices into lines such as ``3 1 4<TAB>4 1 3``, many at once.
 
-    Each symbol is looked up, with the separator that follows it, in a table of bytes padded with
+    Each token is looked up, with the separator that follows it, in a table of bytes padded with
     NULs, and the NULs are left out of the result.
 
     Args:
@@ -60,11 +60,11 @@ class PairWriter:
 
     def __init__(self, sources: Sequence[str], targets: Sequence[str]) -> None:
         columns = [(sources, " "), (sources, "\t"), (targets, " "), (targets, "\n")]
-        texts = [(symbol + after).encode() for symbols, after in columns for symbol in symbols]
+        texts = [(token + after).encode() for tokens, after in columns for token in tokens]
         width = max(2, 1 << (max(map(len, texts)) - 1).bit_length())
         table = np.array(texts, f"S{width}")  # (2 * V_source + 2 * V_target,)
         self._table = table.view(f"u{width}" if width <= 8 else f"V{width}")
-        self._source_symbols, self._target_symbols = len(sources), len(targets)
+        self._source_tokens, self._target_tokens = len(sources), len(targets)
 
     def lines(self, sources: Ragged, targets: Ragged) -> bytes:
         """Return the lines of N rows, none of them empty, end to end."""
@@ -73,24 +73,24 @@ class PairWriter:
         before = np.repeat(targets.offsets[:-1], sources.lengths)
         codes[np.arange(len(before)) + before] = sources.tokens
         before = np.repeat(sources.offsets[1:], targets.lengths)
-        codes[np.arange(len(before)) + before] = targets.tokens + 2 * self._source_symbols
-        codes[starts[:-1] + sources.lengths - 1] += self._source_symbols
-        codes[starts[1:] - 1] += self._target_symbols
+        codes[np.arange(len(before)) + before] = targets.tokens + 2 * self._source_tokens
+        codes[starts[:-1] + sources.lengths - 1] += self._source_tokens
+        codes[starts[1:] - 1] += self._target_tokens
         padded = self._table.take(codes).view(np.uint8)
         blocks = (padded[first : first + _BLOCK] for first in range(0, len(padded), _BLOCK))
         return b"".join(np.compress(block != 0, block).tobytes() for block in blocks)
 
 
-def name_lines(rows: Ragged, symbols: Sequence[str]) -> bytes:
-    """Return the lines of N rows of symbol indices, such as ``anna``, end to end."""
-    letters = [symbols[i] for i in rows.tokens.tolist()]
+def name_lines(rows: Ragged, tokens: Sequence[str]) -> bytes:
+    """Return the lines of N rows of token indices, such as ``anna``, end to end."""
+    letters = [tokens[i] for i in rows.tokens.tolist()]
     ends = rows.offsets.tolist()
     lines = ["".join(letters[a:b]) for a, b in pairwise(ends)]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 class PairReader:
-    """Reads what ``PairWriter`` wrote; each symbol is looked up by its bytes as one number.
+    """Reads what ``PairWriter`` wrote; each token is looked up by its bytes as one number.
 
     Args:
         sources: the source alphabet.
@@ -101,9 +101,9 @@ class PairReader:
         self._sources, self._targets = _Lookup(sources), _Lookup(targets)
 
     def rows(self, raw: bytes) -> tuple[Ragged, Ragged] | None:
-        """Return sources and targets as symbol indices; None where that quick way does not do.
+        """Return sources and targets as token indices; None where that quick way does not do.
 
-        It does not for lines other than ``PairWriter`` writes, unknown symbols, and symbols of
+        It does not for lines other than ``PairWriter`` writes, unknown tokens, and tokens of
         more than 8 bytes.
         """
         found = []
@@ -142,14 +142,14 @@ class PairReader:
 
 
 class _Lookup:
-    """Bytes of a symbol, as a number, to its index."""
+    """Bytes of a token, as a number, to its index."""
 
-    def __init__(self, symbols: Sequence[str]) -> None:
-        raw = [symbol.encode() for symbol in symbols]
+    def __init__(self, tokens: Sequence[str]) -> None:
+        raw = [token.encode() for token in tokens]
         short = np.array([place for place, text in enumerate(raw) if len(text) <= _WORD], np.int32)
         codes = np.array([int.from_bytes(raw[place], "little") for place in short], np.uint64)
         order = np.argsort(codes)
-        self._codes, self._symbols = codes[order], short[order]
+        self._codes, self._tokens = codes[order], short[order]
 
     def find(self, codes: NDArray[np.uint64]) -> Ids | None:
         """Return the index (n,) of each code, or None if one is unknown."""
@@ -157,7 +157,7 @@ class _Lookup:
         if not self._codes.size or places.max() >= len(self._codes):
             return None
         same = np.array_equal(self._codes[places], codes)
-        return self._symbols[places] if same else None
+        return self._tokens[places] if same else None
 
 
 def _joined(tokens: Sequence[_Both], lengths: Sequence[_Both], side: int) -> Ragged:

@@ -1,4 +1,4 @@
-"""Symbols and their ids. The four special ids come before, and apart from, every data symbol."""
+"""Tokens and their ids. The four special ids come before, and apart from, every data token."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from functools import lru_cache
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
-UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}"  # how a predicted <unk> is written: never a data symbol
+UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}"  # how a predicted <unk> is written: never a data token
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Data symbols in order; the id of ``symbols[i]`` is ``i + 4``.
+    """Data tokens in order; the id of ``tokens[i]`` is ``i + 4``.
 
-    A data symbol may be any string, also one that looks like a special's name: specials are known
+    A data token may be any string, also one that looks like a special's name: specials are known
     by their ids only.
     """
 
-    symbols: tuple[str, ...]
+    tokens: tuple[str, ...]
     ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        table = {symbol: index for index, symbol in enumerate(self.symbols, len(SPECIALS))}
-        if len(table) != len(self.symbols):
-            raise ValueError("a vocabulary holds a symbol twice")
+        table = {token: index for index, token in enumerate(self.tokens, len(SPECIALS))}
+        if len(table) != len(self.tokens):
+            raise ValueError("a vocabulary holds a token twice")
         object.__setattr__(self, "ids", table)
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[str]]) -> Vocabulary:
-        """Collect the symbols of the given rows, sorted, so that the ids do not hang on order."""
-        return cls(tuple(sorted({symbol for row in rows for symbol in row})))
+        """Collect the tokens of the given rows, sorted, so that the ids do not hang on order."""
+        return cls(tuple(sorted({token for row in rows for token in row})))
 
     def __len__(self) -> int:
         """Return the number of ids, specials included."""
-        return len(SPECIALS) + len(self.symbols)
+        return len(SPECIALS) + len(self.tokens)
 
     def encode(self, row: Sequence[str]) -> list[int]:
-        """Return the ids of a row; an unknown symbol becomes UNK."""
-        return [self.ids.get(symbol, UNK) for symbol in row]
+        """Return the ids of a row; an unknown token becomes UNK."""
+        return [self.ids.get(token, UNK) for token in row]
 
     def decode(self, row: Iterable[int]) -> list[str]:
-        """Return the symbols of a row of ids, which holds no PAD, BOS or EOS."""
+        """Return the tokens of a row of ids, which holds no PAD, BOS or EOS."""
         first = len(SPECIALS)
-        return [self.symbols[i - first] if i >= first else UNKNOWN_TEXT for i in map(int, row)]
+        return [self.tokens[i - first] if i >= first else UNKNOWN_TEXT for i in map(int, row)]
 
     def unknown(self, row: Sequence[str]) -> list[str]:
-        """Return the symbols of a row that have no id, in order, each once."""
-        return [symbol for symbol in dict.fromkeys(row) if symbol not in self.ids]
+        """Return the tokens of a row that have no id, in order, each once."""
+        return [token for token in dict.fromkeys(row) if token not in self.ids]
 
 
 _JOINERS = "\u200c\u200d"  # part of the spelling after a letter of many scripts, or of an emoji
@@ -58,7 +58,7 @@ _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
 
 
 @lru_cache(maxsize=1 << 16)
-def is_unseen(character: str) -> bool:
+def is_invisible(character: str) -> bool:
     """Say whether a character leaves no mark: a control, a format character, an odd space.
 
     So are private use and unassigned characters, of which nobody knows the look. The space is not.
@@ -74,7 +74,7 @@ def unseen(text: str) -> Iterator[tuple[int, str]]:
     if text.isprintable() and text.isascii():
         return
     for place, character in enumerate(text):
-        if is_unseen(character) and not _spells(text, place):
+        if is_invisible(character) and not _spells(text, place):
             yield place, character
 
 
@@ -89,7 +89,7 @@ def visible_token(token: str) -> str:
 
     What cannot be seen is written as an escape: ``\\u200b``. So is a mark without its letter.
     """
-    shown = "".join(_escape(one) if is_unseen(one) else one for one in token)
+    shown = "".join(_escape(one) if is_invisible(one) else one for one in token)
     if token and unicodedata.category(token[0]) in ("Mn", "Me"):
         shown = _escape(token[0]) + shown[1:]
     return f"'{shown}'" if token != token.strip(" ") or not token else shown

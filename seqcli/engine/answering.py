@@ -11,7 +11,7 @@ import torch
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import DecodeConfig
 from seqcli.data.batches import Batch, BatchStream
-from seqcli.data.corpus import Limits, Pairs
+from seqcli.data.corpus import MaxLengths, Pairs
 from seqcli.engine.beam_search import beam_search
 from seqcli.engine.decoding import LABEL_STEPS, Hypothesis, greedy, label_ends
 from seqcli.metrics.predictions import Flags, Outcome
@@ -29,7 +29,7 @@ def _silent() -> None:
 def answer(
     model: Model,
     batch: Batch,
-    limits: Limits,
+    limits: MaxLengths,
     decode: DecodeConfig,
     nbest: int = 1,
     oracle_length: bool = False,
@@ -40,7 +40,7 @@ def answer(
     """
     data = to_device(batch, model.device)
     asked = data.source, data.source_lengths
-    limit, ends = limits.answer(data.source.shape[1]), None
+    limit, ends = limits.prediction(data.source.shape[1]), None
     if limits.labels:
         limit, ends = LABEL_STEPS, label_ends(data.source)
     elif oracle_length:
@@ -62,7 +62,7 @@ def _marked(answers: list[Hypothesis], limit: int) -> list[Hypothesis]:
 def predictions(
     model: Model,
     pairs: Pairs,
-    limits: Limits,
+    limits: MaxLengths,
     decode: DecodeConfig,
     batch_size: int,
     tick: Tick = _silent,
@@ -100,7 +100,7 @@ def mean_loss(model: Model, pairs: Pairs, batch_size: int, tick: Tick = _silent)
 def outcome(
     model: Model,
     pairs: Pairs,
-    limits: Limits,
+    limits: MaxLengths,
     decode: DecodeConfig,
     batch_size: int,
     tick: Tick = _silent,

@@ -1,4 +1,4 @@
-"""Names that come from a file and become names of folders."""
+"""Open and read regular files only, and check names that become names of folders."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+msvcrt: Any = import_module("msvcrt") if sys.platform == "win32" else None
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_LOCKED_BYTE = 1 << 30
+_LOCKED_BY_OTHERS = (errno.EACCES, errno.EDEADLK)  # as Windows reports it
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux's renameat2
 _HERE = -100  # AT_FDCWD: paths are relative to the working folder
 _UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}  # no such call here
@@ -36,16 +40,33 @@ def try_lock(descriptor: int) -> bool | None:
     """Lock an open file or folder for this process until it is closed or the process dies.
 
     Returns:
-        whether it is locked now; None where the system or the disk has no locks.
+        whether it is locked now; None if the system or the disk has no locks.
     """
-    if fcntl is None:
-        return None
+    if fcntl is not None:
+        return _try_flock(descriptor)
+    return None if msvcrt is None else _try_lock_byte(descriptor)
+
+
+def _try_flock(descriptor: int) -> bool | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # for example on a network disk
         return None
+    return True
+
+
+def _try_lock_byte(descriptor: int) -> bool | None:
+    """Lock one byte far behind the end of a file, so that others can still read its content."""
+    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    try:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    except OSError as error:
+        return False if error.errno in _LOCKED_BY_OTHERS else None
+    finally:
+        os.lseek(descriptor, place, os.SEEK_SET)
     return True
 
 
@@ -85,7 +106,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def process_alive(pid: int) -> bool:
-    """Return whether a process of this id runs; True where the system cannot be asked (Windows)."""
+    """Return whether a process of this id runs; True if that is unknown.
+
+    On Windows it is unknown: there, signal 0 is Ctrl-C and no question.
+    """
     if os.name != "posix":
         return True
     try:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import SPECIALS, UNK
 from seqcli.metrics.classification import Labels, labels_of
 from seqcli.metrics.edit_distance import edit_distances, same_rows
@@ -114,8 +114,8 @@ class PredictionTable:
     sources: Texts
     truths: TokenRows
     predictions: TokenRows
-    source_tokens: Tokens
-    target_tokens: Tokens
+    source_tokens: Tokenizer
+    target_tokens: Tokenizer
     features: Texts | None = None
     nats: Floats | None = None
     unseen_sources: Index | None = None

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from seqcli import registry
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.predictions import PredictionTable, Texts, TokenRows
 from seqcli.metrics.table_file import (
@@ -71,8 +71,8 @@ def write_predictions(path: Path, table: PredictionTable) -> None:
 def read_predictions(
     path: Path,
     lines: Sequence[str],
-    source: Tokens | None = None,
-    target: Tokens | None = None,
+    source: Tokenizer | None = None,
+    target: Tokenizer | None = None,
 ) -> PredictionTable:
     """Read the lines of a file of predictions.
 
@@ -197,15 +197,17 @@ def _wrong_width(path: Path, line: int, width: int, names: Sequence[str], named:
     return DataError(message, hint)
 
 
-def _tokens(columns: _Columns, name: str, asked: Tokens | None, texts: Iterable[Texts]) -> Tokens:
+def _tokens(
+    columns: _Columns, name: str, asked: Tokenizer | None, texts: Iterable[Texts]
+) -> Tokenizer:
     """Return how a column is tokenized: as the file says, else as asked, else a guess."""
     if columns.styles:
-        return Tokens(columns.styles[name])
-    return asked or Tokens("words" if mostly_spaced(chain.from_iterable(texts)) else "chars")
+        return Tokenizer(columns.styles[name])
+    return asked or Tokenizer("words" if mostly_spaced(chain.from_iterable(texts)) else "chars")
 
 
 def _notes(
-    columns: _Columns, tokens: Iterable[Tokens], asked: Iterable[Tokens | None]
+    columns: _Columns, tokens: Iterable[Tokenizer], asked: Iterable[Tokenizer | None]
 ) -> Iterator[str]:
     """Yield a note on every choice that neither the file nor the user made."""
     yield from columns.notes
@@ -224,7 +226,7 @@ def _texts(columns: _Columns, name: str) -> list[str]:
     return [_read(columns, row, unescape, cell) for row, cell in enumerate(cells)]
 
 
-def _token_rows(columns: _Columns, name: str, tokens: Tokens) -> TokenRows:
+def _token_rows(columns: _Columns, name: str, tokens: Tokenizer) -> TokenRows:
     """Return the tokens of each row of a column."""
     cells = columns.cells[name]
     if not columns.styles:

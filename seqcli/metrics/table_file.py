@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from seqcli.data.files.kinds import GZIP, check_text
 from seqcli.data.files.opening import read_bytes
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.files.atomic import write_atomically
 
@@ -45,7 +45,7 @@ def escape(text: str) -> str:
     return text
 
 
-def escape_tokens(row: Sequence[str], tokens: Tokens) -> str:
+def escape_tokens(row: Sequence[str], tokens: Tokenizer) -> str:
     """Return the cell of a row of tokens: its text if that is tokenized alike, else each token."""
     text = tokens.join(row)
     if tokens.split(text) == list(row):
@@ -53,7 +53,7 @@ def escape_tokens(row: Sequence[str], tokens: Tokens) -> str:
     return "".join(f"\\{_TOKEN}{escape(token)}" for token in row)
 
 
-def unescape_tokens(cell: str, tokens: Tokens) -> list[str]:
+def unescape_tokens(cell: str, tokens: Tokenizer) -> list[str]:
     """Undo `escape_tokens`.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 
 from seqcli import registry
 from seqcli.arrays.ragged import Index
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.messages import plural
 from seqcli.metrics.definitions import Ratio
@@ -38,7 +38,7 @@ class TextLosses:
     """
 
     texts: Sequence[str]
-    tokens: Tokens
+    tokens: Tokenizer
     nats: Floats
     unknown: Index
     baselines: Mapping[str, Floats] = field(default_factory=dict)
@@ -143,7 +143,7 @@ def _columns(losses: TextLosses) -> Iterator[tuple[str, Iterable[str]]]:
         yield BASELINE + name, map(repr, nats.tolist())
 
 
-def _check_header(path: Path, header: Sequence[str]) -> Tokens:
+def _check_header(path: Path, header: Sequence[str]) -> Tokenizer:
     """Return how texts are tokenized."""
     style = header[0].removeprefix(TEXT)
     if not header[0].startswith(TEXT) or style not in registry.TOKEN_STYLES:
@@ -157,7 +157,7 @@ def _check_header(path: Path, header: Sequence[str]) -> Tokens:
     if odd or len(set(header)) < len(header):
         problem = f"unknown column {odd[0]!r}" if odd else "a column comes twice"
         raise DataError(f"{path}, line 1: {problem}", _HINT)
-    return Tokens(style)
+    return Tokenizer(style)
 
 
 def _text(path: Path, line: int, cell: str) -> str:

@@ -12,7 +12,7 @@ from seqcli import registry
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, TrainConfig
 from seqcli.data.batches import Batch, BatchStream
-from seqcli.data.corpus import Corpus, Limits, Pairs
+from seqcli.data.corpus import Corpus, MaxLengths, Pairs
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.language_model import log_probabilities, model
@@ -45,7 +45,7 @@ class NumpyTrainer:
         cell: Cell,
         corpus: Corpus,
         settings: TrainConfig,
-        limits: Limits,
+        limits: MaxLengths,
     ) -> None:
         self.parameters, self.cell, self.corpus = parameters, cell, corpus
         self.settings, self.limits = settings, limits
@@ -59,8 +59,8 @@ class NumpyTrainer:
             self.parameters,
             self.cell,
             self.optimizer,
-            max_norm=self.settings.clip,
-            max_value=self.settings.clip_value,
+            max_norm=self.settings.grad_clip,
+            max_value=self.settings.grad_clip_value,
         )
 
     def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
@@ -72,7 +72,7 @@ class NumpyTrainer:
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
         rng = np.random.Generator(np.random.PCG64([self.settings.seed, epoch]))
-        count, longest = self.settings.samples, self.limits.answer(0)
+        count, longest = self.settings.samples, self.limits.prediction(0)
         names = sample(self.parameters, self.cell, rng, count, max_length=longest)
         return tuple(self.corpus.codec.target_text(names[i].tolist()) for i in range(count))
 

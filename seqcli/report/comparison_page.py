@@ -97,7 +97,7 @@ def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
     return {
         "name": result.run,
         "scores": [(one.label, one.write(result.scores[one.name])) for one in metrics],
-        "reason": REASONS.get(result.reason, result.reason),
+        "reason": (REASONS.get(result.reason, ("", ""))[1] or result.reason),
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,
         "config": _text(folder / "config.yaml"),

@@ -99,7 +99,7 @@ class DataStream(MessageStream):
             return
         if not isinstance(error, BrokenPipeError):
             what = str(getattr(error, "strerror", None) or error).lower()
-            raise MachineError(f"stdout cannot be written: {what}", "redirect it elsewhere")
+            raise MachineError(f"cannot write to stdout: {what}", "redirect it elsewhere")
         if self._product:
             raise ReaderGone
 

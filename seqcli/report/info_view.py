@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,34 @@ _INDENT = 12
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
 
 
-def checkpoint_lines(checkpoint: CheckpointInfo) -> list[str]:
-    """Return the lines that describe a checkpoint, each with a heading."""
-    return [f"{head:<{_INDENT}}{visible(text)}".rstrip() for head, text in _rows(checkpoint)]
+def checkpoint_lines(checkpoint: CheckpointInfo, width: int | None = None) -> list[str]:
+    """Return the lines that describe a checkpoint, each with a heading.
+
+    Args:
+        checkpoint: what `seqcli.api.info` returns.
+        width: terminal cells at which texts are wrapped (commands never are); None for no limit.
+    """
+    lines: list[str] = []
+    for head, text in _rows(checkpoint):
+        is_prose = head in ("checkpoint", "model", "source", "target", "data", "scored")
+        texts = _wrapped(visible(text), width) if is_prose else [visible(text)]
+        heads = [head, *[""] * len(texts)]
+        lines += [
+            f"{name:<{_INDENT}}{part}".rstrip() for name, part in zip(heads, texts, strict=False)
+        ]
+    return lines
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """Wrap a text between words; a word, such as a path, stays whole."""
+    if width is None or width <= 2 * _INDENT:
+        return [text]
+    room = width - _INDENT
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
 
 
 def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
-    kind = "can be resumed" if checkpoint.resumable else "cannot be resumed"
+    kind = "with training state" if checkpoint.resumable else "without training state"
     yield (
         "checkpoint",
         f"{checkpoint.path}, {checkpoint.megabytes:g} MB, by seqcli {checkpoint.version}; {kind}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from seqcli.data.files.findings import sentence
 from seqcli.events import (
     DataRead,
     Example,
@@ -19,7 +18,7 @@ from seqcli.events import (
 from seqcli.formatting import count, duration, loss, plural
 from seqcli.metrics.metric import TRAINING, epoch_metrics
 from seqcli.report.console import Out
-from seqcli.report.predictions import describe_errors, mark, shown_source
+from seqcli.report.predictions import MISSING, describe_errors, mark, shown_source
 from seqcli.report.tables import Column, Table, TableCell
 from seqcli.runs.fit_diagnosis import diagnose_fit
 
@@ -71,14 +70,18 @@ class TimeLeft:
         return (now - start) * (1 - share) / (share - first)
 
 
+# reason -> how the line about the end of a run begins, and its explanation
 REASONS = {
-    "epochs": "epoch limit",
-    "iterations": "iteration limit",
-    "seconds": "time limit",
-    "patience": "no improvement on validation (train.patience)",
-    "goal": "validation accuracy reached the target (train.goal)",
-    "interrupted": "interrupted",
-    "diverged": "the loss diverged",
+    "epochs": ("finished", ""),
+    "iterations": ("finished", "iteration limit"),
+    "seconds": ("stopped after", "time limit (train.seconds)"),
+    "patience": ("stopped early after", "no improvement on validation (train.patience)"),
+    "target_accuracy": (
+        "stopped early after",
+        "validation accuracy reached the target (train.target_accuracy)",
+    ),
+    "interrupted": ("interrupted after", ""),
+    "diverged": ("stopped after", "the loss diverged"),
 }
 _LIMITS = ("epochs", "iterations")  # reasons that are also options
 
@@ -88,11 +91,11 @@ def run_lines(run: RunStarted) -> list[str]:
     rows = ", ".join(f"{split} {count(number)}" for split, number in run.rows.items())
     threads = f", {plural(run.threads, 'thread')}" if run.device == "cpu" else ""
     source, target = run.vocabulary
-    tokens = f"{count(source)} source, {count(target)} target" if source else count(target)
+    vocabulary = f"{count(source)} source, {count(target)} target" if source else count(target)
     lines = [
         run.name + _output(run),
         f"{run.model}; {plural(run.parameters, 'parameter')}",
-        f"rows: {rows}; batch size {count(run.batch_size)}; vocabulary: {tokens}; "
+        f"rows: {rows}; batch size {count(run.batch_size)}; vocabulary: {vocabulary} tokens; "
         f"{run.device}{threads}",
     ]
     if run.steps_done:
@@ -111,9 +114,11 @@ def _output(run: RunStarted) -> str:
 
 def examples_table(examples: Sequence[Example], *, in_words: bool) -> Table:
     """Return a table of predictions and references, errors marked or described ``in_words``."""
-    headers = ["source", "target", "prediction"] + ["errors"] * in_words
+    headers = ["source", "truth", "prediction"] + ["errors"] * in_words
     rows = tuple(_example_row(example, in_words) for example in examples)
-    return Table((Column("", keep=True), *map(Column, headers)), rows, stacks=True)
+    caption = "" if in_words else f"{MISSING} marks a missing token"
+    columns = (Column("", keep=True), *map(Column, headers))
+    return Table(columns, rows, caption=caption, stacks=True)
 
 
 def samples_table(samples: Sequence[str]) -> Table:
@@ -146,13 +151,15 @@ def end_lines(
 
 def _ending(finished: Finished, before: int) -> str:
     """Return why the run ended; ``before`` are its epochs before it was resumed."""
-    reason = REASONS.get(finished.reason, finished.reason)
+    begin, reason = REASONS.get(finished.reason, ("finished", finished.reason))
     now = finished.epochs - before
+    if before and not now and finished.reason in _LIMITS:
+        return f"nothing to do: the run is complete; train longer with --{finished.reason} N"
     if before and not now and finished.reason != "interrupted":
-        more = f"; more with --{finished.reason} N" if finished.reason in _LIMITS else ""
-        return f"nothing to do: {reason}{more}"
+        return f"nothing to do: {reason}"
     total = f", {count(finished.epochs)} in total" * bool(before)
-    return f"{plural(now, 'epoch')} in {duration(finished.seconds)}{total}; stopped: {reason}"
+    line = f"{begin} {plural(now, 'epoch')} in {duration(finished.seconds)}{total}"
+    return f"{line}: {reason}" if reason else line
 
 
 def _example_row(example: Example, in_words: bool) -> tuple[TableCell, ...]:
@@ -186,7 +193,7 @@ def show_reading(out: Out, read: DataRead, *, to_stderr: bool = True) -> None:
 
 def finding_lines(read: DataRead) -> list[str]:
     """Return one line for each kind of flagged row, and the file that lists them all."""
-    lines = [f"{_severity(one)}: {sentence(one)}" for one in read.findings[:_FINDINGS]]
+    lines = [f"{_severity(one)}: {one}" for one in read.findings[:_FINDINGS]]
     more = len(read.findings) - _FINDINGS
     if more > 0:
         lines.append(f"note: {plural(more, 'further finding')} not shown")

@@ -1,4 +1,4 @@
-"""Commands that the diagnosis of fit ends in, without the name of the program."""
+"""Diagnose the fit of a run by its curves: a table of rules, each with a command to run next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqcli.events import RunFacts
 from seqcli.formatting import baseline_name, loss, percent
 from seqcli.messages import plural
 from seqcli.metrics.metric import shown
-from seqcli.runs.fit_evidence import WIDE_GAP, Baseline, Evidence
+from seqcli.runs.fit_evidence import WIDE_GAP, Evidence
 
 MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.5
 
@@ -31,7 +31,7 @@ def train_longer(evidence: Evidence) -> str:
 
 
 def regularize(evidence: Evidence) -> str:
-    """More rows where a task can draw them; else more dropout, or a smaller model."""
+    """Use more rows of a task, or else more dropout or a smaller model."""
     facts = evidence.facts
     if facts.drawn_rows:
         return _again(facts, f"--train-rows {4 * facts.drawn_rows}")
@@ -41,14 +41,14 @@ def regularize(evidence: Evidence) -> str:
 
 
 def other_rate(evidence: Evidence) -> str:
-    """Attention where there is none to have; else a smaller learning rate."""
+    """Add attention if there is none, or else reduce the learning rate."""
     if evidence.facts.could_attend:
         return _again(evidence.facts, "--attention")
     return _again(evidence.facts, f"--lr {evidence.facts.lr / 3:.2g}")
 
 
 def larger_model(evidence: Evidence) -> str:
-    """Attention where there is none; else a wider model."""
+    """Add attention if there is none, or else use a larger hidden size."""
     if evidence.facts.could_attend:
         return _again(evidence.facts, "--attention")
     return _again(evidence.facts, f"--hidden {2 * evidence.facts.hidden}")
@@ -70,20 +70,20 @@ Kind = Literal[
     "good fit",
 ]
 
-SHORTEST = 3  # epochs; fewer say nothing
+SHORTEST = 3  # epochs that a diagnosis needs
 SINCE_BEST = 2  # epochs after the lowest validation loss before it can be called overfitting
-POOR = 0.90  # training accuracy below which a model has not learnt even its training rows
+POOR = 0.90  # training accuracy below which a model has not learned its training rows
 
 
 @dataclass(frozen=True)
 class FitDiagnosis:
-    """What the curves say.
+    """The diagnosis of a run.
 
     Args:
         kind: the finding.
-        since: for overfitting, the first epoch (from 1) of it.
-        text: plain sentences, with the figures.
-        command: what to run next; "" where it is not known where the run is.
+        since: the first epoch (from 1) of overfitting.
+        text: one sentence with the numbers.
+        command: the command to run next; "" if the run folder is unknown.
     """
 
     kind: Kind
@@ -94,14 +94,14 @@ class FitDiagnosis:
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of the table.
+    """One rule of the table.
 
     Args:
         kind: the finding.
-        applies: whether it is that.
-        explain: the sentences after the finding.
-        advise: the command, without ``seqcli``.
-        since: the first epoch of it.
+        applies: whether the rule applies.
+        explain: returns the text after the finding.
+        advise: returns the command, without ``seqcli``.
+        since: returns the first epoch of the finding.
     """
 
     kind: Kind
@@ -116,18 +116,18 @@ def diagnose_fit(
 ) -> FitDiagnosis:
     """Diagnose a run by the metrics of its epochs (``EpochEnded.metrics``, in order, all finite).
 
-    Sequence accuracy counts where it is known, else token accuracy. The training loss is measured
-    while training, with dropout and teacher forcing, so it may lie above the validation loss;
-    nothing is read into that.
+    Uses sequence accuracy if known, else token accuracy. The training loss is measured during
+    training, with dropout and teacher forcing, so it may be above the validation loss without
+    meaning anything.
 
     Args:
         history: the metrics of each epoch.
-        facts: what is known of the run besides: without it there is neither baseline nor command.
+        facts: facts about the run; without them there is neither baseline nor command.
     """
     known = facts or RunFacts()
     if not all("train_loss" in row and "val_loss" in row for row in history):
         return FitDiagnosis(
-            "too short to say", None, "No diagnosis of fit: there is no validation loss."
+            "too short to say", None, "No fit diagnosis: there is no validation loss."
         )
     evidence = Evidence(history, known)
     if len(history) < SHORTEST and not (history and evidence.nearly_perfect):
@@ -141,7 +141,9 @@ def diagnose_fit(
 
 def _too_short(evidence: Evidence) -> FitDiagnosis:
     epochs = len(evidence.history)
-    text = f"Too short to diagnose the fit: {plural(epochs, 'epoch')} of at least {SHORTEST}."
+    text = (
+        f"Too short for a fit diagnosis: {plural(epochs, 'epoch')}, at least {SHORTEST} are needed."
+    )
     more = train_longer(evidence) if epochs else ""
     return FitDiagnosis("too short to say", None, text, _command(more, evidence.facts))
 
@@ -150,7 +152,7 @@ def _command(rest: str, facts: RunFacts) -> str:
     return f"seqcli {rest}" if rest and facts.folder else ""
 
 
-# When a rule applies ------------------------------------------------------------------------------
+# Conditions of the rules -------------------------------------------------------------------------
 
 
 def _nearly_perfect(evidence: Evidence) -> bool:
@@ -158,16 +160,16 @@ def _nearly_perfect(evidence: Evidence) -> bool:
 
 
 def _val_loss_rises(evidence: Evidence) -> bool:
-    """Validation loss has risen for some epochs while training went on learning."""
+    """Return whether validation loss rose for some epochs while training loss fell."""
     late = evidence.since_best >= SINCE_BEST and evidence.training_kept_learning
     rose = evidence.val_loss_rose and evidence.training_is_ahead
     return late and (rose or evidence.gap > WIDE_GAP)
 
 
 def _gap_is_wide(evidence: Evidence) -> bool:
-    """Training accuracy is far above validation, and validation hardly improves any more."""
-    lasts = evidence.wide_since <= len(evidence.history)
-    return evidence.gap > WIDE_GAP and lasts and not evidence.val_loss_falls_rapidly
+    """Return whether training accuracy is far above validation, which hardly improves."""
+    persists = evidence.wide_since <= len(evidence.history)
+    return evidence.gap > WIDE_GAP and persists and not evidence.val_loss_falls_rapidly
 
 
 def _at_baseline_and_learning(evidence: Evidence) -> bool:
@@ -179,7 +181,7 @@ def _at_baseline(evidence: Evidence) -> bool:
 
 
 def _improves(evidence: Evidence) -> bool:
-    """Validation loss falls, or training loss does and validation has not stopped long ago."""
+    """Return whether validation loss falls, or did recently while training loss falls."""
     recent = evidence.since_best < SINCE_BEST
     return evidence.val_loss_falls or (evidence.train_loss_falls and recent)
 
@@ -198,66 +200,67 @@ def _always(_: Evidence) -> bool:
     return True
 
 
-# What it says -------------------------------------------------------------------------------------
+# Explanations of the rules -----------------------------------------------------------------------
 
 
 def _explain_rise(evidence: Evidence) -> str:
     return (
-        f"validation loss was lowest at epoch {evidence.best + 1} ({loss(evidence.lowest)}) and is "
-        f"{loss(evidence.end_val_loss)} at the end, while training loss fell to "
+        f"validation loss rose from {loss(evidence.lowest)} at epoch {evidence.best + 1} to "
+        f"{loss(evidence.end_val_loss)}, while training loss fell to "
         f"{loss(evidence.end_train_loss)}{_accuracies(evidence)}"
     )
 
 
 def _explain_gap(evidence: Evidence) -> str:
     return (
-        f"training is far ahead of validation{_accuracies(evidence)}; validation loss is "
+        f"training is much better than validation{_accuracies(evidence)}; validation loss is "
         f"{loss(evidence.end_val_loss)}, training loss {loss(evidence.end_train_loss)}"
     )
 
 
 def _explain_baseline(evidence: Evidence) -> str:
-    found = evidence.baselines[0]
+    baseline = evidence.baselines[0]
+    metric = shown(baseline.metric)
     return (
-        f"validation {_metric(found)} is {shown(found.metric).write(found.model)}, and "
-        f"'{baseline_name(found.name)}' reaches {shown(found.metric).write(found.value)}"
+        f"validation {metric.label} is {metric.write(baseline.model)}, the baseline "
+        f"'{baseline_name(baseline.name)}' reaches {metric.write(baseline.value)}"
     )
 
 
 def _explain_slow_start(evidence: Evidence) -> str:
-    return f"{_explain_baseline(evidence)}; but the loss still falls ({_losses(evidence)})"
+    return f"{_explain_baseline(evidence)}; the loss is still falling ({_losses(evidence)})"
 
 
 def _explain_stuck(evidence: Evidence) -> str:
-    return f"{_explain_baseline(evidence)}, and the loss no longer falls ({_losses(evidence)})"
+    return f"{_explain_baseline(evidence)}; the loss is no longer falling ({_losses(evidence)})"
 
 
 def _explain_improving(evidence: Evidence) -> str:
-    ahead = "; training is far ahead of validation" if evidence.gap > WIDE_GAP else ""
-    return f"the loss still falls ({_losses(evidence)}){_accuracies(evidence)}{ahead}"
+    gap = "; training is much better than validation" if evidence.gap > WIDE_GAP else ""
+    return f"the loss is still falling ({_losses(evidence)}){_accuracies(evidence)}{gap}"
 
 
 def _explain_decayed(evidence: Evidence) -> str:
     return (
-        f"the schedule has taken the learning rate to 0, so the loss could not fall any further "
+        f"the schedule reduced the learning rate to 0, so the loss could not fall further "
         f"({_losses(evidence)}){_accuracies(evidence)}"
     )
 
 
 def _explain_poor(evidence: Evidence) -> str:
-    falls = (
-        "still falls, but validation loss does not"
+    trend = (
+        "is still falling, but validation loss is not"
         if evidence.train_loss_falls
-        else ("no longer falls")
+        else "is no longer falling"
     )
-    return f"training loss {falls} ({_losses(evidence)}){_accuracies(evidence)}"
+    return f"training loss {trend} ({_losses(evidence)}){_accuracies(evidence)}"
 
 
 def _explain_good(evidence: Evidence) -> str:
     lowest = f"(lowest {loss(evidence.lowest)} at epoch {evidence.best + 1})"
     return (
         f"validation loss is {loss(evidence.val_loss[-1])} {lowest}"
-        f"{_accuracies(evidence)}{_beside_baseline(evidence)}"
+        f"{_accuracies(evidence)}{_best_baseline(evidence)}"
     )
 
 
@@ -266,28 +269,24 @@ def _losses(evidence: Evidence) -> str:
 
 
 def _accuracies(evidence: Evidence) -> str:
-    """Return "; 99.0% of ... are correct" as far as the accuracies are known."""
+    """Return the accuracies, if known, such as "; 99.0% of validation tokens are correct"."""
     if evidence.val_accuracy is None:
         return ""
-    right = f"; {percent(evidence.val_accuracy)} of validation {evidence.level}s are correct"
+    validation = f"; {percent(evidence.val_accuracy)} of validation {evidence.level}s are correct"
     if evidence.train_accuracy is None:
-        return right
-    return f"{right} ({percent(evidence.train_accuracy)} of training {evidence.level}s)"
+        return validation
+    return f"{validation} ({percent(evidence.train_accuracy)} of training {evidence.level}s)"
 
 
-def _beside_baseline(evidence: Evidence) -> str:
+def _best_baseline(evidence: Evidence) -> str:
     if not evidence.baselines:
         return ""
     best = evidence.baselines[0]
     return f"; best baseline '{baseline_name(best.name)}': {shown(best.metric).write(best.value)}"
 
 
-def _metric(found: Baseline) -> str:
-    return found.metric.replace("_", " ")
-
-
 def _since_best(evidence: Evidence) -> int:
-    return evidence.best + 2  # from 1, and the epoch after the best
+    return evidence.best + 2  # the epoch after the best, counted from 1
 
 
 def _since_wide(evidence: Evidence) -> int:

@@ -1,4 +1,4 @@
-"""What the rules of the fit diagnosis look at: trends and gaps in the curves of a run."""
+"""The evidence of the fit diagnosis: trends and gaps in the curves of a run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TAIL = 3  # the end of a curve is the median of its last epochs: one jump is no 
 RISE = 0.05  # a clear rise of the validation loss: this share of its lowest value ...
 RISE_NATS = 0.02  # ... and at least this many nats
 ACCURACY_GAP = 0.02  # training accuracy clearly above validation
-WIDE_GAP = 0.10  # so far above that the model does not generalize, whatever the losses do
+WIDE_GAP = 0.10  # training accuracy so far above that the model does not generalize
 LOSS_GAP = 0.10  # training loss clearly below validation: this share of the validation loss
-NEARLY_PERFECT = 0.99  # validation accuracy that leaves next to nothing to learn
-FALLING = 0.01  # a loss that still falls: by this share an epoch
-RAPIDLY = 0.03  # a loss that falls so fast that the end is not near
-CERTAIN = 4  # standard deviations: of 100 converged runs with noise, one seems to fall still
-DECAYED = 0.01  # share of its peak below which the learning rate has no effect any more
+NEARLY_PERFECT = 0.99  # validation accuracy that leaves almost nothing to learn
+FALLING = 0.01  # a loss that still falls: by this fraction per epoch
+RAPIDLY = 0.03  # a loss that falls fast enough to close a gap
+CERTAIN = 4  # standard deviations: 1 of 100 converged noisy runs seems to fall
+DECAYED = 0.01  # fraction of its peak below which the learning rate has no effect
 ACCURACIES = ("sequence_accuracy", "token_accuracy")
 
 
@@ -79,7 +79,7 @@ class Evidence:
 
     @cached_property
     def level(self) -> str:
-        """What accuracies are of: sequences where that is known, else tokens."""
+        """The unit of accuracies: sequences if known, else tokens."""
         known = any("val_sequence_accuracy" in row for row in self.history)
         return "sequence" if known else "token"
 
@@ -100,12 +100,12 @@ class Evidence:
 
     @property
     def nearly_perfect(self) -> bool:
-        """Whether validation accuracy leaves next to nothing to learn."""
+        """Whether validation accuracy leaves almost nothing to learn."""
         return (self.val_accuracy or 0) >= NEARLY_PERFECT
 
     @property
     def gap(self) -> float:
-        """How far training accuracy is above validation, by the metric that shows it most."""
+        """The largest difference between training and validation accuracy."""
         gaps = [0.0]
         for metric in ACCURACIES:
             train, val = self.reached(f"train_{metric}"), self.reached(f"val_{metric}")
@@ -115,7 +115,7 @@ class Evidence:
 
     @cached_property
     def wide_since(self) -> int:
-        """The epoch (from 1) since which the gap of accuracies has been wide without a break."""
+        """The epoch (from 1) since which the accuracy gap has always been wide."""
         narrow = [n for n, row in enumerate(self.history, 1) if _gap(row) <= WIDE_GAP]
         return max(narrow, default=0) + 1
 
@@ -153,22 +153,22 @@ class Evidence:
 
     @property
     def rate_has_decayed(self) -> bool:
-        """Whether the schedule has taken the learning rate to nothing at the end."""
+        """Whether the schedule has reduced the learning rate to (almost) 0."""
         rates = [row["learning_rate"] for row in self.history if "learning_rate" in row]
         return bool(rates) and rates[-1] <= DECAYED * max(*rates, self.facts.lr)
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:
         """The best baseline by each metric that the model was scored by, the main metric first."""
-        found = []
+        best = []
         for metric in (*ACCURACIES, "loss"):
             values = {n: scores[metric] for n, scores in self.facts.baselines if metric in scores}
             model = self.reached_loss if metric == "loss" else self.reached(f"val_{metric}")
             if values and model is not None:
                 pick = min if metric == "loss" else max
                 name = pick(values, key=values.__getitem__)
-                found.append(Baseline(name, metric, values[name], model))
-        return tuple(found)
+                best.append(Baseline(name, metric, values[name], model))
+        return tuple(best)
 
     @property
     def reached_loss(self) -> float:
@@ -180,12 +180,12 @@ class Evidence:
         """Whether the model is clearly better than the best baseline, by any metric."""
         return any(map(self._beats, self.baselines))
 
-    def _beats(self, found: Baseline) -> bool:
+    def _beats(self, baseline: Baseline) -> bool:
         """Whether the model is better than a baseline by more than two standard errors."""
-        if found.metric == "loss":
-            return found.model < found.value * (1 - FALLING)
-        error = math.sqrt(found.value * (1 - found.value) / max(self.facts.val_rows, 1))
-        return found.model > found.value + (2 * error if self.facts.val_rows else 0)
+        if baseline.metric == "loss":
+            return baseline.model < baseline.value * (1 - FALLING)
+        error = math.sqrt(baseline.value * (1 - baseline.value) / max(self.facts.val_rows, 1))
+        return baseline.model > baseline.value + (2 * error if self.facts.val_rows else 0)
 
 
 def _gap(row: Mapping[str, float]) -> float:
@@ -194,7 +194,7 @@ def _gap(row: Mapping[str, float]) -> float:
 
 
 def _falls(losses: Sequence[float], share: float = FALLING) -> bool:
-    """Say whether a loss fell over the last epochs, by a share an epoch and more than by chance."""
+    """Return whether a loss fell over the last epochs, by ``share`` per epoch and beyond noise."""
     steps = min(TAIL, len(losses) - 1)
     if not steps:
         return False

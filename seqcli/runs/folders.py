@@ -1,10 +1,10 @@
-"""Who may write a run folder, and how a new run takes the place of an old one.
+"""Find, lock and replace run folders.
 
-A run that replaces another (``--force``) is prepared in a folder of its own next to the old one
-(`seqcli.files.folder`). It takes the place of the old run with its first checkpoint, in one step.
-Until then the old run is whole, whatever happens to the new one. Afterwards the files of the old
-run are removed, and all other files that were in its folder move to the new one. Whoever locks the
-folder next completes what a killed process began.
+A run that replaces another (``--force``) is prepared in a temporary folder next to the old one
+(`seqcli.files.folder`). It replaces the old run atomically, with its first checkpoint; until then
+the old run stays complete. Afterwards the files of the old run are removed, and other files in its
+folder move to the new one. A process that is killed in between leaves the rest to the next process
+that locks the folder.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class RunFolder:
     """A run folder that this process has locked.
 
     Args:
-        paths: where the run is to be found.
-        staging: the folder in which a run that replaces another waits for its first checkpoint.
+        paths: the final location of the run.
+        staging: the temporary folder of a run that replaces another.
     """
 
     paths: RunPaths
@@ -51,18 +51,18 @@ class RunFolder:
 
     @property
     def is_staged(self) -> bool:
-        """Whether another run is still in the place of this one."""
+        """Whether the run has not yet replaced the old one."""
         return self.staging is not None and not self.staging.committed
 
     @property
     def current(self) -> RunPaths:
-        """Where the files of the run are now."""
+        """The current location of the run's files."""
         if self.staging is None or self.staging.committed:
             return self.paths
         return RunPaths(self.staging.path, self.paths.extra_best)
 
     def take_place(self) -> None:
-        """Put a staged run in the place of the old one; do nothing if it is there already.
+        """Replace the old run by the staged one; do nothing if that is done already.
 
         Raises:
             SeqcliError: the disk is full or broken.
@@ -78,18 +78,18 @@ def begin(
 ) -> Iterator[RunFolder]:
     """Lock the folder of a new run, and create it if it is missing.
 
-    Without ``out`` it is ``root/name``, then ``name-2``, ``name-3`` ... With ``out`` a folder, it
-    is that one. With ``out`` a name that ends in ``.pt``, it is the folder of that name without
-    the ending, and ``extra_best`` is the file.
+    Without ``out`` the folder is ``root/name``, then ``name-2``, ``name-3``, ... If ``out`` is a
+    folder, it is that folder. If ``out`` ends in ``.pt``, it is the folder of that name without
+    the suffix, and ``extra_best`` is the file.
 
     Args:
-        name: what the run is called.
-        out: the folder or file that the user asked for.
-        root: the folder of runs whose place nobody chose.
-        force: replace the run in ``out``, which stays until the new one has a checkpoint.
+        name: the name of the run.
+        out: the folder or file given by the user.
+        root: the parent folder of runs without ``out``.
+        force: replace the run in ``out``, which is kept until the new one has a checkpoint.
 
     Raises:
-        UsageError: ``out`` holds a run (without ``force``) or files of the user's that a run would
+        UsageError: ``out`` contains a run (without ``force``) or other files that a run would
             overwrite, or cannot be written.
     """
     run = RunPaths(_numbered(root, _file_name(name))) if out is None else _requested(out)
@@ -110,7 +110,7 @@ def begin(
 
 @contextlib.contextmanager
 def reopen(run: RunPaths) -> Iterator[RunFolder]:
-    """Lock the folder of a run that was begun before.
+    """Lock the folder of an existing run.
 
     Raises:
         UsageError: another process writes to it, or it cannot be written.
@@ -124,7 +124,7 @@ def reopen(run: RunPaths) -> Iterator[RunFolder]:
 
 @contextlib.contextmanager
 def locked(run: RunPaths) -> Iterator[None]:
-    """Let one process at a time write to the run's folder, and remove temporary files of dead ones.
+    """Lock the run folder for one process, and remove temporary files of killed processes.
 
     Raises:
         UsageError: another process holds the lock; the message names its id.
@@ -135,30 +135,32 @@ def locked(run: RunPaths) -> Iterator[None]:
 
 
 def _requested(out: Path) -> RunPaths:
-    """Return the paths that ``--out`` means.
+    """Return the paths for ``--out``.
 
     Raises:
-        UsageError: it is no place for a run.
+        UsageError: a run cannot be written there.
     """
     if str(out) == "-":
-        raise UsageError("--out - is not a folder: a run cannot be written to stdout", _ELSEWHERE)
+        raise UsageError("--out -: a run cannot be written to stdout", _ELSEWHERE)
     with writing(out):
         if out.suffix != ".pt" or out.is_dir():
             run = RunPaths(out)
         else:
             check_output(out, overwrite=True)
             run = RunPaths(out.with_suffix(""), out)
-        _check_place(run.folder)
+        _check_location(run.folder)
     return run
 
 
-def _check_place(folder: Path) -> None:
-    """Refuse folders that are never a run's alone; the working directory is one of them."""
+def _check_location(folder: Path) -> None:
+    """Refuse shared folders such as the working directory and the home folder."""
     whole = resolved_folder(folder)
     for what, place in (*_shared_places(), ("the root folder", Path(whole.anchor))):
         if place.is_relative_to(whole):
             relation = "is" if place == whole else "contains"
-            raise UsageError(f"{folder} {relation} {what}: no run is written there", _ELSEWHERE)
+            raise UsageError(
+                f"{folder} {relation} {what}, which cannot be a run folder", _ELSEWHERE
+            )
 
 
 def _shared_places() -> Iterator[tuple[str, Path]]:
@@ -167,24 +169,24 @@ def _shared_places() -> Iterator[tuple[str, Path]]:
 
 
 def _check_free(run: RunPaths, force: bool) -> None:
-    """Refuse to overwrite a run without ``force``, and files that no run wrote at all."""
+    """Refuse to overwrite a run without ``force``, and ever to overwrite other files."""
     taken = [path for path in run.files() if os.path.lexists(path)]
     if taken and not is_marked(run.folder):
-        message = f"{run.folder} holds {taken[0].name}, and is not a run folder of seqcli"
+        message = f"{run.folder} contains {taken[0].name} but is not a run folder of seqcli"
         raise UsageError(message, _ELSEWHERE)
     extra = run.extra_best
     places = ((run.folder, run.has_checkpoint()), (extra, extra is not None and extra.exists()))
     for path, used in places:
         if used and not force:
-            hint = "resume it with --resume, or choose another --out; --force overwrites"
-            raise UsageError(f"{path} already holds a run", hint)
+            hint = "resume it with --resume, choose another --out, or overwrite it with --force"
+            raise UsageError(f"{path} already contains a run", hint)
 
 
 @contextlib.contextmanager
 def _staged(run: RunPaths) -> Iterator[RunFolder]:
-    """Give a folder next to the old run to prepare the new one in."""
+    """Prepare the new run in a temporary folder next to the old one."""
     if run.folder.is_mount():
-        message = f"{run.folder} is a mount point: the run in it cannot be replaced"
+        message = f"{run.folder} is a mount point, so the run in it cannot be replaced"
         raise UsageError(message, _ELSEWHERE)
     with staged_folder(run.folder, _is_ours) as staging:
         with writing(run.folder):
@@ -204,20 +206,20 @@ def _is_ours(file: PurePath) -> bool:
 
 
 def put_back(folder: Path) -> None:
-    """Put a run back whose process was killed while its folder had no name; see `recover`."""
+    """Restore a run folder that a killed process was replacing; see `recover`."""
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # no possible folder
         if not os.path.lexists(folder):
             recover(folder.resolve(), _is_ours)
 
 
 def _complete(run: RunPaths) -> None:
-    """Complete what a killed process began: hold the lock."""
+    """Complete the replacement that a killed process left unfinished; requires the lock."""
     with writing(run.folder):
         recover(run.folder.resolve(), _is_ours)
 
 
 def _file_name(name: str) -> str:
-    """Return ``name`` as one safe part of a path."""
+    """Return ``name`` as one safe path component."""
     return re.sub(r"[^\w.+=-]+", "-", name).strip(".-")[:100] or "run"
 
 
@@ -237,10 +239,10 @@ Loaded = TypeVar("Loaded")
 
 @blamed(CheckpointError)
 def find_run(path: Path, root: Path = ROOT) -> RunPaths:
-    """Return the run that ``path`` means: its folder, a file in it, or its ``--out FILE.pt``.
+    """Return the run at ``path``: its folder, a file in it, or its ``--out FILE.pt``.
 
     Raises:
-        CheckpointError: there is no run; the hint names the nearest.
+        CheckpointError: there is no run; the hint names the nearest one.
     """
     places = [path]
     if path.suffix == ".pt":
@@ -256,9 +258,9 @@ def find_run(path: Path, root: Path = ROOT) -> RunPaths:
 
 @blamed(CheckpointError)
 def find_checkpoint(path: Path, prefer: str = "best", root: Path = ROOT) -> Path:
-    """Return the checkpoint file that ``path`` (a run folder or a file) means.
+    """Return the checkpoint file for ``path``, a run folder or a file.
 
-    ``prefer`` is ``"best"`` (then the last, if no epoch has ended yet) or ``"last"`` (then the one
+    ``prefer`` is ``"best"`` (or the last, if no epoch has ended yet) or ``"last"`` (or the one
     before it).
 
     Raises:
@@ -266,7 +268,7 @@ def find_checkpoint(path: Path, prefer: str = "best", root: Path = ROOT) -> Path
     """
     if not path.is_dir():
         if os.path.lexists(path):
-            return path  # what kind of file it is, its reader will tell
+            return path  # its reader checks the kind of file
         raise _no_checkpoint(path, root)
     run = RunPaths(path)
     choices = (run.last, run.previous) if prefer == "last" else (run.best, run.last, run.previous)
@@ -277,10 +279,10 @@ def find_checkpoint(path: Path, prefer: str = "best", root: Path = ROOT) -> Path
 
 
 def load_last(run: RunPaths, load: Callable[[Path], Loaded]) -> tuple[Loaded, str]:
-    """Load the newest checkpoint that is whole; return it, and a note if it is not the last.
+    """Load the newest intact checkpoint; return it, and a note if it is not the last.
 
-    A damaged ``last.pt`` is moved to ``last.damaged.pt``, so that the next save does not put it in
-    the place of the good one: hold the lock.
+    A damaged ``last.pt`` is moved to ``last.damaged.pt``, so that the next save does not keep it
+    instead of the intact one. Requires the lock.
 
     Raises:
         CheckpointError: neither the last nor the one before it can be read.
@@ -305,20 +307,20 @@ def _load_previous(run: RunPaths, load: Callable[[Path], Loaded], error: Checkpo
 
 def _no_checkpoint(path: Path, root: Path) -> CheckpointError:
     if RunPaths(path).holds_run():
-        hint = "it was stopped before its first checkpoint: train again"
-        return CheckpointError(f"{path}: this run has no checkpoint to use", hint)
-    what = "holds no checkpoint" if path.is_dir() else "no such run or file"
-    return CheckpointError(f"{path}: {what}", _nearest(path, root))
+        hint = "it stopped before its first checkpoint: train again"
+        return CheckpointError(f"{path}: this run has no checkpoint", hint)
+    problem = "contains no checkpoint" if path.is_dir() else "no such run or file"
+    return CheckpointError(f"{path}: {problem}", _nearest(path, root))
 
 
 def _nearest(path: Path, root: Path) -> str:
-    """Name the runs, here and under ``root``, that are called something like ``path``."""
+    """Return a hint with runs, here and under ``root``, whose name is similar to ``path``."""
     runs = {run.name: run for folder in (path.parent, root) for run in _runs_in(folder)}
     near = difflib.get_close_matches(path.name.removesuffix(".pt"), runs, n=1, cutoff=0.5)
     if near:
         return f"did you mean {runs[near[0]]}?"
     some = ", ".join(str(run) for run in list(runs.values())[:5])
-    return f"there is {some}" if some else "train first: seqcli train --task reverse"
+    return f"existing runs: {some}" if some else "train first: seqcli train --task reverse"
 
 
 def _runs_in(folder: Path) -> list[Path]:

@@ -1,8 +1,8 @@
-"""metrics.jsonl: the metrics of every epoch, one JSON object a line.
+"""metrics.jsonl: the metrics of every epoch, one JSON object per line.
 
-It is the only place that holds the whole history of a run, and no run depends on it: a file that is
-lost or damaged costs the history, never the run. The last line can always be written again from the
-checkpoint (see `seqcli.api.recording`).
+This is the only file with the complete history of a run, and no run depends on it: if it is lost,
+only the history is lost. The last line can be restored from the checkpoint; see
+`seqcli.api.recording`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeAlias
 
 from seqcli.files.atomic import write_atomically, writing
 from seqcli.files.system import open_descriptor
+from seqcli.messages import plural
 from seqcli.training.progress import EpochRecord
 
 Row: TypeAlias = dict[str, float]  # epoch, step, the metrics, improved (true or false)
@@ -23,7 +24,7 @@ _LONGEST_LINE = 1 << 20  # bytes
 
 
 def append_metrics(path: Path, record: EpochRecord) -> None:
-    """Append an epoch; it is on the disk when this returns.
+    """Append an epoch and flush it to the disk.
 
     Raises:
         SeqcliError: the disk is full or broken.
@@ -37,9 +38,9 @@ def append_metrics(path: Path, record: EpochRecord) -> None:
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """Return the rows of a metrics.jsonl; lines that cannot be read are left out.
+    """Return the rows of a metrics.jsonl, without lines that cannot be parsed.
 
-    A file that is missing, cannot be read or is no regular file has no rows.
+    A file that is missing, unreadable or not a regular file has no rows.
     """
     return [record.to_plain() for record, _ in _scan(path)[0]]
 
@@ -47,19 +48,19 @@ def read_metrics(path: Path) -> list[Row]:
 def recover_metrics(
     path: Path, damaged: Path, last: EpochRecord | None, epochs: int
 ) -> tuple[list[Mapping[str, float]], str]:
-    """Bring the file in line with the checkpoint that a run continues from.
+    """Make the file consistent with the checkpoint that a run resumes from.
 
-    Rows after that checkpoint are dropped, its last epoch is added if it is missing. Nothing is
-    written if the file is as it should be.
+    Rows after that checkpoint are removed; its last epoch is added if missing. The file is only
+    written if it changes.
 
     Args:
         path: the file, which may be missing.
-        damaged: where a file with damaged lines is copied to before they are dropped.
+        damaged: a file with damaged lines is copied here first.
         last: the last epoch of the checkpoint.
-        epochs: the epochs that the checkpoint has completed.
+        epochs: the number of completed epochs of the checkpoint.
 
     Returns:
-        the metrics of each epoch, {} where they are lost; and a note if any are.
+        The metrics of each epoch, {} if lost, and a note if any are lost.
 
     Raises:
         SeqcliError: the disk is full or broken.
@@ -70,12 +71,12 @@ def recover_metrics(
     lines = {record.epoch: line for record, line in read}
     if last is not None and known.get(last.epoch) != last:
         known[last.epoch], lines[last.epoch] = last, _line(last)
-    wanted = b"".join(lines[epoch] for epoch in sorted(known))
-    found = _content(path)
-    if is_damaged and found:
-        write_atomically(damaged, lambda file: file.write(found))
-    if found != wanted and (wanted or found is not None):
-        write_atomically(path, lambda file: file.write(wanted))
+    repaired = b"".join(lines[epoch] for epoch in sorted(known))
+    content = _content(path)
+    if is_damaged and content:
+        write_atomically(damaged, lambda file: file.write(content))
+    if content != repaired and (repaired or content is not None):
+        write_atomically(path, lambda file: file.write(repaired))
     history = [known[epoch].metrics if epoch in known else {} for epoch in range(1, epochs + 1)]
     return history, _note(path, epochs - len(known), epochs, damaged if is_damaged else None)
 
@@ -83,10 +84,10 @@ def recover_metrics(
 def _note(path: Path, missing: int, epochs: int, kept: Path | None) -> str:
     if not missing:
         return ""
-    copy = f" (the file as it was is {kept.name})" if kept else ""
+    copy = f" (the damaged file is kept as {kept.name})" if kept else ""
     return (
-        f"{path} lacks {missing:,} of {epochs:,} epochs{copy}: the run continues, "
-        "curves and diagnosis use the others"
+        f"{path} lacks {missing:,} of {plural(epochs, 'epoch')}{copy}; curves and diagnosis "
+        "use the others"
     )
 
 
@@ -95,10 +96,7 @@ def _line(record: EpochRecord) -> bytes:
 
 
 def _scan(path: Path) -> tuple[list[tuple[EpochRecord, bytes]], bool]:
-    """Return the rows that can be read, and whether a line that was written whole cannot be.
-
-    Each row comes with its line, whole.
-    """
+    """Return the rows with their lines, and whether a complete line could not be parsed."""
     read, is_damaged = [], False
     for line in _lines(path):
         record = _record(line)

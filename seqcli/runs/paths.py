@@ -60,27 +60,27 @@ class RunPaths:
 
     @property
     def damaged(self) -> Path:
-        """Where a ``last`` that cannot be read is put."""
+        """A ``last`` that could not be read."""
         return self.folder / "last.damaged.pt"
 
     @property
     def metrics(self) -> Path:
-        """One JSON document a line: the scores of each epoch."""
+        """The metrics of each epoch, one JSON object per line."""
         return self.folder / "metrics.jsonl"
 
     @property
     def damaged_metrics(self) -> Path:
-        """Where a ``metrics`` with lines that cannot be read is put."""
+        """A ``metrics`` with lines that could not be read."""
         return self.folder / "metrics.damaged.jsonl"
 
     @property
     def named_rows(self) -> Path:
-        """The rows of the user's files that were left out, or kept with a warning."""
+        """The flagged rows of the user's files: left out, or kept with a warning."""
         return self.folder / "named_rows.tsv"
 
     @property
     def curves(self) -> Path:
-        """Loss and accuracy, train against validation."""
+        """The plot of training and validation loss and accuracy."""
         return self.folder / "curves.png"
 
     @property
@@ -95,30 +95,30 @@ class RunPaths:
 
     @property
     def lock(self) -> Path:
-        """Held while a process writes here; holds its process id."""
+        """Locked while a process writes to the folder; contains its process id."""
         return self.folder / ".lock"
 
     @property
     def marker(self) -> Path:
-        """Says that the folder is a run folder, and which file it publishes its best to."""
+        """Marks the folder as a run folder, and names the file its best checkpoint is copied to."""
         return self.folder / MARKER
 
     def files(self) -> tuple[Path, ...]:
-        """Return the files that a run may leave in its folder, except marker and lock."""
+        """Return the files that a run may write to its folder, except marker and lock."""
         checkpoints = (self.best, self.best_previous, self.last, self.previous, self.damaged)
         logs = (self.metrics, self.damaged_metrics, self.curves, self.named_rows, self.result)
         return (self.config, *checkpoints, *logs)
 
     def holds_run(self) -> bool:
-        """Return whether any file of a run is here."""
+        """Return whether the folder contains any file of a run."""
         return any(path.exists() for path in self.files())
 
     def has_checkpoint(self) -> bool:
-        """Return whether there is a checkpoint, whole or damaged."""
+        """Return whether there is a checkpoint, intact or damaged."""
         return any(path.exists() for path in (self.best, self.last, self.previous, self.damaged))
 
     def clear(self) -> None:
-        """Remove the files of the run, and nothing else that may be in the folder.
+        """Remove the files of the run, and no other files in the folder.
 
         Raises:
             SeqcliError: the disk is broken.
@@ -130,9 +130,9 @@ class RunPaths:
 
 
 def existing(folder: Path) -> RunPaths:
-    """Return the paths of a run that was begun before, ``extra_best`` included.
+    """Return the paths of an existing run, including ``extra_best``.
 
-    The marker may come from anywhere: only the file named after the folder, next to it, is used.
+    The marker is not trusted: only a file next to the folder, with its name, is used.
     """
     named = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps its own name
     if read_marker(folder).get("extra_best") != f"{named.name}.pt":
@@ -158,7 +158,7 @@ def write_marker(run: RunPaths, replaces: str = "") -> None:
 
 
 def is_marked(folder: Path) -> bool:
-    """Return whether a folder carries the marker of a run folder."""
+    """Return whether a folder has the marker of a run folder."""
     try:
         return stat.S_ISREG((folder / MARKER).lstat().st_mode)
     except OSError:
@@ -166,20 +166,20 @@ def is_marked(folder: Path) -> bool:
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """Return what the marker of a folder says; {} where there is none that can be read."""
+    """Return the content of a folder's marker; {} if it is missing or unreadable."""
     try:
         descriptor = open_descriptor(folder / MARKER, os.O_RDONLY)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return {}
-            found = json.loads(file.read(_MARKER_BYTES))
+            content = json.loads(file.read(_MARKER_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def digest(path: Path | None) -> str:
-    """Return the SHA-256 of a regular file; "" where there is none."""
+    """Return the SHA-256 of a regular file; "" if there is none."""
     try:
         descriptor = open_descriptor(path or Path(os.devnull), os.O_RDONLY)
     except OSError:
@@ -187,16 +187,16 @@ def digest(path: Path | None) -> str:
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return ""
-        found = sha256()
+        checksum = sha256()
         while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
+            checksum.update(block)
+    return checksum.hexdigest()
 
 
 def keep(path: Path, previous: Path) -> None:
-    """Keep the file at ``path`` as ``previous``: call it before ``path`` is replaced.
+    """Keep the file at ``path`` as ``previous``; call this before ``path`` is replaced.
 
-    Both names lead to one file until then, where the disk has hard links; else it is copied.
+    Uses a hard link where the file system has them, else a copy.
 
     Raises:
         SeqcliError: the disk is full or broken.
@@ -205,7 +205,7 @@ def keep(path: Path, previous: Path) -> None:
     if not path.exists():
         return
     if previous.exists() and previous.samefile(path):
-        return  # a rename between two names of one file would do nothing and leave both
+        return  # renaming one link of a file to another does nothing
     temporary = temporary_name(previous)
     with writing(previous):
         temporary.unlink(missing_ok=True)
@@ -217,7 +217,7 @@ def keep(path: Path, previous: Path) -> None:
 
 
 def publish_best(run: RunPaths) -> None:
-    """Write the best checkpoint to ``--out FILE.pt`` too, where that was asked for.
+    """Copy the best checkpoint to ``--out FILE.pt``, if given.
 
     Raises:
         SeqcliError: the disk is full or broken.
@@ -230,18 +230,20 @@ def publish_best(run: RunPaths) -> None:
 
 
 def may_publish(run: RunPaths) -> bool:
-    """Return whether the file at ``extra_best`` is missing, or is this run's to replace.
+    """Return whether the run may write ``extra_best``.
 
-    It is the run's if it holds one of its last two best checkpoints, or what ``--force`` was
-    allowed to replace when the run began.
+    It may if the file is missing, is one of the run's last two best checkpoints, or is the file
+    that ``--force`` allowed to replace when the run started.
     """
-    there = digest(run.extra_best)
-    ours = (digest(run.best), digest(run.best_previous), read_marker(run.folder).get("replaces"))
-    return run.extra_best is None or not run.extra_best.exists() or (there != "" and there in ours)
+    current = digest(run.extra_best)
+    own = (digest(run.best), digest(run.best_previous), read_marker(run.folder).get("replaces"))
+    return (
+        run.extra_best is None or not run.extra_best.exists() or (current != "" and current in own)
+    )
 
 
 def write_named_rows(run: RunPaths, rows: bytes | Path) -> None:
-    """Write the rows that were flagged: what a file holds, or a copy of one.
+    """Write the flagged rows, given as the content of a file or as a file to copy.
 
     Raises:
         SeqcliError: the disk is full or broken.
@@ -254,7 +256,7 @@ def write_named_rows(run: RunPaths, rows: bytes | Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file in one step.
+    """Copy a file atomically.
 
     Raises:
         SeqcliError: the disk is full or broken.

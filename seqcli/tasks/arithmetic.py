@@ -53,11 +53,11 @@ class Arithmetic(Task):
     def combine(self, left: Digits, right: Digits) -> Digits:
         """Return the answer to numbers (n, D), (n, D), zeros in front; highest digit first."""
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the digits and the sign."""
-        return (*self.target_symbols(), self.sign)
+        return (*self.target_tokens(), self.sign)
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return "0" .. "base-1"."""
         return tuple(map(str, range(self.base)))
 
@@ -69,7 +69,7 @@ class Arithmetic(Task):
         sources = np.zeros((len(index), 2 * high + 1), np.uint8)
         targets = np.zeros((len(index), 2 * high + 1), np.uint8)
         for group in space.draw(seed, split, index):
-            drawn = group.symbols.astype(np.int64)  # (n, D) pairs of digits
+            drawn = group.tokens.astype(np.int64)  # (n, D) pairs of digits
             drawn[:, 0] += not self.padding  # the first pair is not 0 and 0
             left, right = np.divmod(drawn, self.base)  # (n, D)
             question = self._question(left, right)
@@ -169,6 +169,6 @@ def _carried(sums: Digits, base: int) -> Digits:
     return sums
 
 
-def _places_of(rows: Ragged, symbol: int) -> Index:
-    """Return the place (N,) in its row at which a symbol stands that each row holds once."""
-    return np.flatnonzero(rows.tokens == symbol) - rows.offsets[:-1]
+def _places_of(rows: Ragged, token: int) -> Index:
+    """Return the place (N,) in its row at which a token stands that each row holds once."""
+    return np.flatnonzero(rows.tokens == token) - rows.offsets[:-1]

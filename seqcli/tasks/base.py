@@ -22,7 +22,7 @@ SPLIT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}  # of the instance space,
 
 @dataclass(frozen=True)
 class Rows:
-    """A batch of N rows of a task, as indices into its alphabets (0 is the first symbol).
+    """A batch of N rows of a task, as indices into its alphabets (0 is the first token).
 
     ``sources`` is None for a task without sources.
     """
@@ -51,14 +51,14 @@ class Task(ABC):
     example: ClassVar[tuple[str, str]]  # source and target, as text
 
     @abstractmethod
-    def source_symbols(self) -> tuple[str, ...] | None:
+    def source_tokens(self) -> tuple[str, ...] | None:
         """Return the source alphabet; None if rows have no source, but are texts to be invented.
 
-        The symbols of such a task are characters, and are written without spaces between them.
+        The tokens of such a task are characters, and are written without spaces between them.
         """
 
     @abstractmethod
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return the target alphabet."""
 
     @abstractmethod

@@ -26,15 +26,15 @@ class Dyck(DrawnTask):
     The source is the beginning of a well-formed word over some types of brackets, never nested
     deeper than ``depth``, with a bracket open at its end. Each step opens or closes with equal
     chance where both can be; the last step closes if it can, so that the answer is seldom the type
-    of the last symbol. This is the closing-bracket accuracy of Hewitt et al., "RNNs can
+    of the last token. This is the closing-bracket accuracy of Hewitt et al., "RNNs can
     generate bounded hierarchical languages with optimal memory" (2020); FLaRe has two types and
-    depth 3, up to 40 symbols, tested up to 500.
+    depth 3, up to 40 tokens, tested up to 500.
 
     Heuristic: ``last_open`` closes the last bracket that was opened, whether still open or not.
     """
 
     length: str = "2:40"
-    """Symbols per row: a number, or a range such as 5:20."""
+    """Tokens per row: a number, or a range such as 5:20."""
     types: int = 2
     """Types of brackets."""
     depth: int = 4
@@ -53,15 +53,15 @@ class Dyck(DrawnTask):
         check_between("depth", self.depth, 2, 1000)
         registry.check("mode of dyck", self.mode, MODES)
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return opening and closing brackets, type by type: ( ) [ ] { } < > (5 )5 ..."""
         more = [(f"({number}", f"){number}") for number in range(len(_PAIRS) + 1, self.types + 1)]
         pairs = [*map(tuple, _PAIRS), *more][: self.types]
         return tuple(bracket for pair in pairs for bracket in pair)
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return the closing brackets."""
-        return self.source_symbols()[1::2]
+        return self.source_tokens()[1::2]
 
     @property
     def fills(self) -> int:
@@ -100,7 +100,7 @@ class Dyck(DrawnTask):
         words += (shapes & 3).astype(np.uint8)
         return words
 
-    def answer(self, sources: Codes) -> Codes:
+    def targets(self, sources: Codes) -> Codes:
         """Return the next closing bracket (n, 1), or all of them (n, depth)."""
         depths, open_types = self._open(sources)
         levels = depths[:, None] - 1 - np.arange(1 if self.mode == "next" else self.depth)
@@ -138,7 +138,7 @@ class ModArithBrackets(DrawnTask):
     """
 
     length: str = "1:40"
-    """Symbols per row: a number, or a range such as 5:20."""
+    """Tokens per row: a number, or a range such as 5:20."""
     modulus: int = 5
     """The value is taken modulo this; the digits are below it."""
     products: bool = True
@@ -153,12 +153,12 @@ class ModArithBrackets(DrawnTask):
         super().__post_init__()
         check_between("modulus", self.modulus, 2, 100)
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the digits, the signs and the brackets."""
         signs = ("+", "-", "*") if self.products else ("+", "-")
-        return (*self.target_symbols(), "(", ")", *signs)
+        return (*self.target_tokens(), "(", ")", *signs)
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return "0" .. "modulus-1"."""
         return tuple(map(str, range(self.modulus)))
 
@@ -168,7 +168,7 @@ class ModArithBrackets(DrawnTask):
         out = np.zeros((len(starts), width), np.uint8)
         rows: Index = np.arange(len(starts))
         firsts, sizes = np.zeros_like(rows), lengths
-        while rows.size:  # expressions of `sizes` symbols from place `firsts` on
+        while rows.size:  # expressions of `sizes` tokens from place `firsts` on
             numbers = hashing.draw_each(starts[rows], firsts + 1)
             short, pairs = sizes <= 2, sizes >= 5
             out[rows[short], firsts[short]] = np.where(sizes[short] == 2, plus + 1, 0)
@@ -190,7 +190,7 @@ class ModArithBrackets(DrawnTask):
         """Return expressions (n, W) with digits."""
         return digits_for(shapes, starts, self.modulus)
 
-    def answer(self, sources: Codes) -> Codes:
+    def targets(self, sources: Codes) -> Codes:
         """Return the value, (n, 1)."""
         reader = _Reader(len(sources), sources.shape[1] // 4 + 2, self.modulus)
         for codes in sources.T.astype(np.int64):  # a place of all rows at a time
@@ -211,7 +211,7 @@ class _Reader:
         self._modulus = modulus
 
     def read(self, codes: Index) -> None:
-        """Read one symbol (n,) of each expression."""
+        """Read one token (n,) of each expression."""
         kinds = codes - self._modulus  # digits to 0, then ( ) + - *
         self._open(np.flatnonzero(kinds == 1))
         self._close(np.flatnonzero(kinds == 2))

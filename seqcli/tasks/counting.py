@@ -13,7 +13,7 @@ from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, check_between
 from seqcli.tasks.regular import BinaryTask
 from seqcli.tasks.sequences import LengthTask
-from seqcli.tasks.space import Symbols, permute, shares
+from seqcli.tasks.space import TokenArray, permute, shares
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Majority(BinaryTask):
     summary: ClassVar[str] = "whether there are more 1s than 0s"
     example: ClassVar[tuple[str, str]] = ("1 1 0 1", "1")
 
-    def answer(self, sources: Symbols) -> Symbols:
-        """Return whether more than half of the symbols are 1, (n, 1)."""
-        ones: Symbols = sources.sum(axis=1, keepdims=True, dtype=np.int64)  # (n, 1)
-        more: Symbols = (2 * ones > sources.shape[1]).astype(np.int32)  # (n, 1)
+    def targets(self, sources: TokenArray) -> TokenArray:
+        """Return whether more than half of the tokens are 1, (n, 1)."""
+        ones: TokenArray = sources.sum(axis=1, keepdims=True, dtype=np.int64)  # (n, 1)
+        more: TokenArray = (2 * ones > sources.shape[1]).astype(np.int32)  # (n, 1)
         return more
 
 
@@ -40,7 +40,7 @@ class Majority(BinaryTask):
 class AnBnCn(LengthTask):
     """As many b and c as there are a: a a a -> b b b c c c.
 
-    The part of the words a^n b^n c^n that n decides: after the first b, each next symbol is known.
+    The part of the words a^n b^n c^n that n decides: after the first b, each next token is known.
     With 2, 3 or 4 ``letters`` these are the languages of Suzgun et al. (lstm-eval), n from 1 to 50
     for training and greater ones for testing, which an LSTM learns to count and a GRU does not.
 
@@ -62,11 +62,11 @@ class AnBnCn(LengthTask):
         super().__post_init__()
         check_between("letters", self.letters, 2, 26)
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return a."""
         return ("a",)
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return the letters after a."""
         return tuple("bcdefghijklmnopqrstuvwxyz"[: self.letters - 1])
 

@@ -2,7 +2,7 @@
 
 A hash of the source decides which split owns it, so no source is in two splits. A split that owns
 one in ten needs ten draws, so what is slow about a draw, its shape, is kept for many of them, and
-only what fills it is drawn again. Sources are arrays of codes, (N, W): 1 + the index of a symbol,
+only what fills it is drawn again. Sources are arrays of codes, (N, W): 1 + the index of a token,
 or 0 where there is none.
 
 The length of a row is fixed before its source is drawn, so splits do not differ in their lengths.
@@ -39,7 +39,7 @@ _BLOCK = 1 << 14  # rows drawn at a time: what is worked on stays in the cache
 
 
 def ragged_of(codes: Codes) -> Ragged:
-    """Return the symbols that codes (N, W) stand for, row by row, without the gaps."""
+    """Return the tokens that codes (N, W) stand for, row by row, without the gaps."""
     there = codes != 0  # (N, W)
     return Ragged(codes[there].astype(np.int32) - np.int32(1), offsets_of(there.sum(axis=1)))
 
@@ -117,7 +117,7 @@ def _own_block(
             return found
     raise UsageError(
         f"there are too few distinct rows of {purpose} for a {split} split",
-        "ask for longer rows or more symbols",
+        "ask for longer rows or more tokens",
     )
 
 
@@ -163,7 +163,7 @@ class DrawnTask(LengthTask):
         """Return sources (n, W) of those shapes (n, W)."""
 
     @abstractmethod
-    def answer(self, sources: Codes) -> Codes:
+    def targets(self, sources: Codes) -> Codes:
         """Return the targets (n, T) of sources (n, W)."""
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
@@ -175,7 +175,7 @@ class DrawnTask(LengthTask):
         lengths = choices[drawn]  # (N,)
         sources = self._sources(seed, split, index, lengths, starts)  # (N, W)
         cuts = range(_BLOCK, len(sources), _BLOCK)
-        answers = [self.answer(block) for block in np.split(sources, cuts)]
+        answers = [self.targets(block) for block in np.split(sources, cuts)]
         return Rows(ragged_of(sources), ragged_of(np.concatenate(answers)))
 
     def _sources(

@@ -24,14 +24,14 @@ class ListOps(DrawnTask):
     """What is the value? [MAX 2 [MIN 8 3 ] 4 ] -> 4. Of all lists, the innermost first.
 
     MIN, MAX, MED (the median, rounded down) and SM (the sum modulo 10), each of two arguments or
-    more, which are digits or lists. Inside a list one symbol in four opens another and one in four
+    more, which are digits or lists. Inside a list one token in four opens another and one in four
     ends it, where that can be. After Nangia and Bowman, "ListOps" (2018), and the generator of the
-    Long Range Arena, whose rows have 500 to 2000 symbols and nest 10 deep; these are short. No
+    Long Range Arena, whose rows have 500 to 2000 tokens and nest 10 deep; these are short. No
     answer is right in more than 17% of rows.
     """
 
     length: str = "10:40"
-    """Symbols per row: a number, or a range such as 5:20."""
+    """Tokens per row: a number, or a range such as 5:20."""
     depth: int = 5
     """How deep lists may be nested."""
 
@@ -45,11 +45,11 @@ class ListOps(DrawnTask):
         super().__post_init__()
         check_between("depth", self.depth, 1, 100)
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the digits, the operators and the end of a list."""
-        return (*self.target_symbols(), *OPERATORS, "]")
+        return (*self.target_tokens(), *OPERATORS, "]")
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return the ten digits."""
         return tuple("0123456789")
 
@@ -65,7 +65,7 @@ class ListOps(DrawnTask):
         """Return expressions (n, W) with digits."""
         return digits_for(shapes, starts, 10)
 
-    def answer(self, sources: Codes) -> Codes:
+    def targets(self, sources: Codes) -> Codes:
         """Return the value, (n, 1)."""
         reader = _Reader(len(sources), self.depth)
         for codes in sources.T.astype(np.int64):  # a place of all rows at a time
@@ -82,10 +82,10 @@ class _Writer:
         self._deepest = depth
         self._depths = np.zeros(count, np.int64)
         self._arguments = np.zeros((depth + 1, count), np.int16)  # (D + 1, n) of each open list
-        self._needed = np.ones(count, np.int16)  # symbols that would end all open lists
+        self._needed = np.ones(count, np.int16)  # tokens that would end all open lists
 
     def write(self, numbers: Hashes, left: Index) -> NDArray[np.uint64]:
-        """Return the next symbol (n,), given how many are ``left`` (n,), itself among them."""
+        """Return the next token (n,), given how many are ``left`` (n,), itself among them."""
         arguments = self._arguments[self._depths, self._rows]
         lacking = (arguments < _LEAST_ARGUMENTS) & (self._depths > 0)
         choice = numbers & np.uint64(3)
@@ -121,7 +121,7 @@ class _Reader:
         self._depths = np.zeros(count, np.int64)
 
     def read(self, codes: Index) -> None:
-        """Read one symbol (n,) of each expression."""
+        """Read one token (n,) of each expression."""
         self._add(rows := np.flatnonzero((codes > 0) & (codes < _LIST)), codes[rows] - _DIGIT)
         self._open(rows := np.flatnonzero((codes >= _LIST) & (codes < _END)), codes[rows] - _LIST)
         rows = np.flatnonzero(codes == _END)

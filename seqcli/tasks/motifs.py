@@ -66,7 +66,7 @@ class Drawn:
 
 
 def unroll(motifs: Digits, periods: Index, firsts: Index, counts: Index) -> Ragged:
-    """Return ``counts`` (n,) symbols of each motif's repetition, from place ``firsts`` (n,) on."""
+    """Return ``counts`` (n,) tokens of each motif's repetition, from place ``firsts`` (n,) on."""
     offsets = offsets_of(counts)
     rows = np.repeat(np.arange(len(counts)), counts)
     places = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - firsts, counts)

@@ -16,7 +16,7 @@ from seqcli.errors import UsageError
 from seqcli.tasks.base import SPLIT_SHARES, Rows, Task, parse_range
 from seqcli.tasks.morphemes import PATTERNS, SLOTS, morphemes
 
-SYMBOLS = (" ", *"abcdefghijklmnopqrstuvwxyz")
+TOKENS = (" ", *"abcdefghijklmnopqrstuvwxyz")
 LONGEST = 60  # of the option; no name is longer
 _SHARES = 10  # how fine the content hash cuts the splits
 _FLATTENING = 8  # the commonest morpheme of a slot is not much commoner than the second
@@ -49,13 +49,13 @@ class Names(Task):
                 "most have from 8 to 25",
             )
 
-    def source_symbols(self) -> tuple[str, ...] | None:
+    def source_tokens(self) -> tuple[str, ...] | None:
         """Return None: there are no sources."""
         return None
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return space and a .. z."""
-        return SYMBOLS
+        return TOKENS
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
         """Return the names at ``index`` (N,) of a split."""
@@ -87,12 +87,12 @@ def _stretch(split: str) -> tuple[int, int]:
 
 @cache
 def _morphemes() -> tuple[Ragged, dict[str, int]]:
-    """Return all morphemes as rows of symbols, row 0 empty, and the first row of each slot."""
+    """Return all morphemes as rows of tokens, row 0 empty, and the first row of each slot."""
     texts, firsts = [""], {}
     for slot in SLOTS:
         firsts[slot] = len(texts)
         texts += morphemes(slot)
-    places = {symbol: place for place, symbol in enumerate(SYMBOLS)}
+    places = {token: place for place, token in enumerate(TOKENS)}
     return Ragged.from_rows([[places[s] for s in text] for text in texts]), firsts
 
 

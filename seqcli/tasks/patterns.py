@@ -41,10 +41,10 @@ KINDS: Mapping[str, Kind] = {
 class Patterns(Task):
     """How does it go on? 3 1 4 3 1 4 3 1 -> 4 3 1 4 3 1 4 3.
 
-    Kinds: ``ones``, ``zeros`` and ``digit`` (one of 2 .. 9) repeat one symbol; ``alternating``
+    Kinds: ``ones``, ``zeros`` and ``digit`` (one of 2 .. 9) repeat one token; ``alternating``
     repeats two digits, ``periodic`` a longer motif; ``progression`` adds a step modulo 10. The
     source shows two periods at least (a progression: four terms), the target is the next
-    ``horizon`` symbols.
+    ``horizon`` tokens.
 
     Splits share no source. Motifs of ``alternating`` and ``periodic`` belong to one split in all
     rotations and lengths, so test rows of these kinds, a third of all by default, have motifs that
@@ -52,7 +52,7 @@ class Patterns(Task):
     them; these are split by phase and length. For held-out motifs alone, ask for
     ``kinds=alternating,periodic``.
 
-    Heuristics: ``copy_last`` repeats the last symbol, ``best_period`` the shortest period that fits
+    Heuristics: ``copy_last`` repeats the last token, ``best_period`` the shortest period that fits
     the source. The latter is right but for progressions of fewer than ten terms: 99% of rows by
     default, all rows with held-out motifs.
     """
@@ -61,11 +61,11 @@ class Patterns(Task):
     """Kinds of pattern, each as likely as another: ones, zeros, digit, alternating, periodic,
     progression."""
     length: str = "8:24"
-    """Symbols shown: a number, or a range such as 8:24."""
+    """Tokens shown: a number, or a range such as 8:24."""
     horizon: int = 8
-    """Symbols to go on with."""
+    """Tokens to go on with."""
     period: str = "2:6"
-    """periodic: symbols of the motif, a number or a range such as 2:6."""
+    """periodic: tokens of the motif, a number or a range such as 2:6."""
 
     name: ClassVar[str] = "patterns"
     version: ClassVar[int] = 1
@@ -81,17 +81,17 @@ class Patterns(Task):
         shape = self._shape()
         if "periodic" in self.kinds and shape.shortest < 2 * shape.least_period:
             raise UsageError(
-                f"{shape.shortest} symbols do not show two periods of {shape.least_period}",
+                f"{shape.shortest} tokens do not show two periods of {shape.least_period}",
                 "raise task.length or lower task.period",
             )
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the ten digits."""
         return tuple("0123456789")
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return the ten digits."""
-        return self.source_symbols()
+        return self.source_tokens()
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
         """Return the rows at ``index`` (N,) of a split."""
@@ -105,7 +105,7 @@ class Patterns(Task):
         return self._rows_of(drawn)
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Guess by repeating the last symbol, and by the smallest period that fits the source."""
+        """Guess by repeating the last token, and by the smallest period that fits the source."""
         ones = np.ones(len(sources), np.int64)
         return {
             "copy_last": _go_on(sources, ones, target_lengths),
@@ -135,7 +135,7 @@ class Patterns(Task):
 
 
 def _go_on(sources: Ragged, periods: Index, counts: Index) -> Ragged:
-    """Return ``counts`` (N,) symbols that repeat the last ``periods`` (N,) symbols of each row."""
+    """Return ``counts`` (N,) tokens that repeat the last ``periods`` (N,) tokens of each row."""
     offsets = offsets_of(counts)
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
     ends = np.repeat(sources.offsets[1:] - periods, counts)

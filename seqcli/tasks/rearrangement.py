@@ -1,4 +1,4 @@
-"""Tasks whose target holds the source's symbols in another order."""
+"""Tasks whose target holds the source's tokens in another order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks.base import check_between
 from seqcli.tasks.sequences import SequenceTask
-from seqcli.tasks.space import SequenceSpace, Symbols
+from seqcli.tasks.space import SequenceSpace, TokenArray
 
 KINDS = ("any", "distinct", "single")
 MARKS = ("<", ">")
@@ -28,19 +28,19 @@ class Rearrangement(SequenceTask):
     """
 
     vocab: int = 20
-    """The symbols are the integers from 1 to vocab-1."""
+    """The tokens are the integers from 1 to vocab-1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_between("vocab", self.vocab, 2, 100_000)
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return "1" .. "vocab-1"."""
         return tuple(map(str, range(1, self.vocab)))
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return "1" .. "vocab-1"."""
-        return self.source_symbols()
+        return self.source_tokens()
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Reverse(Rearrangement):
     """The source from back to front: 3 1 4 -> 4 1 3.
 
     Found throughout the literature: binary, lengths 1-40 and 41-500, in Delétang et al., "Neural
-    networks and the Chomsky hierarchy" (2023); ten symbols, length 16, in the UvA deep learning
+    networks and the Chomsky hierarchy" (2023); ten tokens, length 16, in the UvA deep learning
     tutorials (lesson 6), where a one-layer Transformer gets every row right.
     """
 
@@ -57,7 +57,7 @@ class Reverse(Rearrangement):
     summary: ClassVar[str] = "the source from back to front"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "5 1 4 1 3")
 
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the columns in the opposite order, (n, L)."""
         return sources[:, ::-1]
 
@@ -70,16 +70,16 @@ class Copy(Rearrangement):
     Transformer (vocabulary 11, length 10). Twice, binary, lengths 1-40 and 41-500, it is
     duplicate_string in Delétang et al. (2023).
 
-    With 100 symbols (``vocab=101``) it is ``cmc`` of Kazemnejad et al., "The impact of positional
-    encoding on length generalization in Transformers" (2023), with ``symbols=single`` it is their
-    ``rsc``, trained on lengths to 20 and tested on 21-40. In rows of distinct symbols what comes
+    With 100 tokens (``vocab=101``) it is ``cmc`` of Kazemnejad et al., "The impact of positional
+    encoding on length generalization in Transformers" (2023), with ``tokens=single`` it is their
+    ``rsc``, trained on lengths to 20 and tested on 21-40. In rows of distinct tokens what comes
     next can be told by what has been written, without counting places.
     """
 
     duplicate: int = 1
     """How many times the source is repeated."""
-    symbols: str = "any"
-    """any: each symbol drawn by itself. distinct: none comes twice in a row. single: one symbol,
+    tokens: str = "any"
+    """any: each token drawn by itself. distinct: none comes twice in a row. single: one token,
     again and again."""
     marks: bool = False
     """Whether < stands before each source and > after it, not counted in its length."""
@@ -92,30 +92,30 @@ class Copy(Rearrangement):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_between("duplicate", self.duplicate, 1, 100)
-        registry.check("kind of symbols", self.symbols, KINDS)
+        registry.check("kind of tokens", self.tokens, KINDS)
         longest = max(self.lengths(split)[1] for split in ("train", "test"))
-        if self.symbols == "distinct" and longest >= self.vocab:
-            message = f"no rows of {longest} distinct symbols can be made with vocab={self.vocab}"
+        if self.tokens == "distinct" and longest >= self.vocab:
+            message = f"no rows of {longest} distinct tokens can be made with vocab={self.vocab}"
             raise UsageError(message, f"say --vocab {longest + 1}, or more")
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return "1" .. "vocab-1", and then the marks."""
-        return (*self.target_symbols(), *(MARKS if self.marks else ()))
+        return (*self.target_tokens(), *(MARKS if self.marks else ()))
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return "1" .. "vocab-1"."""
-        return super().source_symbols()
+        return super().source_tokens()
 
     def space(self, split: str) -> SequenceSpace:
-        """Return what is drawn from for a split; of single symbols the first alone counts."""
+        """Return what is drawn from for a split; of single tokens the first alone counts."""
         count, lengths = self.vocab - 1, self.lengths(split)
-        if self.symbols == "single":
+        if self.tokens == "single":
             return SequenceSpace(1, *lengths, first=count)
-        return SequenceSpace(count, *lengths, repeats=self.symbols == "any")
+        return SequenceSpace(count, *lengths, repeats=self.tokens == "any")
 
-    def written(self, drawn: Symbols) -> Symbols:
+    def sources(self, drawn: TokenArray) -> TokenArray:
         """Return the sources (n, L), or (n, L + 2) with marks."""
-        if self.symbols == "single":
+        if self.tokens == "single":
             drawn = np.repeat(drawn[:, :1], drawn.shape[1], axis=1)
         if not self.marks:
             return drawn
@@ -123,7 +123,7 @@ class Copy(Rearrangement):
         framed[:, 0], framed[:, -1] = self.vocab - 1, self.vocab
         return framed
 
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the columns without marks, again and again, (n, L * duplicate)."""
         inner = sources[:, 1:-1] if self.marks else sources
         return np.tile(inner, (1, self.duplicate))
@@ -133,13 +133,13 @@ class Copy(Rearrangement):
 class Sort(Rearrangement):
     """The source in rising order: 3 1 4 1 -> 1 1 3 4.
 
-    minGPT's demonstration (length 6, three symbols: ``--length 6 --vocab 4``), and bucket_sort in
-    Delétang et al. (2023), with ``--vocab 6``. Early symbols are small, late ones large, so much of
+    minGPT's demonstration (length 6, three tokens: ``--length 6 --vocab 4``), and bucket_sort in
+    Delétang et al. (2023), with ``--vocab 6``. Early tokens are small, late ones large, so much of
     a row is known by its length alone.
 
-    Heuristic: ``equal_shares`` writes every symbol as often as the others, the small ones first:
+    Heuristic: ``equal_shares`` writes every token as often as the others, the small ones first:
     the likeliest one at each place of a row of that length. Nine in ten are right where there are
-    five symbols and 41 to 500 in a row.
+    five tokens and 41 to 500 in a row.
     """
 
     name: ClassVar[str] = "sort"
@@ -147,7 +147,7 @@ class Sort(Rearrangement):
     summary: ClassVar[str] = "the source in rising order"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "1 1 3 4 5")
 
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return each row sorted, (n, L)."""
         return np.sort(sources, axis=1)
 
@@ -173,6 +173,6 @@ class OddsFirst(Rearrangement):
     summary: ClassVar[str] = "what stands at odd places, then what stands at even ones"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "3 4 5 1 1")
 
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the first, third ... and then the second, fourth ... columns, (n, L)."""
         return np.concatenate([sources[:, ::2], sources[:, 1::2]], axis=1)

@@ -17,26 +17,26 @@ from seqcli.tasks.drawn import FILLS, Codes, Drawing, own_draws, ragged_of
 from seqcli.tasks.sequences import LengthTask
 from seqcli.tasks.space import SequenceSpace, assemble, permute
 
-_RECALLED = 10  # symbols of copy_memory, of 8 kinds
+_RECALLED = 10  # tokens of copy_memory, of 8 kinds
 _POWER = 0.01  # of the law by which mqar's queries are placed
 
 
 @dataclass(frozen=True)
 class CopyMemory(Task):
-    """Ten symbols, a long silence, and they must be said again: 3 1 4 1 5 2 6 5 3 5 0 .. 0 9 .. 9.
+    """Ten tokens, a long silence, and they must be said again: 3 1 4 1 5 2 6 5 3 5 0 .. 0 9 .. 9.
 
-    The source is 10 symbols of 1 .. 8, ``delay`` - 1 times 0, and 11 times 9, the sign to begin:
-    ``delay`` + 20 symbols in all. The target is the 10 symbols. In Bai et al., "An empirical
+    The source is 10 tokens of 1 .. 8, ``delay`` - 1 times 0, and 11 times 9, the sign to begin:
+    ``delay`` + 20 tokens in all. The target is the 10 tokens. In Bai et al., "An empirical
     evaluation of generic convolutional and recurrent networks" (2018), delays are 500 to 2000, and
     blanks are scored as well, so that saying nothing has 98% right; here only the 10 are.
     """
 
     delay: int = 50
-    """Steps from the last symbol to the sign to begin (T in the literature)."""
+    """Steps from the last token to the sign to begin (T in the literature)."""
 
     name: ClassVar[str] = "copy_memory"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "ten symbols remembered through a long silence"
+    summary: ClassVar[str] = "ten tokens remembered through a long silence"
     example: ClassVar[tuple[str, str]] = (
         "3 1 4 1 5 2 6 5 3 5 0 0 9 9 9 9 9 9 9 9 9 9 9",
         "3 1 4 1 5 2 6 5 3 5",
@@ -45,11 +45,11 @@ class CopyMemory(Task):
     def __post_init__(self) -> None:
         check_between("delay", self.delay, 1, 1_000_000)
 
-    def source_symbols(self) -> tuple[str, ...]:
-        """Return the blank 0, the symbols 1 .. 8, and the sign 9."""
+    def source_tokens(self) -> tuple[str, ...]:
+        """Return the blank 0, the tokens 1 .. 8, and the sign 9."""
         return tuple("0123456789")
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return 1 .. 8."""
         return tuple("12345678")
 
@@ -68,16 +68,16 @@ class CopyMemory(Task):
 class SelectiveCopy(LengthTask):
     """What is no noise, in order: 0 6 0 0 7 0 -> 6 7. Noise is 0.
 
-    Symbols stand at random places. From Gu and Dao, "Mamba" (2023), with 16 symbols of 14 kinds in
+    Tokens stand at random places. From Gu and Dao, "Mamba" (2023), with 16 tokens of 14 kinds in
     4096 places, and MAD, with 16 in 256.
     """
 
     length: str = "64"
-    """Symbols per row, noise included: a number, or a range such as 64:256."""
-    symbols: int = 8
-    """Symbols to be copied."""
+    """Tokens per row, noise included: a number, or a range such as 64:256."""
+    tokens: int = 8
+    """Tokens to be copied."""
     vocab: int = 15
-    """The symbols are the integers from 1 to vocab-1."""
+    """The tokens are the integers from 1 to vocab-1."""
 
     name: ClassVar[str] = "selective_copy"
     version: ClassVar[int] = 1
@@ -88,19 +88,19 @@ class SelectiveCopy(LengthTask):
         super().__post_init__()
         check_between("vocab", self.vocab, 2, 100_000)
         for split in ("train", "test"):
-            check_between("symbols", self.symbols, 1, self.lengths(split)[0])
+            check_between("tokens", self.tokens, 1, self.lengths(split)[0])
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the noise "0" and "1" .. "vocab-1"."""
         return tuple(map(str, range(self.vocab)))
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return "1" .. "vocab-1"."""
-        return self.source_symbols()[1:]
+        return self.source_tokens()[1:]
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
         """Return the rows at ``index`` (N,) of a split."""
-        space = SequenceSpace(self.vocab - 1, self.symbols, self.symbols)
+        space = SequenceSpace(self.vocab - 1, self.tokens, self.tokens)
         targets = assemble(space.draw(seed, split, index), len(index))
         starts = hashing.streams(hashing.key(seed, split, self.name), index)
         low, high = self.lengths(split)
@@ -109,9 +109,9 @@ class SelectiveCopy(LengthTask):
         tokens = np.zeros(offsets[-1], np.int32)
         for length in np.unique(lengths).tolist():
             rows = np.flatnonzero(lengths == length)
-            places = np.sort(_distinct(starts[rows], self.symbols, length), axis=1)  # (n, M)
-            symbols = targets.tokens.reshape(-1, self.symbols)[rows]  # (n, M)
-            tokens[offsets[rows][:, None] + places] = 1 + symbols
+            places = np.sort(_distinct(starts[rows], self.tokens, length), axis=1)  # (n, M)
+            drawn = targets.tokens.reshape(-1, self.tokens)[rows]  # (n, M)
+            tokens[offsets[rows][:, None] + places] = 1 + drawn
         return Rows(Ragged(tokens, offsets), targets)
 
 
@@ -121,18 +121,18 @@ class Mqar(LengthTask):
 
     Multi-query associative recall: some pairs of a key and a value, then every key again, in random
     order, at places that become rarer with their distance (a power law, exponent 0.01 - 1), blanks
-    between. Arora et al., "Zoology" (2023), with 8192 symbols and (length, pairs) of (64, 4), (128,
+    between. Arora et al., "Zoology" (2023), with 8192 tokens and (length, pairs) of (64, 4), (128,
     8), (256, 16), (512, 64).
 
     With ``noise`` the pairs stand anywhere in the first half, the keys come again in the second,
     and what were blanks are random values; with one pair that is the induction head's task (Olsson
-    et al., 2022): find what came after this symbol.
+    et al., 2022): find what came after this token.
 
     Heuristic: ``value_in_context`` guesses a value of the source, the first one to follow a key.
     """
 
     length: str = "64"
-    """Symbols per row: a number, or a range such as 64:256."""
+    """Tokens per row: a number, or a range such as 64:256."""
     pairs: int = 4
     """Pairs of a key and a value; each key is asked for once."""
     vocab: int = 64
@@ -154,16 +154,16 @@ class Mqar(LengthTask):
             low, _ = self.lengths(split)
             if low < least:
                 raise UsageError(
-                    f"{self.pairs} pairs do not fit into {low} symbols",
+                    f"{self.pairs} pairs do not fit into {low} tokens",
                     f"the least task.length is {least}",
                 )
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the values, the keys and the blank."""
         keys = tuple(f"k{number}" for number in range(1, self._half + 1))
-        return (*self.target_symbols(), *keys, ".")
+        return (*self.target_tokens(), *keys, ".")
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return "v1" .. "v(vocab/2)"."""
         return tuple(f"v{number}" for number in range(1, self._half + 1))
 

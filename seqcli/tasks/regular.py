@@ -16,7 +16,7 @@ from seqcli import registry
 from seqcli.errors import UsageError
 from seqcli.tasks.base import check_between
 from seqcli.tasks.sequences import SequenceTask
-from seqcli.tasks.space import SequenceSpace, Symbols
+from seqcli.tasks.space import SequenceSpace, TokenArray
 
 MODES = ("final", "prefix")
 
@@ -26,27 +26,27 @@ class BinaryTask(SequenceTask):
     """A question about a source of 0s and 1s."""
 
     length: str = "1:40"
-    """Symbols per row: a number, or a range such as 5:20."""
+    """Tokens per row: a number, or a range such as 5:20."""
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return 0 and 1."""
         return ("0", "1")
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return 0 and 1."""
         return ("0", "1")
 
 
 @dataclass(frozen=True)
 class Parity(BinaryTask):
-    """Is the number of 1s odd? 1 0 1 1 -> 1; with ``mode=prefix`` after each symbol: 1 1 0 1.
+    """Is the number of 1s odd? 1 0 1 1 -> 1; with ``mode=prefix`` after each token: 1 1 0 1.
 
     ``final`` is parity_check in Delétang et al. (2023) and the parity of xLSTM (train 3-40, then
     40-256); ``prefix`` is cumulative parity in zoology and x-transformers.
     """
 
     mode: str = "final"
-    """final: one answer for the whole source. prefix: one after each symbol."""
+    """final: one answer for the whole source. prefix: one after each token."""
 
     name: ClassVar[str] = "parity"
     version: ClassVar[int] = 1
@@ -57,9 +57,9 @@ class Parity(BinaryTask):
         super().__post_init__()
         registry.check("mode of parity", self.mode, MODES)
 
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the parity of the whole (n, 1), or of every prefix (n, L)."""
-        parities: Symbols = np.bitwise_xor.accumulate(sources, axis=1)  # (n, L)
+        parities: TokenArray = np.bitwise_xor.accumulate(sources, axis=1)  # (n, L)
         return parities if self.mode == "prefix" else parities[:, -1:]
 
 
@@ -67,7 +67,7 @@ class Parity(BinaryTask):
 class EvenPairs(BinaryTask):
     """Is the number of 0 1 and 1 0 together odd? 0 1 0 1 0 0 1 -> 1; 0 0 1 1 1 0 -> 0.
 
-    It is even (0) if and only if the first symbol is the last one again. even_pairs in Delétang et
+    It is even (0) if and only if the first token is the last one again. even_pairs in Delétang et
     al. (2023).
     """
 
@@ -76,8 +76,8 @@ class EvenPairs(BinaryTask):
     summary: ClassVar[str] = "whether 0 1 and 1 0 occur an odd number of times together"
     example: ClassVar[tuple[str, str]] = ("0 1 0 1 0 0 1", "1")
 
-    def answer(self, sources: Symbols) -> Symbols:
-        """Return whether the first and the last symbol differ, (n, 1)."""
+    def targets(self, sources: TokenArray) -> TokenArray:
+        """Return whether the first and the last token differ, (n, 1)."""
         return sources[:, :1] ^ sources[:, -1:]
 
 
@@ -90,7 +90,7 @@ class CycleNav(SequenceTask):
     """
 
     length: str = "1:40"
-    """Symbols per row: a number, or a range such as 5:20."""
+    """Tokens per row: a number, or a range such as 5:20."""
     positions: int = 5
     """Places on the circle."""
 
@@ -103,18 +103,18 @@ class CycleNav(SequenceTask):
         super().__post_init__()
         check_between("positions", self.positions, 2, 1000)
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the steps: stay, forward, back."""
         return ("0", "+1", "-1")
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return "0" .. "positions-1"."""
         return tuple(map(str, range(self.positions)))
 
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the place reached, (n, 1)."""
         steps = np.array([0, 1, -1])[sources]  # (n, L)
-        place: Symbols = steps.sum(axis=1, keepdims=True) % self.positions  # (n, 1)
+        place: TokenArray = steps.sum(axis=1, keepdims=True) % self.positions  # (n, 1)
         return place
 
 
@@ -144,14 +144,14 @@ class ModArith(SequenceTask):
         """Return the least and the greatest odd length of a split's rows."""
         low, high = super().lengths(split)
         if low == high and low % 2 == 0:
-            raise UsageError(f"no expression has {low} symbols", f"did you mean {low + 1}?")
+            raise UsageError(f"no expression has {low} tokens", f"did you mean {low + 1}?")
         return low + (low + 1) % 2, high - (high + 1) % 2
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the digits, then the three signs."""
-        return (*self.target_symbols(), "+", "-", "*")
+        return (*self.target_tokens(), "+", "-", "*")
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return "0" .. "modulus-1"."""
         return tuple(map(str, range(self.modulus)))
 
@@ -160,16 +160,16 @@ class ModArith(SequenceTask):
         low, high = self.lengths(split)
         return SequenceSpace(3 * self.modulus, low // 2 + 1, high // 2 + 1, self.modulus)
 
-    def written(self, drawn: Symbols) -> Symbols:
+    def sources(self, drawn: TokenArray) -> TokenArray:
         """Return the expressions (n, 2k - 1) of k terms (n, k)."""
         sources = np.empty((len(drawn), 2 * drawn.shape[1] - 1), np.int32)  # (n, L)
         sources[:, ::2] = drawn % self.modulus
         sources[:, 1::2] = drawn[:, 1:] // self.modulus + self.modulus
         return sources
 
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the value, (n, 1)."""
-        product: Symbols = sources[:, 0].astype(np.int64)  # (n,)
+        product: TokenArray = sources[:, 0].astype(np.int64)  # (n,)
         total = np.zeros_like(product)
         for place in range(1, sources.shape[1], 2):
             sign, digit = sources[:, place] - self.modulus, sources[:, place + 1]

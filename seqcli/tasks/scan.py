@@ -156,11 +156,11 @@ class Scan(Task):
         if not 0 <= self.val_share <= 0.5:
             raise UsageError(f"task.val_share cannot be {self.val_share}", "choose from 0 to 0.5")
 
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the words of commands."""
         return WORDS
 
-    def target_symbols(self) -> tuple[str, ...]:
+    def target_tokens(self) -> tuple[str, ...]:
         """Return the actions."""
         return ACTIONS
 
@@ -195,7 +195,7 @@ def _encoded() -> tuple[Ragged, Ragged]:
     """Return all commands and their actions as indices into the alphabets."""
     sides = ((WORDS, language()), (ACTIONS, language().values()))
     words, actions = (
-        Ragged.from_rows([[*map(symbols.index, text.split())] for text in texts])
-        for symbols, texts in sides
+        Ragged.from_rows([[*map(tokens.index, text.split())] for text in texts])
+        for tokens, texts in sides
     )
     return words, actions

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from seqcli.arrays.ragged import Index
 from seqcli.tasks.base import Rows, Task, parse_range
-from seqcli.tasks.space import Group, SequenceSpace, Symbols, assemble
+from seqcli.tasks.space import Group, SequenceSpace, TokenArray, assemble
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class LengthTask(Task):
     """A task whose rows have a length. Val is drawn like train, test as ``test_length`` says."""
 
     length: str = "5:20"
-    """Symbols per row: a number, or a range such as 5:20."""
+    """Tokens per row: a number, or a range such as 5:20."""
     test_length: str = ""
-    """Symbols per test row, if not as length says: a number, or a range such as 21:40."""
+    """Tokens per test row, if not as length says: a number, or a range such as 21:40."""
 
     least_length: ClassVar[int] = 1
 
@@ -27,7 +27,7 @@ class LengthTask(Task):
         self.lengths("test")
 
     @abstractmethod
-    def source_symbols(self) -> tuple[str, ...]:
+    def source_tokens(self) -> tuple[str, ...]:
         """Return the source alphabet."""
 
     def lengths(self, split: str) -> tuple[int, int]:
@@ -38,27 +38,27 @@ class LengthTask(Task):
 
 @dataclass(frozen=True)
 class SequenceTask(LengthTask):
-    """Sources are all sequences of some symbols, each as likely as another of its length.
+    """Sources are all sequences of some tokens, each as likely as another of its length.
 
     Lengths are exactly even. A length with fewer than three sequences, such as length 1 over two
-    symbols, is in train alone; val and test have the nearest length more often instead.
+    tokens, is in train alone; val and test have the nearest length more often instead.
     """
 
     @abstractmethod
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         """Return the targets (n, T) of sources (n, L) of one length."""
 
     def space(self, split: str) -> SequenceSpace:
         """Return what is drawn from for a split."""
-        return SequenceSpace(len(self.source_symbols()), *self.lengths(split))
+        return SequenceSpace(len(self.source_tokens()), *self.lengths(split))
 
-    def written(self, drawn: Symbols) -> Symbols:
+    def sources(self, drawn: TokenArray) -> TokenArray:
         """Return the sources (n, L) that sequences of the space stand for."""
         return drawn
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
         """Return the rows at ``index`` (N,) of a split."""
         drawn = self.space(split).draw(seed, split, index)
-        sources = [Group(group.rows, self.written(group.symbols)) for group in drawn]
-        targets = [Group(group.rows, self.answer(group.symbols)) for group in sources]
+        sources = [Group(group.rows, self.sources(group.tokens)) for group in drawn]
+        targets = [Group(group.rows, self.targets(group.tokens)) for group in sources]
         return Rows(assemble(sources, len(index)), assemble(targets, len(index)))

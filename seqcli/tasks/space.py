@@ -25,7 +25,7 @@ from seqcli.messages import plural
 from seqcli.tasks.base import SPLIT_SHARES
 
 Words = NDArray[np.uint32]
-Symbols = NDArray[np.integer]
+TokenArray = NDArray[np.integer]
 
 _LARGEST = 1 << 32  # a permuted word is 32 bits wide at most
 _ROUNDS = 4
@@ -74,36 +74,36 @@ def _shuffle(values: Words, keys: Hashes, bits: int) -> Words:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of one length: their places in the batch (n,) and their symbols (n, L)."""
+    """Rows of one length: their places in the batch (n,) and their tokens (n, L)."""
 
     rows: Index
-    symbols: Symbols
+    tokens: TokenArray
 
 
 @dataclass(frozen=True)
 class SequenceSpace:
-    """All sequences over some symbols with a length from shortest to longest.
+    """All sequences over some tokens with a length from shortest to longest.
 
-    Of a sequence with more than 2**32 possibilities only the first symbols, its head, go through
+    Of a sequence with more than 2**32 possibilities only the first tokens, its head, go through
     the permutation; those after it are free, so sequences of two splits differ in the head.
 
     Args:
-        symbols: number of symbols; they are 0 .. symbols-1.
+        tokens: number of tokens; they are 0 .. tokens-1.
         shortest: least length, from 1.
         longest: greatest length.
-        first: number of symbols that may come first, where that is another.
-        repeats: whether a symbol may come again; without, ``first`` must be left open.
+        first: number of tokens that may come first, where that is another.
+        repeats: whether a token may come again; without, ``first`` must be left open.
     """
 
-    symbols: int
+    tokens: int
     shortest: int
     longest: int
     first: int | None = None
     repeats: bool = True
 
     def choices(self, begin: int, end: int) -> list[int]:
-        """Return how many symbols may stand at each place from ``begin`` to ``end``."""
-        found = [self.symbols - (0 if self.repeats else place) for place in range(begin, end)]
+        """Return how many tokens may stand at each place from ``begin`` to ``end``."""
+        found = [self.tokens - (0 if self.repeats else place) for place in range(begin, end)]
         if self.first is not None and begin == 0:
             found[0] = self.first
         return found
@@ -113,7 +113,7 @@ class SequenceSpace:
         return prod(self.choices(0, length))
 
     def head(self, length: int) -> int:
-        """Return how many of the first symbols decide the split."""
+        """Return how many of the first tokens decide the split."""
         head = 1
         while head < length and self.size(head + 1) <= _LARGEST:
             head += 1
@@ -152,15 +152,15 @@ class SequenceSpace:
 
     def _sequences(
         self, seed: int, split: str, length: int, ranks: Index, starts: Hashes
-    ) -> Symbols:
+    ) -> TokenArray:
         head = self.head(length)
         count = self.size(head)
         own = shares(count)[split]
         places = (ranks % len(own) + own.start).astype(np.uint32)
         words = permute(places, count, hashing.key(seed, "heads", length))
-        small = np.uint8 if self.symbols <= 1 << 8 else np.int32
+        small = np.uint8 if self.tokens <= 1 << 8 else np.int32
         out = np.empty((len(ranks), length), small)  # (n, L)
-        turn = 1 if self.first is None else -1  # what is left of the word goes where symbols differ
+        turn = 1 if self.first is None else -1  # what is left of the word goes where tokens differ
         _write_digits(words, self.choices(0, head)[::turn], out[:, :head][:, ::turn])
         for first in range(head, length, head):
             part = out[:, first : first + head]
@@ -210,17 +210,17 @@ def too_few_rows(distinct: int, split: str) -> UsageError:
 def assemble(groups: list[Group], count: int) -> Ragged:
     """Put groups together as N = ``count`` rows in the order of the batch."""
     if len(groups) == 1:
-        symbols = groups[0].symbols
-        offsets = np.arange(count + 1) * symbols.shape[1]
-        return Ragged(symbols.astype(np.int32).reshape(-1), offsets)
+        only = groups[0].tokens
+        offsets = np.arange(count + 1) * only.shape[1]
+        return Ragged(only.astype(np.int32).reshape(-1), offsets)
     lengths = np.zeros(count, np.int64)
     for group in groups:
-        lengths[group.rows] = group.symbols.shape[1]
+        lengths[group.rows] = group.tokens.shape[1]
     offsets = offsets_of(lengths)
     tokens = np.empty(offsets[-1], np.int32)
     for group in groups:
-        columns = np.arange(group.symbols.shape[1])
-        tokens[offsets[group.rows][:, None] + columns] = group.symbols  # (n, L)
+        columns = np.arange(group.tokens.shape[1])
+        tokens[offsets[group.rows][:, None] + columns] = group.tokens  # (n, L)
     return Ragged(tokens, offsets)
 
 
@@ -231,7 +231,7 @@ def _by_length(lengths: Index) -> Iterator[tuple[int, Index]]:
         yield int(length), rows
 
 
-def _write_digits(words: Words, bases: Sequence[int], out: Symbols) -> None:
+def _write_digits(words: Words, bases: Sequence[int], out: TokenArray) -> None:
     """Write the digits of each word (n,) into the columns of ``out`` (n, k), the last one first.
 
     Each column has a base of its own; the last holds what is left.
@@ -244,14 +244,14 @@ def _write_digits(words: Words, bases: Sequence[int], out: Symbols) -> None:
     out[:, -1] = words
 
 
-def _without_repeats(ranks: Symbols) -> Symbols:
-    """Turn ranks (n, L) among the symbols that are left at each place into those symbols."""
+def _without_repeats(ranks: TokenArray) -> TokenArray:
+    """Turn ranks (n, L) among the tokens that are left at each place into those tokens."""
     out = np.empty_like(ranks)
     taken = ranks[:, :0]  # (n, place) in rising order
     for place in range(ranks.shape[1]):
-        symbol = ranks[:, place].copy()
+        token = ranks[:, place].copy()
         for earlier in taken.T:
-            symbol += symbol >= earlier
-        out[:, place] = symbol
+            token += token >= earlier
+        out[:, place] = token
         taken = np.sort(out[:, : place + 1], axis=1)
     return out

@@ -206,7 +206,7 @@ class Loop:
             f"{what} became {'NaN' if math.isnan(value) else 'infinite or NaN'} at step "
             f"{step} (epoch {self.progress.epoch}), learning rate {rate:g}",
             f"{kept}try --lr {rate / 10:g}"
-            + ("" if self.settings.clip else ", or --set train.clip=1"),
+            + ("" if self.settings.grad_clip else ", or --set train.grad_clip=1"),
         )
 
     def _after_step(self) -> None:

@@ -142,8 +142,8 @@ def why_over(progress: Progress, settings: TrainConfig) -> str:
     """
     if progress.last:
         accuracy = progress.last.metrics.get("val_sequence_accuracy", 0.0)
-        if accuracy >= settings.goal:
-            return "goal"
+        if accuracy >= settings.target_accuracy:
+            return "target_accuracy"
     if settings.patience and progress.waited >= settings.patience:
         return "patience"
     if progress.batch:  # inside an epoch, which has to be scored

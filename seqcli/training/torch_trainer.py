@@ -14,7 +14,7 @@ from seqcli import registry
 from seqcli.config import Config, DecodeConfig
 from seqcli.config.sections import Drawing
 from seqcli.data.batches import Batch
-from seqcli.data.corpus import Corpus, Limits
+from seqcli.data.corpus import Corpus, MaxLengths
 from seqcli.data.token_rows import decoded
 from seqcli.engine.answering import mean_loss, outcome, sample_rows
 from seqcli.engine.sampling import draw, no_sources
@@ -42,14 +42,14 @@ class TorchLearner:
         limits: the longest rows of training.
     """
 
-    def __init__(self, model: Model, corpus: Corpus, config: Config, limits: Limits) -> None:
+    def __init__(self, model: Model, corpus: Corpus, config: Config, limits: MaxLengths) -> None:
         self.model, self.corpus, self.limits = model, corpus, limits
         self.settings = config.train
         self.weights = Weights(p for p in model.parameters() if p.requires_grad)
         make = registry.resolve("optimizer", self.settings.optimizer, registry.OPTIMIZERS)
         self.optimizer = make(self.weights.learnt, self.settings)
         self.ratio = registry.resolve(
-            "teacher schedule", self.settings.teacher_schedule, registry.TEACHER_SCHEDULES
+            "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
         self.sample = sample_rows(corpus.splits["train"], SAMPLED, self.settings.seed)
 
@@ -104,7 +104,7 @@ class TorchLearner:
         _backward(objective / data.tokens)
         self.weights.gather()
         norm = torch_optimizers.clip(
-            self.weights.learnt, self.settings.clip, self.settings.clip_value
+            self.weights.learnt, self.settings.grad_clip, self.settings.grad_clip_value
         )
         self.optimizer.step()
         self.weights.forget()
@@ -151,10 +151,10 @@ class TorchLearner:
         answers = decoded(validation.predictions.take(rows), codec.target)
         return tuple(
             Example(
-                codec.written_source(source),
+                codec.detokenize_source(source),
                 tuple(truth),
                 tuple(answer),
-                codec.target_tokens.joiner,
+                codec.target_tokenizer.joiner,
             )
             for source, truth, answer in zip(sources, truths, answers, strict=True)
         )
@@ -191,6 +191,6 @@ class LanguageLearner(TorchLearner):
         generator = torch.Generator(self.model.device)
         generator.manual_seed(self.settings.seed << 32 | epoch)
         source, lengths = no_sources(self.settings.samples, self.model.device)
-        limit = self.limits.answer(0)
+        limit = self.limits.prediction(0)
         drawn = draw(self.model, source, lengths, limit, Drawing(), generator)
         return tuple(map(self.corpus.codec.target_text, drawn))

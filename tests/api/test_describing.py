@@ -17,7 +17,7 @@ from seqcli.runs.metrics_log import read_metrics
 def test_it_says_what_a_model_is_was_trained_on_and_scored(runs):
     found = seqcli.info(runs["gru"])
     assert found.path.endswith("best.pt")
-    assert found.model.startswith("GRU encoder-decoder, 1 layer, 16 wide")
+    assert found.model.startswith("GRU encoder-decoder, 1 layer, hidden size 16")
     assert (found.source.tokens, found.source.longest) == ("words", 9)
     assert set(found.target.symbols) <= set(map(str, range(100)))
     assert found.data["task"] == "copy"

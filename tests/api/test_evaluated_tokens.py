@@ -5,7 +5,7 @@ import random
 import pytest
 
 import seqcli
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 
 MARKS = "\u0301\u0302\u0303\u0304\u0306"  # alone at the start of a text, else part of a letter
 
@@ -36,7 +36,7 @@ def run(tmp_path_factory):
 
 def test_validation_evaluation_and_the_file_agree_on_graphemes(run, tmp_path):
     evaluation = seqcli.evaluate(run.path, split="val", predictions=tmp_path / "predictions.tsv")
-    split = Tokens("graphemes").split
+    split = Tokenizer("graphemes").split
     rows = [list(row.prediction) for row in evaluation.predictions]
     assert any(split("".join(row)) != row for row in rows)  # else this shows nothing
     for name in ("token_accuracy", "sequence_accuracy", "token_error_rate"):

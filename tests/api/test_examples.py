@@ -54,7 +54,7 @@ def test_its_commands_can_be_typed(example: Path) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for line in lines:
         _, name, *words = shlex.split(re.split(r" {3,}", line)[0])
-        commands[name].make_context(name, shell.with_kind_of_attention([name, *words])[1:])
+        commands[name].make_context(name, shell.with_implied_values([name, *words])[1:])
 
 
 @each

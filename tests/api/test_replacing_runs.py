@@ -23,7 +23,7 @@ from seqcli.runs import RunPaths
 WORDS = ["anna", "ben", "cara", "dora", "emil", "finn", "gina", "hugo", "ida", "jan", "kim", "leo"]
 TINY = {"backend": "numpy", "cell": "rnn", "hidden": 8, "samples": 0, "epochs": 2}
 EXPLODING = {"lr": 1e6, "optimizer": "sgd", "batch_size": 1, "warmup": 0}
-EXPLODES = ["train.weight_decay=1e6", "train.clip=0"]  # weights grow by 1e12 a step
+EXPLODES = ["train.weight_decay=1e6", "train.grad_clip=0"]  # weights grow by 1e12 a step
 
 
 @pytest.fixture(scope="module")

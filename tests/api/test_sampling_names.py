@@ -191,7 +191,7 @@ def test_eval_needs_the_data_it_was_trained_on_or_some_other(
         seqcli.evaluate(names, beam=2)
     (tmp_path / "more.txt").write_text("anna\n\nzz\n", "utf-8")
     found = seqcli.evaluate(names, data=tmp_path / "more.txt")
-    assert any("1 row left out, blank: line 2" in note for note in found.notes)
+    assert any("1 row left out: blank (line 2)" in note for note in found.notes)
     assert "2 unknown tokens" in found.notes
     moved = folder / "gone.txt"
     shutil.move(folder / "names.txt", moved)

@@ -50,7 +50,7 @@ def ours(model: str, names: Path, folder: Path, width: int) -> list[str]:
         "train.lr": 5e-4,
         "train.schedule": "constant",
         "train.weight_decay": 0.01,
-        "train.clip": 0,
+        "train.grad_clip": 0,
         "train.samples": 0,
         "train.threads": 1,
         "train.device": "cpu",

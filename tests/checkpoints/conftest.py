@@ -12,7 +12,7 @@ import pytest
 
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.data.corpus import Codec
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 
 
@@ -21,7 +21,7 @@ def checkpoint() -> Checkpoint:
     generator = np.random.default_rng(3)
     weight = generator.standard_normal((4, 3)).astype(np.float32)
     codec = Codec(
-        Vocabulary(("a", "b", "\u0000", "é\u2028")), Tokens("chars"), Vocabulary(("1", "22"))
+        Vocabulary(("a", "b", "\u0000", "é\u2028")), Tokenizer("chars"), Vocabulary(("1", "22"))
     )
     return Checkpoint(
         config={"model": {"cell": "gru", "layers": 1, "lr": 1e-3, "on": True}, "task": {"l": [1]}},

@@ -10,6 +10,7 @@ import pytest
 
 from seqcli.checkpoints import content
 from seqcli.checkpoints.content import Checkpoint, from_plain, to_plain
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import CheckpointError
 
 PATH = Path("runs/x/best.pt")
@@ -77,7 +78,7 @@ def _set(plain: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("codec.more", 1, "codec has an unknown key 'more'"),
         ("codec.target", None, "codec.target must be a list"),
         ("codec.target", ["a", 1], r"codec.target\[1\] must be text, not 1"),
-        ("codec.target", ["a", "a"], "codec.target holds a symbol twice"),
+        ("codec.target", ["a", "a"], "codec.target holds a token twice"),
         ("codec.source_tokens", "lines", "codec.source_tokens must be one of chars"),
         ("codec.normalize", "nfkc", "codec.normalize must be one of none, nfc, nfd"),
     ],
@@ -87,6 +88,15 @@ def test_a_wrong_part_is_named(checkpoint: Checkpoint, key: str, value: object, 
         from_plain(_set(to_plain(checkpoint), key, value), PATH)
     assert caught.value.message.startswith(f"{PATH}: ")
     assert caught.value.hint
+
+
+def test_graphemes_of_another_rule_are_refused(checkpoint: Checkpoint) -> None:
+    graphemes = replace(checkpoint.codec, target_tokenizer=Tokenizer("graphemes"))
+    plain = to_plain(replace(checkpoint, codec=graphemes))
+    assert from_plain(plain, PATH).codec == graphemes
+    plain["codec"]["grapheme_rule"] = "Unicode 12.0"
+    with pytest.raises(CheckpointError, match=r"graphemes follow Unicode 12\.0, the installed"):
+        from_plain(plain, PATH)
 
 
 @pytest.mark.parametrize("part", ["config", "weights", "training", "codec", "metrics", "about"])
@@ -103,9 +113,9 @@ def test_another_programs_file_is_told(value: object) -> None:
         from_plain(value, PATH)
 
 
-@pytest.mark.parametrize("layout", [1, 3, 0, "2", None, ["x" * 10_000]])
+@pytest.mark.parametrize("layout", [2, 4, 0, "3", None, ["x" * 10_000]])
 def test_another_layout_is_told(checkpoint: Checkpoint, layout: object) -> None:
-    with pytest.raises(CheckpointError, match="this seqcli reads layout 2") as caught:
+    with pytest.raises(CheckpointError, match="this seqcli reads layout 3") as caught:
         from_plain(to_plain(checkpoint) | {"format": layout}, PATH)
     assert len(caught.value.message) < 150
 

@@ -63,11 +63,11 @@ def type_in(monkeypatch, text):
 
 
 def test_train_hands_on_what_was_asked_and_tells_the_next_command(capsys, api):
-    words = "train --task sort --attention --lr 1e-3 --set train.clip=2 --set a=b --force"
+    words = "train --task sort --attention --lr 1e-3 --set train.grad_clip=2 --set a=b --force"
     code, out, err = run(capsys, *words.split())
     assert (code, out) == (0, "")
     assert err.endswith("next: seqcli eval --ckpt 'runs/my run'\n")
-    assert list(api["set"]) == ["train.clip=2", "a=b"]
+    assert list(api["set"]) == ["train.grad_clip=2", "a=b"]
     assert (api["task"], api["attention"], api["lr"], api["force"]) == ("sort", "additive", 1e-3, 1)
     assert api["cell"] is None
 

@@ -74,7 +74,7 @@ def test_a_refused_path_has_the_exit_code_of_its_kind(names, monkeypatch, capsys
         ["sample", "--ckpt", "run", "--seed", "-1"],
         ["sample", "--ckpt", "run", "--temperature", "1e-300"],
         ["sample", "--ckpt", "run", "--temperature", "1e300", "--next"],
-        ["train", "--data", "names.txt", "--set", "train.clip_value=1e300"],
+        ["train", "--data", "names.txt", "--set", "train.grad_clip_value=1e300"],
         ["train", "--data", "a\0b"],
     ],
 )

@@ -73,7 +73,7 @@ def test_work_goes_on_when_nobody_reads_and_ends_with_its_own_code(tmp_path):
     assert (tmp_path / "d.out").read_text().count("\n") == 1
     assert (tmp_path / "d.err").read_text() == ""
     *_, error, _ = (tmp_path / "c.err").read_text().splitlines()
-    assert error.startswith("error: stdout cannot be written: no space left")
+    assert error.startswith("error: cannot write to stdout: no space left")
 
 
 def test_json_is_one_document_for_the_next_program():

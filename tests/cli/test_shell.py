@@ -24,19 +24,23 @@ def run(capsys, *words):
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
-        ("trian", "no command is called 'trian'", "did you mean train?"),
-        ("train --cel gru", "no option is called --cel", "did you mean --cell?"),
-        ("train --learning-rate 1", "no option is called --learning-rate", "did you mean --lr?"),
-        ("train --option kinds=x", "no option is called --option", "--set task.KEY=VALUE"),
-        ("train --momentum 1", "no option is called --momentum", "--set train.momentum=..."),
-        ("eval --modell x", "no option is called --modell", "see seqcli eval --help"),
-        ("train reverse", "train takes options only, not 'reverse'", "did you mean --task rev"),
+        ("trian", "unknown command 'trian'", "did you mean train?"),
+        ("train --cel gru", "unknown option --cel", "did you mean --cell?"),
+        ("train --learning-rate 1", "unknown option --learning-rate", "did you mean --lr?"),
+        ("train --option kinds=x", "unknown option --option", "--set task.KEY=VALUE"),
+        ("train --momentum 1", "unknown option --momentum", "--set train.momentum=..."),
+        ("eval --modell x", "unknown option --modell", "see seqcli eval --help"),
+        (
+            "train reverse",
+            "train takes no positional arguments: 'reverse'",
+            "did you mean --task rev",
+        ),
         ("train --epochs x", "invalid value for '--epochs'", "see seqcli train --help"),
         ("train --lr", "'--lr' requires an argument", "see seqcli"),
         ("eval --ckpt x --beam 0", "invalid value for '--beam'", "see seqcli eval --help"),
         ("predict --ckpt x --nbest 0", "invalid value for '--nbest'", "see seqcli predict --help"),
         ("eval", "nothing to evaluate", "give either --ckpt RUN or --score FILE.tsv"),
-        ("--verson", "no option is called --verson", "did you mean --version?"),
+        ("--verson", "unknown option --verson", "did you mean --version?"),
         ("train --task revers", "'revers'", "did you mean reverse?"),
         ("train --task reverse --cell grru", "'grru'", "did you mean gru?"),
         ("train --task reverse --attention addtive", "'addtive'", "did you mean additive?"),
@@ -141,7 +145,7 @@ def test_compare_shows_its_own_defaults():
     ],
 )
 def test_attention_stands_bare_or_with_a_kind(words, expected):
-    assert shell.with_kind_of_attention(words.split()) == expected.split()
+    assert shell.with_implied_values(words.split()) == expected.split()
 
 
 def test_no_locals_in_tracebacks():

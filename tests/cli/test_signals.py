@@ -23,7 +23,7 @@ except KeyboardInterrupt:
 if __name__ == "__main__":
     main()
 """
-ENDLESS = ["--epochs", "1000000", "--set", "train.goal=2", "--set", "train.patience=0"]
+ENDLESS = ["--epochs", "1000000", "--set", "train.target_accuracy=2", "--set", "train.patience=0"]
 TINY = ["--backend", "numpy", "--hidden", "4", "--threads", "1", "--samples", "0"]
 
 

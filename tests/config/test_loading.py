@@ -95,7 +95,7 @@ def test_yaml_tells_where_each_value_came_from():
     assert found["length"] == "config"
     assert found["lr"] == "--set"
     assert found["attention"] == "--attention"
-    assert found["clip"] == "default"
+    assert found["grad_clip"] == "default"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ TEST = Ragged.from_rows([[A], [B]])
 
 
 def test_losses_by_hand() -> None:
-    found = measure_language(TRAIN, TEST, symbols=2)
+    found = measure_language(TRAIN, TEST, vocabulary_size=2)
     assert math.isclose(found["chance"]["loss"], math.log(3))
     # train: A 3 times, B once, stop twice; one is added to each of 3 kinds: 9 in all
     unigram = [4 / 9, 3 / 9, 2 / 9, 3 / 9]  # A, stop, B, stop
@@ -61,8 +61,8 @@ def test_losses_by_hand() -> None:
     assert math.isclose(found["chance"]["bits_per_character"], math.log2(3))
 
 
-def test_symbols_that_train_does_not_know_count_as_never_seen() -> None:
-    found = measure_language(TRAIN, Ragged.from_rows([[3, 9]]), symbols=2)
+def test_tokens_that_train_does_not_know_count_as_never_seen() -> None:
+    found = measure_language(TRAIN, Ragged.from_rows([[3, 9]]), vocabulary_size=2)
     assert math.isclose(found["unigram"]["loss"], -np.log([1 / 9, 1 / 9, 3 / 9]).mean())
 
 
@@ -105,7 +105,7 @@ def test_chance() -> None:
     assert found["sequence_accuracy"] == pytest.approx((1 / 4 + 1 / 16) / 2)
 
 
-def test_majority_takes_the_most_frequent_symbol_of_each_place_and_length() -> None:
+def test_majority_takes_the_most_frequent_token_of_each_place_and_length() -> None:
     train = Ragged.from_rows([[0, 1], [0, 2], [3, 2], [3, 2, 3], [3, 2, 1], [3, 2, 1]])
     found = majority(train, Ragged.from_rows([[0, 2], [3, 2, 1]]))
     assert found == {"token_accuracy": 1.0, "sequence_accuracy": 1.0}
@@ -118,7 +118,7 @@ def test_majority_falls_back_on_places_then_on_all_rows_for_new_lengths() -> Non
 
 
 def test_sorting_has_the_published_majority() -> None:
-    # 5 symbols, lengths 1-40: 0.652 token accuracy with no look at the input (facts/tasks.md)
+    # 5 tokens, lengths 1-40: 0.652 token accuracy with no look at the input (facts/tasks.md)
     task = make("sort", {"vocab": 6, "length": "1:40"})
     train, test = (task.rows(0, split, np.arange(20_000)).targets for split in ("train", "test"))
     scores = [

@@ -65,7 +65,7 @@ def test_few_distinct_rows_are_noted() -> None:
     assert made.about["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}
 
 
-def test_a_file_is_split_by_source_and_learns_its_symbols_on_train(tmp_path: Path) -> None:
+def test_a_file_is_split_by_source_and_learns_its_tokens_on_train(tmp_path: Path) -> None:
     path = tmp_path / "words.tsv"
     rows = [f"w{number}é\tP{number} p\n" for number in range(200)]
     path.write_text("".join(rows), encoding="utf-8")
@@ -73,9 +73,9 @@ def test_a_file_is_split_by_source_and_learns_its_symbols_on_train(tmp_path: Pat
     assert made.name == "words"
     assert sum(len(pairs) for pairs in made.splits.values()) == 200
     assert made.codec.source is not None
-    assert made.codec.source.symbols == tuple("0123456789wé")
+    assert made.codec.source.tokens == tuple("0123456789wé")
     train = made.splits["train"]
-    assert len(made.codec.target.symbols) == len(train) + 1
+    assert len(made.codec.target.tokens) == len(train) + 1
     assert (train.targets.lengths == 2).all()
     assert (made.splits["test"].targets.tokens == UNK).sum() == len(made.splits["test"])
     assert made.reading is not None

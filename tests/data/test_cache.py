@@ -80,13 +80,14 @@ def test_only_marked_entries_are_ever_removed(place: Path) -> None:
 def test_without_a_home_folder_it_goes_without_a_cache(
     home: str | None, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nowhere() -> Path:
-        raise RuntimeError("Could not determine home directory.")
+    def nowhere(user: int) -> None:
+        raise KeyError(user)
 
     monkeypatch.delenv(cache.VARIABLE)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     if home is None:
-        monkeypatch.setattr(cache.Path, "home", nowhere)
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.setattr("pwd.getpwuid", nowhere)
     else:
         (tmp_path / "file").touch()
         home = "/proc" if home == "read-only" else str(tmp_path / "file")

@@ -184,7 +184,7 @@ def edit_meta(old: str, new: str) -> Callable[[Path], None]:
         (lambda folder: (folder / "meta.yaml").write_text("{"), r"meta\.yaml is damaged"),
         (lambda folder: (folder / "meta.yaml").write_bytes(b"\xff"), r"meta\.yaml is damaged"),
         (edit_meta("sizes:", "size:"), r"meta\.yaml is damaged: it has no key sizes"),
-        (edit_meta("'19'", "'20'"), r"holds symbols that meta\.yaml does not name"),
+        (edit_meta("'19'", "'20'"), r"holds tokens that meta\.yaml does not name"),
         (edit_meta("'19'", "'18'"), r"meta\.yaml is damaged"),
         (edit_meta("seed: 0", "seed: 0\nseed: 1"), r"the key 'seed' is given twice"),
         (
@@ -211,14 +211,14 @@ def test_a_folder_of_plain_files(tmp_path: Path) -> None:
     found = corpus(data, {})
     assert list(found.splits) == ["train", "test"]
     assert found.codec.source is not None
-    assert found.codec.source.symbols == ("a", "b", "c")
+    assert found.codec.source.tokens == ("a", "b", "c")
     assert found.notes == ("no val split: no file was given for it",)
     assert found.reading is not None
     assert {one.kind: one.lines for one in found.reading.findings} == {
         "shared": (1,),
         "unknown": (2,),
     }
-    assert (found.reading.splits[1].shared, found.reading.splits[1].unknown_symbols) == (1, 2)
+    assert (found.reading.splits[1].shared, found.reading.splits[1].unknown_tokens) == (1, 2)
     assert found.about["max_source"] == 3
     assert set(found.baselines["test"]) == {"chance", "majority"}
     (tmp_path / "train.tsv").write_text("ab\tx\nb\n")

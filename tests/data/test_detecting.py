@@ -65,8 +65,8 @@ def test_a_separator_in_every_line_is_found(rows, separator, suffix):
     )
 )
 def test_a_pronunciation_lexicon_is_found(rows):
-    rows = [(word * 2, symbols) for word, symbols in rows]
-    lines = [f"{word}  {' '.join(symbols)}" for word, symbols in rows]
+    rows = [(word * 2, tokens) for word, tokens in rows]
+    lines = [f"{word}  {' '.join(tokens)}" for word, tokens in rows]
     assert suspected(lines, ".txt").option == "space"
 
 

@@ -11,7 +11,7 @@ import pytest
 from seqcli.config.sections import DataConfig
 from seqcli.data.build import corpus, pairs_of
 from seqcli.data.files import opening
-from seqcli.data.files.file_encoder import Gatherer
+from seqcli.data.files.file_encoder import FileEncoder
 from seqcli.data.files.opening import MOST_BYTES, TextFile, digest, kind_of_path
 from seqcli.errors import DataError, Exit
 
@@ -121,16 +121,16 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(
     pack = gzip.compress if name.endswith("gz") else bytes
     path = tmp_path / name
     path.write_bytes(pack(before))
-    gather = Gatherer.gather
+    gather = FileEncoder.gather
 
     def written_meanwhile(self, paths, split):
         path.write_bytes(pack(after))
         return gather(self, paths, split)
 
-    monkeypatch.setattr(Gatherer, "gather", written_meanwhile)
+    monkeypatch.setattr(FileEncoder, "gather", written_meanwhile)
     with pytest.raises(DataError, match="changed while it was read"):
         corpus(DataConfig(train_file=str(path)), {})
-    monkeypatch.setattr(Gatherer, "gather", gather)
+    monkeypatch.setattr(FileEncoder, "gather", gather)
     made = corpus(DataConfig(train_file=str(path)), {})
     assert made.about["sha256"] == digest(path)
     first = made.splits["train"]

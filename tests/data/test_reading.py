@@ -114,14 +114,14 @@ def test_a_header_is_needed_where_columns_have_names(tmp_path):
         corpus(DataConfig(path=path, columns="source=1,target=2"), {})
 
 
-def test_features_are_marked_symbols_of_the_source(tmp_path):
+def test_features_are_marked_tokens_of_the_source(tmp_path):
     path = write(tmp_path / "a.tsv", "N\tNs\tN;PL\nV\tV\t\nN\tNx\tN;;DU\n")
     data = DataConfig(train_file=path, columns="source,target,features")
     made = corpus(data, {})
     assert texts(made) == [("N\tN;PL", "Ns"), ("V", "V"), ("N\tN;DU", "Nx")]
-    assert made.codec.source.symbols == (" [DU]", " [N]", " [PL]", "N", "V")
+    assert made.codec.source.tokens == (" [DU]", " [N]", " [PL]", "N", "V")
     assert made.reading.findings == ()  # other features: another source
-    assert made.codec.source_symbols("N\tPL") == ["N", " [PL]"]
+    assert made.codec.tokenize_source("N\tPL") == ["N", " [PL]"]
 
 
 def test_features_may_be_several_columns_or_a_list(tmp_path):
@@ -153,13 +153,13 @@ def test_forms_are_part_of_the_codec(tmp_path):
     path = write(tmp_path / "a.tsv", "ÉA\tE\u0301\n")
     made = corpus(DataConfig(train_file=path, normalize="nfc", lower="source"), {})
     assert texts(made) == [("éa", "É")]
-    assert made.codec.source.encode(made.codec.source_symbols("E\u0301A")) == [5, 4]
+    assert made.codec.source.encode(made.codec.tokenize_source("E\u0301A")) == [5, 4]
 
 
-def test_labels_are_targets_of_one_symbol(tmp_path):
+def test_labels_are_targets_of_one_token(tmp_path):
     path = write(tmp_path / "a.tsv", "Noel\tNew Zealand\nAda\t Malta \n")
     made = corpus(DataConfig(train_file=path, target_tokens="whole"), {})
-    assert made.codec.target.symbols == ("Malta", "New Zealand")
+    assert made.codec.target.tokens == ("Malta", "New Zealand")
     assert made.about["max_target"] == 1
 
 
@@ -185,7 +185,7 @@ def test_other_rows_for_a_model_that_is_trained(tmp_path):
     more = write(tmp_path / "more.txt", "anna\n\nzoe\n")
     pairs, notes = pairs_of(Path(more), "test", made.codec, data)
     assert (len(pairs), pairs.sources, pairs.unknown_targets) == (2, None, ("z",))
-    assert notes == (f"{more}: 1 row left out, blank: line 2",)
+    assert notes == (f"{more}: 1 row left out: blank (line 2)",)
     two = write(tmp_path / "two.tsv", tsv(ROWS))
     with pytest.raises(DataError, match="trained on names, but this file holds pairs"):
         pairs_of(Path(two), "test", made.codec, data)
@@ -285,6 +285,6 @@ def test_a_refused_file_says_how_to_leave_its_bad_rows_out(tmp_path, raw):
     path.write_bytes(raw)
     with pytest.raises(DataError) as refused:
         corpus(DataConfig(train_file=str(path), format="names"), {})
-    assert refused.value.hint.endswith("or leave such rows out: --set data.bad_rows=1")
-    kept = corpus(DataConfig(train_file=str(path), format="names", bad_rows=1.0), {})
+    assert refused.value.hint.endswith("or leave such rows out: --set data.max_bad_fraction=1")
+    kept = corpus(DataConfig(train_file=str(path), format="names", max_bad_fraction=1.0), {})
     assert len(kept.splits["train"]) == 2

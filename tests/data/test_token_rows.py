@@ -1,4 +1,4 @@
-"""Symbols without an id keep their text, whatever rows are taken."""
+"""Tokens without an id keep their text, whatever rows are taken."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
-from seqcli.data.files.encode_for_model import known_rows
+from seqcli.data.files.encode_for_model import encode_for_model
 from seqcli.data.token_rows import PairReader, PairWriter, decoded, unknown_in_rows
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import UNKNOWN_TEXT, Vocabulary
 
-CHARS = Tokens("chars")
+CHARS = Tokenizer("chars")
 CODEC = Codec(Vocabulary(("a", "b")), CHARS, Vocabulary(("a", "c")), CHARS)
 TEXT = st.text("abcd\N{REPLACEMENT CHARACTER}", min_size=1, max_size=5)
 
 
 def encoded(path, rows):
     path.write_text("".join(f"{source}\t{target}\n" for source, target in rows), "utf-8")
-    return known_rows((path,), DataConfig(), CODEC)[0]
+    return encode_for_model((path,), DataConfig(), CODEC)[0]
 
 
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=6), st.data())
@@ -35,7 +35,7 @@ def test_texts_come_back_as_they_were(tmp_path_factory, rows, data):
     assert ["".join(row) for row in found] == [targets[i] for i in wanted]
     found = decoded(part.sources, CODEC.source, part.unknown_sources)
     assert ["".join(row) for row in found] == [sources[i] for i in wanted]
-    strange = [sum(symbol not in "ac" for symbol in sources[i]) for i in wanted]
+    strange = [sum(token not in "ac" for token in sources[i]) for i in wanted]
     assert unknown_in_rows(part.sources).tolist() == strange
 
 
@@ -44,20 +44,20 @@ def test_without_texts_the_replacement_character_stands_for_them(tmp_path):
     assert decoded(pairs.targets, CODEC.target) == [["a", UNKNOWN_TEXT]]
 
 
-SYMBOLS = st.lists(
+TOKENS = st.lists(
     st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=9),
     min_size=1, max_size=12, unique=True,
 )  # fmt: skip
 
 
-@given(SYMBOLS, SYMBOLS, st.data())
+@given(TOKENS, TOKENS, st.data())
 def test_written_rows_are_read_back(
     sources: list[str], targets: list[str], data: st.DataObject
 ) -> None:
     rows = [
         [
-            data.draw(st.lists(st.integers(0, len(symbols) - 1), min_size=1, max_size=6))
-            for symbols in (sources, targets)
+            data.draw(st.lists(st.integers(0, len(tokens) - 1), min_size=1, max_size=6))
+            for tokens in (sources, targets)
         ]
         for _ in range(data.draw(st.integers(0, 5)))
     ]
@@ -69,7 +69,7 @@ def test_written_rows_are_read_back(
     )
     assert raw == expected.encode()
     found = PairReader(sources, targets).rows(raw)
-    if not rows or max(len(symbol.encode()) for symbol in (*sources, *targets)) > 8:
+    if not rows or max(len(token.encode()) for token in (*sources, *targets)) > 8:
         return
     assert found is not None
     for side, one in zip((left, right), found, strict=True):
@@ -80,8 +80,8 @@ def test_written_rows_are_read_back(
 def test_many_rows_are_written_in_blocks() -> None:
     tokens = np.random.default_rng(0).integers(0, 12, 40_000).astype(np.int32)
     rows = Ragged(tokens, np.arange(0, 40_001, 4))
-    symbols = [str(number) for number in range(12)]
-    lines = PairWriter(symbols, symbols).lines(rows, rows).decode().splitlines()
+    alphabet = [str(number) for number in range(12)]
+    lines = PairWriter(alphabet, alphabet).lines(rows, rows).decode().splitlines()
     texts = [" ".join(map(str, row)) for row in tokens.reshape(-1, 4).tolist()]
     assert lines == [f"{text}\t{text}" for text in texts]
 
@@ -92,9 +92,9 @@ def test_the_reader_takes_back_many_blocks(monkeypatch: pytest.MonkeyPatch) -> N
         [[0], np.sort(np.random.default_rng(1).choice(29_998, 999, False)) + 1]
     )
     rows = Ragged(tokens[: offsets[-1]], offsets)
-    symbols = [str(number) for number in range(400)]
+    alphabet = [str(number) for number in range(400)]
     monkeypatch.setattr("seqcli.data.token_rows._BLOCK", 1000)
-    found = PairReader(symbols, symbols).rows(PairWriter(symbols, symbols).lines(rows, rows))
+    found = PairReader(alphabet, alphabet).rows(PairWriter(alphabet, alphabet).lines(rows, rows))
     assert found is not None
     assert all(side.tokens.tolist() == rows.tokens.tolist() for side in found)
     assert all(side.offsets.tolist() == rows.offsets.tolist() for side in found)
@@ -112,9 +112,9 @@ def test_the_reader_leaves_other_lines_alone(raw: bytes) -> None:
     assert PairReader(["1", "2"], ["1", "2"]).rows(raw) is None
 
 
-def test_a_long_symbol_is_not_taken_for_its_beginning() -> None:
-    symbols = ["abcdefghi", "abcdefgh"]
-    found = PairReader(symbols, symbols).rows(b"abcdefgh\tabcdefgh\n")
+def test_a_long_token_is_not_taken_for_its_beginning() -> None:
+    alphabet = ["abcdefghi", "abcdefgh"]
+    found = PairReader(alphabet, alphabet).rows(b"abcdefgh\tabcdefgh\n")
     assert found is not None
     assert found[0].tokens.tolist() == [1]
-    assert PairReader(symbols[:1], symbols[:1]).rows(b"abcdefgh\tabcdefgh\n") is None
+    assert PairReader(alphabet[:1], alphabet[:1]).rows(b"abcdefgh\tabcdefgh\n") is None

@@ -1,4 +1,4 @@
-"""How texts become symbols: styles, characters as readers see them, forms, features."""
+"""How texts become tokens: styles, characters as readers see them, forms, features."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.data.corpus import Codec
-from seqcli.data.normalizer import TextForm, is_feature
-from seqcli.data.tokenizers import Tokens, graphemes
+from seqcli.data.normalizer import Normalizer, is_feature
+from seqcli.data.tokenizers import Tokenizer, grapheme_rule, graphemes
 from seqcli.data.vocabulary import Vocabulary
 
 STYLES = ("chars", "graphemes", "words", "whole")
@@ -27,12 +27,36 @@ CLUSTERS = [
     ["a\u200d", "b"],
     ["נּ", "עִ"],
     ["\u0600" + "1", "2"],
+    ["क्ष", "त्रि", "य"],
+    ["ক্ষ", "মা"],
+    ["ശ്രീ", "ന", "ന്ദ"],
+    ["ન્દ્ર", "త్ర", "క్ష్మి"],
+    ["க்", "ஷ"],
 ]
 
 
 @pytest.mark.parametrize("clusters", CLUSTERS, ids=lambda one: ascii(one[0]))
 def test_characters_as_a_reader_sees_them(clusters):
     assert graphemes("".join(clusters)) == clusters
+
+
+@pytest.mark.parametrize("conjunct", ["क्ष", "ক্ষ", "ശ്രീ"])
+def test_a_conjunct_is_one_token(conjunct):
+    assert Tokenizer("graphemes").split(conjunct * 2) == [conjunct] * 2
+
+
+def test_ascii_text_needs_no_library(monkeypatch):
+    monkeypatch.setattr("seqcli.data.tokenizers._find_clusters", lambda: None)
+    assert graphemes("plain text\n") == list("plain text\n")
+
+
+def test_only_graphemes_have_versioned_rules():
+    assert grapheme_rule().startswith("Unicode 1")
+    assert [Tokenizer(style).rule for style in STYLES] == ["", grapheme_rule(), "", ""]
+    words = Codec(Vocabulary(()), Tokenizer("words"))
+    assert words.grapheme_rule == ""
+    either = Codec(Vocabulary(()), words.target_tokenizer, Vocabulary(()), Tokenizer("graphemes"))
+    assert either.grapheme_rule == grapheme_rule()
 
 
 @given(st.text(max_size=30))
@@ -44,40 +68,42 @@ def test_clusters_are_the_text_again(text):
 
 @pytest.mark.parametrize("style", STYLES)
 @given(text=st.text(max_size=20))
-def test_symbols_are_the_text_again(style, text):
-    tokens = Tokens(style)
+def test_tokens_are_the_text_again(style, text):
+    tokens = Tokenizer(style)
     again = tokens.join(tokens.split(text))
     assert again == {"words": " ".join(text.split()), "whole": text.strip()}.get(style, text)
-    assert Tokens(style) == Tokens(style)
+    assert Tokenizer(style) == Tokenizer(style)
 
 
 @pytest.mark.parametrize("style", STYLES)
 @given(text=st.text(max_size=20), name=st.text(max_size=5))
-def test_no_text_has_a_symbol_that_is_a_feature(style, text, name):
-    assert not any(map(is_feature, Tokens(style).split(f"{text} [{name}] {text} [{name}]")[:-1]))
-    assert not any(map(is_feature, Tokens(style).split(f" [{name}]")))
+def test_no_text_has_a_token_that_is_a_feature(style, text, name):
+    assert not any(map(is_feature, Tokenizer(style).split(f"{text} [{name}] {text} [{name}]")[:-1]))
+    assert not any(map(is_feature, Tokenizer(style).split(f" [{name}]")))
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_features_go_with_the_source_and_come_back(style):
-    tokens = Tokens(style)
-    codec = Codec(Vocabulary(()), tokens, Vocabulary(()), tokens, TextForm("nfc", "both"), True)
-    symbols = codec.source_symbols("Ayı\tN;ACC; ;Pl ")
-    assert symbols[-3:] == [" [N]", " [ACC]", " [Pl]"]
-    assert codec.written_source(symbols) == "ayı\tN;ACC;Pl"
-    assert codec.source_symbols("ayı\t") == codec.source_symbols("ayı") == tokens.split("ayı")
-    assert codec.written_source(codec.source_symbols("ayı")) == "ayı"
+    tokenizer = Tokenizer(style)
+    codec = Codec(
+        Vocabulary(()), tokenizer, Vocabulary(()), tokenizer, Normalizer("nfc", "both"), True
+    )
+    tokens = codec.tokenize_source("Ayı\tN;ACC; ;Pl ")
+    assert tokens[-3:] == [" [N]", " [ACC]", " [Pl]"]
+    assert codec.detokenize_source(tokens) == "ayı\tN;ACC;Pl"
+    assert codec.tokenize_source("ayı\t") == codec.tokenize_source("ayı") == tokenizer.split("ayı")
+    assert codec.detokenize_source(codec.tokenize_source("ayı")) == "ayı"
 
 
 def test_without_features_a_tab_is_a_character():
-    codec = Codec(Vocabulary(()), Tokens("chars"), Vocabulary(()), Tokens("chars"))
-    assert codec.source_symbols("a\tN") == ["a", "\t", "N"]
+    codec = Codec(Vocabulary(()), Tokenizer("chars"), Vocabulary(()), Tokenizer("chars"))
+    assert codec.tokenize_source("a\tN") == ["a", "\t", "N"]
 
 
 def test_forms():
-    both = TextForm("nfd", "source")
+    both = Normalizer("nfd", "source")
     assert both.source("ÉA") == "e\u0301a"
     assert both.target("ÉA") == "E\u0301A"
-    assert TextForm("nfc", "target").target("E\u0301") == "é"
-    assert TextForm().source("E\u0301") == "E\u0301"
-    assert TextForm("nfd").source("한") == unicodedata.normalize("NFD", "한")
+    assert Normalizer("nfc", "target").target("E\u0301") == "é"
+    assert Normalizer().source("E\u0301") == "E\u0301"
+    assert Normalizer("nfd").source("한") == unicodedata.normalize("NFD", "한")

@@ -13,7 +13,7 @@ from torch import Tensor
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import DecodeConfig, ModelConfig
 from seqcli.data.batches import padded_batch
-from seqcli.data.corpus import Limits, Pairs
+from seqcli.data.corpus import MaxLengths, Pairs
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.engine.answering import answer
 from seqcli.engine.beam_search import beam_search
@@ -169,7 +169,7 @@ def test_an_answer_cut_at_the_limit_is_marked_and_its_log_probability_has_the_en
     cut = greedy(Endless(), SOURCE, LENGTHS, 5)
     expected = -5 * math.log(6) - (30 + math.log(6))  # five tokens out of six, and EOS after all
     assert [best.log_probability for best in cut] == pytest.approx([expected] * 6)
-    limits = Limits(source=4, target=7)
+    limits = MaxLengths(source=4, target=7)
     pairs = Pairs(Ragged.from_rows([[]] * 2), Ragged.from_rows([[4, 5], [5]]))
     batch = padded_batch(pairs, np.arange(2))
     for best, *_ in answer(Endless(), batch, limits, DecodeConfig(1)):

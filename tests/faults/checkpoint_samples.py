@@ -13,7 +13,7 @@ import torch
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint, to_plain
 from seqcli.data.corpus import Codec
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 
 
@@ -26,7 +26,7 @@ def trained(hidden: int = 48) -> Checkpoint:
     optimizer.step()
     return Checkpoint(
         config={"model": {"cell": "gru", "hidden": hidden}, "train": {"lr": 1e-3}},
-        codec=Codec(Vocabulary(tuple("abcdefgh")), Tokens("chars"), Vocabulary(("1", "2"))),
+        codec=Codec(Vocabulary(tuple("abcdefgh")), Tokenizer("chars"), Vocabulary(("1", "2"))),
         weights=dict(model.state_dict()),
         about={"task": "reverse", "baselines": {"val": {"chance": {"token_accuracy": 0.1}}}},
         metrics={"val_loss": 0.5},

@@ -182,7 +182,7 @@ EDITS: dict[str, Edit] = {
     "a vocabulary of numbers": put("codec/target", [1, 2, 3]),
     "a vocabulary of another size": put("codec/target", ["a"]),
     "a vocabulary of 200,000": put("codec/target", [f"w{n}" for n in range(200_000)]),
-    "a symbol twice": put("codec/target", ["a", "a"]),
+    "a token twice": put("codec/target", ["a", "a"]),
     "an unknown token style": put("codec/target_tokens", "letters"),
     "layout 3": put("format", 3),
     "a version that is a list": put("version", ["x"] * 1000),

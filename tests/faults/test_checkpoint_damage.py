@@ -132,7 +132,7 @@ def test_bytes_before_or_after_are_refused(load: Load, tmp_path: Path) -> None:
 OTHERS = {
     "empty": b"",
     "text": b"hello\n" * 100,
-    "json": json.dumps({"format": 2, "codec": {}}).encode(),
+    "json": json.dumps({"format": 3, "codec": {}}).encode(),
     "gzip": gzip.compress(b"hello" * 1000),
     "one byte": b"P",
     "noise": random.Random(0).randbytes(5000),

@@ -49,7 +49,7 @@ def programs(mark: Path) -> dict[str, bytes]:
     return made | {
         "eval": pickle.dumps(Call(eval, code), 2),
         "exec": pickle.dumps(Call(exec, code), 2),
-        "nested in a dict": pickle.dumps({"format": 2, "codec": [Call(os.system, shell)]}, 2),
+        "nested in a dict": pickle.dumps({"format": 3, "codec": [Call(os.system, shell)]}, 2),
         "as a key": pickle.dumps({(1, Call(os.system, shell)): 1}, 2),
         "stack global": b"\x80\x04\x8c\x02os\x8c\x06system\x93" + text + b"\x85R.",
         "nested name": b"\x80\x04\x8c\x06seqcli\x8c\x0bapi.os.system\x93" + text + b"\x85R.",

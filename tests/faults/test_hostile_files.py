@@ -192,7 +192,7 @@ PAIRS = {
     ),
     "too many bad rows": Case(GOOD + "a\n" * 4, error="line 31: expected 2 tab-separated columns"),
     "many bad rows, and it is known": Case(
-        GOOD + "a\n" * 4, 30, {"shape": (31, 32, 33, 34)}, settings={"bad_rows": 0.5}
+        GOOD + "a\n" * 4, 30, {"shape": (31, 32, 33, 34)}, settings={"max_bad_fraction": 0.5}
     ),
 }  # fmt: skip
 
@@ -312,7 +312,7 @@ def test_rows_in_are_rows_kept_and_rows_named(tmp_path_factory, rows, name):
     path = tmp_path_factory.getbasetemp() / name
     path.write_bytes(b"".join(row + b"\n" for row in rows))
     try:
-        read = corpus(DataConfig(train_file=str(path), bad_rows=1.0), {}).reading
+        read = corpus(DataConfig(train_file=str(path), max_bad_fraction=1.0), {}).reading
     except DataError:
         return
     left_out = sum(one.count for one in read.findings if one.left_out)

@@ -24,7 +24,7 @@ SMALL = (
 )
 MODELS = {
     "rnn": "--cell rnn --schedule plateau",
-    "lstm-sgd": "--cell lstm --optimizer sgd --lr 0.3 --set train.clip_value=0.1",
+    "lstm-sgd": "--cell lstm --optimizer sgd --lr 0.3 --set train.grad_clip_value=0.1",
 }
 TIMES = ("seconds", "sequences_per_second")
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}

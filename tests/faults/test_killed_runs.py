@@ -28,7 +28,7 @@ SEQCLI = [sys.executable, "-m", "seqcli"]
 SETTINGS = {
     "numpy": "--task names --backend numpy --cell gru --hidden 24 --train-rows 1500 --samples 0",
     "torch": "--task reverse --cell gru --attention --length 3:6 --vocab 8 --hidden 12 "
-    "--embedding 8 --train-rows 300 --lr 5e-3 --dropout 0.1 --set train.goal=2",
+    "--embedding 8 --train-rows 300 --lr 5e-3 --dropout 0.1 --set train.target_accuracy=2",
 }
 SMALL = "--val-rows 60 --test-rows 20 --batch-size 32 --epochs 4 --threads 1 --quiet"
 SAVES = ("--set", "train.save_every=0.03")

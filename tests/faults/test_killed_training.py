@@ -47,7 +47,7 @@ SMALL = [
     "--set",
     "train.save_every=0.05",
     "--set",
-    "train.goal=2",
+    "train.target_accuracy=2",
     "--schedule",
     "constant",
     "--warmup",

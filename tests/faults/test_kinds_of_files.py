@@ -139,8 +139,8 @@ FILES = {
     "spaces.tsv": (rows(" "), Refused("one space in every line", "--separator space")),
     "two_spaces.txt": (rows("  "), Refused("two or more spaces", "--separator spaces")),
     "fixed_width.txt": (WIDE, Refused("two or more spaces", "--separator spaces")),
-    "cmu.dict": (lexicon("  "), Refused("a word and its symbols", "--separator space")),
-    "cmu.txt": (lexicon(" "), Refused("a word and its symbols", "--separator space")),
+    "cmu.dict": (lexicon("  "), Refused("a word and its tokens", "--separator space")),
+    "cmu.txt": (lexicon(" "), Refused("a word and its tokens", "--separator space")),
     "quoted.txt": (QUOTED, Refused("in quotes", "--format csv --columns target=1")),
     "quoted.tsv": (
         "".join(f'"{a}"\t"{b}"\n' for a, b in ROWS),

@@ -33,12 +33,32 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-@pytest.fixture(params=["flock", "no fcntl", "a disk without locks"])
+class FakeMsvcrt:
+    """Windows' byte locks, made of flock: another process that holds one means EACCES."""
+
+    LK_NBLCK = 2
+
+    def __init__(self, fcntl: Any) -> None:
+        self.fcntl = fcntl
+
+    def locking(self, descriptor: int, mode: int, count: int) -> None:
+        assert (mode, count) == (self.LK_NBLCK, 1)
+        assert os.lseek(descriptor, 0, os.SEEK_CUR) > 1 << 20  # nobody reads there
+        try:
+            self.fcntl.flock(descriptor, self.fcntl.LOCK_EX | self.fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermissionError(errno.EACCES, "Permission denied") from None
+
+
+@pytest.fixture(params=["flock", "no locks", "Windows", "a disk without locks"])
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    if request.param == "no fcntl":
+    if request.param == "Windows":
+        monkeypatch.setattr(system_calls, "msvcrt", FakeMsvcrt(system_calls.fcntl))
+        monkeypatch.setattr("seqcli.files.lock.process_alive", lambda pid: True)  # as there
+    if request.param in ("no locks", "Windows"):
         monkeypatch.setattr(system_calls, "fcntl", None)
     if request.param == "a disk without locks":
         monkeypatch.setattr(system_calls.fcntl, "flock", refuse)

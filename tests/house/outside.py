@@ -36,7 +36,7 @@ class Rotate(Rearrangement):
     summary: ClassVar[str] = "the first token goes last"
     example: ClassVar[tuple[str, str]] = ("3 1 4", "1 4 3")
 
-    def answer(self, sources):
+    def targets(self, sources):
         return np.roll(sources, -1, axis=1)
 
 

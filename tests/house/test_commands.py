@@ -37,7 +37,7 @@ def parse(line: str) -> None:
     typed = next(part for part in line.split("|") if "seqcli" in part)
     _, name, *words = shlex.split(typed, comments=True)
     command = COMMANDS[name]
-    command.make_context(name, shell.with_kind_of_attention([name, *words])[1:])
+    command.make_context(name, shell.with_implied_values([name, *words])[1:])
 
 
 @pytest.mark.parametrize("line", EXAMPLES)

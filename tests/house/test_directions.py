@@ -50,6 +50,8 @@ LIBRARIES = {
     "jinja2": {"report"},
     "torch": {"models", "engine", "training", "export", "checkpoints", "api"},
     "yaml": {"config", "data"},
+    "regex": {"data"},
+    "platformdirs": {"data"},
 }
 NO_NUMPY = {
     "errors",

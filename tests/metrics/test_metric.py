@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from seqcli.arrays.ragged import Ragged
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import UNK
 from seqcli.metrics.definitions import all_parts
 from seqcli.metrics.edit_distance import GAP, count_edits, edit_distances
@@ -21,7 +21,7 @@ from seqcli.metrics.predictions import Outcome, PredictionTable, ceiling
 from seqcli.metrics.scores import score
 
 ROW = st.lists(st.integers(4, 7), max_size=9)
-WORDS = Tokens("words")
+WORDS = Tokenizer("words")
 ROWS = st.lists(st.tuples(ROW, ROW), min_size=1, max_size=8)
 
 

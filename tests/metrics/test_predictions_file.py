@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqcli import registry
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.predictions import PredictionTable
 from seqcli.metrics.predictions_file import read_predictions, write_predictions
@@ -26,13 +26,13 @@ ROW = st.tuples(TEXT, TEXT, CUT, TEXT, TEXT, st.floats(0, 1e3), COUNT, COUNT)
 def table_of(rows, source, target, **more):
     texts, numbers = list(zip(*rows, strict=True))[:5], list(zip(*rows, strict=True))[5:]
     sources, truths, predictions, baseline, features = map(list, texts)
-    split = Tokens(target).split
+    split = Tokenizer(target).split
     return PredictionTable(
         sources,
         list(map(split, truths)),
         list(map(list, predictions)),
-        Tokens(source),
-        Tokens(target),
+        Tokenizer(source),
+        Tokenizer(target),
         nats=np.array(numbers[0]),
         unseen_sources=np.array(numbers[1]),
         unseen_truths=np.array(numbers[2]),
@@ -89,7 +89,7 @@ def test_tokens_that_their_text_would_not_give_are_kept(tmp_path):
     """A model may write a letter and its accent as two graphemes; together they would be one."""
     path = tmp_path / "predictions.tsv"
     table = PredictionTable(
-        ["x"], [["e\u0301"]], [["e", "\u0301"]], Tokens("chars"), Tokens("graphemes")
+        ["x"], [["e\u0301"]], [["e", "\u0301"]], Tokenizer("chars"), Tokenizer("graphemes")
     )
     write_predictions(path, table)
     assert path.read_text("utf-8").splitlines()[1].split("\t")[1:3] == ["e\u0301", "\\/e\\/\u0301"]
@@ -102,7 +102,7 @@ def test_tokens_that_their_text_would_not_give_are_kept(tmp_path):
 
 def test_texts_are_refused_where_tokens_are_expected():
     with pytest.raises(TypeError, match="rows of tokens"):
-        PredictionTable(["x"], ["y"], [["y"]], Tokens("chars"), Tokens("chars"))
+        PredictionTable(["x"], ["y"], [["y"]], Tokenizer("chars"), Tokenizer("chars"))
 
 
 HEADER = "source\ttruth\tprediction\n"
@@ -125,7 +125,7 @@ def test_a_file_of_somebody_else_is_read(tmp_path, text, styles):
     assert len(found.notes) == 2
     assert found.sources[0] in ("ab", "a\\b")
     assert found.nats is None
-    asked = read_predictions(path, table_lines(path), Tokens("whole"), Tokens("whole"))
+    asked = read_predictions(path, table_lines(path), Tokenizer("whole"), Tokenizer("whole"))
     assert (asked.source_tokens.style, asked.notes) == ("whole", ())
 
 

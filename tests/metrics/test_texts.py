@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqcli.api.rescoring import rescore
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
@@ -17,7 +17,7 @@ from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_text
 TEXTS = ["anna", "o", "a\tb\\c\nd", "anna"]
 LOSSES = TextLosses(
     TEXTS,
-    Tokens("chars"),
+    Tokenizer("chars"),
     np.array([5.25, 1.5, 7.125, 5.25]),
     np.array([0, 0, 2, 0]),
     {"bigram": np.array([6.0, 2.0, 9.0, 6.0])},
@@ -42,7 +42,7 @@ def test_intervals_are_one_interval_in_three_units():
     sizes = np.array(list(map(len, texts))) + 1
     texts = [f"{text}{n}" for n, text in enumerate(texts)]
     nats = sizes * rng.gamma(4, 0.5, 300)
-    found = score_texts(TextLosses(texts, Tokens("words"), nats, np.zeros(300, np.int64)))
+    found = score_texts(TextLosses(texts, Tokenizer("words"), nats, np.zeros(300, np.int64)))
     low, high = found.intervals["loss"]
     assert low < found.metrics["loss"] < high
     assert found.intervals["perplexity"] == pytest.approx((math.exp(low), math.exp(high)))
@@ -53,7 +53,7 @@ def test_intervals_are_one_interval_in_three_units():
 
 def test_equal_texts_are_one_cluster():
     alone = TextLosses(
-        ["a", "b"] * 50, Tokens("chars"), np.array([1.0, 3.0] * 50), np.zeros(100, int)
+        ["a", "b"] * 50, Tokenizer("chars"), np.array([1.0, 3.0] * 50), np.zeros(100, int)
     )
     apart = replace(alone, texts=[f"{text}{n}" for n, text in enumerate(alone.texts)])
     width = {}

@@ -105,8 +105,8 @@ def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, 
     set = (
         *OPTIMIZERS[optimizer],
         "train.precision=float64",
-        "train.clip=0.3",
-        "train.clip_value=0.05",
+        "train.grad_clip=0.3",
+        "train.grad_clip_value=0.05",
         "train.schedule=plateau",
     )
     common = {"cell": "lstm", "optimizer": optimizer, "set": set}

@@ -20,7 +20,7 @@ LISTING = (
 )
 SMALL = (
     "--task names --train-rows 200 --val-rows 40 --test-rows 40 --hidden 8 --epochs 2 "
-    "--samples 4 --set train.clip_value=5 --set train.optimizer=sgd --lr 0.05"
+    "--samples 4 --set train.grad_clip_value=5 --set train.optimizer=sgd --lr 0.05"
 )
 
 

@@ -11,14 +11,14 @@ from seqcli import registry
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, ModelConfig, keys
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import UsageError
 from seqcli.numpy_backend.scope import RULES, Only, check_training
 
 MODEL = ModelConfig(cell="gru", dropout=0.0)
 CONFIG = Config(model=MODEL)
-CODEC = Codec(Vocabulary(tuple("abc")), Tokens("chars"))
+CODEC = Codec(Vocabulary(tuple("abc")), Tokenizer("chars"))
 ROWS = Ragged.from_rows([[4, 5], [6]])
 
 
@@ -53,7 +53,7 @@ def test_the_defaults_but_for_dropout_are_allowed():
         ("model.init", "orthogonal"),
         ("train.label_smoothing", 0.1),
         ("train.teacher_forcing", 0.5),
-        ("train.teacher_schedule", "linear"),
+        ("train.teacher_forcing_schedule", "linear"),
         ("train.metric", "sequence_accuracy"),
         ("train.device", "cuda"),
         ("train.precision", "bf16"),

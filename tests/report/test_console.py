@@ -53,7 +53,7 @@ def test_other_output_nobody_reads_is_dropped(broken):
 def test_a_full_disk_behind_stdout_is_the_machines_fault():
     with Path("/dev/full").open("w") as stream:
         out = Out(console(DataStream(stream)), console(None))
-        with pytest.raises(MachineError, match="stdout cannot be written: no space left"):
+        with pytest.raises(MachineError, match="cannot write to stdout: no space left"):
             out.write("42")
 
 

@@ -52,8 +52,8 @@ def test_columns_give_way_and_validation_stays_longest():
 
 def test_the_caption_tells_teacher_forced_from_free_running():
     caption = plain_lines(epoch_table([Epoch(1, METRICS)], 1))[-1]
-    assert "teacher forced" in caption
-    assert "free running" in caption
+    assert "teacher forcing" in caption
+    assert "greedy decoding" in caption
 
 
 def test_a_metric_missing_in_one_epoch_leaves_a_gap():

@@ -25,7 +25,7 @@ def told(out):
 
 def picture(view, out):
     """Return the lines of the view as they stand on the terminal."""
-    lines = out.stderr.render_lines(view._picture(out.stderr), pad=False)
+    lines = out.stderr.render_lines(view._frame(out.stderr), pad=False)
     return [Text("".join(segment.text for segment in line)).plain.rstrip() for line in lines]
 
 
@@ -53,8 +53,8 @@ def test_the_picture_holds_run_table_examples_and_bar(terminal, run_events):
     assert "312,456 parameters" in text
     assert "train 10,000" in text
     assert "cpu, 2 threads" in text
-    assert "teacher forced" in text
-    assert "free running" in text
+    assert "teacher forcing" in text
+    assert "greedy decoding" in text
     assert "*2  0.4000  0.5000" in text
     assert "wrong  1 2 3   3 2 1  3 7 1" in text
     assert "epoch 3/3 step 5/10" in text
@@ -86,7 +86,7 @@ def test_epochs_that_do_not_fit_are_counted(terminal, run_events):
     assert shown[-1].split()[0] == "40"
 
 
-def test_a_new_size_gives_a_new_picture(terminal, run_events):
+def test_a_new_size_gives_a_new_frame(terminal, run_events):
     out = terminal(width=100)
     with LiveView(out, Clock()) as view:
         for event in run_events(5)[:-1]:
@@ -102,7 +102,7 @@ def test_the_full_table_and_the_verdict_stay_when_done(terminal, run_events):
     end = Text.from_ansi(text).plain
     for epoch in range(1, 41):
         assert f" {epoch}  " in end or f"*{epoch}  " in end
-    assert "40 epochs in 4.5 s: epoch limit" in end
+    assert "finished 40 epochs in 4.5 s" in end
     assert "best epoch 39" in end
     assert "sequence accuracy 94.0%" in end
 
@@ -128,7 +128,7 @@ def test_a_resumed_run_shows_the_epochs_before_it_at_the_end(terminal, started, 
 
 def test_a_run_without_epochs_ends_well(terminal, started):
     text = play(terminal(), [started, Finished(0, 0, {}, "interrupted", 0.1)])
-    assert "0 epochs in 0.1 s: interrupted" in Text.from_ansi(text).plain
+    assert "interrupted after 0 epochs in 0.1 s" in Text.from_ansi(text).plain
 
 
 def test_nothing_happened(terminal):
@@ -195,7 +195,7 @@ def test_an_epoch_without_examples_is_fine(terminal, started):
     assert "prediction" not in end
 
 
-def test_invented_names_and_the_smoothed_loss_are_in_the_picture(terminal, started):
+def test_invented_names_and_the_smoothed_loss_are_in_the_frame(terminal, started):
     names = tuple(f"name{i}" for i in range(8))
     for height, shown in ((40, 8), (12, 0)):
         out = terminal(height=height)

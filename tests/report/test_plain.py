@@ -35,7 +35,7 @@ def test_the_start_tells_the_run_and_what_the_numbers_are(pipe, run_events):
     assert lines[0] == "reverse-gru in runs/reverse-gru"
     assert any("312,456 parameters" in line for line in lines)
     assert "note: 2 rows were repeats" in lines
-    assert any("teacher forced" in line and "free running" in line for line in lines)
+    assert any("teacher forcing" in line and "greedy decoding" in line for line in lines)
 
 
 def test_nothing_is_wrapped_colored_or_boxed(pipe, run_events):
@@ -50,7 +50,7 @@ def test_nothing_is_wrapped_colored_or_boxed(pipe, run_events):
 def test_the_end_shows_examples_with_errors_in_words_and_the_verdict(pipe, run_events):
     lines = play(pipe(), run_events(3))
     assert "wrong  1 2 3   3 2 1  3 7 1       2: 2 -> 7" in lines
-    assert "3 epochs in 4.5 s: epoch limit" in lines
+    assert "finished 3 epochs in 4.5 s" in lines
     assert lines[-1].startswith(("Good", "Overfitting", "Underfitting"))
 
 
@@ -86,7 +86,7 @@ def test_a_resumed_run_says_so(pipe, started):
 
 def test_an_interrupted_run_ends_well(pipe, started):
     lines = play(pipe(), [started, Finished(0, 0, {}, "interrupted", 0.1)])
-    assert "0 epochs in 0.1 s: interrupted" in lines
+    assert "interrupted after 0 epochs in 0.1 s" in lines
 
 
 def test_data_cannot_steer_the_terminal(pipe, run_events):

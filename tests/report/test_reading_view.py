@@ -31,8 +31,8 @@ split  rows  distinct sources  weight  source length  target length  in an earli
 train   900               800   1,200        4.5, 19          4, 20
 val     100               100     100           4, 9           4, 9                    3                    2
 lengths: median, longest, in tokens; distinct tokens: 30 source (chars), 1,040 target (words)
-warning: a.tsv: 10 rows left out, blank: lines 3, 8 and 8 more
-note: a.tsv: 1 row kept, unseen symbols ('x\\u202e'): line 7
+warning: a.tsv: 10 rows left out: blank (lines 3, 8 and 8 more)
+note: a.tsv: 1 row kept: unseen symbols; 'x\\u202e' (line 7)
 all flagged rows: run/named_rows.tsv
 """  # noqa: E501
 
@@ -60,7 +60,7 @@ def test_both_views_of_training_begin_with_it():
     told, _, said = out(terminal=True)
     with LiveView(told) as view:
         view(READ)
-    assert "10 rows left out, blank" in said.getvalue()
+    assert "10 rows left out: blank" in said.getvalue()
     assert "all flagged rows" in said.getvalue()
 
 
@@ -70,4 +70,4 @@ def test_names_have_no_sources_and_many_findings_are_cut():
     show_reading(told, names)
     assert "source" not in said.getvalue().splitlines()[1]
     assert "distinct tokens: 26" in said.getvalue()
-    assert finding_lines(names)[-1] == "note: 8 more kinds of rows are listed"
+    assert finding_lines(names)[-1] == "note: 8 further findings not shown"

@@ -18,7 +18,7 @@ SCORES = {"train_loss": 0.4, "val_loss": 0.5}
         (
             "x/names",
             "x/names.pt",
-            "reverse-gru: the best checkpoint in x/names.pt, all else in x/names/",
+            "reverse-gru: best checkpoint in x/names.pt, run folder x/names/",
         ),
     ],
 )
@@ -29,11 +29,11 @@ def test_the_first_line_says_where_it_is_written(started, folder, file, told):
 @pytest.mark.parametrize(
     ("before", "reason", "told"),
     [
-        (0, "epochs", "3 epochs in 4.0 s: epoch limit"),
-        (2, "epochs", "1 epoch in 4.0 s, 3 in total: epoch limit"),
-        (3, "epochs", "nothing to do: epoch limit; more with --epochs N"),
-        (3, "patience", "nothing to do: validation stopped improving (train.patience)"),
-        (3, "interrupted", "0 epochs in 4.0 s, 3 in total: interrupted"),
+        (0, "epochs", "finished 3 epochs in 4.0 s"),
+        (2, "epochs", "finished 1 epoch in 4.0 s, 3 in total"),
+        (3, "epochs", "nothing to do: the run is complete; train longer with --epochs N"),
+        (3, "patience", "nothing to do: no improvement on validation (train.patience)"),
+        (3, "interrupted", "interrupted after 0 epochs in 4.0 s, 3 in total"),
     ],
 )
 def test_a_run_that_went_on_tells_what_is_new(started, before, reason, told):

@@ -104,7 +104,7 @@ def test_a_folder_that_holds_a_run_is_refused(name: str, tmp_path: Path) -> None
     out = tmp_path / "run"
     begun(out)
     (out / name).write_text("old")
-    with pytest.raises(UsageError, match="already holds a run") as caught:
+    with pytest.raises(UsageError, match="already contains a run") as caught:
         begun(out)
     assert "--resume" in caught.value.hint
     assert (out / name).read_text() == "old"
@@ -123,7 +123,7 @@ def test_files_that_no_run_wrote_are_never_replaced(name: str, force: bool, tmp_
     out = tmp_path / "project"
     out.mkdir()
     (out / name).write_text("mine")
-    with pytest.raises(UsageError, match=rf"holds {name}, and is not a run folder"):
+    with pytest.raises(UsageError, match=rf"contains {name} but is not a run folder"):
         begun(out, force=force)
     assert (out / name).read_text() == "mine"
 
@@ -213,13 +213,13 @@ def test_out_names_a_file(tmp_path: Path) -> None:
     run.last.write_text("x")
     file.write_text("best")
     assert find_run(file, tmp_path) == run
-    with pytest.raises(UsageError, match="already holds a run"):
+    with pytest.raises(UsageError, match="already contains a run"):
         begun(file)
 
 
 def test_a_file_that_is_there_stays_until_there_is_a_better_one(tmp_path: Path) -> None:
     (tmp_path / "names.pt").write_text("dear")
-    with pytest.raises(UsageError, match=r"names\.pt already holds a run"):
+    with pytest.raises(UsageError, match=r"names\.pt already contains a run"):
         begun(tmp_path / "names.pt")
     run = begun(tmp_path / "names.pt", force=True)
     assert run.extra_best is not None
@@ -337,7 +337,7 @@ def test_what_is_missing_is_told_with_the_nearest(tmp_path: Path) -> None:
     assert "sort-lstm" in caught.value.hint
     with pytest.raises(CheckpointError, match="has no checkpoint"):
         find_checkpoint(root / "sort-lstm", root=root)
-    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+    with pytest.raises(CheckpointError, match="contains no checkpoint"):
         find_checkpoint(root, root=root)
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint(Path("x"), root=tmp_path / "none")

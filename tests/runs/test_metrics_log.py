@@ -134,7 +134,7 @@ def test_a_damaged_line_is_left_out_and_the_file_as_it_was_is_kept(path, line):
     assert epochs_in(path) == [1, 3]
     history, note = recovered(path, 3)
     assert [bool(row) for row in history] == [True, False, True]
-    assert "lacks 1 of 3 epochs (the file as it was is damaged.jsonl)" in note
+    assert "lacks 1 of 3 epochs (the damaged file is kept as damaged.jsonl)" in note
     assert path.with_name("damaged.jsonl").read_bytes() == one + line + three
     assert path.read_bytes() == one + three
 

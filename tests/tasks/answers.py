@@ -1,6 +1,6 @@
 """What every task's target must be, worked out again the simple way, one row at a time.
 
-Nothing here is shared with the tasks: rows are lists of symbols as text.
+Nothing here is shared with the tasks: rows are lists of tokens as text.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ def copied(row: Row, options: Options) -> Row:
     if options["marks"]:
         assert (row[0], row[-1]) == ("<", ">")
         row = row[1:-1]
-    assert options["symbols"] != "distinct" or len(set(row)) == len(row)
-    assert options["symbols"] != "single" or len(set(row)) == 1
-    return [symbol for _ in range(options["duplicate"]) for symbol in row]
+    assert options["tokens"] != "distinct" or len(set(row)) == len(row)
+    assert options["tokens"] != "single" or len(set(row)) == 1
+    return [token for _ in range(options["duplicate"]) for token in row]
 
 
 def odds_first(row: Row, options: Options) -> Row:
-    odd = [symbol for place, symbol in enumerate(row, 1) if place % 2 == 1]
-    even = [symbol for place, symbol in enumerate(row, 1) if place % 2 == 0]
+    odd = [token for place, token in enumerate(row, 1) if place % 2 == 1]
+    even = [token for place, token in enumerate(row, 1) if place % 2 == 0]
     return odd + even
 
 
@@ -103,17 +103,17 @@ def remembered(row: Row, options: Options) -> Row:
 
 
 def without_noise(row: Row, options: Options) -> Row:
-    return [symbol for symbol in row if symbol != "0"]
+    return [token for token in row if token != "0"]
 
 
 def recalled(row: Row, options: Options) -> Row:
     known: dict[str, str] = {}
     answers = []
-    for symbol, after in zip(row, [*row[1:], ""], strict=True):
-        if symbol in known:
-            answers.append(known[symbol])
-        elif symbol.startswith("k"):
-            known[symbol] = after
+    for token, after in zip(row, [*row[1:], ""], strict=True):
+        if token in known:
+            answers.append(known[token])
+        elif token.startswith("k"):
+            known[token] = after
     return answers
 
 

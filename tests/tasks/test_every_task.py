@@ -22,14 +22,14 @@ from seqcli.data.task_corpus import task_corpus
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, make, options
 from seqcli.tasks.rearrangement import Rearrangement
-from seqcli.tasks.space import Symbols
+from seqcli.tasks.space import TokenArray
 
 SPLITS = ("train", "val", "test")
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("copy", {"duplicate": 3, "length": "1:4"}),
-    ("copy", {"symbols": "distinct", "length": "1:9", "vocab": 10, "marks": True}),
-    ("copy", {"symbols": "distinct", "length": "5:40", "vocab": 101}),
-    ("copy", {"symbols": "single", "length": "1:40", "marks": True}),
+    ("copy", {"tokens": "distinct", "length": "1:9", "vocab": 10, "marks": True}),
+    ("copy", {"tokens": "distinct", "length": "5:40", "vocab": 101}),
+    ("copy", {"tokens": "single", "length": "1:40", "marks": True}),
     ("odds_first", {"vocab": 3, "length": "1:9"}),
     ("reverse", {"vocab": 300, "length": "1:3"}),
     ("parity", {"mode": "prefix", "length": "1:12"}),
@@ -47,7 +47,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("multiplication", {"digits": "1:3", "order": "reversed", "padding": True}),
     ("multiplication", {"digits": "1:7", "base": 3}),
     ("copy_memory", {"delay": 1}),
-    ("selective_copy", {"length": "6:30", "symbols": 5, "vocab": 4}),
+    ("selective_copy", {"length": "6:30", "tokens": 5, "vocab": 4}),
     ("mqar", {"pairs": 1, "length": "16", "noise": True}),
     ("mqar", {"pairs": 8, "length": "40:80", "vocab": 40, "noise": True}),
     ("mqar", {"pairs": 3, "length": "9:12"}),
@@ -106,7 +106,7 @@ def test_targets_are_what_simple_code_makes_of_the_sources(
     name: str, given: Mapping[str, Any]
 ) -> None:
     task = make(name, given)
-    if task.source_symbols() is None:
+    if task.source_tokens() is None:
         return  # there is nothing that the target would follow from
     for split in SPLITS:
         for source, target in texts(task, split, 150):
@@ -119,13 +119,13 @@ def test_every_task_says_what_it_is(name: str) -> None:
     assert task.name == name
     assert task.version >= 1
     assert task.summary
-    if task.source_symbols() is None:
+    if task.source_tokens() is None:
         assert task.example[0] == ""
-        assert set(task.example[1]) <= set(task.target_symbols())
+        assert set(task.example[1]) <= set(task.target_tokens())
         return
     source, target = (text.split() for text in task.example)
-    assert set(source) <= set(task.source_symbols() or ())
-    assert set(target) <= set(task.target_symbols())
+    assert set(source) <= set(task.source_tokens() or ())
+    assert set(target) <= set(task.target_tokens())
     assert ANSWERS[name](source, options(task)) == target
 
 
@@ -185,16 +185,16 @@ def test_most_tasks_have_lengths_for_test_rows() -> None:
 def test_guesses_score_between_nothing_and_everything(name: str) -> None:
     sizes = {"train": 3000, "val": 10, "test": 600}
     corpus = task_corpus(make(name, {}), sizes, seed=0)
-    symbols = len(make(name, {}).target_symbols())
-    if make(name, {}).source_symbols() is None:
+    tokens = len(make(name, {}).target_tokens())
+    if make(name, {}).source_tokens() is None:
         return  # a language model is held against counting, in nats
     assert list(corpus.baselines) == ["val", "test"]
     baselines = corpus.baselines["test"]
     for scores in baselines.values():
         assert all(0 <= score <= 1 for score in scores.values())
     chance, majority = (baselines[of]["token_accuracy"] for of in ("chance", "majority"))
-    assert chance == pytest.approx(1 / symbols)
-    assert majority > chance - 0.06  # two standard deviations of 600 one-symbol targets
+    assert chance == pytest.approx(1 / tokens)
+    assert majority > chance - 0.06  # two standard deviations of 600 one-token targets
 
 
 @EVERY_TASK
@@ -226,9 +226,9 @@ def test_every_task_tells_what_it_is_and_what_its_options_do(name: str) -> None:
 
 
 def texts(task: Task, split: str, count: int) -> list[tuple[list[str], list[str]]]:
-    """Return rows as lists of symbols."""
+    """Return rows as lists of tokens."""
     rows = task.rows(5, split, np.arange(count))
-    alphabet, answers = task.source_symbols(), task.target_symbols()
+    alphabet, answers = task.source_tokens(), task.target_tokens()
     assert alphabet is not None
     assert rows.sources is not None
     return [
@@ -239,14 +239,14 @@ def texts(task: Task, split: str, count: int) -> list[tuple[list[str], list[str]
 
 @dataclass(frozen=True)
 class Rotate(Rearrangement):
-    """The source with its first symbol last: 3 1 4 -> 1 4 3."""
+    """The source with its first token last: 3 1 4 -> 1 4 3."""
 
     name: ClassVar[str] = "rotate"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "the source with its first symbol last"
+    summary: ClassVar[str] = "the source with its first token last"
     example: ClassVar[tuple[str, str]] = ("3 1 4", "1 4 3")
 
-    def answer(self, sources: Symbols) -> Symbols:
+    def targets(self, sources: TokenArray) -> TokenArray:
         return np.roll(sources, -1, axis=1)
 
 

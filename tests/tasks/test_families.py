@@ -18,13 +18,13 @@ SPLITS = ("train", "val", "test")
 
 
 def texts(name: str, given: Mapping[str, Any], split: str, count: int) -> list[tuple[str, str]]:
-    """Return sources and targets with spaces between symbols."""
+    """Return sources and targets with spaces between tokens."""
     task = make(name, given)
     rows = task.rows(0, split, np.arange(count))
     assert rows.sources is not None
-    sides = (task.source_symbols() or (), rows.sources), (task.target_symbols(), rows.targets)
+    sides = (task.source_tokens() or (), rows.sources), (task.target_tokens(), rows.targets)
     sources, targets = (
-        [" ".join(symbols[i] for i in side[row]) for row in range(count)] for symbols, side in sides
+        [" ".join(tokens[i] for i in side[row]) for row in range(count)] for tokens, side in sides
     )
     return list(zip(sources, targets, strict=True))
 
@@ -118,10 +118,10 @@ def test_counts_of_a_belong_to_one_split_each() -> None:
 def test_words_of_brackets_open_and_close_evenly() -> None:
     sources = [source.split() for source, _ in texts("dyck", {"length": "40"}, "train", 1000)]
     assert {len(source) for source in sources} == {40}
-    types = Counter(symbol for source in sources for symbol in source)
+    types = Counter(token for source in sources for token in source)
     assert abs(types["("] - types["["]) < 800
     ends = Counter(source[-1] in ")]" for source in sources)
-    assert ends[True] > 400  # the answer is not always the type of the last symbol
+    assert ends[True] > 400  # the answer is not always the type of the last token
 
 
 def test_expressions_have_every_length_alike() -> None:
@@ -139,22 +139,22 @@ def test_lists_nest_as_deep_as_asked_and_use_all_operators() -> None:
     operators: Counter[str] = Counter()
     for source, _ in texts("listops", {"depth": 3, "length": "40"}, "train", 500):
         depth = 0
-        for symbol in source.split():
-            depth += symbol.startswith("[") - (symbol == "]")
+        for token in source.split():
+            depth += token.startswith("[") - (token == "]")
             deepest = max(deepest, depth)
-            operators.update([symbol] if symbol.startswith("[") else [])
+            operators.update([token] if token.startswith("[") else [])
     assert deepest == 3
     assert set(operators) == {"[MIN", "[MAX", "[MED", "[SM"}
     assert max(operators.values()) < 1.2 * min(operators.values())
 
 
-def test_copied_symbols_stand_anywhere() -> None:
-    given = {"length": "10", "symbols": 3}
+def test_copied_tokens_stand_anywhere() -> None:
+    given = {"length": "10", "tokens": 3}
     places = Counter(
         place
         for source, _ in texts("selective_copy", given, "train", 3000)
-        for place, symbol in enumerate(source.split())
-        if symbol != "0"
+        for place, token in enumerate(source.split())
+        if token != "0"
     )
     assert set(places) == set(range(10))
     assert all(abs(count - 900) < 140 for count in places.values())
@@ -164,8 +164,8 @@ def test_queries_become_rarer_with_distance() -> None:
     asked = Counter(
         place - 8
         for source, _ in texts("mqar", {}, "train", 2000)
-        for place, symbol in enumerate(source.split())
-        if place >= 8 and symbol != "."
+        for place, token in enumerate(source.split())
+        if place >= 8 and token != "."
     )
     assert sum(asked.values()) == 8000
     assert asked[0] > 3 * asked[10] > 3 * asked[50] > 0
@@ -174,13 +174,13 @@ def test_queries_become_rarer_with_distance() -> None:
 def test_one_pair_among_noise_stands_anywhere_in_the_first_half() -> None:
     given = {"pairs": 1, "noise": True, "length": "32"}
     first = Counter(
-        next(place for place, symbol in enumerate(source.split()) if symbol[0] == "k")
+        next(place for place, token in enumerate(source.split()) if token[0] == "k")
         for source, _ in texts("mqar", given, "train", 1000)
     )
     assert set(first) == set(range(0, 16, 2))
 
 
-def test_the_owner_of_a_row_hangs_on_its_symbols_alone() -> None:
+def test_the_owner_of_a_row_hangs_on_its_tokens_alone() -> None:
     codes = np.random.default_rng(0).integers(1, 9, (4000, 6))
     wider = np.pad(codes, ((0, 0), (0, 30)))
     assert owners(codes, 7).tolist() == owners(wider, 7).tolist()
@@ -198,12 +198,12 @@ def test_the_owner_of_a_row_hangs_on_its_symbols_alone() -> None:
         ("copy", {"duplicate": 0}, "task.duplicate cannot be 0"),
         (
             "copy",
-            {"symbols": "distinct", "length": "5:20"},
-            "no rows of 20 distinct symbols can be made",
+            {"tokens": "distinct", "length": "5:20"},
+            "no rows of 20 distinct tokens can be made",
         ),
-        ("copy", {"symbols": "some"}, "no kind of symbols is called 'some'"),
+        ("copy", {"tokens": "some"}, "no kind of tokens is called 'some'"),
         ("cycle_nav", {"positions": 1}, "task.positions cannot be 1"),
-        ("mod_arith", {"length": 4}, "no expression has 4 symbols"),
+        ("mod_arith", {"length": 4}, "no expression has 4 tokens"),
         ("mod_arith", {"modulus": 1}, "task.modulus cannot be 1"),
         ("mod_arith_brackets", {"modulus": 101}, "task.modulus cannot be 101"),
         ("anbncn", {"letters": 1}, "task.letters cannot be 1"),
@@ -211,8 +211,8 @@ def test_the_owner_of_a_row_hangs_on_its_symbols_alone() -> None:
         ("addition", {"order": "backwards"}, "no order of digits is called 'backwards'"),
         ("addition", {"test_digits": "9:8"}, "task.test_digits cannot be '9:8'"),
         ("copy_memory", {"delay": 0}, "task.delay cannot be 0"),
-        ("selective_copy", {"length": "5:20"}, "task.symbols cannot be 8"),
-        ("mqar", {"length": 11}, "4 pairs do not fit into 11 symbols"),
+        ("selective_copy", {"length": "5:20"}, "task.tokens cannot be 8"),
+        ("mqar", {"length": 11}, "4 pairs do not fit into 11 tokens"),
         ("mqar", {"pairs": 40}, "task.pairs cannot be 40"),
         ("listops", {"length": 3}, "task.length cannot be '3'"),
         ("scan", {"split": "add_jumps"}, "no split of scan is called 'add_jumps'"),

@@ -8,12 +8,12 @@ import pytest
 from seqcli.errors import UsageError
 from seqcli.tasks.base import make
 from seqcli.tasks.morphemes import PATTERNS, SLOTS, morphemes
-from seqcli.tasks.names import SYMBOLS
+from seqcli.tasks.names import TOKENS
 
 
 def texts(split: str, count: int, seed: int = 0, length: str = "5:30") -> list[str]:
     rows = make("names", {"length": length}).rows(seed, split, np.arange(count)).targets
-    return ["".join(SYMBOLS[i] for i in rows[row].tolist()) for row in range(count)]
+    return ["".join(TOKENS[i] for i in rows[row].tolist()) for row in range(count)]
 
 
 def test_the_first_names_of_version_1() -> None:
@@ -32,7 +32,7 @@ GOLDEN_TEST = ["acetylpropene", "thymol"]
 
 def test_names_are_made_of_morphemes() -> None:
     assert {slot for pattern in PATTERNS for slot in pattern} == set(SLOTS)
-    assert {letter for slot in SLOTS for part in morphemes(slot) for letter in part} < set(SYMBOLS)
+    assert {letter for slot in SLOTS for part in morphemes(slot) for letter in part} < set(TOKENS)
     for name in texts("train", 300):
         assert name == " ".join(name.split())
         assert 5 <= len(name) <= 30

@@ -29,13 +29,13 @@ def test_the_example_is_true(name: str) -> None:
     task = make(name, {})
     source, target = (text.split() for text in task.example)
     assert [*map(str, REARRANGED[name](list(map(int, source))))] == target
-    assert set(source) <= set(task.source_symbols())
+    assert set(source) <= set(task.source_tokens())
 
 
-def test_symbols_are_the_integers_from_one_to_below_the_vocabulary() -> None:
+def test_tokens_are_the_integers_from_one_to_below_the_vocabulary() -> None:
     task = make("reverse", {"vocab": 11, "length": 10})
-    assert task.source_symbols() == (*tuple("123456789"), "10")
-    seen = {symbol for source, _ in pairs_of(task, 200) for symbol in source}
+    assert task.source_tokens() == (*tuple("123456789"), "10")
+    seen = {token for source, _ in pairs_of(task, 200) for token in source}
     assert seen == set(range(10))  # 1 and vocab-1 both occur
 
 

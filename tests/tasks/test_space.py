@@ -65,10 +65,10 @@ def test_shares_are_eighty_ten_ten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbols", "shortest", "longest"), [(2, 4, 4), (3, 1, 3), (2, 1, 5), (10, 1, 2), (19, 5, 20)]
+    ("tokens", "shortest", "longest"), [(2, 4, 4), (3, 1, 3), (2, 1, 5), (10, 1, 2), (19, 5, 20)]
 )
-def test_no_sequence_is_in_two_splits(symbols: int, shortest: int, longest: int) -> None:
-    space = SequenceSpace(symbols, shortest, longest)
+def test_no_sequence_is_in_two_splits(tokens: int, shortest: int, longest: int) -> None:
+    space = SequenceSpace(tokens, shortest, longest)
     found = {split: set(drawn(space, split, 3000)) for split in SPLITS}
     assert not found["train"] & found["val"]
     assert not found["train"] & found["test"]
@@ -103,7 +103,7 @@ def test_lengths_are_exactly_even_and_in_another_order_in_each_block() -> None:
     assert all(sorted(block) == list(range(5, 21)) for block in blocks)
 
 
-def test_every_symbol_is_as_frequent_at_every_place() -> None:
+def test_every_token_is_as_frequent_at_every_place() -> None:
     rows = np.array(drawn(SequenceSpace(5, 20, 20), "train", 5000))  # (N, L)
     for column in rows.T:
         assert abs(np.bincount(column, minlength=5) - 1000).max() < 150  # 5 standard deviations
@@ -116,14 +116,14 @@ def test_without_repeats_every_arrangement_is_as_frequent() -> None:
     assert all(len(set(row)) == 3 for row in rows)
 
 
-def test_without_repeats_symbols_beyond_the_head_differ_too() -> None:
+def test_without_repeats_tokens_beyond_the_head_differ_too() -> None:
     rows = np.array(drawn(SequenceSpace(30, 30, 30, repeats=False), "train", 3000))  # (N, L)
     assert (np.sort(rows, axis=1) == np.arange(30)).all()
     for column in rows.T:
         assert abs(np.bincount(column, minlength=30) - 100).max() < 50  # 5 standard deviations
 
 
-def test_neighboring_symbols_are_independent() -> None:
+def test_neighboring_tokens_are_independent() -> None:
     rows = np.array(drawn(SequenceSpace(4, 18, 18), "train", 8000))
     for left, right in zip(rows.T, rows.T[1:], strict=False):
         joint = np.bincount(left * 4 + right, minlength=16)

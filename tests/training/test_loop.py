@@ -9,14 +9,14 @@ import pytest
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, TrainConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Progress
 from seqcli.training.loop import Loop, Measured, Step
 from seqcli.training.stopping import StopRequest
 
-CODEC = Codec(Vocabulary(("a", "b")), Tokens("chars"))
+CODEC = Codec(Vocabulary(("a", "b")), Tokenizer("chars"))
 CORPUS = Corpus("ab", CODEC, {"train": Pairs(Ragged.from_rows([[4], [5], [4, 5], [5, 4, 4]] * 5))})
 STEPS = 5  # in an epoch, at four rows each
 

@@ -140,10 +140,12 @@ def remove_entry(folder: Path) -> None:
 def _base(wanted: str) -> Path:
     if wanted:
         return Path(wanted).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if Path(base).is_absolute():  # any other is to be ignored, says the specification
-        return Path(base) / "seqcli"
-    return Path.home() / ".cache" / "seqcli"
+    from platformdirs import user_cache_path  # 60 ms that only large files pay for
+
+    path = user_cache_path("seqcli", appauthor=False)
+    if path.is_absolute():
+        return path
+    return Path.home() / ".cache" / "seqcli"  # a relative XDG_CACHE_HOME has to be ignored
 
 
 def _found(key: str, write: Write) -> Path | None:

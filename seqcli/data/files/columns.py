@@ -23,7 +23,7 @@ TAB, SPACE, SPACES = "tab", "space", "spaces"
 NAMED = {TAB: "\t", "comma": ",", "semicolon": ";", "pipe": "|", "\\t": "\t", " ": SPACE}
 TABLES = (".tsv", ".tab")  # names of files that say: a table with tabs
 LEXICONS = (*TABLES, ".dict", ".dic", ".lex", ".lexicon", ".pairs")
-_MOST_PHONE = 2.25  # mean characters of the symbols behind the word of a pronunciation lexicon
+_MOST_PHONE = 2.25  # mean characters of the tokens behind the word of a pronunciation lexicon
 _FEWEST_PHONES = 3  # of them in a line, on average
 _ARROWS = ("->", "=>", "→", "⇒", "↦")
 
@@ -129,7 +129,7 @@ def _has_commas(lines: Sequence[str], suffix: str) -> bool:
 def _spaces(lines: Sequence[str], suffix: str) -> Suspicion | None:
     """Return the suspicion that columns are parted by white space."""
     if _is_lexicon(lines):
-        return Suspicion("a word and its symbols, parted by spaces,", SPACE)
+        return Suspicion("a word and its tokens, parted by spaces,", SPACE)
     if same_count([_GAP.sub("\0", line) for line in lines], "\0"):
         return Suspicion("two or more spaces", SPACES)
     if suffix in LEXICONS and _agree(lines, " ", once=True):
@@ -138,14 +138,14 @@ def _spaces(lines: Sequence[str], suffix: str) -> Suspicion | None:
 
 
 def _is_lexicon(lines: Sequence[str]) -> bool:
-    """Say whether lines are a word and short symbols: ``HELLO  HH AH L OW``."""
+    """Say whether lines are a word and short tokens: ``HELLO  HH AH L OW``."""
     rows = [line.split() for line in lines]
-    symbols = [symbol for row in rows for symbol in row[1:]]
+    tokens = [token for row in rows for token in row[1:]]
     longer = sum(len(row) > 1 and len(row[0]) > 1 for row in rows)
-    if longer < SHARE * len(rows) or len(symbols) < _FEWEST_PHONES * len(rows):
+    if longer < SHARE * len(rows) or len(tokens) < _FEWEST_PHONES * len(rows):
         return False
     words = sum(len(row[0]) for row in rows) / len(rows)
-    mean = sum(map(len, symbols)) / len(symbols)
+    mean = sum(map(len, tokens)) / len(tokens)
     return mean <= _MOST_PHONE and words > 1.5 * mean
 
 

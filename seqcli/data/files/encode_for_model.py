@@ -1,4 +1,4 @@
-"""Rows for a model that is trained already: its own symbols, and UNK for all others."""
+"""Rows for a model that is trained already: its own tokens, and UNK for all others."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec, Pairs
-from seqcli.data.files.file_encoder import Alphabet, Gatherer, Spool
+from seqcli.data.files.file_encoder import FileEncoder, IncrementalVocabulary, TokenBuffer
 from seqcli.data.files.findings import Findings
 from seqcli.data.vocabulary import UNK, Vocabulary
 from seqcli.errors import DataError
 from seqcli.events import Finding
 
 
-def known_rows(
+def encode_for_model(
     paths: Sequence[Path], data: DataConfig, codec: Codec
 ) -> tuple[Pairs, tuple[Finding, ...]]:
     """Return the rows of a file, and what is said of those that are left out.
@@ -32,7 +32,7 @@ def known_rows(
             where it takes pairs.
     """
     findings = Findings()
-    gatherer = Gatherer(data, codec, findings)
+    gatherer = FileEncoder(data, codec, findings)
     found = gatherer.gather(paths, "")
     targets, strange = _encoded(found.targets, gatherer.targets, codec.target)
     if (codec.source is None) != (found.sources is None):
@@ -46,13 +46,13 @@ def known_rows(
 
 
 def _encoded(
-    spool: Spool, alphabet: Alphabet, vocabulary: Vocabulary
+    spool: TokenBuffer, alphabet: IncrementalVocabulary, vocabulary: Vocabulary
 ) -> tuple[Ragged, tuple[str, ...]]:
-    """Return the ids of the vocabulary, and the symbols that have none, in order."""
-    symbols = list(alphabet)
-    table = np.array([vocabulary.ids.get(symbol, UNK) for symbol in symbols], np.int32)
+    """Return the ids of the vocabulary, and the tokens that have none, in order."""
+    texts = list(alphabet)
+    table = np.array([vocabulary.ids.get(token, UNK) for token in texts], np.int32)
     chunks = [chunk.tokens for _, chunk in spool.chunks()]
     tokens = np.concatenate(chunks)
     ids = table[tokens]
-    strange = tuple(symbols[number] for number in tokens[ids == UNK].tolist())
+    strange = tuple(texts[number] for number in tokens[ids == UNK].tolist())
     return Ragged(ids, offsets_of(spool.lengths)), strange

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
-from seqcli.data.files.file_encoder import Alphabet, Gathered, Spool
+from seqcli.data.files.file_encoder import EncodedFile, IncrementalVocabulary, TokenBuffer
 from seqcli.data.files.findings import Findings
 from seqcli.data.files.repeats import shared
 from seqcli.data.vocabulary import SPECIALS, UNK
@@ -28,25 +28,25 @@ class Part:
     """The rows of a split: ``rows`` of what was gathered from a file, in order."""
 
     split: str
-    gathered: Gathered
+    gathered: EncodedFile
     rows: Index
 
-    def spool(self, side: str) -> Spool | None:
+    def spool(self, side: str) -> TokenBuffer | None:
         """Return the rows of a side."""
         return self.gathered.sources if side == "source" else self.gathered.targets
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of all rows: its symbols while gathering, and the table to ids of the vocabulary."""
+    """One side of all rows: its tokens while gathering, and the table to ids of the vocabulary."""
 
     name: str
     gathered: tuple[str, ...]
-    symbols: tuple[str, ...]
+    tokens: tuple[str, ...]
     table: Table
 
     @classmethod
-    def of(cls, name: str, alphabet: Alphabet, train: Part) -> Side:
+    def of(cls, name: str, alphabet: IncrementalVocabulary, train: Part) -> Side:
         """Learn the vocabulary of a side on the training rows."""
         spool, gathered = train.spool(name), tuple(alphabet)
         assert spool is not None
@@ -59,22 +59,25 @@ class Side:
         return cls(name, gathered, tuple(gathered[number] for number in numbers), table)
 
 
-def parts_of_splits(gathered: Mapping[str, Gathered]) -> list[Part]:
+def parts_of_splits(gathered: Mapping[str, EncodedFile]) -> list[Part]:
     """Return files that were given apart as the splits that they are."""
     return [Part(split, one, np.arange(len(one))) for split, one in gathered.items()]
 
 
 def write_parts(
-    folder: Path, parts: list[Part], alphabets: Mapping[str, Alphabet], findings: Findings,
+    folder: Path,
+    parts: list[Part],
+    alphabets: Mapping[str, IncrementalVocabulary],
+    findings: Findings,
     repeat: bool,
-) -> tuple[dict[str, Any], tuple[SplitRead, ...]]:  # fmt: skip
+) -> tuple[dict[str, Any], tuple[SplitRead, ...]]:
     """Write the arrays of each split; return what meta.json says of them, and the summary.
 
     Args:
         folder: where they go.
         parts: the splits, train first.
-        alphabets: the symbols of each side that rows have.
-        findings: told of rows that stand in two splits or hold symbols that train does not.
+        alphabets: the tokens of each side that rows have.
+        findings: told of rows that stand in two splits or hold tokens that train does not.
         repeat: repeat training rows as often as they count, in place of weighing them.
     """
     sides = [Side.of(name, alphabet, parts[0]) for name, alphabet in alphabets.items()]
@@ -85,7 +88,7 @@ def write_parts(
         splits[part.split] = {f"unknown_{side.name}s": writer.side(side, repeat) for side in sides}
         splits[part.split]["weights"] = part.split == "train" and not repeat and writer.weights()
         summary.append(writer.summary(_shared(part, parts[:number], findings)))
-    vocabulary = {side.name: list(side.symbols) for side in sides}
+    vocabulary = {side.name: list(side.tokens) for side in sides}
     return {"vocabulary": vocabulary, "splits": splits}, tuple(summary)
 
 
@@ -107,11 +110,11 @@ class _PartWriter:
 
     def __init__(self, folder: Path, part: Part, findings: Findings) -> None:
         self._folder, self._part, self._findings = folder, part, findings
-        self._unknown: dict[int, list[str]] = {}  # row of the file -> symbols
+        self._unknown: dict[int, list[str]] = {}  # row of the file -> tokens
         self._counted = bool((part.gathered.counts != 1).any())
 
     def side(self, side: Side, repeat: bool) -> list[str]:
-        """Write the ids of one side; return the symbols without an id, in order."""
+        """Write the ids of one side; return the tokens without an id, in order."""
         part, spool = self._part, self._part.spool(side.name)
         unknown: list[str] = []
         assert spool is not None
@@ -130,13 +133,13 @@ class _PartWriter:
         return unknown
 
     def _strange(self, side: Side, chunk: Ragged, ids: Table, rows: Index) -> Iterator[str]:
-        """Yield the symbols without an id, and remember which rows have them."""
+        """Yield the tokens without an id, and remember which rows have them."""
         places = np.flatnonzero(ids == UNK)
         owners = rows[np.searchsorted(chunk.offsets, places, side="right") - 1]
         for place, row in zip(places.tolist(), owners.tolist(), strict=True):
-            symbol = side.gathered[chunk.tokens[place]]
-            self._unknown.setdefault(row, []).append(symbol)
-            yield symbol
+            token = side.gathered[chunk.tokens[place]]
+            self._unknown.setdefault(row, []).append(token)
+            yield token
 
     def weights(self) -> bool:
         """Write how much each row weighs, 1 on average; return whether rows differ in that."""
@@ -148,10 +151,10 @@ class _PartWriter:
         return self._counted
 
     def summary(self, also_elsewhere: int) -> SplitRead:
-        """Name the rows with symbols that train does not have; return what the split is."""
+        """Name the rows with tokens that train does not have; return what the split is."""
         part, own = self._part, self._part.gathered
-        for row, symbols in sorted(self._unknown.items()):
-            text = " ".join(map(repr, dict.fromkeys(symbols)))
+        for row, tokens in sorted(self._unknown.items()):
+            text = " ".join(map(repr, dict.fromkeys(tokens)))
             self._findings.add("unknown", own.path, part.split, int(own.lines[row]), text)
         return SplitRead(
             part.split,
@@ -165,7 +168,7 @@ class _PartWriter:
             float(own.counts[part.rows].sum(dtype=np.float64)) if self._counted else 0.0,
         )
 
-    def _lengths(self, spool: Spool | None) -> tuple[float, int]:
+    def _lengths(self, spool: TokenBuffer | None) -> tuple[float, int]:
         if spool is None:
             return 0.0, 0
         lengths = spool.lengths[self._part.rows]

@@ -1,4 +1,4 @@
-"""The rows of a file, encoded for the time being: symbols get ids as they turn up.
+"""The rows of a file, encoded for the time being: tokens get ids as they turn up.
 
 Row by row, what stays in memory is a few numbers; the ids go to a file once they are many.
 """
@@ -43,19 +43,19 @@ _IN_MEMORY = 1 << 24  # bytes of ids, before they go to the disk
 _CHUNK = 1 << 15  # rows read back at a time
 
 
-class Alphabet(dict[str, int]):
-    """Symbols and the ids they got, in order of appearance."""
+class IncrementalVocabulary(dict[str, int]):
+    """Tokens and the ids they got, in order of appearance."""
 
-    def __missing__(self, symbol: str) -> int:
-        self[symbol] = number = len(self)
+    def __missing__(self, token: str) -> int:
+        self[token] = number = len(self)
         return number
 
-    def ids(self, symbols: Sequence[str]) -> array[int]:
+    def ids(self, tokens: Sequence[str]) -> array[int]:
         """Return the ids of a row; what is new gets the next one."""
-        return array("i", map(self.__getitem__, symbols))
+        return array("i", map(self.__getitem__, tokens))
 
 
-class Spool:
+class TokenBuffer:
     """Rows of ids, written one after the other and read back in order."""
 
     def __init__(self) -> None:
@@ -96,13 +96,13 @@ class Spool:
             yield chunk.take(rows[inside[0] : inside[1]] - first)
 
 
-class Gathered:
+class EncodedFile:
     """The rows of one file that are kept, as (N,) arrays and spools."""
 
     def __init__(self, path: Path, split: str, with_sources: bool) -> None:
         self.path, self.split = path, split
-        self.sources = Spool() if with_sources else None
-        self.targets = Spool()
+        self.sources = TokenBuffer() if with_sources else None
+        self.targets = TokenBuffer()
         self._lines, self._counts = array("q"), array("f")
         self._groups, self._inputs, self._pairs = bytearray(), bytearray(), bytearray()
         self._odd, self._composed = (
@@ -170,7 +170,7 @@ class Gathered:
         return FileRead(str(self.path), self.split, self.format, self.rows, len(self))
 
 
-class Gatherer:
+class FileEncoder:
     """Reads files of one data set.
 
     Args:
@@ -181,9 +181,9 @@ class Gatherer:
 
     def __init__(self, data: DataConfig, codec: Codec, findings: Findings) -> None:
         self._data, self._codec, self._findings = data, codec, findings
-        self.sources, self.targets = Alphabet(), Alphabet()
+        self.sources, self.targets = IncrementalVocabulary(), IncrementalVocabulary()
 
-    def gather(self, paths: Sequence[Path], split: str) -> Gathered:
+    def gather(self, paths: Sequence[Path], split: str) -> EncodedFile:
         """Read a file (or two side by side).
 
         Raises:
@@ -191,7 +191,7 @@ class Gatherer:
         """
         files = [TextFile(path) for path in paths]
         records, used_format = records_of(files, self._data)
-        found = Gathered(paths[0], split, records.layout.source is not None)
+        found = EncodedFile(paths[0], split, records.layout.source is not None)
         found.format = used_format
         reader, bad = RowReader(self._codec, self._data, records.layout), _Bad(self._data)
         remarks = RowRemarks(self._codec, records.layout)
@@ -211,7 +211,7 @@ class Gatherer:
         found.digests = {str(file.path): file.sha256 for file in files}
         return found
 
-    def _keep(self, row: Row, found: Gathered) -> None:
+    def _keep(self, row: Row, found: EncodedFile) -> None:
         source = None if found.sources is None else self.sources.ids(row.source)
         found.add(row, source, self.targets.ids(row.target), self._data.seed)
 
@@ -239,9 +239,9 @@ class _Bad:
         self._first = self._first if self._count else row
         self._count += 1
 
-    def check(self, path: Path, found: Gathered, shape_hint: str) -> None:
+    def check(self, path: Path, found: EncodedFile, shape_hint: str) -> None:
         """Refuse a file of which too much is left out, or all."""
-        if self._count > self._data.bad_rows * (found.rows or 1):
+        if self._count > self._data.max_bad_fraction * (found.rows or 1):
             more = self._count - 1
             also = f" (and {more:,} more of {found.rows:,} rows cannot be used)" if more else ""
             hint = _hint(self._first, found.format, shape_hint)
@@ -260,14 +260,14 @@ def _hint(row: Problem, used_format: str, shape_hint: str) -> str:
     hints = {
         "shape": shape_hint or _SHAPES.get(used_format, ""),
         "bytes": "save the file as UTF-8 text, for example with iconv -f WINDOWS-1252 -t UTF-8",
-        "long": "put one row on each line, or raise --set data.longest",
+        "long": "put one row on each line, or raise --set data.max_length",
         "count": f"counts are numbers from {LEAST_COUNT:g} to {MOST_COUNT:,.0f}; name another "
         "column with --columns, or --set data.counts=ignore",
     }
     return hints.get(row.kind) or "mend it"
 
 
-_LEAVE_OUT = "; or leave such rows out: --set data.bad_rows=1"
+_LEAVE_OUT = "; or leave such rows out: --set data.max_bad_fraction=1"
 
 
 _SHAPES = {

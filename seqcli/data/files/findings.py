@@ -15,28 +15,27 @@ from seqcli.data.files.columns import Layout
 from seqcli.data.files.records import Record
 from seqcli.data.vocabulary import code_of, unseen
 from seqcli.events import DataRead, Finding
-from seqcli.messages import count, plural
 
 # kind -> (whether rows of that kind are left out, what they are)
 KINDS = {
     "blank": (True, "blank"),
     "shape": (True, "not of the expected shape"),
     "bytes": (True, "not text"),
-    "cells": (True, "a line end inside a cell"),
-    "source": (True, "an empty source"),
-    "target": (True, "an empty target"),
+    "cells": (True, "line break inside a cell"),
+    "source": (True, "empty source"),
+    "target": (True, "empty target"),
     "long": (True, "too long"),
     "count": (True, "no usable count"),
-    "duplicate": (False, "the same as an earlier row"),
-    "contradictory": (False, "the source of an earlier row with another target"),
-    "shared": (False, "the source stands in another split too"),
-    "twin": (False, "like another but for its Unicode form (--normalize nfc makes them alike)"),
-    "header": (False, "looks like a header (--columns with its names leaves it out)"),
-    "comment": (False, "begins with #, like a comment"),
-    "edges": (False, "white space at an end of a source or target, which becomes a token"),
-    "unseen": (False, "characters that cannot be seen"),
-    "form": (False, "not in the composed Unicode form (--normalize nfc composes it)"),
-    "unknown": (False, "symbols that training does not have"),
+    "duplicate": (False, "same as an earlier row"),
+    "contradictory": (False, "same source as an earlier row but a different target"),
+    "shared": (False, "source also in another split"),
+    "twin": (False, "equal to another row after Unicode normalization (--normalize nfc)"),
+    "header": (False, "looks like a header (name its columns with --columns)"),
+    "comment": (False, "starts with # like a comment"),
+    "edges": (False, "leading or trailing white space, which becomes a token"),
+    "unseen": (False, "invisible characters"),
+    "form": (False, "not in composed Unicode form (--normalize nfc)"),
+    "unknown": (False, "tokens that are not in the training data"),
 }
 HEADER = "path\tline\tsplit\twhat\twhy\tdetail\n"
 _LISTED = 10  # lines that a finding names
@@ -90,16 +89,7 @@ def one_cell(text: str) -> str:
 
 def remarks(read: DataRead | None) -> tuple[str, ...]:
     """Return each finding in words; none for a task, of which nothing is read."""
-    return () if read is None else tuple(map(sentence, read.findings))
-
-
-def sentence(one: Finding) -> str:
-    """Return a finding in words: where, how many rows, what is done with them and why, which."""
-    more = f" and {count(one.count - len(one.lines))} more" if one.count > len(one.lines) else ""
-    lines = f"line{'s' * (one.count > 1)} {', '.join(map(str, one.lines))}{more}"
-    example = f" ({one.example})" if one.example else ""
-    rows = f"{plural(one.count, 'row')} {'left out' if one.left_out else 'kept'}"
-    return f"{one.path}: {rows}, {one.what}{example}: {lines}"
+    return () if read is None else tuple(map(str, read.findings))
 
 
 _LETTERS = ("chars", "graphemes")  # styles for which white space at an end is a token
@@ -114,10 +104,10 @@ class RowRemarks:
     """
 
     def __init__(self, codec: Codec, layout: Layout) -> None:
-        sides = [("source", layout.source, codec.source_tokens.style)]
-        sides.append(("target", layout.target, codec.target_tokens.style))
+        sides = [("source", layout.source, codec.source_tokenizer.style)]
+        sides.append(("target", layout.target, codec.target_tokenizer.style))
         self._sides = [(name, at, style in _LETTERS) for name, at, style in sides if at is not None]
-        self._as_it_is = codec.form.normalize == "none"
+        self._as_it_is = codec.normalizer.normalize == "none"
 
     def of(self, record: Record) -> Iterator[tuple[str, str]]:
         """Yield the kind of each remark (see `findings.KINDS`), and its detail."""

@@ -26,14 +26,14 @@ from seqcli.data.files.encoding import (
     write_meta,
     write_parts,
 )
-from seqcli.data.files.file_encoder import Gathered, Gatherer
+from seqcli.data.files.file_encoder import EncodedFile, FileEncoder
 from seqcli.data.files.findings import Findings
 from seqcli.data.files.repeats import name_repeats
 from seqcli.data.files.tokenization import chosen_tokens
-from seqcli.data.normalizer import TextForm
+from seqcli.data.normalizer import Normalizer
 from seqcli.data.splits import split_rows
 from seqcli.data.statistics import language_baselines, longest, text_baselines
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import DataError
 from seqcli.events import DataRead
@@ -75,10 +75,10 @@ def codec_of(data: DataConfig) -> Codec:
     columns = parse_columns(data.columns)
     return Codec(
         Vocabulary(()),
-        Tokens(data.target_tokens),
+        Tokenizer(data.target_tokens),
         None,
-        Tokens(data.source_tokens),
-        TextForm(data.normalize, data.lower),
+        Tokenizer(data.source_tokens),
+        Normalizer(data.normalize, data.lower),
         columns is not None and columns.has("features"),
     )
 
@@ -112,7 +112,7 @@ def _key(files: Files, data: DataConfig) -> str:
 def _encode(files: Files, data: DataConfig, folder: Path) -> None:
     """Read the files and fill the folder."""
     findings = Findings()
-    gatherer = Gatherer(data, codec_of(data), findings)
+    gatherer = FileEncoder(data, codec_of(data), findings)
     gathered = {split: gatherer.gather(paths, split) for split, paths in files.splits.items()}
     _check_unchanged(files, gathered.values())
     _check_alike(list(gathered.values()))
@@ -124,7 +124,7 @@ def _encode(files: Files, data: DataConfig, folder: Path) -> None:
     parts = _parts(gathered)
     repeat = data.counts == "repeats"
     meta, splits = write_parts(folder, parts, alphabets, findings, repeat)
-    sizes = {side: len(symbols) for side, symbols in meta["vocabulary"].items()}
+    sizes = {side: len(tokens) for side, tokens in meta["vocabulary"].items()}
     told = DataRead(
         tuple(one.told() for one in gathered.values()),
         splits,
@@ -136,14 +136,14 @@ def _encode(files: Files, data: DataConfig, folder: Path) -> None:
     write_meta(folder, {**meta, "data": told})
 
 
-def _parts(gathered: Mapping[str, Gathered]) -> list[Part]:
+def _parts(gathered: Mapping[str, EncodedFile]) -> list[Part]:
     if "" not in gathered:
         return parts_of_splits(gathered)
     whole = gathered[""]
     return [Part(split, whole, rows) for split, rows in split_rows(whole.groups).items()]
 
 
-def _check_unchanged(files: Files, gathered: Iterable[Gathered]) -> None:
+def _check_unchanged(files: Files, gathered: Iterable[EncodedFile]) -> None:
     """Refuse files whose bytes, as they were read, are not those the digest was made of."""
     for one in gathered:
         for path, found in one.digests.items():
@@ -152,7 +152,7 @@ def _check_unchanged(files: Files, gathered: Iterable[Gathered]) -> None:
                 raise DataError(f"{path} changed while it was read", hint)
 
 
-def _check_alike(files: Sequence[Gathered]) -> None:
+def _check_alike(files: Sequence[EncodedFile]) -> None:
     for one in files[1:]:
         if (one.sources is None) != (files[0].sources is None):
             kinds = ("pairs", "names") if one.sources is None else ("names", "pairs")
@@ -160,7 +160,7 @@ def _check_alike(files: Sequence[Gathered]) -> None:
             raise DataError(message, "give files of one kind, or say which with --format")
 
 
-def _missing(parts: Sequence[Part], gathered: Mapping[str, Gathered]) -> list[str]:
+def _missing(parts: Sequence[Part], gathered: Mapping[str, EncodedFile]) -> list[str]:
     there = {part.split for part in parts}
     missing = " and no ".join(split for split in SPLITS if split not in there)
     if not missing:
@@ -191,14 +191,14 @@ def _load(
         for split, about in meta["splits"].items()
     }
     told = meta["data"]
-    styles = (codec.source_tokens.style if source else "", codec.target_tokens.style)
+    styles = (codec.source_tokenizer.style if source else "", codec.target_tokenizer.style)
     told = replace(told, notes=(*told.notes, *notes), tokens=styles)
-    symbols = len(codec.target.symbols)
+    tokens = len(codec.target.tokens)
     measure = language_baselines if source is None else text_baselines
     named = folder / NAMED if stays else (folder / NAMED).read_bytes()
     about = {**files.about, **longest(splits)}
     return Corpus(
-        files.name, codec, splits, measure(splits, symbols), about, told.notes, told, named
+        files.name, codec, splits, measure(splits, tokens), about, told.notes, told, named
     )
 
 

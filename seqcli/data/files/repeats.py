@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqcli.arrays.ragged import Index
-from seqcli.data.files.file_encoder import Gathered, Hashes
+from seqcli.data.files.file_encoder import EncodedFile, Hashes
 from seqcli.data.files.findings import Findings
 
 
@@ -30,7 +30,7 @@ def again(hashes: Hashes) -> Again:
     return Again(rows[back], first[back])
 
 
-def name_repeats(found: Gathered, findings: Findings) -> None:
+def name_repeats(found: EncodedFile, findings: Findings) -> None:
     """Name the rows of a file that repeat another, and those that contradict one."""
     for row in found.twins().tolist():
         findings.add("twin", found.path, found.split, int(found.lines[row]))

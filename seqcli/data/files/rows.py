@@ -71,12 +71,12 @@ LEAST_COUNT, MOST_COUNT = 1e-6, 1e9  # beyond, a weight would vanish or drown al
 
 
 class Row(NamedTuple):
-    """A pair in symbols.
+    """A pair in tokens.
 
     Args:
         line: where it stands in its file.
-        source: its symbols, features last; empty for a language model.
-        target: its symbols.
+        source: its tokens, features last; empty for a language model.
+        target: its tokens.
         group: what says into which split it goes: the text of the source without features (of
             the target, for a language model).
         times: how often it counts.
@@ -98,7 +98,7 @@ class Problem(NamedTuple):
 
 
 class RowReader:
-    """Cuts records of one file into symbols.
+    """Cuts records of one file into tokens.
 
     Args:
         codec: says how (its vocabularies are not looked at).
@@ -108,7 +108,7 @@ class RowReader:
 
     def __init__(self, codec: Codec, data: DataConfig, layout: Layout) -> None:
         self._codec, self._layout = codec, layout
-        self._longest = data.longest
+        self._longest = data.max_length
         self._whole_counts = data.counts == "repeats"
         self._count = None if data.counts == "ignore" else layout.count
 
@@ -117,17 +117,17 @@ class RowReader:
         if record.problem:
             return Problem(record.line, record.problem, record.detail)
         cells, codec, at = record.cells, self._codec, self._layout
-        target = codec.target_symbols(cells[at.target])
+        target = codec.tokenize_target(cells[at.target])
         if not target or cells[at.target].isspace():
             return Problem(record.line, "target", "the target is empty")
         source: Sequence[str] = ()
-        group = codec.target_tokens.join(target)
+        group = codec.target_tokenizer.join(target)
         if at.source is not None:
             text = cells[at.source]
-            source = codec.source_tokens.split(codec.form.source(text))
+            source = codec.source_tokenizer.split(codec.normalizer.source(text))
             if not source or text.isspace():
                 return Problem(record.line, "source", "the source is empty")
-            group = codec.source_tokens.join(source)
+            group = codec.source_tokenizer.join(source)
             source = codec.with_features(source, ";".join([cells[i] for i in at.features]))
         if sum(map(len, cells)) > self._longest or len(source) + len(target) > self._longest:
             too_long = length_problem(source, "source", self._longest)
@@ -156,7 +156,7 @@ def length_problem(tokens: Sequence[str], side: str, longest: int) -> str:
     Args:
         tokens: of the side.
         side: what to call it.
-        longest: ``data.longest``: the most tokens, and the most characters of one.
+        longest: ``data.max_length``: the most tokens, and the most characters of one.
     """
     if len(tokens) > longest:
         return f"the {side} has {len(tokens):,} tokens, more than {longest:,}"

@@ -11,10 +11,10 @@ The rule, for a side whose style is ``auto`` (see `choose`):
     built of a few words, the case is ambiguous: the next rule is asked.
 
 ``words``
-    The texts are symbols or words with spaces between them where most have several, and the words
+    The texts are tokens or words with spaces between them where most have several, and the words
     recur: the *open share* is the share of the words of every second row that the rows between do
     not have. It is at most 0.05 for phones in as few as 100 rows (0.00 in 8,000), 0.00 for SCAN,
-    and 0.2 to 1.0 for names and the orthography of eight languages. Short symbols (mean length at
+    and 0.2 to 1.0 for names and the orthography of eight languages. Short tokens (mean length at
     most `SHORT`: no writing system has words so short) need `OPEN_SHORT`. Longer words need
     `OPEN_WORDS`, since a word that training lacks cannot be written at all, and at most
     `MOST_WORDS` of them. Sentences of an open vocabulary, such as translations, and spaced numbers
@@ -23,7 +23,7 @@ The rule, for a side whose style is ``auto`` (see `choose`):
 ``chars``
     In every other case.
 
-A side of a language model is never labels, and words only where its symbols are short.
+A side of a language model is never labels, and words only where its tokens are short.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from seqcli.config.sections import DataConfig
 from seqcli.data.files.file_encoder import records_of
 from seqcli.data.files.opening import TextFile
 from seqcli.data.files.rows import hash_of
-from seqcli.data.normalizer import TextForm
+from seqcli.data.normalizer import Normalizer
 from seqcli.data.splits import split_rows
 
 AUTO = "auto"
@@ -153,7 +153,7 @@ class _Words:
             return None
         if language_model and not self._short:
             return None
-        kind = "symbols" if self._short else "words"
+        kind = "tokens" if self._short else "words"
         found = f"{kind} with spaces between them, {len(self.counts):,} distinct ones"
         doubt = self._doubt()
         if doubt:
@@ -186,7 +186,7 @@ class _Words:
 
     @cached_property
     def _short(self) -> bool:
-        """Whether words are so short that they must be symbols; combining marks do not count."""
+        """Whether words are so short that they must be tokens; combining marks do not count."""
         return sum(_letters(word) * n for word, n in self.counts.items()) <= SHORT * self.total
 
     @cached_property
@@ -258,7 +258,7 @@ def _training_texts(splits: Mapping[str, Sequence[Path]], data: DataConfig) -> l
 def _texts_of(paths: Sequence[Path], data: DataConfig) -> Iterator[Texts]:
     """Yield the texts of the rows that can be used, as the model would see them."""
     records, _ = records_of([TextFile(path) for path in paths], data)
-    at, form = records.layout, TextForm(data.normalize, data.lower)
+    at, form = records.layout, Normalizer(data.normalize, data.lower)
     for record in records.rows:
         cells = record.cells
         if record.problem or not cells[at.target].strip():

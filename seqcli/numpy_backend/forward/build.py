@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from seqcli import registry
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
-from seqcli.data.corpus import Limits
+from seqcli.data.corpus import MaxLengths
 from seqcli.errors import UsageError
 from seqcli.numpy_backend.forward.attention import Attention
 from seqcli.numpy_backend.forward.base import NumpyModel
@@ -37,7 +37,7 @@ from seqcli.numpy_backend.forward.transformer import Transformer
 def load_model(
     checkpoint: Checkpoint,
     config: Config,
-    limits: Limits,
+    limits: MaxLengths,
     path: Path,
     dtype: DTypeLike = np.float32,
 ) -> NumpyModel:

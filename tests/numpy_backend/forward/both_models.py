@@ -15,8 +15,8 @@ import torch
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
 from seqcli.config.sections import describe
-from seqcli.data.corpus import Codec, Limits
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.corpus import Codec, MaxLengths
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.models import kernels
 from seqcli.models.base import Model
@@ -56,9 +56,12 @@ LARGE = [  # large enough for the kernels that need some work to pay
     replace(SMALL, hidden=64, embedding=64, attention="dot", cell="lstm"),
     replace(SMALL, hidden=64, cell="transformer"),
 ]
-LIMITS = Limits(source=5, target=7)
+LIMITS = MaxLengths(source=5, target=7)
 CODEC = Codec(
-    Vocabulary(tuple("abcdefgh")), Tokens("chars"), Vocabulary(tuple("1234567")), Tokens("chars")
+    Vocabulary(tuple("abcdefgh")),
+    Tokenizer("chars"),
+    Vocabulary(tuple("1234567")),
+    Tokenizer("chars"),
 )
 PATH = Path("best.pt")
 
