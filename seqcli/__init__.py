@@ -1,7 +1,7 @@
 """Train, compare and understand small sequence models.
 
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
-``gen_data``, ``tasks``, ``info``, ``export`` (and ``next_symbols``, which is ``sample --next``, and
+``gen_data``, ``tasks``, ``info``, ``export`` (and ``next_tokens``, which is ``sample --next``, and
 ``rescore``, which is ``eval --score``). ``register`` adds a task, cell, attention, metric,
 optimizer or file format from outside the package. Each is imported when it is first used, so that
 ``import seqcli`` is fast.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         export,
         gen_data,
         info,
-        next_symbols,
+        next_tokens,
         predict,
         rescore,
         sample,
@@ -36,7 +36,7 @@ __all__ = [
     "export",
     "gen_data",
     "info",
-    "next_symbols",
+    "next_tokens",
     "predict",
     "register",
     "rescore",

@@ -1,6 +1,6 @@
-"""What happens while a model trains: small frozen records, told to listeners.
+"""Events of a training run: frozen records that are passed to listeners.
 
-The engine tells, reports listen. Records hold numbers, strings and tuples only, never tensors.
+Training emits them, reports listen. Records contain numbers, strings and tuples, never tensors.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class FileRead:
-    """A file of rows. ``rows`` counts all of them: those ``kept`` and those left out."""
+    """A file of rows. ``rows`` counts all rows, ``kept`` those that are used."""
 
     path: str
-    split: str  # "train", "val", "test", or "" where its rows are split by source
+    split: str  # "train", "val", "test", or "" if its rows are split by source
     format: str
     rows: int
     kept: int
@@ -27,15 +27,15 @@ class FileRead:
 
 @dataclass(frozen=True)
 class SplitRead:
-    """The rows of a split; lengths are in symbols, (median, longest)."""
+    """The rows of a split; lengths are (median, longest), in tokens."""
 
     split: str
     rows: int
-    sources: int  # distinct ones; of a language model distinct texts
+    sources: int  # distinct sources; for a language model, distinct texts
     source_length: tuple[float, int]
     target_length: tuple[float, int]
-    shared: int  # rows whose source stands in an earlier split too
-    unknown_rows: int  # rows with symbols that train does not have
+    shared: int  # rows whose source is also in an earlier split
+    unknown_rows: int  # rows with tokens that are not in train
     unknown_tokens: int
     weight: float = 0.0  # the sum of a count column; 0 without one
 
@@ -49,7 +49,7 @@ class Finding:
     kind: str  # "blank", "duplicate" ...
     what: str  # the reason in words
     left_out: bool
-    example: str = ""  # more about the first of them
+    example: str = ""  # detail of the first row
     count: int = 0
     lines: tuple[int, ...] = ()
 
@@ -65,28 +65,28 @@ class Finding:
 
 @dataclass(frozen=True)
 class DataRead:
-    """Files of the user's were read: every row is kept or among the findings."""
+    """The user's files were read: every row is kept or among the findings."""
 
     files: tuple[FileRead, ...]
     splits: tuple[SplitRead, ...]
-    vocabulary: tuple[int, int]  # symbols on the source and the target side
+    vocabulary: tuple[int, int]  # sizes of the source and the target vocabulary
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
-    named_rows: str = ""  # the file that names every row of the findings
-    tokens: tuple[str, str] = ("", "")  # how sources ("" without any) and targets are cut
+    named_rows: str = ""  # the file that lists all flagged rows
+    tokens: tuple[str, str] = ("", "")  # tokenization of sources ("" without any) and targets
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the diagnosis of fit has to know of a run besides its curves.
+    """Facts about a run that the fit diagnosis needs besides its curves.
 
     Args:
-        folder: the run folder; "" if it is not known.
-        lr, hidden, dropout, patience: of the configuration.
+        folder: the run folder; "" if unknown.
+        lr, hidden, dropout, patience: settings of the configuration.
         doubled_limit: the option that doubles the limit of training, such as ``--epochs 40``.
-        could_attend: whether the model has no attention but can have it.
+        could_attend: whether attention could be added to the model.
         by_hand: whether the NumPy backend trains it, which has no dropout.
-        drawn_rows: training rows of a task, of which there are more; 0 for files.
+        drawn_rows: training rows of a synthetic task; 0 for files.
         val_rows: validation rows.
         has_test: whether there are test rows.
         baselines: (name, metric -> score) of each baseline on validation.
@@ -108,14 +108,14 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run begins, or goes on (``epochs_done`` > 0)."""
+    """A run starts or resumes (``epochs_done`` > 0)."""
 
     name: str  # for example "reverse-gru-attention"
     folder: str  # the run folder; "" when nothing is written
     model: str  # one line that describes the model
     parameters: int
     rows: Mapping[str, int]  # split -> rows
-    vocabulary: tuple[int, int]  # symbols on the source and the target side
+    vocabulary: tuple[int, int]  # sizes of the source and the target vocabulary
     device: str
     threads: int
     epochs: int
@@ -123,13 +123,13 @@ class RunStarted:
     epochs_done: int = 0
     steps_done: int = 0
     notes: tuple[str, ...] = ()
-    file: str = ""  # the file that holds the best checkpoint too, where one was asked for
+    file: str = ""  # the copy of the best checkpoint (``--out FILE.pt``), if any
     facts: RunFacts = RunFacts()
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Told a few times a second inside an epoch."""
+    """The progress of an epoch, emitted a few times per second."""
 
     epoch: int
     epochs: int
@@ -142,21 +142,21 @@ class Progress:
 
 @dataclass(frozen=True)
 class Example:
-    """One validation row: what went in, what should and what did come out (as symbols)."""
+    """One validation row: source, truth and prediction."""
 
     source: str
     truth: tuple[str, ...]
     prediction: tuple[str, ...]
-    joiner: str = " "  # what stands between symbols in a text: "" for characters
+    joiner: str = " "  # joins tokens to a text: "" for characters
 
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch and its validation are over.
+    """An epoch and its validation ended.
 
-    ``metrics`` holds, in this order where known: train_loss, smoothed_loss (running mean over
+    ``metrics`` contains, in this order if known: train_loss, smoothed_loss (running mean over
     steps), val_loss (nats per token, teacher forced), val_bits_per_character and val_perplexity (of
-    language models, the end symbol counted), {train,val}_token_accuracy,
+    language models, ``<eos>`` included), {train,val}_token_accuracy,
     {train,val}_sequence_accuracy (free running, greedy), val_token_error_rate, teacher_forcing,
     learning_rate, seconds, sequences_per_second.
     """
@@ -167,7 +167,7 @@ class EpochEnded:
     metrics: Mapping[str, float]
     improved: bool
     examples: tuple[Example, ...] = ()
-    samples: tuple[str, ...] = ()  # drawn from a language model
+    samples: tuple[str, ...] = ()  # sampled from a language model
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Finished:
-    """Training is over.
+    """Training ended.
 
     ``reason``: "epochs", "iterations", "seconds", "patience", "target_accuracy", "interrupted".
     """
@@ -232,5 +232,5 @@ def dispensable(listen: Callable[P, object]) -> Callable[P, None]:
 
 
 def _name(listen: object) -> str:
-    """Return what a listener is called: the name of its function or class."""
+    """Return the name of a listener: of its function or class."""
     return str(getattr(listen, "__name__", type(listen).__name__)).strip("<>")

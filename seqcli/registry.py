@@ -98,10 +98,10 @@ TOKEN_STYLES: Table = {
     "whole": "seqcli.data.tokenizers:WHOLE",
 }
 
-# Compute backends: each builds the training loop of a run.
+# The compute backend of training: each builds a trainer (`seqcli.training.trainer.TrainerSetup`).
 BACKENDS: Table = {
-    "torch": "seqcli.api.preparing:prepare",
-    "numpy": "seqcli.api.preparing_numpy:prepare",
+    "torch": "seqcli.training.torch_trainer:build",
+    "numpy": "seqcli.numpy_backend.trainer:build",
 }
 
 OPTIMIZERS: Table = {
@@ -152,22 +152,16 @@ NUMPY_POSITIONS: Table = {
     "none": "seqcli.numpy_backend.forward.positions:NoPositions",
 }
 
-# Checks of each backend that run before a run folder is created.
+# Whether a backend supports a configuration, checked before there is a run folder.
 BACKEND_CHECKS: Table = {
-    "torch": "seqcli.api.arguments:check_device",
+    "torch": "seqcli.training.torch_device:check_device",
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 
-# Language-model implementations by backend.
-LANGUAGE_MODELS: Table = {
-    "torch": "seqcli.api.torch_language:load",
-    "numpy": "seqcli.api.numpy_language:load",
-}
-
-# Export formats of a trained model.
+# Formats to export a trained model to.
 EXPORTS: Table = {
-    "onnx": "seqcli.api.onnx_export:export_onnx",
-    "safetensors": "seqcli.api.safetensors_export:export_safetensors",
+    "onnx": "seqcli.exporters.onnx:export_onnx",
+    "safetensors": "seqcli.exporters.safetensors:export_safetensors",
 }
 
 # Metrics of pairs that training reports after each epoch; values of train.metric.

@@ -1,4 +1,4 @@
-"""What scoring and predicting give back: plain records of numbers, text and NumPy arrays."""
+"""Results of evaluation, prediction and sampling: records of numbers, text and NumPy arrays."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Sample:
-    """One text drawn from a model, or found by its search.
+    """One text sampled from a model, or found by its beam search.
 
-    ``log_probability``: nats over all its tokens and ``<eos>``, where asked for.
-    ``ended``: False where it was truncated at the maximum length: the log-probability is that of
-    ending there all the same.
-    ``source``, ``line``: what a model of pairs was given, and on which line, from 1.
+    ``log_probability``: in nats, over all tokens and ``<eos>``, if requested.
+    ``ended``: False if the text was truncated at the maximum length (the log-probability still
+    includes ``<eos>``).
+    ``source``, ``line``: the input of a model of pairs, and its line from 1.
     """
 
     text: str
@@ -29,10 +29,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """Texts drawn from a model.
+    """Texts sampled from a model.
 
-    ``seed`` draws the same again; None where nothing was drawn at random. ``draws``: how many
-    texts were drawn to get these; ``notes``: why there are fewer than asked for.
+    ``seed`` reproduces them; None if nothing was random. ``draws``: the number of texts sampled to
+    get these; ``notes``: why there are fewer than requested.
     """
 
     samples: tuple[Sample, ...]
@@ -42,16 +42,16 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class NextSymbol:
-    """A symbol that may come next, or the end (``symbol`` is None), and how likely it is."""
+class NextToken:
+    """A possible next token, or ``<eos>`` (``token`` is None), with its probability."""
 
-    symbol: str | None
+    token: str | None
     probability: float
 
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Where the decoder looked: weights (T + 1, S) for T output tokens, and for the end."""
+    """Attention weights (T + 1, S) of T predicted tokens and ``<eos>`` over S source tokens."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
@@ -60,11 +60,11 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One answer. ``log_probability``: sum of nats over its tokens and ``<eos>``.
+    """One predicted target. ``log_probability``: in nats, over its tokens and ``<eos>``.
 
-    ``truncated``: it has as many tokens as an answer may have, so the model might have gone on;
-    the log-probability is that of ending there all the same. ``score``: what beam search ranks by,
-    the log-probability over length ** length_penalty.
+    ``truncated``: whether it reached the maximum length before ``<eos>`` (the log-probability still
+    includes ``<eos>``). ``score``: the score of beam search, log-probability divided by
+    length ** length_penalty.
     """
 
     text: str
@@ -75,10 +75,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answers to one line, best first; ``unknown``: its symbols that training never saw.
+    """The predictions for one line, best first; ``unknown``: its tokens not in the training data.
 
-    ``note``: what is wrong with its columns, in words; empty where nothing is.
-    ``problem``: why the line cannot be answered, in words; empty where it can.
+    ``note``: a problem of its columns; "" if none.
+    ``problem``: why the line has no prediction; "" if it has one.
     """
 
     source: str
@@ -91,20 +91,20 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ScoredRow:
-    """One evaluated row, as symbols (so that errors can be marked one by one).
+    """One evaluated row, as tokens, so that single errors can be marked.
 
-    ``features``: those of the source, such as ``N;ACC;PL``, where the model takes any.
+    ``features``: features of the source, such as ``N;ACC;PL``, if the model uses them.
     """
 
     source: tuple[str, ...]
     truth: tuple[str, ...]
     prediction: tuple[str, ...]
     correct: bool
-    edits: int  # Levenshtein distance between truth and prediction, in symbols
+    edits: int  # Levenshtein distance between truth and prediction, in tokens
     features: str = ""
 
     def line(self, joiner: str) -> str:
-        """Return the source as `predict` takes it; ``joiner`` is between its symbols."""
+        """Return the source as `predict` reads it; ``joiner`` joins its tokens."""
         text = joiner.join(self.source)
         return f"{text}\t{self.features}" if self.features else text
 
@@ -122,10 +122,10 @@ class LengthBin:
 
 @dataclass(frozen=True)
 class Novelty:
-    """What a language model's texts are, judged by some that were drawn with a fixed seed.
+    """The novelty of texts sampled from a language model with a fixed seed.
 
-    ``shares``: "new" (in none of the data), "repeated" (drawn before), "in_train", "in_val",
-    "in_test" (rows it was trained with), "in_data" (rows of another file).
+    ``shares``: fractions of texts that are "new" (not in the data), "repeated" (sampled before),
+    "in_train", "in_val", "in_test" (in a split of the run's data), "in_data" (in another file).
     """
 
     drawn: int
@@ -134,7 +134,7 @@ class Novelty:
 
 @dataclass(frozen=True)
 class Subset:
-    """Scores on some of the rows."""
+    """Scores on a subset of the rows."""
 
     name: str
     rows: int
@@ -145,9 +145,9 @@ class Subset:
 
 @dataclass(frozen=True)
 class References:
-    """How many sources there are, how many have several right answers, and what that costs.
+    """The number of sources, and of sources with multiple references.
 
-    ``ceiling``: the sequence accuracy, row by row, that one answer to each source can reach.
+    ``ceiling``: the upper bound of sequence accuracy with one prediction per source.
     """
 
     sources: int
@@ -157,8 +157,8 @@ class References:
 
 @dataclass(frozen=True)
 class Confusion:
-    """One kind of edit: a symbol taken for another, left out (no ``prediction``), or one too many
-    (no ``truth``)."""
+    """One kind of edit: substitution, deletion (``prediction`` is None) or insertion (``truth`` is
+    None)."""
 
     truth: str | None
     prediction: str | None
@@ -177,9 +177,9 @@ class Edits:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How well one label is found; ``predicted``: how often it is given.
+    """Scores of one label; ``predicted``: how often it is predicted.
 
-    ``precision`` is None where it is never given.
+    ``precision`` is None if it is never predicted.
     """
 
     label: str
@@ -192,10 +192,10 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Classes:
-    """Answers that are labels: (C, C + X) counts, a row a truth, a column a prediction.
+    """Results of classification: a (C, C + X) confusion matrix, truth by prediction.
 
-    ``labels`` (C + X,): the C labels that occur as a truth, then those that are only predicted;
-    None stands for predictions that are no label at all.
+    ``labels`` (C + X,): the C labels of the truth, then labels that are only predicted; None for
+    predictions that are not a label.
     """
 
     labels: tuple[str | None, ...]
@@ -205,7 +205,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class Scores:
-    """All that is said of answers, and can be said again of a file that holds them.
+    """Scores of predictions, computed from a model or from a file of predictions.
 
     ``metrics``: loss (nats per token, teacher forced, ``<eos>`` included), token_accuracy (tokens
     right at their position, over the longer of truth and prediction) and sequence_accuracy (both
@@ -221,7 +221,7 @@ class Scores:
     baselines: Mapping[str, Mapping[str, float]]
     by_length: tuple[LengthBin, ...] = ()
     predictions: tuple[ScoredRow, ...] = ()
-    source_joiner: str = " "  # how symbols make a text: "" for characters
+    source_joiner: str = " "  # joins tokens to a text: "" for characters
     target_joiner: str = " "
     notes: tuple[str, ...] = ()
     intervals: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
@@ -234,10 +234,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation(Scores):
-    """How good a model is on one split.
+    """Scores of a model on one split.
 
-    ``beam`` is 0 where nothing was searched for. ``checkpoint`` is empty where a file of
-    predictions was scored, which is ``data`` then.
+    ``beam`` is 0 if there was no search. ``checkpoint`` is "" if a file of predictions was scored;
+    ``data`` is then that file.
     """
 
     checkpoint: str = ""
@@ -251,23 +251,22 @@ class Evaluation(Scores):
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a model: the symbols it knows, and how texts are cut into them."""
+    """One side of a model: its vocabulary, and its tokenization."""
 
-    tokens: str
-    symbols: tuple[str, ...]
-    longest: int  # symbols of the longest row of training
+    tokenization: str
+    tokens: tuple[str, ...]
+    max_length: int  # tokens of the longest training row
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says about itself.
+    """The description of a checkpoint.
 
-    ``model``: in words; ``parameters``: numbers in its weights, ``megabytes``: of the file.
-    ``source``: None for a language model. ``data``: the name, and where it came from, ``rows`` and
-    ``sha256`` of its files among it. ``settings``: key -> (value, where it was set), for those that
-    were. ``resumable``: whether training can go on from it. ``metrics``: of epoch ``epoch``, 0
-    where the checkpoint does not say which. ``baselines``: split -> name -> metric ->
-    score. ``next``: commands to type.
+    ``model``: one line; ``parameters``: their number; ``megabytes``: the size of the file.
+    ``source``: None for a language model. ``data``: name and origin, with ``rows`` and ``sha256``
+    of files. ``settings``: key -> (value, origin) of keys that were set. ``resumable``: whether it
+    has the training state. ``metrics``: those of epoch ``epoch`` (0 if unknown). ``baselines``:
+    split -> name -> metric -> score. ``next``: commands to run next.
     """
 
     path: str
@@ -290,10 +289,10 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote, and how it was compared with the original.
+    """The files of an export, and its comparison with the original.
 
-    ``files``: their paths. ``rows``, ``steps``: what was compared; ``largest_difference``: between
-    two numbers, weights or logits. ``notes``: what else there is to say.
+    ``files``: their paths. ``rows``, ``steps``: the number compared; ``largest_difference``: of
+    weights or logits. ``notes``: further remarks.
     """
 
     to: str
@@ -306,9 +305,9 @@ class Exported:
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What a task is.
+    """The description of a task.
 
-    ``options``: name, default and meaning of each; ``about``: its definition and where it is from.
+    ``options``: name, default and description of each; ``about``: definition and references.
     """
 
     name: str

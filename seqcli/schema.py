@@ -1,4 +1,4 @@
-"""Check data that was read from a file against Python types: one line names what is wrong.
+"""Check data from a file against Python types; an error names the key and the expected type.
 
 A schema is a type: ``str``, ``int`` (64 bits), ``float``, ``bool``, ``None``, ``Any``, unions,
 ``Literal``, ``list[X]``, ``tuple[X, ...]``, ``Mapping[str, X]``, ``TypedDict`` and dataclasses.
@@ -29,14 +29,14 @@ from typing import (
     is_typeddict,
 )
 
-_DEEPEST = 64  # levels of nesting of plain data
-_LARGEST = 2**63  # of whole numbers: what NumPy and PyTorch can take
-_LONGEST_NAME = 200  # bytes of the name of a file or folder
-_SHOWN = 60  # characters of a quoted value
+_MAX_DEPTH = 64  # nesting of plain data
+_MAX_INT = 2**63  # the range of NumPy and PyTorch integers
+_MAX_NAME_BYTES = 200  # length of a file or folder name
+_MAX_QUOTED = 60  # characters of a quoted value
 
 
 class SchemaError(ValueError):
-    """A value that does not fit its schema; the message is one short line."""
+    """A value does not match its schema; the message is one short line."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Bounds:
     most: float = math.inf
 
     def problem(self, value: Any) -> str:
-        """Return what was expected; "" if the value fits."""
+        """Return what is expected; "" if the value matches."""
         fits = self.least <= value <= self.most and abs(value) != math.inf
-        return "" if fits else self.wanted("a number")
+        return "" if fits else self.description("a number")
 
-    def wanted(self, kind: str) -> str:
-        """Return the words for it, after the words for its type."""
+    def description(self, kind: str) -> str:
+        """Return a description of the range for messages; ``kind`` describes the type."""
         if math.isinf(self.most):
             return kind if math.isinf(self.least) else f"{kind} of at least {self.least:g}"
         return f"{kind} from {self.least:g} to {self.most:g}"
@@ -66,44 +66,46 @@ class Array:
     axes: int | None = None
 
     def problem(self, value: Any) -> str:
-        """Return what was expected; "" if the value fits."""
+        """Return what is expected; "" if the value matches."""
         dtype = str(value.dtype).removeprefix("torch.") if is_array(value) else ""
         fits = dtype and (not self.dtypes or dtype in self.dtypes)
         fits = fits and self.axes in (None, len(value.shape))
-        return "" if fits else self.wanted("")
+        return "" if fits else self.description("")
 
-    def wanted(self, kind: str) -> str:
-        """Return the words for it."""
+    def description(self, kind: str) -> str:
+        """Return a description for messages."""
         axes = "an array" if self.axes is None else f"an array with {self.axes} axes"
         return f"{axes} of {' or '.join(self.dtypes)}" if self.dtypes else axes
 
 
 @dataclass(frozen=True)
 class _Name:
-    """The name of a file or folder: one part of a path, which leads nowhere else."""
+    """The name of a file or folder: one component of a path."""
 
     def problem(self, value: Any) -> str:
-        fits = re.fullmatch(r"[\w+=@-][\w .+=@-]*", value) and len(value.encode()) <= _LONGEST_NAME
-        return "" if fits else self.wanted("")
+        fits = (
+            re.fullmatch(r"[\w+=@-][\w .+=@-]*", value) and len(value.encode()) <= _MAX_NAME_BYTES
+        )
+        return "" if fits else self.description("")
 
-    def wanted(self, kind: str) -> str:
+    def description(self, kind: str) -> str:
         return "a name of letters, digits and -_.+=@ (no path)"
 
 
 @dataclass(frozen=True)
 class _Plain:
-    """Scalars, lists and mappings of names to such: what JSON can hold."""
+    """JSON data: scalars, lists, and mappings with names as keys."""
 
     def problem(self, value: Any) -> str:
-        return "" if _is_plain(value, 0) else self.wanted("")
+        return "" if _is_plain(value, 0) else self.description("")
 
-    def wanted(self, kind: str) -> str:
+    def description(self, kind: str) -> str:
         return "plain data (numbers, text, lists and mappings of names)"
 
 
 @dataclass(frozen=True)
 class Open:
-    """A ``TypedDict`` that may hold other keys too, with values of some kind."""
+    """Allows a ``TypedDict`` to have other keys, with values of this kind."""
 
     kind: Any
 
@@ -129,11 +131,11 @@ def read(kind: Any, value: object, where: str = "") -> Any:
 
     Args:
         kind: the schema; see the module.
-        value: what was read.
-        where: the key of the value, for the error.
+        value: the value from the file.
+        where: the key of the value, for the message.
 
     Raises:
-        SchemaError: it does not fit; the message names the key and what was expected.
+        SchemaError: the value does not match; the message has the key and the expected type.
     """
     if kind in _WORDS:
         return _scalar(kind, value, where)
@@ -152,14 +154,14 @@ def read(kind: Any, value: object, where: str = "") -> Any:
         return _mapping(kind, value, where)
     if is_typeddict(kind) or dataclasses.is_dataclass(kind):
         return _record(kind, value, where, None)
-    raise TypeError(f"no schema is made of {kind}")
+    raise TypeError(f"{kind} is not supported as a schema")
 
 
 def parse_json(text: str) -> Any:
-    """Return what a JSON document holds; no key may stand in a mapping twice.
+    """Parse a JSON document.
 
     Raises:
-        SchemaError: it is no JSON, is nested too deeply, or gives a key twice.
+        SchemaError: the text is not JSON, is nested too deeply, or repeats a key.
     """
     try:
         return json.loads(text, object_pairs_hook=_unique)
@@ -171,8 +173,8 @@ def parse_json(text: str) -> Any:
         raise SchemaError(f"not valid JSON: {error}") from None
 
 
-def quoted(value: object, most: int = _SHOWN) -> str:
-    """Return a short ``repr`` of a value from a file, whatever its size."""
+def quoted(value: object, most: int = _MAX_QUOTED) -> str:
+    """Return a short ``repr`` of a value from a file, which may be of any size."""
     if isinstance(value, str):
         text = repr(value[: most + 1])
     elif isinstance(value, int) and value.bit_length() > 128:
@@ -185,20 +187,22 @@ def quoted(value: object, most: int = _SHOWN) -> str:
 
 
 def is_array(value: object) -> bool:
-    """Return whether ``value`` is a tensor or an array (neither library is imported)."""
+    """Return whether ``value`` is a tensor or an array, without importing a library."""
     return all(hasattr(value, name) for name in ("shape", "dtype", "__setitem__"))
 
 
-def wanted(kind: Any) -> str:
-    """Return in words what a schema expects."""
+def describe(kind: Any) -> str:
+    """Return a description of a schema for messages."""
     if kind in _WORDS:
         return _WORDS[kind]
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         rules = [rule for rule in arguments[1:] if not isinstance(rule, Open)]
-        return str(rules[-1].wanted(wanted(arguments[0]))) if rules else wanted(arguments[0])
+        return (
+            str(rules[-1].description(describe(arguments[0]))) if rules else describe(arguments[0])
+        )
     if origin in (Union, UnionType):
-        return " or ".join(map(wanted, arguments))
+        return " or ".join(map(describe, arguments))
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin in (list, tuple) or origin is Sequence:
@@ -215,7 +219,7 @@ def _scalar(kind: Any, value: object, where: str) -> Any:
         _need(abs(value) < 2**1000, kind, value, where)
         return float(value)
     _need(type(value) is kind, kind, value, where)
-    _need(kind is not int or -_LARGEST <= value < _LARGEST, kind, value, where)  # type: ignore[operator]
+    _need(kind is not int or -_MAX_INT <= value < _MAX_INT, kind, value, where)  # type: ignore[operator]
     return value
 
 
@@ -223,18 +227,18 @@ def _with_rules(kind: Any, value: object, where: str) -> Any:
     base, *rules = get_args(kind)
     if isinstance(rules[0], Open):
         return _record(base, value, where, rules[0].kind)
-    found = read(base, value, where)
+    values = read(base, value, where)
     for rule in rules:
-        _need(not rule.problem(found), kind, value, where)
-    return found
+        _need(not rule.problem(values), kind, value, where)
+    return values
 
 
 def _one_of(kind: Any, value: object, where: str) -> Any:
-    """Return the value as the first member of a union that it fits."""
+    """Return the value as the first matching member of a union."""
     members = [one for one in get_args(kind) if one is not NoneType]
     if value is None and len(members) < len(get_args(kind)):
         return None
-    if len(members) == 1:  # its own error says more
+    if len(members) == 1:  # its error is more specific
         return read(members[0], value, where)
     for member in members:
         try:
@@ -253,7 +257,7 @@ def _sequence(kind: Any, value: object, where: str) -> Any:
         pairs = zip(items, value, strict=True)
         return tuple(read(one, item, f"{where}[{n}]") for n, (one, item) in enumerate(pairs))
     if items[0] in (str, bool) and all(type(item) is items[0] for item in value):
-        return make(value)  # quicker, for vocabularies
+        return make(value)  # faster for vocabularies
     return make(read(items[0], item, f"{where}[{n}]") for n, item in enumerate(value))
 
 
@@ -261,17 +265,17 @@ def _mapping(kind: Any, value: object, where: str) -> dict[Any, Any]:
     _need(isinstance(value, Mapping), kind, value, where)
     assert isinstance(value, Mapping)
     key_kind, item_kind = get_args(kind)
-    found = {}
+    values = {}
     for key, item in value.items():
         place = _below(where, key)
-        found[read(key_kind, key, f"the key {place}")] = read(item_kind, item, place)
-    return found
+        values[read(key_kind, key, f"the key {place}")] = read(item_kind, item, place)
+    return values
 
 
 def _record(kind: Any, value: object, where: str, others: Any) -> Any:
-    """Return a ``TypedDict`` as a new dict, or the dataclass built of a mapping.
+    """Return a ``TypedDict`` as a new dict, or a dataclass built from a mapping.
 
-    ``others`` is the schema of keys that it does not name; None: there may be none.
+    ``others`` is the schema of additional keys; None allows none.
     """
     _need(isinstance(value, Mapping), kind, value, where)
     assert isinstance(value, Mapping)
@@ -279,23 +283,23 @@ def _record(kind: Any, value: object, where: str, others: Any) -> Any:
     missing = [name for name in required if name not in value]
     if missing:
         raise SchemaError(f"{where or 'it'} has no key {missing[0]}")
-    found = {}
+    values = {}
     for key, item in value.items():
         if others is None and key not in hints:
             raise SchemaError(f"{where or 'it'} has an unknown key {quoted(key)}")
         _need(type(key) is str, str, key, f"a key of {where or 'it'}")
-        found[key] = read(hints.get(key, others), item, _below(where, key))
+        values[key] = read(hints.get(key, others), item, _below(where, key))
     if not dataclasses.is_dataclass(kind):
-        return found
+        return values
     try:
-        return kind(**found)  # type: ignore[operator]
+        return kind(**values)  # type: ignore[operator]
     except ValueError as error:
         raise SchemaError(f"{where or 'it'}: {error}") from None
 
 
 @cache
 def _fields(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return name -> schema of a record, and the names that it must have."""
+    """Return the fields (name -> schema) of a record, and the required names."""
     hints = get_type_hints(kind, include_extras=True)
     if not dataclasses.is_dataclass(kind):
         return hints, tuple(name for name in hints if name in kind.__required_keys__)
@@ -306,7 +310,7 @@ def _fields(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def _is_plain(value: object, depth: int) -> bool:
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return False
     if isinstance(value, Mapping):
         keys = all(type(key) in (str, int) for key in value)
@@ -317,15 +321,17 @@ def _is_plain(value: object, depth: int) -> bool:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise SchemaError(f"the key {quoted(twice)} is given twice")
-    return found
+    return values
 
 
 def _below(where: str, key: object) -> str:
-    name = key if type(key) is str and key.isprintable() and len(key) <= _SHOWN else quoted(key)
+    name = (
+        key if type(key) is str and key.isprintable() and len(key) <= _MAX_QUOTED else quoted(key)
+    )
     return f"{where}.{name}" if where else str(name)
 
 
@@ -336,4 +342,4 @@ def _need(fits: object, kind: Any, value: object, where: str) -> None:
 
 def _error(kind: Any, value: object, where: str) -> SchemaError:
     subject = f"{where} must be" if where else "must be"
-    return SchemaError(f"{subject} {wanted(kind)}, not {quoted(value)}")
+    return SchemaError(f"{subject} {describe(kind)}, not {quoted(value)}")

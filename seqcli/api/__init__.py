@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqcli.api.comparing import Plan, carry_out, collect, compare, plan, store_plan
-    from seqcli.api.describing import info
-    from seqcli.api.evaluating import evaluate
+    from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
     from seqcli.api.generating import gen_data
+    from seqcli.api.model_info import info
     from seqcli.api.predicting import open_predictor, predict
-    from seqcli.api.rescoring import rescore
-    from seqcli.api.sampling import next_symbols, sample
+    from seqcli.api.sampling import next_tokens, sample
     from seqcli.api.suites import compare_suite, plan_suite
+    from seqcli.api.trained_model import open_model
     from seqcli.api.training import Run, read_data, train
     from seqcli.tasks.base import task, tasks
 
@@ -31,7 +31,8 @@ __all__ = [
     "export",
     "gen_data",
     "info",
-    "next_symbols",
+    "next_tokens",
+    "open_model",
     "open_predictor",
     "plan",
     "plan_suite",
@@ -57,12 +58,13 @@ _HOMES = {  # in this package, or the whole name of a module elsewhere
     "evaluate": "evaluating",
     "export": "exporting",
     "gen_data": "generating",
-    "info": "describing",
-    "next_symbols": "sampling",
+    "info": "model_info",
+    "next_tokens": "sampling",
+    "open_model": "trained_model",
     "open_predictor": "predicting",
     "predict": "predicting",
     "read_data": "training",
-    "rescore": "rescoring",
+    "rescore": "evaluating",
     "sample": "sampling",
     "store_plan": "comparing",
     "task": "seqcli.tasks.base",

@@ -11,14 +11,9 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from seqcli import registry
-from seqcli.config import Config
-from seqcli.config.limits import Range
-from seqcli.config.schema import Key, keys
-from seqcli.config.values import read
-from seqcli.data.corpus import Corpus
+from seqcli.config.schema import Key, keys, read
+from seqcli.config.sections import Range
 from seqcli.errors import UsageError
-
-ANYWHERE = ("auto", "cpu")  # devices that every machine has
 
 
 def check_counts(**counts: int | None) -> None:
@@ -44,18 +39,6 @@ def check_length_penalty(power: float | None) -> None:
     if power is not None and not (math.isfinite(power) and power >= 0):
         message = f"length_penalty must be a number of at least 0, not {power!r}"
         raise UsageError(message, "give 0 to compare plain sums of log-probabilities, or 1")
-
-
-def check_device(config: Config, corpus: Corpus) -> None:
-    """Refuse a device that is not here; see `seqcli.registry.BACKEND_CHECKS`.
-
-    Raises:
-        UsageError: there is no such device.
-    """
-    if config.train.device not in ANYWHERE:
-        from seqcli.training.torch_device import choose_device
-
-        choose_device(config.train.device, config.train.precision)
 
 
 P = ParamSpec("P")
@@ -115,8 +98,15 @@ def path(name: str, value: Any) -> Path:
     if not isinstance(text, str):
         raise UsageError(f"{name} must be a path, not {_shown(value)}")
     if text == "" or "\0" in text:
-        raise UsageError(f"{name} names no file: {_shown(text)}", "give a path")
+        raise UsageError(f"{name} is not a file name: {_shown(text)}", "give a path")
     return Path(text)
+
+
+def checkpoint(name: str, value: Any) -> Any:
+    """Return the path of a checkpoint, or a model that is open already."""
+    from seqcli.api.trained_model import TrainedModel
+
+    return value if isinstance(value, TrainedModel) else path(name, value)
 
 
 def number(key: Key) -> Check:
@@ -155,7 +145,8 @@ def _whole(least: int, most: int) -> Check:
 
 
 CHECKS: Mapping[str, Check] = {
-    **dict.fromkeys(("ckpt", "out", "resume", "folder", "data", "path", "predictions"), path),
+    "ckpt": checkpoint,
+    **dict.fromkeys(("out", "resume", "folder", "data", "path", "predictions"), path),
     "set": texts,
     "grid": texts,
     "cells": names,

@@ -204,7 +204,7 @@ def _train(plan: Plan, stored: StoredPlan, jobs: int, watch: Watch | None) -> St
     try:
         run_all(runs, plan.folder, jobs, told)
     except StoppedBySignal as stopped:
-        message = f"stopped; {len(done)} of {len(runs)} runs are finished and kept"
+        message = f"stopped; {len(done)} of {len(runs)} runs are finished"
         hint = "run the same command again to resume" + " (without --force)" * plan.force
         raise StoppedBySignal(message, hint, stopped.exit_code) from None
     return stored
@@ -287,7 +287,7 @@ def _nothing(folder: Path, left_out: Mapping[str, str]) -> DataError:
     if left_out:
         name, problem = next(iter(left_out.items()))
         return DataError(f"{folder}: no run can be used: {name} {problem}")
-    return DataError(f"{folder}: holds no finished run", "run the commands of compare --plan")
+    return DataError(f"{folder}: contains no finished run", "run the commands of compare --plan")
 
 
 def _strangers(folder: Path, stored: StoredPlan) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqcli import config as configuration
-from seqcli.api.reading import config_of
+from seqcli.api.checkpoint_config import config_of
 from seqcli.checkpoints import numpy_file
 from seqcli.comparison.plan_file import (
     BUDGET,

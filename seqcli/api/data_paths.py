@@ -2,7 +2,7 @@
 
 A checkpoint stores each path as it was typed, as an absolute path, and relative to the run folder.
 So a command finds the data from any working directory, and after run and data moved together. What
-is found is checked by digest before it is used (`seqcli.api.own_data`).
+is found is checked by digest before it is used (`seqcli.api.evaluation_data`).
 """
 
 from __future__ import annotations

@@ -1,55 +1,40 @@
-"""`evaluate`: how good a model is, beside what no model could do."""
+"""`evaluate` and `rescore`: how good a model is, next to baselines that need no model."""
 
 from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from seqcli import registry
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
-from seqcli.api.language import open_language_model, takes_sources
-from seqcli.api.language_evaluating import evaluate_language
-from seqcli.api.other_rows import OtherRows, own_corpus
-from seqcli.api.own_data import corpus_of_run
-from seqcli.config import DecodeConfig
-from seqcli.data.corpus import SPLITS, Corpus, Pairs
-from seqcli.errors import SeqcliError, UsageError
+from seqcli.api.evaluation_data import EvaluationData, evaluation_data, other_data
+from seqcli.api.pair_evaluation import evaluate_pairs
+from seqcli.api.trained_model import LanguageModel, TrainedModel, open_model
+from seqcli.arrays.hashing import row_hashes
+from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import SamplingConfig
+from seqcli.data import baselines
+from seqcli.data.corpus import SPLITS, Pairs
+from seqcli.data.splits import fingerprints, known, repeats
+from seqcli.data.token_rows import decoded, unknown_in_rows
+from seqcli.data.tokenizers import Tokenizer
+from seqcli.errors import UsageError
 from seqcli.files.atomic import check_own_output
-from seqcli.metrics.predictions import PredictionTable
-from seqcli.metrics.predictions_file import write_predictions
+from seqcli.metrics.predictions_file import read_predictions, write_predictions
 from seqcli.metrics.scores import score
-from seqcli.metrics.texts import write_texts
-from seqcli.results import Evaluation
+from seqcli.metrics.table_file import table_lines
+from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
+from seqcli.results import Evaluation, Novelty
 
-if TYPE_CHECKING:
-    from seqcli.api.loading import Loaded
-
-
-Notes = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Search:
-    """How answers are searched for; None is as in training."""
-
-    beam: int | None = None
-    length_penalty: float | None = None
-    oracle_length: bool = False
-
-    def over(self, own: DecodeConfig) -> DecodeConfig:
-        """Return a model's own setting with what is asked for over it."""
-        return DecodeConfig(
-            own.beam if self.beam is None else self.beam,
-            own.length_penalty if self.length_penalty is None else self.length_penalty,
-        )
+NOVELTY_SAMPLES, NOVELTY_SEED = 1000, 0  # texts drawn to see how many are new
 
 
 @checked
 def evaluate(
-    ckpt: str | Path,
+    ckpt: str | Path | TrainedModel,
     *,
     split: str = "test",
     data: str | Path | None = None,
@@ -63,18 +48,18 @@ def evaluate(
     columns: str | None = None,
     separator: str | None = None,
 ) -> Evaluation:
-    """Score a checkpoint on a split of its own data, or on other data.
+    """Score a model on a split of its own data, or on other data.
 
     Args:
-        ckpt: a run folder (its best checkpoint) or a checkpoint file.
-        split: train, val or test; without ``data`` the very rows that training kept apart.
+        ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
+        split: train, val or test; without ``data`` exactly the rows that training held out.
         data: a folder made by gen-data (its ``split`` is taken), or a file of pairs (all of it);
-            for a language model a file of names.
-        beam, length_penalty: how answers are searched for; the run's own setting by default.
-        oracle_length: tell the model how long each answer is.
+            for a language model a file of texts.
+        beam, length_penalty: the kind of search; the run's own setting by default.
+        oracle_length: give the model the length of each reference.
         batch_size: rows decoded at a time.
         predictions: a TSV file for every row's prediction or loss, which `rescore` reads.
-        backend: torch or numpy, for a language model; by default the one that trained it.
+        backend: auto, torch or numpy; see `open_model`.
         format, columns, separator: how the file ``data`` is written; as in training by default.
 
     Raises:
@@ -83,90 +68,111 @@ def evaluate(
     registry.check("split", split, SPLITS)
     check_counts(beam=beam, batch_size=batch_size)
     check_length_penalty(length_penalty)
-    other = _other(data, format, columns, separator)
-    search = Search(beam, length_penalty, oracle_length)
+    other = other_data(None if data is None else Path(data), format, columns, separator)
     if predictions is not None:
         check_own_output(Path(predictions), _is_predictions, "choose another file name")
-    if not takes_sources(ckpt):
-        _check_no_search(ckpt, search != Search())
-        evaluation, losses = evaluate_language(open_language_model(ckpt, backend), split, other)
+    model = open_model(ckpt, backend)
+    if isinstance(model, LanguageModel):
+        _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
+        evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
         if predictions is not None:
             write_texts(Path(predictions), losses)
         return evaluation
-    if backend not in (None, "torch"):
-        raise UsageError(f"{ckpt} is a model of pairs: PyTorch runs those", "leave --backend out")
-    evaluation, answers = _evaluate_pairs(ckpt, split, other, search, batch_size)
+    rows, how = evaluation_data(model, split, other), model.search(beam, length_penalty)
+    evaluation, answers = evaluate_pairs(model, rows, how, batch_size, oracle_length)
     if predictions is not None:
         write_predictions(Path(predictions), answers)
     return evaluation
 
 
-def _other(
-    data: str | Path | None, format: str | None, columns: str | None, separator: str | None
-) -> OtherRows | None:
-    """Return the rows of other data, None for the model's own."""
-    if data is not None:
-        return OtherRows(Path(data), format, columns, separator)
-    if (format, columns, separator) != (None, None, None):
-        given = "--format, --columns and --separator"
-        raise UsageError(f"{given} say how a file is written", "give --data FILE")
-    return None
-
-
-def _is_predictions(begin: bytes) -> bool:
-    """Return whether a file begins like one of predictions, which the next one may replace."""
-    return re.match(rb"(source|text):[a-z]+\t", begin) is not None
-
-
-def _check_no_search(ckpt: str | Path, asked: bool) -> None:
-    if asked:
-        message = f"{ckpt} is a language model: it is scored without decoding"
+def _check_no_search(model: LanguageModel, given: bool) -> None:
+    if given:
+        message = f"{model.path} is a language model: it is scored without decoding"
         hint = "leave --beam, --length-penalty and --oracle-length out"
         raise UsageError(message, hint)
 
 
-def _evaluate_pairs(
-    ckpt: str | Path,
-    split: str,
-    other: OtherRows | None,
-    search: Search,
-    batch_size: int,
-) -> tuple[Evaluation, PredictionTable]:
-    """Score a model of pairs; this alone needs PyTorch."""
-    from seqcli.api.answers_of import answers_of, unknown_notes
-    from seqcli.api.loading import load_model
+def _is_predictions(begin: bytes) -> bool:
+    """Return whether a file begins like one of predictions, which may be replaced by another."""
+    return re.match(rb"(source|text):[a-z]+\t", begin) is not None
 
-    began, loaded = time.monotonic(), load_model(ckpt)
-    pairs, corpus, notes = (
-        _own_rows(loaded, split) if other is None else _other_rows(loaded, split, other)
-    )
-    answers = answers_of(loaded, pairs, corpus, search, batch_size, own=other is None)
-    decode = search.over(loaded.config.decode)
-    scores = score(answers)
+
+def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluation, TextLosses]:
+    """Score a language model: its exact loss, and how many of its own texts are new.
+
+    Returns:
+        the scores, and the loss of each text that they are computed from.
+    """
+    began = time.monotonic()
+    losses = _losses(model, data)
     evaluation = Evaluation(
-        **{**vars(scores), "notes": (*notes, *scores.notes, *unknown_notes(pairs))},
-        checkpoint=str(loaded.path),
-        data=str(other.path if other else loaded.checkpoint.about.get("name", "")),
-        split=split if other is None or other.path.is_dir() else "",
-        beam=decode.beam,
-        length_penalty=decode.length_penalty,
+        **vars(score_texts(losses)),
+        checkpoint=str(model.path),
+        data=data.name,
+        split=data.split,
+        novelty=_novelty(model, None if data.own else data.pairs.targets),
         seconds=time.monotonic() - began,
     )
-    return evaluation, answers
+    return evaluation, losses
 
 
-def _own_rows(loaded: Loaded, split: str) -> tuple[Pairs, Corpus, Notes]:
-    """Return a split of the data the model was trained on, and that data."""
-    corpus = own_corpus(loaded.config, loaded.codec, loaded.checkpoint.about, split)
-    return corpus.splits[split], corpus, ()
+def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:
+    """Return the loss of each text by the model and by the baselines."""
+    codec, rows = model.codec, data.pairs.targets
+    texts = decoded(rows, codec.target, data.pairs.unknown_targets)
+    losses = {}
+    if data.corpus is not None:
+        train, vocabulary = data.corpus.splits["train"].targets, len(codec.target.tokens)
+        losses = baselines.row_nats(train, rows, vocabulary)
+    return TextLosses(
+        [codec.target_tokenizer.join(text) for text in texts],
+        codec.target_tokenizer,
+        -model.log_likelihoods(Pairs(rows)),
+        unknown_in_rows(rows),
+        losses,
+        data.notes,
+    )
 
 
-def _other_rows(loaded: Loaded, split: str, other: OtherRows) -> tuple[Pairs, Corpus | None, Notes]:
-    """Return rows the model has nothing to do with, its own data where that is still there, and
-    what was found in reading the rows."""
-    pairs, notes = other.rows(split, loaded.codec, loaded.config)
-    try:
-        corpus = corpus_of_run(loaded.config)
-    except SeqcliError:
-        return pairs, None, notes
-    return pairs, corpus if corpus.codec == loaded.codec else None, notes
+def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:
+    """Draw some texts; return the shares that are new, repeated, or rows of some data."""
+    random, limit = np.random.default_rng(NOVELTY_SEED), model.limits.prediction(0)
+    texts = model.sample(NOVELTY_SAMPLES, SamplingConfig(), random, (), limit)
+    found = {f"in_{split}": model.in_split(texts, split) for split in SPLITS}
+    if data is not None:
+        found["in_data"] = known(texts, fingerprints({"data": Pairs(data)})["data"])
+    old = np.logical_or.reduce(list(found.values()))
+    repeated = repeats({"drawn": row_hashes(texts)})["drawn"]
+    shares = {"new": 1 - float(old.mean()), "repeated": repeated / NOVELTY_SAMPLES}
+    return Novelty(
+        NOVELTY_SAMPLES, shares | {name: float(rows.mean()) for name, rows in found.items()}
+    )
+
+
+@checked
+def rescore(
+    path: str | Path, *, source_tokens: str | None = None, target_tokens: str | None = None
+) -> Evaluation:
+    """Score a file of predictions; neither a checkpoint nor PyTorch is needed.
+
+    Args:
+        path: what ``evaluate(predictions=...)`` wrote for a model of pairs or a language model, or
+            a table of source, truth, prediction; packed with gzip or not; ``-`` is stdin.
+        source_tokens, target_tokens: how texts are cut into symbols, where the file does not say
+            so; at spaces where most texts have some inside, else into characters.
+
+    Raises:
+        DataError, UsageError: one line that says what and where.
+    """
+    styles = [
+        name and Tokenizer(registry.check("token style", name, registry.TOKEN_STYLES))
+        for name in (source_tokens, target_tokens)
+    ]
+    began = time.monotonic()
+    source, target = (style or None for style in styles)
+    lines = table_lines(Path(path))
+    if holds_texts(lines):
+        found = score_texts(read_texts(Path(path), lines))
+    else:
+        found = score(read_predictions(Path(path), lines, source, target))
+    return Evaluation(**vars(found), data=str(path), seconds=time.monotonic() - began)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqcli import registry
-from seqcli.api.reading import steps_done
+from seqcli.api.checkpoint_config import steps_done
 from seqcli.comparison.run_result import RunResult, read_result, write_result
 from seqcli.comparison.specification import PlannedRun
 from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal, expected
@@ -154,7 +154,7 @@ class _WorkerPool:
     def _check_alive(self) -> None:
         dead = [one.exitcode for one in self.processes if one.exitcode not in (None, 0)]
         if dead:
-            hint = "type the same command again: it goes on where it stopped"
+            hint = "run the same command again to resume"
             raise SeqcliError(f"a process that trained ended with code {dead[0]}", hint)
 
     def _end(self) -> None:

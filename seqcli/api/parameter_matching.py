@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqcli import config as configuration
-from seqcli.api.loading import shape_model
-from seqcli.api.reading import limits_of
+from seqcli.api.checkpoint_config import limits_of
 from seqcli.comparison.specification import Arm
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.errors import UsageError
+from seqcli.models.loading import shape_model
 
 TOLERANCE = 0.05
 WIDEST = 4096

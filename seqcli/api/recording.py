@@ -32,6 +32,7 @@ from typing import Any
 from seqcli import config as configuration
 from seqcli import runs
 from seqcli.api.data_paths import locations
+from seqcli.api.run_facts import run_facts
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
@@ -44,6 +45,7 @@ from seqcli.runs.metrics_log import append_metrics, recover_metrics
 from seqcli.runs.paths import keep, may_publish, publish_best
 from seqcli.training.loop import Loop
 from seqcli.training.progress import EpochRecord, Progress
+from seqcli.training.trainer import TrainerSetup
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class CheckpointWriter:
             if not math.isfinite(float(abs(weight).sum())):
                 raise DivergedError(
                     f"{name} became NaN or infinite at step {progress.step}",
-                    "the checkpoint before is kept; try a lower --lr",
+                    "the previous checkpoint is intact; try a lower --lr",
                 )
 
     def recover(self, progress: Progress) -> tuple[list[Mapping[str, float]], tuple[str, ...]]:
@@ -112,7 +114,7 @@ class CheckpointWriter:
         """
         paths, notes = self.folder.current, []
         if not may_publish(paths):
-            notes.append(f"{paths.extra_best} is not what this run wrote: it is left as it is")
+            notes.append(f"{paths.extra_best} was not written by this run and is left unchanged")
             self.folder.paths = runs.RunPaths(self.folder.paths.folder)
             paths = self.folder.current
         notes.append(self._recover_best(progress))
@@ -136,7 +138,7 @@ class CheckpointWriter:
         if paths.best.exists():  # of an epoch that this run has not reached yet, or damaged
             _rename(paths.best, paths.best_previous)
         progress.best = None
-        lost = f"{paths.best} is lost or damaged: the best of the epochs to come is kept"
+        lost = f"{paths.best} is missing or damaged: the best of the following epochs replaces it"
         return lost if best else ""
 
     def _save_best(self, record: EpochRecord) -> None:
@@ -189,13 +191,13 @@ def _holds(path: Path, record: EpochRecord) -> bool:
         return False
 
 
-def connect(loop: Loop, writer: CheckpointWriter, checkpoint: Checkpoint | None) -> tuple[str, ...]:
-    """Restore a loop from a checkpoint, or begin anew, with the files of the run in line with it.
+def restore(loop: Loop, writer: CheckpointWriter, checkpoint: Checkpoint | None) -> tuple[str, ...]:
+    """Restore a loop from a checkpoint, or start anew, and repair the files of the run.
 
     Args:
         loop: its model has the weights of the checkpoint already.
         writer: of its run.
-        checkpoint: what the run continues from, if anything.
+        checkpoint: to continue from, or None.
 
     Returns:
         notes on what was repaired.
@@ -209,34 +211,25 @@ def connect(loop: Loop, writer: CheckpointWriter, checkpoint: Checkpoint | None)
     return notes
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What a model is and runs on, in words and numbers."""
-
-    model: str
-    parameters: int
-    device: str
-    threads: int
-
-
 def run_started(
-    paths: runs.RunPaths, corpus: Corpus, loop: Loop, machine: Machine, notes: tuple[str, ...] = ()
+    paths: runs.RunPaths, corpus: Corpus, loop: Loop, setup: TrainerSetup, notes: tuple[str, ...]
 ) -> RunStarted:
-    """Return the event a run begins with."""
+    """Return the event at the start of a run."""
     codec = corpus.codec
     return RunStarted(
         name=paths.folder.name,
         folder=str(paths.folder),
-        model=machine.model,
-        parameters=machine.parameters,
+        model=setup.model,
+        parameters=setup.parameters,
         rows={split: len(pairs) for split, pairs in corpus.splits.items()},
         vocabulary=(len(codec.source.tokens) if codec.source else 0, len(codec.target.tokens)),
-        device=machine.device,
-        threads=machine.threads,
+        device=setup.device,
+        threads=setup.config.train.threads,
         epochs=loop.epochs,
         batch_size=loop.settings.batch_size,
         epochs_done=loop.progress.epochs_done,
         steps_done=loop.progress.step,
         notes=(*corpus.notes, *notes),
         file=str(paths.extra_best or ""),
+        facts=run_facts(str(paths.folder), setup.config, corpus),
     )

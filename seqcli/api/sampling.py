@@ -1,39 +1,37 @@
-"""`sample`: texts drawn from a model; `next_symbols`: what may come next."""
+"""`sample`: texts drawn from a model; `next_tokens`: the distribution of the next token."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqcli.api.arguments import checked
-from seqcli.api.language import (
-    LanguageModel,
-    Trained,
-    Wanted,
-    encoded_prefix,
-    open_language_model,
-    takes_sources,
-)
-from seqcli.arrays.hashing import Hashes, row_hashes
+from seqcli.api.sample_filter import SampleFilter, SampleRequest
+from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.sections import Drawing
+from seqcli.config.sections import SamplingConfig
+from seqcli.data.corpus import Pairs
 from seqcli.data.vocabulary import EOS
-from seqcli.errors import UsageError
+from seqcli.decoding.loop import Hypothesis
+from seqcli.decoding.search import Search
+from seqcli.errors import DataError, UsageError
 from seqcli.messages import count, plural
-from seqcli.results import NextSymbol, Sample, Samples
+from seqcli.results import NextToken, Sample, Samples
 
 DRAWN_AT_ONCE = 1000
-PATIENCE = 20_000  # draws in a row that bring nothing new before it gives up
+PATIENCE = 20_000  # draws in a row without a new text before sampling gives up
+LINES_AT_ONCE = 256
+ROUNDS = 20  # of draws for targets that must be unique
 
 
 @checked
 def sample(
-    ckpt: str | Path,
+    ckpt: str | Path | TrainedModel,
     n: int | None = None,
     *,
     lines: Iterable[str] | None = None,
@@ -53,67 +51,70 @@ def sample(
     """Draw texts from a language model, or targets for the lines of a model of pairs.
 
     Args:
-        ckpt: a run folder (its best checkpoint) or a checkpoint file.
+        ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
         n: how many texts; 10 by default (1 for each line, 1 with ``greedy``).
         lines: sources, for a model of pairs and for no other.
-        temperature, top_k, top_p: see `seqcli.config.sections.Drawing`.
-        greedy, beam: the likeliest text, or the n likeliest by a search; nothing is drawn.
+        temperature, top_k, top_p: see `seqcli.config.sections.SamplingConfig`.
+        greedy, beam: the likeliest text, or the n likeliest by beam search; nothing is drawn.
         prefix: what every text begins with.
-        max_length: most symbols of a text, prefix counted; by default 10 more than in training.
-        seed: of the draws, and of nothing else; by default another one each time.
-        unique: no text twice.
-        novel: no text of the data the model was trained on, in any of its splits. The checkpoint
-            has their fingerprints: a new name is taken for an old one with a chance below 1e-9.
-        logprob: tell the log-probability of each text.
-        backend: torch or numpy, for a language model; by default the one that trained it.
+        max_length: maximum length of a text in tokens, prefix included; by default the longest
+            text of training + 10.
+        seed: of the draws, and of nothing else; by default a different one each time.
+        unique: no duplicates.
+        novel: no text of the data of training, in any of its splits. The checkpoint has their
+            fingerprints: a new text is mistaken for an old one with a probability below 1e-9.
+        logprob: add the log-probability of each text.
+        backend: auto, torch or numpy; see `open_model`.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        UsageError: options that do not go together, or a prefix with symbols it does not know.
+        UsageError: options that do not go together, or unknown tokens in the prefix.
     """
-    how = Drawing(temperature, top_k, top_p)
-    _check(n, how, greedy, beam)
-    pairs = takes_sources(ckpt)
-    wanted = Wanted(n or _usual(pairs, greedy), prefix, max_length, unique, novel, logprob)
-    if pairs:
-        _check_pairs(bool(greedy or beam or prefix or novel or backend not in (None, "torch")))
-        return _for_lines(ckpt, lines, wanted, how, _seed(seed))
-    if lines is not None:
-        raise UsageError(f"{ckpt} is a language model: it takes no input", "leave --input out")
-    model = open_language_model(ckpt, backend)
+    settings = SamplingConfig(temperature, top_k, top_p)
+    _check(n, settings, greedy, beam)
+    model = open_model(ckpt, backend)
+    n = n or (1 if greedy or isinstance(model, PairModel) else 10)
+    request = SampleRequest(n, prefix, max_length, unique, novel, logprob)
+    if isinstance(model, PairModel):
+        _check_pairs(bool(greedy or beam or prefix or novel))
+        return _draw_targets(model, lines, request, settings, _seed(seed))
+    _check_no_lines(model, lines)
     if greedy or beam:
-        return _searched(model, wanted, 1 if greedy else max(beam or 1, wanted.count))
-    return _drawn(model, wanted, how, _seed(seed))
+        return _search_texts(model, request, 1 if greedy else max(beam or 1, request.count))
+    return _draw_texts(model, request, settings, _seed(seed))
 
 
 @checked
-def next_symbols(
-    ckpt: str | Path,
+def next_tokens(
+    ckpt: str | Path | TrainedModel,
     *,
     prefix: str = "",
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
     backend: str | None = None,
-) -> tuple[NextSymbol, ...]:
-    """Return what may come after a prefix in a language model, likeliest first.
+) -> tuple[NextToken, ...]:
+    """Return the tokens that may follow a prefix in a language model, likeliest first.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        UsageError: it is a model of pairs, or the prefix has symbols it does not know.
+        UsageError: it is a model of pairs, or there are unknown tokens in the prefix.
     """
-    how = Drawing(temperature, top_k, top_p)
-    model = open_language_model(ckpt, backend)
-    found = model.next(encoded_prefix(model.trained, prefix), how)
-    vocabulary = model.trained.codec.target
+    settings = SamplingConfig(temperature, top_k, top_p)
+    model = open_model(ckpt, backend)
+    if not isinstance(model, LanguageModel):
+        hint = "it predicts targets for sources: seqcli predict"
+        raise UsageError(f"{model.path} is a model of pairs, not a language model", hint)
+    distribution = model.next_token(model.encode_prefix(prefix), settings)
+    vocabulary = model.codec.target
     return tuple(
-        NextSymbol(None if i == EOS else vocabulary.decode([i])[0], float(found[i]))
-        for i in np.argsort(-found, kind="stable").tolist()
-        if found[i] > 0
+        NextToken(None if i == EOS else vocabulary.decode([i])[0], float(distribution[i]))
+        for i in np.argsort(-distribution, kind="stable").tolist()
+        if distribution[i] > 0
     )
 
 
-def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
+def _check(n: int | None, how: SamplingConfig, greedy: bool, beam: int | None) -> None:
     """Refuse what does not go together."""
     if n is not None and n < 1:
         raise UsageError(f"there cannot be {n} samples", "give --n 1 or more")
@@ -121,136 +122,178 @@ def _check(n: int | None, how: Drawing, greedy: bool, beam: int | None) -> None:
         raise UsageError(f"a beam cannot be {beam} wide", "give --beam 1 or more")
     if greedy and beam:
         raise UsageError("--greedy and --beam are two ways to search", "choose one")
-    if (greedy or beam) and how != Drawing():
+    if (greedy or beam) and how != SamplingConfig():
         hint = "leave --temperature, --top-k and --top-p out"
-        raise UsageError("a search draws nothing at random", hint)
+        raise UsageError("a search is deterministic", hint)
     if greedy and n not in (None, 1):
         raise UsageError("there is one greedy text only", f"for the {n} likeliest: --beam {n}")
 
 
-def _usual(pairs: bool, greedy: bool) -> int:
-    return 1 if pairs or greedy else 10
-
-
-def _for_lines(
-    ckpt: str | Path, lines: Iterable[str] | None, wanted: Wanted, how: Drawing, seed: int
-) -> Samples:
-    """Draw targets for lines; this alone needs PyTorch."""
-    from seqcli.api.pair_sampling import sample_pairs
-
-    return sample_pairs(ckpt, lines, wanted, how, seed)
-
-
 def _check_pairs(refused: bool) -> None:
     if refused:
-        given = "--greedy, --beam, --prefix, --novel and --backend"
+        given = "--greedy, --beam, --prefix and --novel"
         raise UsageError(f"{given} are for language models", "see seqcli predict")
+
+
+def _check_no_lines(model: LanguageModel, lines: object) -> None:
+    if lines is not None:
+        raise UsageError(f"{model.path} is a language model: it takes no input", "omit --input")
 
 
 def _seed(seed: int | None) -> int:
     return secrets.randbelow(1 << 32) if seed is None else seed
 
 
-def _room(trained: Trained, wanted: Wanted, prefix: Sequence[int]) -> int:
-    """Return how many symbols a text may have, prefix counted.
+def _max_length(model: LanguageModel, request: SampleRequest, prefix: Sequence[int]) -> int:
+    """Return the maximum length of a text in tokens, prefix included.
 
     Raises:
-        UsageError: the prefix alone has more.
+        UsageError: the prefix alone is longer.
     """
-    usual = trained.limits.prediction(0)
-    if wanted.max_length is None:
+    usual = model.limits.prediction(0)
+    if request.max_length is None:
         return usual if len(prefix) < usual else len(prefix) + usual
-    if wanted.max_length < max(1, len(prefix)):
-        message = f"a text of at most {wanted.max_length} symbols has no room for the prefix"
-        raise UsageError(message, "give a larger --max-length")
-    return wanted.max_length
-
-
-def _searched(model: LanguageModel, wanted: Wanted, width: int) -> Samples:
-    """Return the likeliest texts."""
-    prefix = encoded_prefix(model.trained, wanted.prefix)
-    limit = _room(model.trained, wanted, prefix)
-    found = model.best(width, width, prefix, limit)
-    found = Sieve(model.trained, replace(wanted, unique=True)).sift(found)
-    found = found.take(np.arange(min(wanted.count, len(found))))
-    notes = []
-    if len(found) < wanted.count:
-        found_of = f"{count(len(found))} of {plural(wanted.count, 'text')}"
-        notes = [f"only {found_of}: a wider --beam may find more"]
-    return Samples(_told(model, found, wanted, limit), None, 0, tuple(notes))
-
-
-def _drawn(model: LanguageModel, wanted: Wanted, how: Drawing, seed: int) -> Samples:
-    """Draw until there are enough texts that will do, or it is hopeless."""
-    prefix = encoded_prefix(model.trained, wanted.prefix)
-    limit = _room(model.trained, wanted, prefix)
-    random, sieve = np.random.default_rng(seed), Sieve(model.trained, wanted)
-    kept: list[Ragged] = []
-    missing, idle = wanted.count, 0
-    while missing and idle < PATIENCE:
-        size = DRAWN_AT_ONCE if sieve.strict else min(missing, DRAWN_AT_ONCE)
-        found = sieve.sift(model.draw(size, prefix, limit, how, random))
-        found = found.take(np.arange(min(missing, len(found))))
-        idle = 0 if len(found) else idle + size
-        missing -= len(found)
-        kept.append(found)
-    told = tuple(text for part in kept for text in _told(model, part, wanted, limit))
-    return Samples(told, seed, sieve.drawn, sieve.excuse(missing))
-
-
-class Sieve:
-    """Lets through what will do, and counts what will not."""
-
-    def __init__(self, trained: Trained, wanted: Wanted) -> None:
-        self.trained, self.wanted = trained, wanted
-        self.strict = wanted.unique or wanted.novel
-        self.drawn = self.repeated = self.old = 0
-        self._had: Hashes = np.zeros(0, np.uint64)
-
-    def sift(self, names: Ragged) -> Ragged:
-        """Return those of the names (N rows) that will do, in order."""
-        self.drawn += len(names)
-        good = names.lengths > 0 if self.strict else np.ones(len(names), np.bool_)
-        if self.wanted.novel:
-            old = self.trained.seen(names)
-            self.old += int(old.sum())
-            good &= ~old
-        if self.wanted.unique:
-            again = self._repeats(names)
-            self.repeated += int((again & good).sum())
-            good &= ~again
-        return names.take(np.flatnonzero(good))
-
-    def _repeats(self, names: Ragged) -> NDArray[np.bool_]:
-        """Say (N,) which names came before, in this call or an earlier one."""
-        hashes = row_hashes(names)
-        every, firsts = np.unique(np.concatenate([self._had, hashes]), return_index=True)
-        again = np.ones(len(self._had) + len(hashes), np.bool_)
-        again[firsts] = False
-        again = again[len(self._had) :]
-        self._had = every
-        return again
-
-    def excuse(self, missing: int) -> tuple[str, ...]:
-        """Say why there are fewer texts than asked for, if there are."""
-        if not missing:
-            return ()
-        wanted = self.wanted
-        reasons = [f"{count(self.old)} were in the training data"] if wanted.novel else []
-        reasons += [f"{count(self.repeated)} repeated an earlier one"] if wanted.unique else []
-        return (
-            f"only {count(wanted.count - missing)} of {plural(wanted.count, 'text')}: "
-            f"of {count(self.drawn)} drawn "
-            f"{' and '.join(reasons)}; a higher --temperature or a shorter --prefix may give more",
+    if request.max_length < max(1, len(prefix)):
+        message = (
+            f"the prefix does not fit a maximum length of {plural(request.max_length, 'token')}"
         )
+        raise UsageError(message, "give a larger --max-length")
+    return request.max_length
 
 
-def _told(model: LanguageModel, names: Ragged, wanted: Wanted, limit: int) -> tuple[Sample, ...]:
-    """Return names as texts, with their log-probabilities where asked for."""
-    codec, scores = model.trained.codec, [None] * len(names)
-    if wanted.log_probability and len(names):
-        scores = model.log_probabilities(names).tolist()
+def _search_texts(model: LanguageModel, request: SampleRequest, beam: int) -> Samples:
+    """Return the likeliest texts."""
+    prefix = model.encode_prefix(request.prefix)
+    limit = _max_length(model, request, prefix)
+    texts = model.decode(Search(beam, 0.0, beam), prefix, limit)
+    texts = SampleFilter(model, replace(request, unique=True)).apply(texts)
+    texts = texts.take(np.arange(min(request.count, len(texts))))
+    notes = []
+    if len(texts) < request.count:
+        share = f"{count(len(texts))} of {plural(request.count, 'text')}"
+        notes = [f"only {share}: a wider --beam may find more"]
+    return Samples(_samples(model, texts, request, limit), None, 0, tuple(notes))
+
+
+def _draw_texts(
+    model: LanguageModel, request: SampleRequest, settings: SamplingConfig, seed: int
+) -> Samples:
+    """Draw until there are enough texts that meet the request, or no more are to be expected."""
+    prefix = model.encode_prefix(request.prefix)
+    limit = _max_length(model, request, prefix)
+    random, passing = np.random.default_rng(seed), SampleFilter(model, request)
+    samples: list[Sample] = []
+    missing, idle = request.count, 0
+    while missing and idle < PATIENCE:
+        size = DRAWN_AT_ONCE if passing.strict else min(missing, DRAWN_AT_ONCE)
+        texts = passing.apply(model.sample(size, settings, random, prefix, limit))
+        texts = texts.take(np.arange(min(missing, len(texts))))
+        idle = 0 if len(texts) else idle + size
+        missing -= len(texts)
+        samples += _samples(model, texts, request, limit)
+    return Samples(tuple(samples), seed, passing.drawn, passing.explain(missing))
+
+
+def _samples(
+    model: LanguageModel, texts: Ragged, request: SampleRequest, limit: int
+) -> tuple[Sample, ...]:
+    """Return texts with their log-probabilities, if these are requested."""
+    scores = [None] * len(texts)
+    if request.logprob and len(texts):
+        scores = model.log_likelihoods(Pairs(texts)).tolist()
+    rows = [texts[i].tolist() for i in range(len(texts))]
     return tuple(
-        Sample(codec.target_text(names[i].tolist()), bool(names.lengths[i] < limit), scores[i])
-        for i in range(len(names))
+        Sample(model.codec.target_text(row), len(row) < limit, score)
+        for row, score in zip(rows, scores, strict=True)
     )
+
+
+def _draw_targets(
+    model: PairModel,
+    lines: Iterable[str] | None,
+    request: SampleRequest,
+    settings: SamplingConfig,
+    seed: int,
+) -> Samples:
+    """Draw targets for each line.
+
+    Raises:
+        UsageError: there are no lines.
+    """
+    if lines is None:
+        message = f"{model.path} is a model of pairs: it needs sources"
+        raise UsageError(message, "give --input FILE")
+    sampler = _TargetSampler(model, request, settings, np.random.default_rng(seed))
+    samples = [one for block in _blocks(lines) for one in sampler.samples(block)]
+    missing = sampler.missing
+    notes = (
+        (f"{plural(missing, 'text')} missing: sampling only gave duplicates",) if missing else ()
+    )
+    return Samples(tuple(samples), seed, sampler.drawn, notes)
+
+
+class _TargetSampler:
+    """Draws targets for blocks of lines, and counts them."""
+
+    def __init__(
+        self,
+        model: PairModel,
+        request: SampleRequest,
+        settings: SamplingConfig,
+        random: np.random.Generator,
+    ) -> None:
+        self.model, self.request, self.settings, self.random = model, request, settings, random
+        self.lines = self.drawn = self.missing = 0
+
+    def samples(self, lines: Sequence[str]) -> Iterator[Sample]:
+        """Yield the samples of each line; an empty text for a blank line.
+
+        Raises:
+            DataError: a line is too long.
+        """
+        sources = [self._encode(number, line) for number, line in enumerate(lines, self.lines + 1)]
+        for line, targets in zip(lines, self._targets(sources), strict=True):
+            self.lines += 1
+            if not targets:
+                yield Sample("", True, None, line, self.lines)
+                continue
+            self.missing += self.request.count - len(targets)
+            for one in targets:
+                score = one.log_probability if self.request.logprob else None
+                text = self.model.codec.target_text(one.ids)
+                yield Sample(text, not one.truncated, score, line, self.lines)
+
+    def _encode(self, number: int, line: str) -> list[int]:
+        codec = self.model.codec
+        assert codec.source is not None
+        tokens = codec.tokenize_source(line)
+        problem = self.model.length_problem(tokens)
+        if problem:
+            raise DataError(f"line {number}: {problem}", "shorten it")
+        return codec.source.encode(tokens)
+
+    def _targets(self, sources: Sequence[list[int]]) -> list[list[Hypothesis]]:
+        """Return the targets of each source, none for an empty one."""
+        unique = self.request.unique
+        targets: list[list[Hypothesis]] = [[] for _ in sources]
+        for _ in range(ROUNDS if unique else 1):
+            missing = [self.request.count - len(some) for some in targets]
+            rows = [i for i, row in enumerate(sources) if row for _ in range(missing[i])]
+            if not rows:
+                break
+            for i, one in zip(rows, self._draw([sources[i] for i in rows]), strict=True):
+                if not unique or all(one.ids != other.ids for other in targets[i]):
+                    targets[i].append(one)
+        return targets
+
+    def _draw(self, sources: list[list[int]]) -> list[Hypothesis]:
+        """Draw one target for each source."""
+        self.drawn += len(sources)
+        longest = self.request.max_length
+        return self.model.sample(Ragged.from_rows(sources), self.settings, self.random, longest)
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    waiting = iter(lines)
+    while block := list(islice(waiting, LINES_AT_ONCE)):
+        yield block

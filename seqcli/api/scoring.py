@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from seqcli import api, runs
-from seqcli.api.language import open_language_model
-from seqcli.api.own_data import corpus_of_run
+from seqcli.api.checkpoint_config import config_of, progress_of
+from seqcli.api.evaluation_data import corpus_of_run
 from seqcli.api.parameter_matching import parameters
-from seqcli.api.reading import config_of, progress_of
+from seqcli.api.trained_model import PairModel, TrainedModel, open_model
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
@@ -34,7 +34,7 @@ from seqcli.report.attention import row_names
 from seqcli.report.error_tables import choose
 from seqcli.results import Evaluation, ScoredRow
 from seqcli.runs.metrics_log import read_metrics
-from seqcli.training.progress import why_over
+from seqcli.training.progress import stop_reason
 
 LONGEST_LOOK = 24  # symbols of the row whose attention is shown
 
@@ -56,7 +56,7 @@ def over(folder: Path) -> str:
     last = numpy_file.load(paths.last)
     if last.training is None:
         return ""
-    return why_over(progress_of(last, paths.last), config_of(last, paths.last).train)
+    return stop_reason(progress_of(last, paths.last), config_of(last, paths.last).train)
 
 
 def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
@@ -72,16 +72,17 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
         reason: why training ended.
     """
     paths = runs.RunPaths(folder)
-    config = config_of(numpy_file.load(paths.best), paths.best)
+    model = open_model(folder)
+    config = model.config
     corpus = corpus_of_run(config)
     split = next(one for one in ("test", "val", "train") if one in corpus.splits)
     language = corpus.codec.source is None
     spans = _spans(corpus)
     splits = dict.fromkeys(one for one in (split, "val") if one in corpus.splits)
-    found = {one: api.evaluate(folder, split=one) for one in splits}
+    found = {one: api.evaluate(model, split=one) for one in splits}
     metrics = {part: dict(one.metrics) for part, one in found.items()}
     if not language and corpus.splits[split].targets.lengths.max() > spans["target"][1]:
-        given = api.evaluate(folder, split=split, oracle_length=True).metrics
+        given = api.evaluate(model, split=split, oracle_length=True).metrics
         metrics[split][ORACLE_LENGTH] = given["sequence_accuracy"]
     shown = [split]
     if not language and not _any_seen(corpus.splits[split], spans):
@@ -96,9 +97,9 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
         split=split,
         metrics=metrics,
         baselines={one: dict(scores) for one, scores in found[split].baselines.items()},
-        rows={part: _rows(folder, corpus.splits[part], found[part]) for part in shown},
+        rows={part: _rows(model, corpus.splits[part], found[part]) for part in shown},
         trained_lengths=spans,
-        **_for_people(folder, found[split], config),
+        **_for_people(model, found[split]),
     )
 
 
@@ -136,12 +137,12 @@ def _any_seen(pairs: Pairs, spans: Mapping[str, tuple[int, int]]) -> bool:
     return bool(in_distribution(sources, targets, spans).any())
 
 
-def _rows(folder: Path, pairs: Pairs, evaluation: Evaluation) -> RowScores:
+def _rows(model: TrainedModel, pairs: Pairs, evaluation: Evaluation) -> RowScores:
     sources = tuple(pairs.source_lengths.tolist())
     targets = tuple(pairs.targets.lengths.tolist())
     if pairs.sources is None:
-        nats = open_language_model(folder).log_probabilities(pairs.targets)
-        bits = tuple(np.round(-nats / math.log(2), 6).tolist())
+        nats = -model.log_likelihoods(pairs)
+        bits = tuple(np.round(nats / math.log(2), 6).tolist())
         weights = tuple(length + 1 for length in targets)
         return RowScores(sources, targets, bits, weights, groups=_groups(pairs.targets))
     rows = evaluation.predictions
@@ -156,15 +157,15 @@ def _groups(rows: Ragged) -> tuple[int, ...]:
     return tuple(numbers.setdefault(one, len(numbers)) for one in row_hashes(rows).tolist())
 
 
-def _for_people(folder: Path, evaluation: Evaluation, config: Config) -> dict[str, Any]:
+def _for_people(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
     """Return some predictions with the attention of one of them, or some samples."""
     if evaluation.novelty is not None:
-        drawn = api.sample(folder, n=12, seed=0)
+        drawn = api.sample(model, n=12, seed=0)
         return {"samples": tuple(text.text for text in drawn.samples)}
     rows = choose(evaluation.predictions)
     return {
         "predictions": tuple(_shown_prediction(row, evaluation) for row in rows),
-        "attention_map": _shown_attention(folder, evaluation, config),
+        "attention_map": _shown_attention(model, evaluation),
     }
 
 
@@ -173,16 +174,16 @@ def _shown_prediction(row: ScoredRow, evaluation: Evaluation) -> ShownPrediction
     return ShownPrediction(source, row.truth, row.prediction, evaluation.target_joiner)
 
 
-def _shown_attention(folder: Path, evaluation: Evaluation, config: Config) -> ShownAttention | None:
+def _shown_attention(model: TrainedModel, evaluation: Evaluation) -> ShownAttention | None:
     """Return the attention of the longest row that fits a page, preferably a correct one."""
-    if config.model.cell != "transformer" and config.model.attention == "none":
+    if not (isinstance(model, PairModel) and model.has_attention):
         return None
     short = [row for row in evaluation.predictions if _fits(row)]
     if not short:
         return None
     chosen = max(short, key=lambda row: (row.correct, len(row.source)))
     line = chosen.line(evaluation.source_joiner)
-    shown = next(iter(api.predict(folder, [line], attention=True))).attention
+    shown = next(iter(api.predict(model, [line], attention=True))).attention
     if shown is None:
         return None
     weights = tuple(tuple(row) for row in shown.weights.round(4).tolist())

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.arguments import checked
+from seqcli.api.checkpoint_config import config_of, limits_of
 from seqcli.api.data_paths import PATH_KEYS
-from seqcli.api.own_data import check_same_data, corpus_of_run
-from seqcli.api.reading import config_of
-from seqcli.api.run_facts import run_facts
+from seqcli.api.evaluation_data import check_same_data, corpus_of_run
+from seqcli.api.recording import CheckpointWriter, restore, run_started
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
@@ -29,11 +29,12 @@ from seqcli.report.tensorboard import TensorBoardLog
 from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
+from seqcli.training.loop import Loop
 from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
-    from seqcli.training.loop import Loop
+    from seqcli.training.trainer import TrainerSetup
 
 # What --resume may change: how long and where, not what.
 CHANGEABLE = (
@@ -197,7 +198,7 @@ def _resumable(path: Path) -> Checkpoint:
     """Load a checkpoint that has all that resuming needs."""
     checkpoint = numpy_file.load(path)
     if checkpoint.training is None:
-        message = f"{path}: holds weights for use, but no training state to resume from"
+        message = f"{path}: has no training state to resume from"
         raise CheckpointError(message, "give the folder of the run, or start a new run")
     return checkpoint
 
@@ -213,8 +214,9 @@ def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
     if before.train.backend == after.train.backend:
         return ()
     return (
-        f"trained so far by {before.train.backend}, continues with {after.train.backend}: weights, "
-        "optimizer state, schedule and order of rows are kept; random draws and last digits differ",
+        f"trained until now by {before.train.backend}, continues with {after.train.backend}: "
+        "weights, optimizer state, schedule and row order are kept; random numbers and rounding "
+        "differ",
     )
 
 
@@ -258,37 +260,50 @@ def _run(
     """Train in a locked folder, with everything a run leaves behind."""
     write_config(folder.current, settings)
     with stop_on_signals() as stop:
-        prepare = registry.resolve("backend", settings.train.backend, registry.BACKENDS)
-        tell = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
-        read = _tell_reading(folder, corpus, tell)
-        loop, settings, started = prepare(folder, settings, corpus, checkpoint, stop)
-        started = replace(started, facts=run_facts(started.folder, settings, corpus))
+        emit = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
+        data = _report_data(folder, corpus, emit)
+        setup = _build_trainer(folder, settings, corpus, checkpoint)
+        settings = setup.config  # with the number of threads
+        writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
+        loop = Loop(setup.trainer, corpus, settings, writer, stop)
+        notes = restore(loop, writer, checkpoint)
+        started = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
-        tell(started)
-        finished = _fit(loop, tell, folder, started)
+        emit(started)
+        finished = _fit(loop, emit, folder, started)
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
     fit, named = diagnose_fit(finished.history, started.facts), paths.extra_best or paths.folder
-    return Run(paths.folder, settings, finished, fit, named, started.rows, read)
+    return Run(paths.folder, settings, finished, fit, named, started.rows, data)
 
 
-def _tell_reading(folder: runs.RunFolder, corpus: Corpus, tell: Listener) -> DataRead | None:
-    """Write down every row that was named, and tell what was read."""
-    read = corpus.reading
-    if read is None:
+def _build_trainer(
+    folder: runs.RunFolder, settings: Config, corpus: Corpus, checkpoint: Checkpoint | None
+) -> TrainerSetup:
+    """Build the trainer of the backend, with the weights of a checkpoint if there is one."""
+    build = registry.resolve("backend", settings.train.backend, registry.BACKENDS)
+    limits = limits_of(corpus.about, corpus.codec, folder.paths.config)
+    setup: TrainerSetup = build(settings, corpus, limits, checkpoint, folder.paths.last)
+    return setup
+
+
+def _report_data(folder: runs.RunFolder, corpus: Corpus, emit: Listener) -> DataRead | None:
+    """Write the flagged rows to a file, and report what was read."""
+    data = corpus.reading
+    if data is None:
         return None
-    if read.findings:
+    if data.findings:
         write_named_rows(folder.current, corpus.named_rows)
-        read = replace(read, named_rows=str(folder.paths.named_rows))
-    tell(read)
-    return read
+        data = replace(data, named_rows=str(folder.paths.named_rows))
+    emit(data)
+    return data
 
 
-def _fit(loop: Loop, tell: Listener, folder: runs.RunFolder, started: RunStarted) -> Finished:
-    """Train, and draw the curves whatever happens."""
+def _fit(loop: Loop, emit: Listener, folder: runs.RunFolder, started: RunStarted) -> Finished:
+    """Train, and draw the curves however training ends."""
     try:
-        return loop.fit(tell)
+        return loop.fit(emit)
     finally:
         if loop.history:
             path, facts = folder.current.curves, started.facts

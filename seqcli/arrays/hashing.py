@@ -1,4 +1,4 @@
-"""Random numbers without a generator: each is a hash of (seed, split, index, counter).
+"""Counter-based random numbers: each is a hash of (seed, split, index, counter).
 
 splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014)
 run as a counter: any subset of rows, in any order, on any worker, gives the same numbers.
@@ -27,7 +27,7 @@ def key(*words: int | str) -> int:
 
 
 def mix(values: Hashes) -> Hashes:
-    """Return splitmix64's finaliser of each value: a bijection in which every bit counts."""
+    """Apply the finalizer of splitmix64 to each value: a bijection in which every bit counts."""
     mixed = values ^ (values >> np.uint64(30))
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(27)
@@ -47,7 +47,7 @@ def draw(starts: Hashes, counter: int) -> Hashes:
 
 
 def draw_each(starts: Hashes, counters: NDArray[np.int64]) -> Hashes:
-    """Return of each stream (N,) the number that its own counter (N,) says."""
+    """Return one number (N,) of each stream, at the stream's own counter (N,)."""
     return mix(starts + (counters + 1).astype(np.uint64) * np.uint64(_GOLDEN))
 
 
@@ -78,7 +78,7 @@ def small(starts: Hashes, width: int, count: int) -> NDArray[np.uint16]:
 
 
 def row_hashes(rows: Ragged) -> Hashes:
-    """Return a hash (N,) of each row: the sum of its tokens, each times its place's random number.
+    """Return a hash (N,) of each row: the sum of its tokens times one random number per position.
 
     Two different rows meet with a chance of about 2**-64 times the size of the vocabulary
     (multilinear hashing: Carter and Wegman, "Universal classes of hash functions", 1979).

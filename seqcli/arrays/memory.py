@@ -1,4 +1,4 @@
-"""Memory: how much the machine has; and what a process has freed stays with it."""
+"""Memory: its size, and a setting of the C library that avoids page faults in training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEPT = 1 << 30  # bytes
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, for the next step to use, rather than give it back.
+    """Let the C library reuse freed memory instead of returning it to the system.
 
     A training step allocates and frees the same tensors every time. glibc takes those above some
     128 kB from the system anew, and the system clears each page of them on first use: that was
@@ -29,7 +29,7 @@ def keep_freed_memory() -> None:
 
 
 def physical_memory() -> int:
-    """Return how many bytes of memory the machine has; a great number where that is not known."""
+    """Return the machine's memory in bytes; ``sys.maxsize`` if it is unknown."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # Windows

@@ -117,7 +117,7 @@ def _check_file(file: BinaryIO, path: Path) -> None:
     if about.st_size > _SPARSE_BYTES and 0 < on_disk < about.st_size // _SPARSE_SHARE:
         raise _refused(path, "is not a checkpoint: most of the file was never written")
     if not zipfile.is_zipfile(file):
-        raise _refused(path, "is not a checkpoint, or was cut short")
+        raise _refused(path, "is not a checkpoint, or is truncated")
     if _directory_bytes(file) > _MOST_DIRECTORY:
         raise _refused(path, "is not a checkpoint: it has too many members")
 
@@ -147,7 +147,7 @@ def _check(archive: zipfile.ZipFile, file: BinaryIO, path: Path) -> str:
     if sum(member.file_size for member in members) > size:
         raise _refused(path, "is damaged: its members claim more bytes than the file has")
     if not _fills(members, file, size):
-        raise _refused(path, "is damaged: something was put before or after the archive")
+        raise _refused(path, "is damaged: there is data before or after the archive")
     roots = {name.partition("/")[0] for name in names if "/" in name}
     if len(roots) != 1 or f"{(root := roots.pop())}/data.pkl" not in names:
         raise _refused(path, "is a zip file, but not a checkpoint")

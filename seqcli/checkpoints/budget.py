@@ -32,7 +32,7 @@ class Budget:
         self._values -= 1
         self._bytes -= size
         if self._values < 0 or self._bytes < 0:
-            raise ValueError("it holds too many values")
+            raise ValueError("it has too many values")
 
     def charge(self, size: int) -> None:
         """Count bytes alone: what a value costs the list or table that holds it.
@@ -42,7 +42,7 @@ class Budget:
         """
         self._bytes -= size
         if self._bytes < 0:
-            raise ValueError("it holds too many values")
+            raise ValueError("it has too many values")
 
     def keep(self, size: int) -> None:
         """Count one value that is kept under a number, to be used again.
@@ -52,7 +52,7 @@ class Budget:
         """
         self._kept -= 1
         if self._kept < 0:
-            raise ValueError("it holds too many values")
+            raise ValueError("it has too many values")
         self.charge(size)
 
     def take_array(self) -> None:
@@ -63,4 +63,4 @@ class Budget:
         """
         self._arrays -= 1
         if self._arrays < 0:
-            raise ValueError("it holds too many arrays")
+            raise ValueError("it has too many arrays")

@@ -17,8 +17,7 @@ import numpy as np
 from seqcli import __version__, registry, schema
 from seqcli.checkpoints.budget import DEEPEST, LONGEST_INT, MOST_VALUES
 from seqcli.data.corpus import Codec
-from seqcli.data.normalizer import FORMS, SIDES, Normalizer
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.tokenizers import FORMS, SIDES, Normalizer, Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
 from seqcli.schema import OPEN, Array, Bounds, Count, Number, Open, Plain, is_array, quoted
@@ -158,7 +157,7 @@ def _check_finite(arrays: Mapping[str, Any], where: str, path: Path) -> None:
     """Refuse weights that compute nothing but NaN."""
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            message = f"{path}: {where}.{name} holds NaN or infinite numbers"
+            message = f"{path}: {where}.{name} contains NaN or infinite numbers"
             raise CheckpointError(
                 message, "use a checkpoint from before, or train again with a lower --lr"
             )
@@ -196,7 +195,7 @@ class _Copier:
 
     def copy(self, value: object, where: str, depth: int) -> Any:
         self.values += 1
-        _need(self.values <= MOST_VALUES, where, "holds too many values")
+        _need(self.values <= MOST_VALUES, where, "has too many values")
         _need(depth <= DEEPEST, where, "is nested too deeply")
         if isinstance(value, Mapping):
             self.values += len(value)
@@ -229,7 +228,7 @@ def _leaf(value: object, where: str) -> Any:
         return float(value)
     if isinstance(value, str):  # one object per text: then equal checkpoints make equal pickles
         return sys.intern(str(value))
-    raise ValueError(f"{where} is of a kind no checkpoint holds: {type(value).__name__}")
+    raise ValueError(f"{where} has a type that checkpoints cannot contain: {type(value).__name__}")
 
 
 def _codec_to_plain(codec: Codec) -> dict[str, Any]:
@@ -259,7 +258,7 @@ def _codec_from_plain(plain: CodecSection) -> Codec:
 
 
 def _vocabulary(tokens: list[str], where: str) -> Vocabulary:
-    _need(len(set(tokens)) == len(tokens), where, "holds a token twice")
+    _need(len(set(tokens)) == len(tokens), where, "repeats a token")
     return Vocabulary(tuple(tokens))
 
 

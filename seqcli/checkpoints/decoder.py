@@ -117,7 +117,7 @@ class Decoder:
     def _take(self, count: int) -> bytes:
         end = self._at + count
         if end > len(self._program):
-            raise DecodeError("its pickle is cut short")
+            raise DecodeError("its pickle is truncated")
         raw = self._program[self._at : end]
         self._at = end
         return raw
@@ -129,7 +129,7 @@ class Decoder:
     def _line(self) -> str:
         end = self._program.find(b"\n", self._at, self._at + 200)
         if end < 0:
-            raise DecodeError("its pickle is cut short")
+            raise DecodeError("its pickle is truncated")
         line = self._program[self._at : end]
         self._at = end + 1
         return line.decode("ascii", "backslashreplace")
@@ -172,14 +172,14 @@ class Decoder:
         begin = self._at + 4
         end = begin + int.from_bytes(self._program[self._at : begin], "little")
         if end > len(self._program):
-            raise DecodeError("its pickle is cut short")
+            raise DecodeError("its pickle is truncated")
         self._at = end
         self._push(str(self._program[begin:end], "utf-8", "surrogatepass"))
 
     def _long(self) -> None:
         number = int.from_bytes(self._take(self._number(_BYTE)), "little", signed=True)
         if number.bit_length() > LONGEST_INT:
-            raise DecodeError("it holds too large a number")
+            raise DecodeError("it has a number that is too large")
         self._push(number)
 
     # -- tuples, lists and tables --------------------------------------------------------------
@@ -235,7 +235,7 @@ class Decoder:
     @staticmethod
     def _check_data(items: Iterable[object]) -> None:
         if not _NOT_DATA.isdisjoint(map(type, items)):
-            raise DecodeError("it holds a value of a kind that no checkpoint holds")
+            raise DecodeError("it has a value of a type that checkpoints cannot contain")
 
     # -- the memo ------------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ class Decoder:
 
     def _get(self, key: int) -> None:
         if key not in self._memo:
-            raise DecodeError("its pickle takes a value that it never kept")
+            raise DecodeError("its pickle refers to a value that does not exist")
         value = self._memo[key]
         if type(value) in _CONTAINERS or (type(value) is tuple and not _is_flat(value)):
             raise DecodeError("it uses one list or table in two places")
@@ -258,7 +258,7 @@ class Decoder:
     def _name(self) -> None:
         module, name = self._line(), self._line()
         if (module, name) not in self._names:
-            raise DecodeError(f"it asks for {module}.{name}, which no checkpoint holds")
+            raise DecodeError(f"it asks for {module}.{name}, which checkpoints cannot contain")
         self._push(self._names[module, name])
 
     def _call(self) -> None:

@@ -125,7 +125,7 @@ class _Pickle:
 
 def _storage_name(array: NDArray[Any]) -> bytes:
     if array.dtype not in _STORAGE_OF:
-        raise ValueError(f"a checkpoint cannot hold numbers of {array.dtype}")
+        raise ValueError(f"a checkpoint cannot contain numbers of {array.dtype}")
     return _STORAGE_OF[array.dtype].encode()
 
 
@@ -149,7 +149,7 @@ def _scalar(value: object) -> bytes:
     if isinstance(value, str):
         text = value.encode("utf-8", "surrogatepass")
         return struct.pack("<cI", b"X", len(text)) + text
-    raise ValueError(f"a checkpoint cannot hold a {type(value).__name__}")
+    raise ValueError(f"a checkpoint cannot contain a {type(value).__name__}")
 
 
 def _integer(value: int) -> bytes:

@@ -109,7 +109,7 @@ class _Tensors:
             raise DecodeError(_ODD_TENSOR)
         shape, strides = _wholes(shape), _wholes(strides)
         if _whole(offset) or not _fills(storage, shape, strides):
-            raise DecodeError("a tensor in it is not the whole of its bytes, in order")
+            raise DecodeError("a tensor in it does not use all of its bytes, in order")
         self._budget.take_array()
         return self._array(storage, shape)
 

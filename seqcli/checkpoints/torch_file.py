@@ -49,22 +49,26 @@ def load(path: Path) -> Checkpoint:
 
 def with_tensors(checkpoint: Checkpoint) -> Checkpoint:
     """Return a checkpoint read by ``numpy_file`` with its weights and state as CPU tensors."""
-    tensor = _to_tensor()
-    weights = _each_array(checkpoint.weights, tensor)
-    return replace(checkpoint, weights=weights, training=_each_array(checkpoint.training, tensor))
+    weights, training = to_tensors((checkpoint.weights, checkpoint.training))
+    return replace(checkpoint, weights=weights, training=training)
 
 
-def _to_tensor() -> Callable[[NDArray[Any]], torch.Tensor]:
-    """Return what turns arrays into tensors of torch's own memory; tied weights stay tied."""
-    made: dict[int, torch.Tensor] = {}
+def to_tensors(value: Any) -> Any:
+    """Return nested plain data with its NumPy arrays as tensors; tied weights stay tied.
 
-    def tensor(array: NDArray[Any]) -> torch.Tensor:
-        if id(array) not in made:
+    The tensors have memory of their own. Tensors in the data stay as they are.
+    """
+    tensors: dict[int, torch.Tensor] = {}
+
+    def tensor(array: NDArray[Any] | torch.Tensor) -> torch.Tensor:
+        if isinstance(array, torch.Tensor):
+            return array
+        if id(array) not in tensors:
             view = torch.from_numpy(array)
-            made[id(array)] = view.clone(memory_format=torch.contiguous_format)
-        return made[id(array)]
+            tensors[id(array)] = view.clone(memory_format=torch.contiguous_format)
+        return tensors[id(array)]
 
-    return tensor
+    return _each_array(value, tensor)
 
 
 def _each_array(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -82,7 +86,7 @@ def _to_stored(value: Any) -> torch.Tensor:
         value = torch.from_numpy(np.array(value, order="C"))
     tensor: torch.Tensor = value.detach().cpu()
     if tensor.dtype not in _DTYPES:
-        raise ValueError(f"a checkpoint cannot hold numbers of {tensor.dtype}")
+        raise ValueError(f"a checkpoint cannot contain numbers of {tensor.dtype}")
     whole = tensor.untyped_storage().nbytes() == tensor.nbytes and tensor.is_contiguous()
     if whole and tensor.numel():  # tied weights stay tied
         return tensor

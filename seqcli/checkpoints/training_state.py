@@ -74,4 +74,4 @@ def _check(value: object, shape: tuple[int, ...], place: str) -> None:
     if tuple(numbers.shape) != shape:
         raise SchemaError(f"{place} has shape {tuple(numbers.shape)}, not {shape}")
     if not np.isfinite(np.asarray(numbers)).all():
-        raise SchemaError(f"{place} holds NaN or infinite numbers")
+        raise SchemaError(f"{place} contains NaN or infinite numbers")

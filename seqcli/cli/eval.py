@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqcli.cli import options
+from seqcli.cli.options import DECODING, OUTPUT
 from seqcli.config.flags import spelt
 from seqcli.errors import UsageError
 
@@ -20,10 +21,12 @@ EXAMPLES = """\
 seqcli eval --ckpt runs/reverse-gru-attention
 seqcli eval --ckpt runs/reverse-gru-attention --beam 5 --json
 seqcli eval --ckpt runs/scan-lstm --oracle-length
-seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions answers.tsv
+seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions predictions.tsv
 seqcli eval --ckpt models/pairs.pt --data more.csv --columns source=word,target=pron
-seqcli eval --score answers.tsv
+seqcli eval --score predictions.tsv
 seqcli eval --ckpt names.pt --data names_test.txt --predictions losses.tsv"""
+
+OTHER_DATA = "Other data"
 
 Ckpt = Annotated[
     Path | None,
@@ -41,17 +44,19 @@ OtherData = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="Evaluate on this folder or file instead.",
+        help="Folder or file to evaluate on.",
         metavar="PATH",
+        rich_help_panel=OTHER_DATA,
         parser=options.path_to_read,
     ),
 ]
-Format = Annotated[str | None, options.as_trained("format", "NAME", "Format of that file.")]
+Format = Annotated[str | None, options.as_trained("format", "NAME", "Its format.", OTHER_DATA)]
 Columns = Annotated[
-    str | None, options.as_trained("columns", "ROLE=COLUMN,...", "Roles of its columns.")
+    str | None,
+    options.as_trained("columns", "ROLE=COLUMN,...", "Roles of its columns.", OTHER_DATA),
 ]
 Separator = Annotated[
-    str | None, options.as_trained("separator", "TEXT", "Separator of its columns.")
+    str | None, options.as_trained("separator", "TEXT", "Separator of its columns.", OTHER_DATA)
 ]
 OracleLength = Annotated[
     bool,
@@ -59,6 +64,7 @@ OracleLength = Annotated[
         "--oracle-length",
         help="Decode to the length of the reference: allow <eos> only there. This separates wrong "
         "tokens from stopping too early or too late.",
+        rich_help_panel=DECODING,
     ),
 ]
 Predictions = Annotated[
@@ -68,6 +74,7 @@ Predictions = Annotated[
         help="Write the prediction (or loss) of every row to a file.",
         metavar="FILE.tsv",
         parser=options.path_to_write,
+        rich_help_panel=OUTPUT,
     ),
 ]
 
@@ -76,12 +83,15 @@ Score = Annotated[
     Path | None,
     typer.Option(
         "--score",
-        help="Score a file of predictions; no checkpoint is needed.",
+        help="Score this file; no checkpoint is needed.",
         metavar="FILE.tsv",
+        rich_help_panel=options.PREDICTIONS_FILE,
         parser=options.path_to_read,
     ),
 ]
-Rows = Annotated[int, typer.Option("--rows", help="Rows to show.", metavar="N", min=0)]
+Rows = Annotated[
+    int, typer.Option("--rows", help="Rows to show.", metavar="N", min=0, rich_help_panel=OUTPUT)
+]
 SourceTokens = Annotated[str | None, options.file_tokens("source")]
 TargetTokens = Annotated[str | None, options.file_tokens("target")]
 
@@ -102,7 +112,7 @@ def evaluate(
     source_tokens: SourceTokens = None,
     target_tokens: TargetTokens = None,
     rows: Rows = 10,
-    backend: options.LanguageBackend = None,
+    backend: options.InferenceBackend = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

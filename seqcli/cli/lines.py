@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from seqcli.data.files.kinds import GZIP, check_binary, complaint_about_line_ends
 from seqcli.data.files.opening import MOST_BYTES, readable, regular_file
-from seqcli.data.files.records import decoded_line
 from seqcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -161,10 +160,12 @@ def _decoded(raw: bytes, cut: bool) -> list[Line]:
     if "\0" not in text and not cut:
         lines = text.split("\n")
         return [line.rstrip("\r") for line in lines] if "\r" in text else [*lines]
-    found = [_line(line.rstrip(b"\r")) for line in raw.split(b"\n")]
-    return [Unusable(f"longer than {MOST_BYTES:,} bytes"), *found[1:]] if cut else found
+    decoded = [_line(line.rstrip(b"\r")) for line in raw.split(b"\n")]
+    return [Unusable(f"longer than {MOST_BYTES:,} bytes"), *decoded[1:]] if cut else decoded
 
 
 def _line(raw: bytes) -> Line:
+    from seqcli.data.files.rows import decoded_line  # imports NumPy
+
     problem, detail, text = decoded_line(raw)
     return Unusable(detail) if problem else text

@@ -16,17 +16,18 @@ import typer
 
 from seqcli import registry
 from seqcli.config.flags import FLAGS, spelt
-from seqcli.config.limits import OneOf
 from seqcli.config.presets import varying
 from seqcli.config.schema import Key, keys
+from seqcli.config.sections import OneOf
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Flags: TypeAlias = Mapping[str, Any]
 """Flag -> value, None where the option was not given; the verbs of `seqcli.api` take them."""
 
 DATA, MODEL, TRAINING = "Data", "Model", "Training"
-OUTPUT, CONFIGURATION = "Output", "Configuration"
+OUTPUT, CONFIGURATION, DECODING = "Output", "Configuration", "Decoding"
 TASK_OPTIONS, FILE_OPTIONS = "Synthetic tasks", "Data files"
+PREDICTIONS_FILE = "Scoring a file of predictions"
 PANELS = (DATA, MODEL, TRAINING, OUTPUT, CONFIGURATION, TASK_OPTIONS, FILE_OPTIONS)
 
 # The flags of the configuration by panel of the help page, in the order of the page.
@@ -50,7 +51,7 @@ DATA_FLAGS = GROUPS[DATA] + GROUPS[TASK_OPTIONS] + GROUPS[FILE_OPTIONS]
 _PANEL_OF = {name: panel for panel, names in GROUPS.items() for name in names}
 _ROWS = "{} data: a file, or the number of rows of a task."
 # Help that differs from the documentation of the key, which says less or does not exist.
-_HELP = {
+OWN_HELP = {
     "train": _ROWS.format("Training"),
     "val": _ROWS.format("Validation"),
     "test": _ROWS.format("Test"),
@@ -78,14 +79,16 @@ def completion(names: Callable[[], tuple[str, ...]]) -> Callable[[str], list[str
     return complete
 
 
-def choice(name: str, text: str, table: Mapping[str, str], **more: Any) -> Any:
+def choice(
+    name: str, text: str, table: Mapping[str, str], default: str = "", panel: str | None = None
+) -> Any:
     """Return an option whose value is a name in a table of the registry."""
     return typer.Option(
         name,
-        help=f"{text} One of {', '.join(table)}.{more.pop('default', '')}",
+        help=f"{text} One of {', '.join(table)}." + (_DEFAULT.format(default) if default else ""),
         metavar="NAME",
         autocompletion=completion(lambda: tuple(table)),
-        **more,
+        rich_help_panel=panel,
     )
 
 
@@ -98,7 +101,7 @@ def flag(name: str, spelling: str = "", default: object = None) -> Any:
         default: the default of the command, where it is not the default of the configuration.
     """
     key, spelling = keys().get(FLAGS[name]), spelling or spelt(name)
-    text = _HELP.get(name) or (key.doc if key else "")
+    text = OWN_HELP.get(name) or (key.doc if key else "")
     return typer.Option(
         spelling,
         help=text + _choices(key) + _default(key, default),
@@ -205,8 +208,8 @@ def path_to_write(text: str) -> Path:
 
 def file_tokens(side: str) -> Any:
     """Return the option for the tokenization of one side of a file of predictions."""
-    text = f"With --score: tokenization of the {side}s, if the file does not name it."
-    return choice(f"--{side}-tokens", text, registry.TOKEN_STYLES)
+    text = f"Tokenization of its {side}s, if the file does not name it."
+    return choice(f"--{side}-tokens", text, registry.TOKEN_STYLES, panel=PREDICTIONS_FILE)
 
 
 def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
@@ -214,10 +217,10 @@ def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
     return typer.Option(name, help=text, rich_help_panel=panel)
 
 
-def as_trained(name: str, metavar: str, text: str, **limits: Any) -> Any:
+def as_trained(name: str, metavar: str, text: str, panel: str, **limits: Any) -> Any:
     """Return an option of a trained model whose default is the setting of its training."""
     help_ = text + _DEFAULT.format("as trained")
-    return typer.Option(spelt(name), help=help_, metavar=metavar, **limits)
+    return typer.Option(spelt(name), help=help_, metavar=metavar, rich_help_panel=panel, **limits)
 
 
 ConfigFile = Annotated[
@@ -252,22 +255,27 @@ Checkpoint = Annotated[
 CheckpointArgument = Annotated[
     Path, typer.Argument(help=_CHECKPOINT, metavar="CKPT", parser=path_to_read)
 ]
-BatchRows = Annotated[int, typer.Option("--batch-size", help="Rows per batch.", metavar="N", min=1)]
-LanguageBackend = Annotated[
+BatchRows = Annotated[
+    int,
+    typer.Option(
+        "--batch-size", help="Rows per batch.", metavar="N", min=1, rich_help_panel=DECODING
+    ),
+]
+InferenceBackend = Annotated[
     str | None,
     choice(
         "--backend",
-        "Compute backend for a language model; numpy runs rnn, gru and lstm without PyTorch.",
-        registry.LANGUAGE_MODELS,
-        default=_DEFAULT.format("as trained"),
+        "Compute backend; auto is NumPy, and PyTorch for large inputs.",
+        {"auto": "", **registry.BACKENDS},
+        default="auto",
     ),
 ]
 SearchBeam = Annotated[
-    int | None, as_trained("beam", "N", "Beam width; 1 decodes greedily.", min=1)
+    int | None, as_trained("beam", "N", "Beam width; 1 decodes greedily.", DECODING, min=1)
 ]
 SearchPenalty = Annotated[
     float | None,
-    as_trained("length_penalty", "X", "Length-penalty exponent; 0 disables it.", min=0),
+    as_trained("length_penalty", "X", "Length-penalty exponent; 0 disables it.", DECODING, min=0),
 ]
 
 # rows to write

@@ -13,6 +13,7 @@ import typer
 
 from seqcli.cli import options
 from seqcli.cli.lines import Line, read_blocks
+from seqcli.cli.options import DECODING, OUTPUT
 from seqcli.errors import DataError, MachineError, SeqcliError, UsageError, expected
 from seqcli.messages import reason
 
@@ -29,7 +30,6 @@ seqcli predict --ckpt models/pairs.pt --input words.txt.gz --out predictions.txt
 seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --logprob
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention"""
 
-INPUT, SEARCH = "Input", "Search"
 ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NAMED = 10  # lines without a prediction that are reported one by one
 MANY = 10_000  # lines from which on the time they took is reported
@@ -47,17 +47,23 @@ Input = Annotated[
 NBest = Annotated[
     int,
     typer.Option(
-        "--nbest", help="Predictions per line, best first, separated by tabs.", metavar="N", min=1
+        "--nbest",
+        help="Predictions per line, best first, separated by tabs.",
+        metavar="N",
+        min=1,
+        rich_help_panel=DECODING,
     ),
 ]
 LogProb = Annotated[
     bool,
     typer.Option(
-        "--logprob", help="Append the log-probability of each prediction (nats, <eos> included)."
+        "--logprob",
+        help="Append the log-probability of each prediction (nats, <eos> included).",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Scores = Annotated[
-    bool, typer.Option("--scores", help="Append the beam-search score of each prediction.")
+    bool, options.switch("--scores", "Append the beam-search score of each prediction.")
 ]
 BatchLines = Annotated[
     int | None,
@@ -66,6 +72,7 @@ BatchLines = Annotated[
         "--batch",
         help="Lines per batch (default: 512 divided by the beam width).",
         metavar="N",
+        rich_help_panel=DECODING,
         min=1,
     ),
 ]
@@ -77,9 +84,10 @@ OutFile = Annotated[
         "FILE.partial until it is complete.",
         metavar="FILE",
         parser=options.path_to_read,
+        rich_help_panel=OUTPUT,
     ),
 ]
-Heat = Annotated[bool, typer.Option("--attention", help="Show the attention weights on stderr.")]
+Heat = Annotated[bool, options.switch("--attention", "Show the attention weights on stderr.")]
 
 
 def _picture_path(text: str) -> Path:
@@ -99,6 +107,7 @@ HeatPng = Annotated[
         help="Draw the attention weights: a PNG file, or a folder with one per line.",
         metavar="PATH",
         parser=_picture_path,
+        rich_help_panel=OUTPUT,
     ),
 ]
 
@@ -116,6 +125,7 @@ def predict(
     batch_size: BatchLines = None,
     attention: Heat = False,
     attention_png: HeatPng = None,
+    backend: options.InferenceBackend = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -127,7 +137,6 @@ def predict(
     """
     from seqcli import api
     from seqcli.report.console import Out
-    from seqcli.report.json_documents import prediction_document
 
     if out_file == Path("-"):
         out_file = None  # stdout, as without --out
@@ -142,9 +151,12 @@ def predict(
         length_penalty=length_penalty,
         batch_size=batch_size,
         attention=attention or attention_png is not None,
+        backend=backend,
     )
     writer = _Writer(out, logprob, scores, attention, attention_png, force)
     if json:
+        from seqcli.report.json_documents import prediction_document
+
         predictions = (one for block in blocks for one in writer.predict(predictor, block))
         out.documents("predictions", map(prediction_document, predictions))
         writer.sum_up()
@@ -208,7 +220,7 @@ class _Writer:
     def predict(self, predictor: Predictor, block: Sequence[Line]) -> Iterator[Prediction]:
         """Yield the predictions of a block of lines; report what is unusual about them."""
         texts = [line if isinstance(line, str) else "" for line in block]
-        for line, answer in zip(block, predictor.answer(texts), strict=True):
+        for line, answer in zip(block, predictor.predict(texts), strict=True):
             self.lines += 1
             if not isinstance(line, str):
                 answer = replace(answer, problem=line.problem)
@@ -229,11 +241,11 @@ class _Writer:
             raise self.not_drawn
 
     def _show_attention(self, answer: Prediction) -> None:
-        from seqcli.report.attention import show_attention
-
         if answer.attention is None:  # not requested, or a blank line
             return
         if self.heat:
+            from seqcli.report.attention import show_attention
+
             show_attention(self.out, answer.attention)
         if self.png and self.not_drawn is None:
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from seqcli.cli.lines import read_lines
 from seqcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqcli.api.trained_model import TrainedModel
     from seqcli.report.console import Out
     from seqcli.results import Sample, Samples
 
@@ -86,9 +86,7 @@ Seed = Annotated[
 ]
 LogProb = Annotated[
     bool,
-    typer.Option(
-        "--logprob", help="Append the log-probability of each text (nats, <eos> included)."
-    ),
+    options.switch("--logprob", "Append the log-probability of each text (nats, <eos> included)."),
 ]
 Next = Annotated[
     bool, typer.Option("--next", help="Show the distribution of the next token after the prefix.")
@@ -111,7 +109,7 @@ def sample(
     logprob: LogProb = False,
     next_: Next = False,
     input_: Input = None,
-    backend: options.LanguageBackend = None,
+    backend: options.InferenceBackend = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -128,12 +126,13 @@ def sample(
     }
     if next_:
         _check_next(n, greedy, beam, unique, novel)
-        _show_next(out, prefix, api.next_symbols(ckpt, prefix=prefix, **sampling))
+        _show_next(out, prefix, api.next_tokens(ckpt, prefix=prefix, **sampling))
         return
+    model = api.open_model(ckpt, backend)
     samples = api.sample(
-        ckpt,
+        model,
         n,
-        lines=_lines(ckpt, input_, out),
+        lines=_lines(model, input_, out),
         greedy=greedy,
         beam=beam,
         prefix=prefix,
@@ -147,11 +146,9 @@ def sample(
     _write(out, samples)
 
 
-def _lines(ckpt: Path, source: str | None, out: Out) -> Any:
-    """Return the lines of --input, or of stdin for a model that needs sources."""
-    from seqcli.api.language import takes_sources
-
-    if takes_sources(ckpt):
+def _lines(model: TrainedModel, source: str | None, out: Out) -> Any:
+    """Return the sources: those of --input, or stdin for a model that needs sources."""
+    if model.codec.source is not None:
         return read_lines([], source, out)
     return None if source is None else ()  # `api.sample` refuses it
 

@@ -1,4 +1,4 @@
-"""The options of ``seqcli train`` that make a given configuration out of the defaults."""
+"""Write a configuration as options of ``seqcli train``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from seqcli.config import loading, yaml_file
 from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.presets import PRESETS
-from seqcli.config.schema import TASK
+from seqcli.config.schema import TASK, stays_text
 from seqcli.config.sections import Config
-from seqcli.config.values import stays_text
 
 _FLAG_OF = {key: flag for flag, key in FLAGS.items()}
 # A number after these is a number of rows.
@@ -18,7 +17,7 @@ _FILES = ("data.train_file", "data.val_file", "data.test_file")
 
 
 def options_of(config: Config) -> list[str]:
-    """Return the words that make ``config``, complete and without quotes for a shell.
+    """Return the command-line arguments that reproduce ``config``, without shell quoting.
 
     Keys that decide over defaults of other keys (`seqcli.config.presets`) come first, and of the
     others those that differ from the defaults then.
@@ -40,14 +39,14 @@ def dotted(config: Config) -> dict[str, Any]:
 
 
 def _deciding(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys that presets depend on, where they are not left at their defaults."""
+    """Return the keys that presets depend on, if they differ from their defaults."""
     default = dotted(Config())
     keys = {key for wanted, _ in PRESETS for key in wanted}
     return {key: plain[key] for key in keys if plain[key] != default[key] or key == "model.cell"}
 
 
 def _option(key: str, value: object) -> Iterator[str]:
-    """Yield an option with its value: a flag where one says it, else ``--set``."""
+    """Yield an option and its value: the key's flag, or else ``--set``."""
     text = written(key, value)
     flag = _FLAG_OF.get(key, "")
     is_rows = key in _FILES and text.isdecimal()
@@ -60,7 +59,7 @@ def _option(key: str, value: object) -> Iterator[str]:
 
 
 def written(key: str, value: object) -> str:
-    """Return how a value is written after ``--set key=``, so that it is read as it was."""
+    """Return a value as it is written after ``--set key=``, so that it is read back unchanged."""
     text = _bare(value)
     if not key.startswith(TASK) or isinstance(value, bool | int | float):
         return text

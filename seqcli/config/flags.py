@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqcli import registry
-from seqcli.config.schema import ALSO_CALLED, TASK, keys
-from seqcli.config.values import Plain
+from seqcli.config.schema import ALSO_CALLED, TASK, Plain, keys
 from seqcli.errors import UsageError
 
 FLAGS: Mapping[str, str] = {
@@ -86,13 +85,13 @@ def dotted(flags: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
 
 
 def _rows_key(name: str, value: object) -> str:
-    """Return the key of a task's rows where ``--train`` and the like have a number, not a file."""
+    """Return the key for a number of rows if ``--train`` and the like are given a number."""
     is_number = isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
     return f"data.{name}" if name in ("train", "val", "test") and is_number else ""
 
 
 def known_otherwise(name: str) -> str:
-    """Return a hint for a flag that goes by another name, or is a key without a flag; else ""."""
+    """Return a hint for a flag that has another name or only a key; else ""."""
     flag_of = {key: flag for flag, key in FLAGS.items()}
     if ALSO_CALLED.get(name) in flag_of:
         return f"did you mean {spelt(flag_of[ALSO_CALLED[name]])}?"

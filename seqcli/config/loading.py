@@ -1,4 +1,4 @@
-"""Layer upon layer: defaults < YAML < ``--set`` < flags, each value with its origin.
+"""Load a configuration: defaults < YAML < ``--set`` < flags, each value with its origin.
 
 ``--set`` and flags are one command line: neither drops what the other gives. Where a layer chooses
 what has defaults of its own (`seqcli.config.presets`), those come before the general ones.
@@ -13,7 +13,7 @@ from os import PathLike
 from typing import Any
 
 from seqcli.config import flags as flag_table
-from seqcli.config import schema, values, yaml_file
+from seqcli.config import schema, yaml_file
 from seqcli.config.presets import PRESETS
 from seqcli.config.schema import TASK
 from seqcli.config.sections import Config
@@ -32,7 +32,7 @@ Source = str | PathLike[str] | Mapping[str, Any] | Config
 
 @dataclass(frozen=True)
 class Setting:
-    """One key set once. ``origin`` is kept with the value, ``where`` (longer) is for errors."""
+    """One assignment of a key. ``origin`` is stored with the value, ``where`` is for errors."""
 
     key: str
     value: object
@@ -77,13 +77,15 @@ def to_plain(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def from_plain(plain: object, origin: str = "checkpoint") -> Config:
-    """Return the configuration that ``to_plain`` took apart, checked as strictly as a file.
+    """Return the configuration that ``to_plain`` converted, checked as strictly as a file.
 
     Raises:
         UsageError: it is not such a mapping, or holds an unknown key or a wrong value.
     """
     if not isinstance(plain, Mapping):
-        raise UsageError(f"{origin}: the configuration is no mapping but {type(plain).__name__}")
+        raise UsageError(
+            f"{origin}: the configuration must be a mapping, not {type(plain).__name__}"
+        )
     state = _State(dict(_flat(to_plain(Config()))), {})
     state.apply(list(_from_mapping(plain, origin)))
     return state.config()
@@ -96,14 +98,14 @@ class _State:
         self.values, self.origins = found, origins
 
     def apply(self, layer: Sequence[Setting]) -> None:
-        """Put one layer over the ones below; of one key set twice the later value counts."""
+        """Apply one layer over the previous ones; the last value of a key counts."""
         self._replace_source(layer)
         for one in layer:
             self.values[one.key] = _checked(one)
             self.origins[one.key] = one.origin
 
     def fill(self) -> None:
-        """Give the keys that nobody set the defaults that go with others."""
+        """Set the defaults that depend on other keys, for keys that nobody set."""
         for wanted, defaults in PRESETS:
             if all(self.values[key] == value for key, value in wanted.items()):
                 open_ = {name: one for name, one in defaults.items() if name not in self.origins}
@@ -112,7 +114,7 @@ class _State:
                 self.origins.update(dict.fromkeys(open_, f"default with {why}"))
 
     def _replace_source(self, layer: Sequence[Setting]) -> None:
-        """Drop the data of the layers below, with its options, where this layer names other data.
+        """Drop the data of previous layers and its options if this layer selects other data.
 
         Nothing that the layer itself sets is dropped, nor options below that no data goes with.
         """
@@ -131,7 +133,7 @@ class _State:
                 self.origins.pop(key, None)
 
     def config(self) -> Config:
-        """Return the configuration, once its values go together."""
+        """Return the configuration after checking that its values are compatible."""
         nested: dict[str, dict[str, Any]] = {"task": {}}
         for name, value in self.values.items():
             section, _, leaf = name.partition(".")
@@ -143,7 +145,7 @@ class _State:
 
 
 def _source_in(layer: Sequence[Setting]) -> Setting | None:
-    """Return the setting that says what to train on, if the layer has one.
+    """Return the setting that selects the data, if the layer has one.
 
     Raises:
         UsageError: it has two of different kinds.
@@ -158,14 +160,14 @@ def _source_in(layer: Sequence[Setting]) -> Setting | None:
 
 
 def _checked(one: Setting) -> object:
-    """Return the value of a setting in the type its key wants."""
+    """Return the value of a setting, converted to the type of its key."""
     if one.key.startswith(TASK) and one.key != TASK:
-        return values.read_free(one.key, one.value, one.where)
-    return values.read(schema.find(one.key, one.where), one.value, one.where)
+        return schema.read_free(one.key, one.value, one.where)
+    return schema.read(schema.find(one.key, one.where), one.value, one.where)
 
 
 def _check_together(config: Config) -> None:
-    """Refuse values that are fine alone but not together."""
+    """Refuse combinations of values that are only valid separately."""
     model = config.model
     if model.cell != "transformer":
         return
@@ -222,7 +224,7 @@ def task_options(texts: Sequence[str]) -> dict[str, object]:
         name = one.key.removeprefix(TASK)
         if name in found:
             raise UsageError(f"--option {name} is given twice")
-        found[name] = values.read_free(name, one.value, one.where)
+        found[name] = schema.read_free(name, one.value, one.where)
     return found
 
 
@@ -232,7 +234,7 @@ def _from_set(text: str, flag: str = "--set") -> Setting:
     if not sign or key in ("", TASK):
         hint = "for example --set train.lr=3e-4 or --option length=5:20"
         raise UsageError(f"{flag} must be key=value, not {text.removeprefix(TASK)!r}", hint)
-    found: object = values.Plain(value)
+    found: object = schema.Plain(value)
     if key.startswith(TASK) and value.startswith(("[", '"', "'")):
         found = yaml_file.read_value(value, f"{flag} {key}")
     return Setting(key, found, flag, flag)

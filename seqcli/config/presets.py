@@ -1,4 +1,4 @@
-"""Defaults that hang on other keys: they stand in for the general ones of keys left open.
+"""Defaults that depend on other keys: they replace the general default of an unset key.
 
 Each entry: what must be so, and the defaults then. Where two name the same key, the one further up
 counts.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seqcli.config.limits import Scalar
+from seqcli.config.sections import Scalar
 
 Values = Mapping[str, Scalar]
 

@@ -1,32 +1,93 @@
-"""How tokens are drawn from a model: temperature, top-k, top-p."""
+"""The sections of the configuration: every key with its type, default, limit and meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from seqcli import registry
-from seqcli.config.limits import Range, one_of
 from seqcli.errors import UsageError
 
-COLDEST, HOTTEST = 1e-3, 1e3  # beyond these float32 has no digits left for the logits
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True, eq=False)
+class OneOf:
+    """One of the names in some collections, such as the tables of `seqcli.registry`.
+
+    The collections are read at each use, so names that are registered later count.
+    ``empty``: whether an empty text is allowed too (nothing chosen).
+    """
+
+    collections: tuple[Iterable[str], ...]
+    empty: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that are allowed now."""
+        return tuple(name for names in self.collections for name in names)
+
+    def allows(self, value: Scalar) -> bool:
+        """Return whether ``value`` is one of the names."""
+        return value in self.names or (self.empty and value == "")
+
+    def __str__(self) -> str:
+        return " one of " + ", ".join(self.names)
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How the next token is drawn; as it stands, just as the model says.
+class Range:
+    """A number between bounds; None leaves a side unbounded."""
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+    def allows(self, value: Scalar) -> bool:
+        """Return whether ``value`` is in the range."""
+        assert not isinstance(value, str)
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        if self.at_least is not None and self.at_most is not None:
+            return f" from {self.at_least} to {self.at_most}"
+        low = f" above {self.above}" if self.at_least is None else f" of at least {self.at_least}"
+        below = "" if self.below is None else f" and below {self.below}"
+        return low + below + ("" if self.at_most is None else f" and at most {self.at_most}")
+
+
+Limit = OneOf | Range
+
+
+def one_of(names: Iterable[str], *more: str, empty: bool = False) -> OneOf:
+    """Allow ``more`` and ``names`` (such as a table of the registry)."""
+    return OneOf((more, names), empty)
+
+
+COLDEST, HOTTEST = 1e-3, 1e3  # beyond these, float32 cannot represent the logits
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How to sample the next token; the default is the model's own distribution.
 
     Args:
-        temperature: logits are divided by it, from 0.001 to 1000. Below 1: more conservative;
-            above 1: more diverse.
-        top_k: draw from so many of the likeliest tokens only (Fan et al. 2018, arXiv:1805.04833);
-            0, or more than there are, keeps all.
-        top_p: draw from the fewest tokens that together have this probability (nucleus sampling,
-            Holtzman et al. 2020, arXiv:1904.09751); 1 keeps all.
+        temperature: divides the logits, from 0.001 to 1000. Below 1: more conservative; above 1:
+            more diverse.
+        top_k: sample from the k most probable tokens (Fan et al. 2018, arXiv:1805.04833); 0 keeps
+            all tokens.
+        top_p: sample from the fewest tokens with this total probability (nucleus sampling,
+            Holtzman et al. 2020, arXiv:1904.09751); 1 keeps all tokens.
 
     Raises:
-        UsageError: a value is out of its range.
+        UsageError: a value is out of range.
     """
 
     temperature: float = 1.0
@@ -35,7 +96,7 @@ class Drawing:
 
     def __post_init__(self) -> None:
         if not COLDEST <= self.temperature <= HOTTEST:
-            hint = "give a number from 0.001 to 1000; --greedy takes the likeliest token each time"
+            hint = "give a number from 0.001 to 1000; --greedy takes the most probable token"
             raise UsageError(f"the temperature cannot be {self.temperature:g}", hint)
         if self.top_k < 0:
             raise UsageError(f"top-k cannot be {self.top_k}", "give 1 or more; 0 keeps all")
@@ -43,16 +104,15 @@ class Drawing:
             raise UsageError(f"top-p cannot be {self.top_p:g}", "give a number above 0, up to 1")
 
 
-# The upper bounds are far above any use; they keep a damaged or hostile checkpoint from asking
-# for all the memory there is.
+# Upper bounds keep a damaged or hostile checkpoint from allocating all memory.
 Count = Annotated[int, Range(at_least=0, at_most=10**9)]
 Positive = Annotated[int, Range(at_least=1, at_most=10**9)]
 Width = Annotated[int, Range(at_least=1, at_most=2**16)]
 Depth = Annotated[int, Range(at_least=1, at_most=2**8)]
 Seed = Annotated[int, Range(at_least=0, at_most=2**32 - 1)]
-Share = Annotated[float, Range(at_least=0, below=1)]
-Chance = Annotated[float, Range(at_least=0, at_most=1)]
-# float32 has no room for more; a loss or gradient scaled by more is no number
+Fraction = Annotated[float, Range(at_least=0, below=1)]
+Probability = Annotated[float, Range(at_least=0, at_most=1)]
+# a loss or gradient scaled by more overflows float32
 NotNegative = Annotated[float, Range(at_least=0, at_most=10**9)]
 TokenStyle = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
 
@@ -93,15 +153,14 @@ class DataConfig:
     source_tokens: TokenStyle = "auto"
     """Tokenization of the sources of a file; auto chooses by the training rows."""
     target_tokens: TokenStyle = "auto"
-    """Tokenization of the targets of a file; whole (one token per text) suits labels, auto chooses
-    by the training rows."""
+    """Tokenization of the targets of a file; whole makes one token of a text, for labels."""
     normalize: Annotated[str, one_of(("none", "nfc", "nfd"))] = "none"
     """Unicode normalization of both sides."""
     lower: Annotated[str, one_of(("none", "source", "target", "both"))] = "none"
     """Side to lowercase."""
     max_length: Positive = 1000
-    """Tokens of a source or target above which its row is left out."""
-    max_bad_fraction: Chance = 0.1
+    """Maximum length of a source or target in tokens; longer rows are left out."""
+    max_bad_fraction: Probability = 0.1
     """Maximum fraction of unusable rows before a file is refused; blank lines do not count."""
     strict: bool = False
     """Refuse a file at its first unusable row or blank line."""
@@ -120,13 +179,12 @@ class ModelConfig:
     hidden: Width = 128
     """Hidden size (of the Transformer: model size)."""
     embedding: Width = 64
-    """Embedding size; unused by the Transformer (hidden size) and by recurrent language models
-    (one-hot input)."""
+    """Embedding size; the Transformer uses hidden, recurrent language models one-hot input."""
     bidirectional: bool = True
     """Use a bidirectional encoder (recurrent models)."""
     bridge: bool = True
     """Compute the initial decoder state from the final encoder state by a learned layer."""
-    dropout: Share = 0.1
+    dropout: Fraction = 0.1
     """Dropout probability: on embeddings, between layers and before the output layer."""
     embedding_dropout: Annotated[str, one_of(("type", "position"))] = "type"
     """Dropout of a recurrent model's embeddings: type draws one mask per distinct token of a batch
@@ -144,7 +202,7 @@ class ModelConfig:
     continue_positions: bool = False
     """Number the Transformer's target positions from the end of the source."""
     positions: Annotated[str, one_of(registry.POSITIONS)] = "sinusoidal"
-    """How the Transformer knows where a token stands."""
+    """Positional encoding of the Transformer."""
 
 
 @dataclass(frozen=True)
@@ -160,17 +218,17 @@ class TrainConfig:
     batch_size: Positive = 64
     """Rows per optimizer step."""
     optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"
-    """Optimizer."""
+    """Optimization algorithm."""
     lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3
     """Learning rate; with a schedule, its peak."""
-    momentum: Share = 0.9
+    momentum: Fraction = 0.9
     """Momentum of sgd."""
     weight_decay: NotNegative = 1e-5
     """Weight decay (decoupled for adamw)."""
     grad_clip: NotNegative = 1.0
-    """Largest norm of the gradient; 0 turns clipping off."""
+    """Maximum norm of the gradient; 0 disables clipping."""
     grad_clip_value: NotNegative = 0.0
-    """Largest entry of the gradient, cut before its norm is; 0 turns that off."""
+    """Maximum absolute value of gradient entries, clipped before the norm; 0 disables it."""
     schedule: Annotated[str, one_of(registry.SCHEDULES)] = "cosine"
     """Learning-rate schedule after the warm-up."""
     warmup: Count = 100
@@ -179,14 +237,14 @@ class TrainConfig:
     """Factor of the plateau schedule for the learning rate."""
     plateau_patience: Count = 2
     """Epochs without improvement before the plateau schedule reduces the rate."""
-    label_smoothing: Share = 0.0
-    """Share of the target spread over all tokens."""
-    teacher_forcing: Chance = 1.0
-    """Chance, at each step, that the decoder is fed the true token, at the start of training."""
-    teacher_forcing_end: Chance = 0.0
-    """The same at the end of training, where there is a schedule."""
+    label_smoothing: Fraction = 0.0
+    """Probability mass spread evenly over the vocabulary."""
+    teacher_forcing: Probability = 1.0
+    """Probability of feeding the decoder the true token, at the start of training."""
+    teacher_forcing_end: Probability = 0.0
+    """Probability at the end of training, if there is a schedule."""
     teacher_forcing_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
-    """How that chance falls over the epochs."""
+    """How the probability falls over the epochs."""
     metric: Annotated[str, one_of(registry.METRICS)] = "loss"
     """Validation metric that selects the best checkpoint."""
     patience: Count = 0
@@ -223,7 +281,7 @@ class DecodeConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """All sections. ``task`` holds the options of the task, checked by the task itself."""
+    """All sections. ``task`` holds the options of the task, which the task checks."""
 
     data: DataConfig = DataConfig()
     task: Mapping[str, Any] = field(default_factory=dict)
@@ -231,7 +289,7 @@ class Config:
     train: TrainConfig = TrainConfig()
     decode: DecodeConfig = DecodeConfig()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Dotted key -> where its value came from, for keys that were set."""
+    """Dotted key -> where its value comes from, for keys that were set."""
 
 
 def describe(config: ModelConfig, language: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Suites: files that name several comparisons, and the published numbers each stands beside."""
+"""Suites: files that list several comparisons with published results for each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXAMPLE = "see examples/suite_smoke.yaml"
 
 @dataclass(frozen=True)
 class Published:
-    """A number from elsewhere, as its source writes it, and which of ours it stands beside.
+    """A published result, as its source writes it, and the result it is compared with.
 
     ``scope`` is test, in_distribution or out_of_distribution.
     """
@@ -119,7 +119,7 @@ def _known(found: Mapping[str, Any], names: tuple[str, ...], where: str) -> None
 
 
 def _entry(name: str, found: object, shared: Mapping[str, Any], where: str) -> Entry:
-    """Return one comparison; what it says itself goes before what all share."""
+    """Return one comparison; its own settings override the shared ones."""
     own = _section(found, where)
     both = {**shared, **own}
     _known(both, OPTIONS, where)

@@ -1,4 +1,4 @@
-"""YAML files that seqcli reads besides configurations, read without surprises.
+"""Read and write strict YAML: no aliases, no repeated keys, no surprising types.
 
 Aliases are refused (a few lines of them make a billion values), and so are keys given twice (YAML
 readers keep the last one in silence).
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from seqcli.config import schema
+from seqcli.config.schema import Plain, stays_text
 from seqcli.config.sections import Config
-from seqcli.config.values import Plain, stays_text
 from seqcli.errors import UsageError
 from seqcli.schema import SchemaError, quoted
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # PyYAML costs 0.04 s, which help need not pay
 
 
 class _Strict:
-    """What is refused; comes before PyYAML's own class."""
+    """Refuse aliases and repeated keys; a mixin before PyYAML's loader."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Refuse aliases, then compose as usual."""
@@ -35,7 +35,7 @@ class _Strict:
         return super().compose_node(parent, index)  # type: ignore[misc]
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """Refuse keys that are there twice, then construct as usual."""
+        """Refuse repeated keys, then construct as usual."""
         seen: set[str] = set()
         for key, _ in node.value:
             line = key.start_mark.line + 1
@@ -48,7 +48,7 @@ class _Strict:
 
 
 class _Values(_Strict, yaml.SafeLoader):
-    """Scalars have the types of YAML 1.1."""
+    """Load scalars with the types of YAML 1.1."""
 
 
 def load(text: str) -> Any:
@@ -102,10 +102,10 @@ def read_nested(path: str | PathLike[str]) -> object:
 
 
 def _nested(node: yaml.Node, name: str, levels: int, met: set[int]) -> object:
-    """Return a node and all below it; ``met`` are nodes that were there before."""
+    """Return a node with its descendants; ``met`` holds the nodes visited before."""
     line = node.start_mark.line + 1
     if id(node) in met:
-        raise UsageError(f"{name}, line {line}: an alias stands for this", "write it out")
+        raise UsageError(f"{name}, line {line}: YAML aliases are not supported", "write it out")
     if levels == 0:
         raise UsageError(f"{name}, line {line}: nested more than {_DEEPEST} levels deep")
     met.add(id(node))
@@ -146,7 +146,7 @@ def _text(path: str | PathLike[str], name: str) -> str:
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:
-    """Return the syntax tree; PyYAML's own idea of types stays out of it."""
+    """Return the syntax tree, without PyYAML's conversion of types."""
     import yaml
 
     try:
@@ -167,10 +167,10 @@ def _compose(text: str, name: str) -> yaml.Node | None:
 
 
 def _once(key: yaml.ScalarNode, seen: dict[str, int], name: str) -> None:
-    """Note the line of a key, or refuse it when it was there already."""
+    """Record the line of a key, or refuse it if it is repeated."""
     line = key.start_mark.line + 1
     if key.value in seen:
-        message = f"{name}, line {line}: {key.value} stands here for the second time"
+        message = f"{name}, line {line}: {key.value} is given twice"
         raise UsageError(message, f"it is already on line {seen[key.value]}")
     seen[key.value] = line
 
@@ -223,14 +223,14 @@ def _known(node: yaml.Node | None, tag: str, name: str, wanted: str) -> None:
     kinds = {_TEXT: "a single value", _LIST: "a list", _MAP: "a mapping"}
     if node is None or node.tag in kinds:
         found = kinds[node.tag] if node is not None else "nothing"
-        raise UsageError(f"{name}, line {line}: {wanted} must stand here, not {found}")
+        raise UsageError(f"{name}, line {line}: {wanted} is expected here, not {found}")
     message = f"{name}, line {line}: the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}"
     raise UsageError(message + " is not taken here", "write the plain value")
 
 
 def to_yaml(config: Config) -> str:
     """Return the configuration as YAML that ``load`` reads back, each value with its origin."""
-    lines = ["# The whole configuration of this run; behind each value, where it came from."]
+    lines = ["# The complete configuration of this run, with the origin of each value."]
     for section in ("data", "task", *schema.section_types()):
         inside = getattr(config, section)
         items: dict[str, Any] = dict(inside) if section == "task" else vars(inside)
@@ -244,14 +244,14 @@ def to_yaml(config: Config) -> str:
 
 
 def written(value: object) -> str:
-    """Return a value as any YAML reader takes it, and `load` too, on one line."""
+    """Return a value as one line of YAML that any reader and `load` accept."""
     if isinstance(value, list):
         return f"[{', '.join(_dumped(one, plain=str.isidentifier) for one in value)}]"
     return _dumped(value, plain=str.isprintable)
 
 
 def _dumped(value: object, plain: Callable[[str], bool]) -> str:
-    """Return one value; ``plain`` says which texts may go without quotes, if YAML allows it."""
+    """Return one value; ``plain`` decides which texts need no quotes, if YAML allows it."""
     import yaml
 
     style = None

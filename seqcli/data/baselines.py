@@ -1,9 +1,9 @@
-"""Answers that need no model, only training rows: what a trained model has to beat."""
+"""Baselines: predictions and losses that need no model, only the training rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ UNKNOWN = -1
 
 
 def most_frequent(targets: Ragged) -> int:
-    """Return the row whose target comes most often, of several the first."""
+    """Return the row with the most frequent target, the first of several."""
     _, first, counts = np.unique(row_hashes(targets), return_index=True, return_counts=True)
     return int(first[np.lexsort((first, -counts))[0]])
 
 
-def remembered(train: Pairs, sources: Ragged) -> Index:
+def memorized_rows(train: Pairs, sources: Ragged) -> Index:
     """Return (N,), for each source the training row with its most frequent target.
 
     ``UNKNOWN`` stands for a source that training does not have; of targets that are as frequent
@@ -96,7 +96,7 @@ def _counted(train: Ragged, reference: Ragged, kinds: int, pairs: bool) -> NDArr
 
 
 def _with_ends(rows: Ragged, pairs: bool) -> tuple[Index, Index]:
-    """Return the token before (0 unless ``pairs``) and the token, for each token and stop."""
+    """Return the previous token (0 unless ``pairs``) and the token, at each position."""
     tokens = rows.tokens.astype(np.int64)
     after = np.insert(tokens, rows.offsets[1:], EOS)
     before = np.insert(tokens, rows.offsets[:-1], BOS)
@@ -109,7 +109,7 @@ Scores = dict[str, float]
 def measure(
     train: Ragged, reference: Ragged, vocabulary_size: int, guesses: Mapping[str, Ragged]
 ) -> dict[str, Scores]:
-    """Return the scores of chance, of the majority and of other guesses, by name.
+    """Return the scores of chance, the majority and other predictions, by name.
 
     Args:
         train: targets to learn the majority from.
@@ -122,18 +122,18 @@ def measure(
 
 
 def chance(reference: Ragged, vocabulary_size: int) -> Scores:
-    """Return what drawing each token evenly is expected to score, knowing the lengths."""
+    """Return the expected scores of uniformly random tokens, given the lengths."""
     whole_rows = np.mean((1.0 / vocabulary_size) ** reference.lengths)
     return {"token_accuracy": 1.0 / vocabulary_size, "sequence_accuracy": float(whole_rows)}
 
 
 def majority(train: Ragged, reference: Ragged) -> Scores:
-    """Return the score of `majority_guess`."""
-    return score(majority_guess(train, reference), reference)
+    """Return the score of `majority_prediction`."""
+    return score(majority_prediction(train, reference), reference)
 
 
-def majority_guess(train: Ragged, reference: Ragged) -> Ragged:
-    """Return the most frequent token at each place of rows of each length, N rows.
+def majority_prediction(train: Ragged, reference: Ragged) -> Ragged:
+    """Predict the most frequent token at each position of rows of the same length, N rows.
 
     It looks at the length of the reference and at nothing else. Where train has no row of that
     length, the most frequent token at that place in any row stands in, then the one of all.
@@ -151,7 +151,7 @@ def majority_guess(train: Ragged, reference: Ragged) -> Ragged:
 
 
 def score(guess: Ragged, reference: Ragged) -> Scores:
-    """Compare N guesses with N references, position by position.
+    """Compare N predictions with N references, position by position.
 
     Returns:
         token_accuracy, the share of positions guessed right, where a row has as many positions as
@@ -174,7 +174,7 @@ def score(guess: Ragged, reference: Ragged) -> Scores:
 
 
 def _places(rows: Ragged) -> Index:
-    """Return where in its row each token stands."""
+    """Return the position of each token in its row."""
     return np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], rows.lengths)
 
 
@@ -188,3 +188,46 @@ def _modes(cells: Index, tokens: Ids) -> tuple[Index, Ids]:
     order = np.lexsort((-token, counts, found))  # the best of each cell comes last
     last = order[np.diff(found, append=-1) != 0]
     return found[last], token[last].astype(np.int32)
+
+
+Baselines = dict[str, Scores]  # by name, of one split
+
+_ROWS = 100_000  # looked at: more would take memory and change no baseline
+
+
+def longest(splits: Mapping[str, Pairs]) -> dict[str, int]:
+    """Return the maximum lengths of sources and targets of train, in tokens."""
+    train = splits["train"]
+    sources, targets = train.source_lengths, train.targets.lengths
+    return {"max_source": int(sources.max()), "max_target": int(targets.max())}
+
+
+def scored_splits(splits: Iterable[str]) -> tuple[str, ...]:
+    """Return the splits that baselines are measured on: val and test, or train without them."""
+    return tuple(split for split in splits if split != "train") or ("train",)
+
+
+def text_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
+    """Return chance and majority on each scored split."""
+    train = _some(splits["train"])
+    return {
+        split: measure(train, _some(splits[split]), vocabulary, {})
+        for split in scored_splits(splits)
+    }
+
+
+def language_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
+    """Return the losses of n-gram counts on each scored split."""
+    train = _some(splits["train"])
+    return {
+        split: measure_language(train, _some(splits[split]), vocabulary)
+        for split in scored_splits(splits)
+    }
+
+
+def _some(pairs: Pairs) -> Ragged:
+    """Return the targets, or an evenly spaced sample of them."""
+    targets = pairs.targets
+    if len(targets) <= _ROWS:
+        return targets
+    return targets.take(np.linspace(0, len(targets) - 1, _ROWS).astype(np.int64))

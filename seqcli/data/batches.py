@@ -1,4 +1,4 @@
-"""Padded batches of rows of about the same length, in an order fixed by seed and epoch alone."""
+"""Padded batches of rows of similar length, in an order that depends on seed and epoch only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a configuration to a corpus: a task on the fly, a folder by gen-data, or a user's files."""
+"""Build the corpus of a configuration: a task, a folder of gen-data, or a user's files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from seqcli import registry
 from seqcli.config.sections import Config, DataConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
-from seqcli.data.files.encode_for_model import encode_for_model
-from seqcli.data.files.loading import read_files
+from seqcli.data.files.loading import encode_for_model, read_files
 from seqcli.data.files.opening import kind_of_path
 from seqcli.data.files.paths import (
     file_of_split,
@@ -29,7 +28,7 @@ from seqcli.tasks.base import make
 
 @blamed(DataError)
 def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
-    """Return the corpus that a configuration asks for.
+    """Return the corpus of a configuration.
 
     A task and a folder made of it with the same settings give the same corpus.
 
@@ -54,7 +53,7 @@ def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
 
 
 def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
-    """Return a configuration with the token styles that were chosen for its files.
+    """Return the configuration with the tokenization that was chosen for its files.
 
     A run records them, so that it is read in the same way ever after. The configuration of a task
     is returned as it is.
@@ -76,7 +75,7 @@ def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
 def pairs_of(
     path: Path, split: str, codec: Codec, data: DataConfig
 ) -> tuple[Pairs, tuple[str, ...]]:
-    """Return rows encoded with the codec of a model that is trained already, and notes on them.
+    """Return rows encoded with the codec of a trained model, and notes on them.
 
     Args:
         path: a folder with a file for ``split``, or a file, of which every row is taken.
@@ -108,7 +107,7 @@ def _check_one(data: DataConfig) -> None:
         raise UsageError(f"{' and '.join(given[:2])} are both given", "give one of them")
     if not given:
         hint = "give --task NAME or --data PATH, or --train FILE --val FILE --test FILE"
-        raise UsageError("there is no data", hint)
+        raise UsageError("no data", hint)
     if (data.val_file or data.test_file) and not data.train_file:
         raise UsageError("a file of val or test rows goes with --train FILE", "give that too")
 

@@ -1,4 +1,4 @@
-"""How long an answer may get, judged by the rows of training."""
+"""Corpora: encoded pairs with their codec, and the maximum lengths of predictions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Index, Ragged
-from seqcli.data.normalizer import Normalizer, feature_text, feature_tokens, is_feature
 from seqcli.data.token_rows import take_texts
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.tokenizers import Normalizer, Tokenizer, feature_text, feature_tokens, is_feature
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.events import DataRead
 
@@ -21,7 +20,7 @@ ROOM = 10  # tokens an answer may be longer than any seen in training
 
 @dataclass(frozen=True)
 class MaxLengths:
-    """The longest rows of training, in tokens.
+    """Maximum lengths of the training rows, in tokens.
 
     Up to the longest source of training an answer may be ROOM tokens longer than the longest
     target; a longer source gets proportionally more.
@@ -36,13 +35,13 @@ class MaxLengths:
     labels: bool = False
 
     def prediction(self, source: int) -> int:
-        """Return the most tokens an answer to ``source`` tokens may have."""
+        """Return the maximum length of a prediction for a source of ``source`` tokens."""
         room = self.target + ROOM
         return room if source <= self.source else -(-room * source // max(self.source, 1))
 
     @property
     def positions(self) -> int:
-        """Positions that learned positions need: the longest source, its answer, and one end."""
+        """Number of learned positions: the longest source, its prediction, and one ``<eos>``."""
         return self.source + self.prediction(self.source) + 1
 
 
@@ -95,10 +94,16 @@ class Pairs:
         strange = take_texts(self.sources, self.unknown_sources, rows)
         return Pairs(targets, self.sources.take(rows), texts, strange, weights)
 
+    def sample(self, size: int, seed: int) -> Pairs:
+        """Return at most ``size`` rows in their order, drawn once by ``seed``."""
+        if len(self) <= size:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:size]))
+
 
 @dataclass(frozen=True)
 class Codec:
-    """Text to ids and back, for both sides: what a checkpoint must keep of a corpus.
+    """Convert text to ids and back, for both sides: the part of a corpus that a checkpoint stores.
 
     Args:
         target, target_tokens: tokens of the targets, and how they are cut.
@@ -116,12 +121,12 @@ class Codec:
 
     @property
     def grapheme_rule(self) -> str:
-        """The version of the rules for graphemes (`grapheme_rule`); "" where there are none."""
+        """The version of the rules for graphemes; "" if no side uses them."""
         used = [self.target_tokenizer] + [self.source_tokenizer] * (self.source is not None)
         return next((one.rule for one in used if one.rule), "")
 
     def tokenize_source(self, text: str) -> list[str]:
-        """Cut a source, as a user writes it, into tokens; its features come last."""
+        """Return the tokens of a source as a user writes it; its features come last."""
         features = ""
         if self.features:
             text, _, features = text.partition("\t")
@@ -130,7 +135,7 @@ class Codec:
         )
 
     def columns_note(self, text: str) -> str:
-        """Say what is wrong with the columns of a source, as a user writes it; "" if nothing is."""
+        """Return what is wrong with the columns of a source; "" if nothing is."""
         tabs = text.count("\t")
         if tabs == self.features or not text.strip():
             return ""
@@ -141,11 +146,11 @@ class Codec:
         return "" if known else f"{tabs + 1} columns; this model takes the source alone"
 
     def with_features(self, tokens: list[str], features: str) -> list[str]:
-        """Return the tokens of a source and of the features that go with it."""
+        """Return the tokens of a source followed by those of its features."""
         return [*tokens, *feature_tokens(features, self.normalizer)] if features else tokens
 
     def tokenize_target(self, text: str) -> list[str]:
-        """Cut a target, as a user writes it, into tokens."""
+        """Return the tokens of a target as a user writes it."""
         return self.target_tokenizer.split(self.normalizer.target(text))
 
     def source_text(self, row: Sequence[int]) -> str:
@@ -153,7 +158,7 @@ class Codec:
         return self.detokenize_source(self.source.decode(row)) if self.source else ""
 
     def detokenize_source(self, tokens: Sequence[str]) -> str:
-        """Return tokens of a source as a text: ``source_tokens`` the other way round."""
+        """Return the text of the tokens of a source: the inverse of ``tokenize_source``."""
         if not self.features:
             return self.source_tokenizer.join(tokens)
         text = self.source_tokenizer.join([one for one in tokens if not is_feature(one)])

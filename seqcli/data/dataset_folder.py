@@ -1,4 +1,4 @@
-"""Data sets on the disk: train.tsv, val.tsv, test.tsv, and meta.yaml, which tells all of them."""
+"""Data sets on disk: train.tsv, val.tsv, test.tsv, and meta.yaml, which describes them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from seqcli.arrays.memory import physical_memory
 from seqcli.arrays.ragged import Index
 from seqcli.config import yaml_file
 from seqcli.config.sections import DataConfig
+from seqcli.data.baselines import longest
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
-from seqcli.data.files.encode_for_model import encode_for_model
+from seqcli.data.files.loading import encode_for_model
 from seqcli.data.files.opening import read_bytes
 from seqcli.data.splits import overlaps, repeats
-from seqcli.data.statistics import longest
 from seqcli.data.task_corpus import (
     as_ids,
     asked,
@@ -47,7 +47,7 @@ _SAMPLE = 1000  # rows by which the size of a file is judged
 def write_folder(
     task: Task, out: Path, sizes: Mapping[str, int], seed: int, force: bool = False
 ) -> dict[str, Any]:
-    """Write the first ``sizes[split]`` rows of each split of a task; return what meta.yaml says.
+    """Write the first ``sizes[split]`` rows of each split; return the content of meta.yaml.
 
     The folder appears whole or not at all: a killed run leaves no half data set.
 
@@ -103,7 +103,7 @@ def read_folder(path: Path) -> Corpus:
 
 
 def _writer(task: Task) -> Callable[[Rows], bytes]:
-    """Return what turns rows of a task into lines: two columns, or one where there is no source."""
+    """Return the function that formats rows as lines: two columns, or one without sources."""
     sources, targets = task.source_tokens(), task.target_tokens()
     if sources is None:
         return lambda rows: name_lines(rows.targets, targets)
@@ -117,7 +117,7 @@ def _writer(task: Task) -> Callable[[Rows], bytes]:
 
 
 class _Written:
-    """One split on its way to the disk, and what is measured as it passes."""
+    """Write one split and measure it on the way."""
 
     def __init__(self, task: Task, split: str, seed: int) -> None:
         self._task, self._split, self._seed = task, split, seed
@@ -158,7 +158,7 @@ class _Written:
 
 
 def _check_memory(sizes: Mapping[str, int]) -> None:
-    """Refuse more rows than can be compared with each other (one hash a row, sorted).
+    """Refuse more rows than memory can compare (one hash per row, sorted).
 
     Raises:
         UsageError: there are too many.
@@ -169,7 +169,7 @@ def _check_memory(sizes: Mapping[str, int]) -> None:
 
 
 def _bytes_needed(task: Task, sizes: Mapping[str, int], seed: int) -> int:
-    """Return about how many bytes the files will take, judged by the first rows of each split."""
+    """Estimate the size of the files in bytes from the first rows of each split."""
     writer, total = _writer(task), 0
     for split, size in sizes.items():
         first = min(size, _SAMPLE)
@@ -220,7 +220,7 @@ class _Alphabets(_Vocabulary, total=False):
 
 
 class _Meta(TypedDict):
-    """What `read_folder` uses of meta.yaml; there is more, for people."""
+    """The part of meta.yaml that `read_folder` uses."""
 
     task: str
     version: int
@@ -252,13 +252,13 @@ def _damaged(path: Path, reason: str) -> DataError:
 
 
 def _checked(file: Path, digest: str, codec: Codec) -> Pairs:
-    """Return the rows of a file that is what meta.yaml says it is."""
+    """Return the rows of a file after comparing it with meta.yaml."""
     raw = read_bytes(file)
     if sha256(raw).hexdigest() != digest:
         raise DataError(f"{file} was changed since gen-data wrote it", _AGAIN)
     pairs = _parsed(raw, file, codec)
     if any(side is not None and UNK in side.tokens for side in (pairs.sources, pairs.targets)):
-        raise DataError(f"{file} holds tokens that {META} does not name", _AGAIN)
+        raise DataError(f"{file} has tokens that are not in {META}", _AGAIN)
     return pairs
 
 

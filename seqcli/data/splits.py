@@ -1,4 +1,4 @@
-"""Cutting a user's rows into train, val and test."""
+"""Split rows into train, val and test, and compare splits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def split_rows(hashes: NDArray[np.uint64]) -> dict[str, Index]:
 
 
 def _ends(hashes: NDArray[np.uint64]) -> list[int]:
-    """Return where train and val end among the distinct hashes, in order."""
+    """Return the ends of train and val among the distinct hashes."""
     count = len(hashes)
     train, val = (int(np.searchsorted(hashes / 2.0**64, end)) for end in _ENDS)
     train = min(max(train, 1), max(count - 2, 1))
@@ -37,7 +37,7 @@ def _ends(hashes: NDArray[np.uint64]) -> list[int]:
 
 
 def overlaps(hashes: Mapping[str, Hashes]) -> dict[str, int]:
-    """Return, for each two splits "a-b", how many rows of b are also in a."""
+    """Return, for each pair of splits "a-b", the number of rows of b that are also in a."""
     ordered = {split: np.sort(rows) for split, rows in hashes.items()}
     return {
         f"{one}-{other}": _shared(ordered[one], ordered[other])
@@ -66,7 +66,7 @@ def fingerprints(splits: Mapping[str, Pairs]) -> dict[str, Index]:
 
 
 def known(names: Ragged, rows: Index) -> NDArray[np.bool_]:
-    """Say (N,) which names are among the rows of some fingerprints."""
+    """Return (N,), whether each name is among the rows of some fingerprints."""
     if not len(rows):
         return np.zeros(len(names), np.bool_)
     hashes = _hashes(names)

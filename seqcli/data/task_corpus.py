@@ -1,4 +1,4 @@
-"""A corpus of a task's rows, drawn on the fly, and what is measured on them."""
+"""Corpora of tasks, generated in memory, with their baselines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.data import baselines
+from seqcli.data.baselines import Baselines, longest, scored_splits
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.splits import overlaps, repeats
-from seqcli.data.statistics import Baselines, longest, scored_splits
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import SPECIALS, Vocabulary
 from seqcli.errors import UsageError
@@ -41,7 +41,7 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
 
 
 def asked(sizes: Mapping[str, int]) -> dict[str, int]:
-    """Return the splits of which rows are asked for.
+    """Return the splits with at least one row.
 
     Raises:
         UsageError: a size is below 0, or there are to be no train rows.
@@ -73,7 +73,7 @@ def first_rows(task: Task, seed: int, split: str, size: int) -> Rows:
 
 
 def provenance(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Any]:
-    """Return all that makes the same rows again."""
+    """Return everything needed to generate the same rows again."""
     return {
         "task": task.name,
         "version": task.version,
@@ -114,20 +114,23 @@ def _baselines(task: Task, train: Rows, scored: Rows) -> Baselines:
     return baselines.measure(train.targets, scored.targets, vocabulary, guesses)
 
 
-def task_guesses(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:
-    """Return what a task's heuristics answer to its rows, as ids; nothing of other corpora."""
+def heuristic_predictions(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:
+    """Return the predictions of a task's heuristics, as ids; none for other corpora."""
     if "task" not in about or pairs.sources is None:
+        return {}
+    task = make(about["task"], about["options"])
+    if task.version != about["version"]:  # a folder of rows of an older version
         return {}
     first = np.int32(len(SPECIALS))
     sources = Ragged(pairs.sources.tokens - first, pairs.sources.offsets)
-    guesses = make(about["task"], about["options"]).heuristics(sources, pairs.targets.lengths)
+    guesses = task.heuristics(sources, pairs.targets.lengths)
     return {name: as_ids(guess) for name, guess in guesses.items()}
 
 
 def repeat_notes(
     repeated: Mapping[str, int], sizes: Mapping[str, int], rows: str = "sources"
 ) -> tuple[str, ...]:
-    """Say in which splits most rows repeat an earlier one: the task has few distinct rows."""
+    """Return a note for each split in which most rows repeat an earlier one."""
     return tuple(
         f"{split}: only {count(sizes[split] - again)} of the {count(sizes[split])} {rows} "
         "are distinct"

@@ -1,4 +1,4 @@
-"""Tokens without an id keep their text, so that what was to be answered can be shown as it was."""
+"""Rows of tokens: the texts of unknown tokens, and fast reading and writing of pairs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Texts = tuple[str, ...]
 
 
 def unknown_in_rows(rows: Ragged) -> NDArray[np.int64]:
-    """Return (N,), how many tokens without an id each row has."""
+    """Return (N,), the number of unknown tokens of each row."""
     owners = np.searchsorted(rows.offsets, np.flatnonzero(rows.tokens == UNK), side="right") - 1
     return np.bincount(owners, minlength=len(rows))
 
 
 def take_texts(rows: Ragged, texts: Texts, wanted: NDArray[np.integer]) -> Texts:
-    """Return the texts behind the UNKs of some of the rows, in the order of ``wanted``."""
+    """Return the texts of the unknown tokens of some rows, in the order of ``wanted``."""
     if not texts:
         return ()
     places = np.flatnonzero(rows.tokens == UNK)
@@ -48,7 +48,7 @@ _Block = tuple[_Both, _Both]
 
 
 class PairWriter:
-    """Turns rows of token indices into lines such as ``3 1 4<TAB>4 1 3``, many at once.
+    """Format rows of token indices as lines such as ``3 1 4<TAB>4 1 3``, many at once.
 
     Each token is looked up, with the separator that follows it, in a table of bytes padded with
     NULs, and the NULs are left out of the result.
@@ -90,7 +90,7 @@ def name_lines(rows: Ragged, tokens: Sequence[str]) -> bytes:
 
 
 class PairReader:
-    """Reads what ``PairWriter`` wrote; each token is looked up by its bytes as one number.
+    """Parse the lines of ``PairWriter``; tokens are looked up by their bytes as one number.
 
     Args:
         sources: the source alphabet.
@@ -101,7 +101,7 @@ class PairReader:
         self._sources, self._targets = _Lookup(sources), _Lookup(targets)
 
     def rows(self, raw: bytes) -> tuple[Ragged, Ragged] | None:
-        """Return sources and targets as token indices; None where that quick way does not do.
+        """Return sources and targets as token indices; None if the lines need the slow reader.
 
         It does not for lines other than ``PairWriter`` writes, unknown tokens, and tokens of
         more than 8 bytes.
@@ -142,7 +142,7 @@ class PairReader:
 
 
 class _Lookup:
-    """Bytes of a token, as a number, to its index."""
+    """Map the bytes of a token, as a number, to its index."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         raw = [token.encode() for token in tokens]

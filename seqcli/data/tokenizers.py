@@ -1,11 +1,12 @@
-"""Tokenizers: characters, grapheme clusters, words, or the whole text as one token."""
+"""Tokenizers and the normalizer that runs before them."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from seqcli import registry
 
@@ -95,3 +96,61 @@ CHARS = TokenStyle(list, "")
 GRAPHEMES = TokenStyle(graphemes, "")
 WORDS = TokenStyle(str.split, " ")
 WHOLE = TokenStyle(_whole, "")
+
+
+FORMS = ("none", "nfc", "nfd")
+SIDES = ("none", "source", "target", "both")
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """Normalize texts before tokenization.
+
+    Args:
+        normalize: one of `FORMS`, the Unicode normalization of both sides and of the features.
+        lower: one of `SIDES`, the side of a pair in lower case.
+    """
+
+    normalize: str = "none"
+    lower: str = "none"
+
+    def source(self, text: str) -> str:
+        """Return a source as the model sees it."""
+        return self._form(text, self.lower in ("source", "both"))
+
+    def target(self, text: str) -> str:
+        """Return a target as the model sees it."""
+        return self._form(text, self.lower in ("target", "both"))
+
+    def feature(self, text: str) -> str:
+        """Return a feature as the model sees it: its case is kept."""
+        return self._form(text, False)
+
+    def _form(self, text: str, lower: bool) -> str:
+        if text.isascii():
+            return text.lower() if lower else text
+        text = text.lower() if lower else text
+        if self.normalize == "none":
+            return text
+        return unicodedata.normalize(cast(Literal["NFC", "NFD"], self.normalize.upper()), text)
+
+
+# Features are tokens of the source that no text can hold: one begins with a space, which no word
+# and no whole text does, and has more than one character, as no single character has.
+_BEFORE, _AFTER, SEPARATOR = " [", "]", ";"
+
+
+def feature_tokens(text: str, form: Normalizer) -> list[str]:
+    """Return the tokens of features such as ``N;ACC;PL``, without empty ones."""
+    names = (form.feature(name).strip() for name in text.split(SEPARATOR))
+    return [f"{_BEFORE}{name}{_AFTER}" for name in names if name]
+
+
+def is_feature(token: str) -> bool:
+    """Return whether a token of a source is a feature."""
+    return token.startswith(_BEFORE) and token.endswith(_AFTER)
+
+
+def feature_text(tokens: Sequence[str]) -> str:
+    """Return features as they are written in a file."""
+    return SEPARATOR.join(token[len(_BEFORE) : -len(_AFTER)] for token in tokens)

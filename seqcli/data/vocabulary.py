@@ -1,4 +1,4 @@
-"""Tokens and their ids. The four special ids come before, and apart from, every data token."""
+"""Tokens and their ids. The four special ids come before every data token."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Vocabulary:
     def __post_init__(self) -> None:
         table = {token: index for index, token in enumerate(self.tokens, len(SPECIALS))}
         if len(table) != len(self.tokens):
-            raise ValueError("a vocabulary holds a token twice")
+            raise ValueError("a vocabulary repeats a token")
         object.__setattr__(self, "ids", table)
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[str]]) -> Vocabulary:
-        """Collect the tokens of the given rows, sorted, so that the ids do not hang on order."""
+        """Collect the tokens of rows, sorted, so that ids do not depend on the order of rows."""
         return cls(tuple(sorted({token for row in rows for token in row})))
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class Vocabulary:
         return [self.tokens[i - first] if i >= first else UNKNOWN_TEXT for i in map(int, row)]
 
     def unknown(self, row: Sequence[str]) -> list[str]:
-        """Return the tokens of a row that have no id, in order, each once."""
+        """Return the distinct tokens of a row that have no id, in order."""
         return [token for token in dict.fromkeys(row) if token not in self.ids]
 
 
@@ -59,7 +59,7 @@ _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
 
 @lru_cache(maxsize=1 << 16)
 def is_invisible(character: str) -> bool:
-    """Say whether a character leaves no mark: a control, a format character, an odd space.
+    """Return whether a character is invisible: a control or format character, an unusual space.
 
     So are private use and unassigned characters, of which nobody knows the look. The space is not.
     """
@@ -67,7 +67,7 @@ def is_invisible(character: str) -> bool:
 
 
 def unseen(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the place and the character of what cannot be seen in a text.
+    """Yield the position and the character of each invisible character in a text.
 
     Joiners and tags behind a letter or an emoji, which spell words and flags, are left out.
     """
@@ -85,7 +85,7 @@ def code_of(character: str) -> str:
 
 
 def visible_token(token: str) -> str:
-    """Return a token such that all of it can be seen, in quotes where it is or ends in a space.
+    """Return a token with invisible characters escaped, quoted if a space is at an end.
 
     What cannot be seen is written as an escape: ``\\u200b``. So is a mark without its letter.
     """

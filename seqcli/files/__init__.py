@@ -1,1 +1,1 @@
-"""Files and folders that appear whole or not at all: atomic writes, locks, growing files."""
+"""Files and folders: atomic writes, locks, growing files."""

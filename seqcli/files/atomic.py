@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whatever kills the process or fills the disk.
+"""Write files atomically, even if the process is killed or the disk is full.
 
 The steps are the usual ones of databases: write a temporary file in the same folder, flush it,
 ``fsync`` it, ``os.replace`` it over the old file, ``fsync`` the folder.
@@ -81,7 +81,7 @@ def write_atomically(
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the system's refusals into one line that names ``path``.
+    """Turn errors of the system into one line that names ``path``.
 
     Raises:
         MachineError: the disk is full or broken, or memory or open files have run out.
@@ -97,7 +97,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
-    """Refuse a path where no file can or may be written, before any work is done for it.
+    """Refuse a path where no file can or may be written, before any work is done.
 
     Raises:
         OSError: the path cannot be looked at (a name that is too long, a folder without access).
@@ -145,11 +145,11 @@ def refuse_stdout(path: Path) -> None:
         UsageError: ``path`` is ``-``.
     """
     if str(path) == "-":
-        raise UsageError("- usually stands for stdout, but this is written to a file", "name it")
+        raise UsageError("- usually means stdout, but this output is a file", "name it")
 
 
 def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a complete temporary file its name, and make that last through a power cut.
+    """Rename a complete temporary file, durably.
 
     Raises:
         OSError: it cannot be renamed.
@@ -173,7 +173,7 @@ def _linked(temporary: Path, path: Path) -> bool:
 
 
 def remove_stale(folder: Path) -> list[Path]:
-    """Remove what writers that died left in ``folder``; return the files removed."""
+    """Remove leftovers of killed processes in ``folder``; return the removed files."""
     return sweep(folder)
 
 

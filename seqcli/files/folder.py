@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, whatever kills the process that writes them.
+"""Write folders atomically, even if the process is killed.
 
 A folder is built next to its target and takes its place in one step: the state on the disk is the
 old folder or the new one. Where the system cannot swap two folders, the old one is renamed first;
@@ -49,7 +49,7 @@ class StagedFolder:
         return self.path == self.target
 
     def commit(self) -> None:
-        """Put the folder in its place in one step, on the disk too.
+        """Move the folder to its target in one step, durably.
 
         Files that are not seqcli's are linked into the new folder before, so that they are never
         out of sight; the rest of the old folder is removed. Does nothing the second time.
@@ -72,7 +72,7 @@ class StagedFolder:
 
 @contextmanager
 def staged_folder(path: Path, ours: Ours) -> Iterator[StagedFolder]:
-    """Give a new, empty folder next to ``path``; remove it if it was never committed.
+    """Yield a new, empty folder next to ``path``; remove it unless it is committed.
 
     What writers that died left next to ``path`` is removed or put back first.
 
@@ -97,7 +97,7 @@ def staged_folder(path: Path, ours: Ours) -> Iterator[StagedFolder]:
 
 @contextmanager
 def replacing_folder(path: Path, names: Collection[str], force: bool) -> Iterator[Path]:
-    """Give an empty folder next to ``path`` to fill; it takes the place of ``path`` at the end.
+    """Yield an empty folder next to ``path``, which replaces ``path`` at the end.
 
     Args:
         path: the folder to make; its parents are created.
@@ -134,13 +134,13 @@ def resolved_folder(path: Path) -> Path:
         raise UsageError(f"{path} is a file", "choose another folder")
     target = path.resolve()
     if Path.cwd().is_relative_to(target):  # its place in the process would be lost
-        message = f"{path} is the working folder, or holds it: it cannot be replaced"
+        message = f"{path} is or contains the working folder, so it cannot be replaced"
         raise UsageError(message, "choose another folder, or run the command from elsewhere")
     return target
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """Refuse to begin what cannot fit on the disk.
+    """Refuse to start writing what does not fit on the disk.
 
     Args:
         folder: where it is to be written; it exists.
@@ -156,7 +156,7 @@ def check_room(folder: Path, needed: int) -> None:
 
 
 def recover(target: Path, ours: Ours) -> None:
-    """Clear up after writers that died: put an interrupted swap right, remove what is left over.
+    """Clean up after killed processes: finish an interrupted swap, remove leftovers.
 
     Args:
         target: the folder, resolved.
@@ -173,7 +173,7 @@ def recover(target: Path, ours: Ours) -> None:
 
 
 def _readable(size: float) -> str:
-    """Return a number of bytes as people read it: 3.2 GB."""
+    """Format a number of bytes, such as 3.2 GB."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if size < 1000:
             return f"{size:.3g} {unit}"
@@ -185,15 +185,15 @@ def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -
     held = sorted(one.name for one in target.iterdir()) if target.exists() else []
     strange = [name for name in held if name not in names]
     if strange:
-        message = f"{path} holds other things, such as {strange[0]}: it is not replaced"
+        message = f"{path} contains other files, such as {strange[0]}: it is not replaced"
         raise UsageError(message, "choose another folder")
     if held and not force:
-        message = f"{path} already holds {held[0]}"
+        message = f"{path} already contains {held[0]}"
         raise UsageError(message, "choose another folder, or give --force")
 
 
 def _swap(staging: Path, target: Path) -> Path | None:
-    """Put ``staging`` at ``target``; return where the old folder is now."""
+    """Rename ``staging`` to ``target``; return the new path of the old folder."""
     if not target.exists():
         staging.rename(target)
         return None
@@ -258,13 +258,13 @@ def _is_there_too(entry: Path, other: Path) -> bool:
 
 
 def _remove_uncommitted(staged: StagedFolder) -> None:
-    """Remove a staging folder that never took its place, with all that this process put there."""
+    """Remove a staging folder that was not committed, with all its content."""
     if not staged.committed:
         _retire(staged.path, staged.path, lambda _: True)
 
 
 def _sync_tree(folder: Path) -> None:
-    """Make every file and name below ``folder`` last through a power cut.
+    """Flush every file and name below ``folder`` to disk.
 
     Raises:
         OSError: a file cannot be written to the disk.

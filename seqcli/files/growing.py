@@ -1,4 +1,4 @@
-"""A file of lines that grows as they are found, and gets its name once it is whole."""
+"""A file of lines that grows line by line and is renamed when complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.E
 
 
 class LinesFile:
-    """Writes lines to ``PATH.partial`` and renames it to ``PATH`` at the end.
+    """Write lines to ``PATH.partial``, and rename it to ``PATH`` at the end.
 
     If something stops it, the partial file stays, with every line that reached the disk; the next
     ``LinesFile`` of the same path removes it. A ``PATH.partial`` of somebody else is never touched.
@@ -80,7 +80,7 @@ class LinesFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Give the file its name if all went well."""
+        """Rename the file if there was no error."""
         if kind is not None:
             self._stop()
             return
@@ -135,14 +135,14 @@ def _packing(raw: BinaryIO) -> IO[bytes]:
 
 
 def _drop_second_name(path: Path, shown: Path) -> None:
-    """Remove the partial name of a whole file, left where its writer was killed in between."""
+    """Remove the partial name of a complete file whose writer was killed before that."""
     with contextlib.suppress(FileNotFoundError):
         if os.path.samestat(path.lstat(), shown.lstat()):
             shown.unlink()
 
 
 def _make_way(path: Path, shown: Path) -> None:
-    """Remove what an earlier writer of ``path`` left, and refuse what is not seqcli's.
+    """Remove leftovers of an earlier writer of ``path``, and refuse foreign files.
 
     Raises:
         UsageError: ``shown`` is in the way.
@@ -157,7 +157,7 @@ def _make_way(path: Path, shown: Path) -> None:
 
 
 def _show(hidden: Path, shown: Path, path: Path) -> Path | None:
-    """Give the partial file the name that the user sees; None where the disk cannot."""
+    """Give the partial file its visible name; return None if the disk cannot."""
     try:
         shown.hardlink_to(hidden)
     except FileExistsError:
@@ -182,7 +182,7 @@ def _in_the_way(path: Path, shown: Path) -> UsageError:
 
 
 def _whole_lines(path: Path, *, packed: bool) -> int:
-    """Count the lines that are on the disk, and cut off what is behind the last one's end."""
+    """Count the complete lines on disk, and truncate an incomplete last one."""
     count, size, end = 0, 0, 0
     for block in _unpacked(path) if packed else _blocks(path):
         if b"\n" in block:
@@ -200,7 +200,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:
-    """Yield what can be unpacked of a gzip file that may be cut short."""
+    """Yield the readable part of a gzip file that may be truncated."""
     unpack = zlib.decompressobj(wbits=31)
     for block in _blocks(path):
         yield unpack.decompress(block)

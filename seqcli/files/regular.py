@@ -17,7 +17,7 @@ LONGEST_NAME = 150  # characters; file systems allow 255 bytes
 
 
 def single_name(name: str, where: str) -> str:
-    """Return a name from a file if it is one part of a path that stays in its folder.
+    """Return a name read from a file if it is safe as the name of a folder.
 
     Raises:
         UsageError: it is not: empty, too long, hidden, or with a separator in it.
@@ -39,7 +39,7 @@ class NotRegularError(OSError):
 
 @contextlib.contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file to read bytes; links are followed, nothing else is ever waited for.
+    """Open a regular file to read bytes; links are followed, a FIFO is never waited for.
 
     Raises:
         NotRegularError: it is something else.

@@ -1,4 +1,4 @@
-"""System calls that Python lacks or that differ between systems: locks, exchange, fsync."""
+"""System calls that Python lacks or that differ between systems."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import errno
 import os
 import sys
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+msvcrt: Any = None
+if sys.platform == "win32":
+    import msvcrt
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-msvcrt: Any = import_module("msvcrt") if sys.platform == "win32" else None
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _LOCKED_BYTE = 1 << 30
@@ -96,7 +97,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` last through a power cut, where the system can."""
+    """Flush the names in ``folder`` to disk, if the system can."""
     with contextlib.suppress(OSError):  # Windows and some network disks cannot
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -128,7 +129,7 @@ def owned(status: os.stat_result) -> bool:
 
 @cache
 def _renameat2() -> Any:
-    """Return the C function, or None where there is none."""
+    """Return the C function, or None if there is none."""
     if not sys.platform.startswith("linux"):
         return None
     try:

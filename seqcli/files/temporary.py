@@ -30,7 +30,7 @@ _NO_LOCKS_AGE = 86400  # seconds after which a temporary counts as left, on disk
 
 
 def prefix_of(target: Path) -> str:
-    """Return how the names of all temporaries of ``target`` begin."""
+    """Return the prefix of the names of all temporaries of ``target``."""
     raw = os.fsencode(target.name)
     stem = target.name
     if len(raw) > _LONGEST_STEM:  # a name as long as the system allows needs a shorter temporary
@@ -65,7 +65,7 @@ def temporary_file(target: Path, ending: str = FILE) -> Iterator[tuple[Path, Bin
 
 @dataclass(frozen=True)
 class Leftover:
-    """A temporary without an owner, locked by this process while it is looked at."""
+    """A temporary file or folder without an owner, locked while it is inspected."""
 
     path: Path
     descriptor: int
@@ -77,7 +77,7 @@ class Leftover:
 
 
 def leftovers(folder: Path, prefix: str = "") -> Iterator[Leftover]:
-    """Yield what dead owners left in ``folder``, each locked until the next one is asked for.
+    """Yield the leftovers of dead owners in ``folder``, each locked until the next one.
 
     Args:
         folder: where to look; one that is missing or cannot be read has none.
@@ -109,7 +109,7 @@ def sweep(folder: Path, prefix: str = "") -> list[Path]:
 
 @contextlib.contextmanager
 def temporary_folder(target: Path, mode: int = 0o777) -> Iterator[Path]:
-    """Create a locked folder next to ``target``; its lock lasts until the end, its files longer.
+    """Create a locked folder next to ``target``; it is unlocked, not removed, at the end.
 
     Args:
         target: what it is to become.
@@ -168,7 +168,7 @@ def _names(folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _claimed(path: Path) -> Iterator[Leftover | None]:
-    """Lock a temporary if nobody else holds it; give None if somebody does."""
+    """Lock a temporary file or folder; yield None if another process holds it."""
     try:
         descriptor = open_descriptor(path, os.O_RDONLY)
     except OSError:  # a link, or gone, or not ours to read
@@ -191,7 +191,7 @@ def _is_left(path: Path, descriptor: int) -> bool:
 
 
 def _is_kept(leftover: Leftover) -> bool:
-    """Return whether a partial output still has the name that the user was told."""
+    """Return whether a partial output still has its visible name."""
     found = _NAME.fullmatch(leftover.path.name)
     if found is None or found[2] != "partial":
         return False

@@ -1,7 +1,9 @@
-"""Attention of a recurrent decoder over the encoder's outputs.
+"""Attention of a recurrent decoder over the encoder's outputs, and the masks of padding.
 
 Every attention has the same three parts: a projection of the queries, a projection of the keys,
-and the energies (scores) of each query with each key. The softmax over the source is shared.
+and the energies (scores) of each query with each key. The softmax over the source is shared. To
+define a new one, subclass `Attention`, override what differs, and register the class in
+`seqcli.registry.ATTENTIONS`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from seqcli.models.kernels.additive_energies import additive_energies
+
+MASKED = -1e9  # added to the energies of padding: exp() of it is 0, and no row becomes NaN
 
 
 class Attention(nn.Module):
@@ -71,11 +75,13 @@ class AdditiveAttention(Attention):
 
     def project_queries(self, states: Tensor) -> Tensor:
         """See `Attention.project_queries`."""
-        return self.query(states)  # type: ignore[no-any-return]  # (B, T, A)
+        queries: Tensor = self.query(states)  # (B, T, A)
+        return queries
 
     def project_keys(self, memory: Tensor) -> Tensor:
         """See `Attention.project_keys`."""
-        return self.key(memory)  # type: ignore[no-any-return]  # (B, S, A)
+        keys: Tensor = self.key(memory)  # (B, S, A)
+        return keys
 
     def energies(self, queries: Tensor, keys: Tensor) -> Tensor:
         """See `Attention.energies`."""
@@ -102,4 +108,18 @@ class GeneralAttention(Attention):
 
     def project_keys(self, memory: Tensor) -> Tensor:
         """See `Attention.project_keys`."""
-        return self.key(memory)  # type: ignore[no-any-return]  # (B, S, H)
+        keys: Tensor = self.key(memory)  # (B, S, H)
+        return keys
+
+
+def padding_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:
+    """Return (B, size), True at padding; None if there is no padding (never in an export)."""
+    if not torch.compiler.is_exporting() and int(lengths.min()) == size:
+        return None
+    mask = torch.arange(size) >= lengths[:, None]  # (B, S)
+    return mask.to(device, non_blocking=device.type == "cuda")
+
+
+def attention_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
+    """Turn a padding mask (B, S) into a term to add to attention energies: 0 or `MASKED`."""
+    return None if mask is None else like.new_zeros(mask.shape).masked_fill(mask, MASKED)

@@ -1,4 +1,4 @@
-"""The interface of every model, and the state it decodes with.
+"""The interface of every model.
 
 Shapes use one alphabet: B batch, S source length, T target length, V vocabulary, E embedding,
 H hidden, N heads, K beam.
@@ -6,49 +6,10 @@ H hidden, N heads, K beam.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import torch
 from torch import Tensor, nn
 
-MASKED = -1e9  # added to the energies of padding: exp() of it is 0, and no row becomes NaN
-
-
-@dataclass(frozen=True)
-class State:
-    """The state of decoding. Every tensor has the batch first.
-
-    Each of B sources has K hypotheses, stored next to each other: the memory has B rows, the past
-    B * K.
-
-    Args:
-        memory: what was computed from the source; shared by all hypotheses of one source.
-        past: what was computed from the target so far; changes with every step.
-        position: target tokens read so far.
-        attention: (B * K, S) attention weights of the last step, if the model has any.
-        beams: K.
-    """
-
-    memory: tuple[Tensor, ...]
-    past: tuple[Tensor, ...]
-    position: int = 0
-    attention: Tensor | None = None
-    beams: int = 1
-
-    def select(self, index: Tensor) -> State:
-        """Return the state of the sources at ``index`` (B',), each with its K hypotheses."""
-        offsets = torch.arange(self.beams, device=index.device)  # (K,)
-        rows = (index[:, None] * self.beams + offsets).flatten()  # (B' * K,)
-        memory = tuple(part.index_select(0, index) for part in self.memory)
-        return replace(self.reorder(rows, self.beams), memory=memory)
-
-    def reorder(self, index: Tensor, beams: int) -> State:
-        """Return the state with the hypotheses at ``index`` (B * K'), K' = ``beams`` per source.
-
-        A hypothesis stays with its source, so the memory does not change.
-        """
-        past = tuple(part.index_select(0, index) for part in self.past)
-        return replace(self, past=past, beams=beams)
+from seqcli.arrays.state import DecoderState
 
 
 class Model(nn.Module):
@@ -67,11 +28,11 @@ class Model(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} has no forward")
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """Encode the source (B, S); return the state before the first target token."""
         raise TypeError(f"{type(self).__name__} has no start")
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Read one token of each hypothesis (B * K,).
 
         Returns:
@@ -83,15 +44,3 @@ class Model(nn.Module):
     def device(self) -> torch.device:
         """The device of the weights."""
         return next(self.parameters()).device
-
-
-def padding_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:
-    """Return (B, size), True at padding; None if there is no padding (never in an export)."""
-    if not torch.compiler.is_exporting() and int(lengths.min()) == size:
-        return None
-    return (torch.arange(size) >= lengths[:, None]).to(device)  # (B, S)
-
-
-def attention_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
-    """Turn a padding mask (B, S) into a term to add to attention energies: 0 or `MASKED`."""
-    return None if mask is None else like.new_zeros(mask.shape).masked_fill(mask, MASKED)

@@ -1,4 +1,4 @@
-"""How weights begin. PyTorch's own initialization is in place when these are called."""
+"""Build a model from its configuration, and initialize its weights."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def leave(model: nn.Module) -> None:
 
 
 def orthogonal(model: nn.Module) -> None:
-    """Make every square block of every matrix orthogonal (Saxe et al. 2014, arXiv:1312.6120)."""
+    """Make each gate's block of every matrix orthogonal (Saxe et al. 2014, arXiv:1312.6120)."""
     _each_block(model, lambda block: nn.init.orthogonal_(block))
 
 
 def xavier(model: nn.Module) -> None:
-    """Draw every gate's matrix by Glorot and Bengio 2010, uniform."""
+    """Draw each gate's block from Glorot and Bengio's uniform distribution (2010)."""
     _each_block(model, lambda block: nn.init.xavier_uniform_(block))
 
 
 def _each_block(model: nn.Module, fill: Callable[[Tensor], object]) -> None:
-    """Apply ``fill`` to each gate's block of each weight matrix; embeddings keep theirs."""
+    """Apply ``fill`` to each gate's block of each weight matrix, embeddings excepted."""
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             continue
@@ -41,7 +41,7 @@ def _each_block(model: nn.Module, fill: Callable[[Tensor], object]) -> None:
 
 
 def _gates(weight: Tensor) -> tuple[Tensor, ...]:
-    """Cut (G, I) into one block a gate, where it is that: G a multiple of I up to 4."""
+    """Split (G, I) into blocks (H, I) of the gates, if G is 3 or 4 times I."""
     rows, columns = weight.shape
     gates = rows // columns if rows % columns == 0 and rows // columns in (3, 4) else 1
     return weight.chunk(gates)
@@ -51,8 +51,8 @@ def build(config: ModelConfig, source: int | None, target: int, longest: int) ->
     """Build a model for vocabularies of ``source`` and ``target`` ids.
 
     Args:
-        config: what to build.
-        source: None for a language model.
+        config: the architecture and its sizes.
+        source: the size of the source vocabulary; None for a language model.
         target: the size of the target vocabulary.
         longest: positions that learned positions must have room for.
 
@@ -62,14 +62,14 @@ def build(config: ModelConfig, source: int | None, target: int, longest: int) ->
     if source is None:
         if config.attention != "none":
             raise UsageError(
-                "a language model has no source to look back at",
+                "a language model has no source to attend to",
                 "leave --attention out, or train on pairs",
             )
         model = language_model(config, target, longest)
     elif config.cell == "transformer":
         if config.attention != "none":
             raise UsageError(
-                "a Transformer is attention already; --attention is for rnn, gru and lstm",
+                "a Transformer has attention already; --attention is for rnn, gru and lstm",
                 "leave --attention out, or choose another --cell",
             )
         model = Transformer(config, source, target, longest)

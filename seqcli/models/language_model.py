@@ -10,8 +10,9 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from seqcli import registry
+from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.base import Model, State
+from seqcli.models.base import Model
 from seqcli.models.cells import Cell
 from seqcli.models.embedding import Dropout
 from seqcli.models.rnn import make_rnn, one_hot
@@ -48,14 +49,15 @@ class RecurrentLanguageModel(Model):
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         outputs, _ = self.rnn(self._one_hot(target_in))  # (B, T, H)
-        return self.output(self.dropout(outputs))  # type: ignore[no-any-return]
+        logits: Tensor = self.output(self.dropout(outputs))  # (B, T, V)
+        return logits
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
         zeros = self.output.weight.new_zeros(source.shape[0], *self.sizes)  # (B, L, H)
-        return State((), (zeros,) * self.rnn.cell.states)
+        return DecoderState((), (zeros,) * self.rnn.cell.states)
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         before = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B, H)
         outputs, after = self.rnn(self._one_hot(token[:, None]), None, before)  # (B, 1, H)
@@ -89,15 +91,16 @@ class TransformerLanguageModel(Model):
         x = self.embedding(target_in)  # (B, T, H)
         for layer in self.layers:
             x = layer(x, causal=True).states  # (B, T, H)
-        return self.output(self.norm(x))  # type: ignore[no-any-return]
+        logits: Tensor = self.output(self.norm(x))  # (B, T, V)
+        return logits
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
         heads, width = self.heads
         empty = self.output.weight.new_zeros(source.shape[0], heads, 0, width)  # (B, N, 0, d)
-        return State((), (empty, empty) * len(self.layers))
+        return DecoderState((), (empty, empty) * len(self.layers))
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         x = self.embedding(token[:, None], state.position)  # (B, 1, H)
         cache: list[KeysValues] = []

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.embedding import Dropout, EmbeddedTokens
-from seqcli.models.kernels.rnn_layer import rnn_layer
-from seqcli.models.packed import run_layer
+from seqcli.models.kernels.rnn_layer import rnn_layer, run_layer
 
 
 class RNN(nn.Module):

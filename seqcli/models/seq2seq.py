@@ -1,20 +1,28 @@
-"""The recurrent encoder, and the bridge from its last state to the decoder's first."""
+"""Recurrent sequence-to-sequence models: an encoder, a bridge, and a decoder.
+
+The decoder has no attention, attention after each step (Luong), or before each step (Bahdanau).
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqcli import registry
+from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import Attention
-from seqcli.models.base import Model, State, attention_bias, padding_mask
+from seqcli.models.attention import Attention, attention_bias, padding_mask
+from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState
-from seqcli.models.decoders import BahdanauDecoder, Decoder, LuongDecoder, PlainDecoder
-from seqcli.models.embedding import Embedding
+from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding
+from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
+
+Memory: TypeAlias = tuple[Tensor, ...]  # what `prepare` computes from the encoder's outputs
 
 
 class Encoder(nn.Module):
@@ -78,6 +86,157 @@ class Bridge(nn.Module):
         return torch.tanh(projected) if which == 0 else projected
 
 
+class Decoder(nn.Module):
+    """A decoder's interface.
+
+    There are R = B * K rows, K hypotheses for each of the memory's B sources (K is 1 except in
+    beam search).
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int) -> None:
+        super().__init__()
+        self.embedding = Embedding(
+            vocabulary, config.embedding, config.dropout, config.embedding_dropout
+        )
+        self.dropout = Dropout(config.dropout)
+
+    def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
+        """Compute what the steps need of the encoder's outputs (B, S, D * H): by default nothing.
+
+        ``attn_bias`` (B, S) masks padding; None if there is no padding.
+        """
+        return ()
+
+    def forward(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """Read target tokens (R, T) from a state of tensors (L, R, H).
+
+        Returns:
+            logits (R, T, V), the last state, and attention weights (R, T, S) or None.
+        """
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+
+class PlainDecoder(Decoder):
+    """A decoder without attention: it sees the source through its first state only.
+
+    Source: Sutskever et al. 2014, arXiv:1409.3215.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
+        super().__init__(config, vocabulary)
+        self.rnn = make_rnn(
+            cell, config.embedding, config.hidden, config.layers, config.dropout, False
+        )
+        self.output = nn.Linear(config.hidden, vocabulary)
+
+    def forward(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """See `Decoder.forward`."""
+        outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
+        return self.output(self.dropout(outputs)), state, None
+
+
+class LuongDecoder(PlainDecoder):
+    """Attention after the cell, for all steps at once (Luong et al. 2015, arXiv:1508.04025)."""
+
+    def __init__(
+        self, config: ModelConfig, vocabulary: int, cell: Cell, attention: Attention
+    ) -> None:
+        super().__init__(config, vocabulary, cell)
+        self.attention = attention
+        self.combine = nn.Linear(2 * config.hidden, config.hidden)
+
+    def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
+        """Return the keys (B, S, H), which are also the values, and the mask (B, S) if any."""
+        keys = self.attention.project_keys(outputs)  # (B, S, H)
+        return (keys,) if attn_bias is None else (keys, attn_bias)
+
+    def forward(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """See `Decoder.forward`."""
+        keys, attn_bias = memory if len(memory) == 2 else (memory[0], None)
+        outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
+        states = outputs.reshape(keys.shape[0], -1, outputs.shape[2])  # (B, K * T, H)
+        queries = self.attention.project_queries(states)  # (B, K * T, H)
+        weights = self.attention(queries, keys, attn_bias)  # (B, K * T, S)
+        contexts = (weights @ keys).view_as(outputs)  # (R, T, H)
+        attended = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (R, T, H)
+        return self.output(self.dropout(attended)), state, weights.view(*tokens.shape, -1)
+
+
+class BahdanauDecoder(Decoder):
+    """Attention before each step; the context is an input of the cell (Bahdanau et al. 2015).
+
+    Only what depends on the previous state is computed in the loop over the target. The input
+    weights of the tokens, the keys, and the input weights of the source positions are applied
+    before it. The output layer, and the layers above the first, run over all positions after it.
+    """
+
+    def __init__(
+        self, config: ModelConfig, vocabulary: int, cell: Cell, attention: Attention
+    ) -> None:
+        super().__init__(config, vocabulary)
+        hidden, embedding = config.hidden, config.embedding
+        context, gates = hidden * attention.directions, hidden * cell.gates
+        self.cell, self.attention = cell, attention
+        self.from_input = nn.Linear(embedding, gates)
+        self.from_context = nn.Linear(context, gates, bias=False)
+        self.from_state = nn.Linear(hidden, gates)
+        above = config.layers - 1
+        self.upper = make_rnn(cell, hidden, hidden, above, config.dropout, False) if above else None
+        self.output = nn.Linear(hidden + context + embedding, vocabulary)
+
+    def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
+        """Return values, keys (B, S, A) and gates (B, S, G) of the source, and the mask if any.
+
+        The values are the encoder's outputs (B, S, C). Outside of training, where nothing is
+        dropped, they are the output layer's product with them (B, S, V).
+        """
+        _, from_context, _ = self._output_weights()
+        values = outputs if self.training else F.linear(outputs, from_context)
+        parts = (values, self.attention.project_keys(outputs), self.from_context(outputs))
+        return parts if attn_bias is None else (*parts, attn_bias)
+
+    def forward(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """See `Decoder.forward`."""
+        values, keys, gates, *rest = memory
+        source = Source(keys, gates, rest[0] if rest else None)
+        embedded = self.embedding.embed(tokens)
+        inputs = embedded.projected(self.from_input.weight, self.from_input.bias)  # (R, T, G)
+        first = tuple(part[0] for part in state)  # (R, H) each
+        outputs, weights, last = bahdanau_decoder(
+            self.cell, self.attention, self.from_state, inputs, source, first
+        )  # (R, T, H), (R, T, S)
+        after = tuple(part[None] for part in last)  # (1, R, H) each
+        if self.upper is not None:
+            above = tuple(part[1:].contiguous() for part in state)  # (L - 1, R, H) each
+            outputs, above = self.upper(self.dropout(outputs), None, above)  # (R, T, H)
+            after = tuple(torch.cat(parts) for parts in zip(after, above, strict=True))
+        sources, size, width = values.shape
+        contexts = weights.view(sources, -1, size) @ values  # (B, K * T, C or V)
+        return self._logits(embedded, outputs, contexts.view(*tokens.shape, width)), after, weights
+
+    def _logits(self, embedded: EmbeddedTokens, outputs: Tensor, contexts: Tensor) -> Tensor:
+        """Apply the output layer to state (R, T, H), context and token: (R, T, V)."""
+        from_state, from_context, from_input = self._output_weights()
+        if self.training:
+            contexts = F.linear(self.dropout(contexts), from_context)  # (R, T, V)
+        from_token = embedded.projected(from_input, self.output.bias)  # (R, T, V)
+        return F.linear(self.dropout(outputs), from_state) + contexts + from_token
+
+    def _output_weights(self) -> tuple[Tensor, ...]:
+        """Return the output layer's weights for state (V, H), context (V, C) and token (V, E)."""
+        hidden, embedding = self.from_state.in_features, self.from_input.in_features
+        sizes = [hidden, self.from_context.in_features, embedding]
+        return torch.split(self.output.weight, sizes, dim=1)
+
+
 class Seq2Seq(Model):
     """An encoder, a bridge and a decoder."""
 
@@ -88,15 +247,15 @@ class Seq2Seq(Model):
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         memory, first = self._encode(source, source_lengths)
-        logits, _, _ = self.decoder(target_in, memory, first)
-        return logits  # type: ignore[no-any-return]
+        logits: Tensor = self.decoder(target_in, memory, first)[0]  # (B, T, V)
+        return logits
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
         memory, first = self._encode(source, source_lengths)
-        return State(memory, _batch_first(first))
+        return DecoderState(memory, _batch_first(first))
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         past = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B * K, H)
         logits, after, weights = self.decoder(token[:, None], state.memory, past)

@@ -7,16 +7,19 @@ source as well, and its self-attention is causal. A language model is a decoder 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqcli import registry
+from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.base import Model, State, padding_mask
+from seqcli.models.attention import padding_mask
+from seqcli.models.base import Model
 from seqcli.models.embedding import Dropout
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
@@ -57,12 +60,26 @@ class MultiHeadAttention(nn.Module):
         keys, values = self.key_value(states).chunk(2, dim=2)  # (B, S, H) each
         return KeysValues(self._heads(keys), self._heads(values))
 
+    def projections(self, states: Tensor) -> tuple[Tensor, KeysValues]:
+        """Project states (B, T, H) to queries, keys and values of self-attention, in one product.
+
+        A product of a small width is mostly overhead, forward and backward.
+        """
+        weight = torch.cat([self.query.weight, self.key_value.weight])  # (3 H, H)
+        bias = torch.cat([self.query.bias, self.key_value.bias])  # (3 H,)
+        query, keys, values = F.linear(states, weight, bias).chunk(3, dim=2)  # (B, T, H) each
+        return self._heads(query), KeysValues(self._heads(keys), self._heads(values))
+
     def forward(
         self, query: Tensor, memory: KeysValues, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """Attend with queries (B, N, T, d); ``mask`` is True where attention is allowed."""
+        """Attend with queries (B, N, T, d); ``mask`` is True where attention is allowed.
+
+        `attend` computes softmax(Q Kᵀ / √d) V; `weights` shows its first half.
+        """
         mixed = attend(query, *memory, mask, causal)  # (B, N, T, d)
-        return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # (B, T, H)
+        joined: Tensor = self.output(mixed.transpose(1, 2).flatten(2))  # (B, T, H)
+        return joined
 
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
         """Return the attention weights (B, T, S), averaged over heads, to be displayed."""
@@ -78,17 +95,24 @@ class MultiHeadAttention(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + f(norm(x)) ("pre", Xiong et al. 2020) or norm(x + f(x)) ("post", the original)."""
+    """A residual connection around a function f of the states, with layer norm and dropout.
+
+    x + f(norm(x)) for "pre" (Xiong et al. 2020, arXiv:2002.04745), norm(x + f(x)) for "post", as
+    in the original paper.
+    """
 
     def __init__(self, width: int, dropout: float, norm: str) -> None:
         super().__init__()
         self.norm, self.dropout, self.pre = nn.LayerNorm(width), Dropout(dropout), norm == "pre"
 
-    def forward(self, x: Tensor, inner: Callable[[Tensor], Tensor]) -> Tensor:
-        """Apply ``inner`` to states (B, T, H)."""
-        if self.pre:
-            return self.dropout.added(x, inner(self.norm(x)))
-        return self.norm(self.dropout.added(x, inner(x)))  # type: ignore[no-any-return]
+    def inputs(self, x: Tensor) -> Tensor:
+        """Return the inputs of f for states (B, T, H)."""
+        return self.norm(x) if self.pre else x
+
+    def outputs(self, x: Tensor, update: Tensor) -> Tensor:
+        """Add dropout(f(inputs)) to states (B, T, H)."""
+        x = self.dropout.added(x, update)
+        return x if self.pre else self.norm(x)
 
 
 class FeedForward(nn.Sequential):
@@ -103,18 +127,19 @@ class FeedForward(nn.Sequential):
         """Apply them to states (B, T, H)."""
         first, _, dropout, second = self
         assert isinstance(dropout, Dropout)
-        return second(dropout.relu(first(x)))  # type: ignore[no-any-return]
+        outputs: Tensor = second(dropout.relu(first(x)))  # (B, T, H)
+        return outputs
 
 
 class CrossMemory(NamedTuple):
-    """What a decoder layer needs of the source: its keys and values, and the mask or None."""
+    """The source of a decoder layer: its keys and values, and the mask or None."""
 
     source: KeysValues
     mask: Tensor | None
 
 
 class LayerOutput(NamedTuple):
-    """What a layer returns.
+    """The output of a layer.
 
     Attributes:
         states: (R, T, H).
@@ -169,31 +194,26 @@ class TransformerLayer(nn.Module):
             memory: the source, for a layer with cross-attention.
         """
         start = 0 if past is None else past.keys.shape[2]
-        seen: dict[str, Tensor] = {}
-        cache: list[KeysValues] = []
-
-        def attend_to_self(x: Tensor) -> Tensor:
-            query, new = self._self_projections(x, start)
-            cache.append(new if past is None else past.extended(*new))
-            return self.self_attention(query, cache[0], mask, causal and past is None)  # type: ignore[no-any-return]
-
-        def attend_to_source(x: Tensor) -> Tensor:
-            assert memory is not None
-            together = x.reshape(memory.source.keys.shape[0], -1, x.shape[2])  # (B, K * T, H)
-            seen["query"] = self.cross_attention.queries(together)  # (B, N, K * T, d)
-            return self.cross_attention(seen["query"], *memory).view_as(x)  # type: ignore[no-any-return]
-
-        x = self.after_self(x, attend_to_self)
+        query, keys_values = self._self_projections(self.after_self.inputs(x), start)
+        if past is not None:
+            keys_values = past.extended(*keys_values)
+        attended = self.self_attention(query, keys_values, mask, causal and past is None)
+        x = self.after_self.outputs(x, attended)  # (R, T, H)
+        source_query = None
         if memory is not None:
-            x = self.after_cross(x, attend_to_source)
-        return LayerOutput(self.after_feedforward(x, self.feedforward), cache[0], seen.get("query"))
+            together = self.after_cross.inputs(x).reshape(len(memory.source.keys), -1, x.shape[2])
+            source_query = self.cross_attention.queries(together)  # (B, N, K * T, d)
+            attended = self.cross_attention(source_query, *memory).view_as(x)  # (R, T, H)
+            x = self.after_cross.outputs(x, attended)
+        update = self.feedforward(self.after_feedforward.inputs(x))  # (R, T, H)
+        return LayerOutput(self.after_feedforward.outputs(x, update), keys_values, source_query)
 
     def _self_projections(self, x: Tensor, start: int) -> tuple[Tensor, KeysValues]:
         """Project to query, keys and values, with their positions from ``start`` on."""
-        attention, (positions,) = self.self_attention, self.positions
-        query, (keys, values) = attention.queries(x), attention.keys_values(x)
-        rotated = positions.rotated(query, start), positions.rotated(keys, start)
-        return rotated[0], KeysValues(rotated[1], values)
+        (positions,) = self.positions
+        query, (keys, values) = self.self_attention.projections(x)
+        rotated_keys = positions.rotated(keys, start)  # (B, N, T, d)
+        return positions.rotated(query, start), KeysValues(rotated_keys, values)
 
 
 class Layers(nn.ModuleList):
@@ -224,7 +244,8 @@ class TokenEmbedding(nn.Module):
     def forward(self, tokens: Tensor, start: int | Tensor = 0) -> Tensor:
         """Embed token ids (B, T), the first at position ``start``: (B, T, H)."""
         embedded = self.embedding(tokens) * self.scale  # (B, T, H)
-        return self.dropout(self.positions.added(embedded, start))  # type: ignore[no-any-return]
+        positioned: Tensor = self.dropout(self.positions.added(embedded, start))  # (B, T, H)
+        return positioned
 
 
 class Transformer(Model):
@@ -254,18 +275,19 @@ class Transformer(Model):
         )  # (B, T, H)
         for layer, memory in zip(self.decoder, memories, strict=True):
             x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
-        return self.output(self.target_norm(x))  # type: ignore[no-any-return]
+        logits: Tensor = self.output(self.target_norm(x))  # (B, T, V)
+        return logits
 
-    def start(self, source: Tensor, source_lengths: Tensor) -> State:
+    def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
         mask, memories = self._encode(source, source_lengths)
         if mask is None:
             mask = torch.ones_like(source, dtype=torch.bool)[:, None, None]  # (B, 1, 1, S)
         first = self._first_position(source, source_lengths)
         empty = memories[0].keys[:, :, :0]  # (B, N, 0, d)
-        return State((mask, first, *flat(memories)), (empty, empty) * len(self.decoder))
+        return DecoderState((mask, first, *flat(memories)), (empty, empty) * len(self.decoder))
 
-    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         mask, first, *memories = state.memory
         positions = first.repeat_interleave(state.beams, dim=0) + state.position  # (R, 1)
@@ -313,7 +335,7 @@ def final_norm(config: ModelConfig) -> nn.Module:
 
 
 def flat(pairs: Iterable[KeysValues]) -> list[Tensor]:
-    """Return keys and values of all layers in one list, as a `State` stores them."""
+    """Return keys and values of all layers in one list, as a `DecoderState` stores them."""
     return [part for pair in pairs for part in pair]
 
 

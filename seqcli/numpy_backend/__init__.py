@@ -64,5 +64,6 @@ Other cells
     are only added.
 
 The names are those of the classical exercise (Wax, Waa, Wya, ba, by, ``rnn_cell_forward`` ...).
-``clip`` clips by value and ``clip_by_norm`` by norm; ``optimize`` is one step, ``model`` the loop.
+``clip`` clips by value and ``clip_by_norm`` by norm; ``optimize`` is one step; the loop is
+`seqcli.training.loop`.
 """

@@ -1,19 +1,19 @@
-"""The character language model: loss and gradients of a batch, and the training steps."""
+"""The character language model: loss and gradients of a batch, and a training step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.state import DecoderState
 from seqcli.numpy_backend.cells import Cell
 from seqcli.numpy_backend.functional import cross_entropy, log_softmax
 from seqcli.numpy_backend.optimizers import Optimizer, clip, clip_by_norm
-from seqcli.numpy_backend.parameters import Floats, Gradients, Parameters
+from seqcli.numpy_backend.parameters import Floats, Gradients, Ids, Parameters
 from seqcli.numpy_backend.recurrence import Packed, rnn_backward, rnn_forward
-from seqcli.training.loop import Step
 
 
 def input_rows(parameters: Parameters) -> Floats:
@@ -81,6 +81,28 @@ def log_probabilities(batch: Packed, parameters: Parameters, cell: Cell) -> NDAr
     return sums.astype(np.float64, copy=False)  # (B,)
 
 
+class SteppedModel:
+    """The model token by token, for sampling; see `seqcli.decoding.loop.StepModel`.
+
+    Args:
+        parameters: the weights, which must not change while it is used.
+        cell: what the weights belong to.
+    """
+
+    def __init__(self, parameters: Parameters, cell: Cell) -> None:
+        self.parameters, self.cell, self.inputs = parameters, cell, input_rows(parameters)
+
+    def start(self, source: Ids, source_lengths: Ids) -> DecoderState:
+        """Return the state of zeros for (n, 0) sources."""
+        return DecoderState((), self.cell.zeros(len(source), self.parameters))
+
+    def step(self, token: Ids, state: DecoderState) -> tuple[Floats, DecoderState]:
+        """Read one token (n,) of each name; return logits (n, V) and the next state."""
+        past, _ = self.cell.forward(self.inputs[token], state.past, self.parameters)
+        logits = output_logits(past[0], self.parameters)  # (n, V)
+        return logits, replace(state, past=past, position=state.position + 1)
+
+
 def optimize(
     batch: Packed,
     parameters: Parameters,
@@ -110,25 +132,3 @@ def optimize(
     norm = clip_by_norm(gradients, max_norm or math.inf)
     optimizer.update(parameters, gradients)
     return loss, norm
-
-
-def model(
-    batches: Iterable[tuple[Packed, float]],
-    parameters: Parameters,
-    cell: Cell,
-    optimizer: Optimizer,
-    *,
-    max_norm: float = 0.0,
-    max_value: float = 0.0,
-) -> Iterator[Step]:
-    """Train on one batch after the other, each with its learning rate.
-
-    It is a generator: between two steps its caller (`seqcli.training.loop`) reports, saves and
-    decides when to stop. The other arguments are those of `optimize`.
-    """
-    for batch, lr in batches:
-        optimizer.lr = lr
-        loss, norm = optimize(
-            batch, parameters, cell, optimizer, max_norm=max_norm, max_value=max_value
-        )
-        yield Step(loss, len(batch), norm)

@@ -1,32 +1,43 @@
-"""Training by hand: what the loop (`seqcli.training.loop`) needs of a model, in NumPy."""
+"""Training by hand in NumPy; see `seqcli.training.trainer.Trainer`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from seqcli import registry
+from seqcli.arrays.memory import keep_freed_memory
+from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, TrainConfig
+from seqcli.config.sections import SamplingConfig, describe
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, MaxLengths, Pairs
+from seqcli.decoding.search import sample
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.forward.layers import Weights
-from seqcli.numpy_backend.language_model import log_probabilities, model
+from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, optimize
 from seqcli.numpy_backend.optimizers import Optimizer
-from seqcli.numpy_backend.parameters import TORCH_NAMES, Parameters, initialize_parameters, shapes
+from seqcli.numpy_backend.parameters import (
+    TORCH_NAMES,
+    Parameters,
+    initialize_parameters,
+    shapes,
+    to_torch_names,
+)
 from seqcli.numpy_backend.recurrence import Packed, pack
-from seqcli.numpy_backend.sampling import sample
-from seqcli.training.loop import Measured, Step, Tick, Turn
+from seqcli.training.trainer import EpochMetrics, StepResult, Tick, TrainerSetup, TrainingStep
 
 SCORED_AT_ONCE = 256  # names
 
 
 class NumpyTrainer:
-    """Weights and their optimizer; see `seqcli.training.loop.Learner`.
+    """Weights and their optimizer.
 
     Random numbers are only drawn for the samples shown after an epoch, from a generator seeded by
     the run's seed and the epoch: there is no random state to save.
@@ -52,37 +63,71 @@ class NumpyTrainer:
         kind = registry.resolve("optimizer", settings.optimizer, registry.NUMPY_OPTIMIZERS)
         self.optimizer: Optimizer = kind(settings.lr, settings.momentum, settings.weight_decay)
 
-    def learn(self, turns: Iterator[Turn]) -> Iterator[Step]:
-        """Run one training step for each turn."""
-        return model(
-            ((packed(turn.batch), turn.rate) for turn in turns),
+    def training_step(self, step: TrainingStep) -> StepResult:
+        """See `Trainer.training_step`."""
+        batch, self.optimizer.lr = packed(step.batch), step.learning_rate
+        loss, norm = optimize(
+            batch,
             self.parameters,
             self.cell,
             self.optimizer,
             max_norm=self.settings.grad_clip,
             max_value=self.settings.grad_clip_value,
         )
+        return StepResult(loss, len(batch), norm)
 
-    def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
-        """Compute the loss on the validation names, and sample some names."""
+    def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
+        """See `Trainer.evaluate`: the loss on the validation names; some names are sampled."""
         metrics, val = {}, self.corpus.splits.get("val")
         if val is not None and len(val):
             metrics["val_loss"] = mean_loss(self.parameters, self.cell, val, tick)
-        return Measured(metrics, samples=self._samples(epoch))
+        return EpochMetrics(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
-        rng = np.random.Generator(np.random.PCG64([self.settings.seed, epoch]))
-        count, longest = self.settings.samples, self.limits.prediction(0)
-        names = sample(self.parameters, self.cell, rng, count, max_length=longest)
-        return tuple(self.corpus.codec.target_text(names[i].tolist()) for i in range(count))
+        random = np.random.default_rng([self.settings.seed, epoch])
+        model = SteppedModel(self.parameters, self.cell)
+        source = np.zeros((self.settings.samples, 0), np.int64)
+        lengths, limit = np.zeros(len(source), np.int64), self.limits.prediction(0)
+        names = sample(model, source, lengths, limit, SamplingConfig(), random)
+        return tuple(self.corpus.codec.target_text(name.ids) for name in names)
+
+    def weights(self) -> Mapping[str, Any]:
+        """See `Trainer.weights`."""
+        return to_torch_names(self.parameters)
 
     def state(self) -> dict[str, Any]:
-        """Return the optimizer's state, in PyTorch's layout."""
+        """See `Trainer.state`: the optimizer's state, in PyTorch's layout."""
         return {"optimizer": self.optimizer.state_dict(), "random": {}}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore a state that either backend saved."""
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """See `Trainer.load_state`."""
         self.optimizer.load_state_dict(state, self.parameters)
+
+
+def build(
+    config: Config, corpus: Corpus, limits: MaxLengths, checkpoint: Checkpoint | None, path: Path
+) -> TrainerSetup:
+    """Make fresh weights, or take a checkpoint's, and set the number of threads.
+
+    See `seqcli.training.torch_trainer.build` for the arguments.
+
+    Raises:
+        CheckpointError: the weights do not fit the configuration.
+    """
+    threads = config.train.threads or 1
+    threadpool_limits(threads, user_api="blas")
+    keep_freed_memory()
+    train = replace(config.train, threads=threads)
+    origins = {"train.threads": "one is the fastest", **config.origins}
+    config = replace(config, train=train, origins=origins)
+    if checkpoint is None:
+        parameters = fresh_parameters(config, len(corpus.codec.target))
+    else:
+        parameters = stored_parameters(checkpoint, config, path)
+    trainer = NumpyTrainer(parameters, CELLS[config.model.cell], corpus, train, limits)
+    description = f"{describe(config.model, language=True)}, by hand in NumPy"
+    count = sum(array.size for array in parameters.values())
+    return TrainerSetup(trainer, config, description, count, "cpu", numpy_file.save)
 
 
 def packed(batch: Batch) -> Packed:

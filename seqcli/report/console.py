@@ -128,7 +128,7 @@ class Out:
 
     On a terminal rich draws; elsewhere plain lines are written, never wrapped, cut or boxed.
     Control characters are escaped here and nowhere else: in all messages, and in results on a
-    terminal. A stream that nobody reads is silent; see `seqcli.report.console`.
+    terminal. Output to a broken stream is discarded.
 
     Args:
         stdout: console for results.
@@ -148,7 +148,7 @@ class Out:
 
         Args:
             json, quiet: see `Out`.
-            product: whether stdout is the command's result; see `seqcli.report.console.DataStream`.
+            product: whether stdout is the command's result; see `DataStream`.
         """
         stdout, stderr = DataStream(sys.stdout, product), MessageStream(sys.stderr)
         return cls(console(stdout), console(stderr), json, quiet)
@@ -243,16 +243,16 @@ def console(stream: TextIO | MessageStream | None) -> Console:
     whether it is a terminal: FORCE_COLOR must not put a live view into a file.
     """
     file = stream if isinstance(stream, MessageStream) else MessageStream(stream)
-    made = Console(
+    terminal = Console(
         file=file,  # type: ignore[arg-type]
         force_terminal=file.isatty(),
         highlight=False,
         markup=False,
         emoji=False,
     )
-    if made.width < 1:  # COLUMNS=0: rich would draw nothing at all
-        made.width = 80
-    return made
+    if terminal.width < 1:  # COLUMNS=0: rich would draw nothing at all
+        terminal.width = 80
+    return terminal
 
 
 def draws(console: Console) -> bool:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqcli.data.normalizer import is_feature
+from seqcli.data.tokenizers import is_feature
 from seqcli.formatting import baseline_name, count, plural, visible
 from seqcli.metrics.metric import shown
 from seqcli.report.summary import validation_scores
@@ -84,12 +84,12 @@ def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
 
 
 def _side(side: Side) -> str:
-    tokens = sorted(side.symbols, key=is_feature)
+    tokens = sorted(side.tokens, key=is_feature)
     some = " ".join("␣" if one == " " else one.strip() for one in tokens[:_SHOWN])
-    more = " ..." if len(side.symbols) > _SHOWN else ""
+    more = " ..." if len(side.tokens) > _SHOWN else ""
     return (
-        f"{side.tokens}, {plural(len(side.symbols), 'token')} ({some}{more}), "
-        f"longest training row: {count(side.longest)}"
+        f"{side.tokenization}, {plural(len(side.tokens), 'token')} ({some}{more}), "
+        f"longest training row: {count(side.max_length)}"
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         CheckpointInfo,
         Evaluation,
         Exported,
-        NextSymbol,
+        NextToken,
         Prediction,
         Sample,
         Samples,
@@ -83,8 +83,8 @@ def samples_document(found: Samples) -> Document:
     }
 
 
-def next_document(prefix: str, found: Iterable[NextSymbol]) -> Document:
-    """Return what may come after a prefix, likeliest first; the symbol null is the end."""
+def next_document(prefix: str, found: Iterable[NextToken]) -> Document:
+    """Return the distribution of the next token, most likely first; the token null is ``<eos>``."""
     return {"prefix": prefix, "next": [asdict(one) for one in found]}
 
 

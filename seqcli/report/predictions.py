@@ -15,7 +15,7 @@ from seqcli.formatting import count, percent, plural, token_label
 from seqcli.report.console import Out
 
 if TYPE_CHECKING:
-    from seqcli.results import NextSymbol
+    from seqcli.results import NextToken
 
 
 NAMED_LINES = 10
@@ -56,13 +56,13 @@ class UnknownSymbols:
         """Count a line whose answer was cut at the length limit: the first one is told."""
         self.truncated += 1
         if self.truncated == 1:
-            self.out.info(f"note: line {line}: the answer is truncated at the length limit")
+            self.out.info(f"note: line {line}: the prediction is truncated at the length limit")
 
     def sum_up(self, lines: int) -> None:
         """Tell the sum over all ``lines`` lines, where there was more than was told by name."""
         if self.truncated > 1:
             told = f"{count(self.truncated)} of {plural(lines, 'line')}"
-            self.out.info(f"note: {told} have an answer truncated at the length limit")
+            self.out.info(f"note: {told} have a prediction truncated at the length limit")
         if self.noted > 1:
             self.out.info(f"note: {count(self.noted)} of {plural(lines, 'line')} have such columns")
         if self.lines <= NAMED_LINES:
@@ -175,7 +175,7 @@ WIDTH = 40  # cells of the longest bar
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def bars(found: Sequence[NextSymbol], *, plain_ascii: bool = False) -> list[str]:
+def bars(found: Sequence[NextToken], *, plain_ascii: bool = False) -> list[str]:
     """Return a line for each of the likeliest symbols, and one for all the others together.
 
     Args:
@@ -184,7 +184,7 @@ def bars(found: Sequence[NextSymbol], *, plain_ascii: bool = False) -> list[str]
     """
     likely = sum(one.probability >= SMALL for one in found)
     most = min(SHOWN, max(FEWEST, likely))
-    rows = [(token_label(one.symbol), one.probability) for one in found[:most]]
+    rows = [(token_label(one.token), one.probability) for one in found[:most]]
     rest = found[most:]
     if rest:
         rows.append((plural(len(rest), "other"), sum(one.probability for one in rest)))

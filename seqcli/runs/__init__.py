@@ -1,17 +1,17 @@
-"""Run folders: the files of a run, who may write them, and how a run is found.
+"""Run folders: their files, their lock, and how a run is found.
 
-A run folder holds
+A run folder contains
 
 - ``config.yaml``: the configuration, with the origin of each value;
-- ``last.pt`` and ``last.prev.pt``: the newest commit with all that resuming needs, and the one
+- ``last.pt`` and ``last.prev.pt``: the newest checkpoint with the training state, and the one
   before it;
-- ``best.pt`` and ``best.prev.pt``: the weights of the best epoch, and of the best one before it;
-- ``metrics.jsonl``: one line for each epoch;
-- ``curves.png``, ``tb/`` and ``named_rows.tsv``: pictures, TensorBoard events and flagged rows;
+- ``best.pt`` and ``best.prev.pt``: the weights of the best epoch, and of the previous best;
+- ``metrics.jsonl``: one line per epoch;
+- ``curves.png``, ``tb/`` and ``named_rows.tsv``: plot, TensorBoard events and flagged rows;
 - ``.seqcli-run`` and ``.lock``: the marker of a run folder, and the lock of its writer.
 
-`seqcli.api.recording` describes how an epoch is committed, `seqcli.runs.folders` how a run takes
-the place of another.
+`seqcli.api.recording` describes how an epoch is saved, `seqcli.runs.folders` how a run
+replaces another.
 """
 
 from seqcli.runs.folders import (

@@ -13,7 +13,7 @@ Listed = tuple[str, str, tuple[str, str]]
 
 
 class _Package(ModuleType):
-    """This package, which can be called."""
+    """The package as a function: ``seqcli.tasks()`` lists the tasks."""
 
     def __call__(self) -> list[Listed]:
         """Return name, summary and a worked example (source, target) of every task."""

@@ -22,7 +22,7 @@ ORDERS = ("plain", "reversed")
 
 @dataclass(frozen=True)
 class Arithmetic(Task):
-    """Two numbers, and what an operation makes of them.
+    """An operation on two numbers.
 
     The longer number has exactly ``digits`` digits, so lengths share no row. Every such pair of
     numbers is as likely as another, and each comes once before any comes twice. Without padding
@@ -51,7 +51,7 @@ class Arithmetic(Task):
 
     @abstractmethod
     def combine(self, left: Digits, right: Digits) -> Digits:
-        """Return the answer to numbers (n, D), (n, D), zeros in front; highest digit first."""
+        """Return the result of two numbers (n, D) with leading zeros, highest digit first."""
 
     def source_tokens(self) -> tuple[str, ...]:
         """Return the digits and the sign."""
@@ -120,7 +120,7 @@ class Addition(Arithmetic):
         return _carried(np.pad(left + right, ((0, 0), (1, 0))), self.base)
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Guess the sum of the digits at each place, without what is carried."""
+        """Predict the sum of the digits at each position, without carries."""
         ends = sources.offsets[:-1] + _places_of(sources, self.base), sources.offsets[1:]
         begins = sources.offsets[:-1], ends[0] + 1
         width = int(target_lengths.max(initial=0))
@@ -162,7 +162,7 @@ class Multiplication(Arithmetic):
 
 
 def _carried(sums: Digits, base: int) -> Digits:
-    """Return the digits (n, D) of numbers whose places (n, D) hold more than a digit."""
+    """Propagate carries: return the digits (n, D) of places (n, D) above 9."""
     for place in range(sums.shape[1] - 1, 0, -1):
         carry, sums[:, place] = np.divmod(sums[:, place], base)
         sums[:, place - 1] += carry
@@ -170,5 +170,5 @@ def _carried(sums: Digits, base: int) -> Digits:
 
 
 def _places_of(rows: Ragged, token: int) -> Index:
-    """Return the place (N,) in its row at which a token stands that each row holds once."""
+    """Return the position (N,) of a token that each row has exactly once."""
     return np.flatnonzero(rows.tokens == token) - rows.offsets[:-1]

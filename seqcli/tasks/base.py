@@ -1,4 +1,4 @@
-"""The contract of a synthetic task, and how its options are read."""
+"""The interface of a synthetic task, and the parsing of its options."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Rows:
 
     @property
     def distinct(self) -> Ragged:
-        """What makes a row another row: its source, or its target where there are no sources."""
+        """The side that distinguishes rows: the sources, or the targets if there are no sources."""
         return self.targets if self.sources is None else self.sources
 
 
@@ -52,7 +52,7 @@ class Task(ABC):
 
     @abstractmethod
     def source_tokens(self) -> tuple[str, ...] | None:
-        """Return the source alphabet; None if rows have no source, but are texts to be invented.
+        """Return the source alphabet; None if rows have no source (language models).
 
         The tokens of such a task are characters, and are written without spaces between them.
         """
@@ -70,7 +70,7 @@ class Task(ABC):
         """
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Return guesses that need no learning, by name ("copy_last" ...), as target indices."""
+        """Return predictions of simple rules by name ("copy_last" ...), as target indices."""
         return {}
 
 
@@ -90,7 +90,7 @@ def make(name: str, options: Mapping[str, Any]) -> Task:
 
 
 def options(task: Task) -> dict[str, Any]:
-    """Return the options of a task as plain scalars and lists: what ``make`` takes again."""
+    """Return the options of a task as plain scalars and lists, as ``make`` accepts them."""
     values = {field.name: getattr(task, field.name) for field in dataclasses.fields(task)}
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
@@ -106,7 +106,7 @@ def option_docs(kind: type[Task]) -> tuple[tuple[str, Any, str], ...]:
 
 
 def parse_range(option: str, text: str, least: int = 1, most: int = 10_000) -> tuple[int, int]:
-    """Read ``"5:20"`` as (5, 20) and ``"16"`` as (16, 16).
+    """Parse ``"5:20"`` as (5, 20) and ``"16"`` as (16, 16).
 
     Raises:
         UsageError: not of that form, the wrong way round, or not within least .. most.
@@ -130,7 +130,7 @@ def check_between(option: str, value: int, least: int, most: int) -> None:
 
 
 def _typed(option: str, value: Any, kind: Any) -> Any:
-    """Return a value from YAML or a flag as the type of its field, losing nothing."""
+    """Convert a value from YAML or a flag to the type of its field, without loss."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if kind == tuple[str, ...]:
         return _words(option, value)
@@ -162,7 +162,7 @@ def tasks() -> list[tuple[str, str, tuple[str, str]]]:
 
 
 def task(name: str) -> TaskInfo:
-    """Say what a task is and which options it has.
+    """Describe a task and its options.
 
     Raises:
         UsageError: there is no such task; the hint names the nearest.

@@ -65,11 +65,11 @@ class Dyck(DrawnTask):
 
     @property
     def fills(self) -> int:
-        """Return how often a word is worth another try with other types."""
+        """Return how many variants of a word are drawn with other types."""
         return 1 if self.types == 1 else FILLS
 
     def shape(self, starts: Hashes, lengths: Index, width: int) -> NDArray[Any]:
-        """Return where each bracket was opened, (n, W), a place of all words at a time.
+        """Return the position where each bracket was opened, (n, W), one position at a time.
 
         It is 4q + 1 where a bracket opens at q, 4q + 2 where that one closes, 4W where none is.
         """
@@ -108,7 +108,7 @@ class Dyck(DrawnTask):
         return np.where(levels < 0, 0, 1 + open_types[levels, rows])  # (n, T)
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Guess the type of the last bracket that was opened."""
+        """Predict the type of the last opened bracket."""
         places = np.arange(len(sources.tokens))
         opened = np.maximum.accumulate(np.where(sources.tokens % 2 == 0, places, 0))
         types = sources.tokens[opened[sources.offsets[1:] - 1]] // 2  # (N,)
@@ -129,7 +129,7 @@ class Dyck(DrawnTask):
 
 @dataclass(frozen=True)
 class ModArithBrackets(DrawnTask):
-    """What is the value modulo 5? ( ( 1 - 3 ) * - 2 ) -> 4. All signs stand in brackets.
+    """What is the value modulo 5? ( ( 1 - 3 ) * - 2 ) -> 4. All signed numbers are in brackets.
 
     An expression of length 1 to 4 is d, - d, ( d ) or ( - d ); a longer one is ( left sign right ),
     with all lengths of its left side equally likely: modular_arithmetic_brackets in Delétang et al.
@@ -200,7 +200,7 @@ class ModArithBrackets(DrawnTask):
 
 
 class _Reader:
-    """Works out n expressions from left to right; each open bracket has a total and a sign."""
+    """Evaluate n expressions from left to right; each open bracket has a total and a sign."""
 
     def __init__(self, count: int, levels: int, modulus: int) -> None:
         self.totals = np.zeros((levels, count), np.int64)  # (D, n)

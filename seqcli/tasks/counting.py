@@ -1,4 +1,4 @@
-"""Tasks of counting: no finite number of states is enough for sources of every length."""
+"""Counting tasks: no finite automaton solves them for sources of every length."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqcli.tasks.space import TokenArray, permute, shares
 
 @dataclass(frozen=True)
 class Majority(BinaryTask):
-    """Are there more 1s than 0s? 1 1 0 1 -> 1. As many of each is 0.
+    """Are there more 1s than 0s? 1 1 0 1 -> 1. A tie is 0.
 
     zoology's circuits (lengths from 16) and FLaRe (up to 40, tested up to 500). As ties count as 0,
     that answer is the commoner one on short even lengths.

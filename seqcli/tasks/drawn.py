@@ -1,4 +1,4 @@
-"""Sources too structured to be numbered: drawn, and drawn again until they are the split's own.
+"""Sources drawn from a grammar, and drawn again until they belong to the split.
 
 A hash of the source decides which split owns it, so no source is in two splits. A split that owns
 one in ten needs ten draws, so what is slow about a draw, its shape, is kept for many of them, and
@@ -39,7 +39,7 @@ _BLOCK = 1 << 14  # rows drawn at a time: what is worked on stays in the cache
 
 
 def ragged_of(codes: Codes) -> Ragged:
-    """Return the tokens that codes (N, W) stand for, row by row, without the gaps."""
+    """Return the tokens of codes (N, W) as rows, without the gaps."""
     there = codes != 0  # (N, W)
     return Ragged(codes[there].astype(np.int32) - np.int32(1), offsets_of(there.sum(axis=1)))
 
@@ -54,8 +54,8 @@ def owners(contents: Codes, seed: int) -> Index:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How contents are drawn in two steps: the shape of one, and quickly what fills it.
+class ShapeSampler:
+    """Draw sources in two steps: a shape, and quickly its content.
 
     ``shape`` takes streams (n,) and the places (n,) of their rows in the batch to whatever ``fill``
     needs (n, ...); ``fill`` takes that and other streams (n,) to codes (n, W). A shape is filled
@@ -68,12 +68,12 @@ class Drawing:
 
 
 def digits_for(marked: Codes, starts: Hashes, count: int) -> Codes:
-    """Return codes (n, W) in which each 1 has become the code of a random digit below ``count``."""
+    """Replace each 1 in codes (n, W) by the code of a random digit below ``count``."""
     digits = hashing.small(starts, marked.shape[1], count)  # (n, W)
     return np.where(marked == 1, 1 + digits, marked).astype(np.uint8)
 
 
-def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: Drawing) -> Codes:
+def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: ShapeSampler) -> Codes:
     """Return for each index (N,) the first draw (N, W) that the split owns.
 
     Args:
@@ -95,7 +95,7 @@ def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: Drawin
 
 
 def _own_block(
-    seed: int, split: str, index: Index, places: Index, purpose: str, drawing: Drawing
+    seed: int, split: str, index: Index, places: Index, purpose: str, drawing: ShapeSampler
 ) -> Codes:
     """Return the sources of the rows at some places (n,) of the batch."""
     pending: Index = np.arange(len(places))
@@ -123,7 +123,7 @@ def _own_block(
 
 @dataclass(frozen=True)
 class Pool:
-    """Draws of one length with few distinct sources: ``codes`` (M, L), and who owns each (M,).
+    """Sources of a length that has few: ``codes`` (M, L), and the split of each, (M,).
 
     The distinct sources are divided by count, so every split owns some where there are three or
     more; with fewer all belong to train. Equal draws have one owner.
@@ -140,7 +140,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class DrawnTask(LengthTask):
-    """A task whose sources are drawn from a grammar; lengths are as likely as one another.
+    """A task whose sources are drawn from a grammar, with uniform lengths.
 
     A length with fewer than three sources is in train alone; val and test have the nearest length
     more often instead.
@@ -148,12 +148,12 @@ class DrawnTask(LengthTask):
 
     @property
     def fills(self) -> int:
-        """Return how often a shape is worth being filled anew."""
+        """Return how many sources are made of one shape."""
         return FILLS
 
     @abstractmethod
     def shape(self, starts: Hashes, lengths: Index, width: int) -> NDArray[Any]:
-        """Return what sources of the given lengths (n,) are built on, one for each stream (n,).
+        """Return shapes of sources of the given lengths (n,), one per stream (n,).
 
         Each is an array over ``width`` places: (n, width).
         """
@@ -196,7 +196,7 @@ class DrawnTask(LengthTask):
             def shape(starts: Hashes, places: Index) -> NDArray[Any]:
                 return self.shape(starts, lengths[rows[places]], high)
 
-            drawing = Drawing(shape, self.fill, self.fills)
+            drawing = ShapeSampler(shape, self.fill, self.fills)
             found[rows] = own_draws(seed, split, index[rows], self.name, drawing)
         return found
 

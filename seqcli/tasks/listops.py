@@ -1,4 +1,4 @@
-"""Nested lists of digits under MIN, MAX, MED and SM."""
+"""ListOps: nested lists of digits with the operators MIN, MAX, MED and SM."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ListOps(DrawnTask):
         return tuple("0123456789")
 
     def shape(self, starts: Hashes, lengths: Index, width: int) -> Codes:
-        """Return expressions (n, W) with 0 for all digits, a place of all of them at a time."""
+        """Return expressions (n, W) with 0 for all digits, one position at a time."""
         writer = _Writer(len(starts), self.depth)
         out = np.empty((width, len(starts)), np.uint8)  # (W, n)
         for place in range(width):
@@ -75,7 +75,7 @@ class ListOps(DrawnTask):
 
 
 class _Writer:
-    """Writes n expressions from left to right, each of exactly the length it is given."""
+    """Generate n expressions from left to right, each of exactly the given length."""
 
     def __init__(self, count: int, depth: int) -> None:
         self._rows = np.arange(count)
@@ -102,7 +102,7 @@ class _Writer:
     def _step(
         self, opens: NDArray[np.bool_], ends: NDArray[np.bool_], lacking: NDArray[np.bool_]
     ) -> None:
-        """Count what was opened (n,), what was ended (n,), and what else is an argument."""
+        """Update the counts for opened lists (n,), closed lists (n,), and other arguments."""
         self._needed -= ends | lacking
         self._needed += opens * np.int16(_LEAST_ARGUMENTS + 1)
         self._arguments[self._depths, self._rows] += ~ends
@@ -113,7 +113,7 @@ class _Writer:
 
 
 class _Reader:
-    """Works out n expressions; of each open list it knows how often it holds each digit."""
+    """Evaluate n expressions; each open list has a count of every digit."""
 
     def __init__(self, count: int, depth: int) -> None:
         self.counts = np.zeros((depth + 1, count, 10), np.int16)  # (D + 1, n, 10)

@@ -86,7 +86,7 @@ def smallest_periods(rows: Ragged) -> Index:
 
 @dataclass(frozen=True)
 class Constant:
-    """One of some digits over and over; split by digit and length."""
+    """One digit repeated; split by digit and length."""
 
     digits: tuple[int, ...]
 
@@ -104,7 +104,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Alternating:
-    """Two digits in turn; split by the pair, whatever the order and the length."""
+    """Two alternating digits; split by the pair, for either order and all lengths."""
 
     def owned(self, shape: Shape, split: str) -> int:
         """Return how many pairs the split owns."""
@@ -137,7 +137,7 @@ class Progression:
 
 @dataclass(frozen=True)
 class Periodic:
-    """A longer motif over and over; split by the motif, whatever its rotation and the length.
+    """A longer motif repeated; split by the motif up to rotation, for all lengths.
 
     There are far too many motifs to number, so a hash of the motif says which split owns it, and
     motifs of other splits are drawn again.
@@ -204,7 +204,7 @@ def _motifs(starts: Hashes, seed: int, split: str, period: int) -> Digits:
 
 
 def _is_motif(digits: Digits) -> NDArray[np.bool_]:
-    """Tell which (n,) are no repetition of a shorter motif and no progression."""
+    """Return (n,), whether each is neither a repetition of a shorter motif nor a progression."""
     period = digits.shape[1]
     shorter = [part for part in range(1, period) if period % part == 0]
     repeated = [(digits == np.roll(digits, part, axis=1)).all(axis=1) for part in shorter]

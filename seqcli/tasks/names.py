@@ -1,7 +1,13 @@
-"""Plausible names of chemical compounds: a language, not a mapping."""
+"""Plausible names of chemical compounds, for language models: there is no source.
+
+The morphemes are our own list. They are real, and most combinations look right though few exist.
+Nomenclature: substituents before a stem, a suffix for the functional group (IUPAC); stems of the
+WHO's international non-proprietary names for drugs (``-pril``, ``-olol``, ``-mycin``).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
@@ -14,7 +20,114 @@ from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.errors import UsageError
 from seqcli.tasks.base import SPLIT_SHARES, Rows, Task, parse_range
-from seqcli.tasks.morphemes import PATTERNS, SLOTS, morphemes
+
+# Slot -> its morphemes, the commonest first. "/" stands for nothing at all, "_" for a space.
+SLOTS: Mapping[str, str] = {
+    "substituent": (
+        "methyl chloro hydroxy ethyl bromo fluoro amino nitro oxo phenyl methoxy iodo "
+        "propyl cyano dimethyl dichloro trifluoro benzyl acetyl formyl butyl ethoxy "
+        "isopropyl allyl vinyl difluoro trichloro dibromo diethyl mercapto carboxy "
+        "cyclopropyl cyclohexyl tetrachloro dihydroxy diamino azido sulfo isobutyl "
+        "trimethyl acetoxy tribromo phenoxy dinitro benzoyl pentyl tetrafluoro hexyl "
+        "propoxy methylthio"
+    ),
+    "more": (
+        "/ / / / / / methyl chloro hydroxy ethyl bromo fluoro amino nitro phenyl methoxy "
+        "oxo cyano iodo propyl dimethyl dichloro"
+    ),
+    "stem": (
+        "prop but pent hex eth hept oct meth cyclohex cyclopent non dec isobut cyclobut "
+        "isopent dodec undec cycloprop neopent cyclohept hexadec octadec bicycloundec "
+        "isohex tetradec spirodec tridec bicyclohept cyclooct"
+    ),
+    "suffix": (
+        "ane anol anone ene anoic_acid anal anamide anamine anediol yne anenitrile anethiol "
+        "enol enal anedione enone enoic_acid adiene anedioic_acid ylamine anolide ynol "
+        "ylurea"
+    ),
+    "ring": (
+        "phenol benzene toluene aniline pyridine naphthalene furan indole thiophene pyrrole "
+        "quinoline benzaldehyde imidazole benzamide xylene pyrimidine benzoic_acid "
+        "acetophenone anthracene piperidine styrene thiazole morpholine benzonitrile cresol "
+        "purine biphenyl pyrazole oxazole coumarin fluorene piperazine carbazole "
+        "isoquinoline"
+    ),
+    "onset": (
+        "ca me flu clo ra te lo pra ami be vera ni oxa tra feno sulfa pro dexa bri do va "
+        "cefa keto ralo gli si levo zo alpha lami nalo eno ti carba pero ro quina sumi dapa "
+        "moxi alfu buta erlo fi iso lora mito nora oli pala riva sita tolu uri xylo zani"
+    ),
+    "middle": ("/ / / ra lo ni ti pa vo mi do li za ri ta ce fi xo ba go ne su lu pe ve ma"),
+    "drug": (
+        "pril nolol nazole tidine statin vir mycin cillin floxacin sartan zepam caine "
+        "profen dipine tinib gliptin triptan formin lukast parin cycline prazole setron "
+        "thiazide barbital dronate zosin grel xaban fibrate mustine platin rubicin taxel "
+        "terol sone quine mab dopa lamide"
+    ),
+    "base": (
+        "sodium hydrochloride maleate sulfate citrate mesylate tartrate potassium phosphate "
+        "acetate bromide calcium fumarate succinate nitrate besylate tosylate"
+    ),
+    "before": (
+        "/ / / / / / nor iso epi dihydro allo neo pseudo homo hydroxy dehydro tetrahydro "
+        "methyl proto anhydro deoxy apo ent oxy demethyl acetyl"
+    ),
+    "plant": (
+        "quin morph caff nicot atrop strychn papaver berber colch camphor limon geran menth "
+        "thym carv citr querc kaempf luteol apigen naring hesper genist digit salic coumar "
+        "amygdal arbut curcum vanill eugen pilocarp scopol ephedr lobel solan tomat "
+        "resveratr gingerol capsaic piper yohimb reserp emet theobrom harm galant lycor "
+        "brucin ajmal vinc taxin artemis aloe juglon ellag gall syring ferul sinap"
+    ),
+    "natural": (
+        "ine in ol one ene oside al ic_acid idine inol etin amide oic_acid inone ylate enal"
+    ),
+    "cation": (
+        "sodium potassium calcium magnesium ammonium lithium zinc barium copper iron silver "
+        "aluminium cesium nickel cobalt lead manganese strontium rubidium tin cadmium "
+        "chromium titanium bismuth mercury lanthanum cerium indium gallium thallium"
+    ),
+    "part": (
+        "/ / / / thio hydrogen_ per di pyro hypo meta bi ortho fluoro poly chloro seleno "
+        "tetrahydroxo"
+    ),
+    "anion": (
+        "sulfate nitrate phosphate chloride carbonate oxide bromide chlorate acetate "
+        "citrate iodide tartrate oxalate sulfite benzoate hydroxide fluoride formate "
+        "lactate succinate nitrite gluconate borate silicate chromate malonate stearate "
+        "cyanate arsenate vanadate manganate tungstate molybdate aluminate titanate "
+        "phosphite"
+    ),
+    "alkyl": (
+        "ethyl methyl propyl butyl benzyl phenyl isopropyl pentyl hexyl isobutyl octyl "
+        "vinyl allyl cyclohexyl geranyl decyl heptyl dodecyl isoamyl linalyl cinnamyl "
+        "menthyl nonyl"
+    ),
+    "acyl": (
+        "acetate butanoate propanoate benzoate formate salicylate hexanoate cinnamate "
+        "lactate acrylate pentanoate octanoate methacrylate malonate palmitate oleate "
+        "anthranilate phthalate laurate crotonate nicotinate pyruvate glycolate mandelate "
+        "sorbate"
+    ),
+    "space": "_",
+}
+
+# How often each pattern of slots is taken.
+PATTERNS: Mapping[tuple[str, ...], int] = {
+    ("more", "substituent", "stem", "suffix"): 30,
+    ("more", "substituent", "ring"): 16,
+    ("onset", "middle", "drug"): 20,
+    ("onset", "middle", "drug", "space", "base"): 6,
+    ("before", "plant", "natural"): 16,
+    ("cation", "space", "part", "anion"): 6,
+    ("alkyl", "space", "more", "acyl"): 6,
+}
+
+
+def morphemes(slot: str) -> list[str]:
+    """Return the morphemes of a slot as they stand in a name."""
+    return [part.replace("_", " ").strip("/") for part in SLOTS[slot].split()]
+
 
 TOKENS = (" ", *"abcdefghijklmnopqrstuvwxyz")
 LONGEST = 60  # of the option; no name is longer
@@ -28,7 +141,7 @@ _RARE = _TRIED // 100
 class Names(Task):
     """Names such as ``chloropropanol`` or ``ralotinib``, for language models: there is no source.
 
-    A pattern is drawn, then a morpheme for each of its places (`seqcli.tasks.morphemes`). A name
+    A pattern is drawn, then a morpheme for each of its places (`seqcli.tasks.names`). A name
     belongs to the split that a hash of its letters says, whatever the seed: row i of a split is the
     first of its draws that falls there. Rows may repeat within a split, common names more often.
     """
@@ -70,7 +183,7 @@ class Names(Task):
         return Rows(None, _written(chosen))
 
     def _belongs(self, names: Ragged, split: str) -> NDArray[np.bool_]:
-        """Say (n,) which names are of this split and of a length that is asked for."""
+        """Return (n,), which names are of this split and of a length that is asked for."""
         low, high = parse_range("length", self.length)
         place = hashing.below(hashing.mix(row_hashes(names)), _SHARES)
         first, end = _stretch(split)

@@ -1,4 +1,4 @@
-"""Patterns of digits to be continued; of two kinds, motifs are held out for test."""
+"""Continuation of digit patterns; for two kinds, motifs are held out for test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class Patterns(Task):
-    """How does it go on? 3 1 4 3 1 4 3 1 -> 4 3 1 4 3 1 4 3.
+    """Continue the pattern: 3 1 4 3 1 4 3 1 -> 4 3 1 4 3 1 4 3.
 
     Kinds: ``ones``, ``zeros`` and ``digit`` (one of 2 .. 9) repeat one token; ``alternating``
     repeats two digits, ``periodic`` a longer motif; ``progression`` adds a step modulo 10. The
@@ -69,7 +69,7 @@ class Patterns(Task):
 
     name: ClassVar[str] = "patterns"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "how a pattern of digits goes on (periodic, progression ...)"
+    summary: ClassVar[str] = "the continuation of a digit pattern (periodic, progression ...)"
     example: ClassVar[tuple[str, str]] = ("3 1 4 3 1 4 3 1", "4 3 1 4 3 1 4 3")
 
     def __post_init__(self) -> None:
@@ -105,7 +105,7 @@ class Patterns(Task):
         return self._rows_of(drawn)
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Guess by repeating the last token, and by the smallest period that fits the source."""
+        """Predict by repeating the last token, and by the smallest period that fits the source."""
         ones = np.ones(len(sources), np.int64)
         return {
             "copy_last": _go_on(sources, ones, target_lengths),
@@ -117,7 +117,7 @@ class Patterns(Task):
         return Shape(*lengths, *parse_range("period", self.period, 2, LONGEST_PERIOD))
 
     def _kinds_of(self, split: str) -> list[str]:
-        """Return the kinds of which the split owns a sequence."""
+        """Return the kinds with a sequence in the split."""
         owned = [kind for kind in self.kinds if KINDS[kind].owned(self._shape(), split)]
         if not owned:
             total = sum(KINDS[kind].owned(self._shape(), "train") for kind in self.kinds)
@@ -128,7 +128,7 @@ class Patterns(Task):
         return owned
 
     def _rows_of(self, drawn: Drawn) -> Rows:
-        """Return patterns (N,) cut into what is shown and how it goes on."""
+        """Return patterns (N,) split into the shown part and its continuation."""
         none, horizon = np.zeros_like(drawn.lengths), np.full_like(drawn.lengths, self.horizon)
         sources = unroll(drawn.motifs, drawn.periods, none, drawn.lengths)
         return Rows(sources, unroll(drawn.motifs, drawn.periods, drawn.lengths, horizon))

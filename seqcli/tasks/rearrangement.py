@@ -1,4 +1,4 @@
-"""Tasks whose target holds the source's tokens in another order."""
+"""Tasks whose target is the source in another order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARKS = ("<", ">")
 
 @dataclass(frozen=True)
 class Rearrangement(SequenceTask):
-    """A source of random integers, and what a rearrangement makes of it.
+    """A source of random integers and its rearrangement.
 
     Sources are all sequences of the integers 1 .. vocab-1, every one as likely as another of its
     length. Lengths are exactly even, but for those with fewer than three sequences: these are in
@@ -152,7 +152,7 @@ class Sort(Rearrangement):
         return np.sort(sources, axis=1)
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Guess by the length alone."""
+        """Predict from the length alone."""
         offsets = offsets_of(target_lengths)
         places = np.arange(offsets[-1]) - np.repeat(offsets[:-1], target_lengths)
         lengths = np.repeat(target_lengths, target_lengths)
@@ -162,7 +162,7 @@ class Sort(Rearrangement):
 
 @dataclass(frozen=True)
 class OddsFirst(Rearrangement):
-    """First what stands at odd places, counted from 1, then the others: 3 1 4 1 5 -> 3 4 5 1 1.
+    """The tokens at odd positions, counted from 1, then the others: 3 1 4 1 5 -> 3 4 5 1 1.
 
     Delétang et al. (2023), binary, lengths 1-40 and 41-500. The order is the paper's; the code
     published with it puts the even places first.
@@ -170,7 +170,7 @@ class OddsFirst(Rearrangement):
 
     name: ClassVar[str] = "odds_first"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "what stands at odd places, then what stands at even ones"
+    summary: ClassVar[str] = "the tokens at odd positions, then those at even positions"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "3 4 5 1 1")
 
     def targets(self, sources: TokenArray) -> TokenArray:

@@ -1,4 +1,4 @@
-"""Tasks of memory: what was seen must be found again, far away or among much else."""
+"""Memory tasks: recall tokens over long distances or among distractors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqcli.arrays.hashing import Hashes
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, check_between
-from seqcli.tasks.drawn import FILLS, Codes, Drawing, own_draws, ragged_of
+from seqcli.tasks.drawn import FILLS, Codes, ShapeSampler, own_draws, ragged_of
 from seqcli.tasks.sequences import LengthTask
 from seqcli.tasks.space import SequenceSpace, assemble, permute
 
@@ -23,7 +23,7 @@ _POWER = 0.01  # of the law by which mqar's queries are placed
 
 @dataclass(frozen=True)
 class CopyMemory(Task):
-    """Ten tokens, a long silence, and they must be said again: 3 1 4 1 5 2 6 5 3 5 0 .. 0 9 .. 9.
+    """Repeat ten tokens after a long gap: 3 1 4 1 5 2 6 5 3 5 0 .. 0 9 .. 9.
 
     The source is 10 tokens of 1 .. 8, ``delay`` - 1 times 0, and 11 times 9, the sign to begin:
     ``delay`` + 20 tokens in all. The target is the 10 tokens. In Bai et al., "An empirical
@@ -36,7 +36,7 @@ class CopyMemory(Task):
 
     name: ClassVar[str] = "copy_memory"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "ten tokens remembered through a long silence"
+    summary: ClassVar[str] = "ten tokens recalled after a long gap"
     example: ClassVar[tuple[str, str]] = (
         "3 1 4 1 5 2 6 5 3 5 0 0 9 9 9 9 9 9 9 9 9 9 9",
         "3 1 4 1 5 2 6 5 3 5",
@@ -66,7 +66,7 @@ class CopyMemory(Task):
 
 @dataclass(frozen=True)
 class SelectiveCopy(LengthTask):
-    """What is no noise, in order: 0 6 0 0 7 0 -> 6 7. Noise is 0.
+    """The tokens without the noise, in order: 0 6 0 0 7 0 -> 6 7. Noise is 0.
 
     Tokens stand at random places. From Gu and Dao, "Mamba" (2023), with 16 tokens of 14 kinds in
     4096 places, and MAD, with 16 in 256.
@@ -81,7 +81,7 @@ class SelectiveCopy(LengthTask):
 
     name: ClassVar[str] = "selective_copy"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "what stands between the noise, in order"
+    summary: ClassVar[str] = "the tokens between the noise, in order"
     example: ClassVar[tuple[str, str]] = ("0 6 0 0 7 0", "6 7")
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ class SelectiveCopy(LengthTask):
 
 @dataclass(frozen=True)
 class Mqar(LengthTask):
-    """Which value went with each key? k3 v7 k1 v2 . k1 . . k3 -> v2 v7.
+    """The value of each key: k3 v7 k1 v2 . k1 . . k3 -> v2 v7.
 
     Multi-query associative recall: some pairs of a key and a value, then every key again, in random
     order, at places that become rarer with their distance (a power law, exponent 0.01 - 1), blanks
@@ -142,7 +142,7 @@ class Mqar(LengthTask):
 
     name: ClassVar[str] = "mqar"
     version: ClassVar[int] = 2
-    summary: ClassVar[str] = "the values that went with keys (associative recall)"
+    summary: ClassVar[str] = "the values of keys (associative recall)"
     example: ClassVar[tuple[str, str]] = ("k3 v7 k1 v2 . k1 . . k3", "v2 v7")
 
     def __post_init__(self) -> None:
@@ -169,7 +169,7 @@ class Mqar(LengthTask):
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
         """Return the rows at ``index`` (N,) of a split."""
-        drawing = Drawing(self._keys, self._with_values, FILLS)
+        drawing = ShapeSampler(self._keys, self._with_values, FILLS)
         pairs = own_draws(seed, split, index, self.name, drawing)  # (N, 2P)
         starts = hashing.streams(hashing.key(seed, split, "places"), index)
         low, high = self.lengths(split)
@@ -183,7 +183,7 @@ class Mqar(LengthTask):
         return Rows(ragged_of(sources), ragged_of(values))
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Guess, for every key, the value that stands after the first key."""
+        """Predict the value of the first key for every key."""
         is_key = (sources.tokens >= self._half) & (sources.tokens < 2 * self._half)
         keys = np.flatnonzero(is_key)
         first = keys[np.searchsorted(keys, sources.offsets[:-1])]  # (N,)
@@ -238,7 +238,7 @@ def _numbers(starts: Hashes, count: int) -> Hashes:
 def _places(numbers: Hashes, count: int) -> Index:
     """Return ``count`` places (n, count) out of S in rising order, by the power law.
 
-    Drawing without replacement: each place gets an exponential time, divided by its weight, and the
+    Sampling without replacement: each place gets an exponential time, divided by its weight. The
     earliest ones win (Efraimidis and Spirakis, 2006).
     """
     uniform = (numbers >> np.uint64(11)).astype(np.float64) * 2.0**-53  # (n, S)

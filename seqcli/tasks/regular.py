@@ -1,4 +1,4 @@
-"""Regular languages: what a machine of a few states can tell of a source of any length.
+"""Regular languages: a finite automaton solves these tasks for sources of any length.
 
 The tasks, lengths 1-40 for training and 41-500 for testing, are those of Delétang et al., "Neural
 networks and the Chomsky hierarchy" (2023), where recurrent networks solve them on lengths never
@@ -23,7 +23,7 @@ MODES = ("final", "prefix")
 
 @dataclass(frozen=True)
 class BinaryTask(SequenceTask):
-    """A question about a source of 0s and 1s."""
+    """A task on sources of 0s and 1s."""
 
     length: str = "1:40"
     """Tokens per row: a number, or a range such as 5:20."""
@@ -83,7 +83,7 @@ class EvenPairs(BinaryTask):
 
 @dataclass(frozen=True)
 class CycleNav(SequenceTask):
-    """Where do the steps around a circle lead? +1 +1 0 +1 -1 -> 2.
+    """The position after steps around a circle: +1 +1 0 +1 -1 -> 2.
 
     The circle has ``positions`` places and the walk begins at 0. cycle_navigation in Delétang et
     al. (2023), with 5 places. Chance is one in five, but on the shortest lengths one in three.
@@ -96,7 +96,7 @@ class CycleNav(SequenceTask):
 
     name: ClassVar[str] = "cycle_nav"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "where steps around a circle lead"
+    summary: ClassVar[str] = "the position after steps around a circle"
     example: ClassVar[tuple[str, str]] = ("+1 +1 0 +1 -1", "2")
 
     def __post_init__(self) -> None:
@@ -120,7 +120,7 @@ class CycleNav(SequenceTask):
 
 @dataclass(frozen=True)
 class ModArith(SequenceTask):
-    """What is the value modulo 5? 4 - 3 * 2 + 1 -> 4. Multiplication goes before + and -.
+    """What is the value modulo 5? 4 - 3 * 2 + 1 -> 4. Multiplication binds tighter than + and -.
 
     The length counts digits and signs, so it is odd; even lengths of a range are passed over.
     modular_arithmetic in Delétang et al. (2023).

@@ -62,7 +62,7 @@ def published(split: str, seed: int) -> Parts:
 
 
 def _simple(share: int, seed: int) -> Parts:
-    """Put a share, in percent, of all commands into train and the others into test."""
+    """Put a percentage of all commands into train and the others into test."""
     count = len(language())
     order = permute(np.arange(count, dtype=np.uint32), count, hashing.key(seed, "scan"))
     first = count * share // 100
@@ -96,7 +96,7 @@ def _template(sides: str, held: Sequence[str], asked: Sequence[str], seed: int) 
 
 
 def _holding(phrases: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which commands hold the words of any of the phrases, one after another."""
+    """Return which commands contain any of the phrases."""
     return np.array([any(f" {p} " in f" {command} " for p in phrases) for command in language()])
 
 

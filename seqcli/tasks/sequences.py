@@ -1,4 +1,4 @@
-"""What tasks whose rows have a length share: lengths, those of test apart, and all sequences."""
+"""Base classes of tasks with lengths, and of tasks over all sequences of some tokens."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LengthTask(Task):
 
 @dataclass(frozen=True)
 class SequenceTask(LengthTask):
-    """Sources are all sequences of some tokens, each as likely as another of its length.
+    """A task whose sources are all sequences of some tokens, uniform for each length.
 
     Lengths are exactly even. A length with fewer than three sequences, such as length 1 over two
     tokens, is in train alone; val and test have the nearest length more often instead.
@@ -49,11 +49,11 @@ class SequenceTask(LengthTask):
         """Return the targets (n, T) of sources (n, L) of one length."""
 
     def space(self, split: str) -> SequenceSpace:
-        """Return what is drawn from for a split."""
+        """Return the space that the sources of a split are drawn from."""
         return SequenceSpace(len(self.source_tokens()), *self.lengths(split))
 
     def sources(self, drawn: TokenArray) -> TokenArray:
-        """Return the sources (n, L) that sequences of the space stand for."""
+        """Return the sources (n, L) of sequences of the space."""
         return drawn
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:

@@ -1,4 +1,4 @@
-"""Instance spaces cut into splits that share no row, by construction.
+"""Instance spaces divided into disjoint splits by construction.
 
 A space of N instances is put into a random order by a keyed permutation, and each split owns a
 stretch of that order. Instance number r of a split is then found directly: nothing is remembered,
@@ -32,7 +32,7 @@ _ROUNDS = 4
 
 
 def shares(count: int) -> dict[str, range]:
-    """Cut 0 .. count-1 into one range per split; from 3 instances on, each split has one."""
+    """Divide 0 .. count-1 into one range per split; with 3 instances or more, each has one."""
     tenth = max(1, round(count * SPLIT_SHARES["test"])) if count >= len(SPLIT_SHARES) else 0
     first = count - 2 * tenth
     ends = {"train": (0, first), "val": (first, first + tenth), "test": (first + tenth, count)}
@@ -102,7 +102,7 @@ class SequenceSpace:
     repeats: bool = True
 
     def choices(self, begin: int, end: int) -> list[int]:
-        """Return how many tokens may stand at each place from ``begin`` to ``end``."""
+        """Return the number of possible tokens at each position from ``begin`` to ``end``."""
         found = [self.tokens - (0 if self.repeats else place) for place in range(begin, end)]
         if self.first is not None and begin == 0:
             found[0] = self.first
@@ -181,7 +181,7 @@ def nearest_owned(lengths: Sequence[int], owned: Iterable[int]) -> list[int]:
 
 @lru_cache(maxsize=64)
 def _redirections(space: SequenceSpace, split: str) -> tuple[Index, Index, Index]:
-    """Send each length of which the split owns nothing to the nearest of which it does.
+    """Map each length without rows in the split to the nearest one with rows.
 
     Returns:
         For each length: the length used, its number among those sent there, and how many are.
@@ -245,7 +245,7 @@ def _write_digits(words: Words, bases: Sequence[int], out: TokenArray) -> None:
 
 
 def _without_repeats(ranks: TokenArray) -> TokenArray:
-    """Turn ranks (n, L) among the tokens that are left at each place into those tokens."""
+    """Convert ranks (n, L) among the remaining tokens of each position to tokens."""
     out = np.empty_like(ranks)
     taken = ranks[:, :0]  # (n, place) in rising order
     for place in range(ranks.shape[1]):

@@ -1,76 +1,31 @@
-"""The one loop: trains any learner on any corpus and tells what happens as events."""
+"""The training loop: trains any model on any corpus and reports progress as events."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from seqcli import registry, schema
 from seqcli.config import Config
-from seqcli.data.batches import Batch, BatchStream
+from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, DivergedError
-from seqcli.events import EpochEnded, Event, Example, Finished, Listener
+from seqcli.events import EpochEnded, Event, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
 from seqcli.metrics.metric import find, language_scores
-from seqcli.training.progress import Progress, initial_loss, progress_of, why_over
+from seqcli.training.progress import Progress, initial_loss, progress_of, stop_reason
 from seqcli.training.schedules import Constant
 from seqcli.training.stopping import StopRequest
+from seqcli.training.trainer import EpochMetrics, StepResult, Trainer, TrainingStep
 
-TOLD_EVERY = 0.2  # seconds between Progress events
-
-Tick = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A step to make: a batch, its learning rate, and how much of the run is ``done`` (0 to 1)."""
-
-    batch: Batch
-    rate: float
-    done: float
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step made: mean loss in nats per token before it, tokens, the gradient's norm."""
-
-    loss: float
-    tokens: int
-    norm: float
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What an epoch's end finds out: metrics as in `EpochEnded`, rows to show, names drawn."""
-
-    metrics: Mapping[str, float]
-    examples: tuple[Example, ...] = ()
-    samples: tuple[str, ...] = ()
-
-
-class Learner(Protocol):
-    """A model that learns: what the loop needs of either backend."""
-
-    def learn(self, turns: Iterator[Turn]) -> Iterator[Step]:
-        """Make one step for each turn; the next turn is asked for after its step was yielded."""
-
-    def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
-        """Score the validation rows; ``tick`` is called between batches."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what resuming needs besides the weights, as plain data and arrays."""
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` of either backend returned."""
+REPORT_EVERY = 0.2  # seconds between Progress events
 
 
 class Save(Protocol):
-    """Commit the state of a run; see `seqcli.api.recording` for what a commit guarantees."""
+    """Commit the state of a run; see `seqcli.api.recording` for the protocol."""
 
     def __call__(
         self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
@@ -84,16 +39,23 @@ class Save(Protocol):
         """
 
 
-@dataclass
 class Interrupted(Exception):  # noqa: N818 - not an error: a signal asked for it
-    """Raised inside the loop when a signal asks to stop; the state stays resumable."""
+    """Raised inside the loop when a signal asks to stop; the run can be resumed."""
+
+
+class Pending(NamedTuple):
+    """A step whose result has not been read yet."""
+
+    number: int
+    learning_rate: float
+    result: StepResult
 
 
 class Loop:
-    """One learner, one corpus, one configuration; `fit` runs it to the end.
+    """One trainer, one corpus, one configuration; `fit` runs the training.
 
     Args:
-        learner: the model and its optimizer.
+        trainer: the model and its optimizer.
         corpus: with a ``train`` split.
         config: the section ``train`` is used.
         save: commits the state after each epoch and every ``train.save_every`` seconds, or None.
@@ -102,13 +64,13 @@ class Loop:
 
     def __init__(
         self,
-        learner: Learner,
+        trainer: Trainer,
         corpus: Corpus,
         config: Config,
         save: Save | None = None,
         stop: StopRequest | None = None,
     ) -> None:
-        self.learner, self.save = learner, save
+        self.trainer, self.save = trainer, save
         self.stop = StopRequest() if stop is None else stop  # a request not made yet is falsy
         self.settings, self.language = config.train, corpus.codec.source is None
         self.stream = BatchStream(
@@ -119,13 +81,11 @@ class Loop:
         kind = registry.resolve("schedule", self.settings.schedule, registry.SCHEDULES)
         self.schedule: Constant = kind(self.settings, self.steps)
         self.progress = Progress(smoothed_loss=initial_loss(len(corpus.codec.target)))
-        self.history: list[
-            Mapping[str, float]
-        ] = []  # metrics of each epoch, {} where they are lost
+        self.history: list[Mapping[str, float]] = []  # metrics of each epoch, {} where lost
         self.metric = find(self.settings.metric)
-        self.turn: Turn
+        self.pending: list[Pending] = []
         self.listen: Listener = _ignore
-        self.saved_at = self.told_at = time.monotonic()
+        self.saved_at = self.reported_at = time.monotonic()
 
     def resume(self, training: Mapping[str, Any]) -> None:
         """Restore a checkpoint's training state (the weights are in the model already).
@@ -138,7 +98,7 @@ class Loop:
         try:
             progress = progress_of(training)
             schedule = schema.read(dict[str, float], training.get("schedule"), "training.schedule")
-            self.learner.restore(training)
+            self.trainer.load_state(training)
             self.schedule.restore(schedule)
         except (LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -148,17 +108,17 @@ class Loop:
         self.progress = progress
 
     def fit(self, listen: Listener) -> Finished:
-        """Train to the end, the goal, the end of patience, or a signal.
+        """Train until a limit, the target accuracy, the end of patience, or a signal.
 
         Raises:
             DivergedError: the loss or the gradient became NaN or infinite.
         """
         self.listen = listen
-        reason, began = why_over(self.progress, self.settings), time.monotonic()
+        reason, began = stop_reason(self.progress, self.settings), time.monotonic()
         try:
             while not reason:
                 self._epoch()
-                reason = why_over(self.progress, self.settings)
+                reason = stop_reason(self.progress, self.settings)
         except Interrupted:
             self._commit(stopping=True)
             reason = "interrupted"
@@ -170,64 +130,73 @@ class Loop:
         """Train through the rest of this epoch, then validate and save."""
         progress = self.progress
         began = time.monotonic() - progress.seconds
-        for step in self.learner.learn(self._turns()):
-            self._check(step)
-            progress.add(step.loss, step.tokens, len(self.turn.batch.rows))
+        for step in self._training_steps():
+            result = self.trainer.training_step(step)
+            progress.count_step(result.tokens, len(step.batch.rows))
+            self.pending.append(Pending(progress.step, step.learning_rate, result))
             progress.seconds = time.monotonic() - began
             self._after_step()
+        self._read_results()
         self._end_epoch(began)
 
-    def _turns(self) -> Iterator[Turn]:
-        """Yield the rest of this epoch's turns, and remember the one that is on."""
+    def _training_steps(self) -> Iterator[TrainingStep]:
+        """Yield the inputs of the rest of this epoch's steps."""
         progress = self.progress
         batches = self.stream.epoch(progress.epoch, start=progress.batch)
-        left = max(0, self.steps - progress.step)  # a resumed run may be asked for less
-        for batch in islice(batches, left):
-            self.turn = Turn(batch, self.schedule.rate(progress.step), self._done())
-            yield self.turn
+        remaining = max(0, self.steps - progress.step)  # a resumed run may have a lower limit
+        for batch in islice(batches, remaining):
+            yield TrainingStep(batch, self.schedule.rate(progress.step), self._done())
             if 0 < self.settings.seconds <= progress.elapsed:
                 return
 
     def _done(self) -> float:
-        """Return how much of the run is done, judged by its steps."""
+        """Return the share of the run that is done, in steps."""
         return min(self.progress.step / max(1, self.steps - 1), 1.0)
 
-    def _check(self, step: Step) -> None:
-        """Refuse to continue with a loss or a gradient that is not finite."""
-        if not math.isfinite(step.loss):
-            raise self._diverged("the loss", step.loss, self.progress.step + 1)
-        if not math.isfinite(step.norm):
-            raise self._diverged("the gradient", step.norm, self.progress.step + 1)
+    def _read_results(self) -> None:
+        """Read the losses of the steps since the last call, and refuse what is not finite.
 
-    def _diverged(self, what: str, value: float, step: int) -> DivergedError:
-        best, rate = self.progress.best_epoch, self.turn.rate
+        Reading waits for the accelerator, so it is done only before something is reported, saved
+        or decided. The order of the sums is that of the steps, whenever they are read.
+        """
+        pending, self.pending = self.pending, []
+        for step in pending:
+            loss, grad_norm = float(step.result.loss), float(step.result.grad_norm)
+            for name, value in (("the loss", loss), ("the gradient", grad_norm)):
+                if not math.isfinite(value):
+                    raise self._diverged(name, value, step.number, step.learning_rate)
+            self.progress.add_loss(loss, step.result.tokens)
+
+    def _diverged(self, name: str, value: float, step: int, learning_rate: float) -> DivergedError:
+        best = self.progress.best_epoch
         kept = f"the checkpoint of epoch {best} is kept; " if best else ""
         return DivergedError(
-            f"{what} became {'NaN' if math.isnan(value) else 'infinite or NaN'} at step "
-            f"{step} (epoch {self.progress.epoch}), learning rate {rate:g}",
-            f"{kept}try --lr {rate / 10:g}"
+            f"{name} became {'NaN' if math.isnan(value) else 'infinite or NaN'} at step "
+            f"{step} (epoch {self.progress.epoch}), learning rate {learning_rate:g}",
+            f"{kept}try --lr {learning_rate / 10:g}"
             + ("" if self.settings.grad_clip else ", or --set train.grad_clip=1"),
         )
 
     def _after_step(self) -> None:
-        """Tell, save and stop when it is time to."""
+        """Report, save and stop when it is time to."""
         now = time.monotonic()
-        if now - self.told_at >= TOLD_EVERY:
-            self._tell_progress("train")
+        if now - self.reported_at >= REPORT_EVERY:
+            self._report_progress("train")
         if self.stop:
             raise Interrupted
         if now - self.saved_at >= self.settings.save_every:
             self._commit()
 
     def _tick(self) -> None:
-        """Tell and stop between batches of validation."""
-        if time.monotonic() - self.told_at >= TOLD_EVERY:
-            self._tell_progress("validate")
+        """Report and stop between batches of validation."""
+        if time.monotonic() - self.reported_at >= REPORT_EVERY:
+            self._report_progress("validate")
         if self.stop:
             raise Interrupted
 
-    def _tell_progress(self, phase: str) -> None:
-        self.told_at = time.monotonic()
+    def _report_progress(self, phase: str) -> None:
+        self._read_results()
+        self.reported_at = time.monotonic()
         progress = self.progress
         self.listen(
             ProgressEvent(
@@ -244,11 +213,12 @@ class Loop:
     def _end_epoch(self, began: float) -> None:
         """Validate, commit the epoch, then report it."""
         progress = self.progress
-        measured = self.learner.measure(progress.epoch, self._done(), self._tick)
-        metrics = self._metrics(measured, time.monotonic() - began)
+        evaluated = self.trainer.evaluate(progress.epoch, self._done(), self._tick)
+        metrics = self._metrics(evaluated, time.monotonic() - began)
         val_loss = metrics.get("val_loss", 0.0)
-        if not math.isfinite(val_loss):  # never commit what nobody can use
-            raise self._diverged("the validation loss", val_loss, progress.step)
+        if not math.isfinite(val_loss):  # never commit weights that nobody can use
+            rate = self.schedule.rate(max(0, progress.step - 1))
+            raise self._diverged("the validation loss", val_loss, progress.step, rate)
         self.schedule.epoch_ended(metrics.get("val_loss", metrics["train_loss"]))
         record = progress.end_epoch(metrics, self._improved(metrics))
         self.history.append(metrics)
@@ -260,25 +230,25 @@ class Loop:
                 record.step,
                 metrics,
                 record.improved,
-                measured.examples,
-                measured.samples,
+                evaluated.examples,
+                evaluated.samples,
             )
         )
 
-    def _metrics(self, measured: Measured, seconds: float) -> dict[str, float]:
+    def _metrics(self, evaluated: EpochMetrics, seconds: float) -> dict[str, float]:
         """Return the epoch's metrics, in the order of `EpochEnded`."""
         progress = self.progress
         return {
             "train_loss": progress.loss_sum / max(progress.tokens, 1),
             "smoothed_loss": progress.smoothed_loss,
-            **(_with_bits(measured.metrics) if self.language else measured.metrics),
+            **(_with_bits(evaluated.metrics) if self.language else evaluated.metrics),
             "learning_rate": self.schedule.rate(progress.step),
             "seconds": seconds,
             "sequences_per_second": progress.rows / max(progress.seconds, 1e-9),
         }
 
     def _improved(self, metrics: Mapping[str, float]) -> bool:
-        """Return whether this epoch is the best; of equals the one with the lower loss is."""
+        """Return whether this epoch is the best; ties go to the lower loss."""
         best = self.progress.best
         return best is None or self._rank(metrics) > self._rank(best.metrics)
 
@@ -288,9 +258,10 @@ class Loop:
         return -loss if score is None else self.metric.gain(score, 0.0), -loss
 
     def _commit(self, stopping: bool = False) -> None:
+        self._read_results()  # so that no diverged weights are saved
         if self.save:
             own = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
-            self.save({**own, **self.learner.state()}, self.progress, stopping=stopping)
+            self.save({**own, **self.trainer.state()}, self.progress, stopping=stopping)
         self.saved_at = time.monotonic()
 
     def _finished(self, reason: str, seconds: float) -> Finished:
@@ -305,9 +276,9 @@ def _with_bits(metrics: Mapping[str, float]) -> dict[str, float]:
     """Return a language model's metrics with bits per character and perplexity."""
     if "val_loss" not in metrics:
         return dict(metrics)
-    scores = language_scores(metrics["val_loss"])
-    return {**{f"val_{name}": score for name, score in scores.items()}, **metrics}
+    derived = {f"val_{name}": score for name, score in language_scores(metrics["val_loss"]).items()}
+    return {**derived, **metrics}
 
 
 def _ignore(event: Event) -> None:
-    """Listen to nothing."""
+    """Ignore every event."""

@@ -87,14 +87,17 @@ class Progress:
         """Return the progress as a table that a checkpoint can hold; `progress_of` reads it."""
         return asdict(self)
 
-    def add(self, loss: float, tokens: int, rows: int) -> None:
-        """Count one step: its mean loss in nats per token, its tokens and rows."""
-        self.smoothed_loss = smooth(self.smoothed_loss, loss)
-        self.loss_sum += loss * tokens
+    def count_step(self, tokens: int, rows: int) -> None:
+        """Count one step with its tokens and rows."""
         self.tokens += tokens
         self.rows += rows
         self.step += 1
         self.batch += 1
+
+    def add_loss(self, loss: float, tokens: int) -> None:
+        """Add the mean loss of one step, in nats per token, over its tokens."""
+        self.smoothed_loss = smooth(self.smoothed_loss, loss)
+        self.loss_sum += loss * tokens
 
     @property
     def epochs_done(self) -> int:
@@ -128,15 +131,15 @@ def progress_of(training: Mapping[str, Any]) -> Progress:
     Raises:
         SchemaError: it is not one that training could have written.
     """
-    found: Progress = schema.read(Progress, training.get("progress"), "training.progress")
-    last = found.last.epoch if found.last else 0
-    if last != found.epochs_done or found.best_epoch > last:
+    progress: Progress = schema.read(Progress, training.get("progress"), "training.progress")
+    last = progress.last.epoch if progress.last else 0
+    if last != progress.epochs_done or progress.best_epoch > last:
         raise schema.SchemaError("training.progress has an epoch that never ended")
-    return found
+    return progress
 
 
-def why_over(progress: Progress, settings: TrainConfig) -> str:
-    """Return why a run that stands there is over, or an empty string.
+def stop_reason(progress: Progress, settings: TrainConfig) -> str:
+    """Return why a run is over, or an empty string if it is not.
 
     The reasons are those of `seqcli.events.Finished`.
     """
@@ -155,9 +158,9 @@ def why_over(progress: Progress, settings: TrainConfig) -> str:
     return "epochs" if progress.epoch > settings.epochs else ""
 
 
-def initial_loss(symbols: int) -> float:
-    """Return log(V): the nats per symbol of a guess among V symbols, where smoothing starts."""
-    return math.log(symbols)
+def initial_loss(tokens: int) -> float:
+    """Return log(V), the loss of uniform predictions over V tokens: smoothing starts there."""
+    return math.log(tokens)
 
 
 def smooth(smoothed: float, loss: float) -> float:

@@ -1,76 +1,92 @@
-"""From the corpus's NumPy batches to tensors on the device."""
+"""Batches as tensors on a device, and the loss."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from seqcli.data.batches import Batch
 from seqcli.data.vocabulary import PAD
-from seqcli.training.torch_device import at_least_float32
 
 
 @dataclass(frozen=True)
 class TensorBatch:
-    """A batch on the device; lengths stay on the CPU, where packing wants them."""
+    """A batch on the device.
 
-    source: Tensor  # (B, S)
-    source_lengths: Tensor  # (B,)
-    target_in: Tensor  # (B, T)
-    target_out: Tensor  # (B, T)
-    tokens: int  # target symbols that count, the end symbols among them
-    weights: Tensor | None = None  # (B,) of the rows in the loss
+    Args:
+        source: (B, S) token ids.
+        source_lengths: (B,), on the CPU, where packing needs them.
+        target_in, target_out: (B, T) token ids.
+        tokens: target tokens that count, ``<eos>`` included.
+        weights: (B,) of the rows in the loss, or None where all are 1.
+    """
+
+    source: Tensor
+    source_lengths: Tensor
+    target_in: Tensor
+    target_out: Tensor
+    tokens: int
+    weights: Tensor | None = None
 
 
 def to_device(batch: Batch, device: torch.device) -> TensorBatch:
-    """Copy a batch to the device; without sources they become (B, 0)."""
-    none = torch.zeros(len(batch.rows), 0, dtype=torch.int64)
-    source = none if batch.source is None else torch.from_numpy(batch.source)
+    """Copy a batch to the device; without sources they become (B, 0).
+
+    CUDA copies without waiting for the steps that are still computed.
+    """
+    non_blocking = device.type == "cuda"
+
+    def copy(array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(device, non_blocking=non_blocking)
+
+    source = np.zeros((len(batch.rows), 0), np.int64) if batch.source is None else batch.source
     return TensorBatch(
-        source.to(device),
+        copy(source),
         torch.from_numpy(batch.source_lengths),
-        torch.from_numpy(batch.target_in).to(device),
-        torch.from_numpy(batch.target_out).to(device),
+        copy(batch.target_in),
+        copy(batch.target_out),
         int(batch.target_lengths.sum()),
-        None if batch.weights is None else torch.from_numpy(batch.weights).to(device),
+        None if batch.weights is None else copy(batch.weights),
     )
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Widen half precision, in which a softmax is too coarse; leave the rest as it is."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 def cross_entropy(
     logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Sum the loss of logits (B, T, V) against targets (B, T) over all symbols but padding.
+    """Sum the cross-entropy over all tokens but padding.
 
     Args:
-        logits, targets: as said.
-        smoothing: share of the target spread over all symbols.
-        weights: (B,) how much each row counts in the sum to minimize; None where all are alike.
+        logits: (B, T, V).
+        targets: (B, T) token ids.
+        smoothing: label smoothing (Szegedy et al. 2016, arXiv:1512.00567): the share of the
+            target that is spread over all tokens.
+        weights: (B,) of the rows in the objective; None where all are 1.
 
     Returns:
-        the sum to minimize, with label smoothing (Szegedy et al. 2016, arXiv:1512.00567) and
-        weights, and the plain sum to report, without them.
+        the objective, with label smoothing and weights, and the sum in nats, without them.
     """
     flat = at_least_float32(logits.flatten(0, 1))  # (B * T, V)
-    wanted = targets.flatten()  # (B * T,)
-    plain = F.cross_entropy(flat, wanted, ignore_index=PAD, reduction="sum")
+    flat_targets = targets.flatten()  # (B * T,)
+    nats = F.cross_entropy(flat, flat_targets, ignore_index=PAD, reduction="sum")
     if weights is not None:
         each = F.cross_entropy(
-            flat, wanted, ignore_index=PAD, reduction="none", label_smoothing=smoothing
+            flat, flat_targets, ignore_index=PAD, reduction="none", label_smoothing=smoothing
         )
-        return (each.view_as(targets).sum(1) * weights).sum(), plain.detach()
+        return (each.view_as(targets).sum(1) * weights).sum(), nats.detach()
     if smoothing == 0:
-        return plain, plain.detach()
+        return nats, nats.detach()
     smoothed = F.cross_entropy(
-        flat, wanted, ignore_index=PAD, reduction="sum", label_smoothing=smoothing
+        flat, flat_targets, ignore_index=PAD, reduction="sum", label_smoothing=smoothing
     )
-    return smoothed, plain.detach()
-
-
-def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return (B,) nats of logits (B, T, V) against targets (B, T), summed over all but padding."""
-    flat = at_least_float32(logits.flatten(0, 1))  # (B * T, V)
-    each = F.cross_entropy(flat, targets.flatten(), ignore_index=PAD, reduction="none")
-    return each.view_as(targets).sum(1)  # (B,)
+    return smoothed, nats.detach()

@@ -1,57 +1,16 @@
-"""Build a model for its shapes alone: no memory for its weights, no random numbers."""
+"""Choose the device and the number of threads."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
+from seqcli.config import Config
+from seqcli.data.corpus import Corpus
 from seqcli.errors import UsageError
-from seqcli.models.base import Model
-
-_FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
-_DRAWS = {"normal_", "trunc_normal_", "kaiming_normal_", "xavier_normal_", "orthogonal_"}
-
-
-class ShapesOnly(TorchFunctionMode):
-    """Inside this context weights have shapes and no numbers (PyTorch's ``meta`` device).
-
-    ``with torch.device("meta")`` does that too, but to draw normal numbers or to calculate there
-    makes PyTorch import its decompositions: 2 s of CPU before the first answer. Here nothing is
-    drawn, and what is calculated (the rates of positions) is calculated on the CPU.
-    """
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Call a function of PyTorch, or do without."""
-        given = kwargs or {}
-        name = getattr(func, "__name__", "")
-        if name in _DRAWS:
-            return args[0] if args else given["tensor"]
-        if func in _FACTORIES:
-            given = {**given, "device": "meta"}
-        return func(*args, **given)
-
-
-def in_format(model: Model, precision: str) -> Model:
-    """Return the model in the format of `train.precision`; bf16 keeps its weights in float32."""
-    return model.double() if precision == "float64" else model
-
-
-def at_least_float32(scores: Tensor) -> Tensor:
-    """Widen half precision, in which a softmax is too coarse; leave the rest as it is."""
-    return scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
-
 
 WORTH_IT = 0.85  # all threads must take less than this share of one thread's time
 
@@ -64,22 +23,31 @@ def choose_device(name: str, precision: str = "float32") -> torch.device:
     Raises:
         UsageError: there is no such device here.
     """
-    there = {
+    available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available() and precision != "float64",
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(kind for kind, found in there.items() if found))
-    if not there[name]:
+        return torch.device(next(kind for kind, usable in available.items() if usable))
+    if not available[name]:
         raise UsageError(f"no {name} device is available here", "use --device cpu or auto")
     return torch.device(name)
 
 
-def choose_threads(work: Callable[[], object]) -> int:
-    """Time ``work`` on one thread and on all, in turn; return the number to use.
+def check_device(config: Config, corpus: Corpus) -> None:
+    """Refuse a device that is not available; see `seqcli.registry.BACKEND_CHECKS`.
 
-    Small recurrent steps are faster on one thread, and stay fast beside other programs.
+    Raises:
+        UsageError: there is no such device.
+    """
+    choose_device(config.train.device, config.train.precision)
+
+
+def choose_threads(work: Callable[[], object]) -> int:
+    """Time ``work`` on one thread and on all, in turn; return the faster number of threads.
+
+    Small recurrent steps are faster on one thread, and stay fast next to other programs.
     """
     every = _cores()
     if every == 1:

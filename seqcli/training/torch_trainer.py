@@ -1,9 +1,11 @@
-"""Learning with PyTorch: what the loop (`seqcli.training.loop`) asks of a model."""
+"""Training with PyTorch; see `seqcli.training.trainer.Trainer`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,56 +13,84 @@ import torch
 from torch import Tensor
 
 from seqcli import registry
-from seqcli.config import Config, DecodeConfig
-from seqcli.config.sections import Drawing
-from seqcli.data.batches import Batch
+from seqcli.arrays.memory import keep_freed_memory
+from seqcli.checkpoints import torch_file
+from seqcli.checkpoints.content import Checkpoint
+from seqcli.config import Config
+from seqcli.config.sections import SamplingConfig, describe
+from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, MaxLengths
 from seqcli.data.token_rows import decoded
-from seqcli.engine.answering import mean_loss, outcome, sample_rows
-from seqcli.engine.sampling import draw, no_sources
+from seqcli.decoding import inference
+from seqcli.decoding.search import Search
 from seqcli.events import Example
 from seqcli.metrics.metric import scores
 from seqcli.metrics.predictions import Outcome
+from seqcli.models import kernels
+from seqcli.models.backend import TorchBackend
 from seqcli.models.base import Model
+from seqcli.models.loading import load_model, make_model
 from seqcli.training import torch_optimizers
-from seqcli.training.loop import Measured, Step, Tick, Turn
 from seqcli.training.teacher_forcing import mixed_forward
 from seqcli.training.torch_batches import TensorBatch, cross_entropy, to_device
-from seqcli.training.torch_optimizers import Weights
+from seqcli.training.torch_device import choose_device, choose_threads
+from seqcli.training.torch_optimizers import FlatParameters
+from seqcli.training.trainer import EpochMetrics, StepResult, Tick, TrainerSetup, TrainingStep
 
 EXAMPLES = 4
 SAMPLED = 500  # training rows that are decoded after each epoch
+SCORED = 512  # rows scored at once
 
 
-class TorchLearner:
-    """A model with its optimizer; see `seqcli.training.loop.Learner`.
+class TorchTrainer:
+    """A model with its optimizer.
 
     Args:
         model: on its device.
         corpus: with a ``train`` split, and ``val`` where there is one.
         config: the section ``train`` is used.
-        limits: the longest rows of training.
+        limits: the maximum lengths.
     """
 
     def __init__(self, model: Model, corpus: Corpus, config: Config, limits: MaxLengths) -> None:
         self.model, self.corpus, self.limits = model, corpus, limits
         self.settings = config.train
-        self.weights = Weights(p for p in model.parameters() if p.requires_grad)
+        self.parameters = FlatParameters(p for p in model.parameters() if p.requires_grad)
         make = registry.resolve("optimizer", self.settings.optimizer, registry.OPTIMIZERS)
-        self.optimizer = make(self.weights.learnt, self.settings)
+        self.optimizer = make(self.parameters.trained, self.settings)
         self.ratio = registry.resolve(
             "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
-        self.sample = sample_rows(corpus.splits["train"], SAMPLED, self.settings.seed)
+        self.sample = corpus.splits["train"].sample(SAMPLED, self.settings.seed)
 
-    def learn(self, turns: Iterator[Turn]) -> Iterator[Step]:
-        """Make one step for each turn."""
-        self.model.train()
-        for turn in turns:
-            yield self._step(turn)
+    def training_step(self, step: TrainingStep) -> StepResult:
+        """See `Trainer.training_step`."""
+        if not self.model.training:
+            self.model.train()
+        batch = to_device(step.batch, self.model.device)
+        torch_optimizers.set_learning_rate(self.optimizer, step.learning_rate)
+        objective, nats = self.loss(batch, self._teacher_forcing(step.done))
+        _backward(objective / batch.tokens)
+        self.parameters.gather_gradients()
+        grad_norm = torch_optimizers.clip_gradients(
+            self.parameters.trained, self.settings.grad_clip, self.settings.grad_clip_value
+        )
+        self.optimizer.step()
+        self.parameters.zero_grad()
+        return StepResult(nats / batch.tokens, batch.tokens, grad_norm)
 
-    def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
-        """Decode validation rows and some training rows, free running."""
+    def loss(self, batch: TensorBatch, teacher_forcing: float) -> tuple[Tensor, Tensor]:
+        """Return the objective and the sum in nats, see `cross_entropy`."""
+        inputs = (batch.source, batch.source_lengths, batch.target_in)
+        with self._precision():
+            if teacher_forcing >= 1:
+                logits = self.model(*inputs)  # (B, T, V)
+            else:
+                logits = mixed_forward(self.model, *inputs, teacher_forcing)  # (B, T, V)
+        return cross_entropy(logits, batch.target_out, self.settings.label_smoothing, batch.weights)
+
+    def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
+        """See `Trainer.evaluate`; validation rows and some training rows are decoded."""
         validation, sampled = self._score("val", tick), self._score("train", tick)
         scored = {"train": sampled, "val": validation}
         values = {
@@ -73,57 +103,39 @@ class TorchLearner:
             for split in values
             if name in values[split]
         }
-        metrics["teacher_forcing"] = self._forcing(done)
-        return Measured(metrics, self._examples(validation))
+        metrics["teacher_forcing"] = self._teacher_forcing(done)
+        return EpochMetrics(metrics, self._examples(validation))
+
+    def weights(self) -> Mapping[str, Any]:
+        """See `Trainer.weights`."""
+        return self.model.state_dict()
 
     def state(self) -> dict[str, Any]:
-        """Return the optimizer's and the random state."""
-        return torch_optimizers.capture(self.optimizer, self.weights)
+        """See `Trainer.state`: the state of the optimizer, and the random states."""
+        return torch_optimizers.capture_state(self.optimizer, self.parameters)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` returned."""
-        torch_optimizers.restore(state, self.optimizer, self.weights)
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """See `Trainer.load_state`."""
+        tensors = torch_file.to_tensors(state)
+        torch_optimizers.restore_state(tensors, self.optimizer, self.parameters)
 
-    def work(self, batch: Batch) -> Callable[[], object]:
-        """Return a training step on a batch that changes nothing, for timing."""
+    def probe(self, batch: Batch) -> Callable[[], object]:
+        """Return a function that computes the gradients of a batch and changes nothing."""
         data = to_device(batch, self.model.device)
         self.model.train()
 
-        def one_step() -> None:
+        def compute() -> None:
             with torch.random.fork_rng(devices=[]):
-                _backward(self._loss(data, 1.0)[0])
-            self.weights.forget()
+                _backward(self.loss(data, 1.0)[0])
+            self.parameters.zero_grad()
 
-        return one_step
+        return compute
 
-    def _step(self, turn: Turn) -> Step:
-        """Make one step of the optimizer."""
-        data = to_device(turn.batch, self.model.device)
-        torch_optimizers.set_learning_rate(self.optimizer, turn.rate)
-        objective, plain = self._loss(data, self._forcing(turn.done))
-        _backward(objective / data.tokens)
-        self.weights.gather()
-        norm = torch_optimizers.clip(
-            self.weights.learnt, self.settings.grad_clip, self.settings.grad_clip_value
-        )
-        self.optimizer.step()
-        self.weights.forget()
-        return Step(plain.item() / data.tokens, data.tokens, norm.item())
-
-    def _forcing(self, done: float) -> float:
+    def _teacher_forcing(self, done: float) -> float:
         """Return the teacher-forcing ratio."""
         settings = self.settings
         ratio: float = self.ratio(settings.teacher_forcing, settings.teacher_forcing_end, done)
         return ratio
-
-    def _loss(self, data: TensorBatch, ratio: float) -> tuple[Tensor, Tensor]:
-        """Return the sum to minimize and the plain sum of nats."""
-        with self._precision():
-            inputs = (data.source, data.source_lengths, data.target_in)
-            logits = (
-                self.model(*inputs) if ratio >= 1 else mixed_forward(self.model, *inputs, ratio)
-            )
-        return cross_entropy(logits, data.target_out, self.settings.label_smoothing, data.weights)
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.settings.precision == "bf16":
@@ -135,8 +147,13 @@ class TorchLearner:
         pairs = self.sample if split == "train" else self.corpus.splits.get(split)
         if pairs is None or len(pairs) == 0:
             return None
-        size = max(256, self.settings.batch_size)
-        return outcome(self.model, pairs, self.limits, DecodeConfig(), size, tick)
+        self.model.eval()
+        backend, size = TorchBackend(self.model), max(256, self.settings.batch_size)
+        nats = inference.row_nats(backend, pairs, size, tick)
+        predictions, truncated = inference.predictions(
+            backend, pairs, self.limits, Search(), size, tick
+        )
+        return Outcome(pairs.targets, predictions, nats, truncated=truncated)
 
     def _examples(self, validation: Outcome | None) -> tuple[Example, ...]:
         if validation is None:
@@ -164,33 +181,71 @@ def _backward(loss: Tensor) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
 
 
-SCORED = 512  # rows scored at once
+class TorchLanguageTrainer(TorchTrainer):
+    """A language model with its optimizer.
 
-
-class LanguageLearner(TorchLearner):
-    """A language model with its optimizer; see `seqcli.training.loop.Learner`.
-
-    The names it shows are drawn by a generator made of the run's seed and the epoch, so that they
-    change nothing in how training goes on.
+    Samples are drawn by a generator seeded with the run's seed and the epoch, so that they do not
+    change the course of training.
     """
 
-    def measure(self, epoch: int, done: float, tick: Tick) -> Measured:
-        """Score the validation rows, and invent some names."""
+    def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
+        """See `Trainer.evaluate`; some texts are sampled."""
         self.model.eval()
         metrics = {}
         pairs = self.corpus.splits.get("val")
         if pairs is not None and len(pairs):
             size = max(SCORED, self.settings.batch_size)
-            metrics["val_loss"] = mean_loss(self.model, pairs, size, tick)
-        metrics["teacher_forcing"] = self._forcing(done)
-        return Measured(metrics, samples=self._samples(epoch))
+            metrics["val_loss"] = inference.mean_loss(TorchBackend(self.model), pairs, size, tick)
+        metrics["teacher_forcing"] = self._teacher_forcing(done)
+        return EpochMetrics(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
         if not self.settings.samples:
             return ()
-        generator = torch.Generator(self.model.device)
-        generator.manual_seed(self.settings.seed << 32 | epoch)
-        source, lengths = no_sources(self.settings.samples, self.model.device)
-        limit = self.limits.prediction(0)
-        drawn = draw(self.model, source, lengths, limit, Drawing(), generator)
+        random = np.random.default_rng([self.settings.seed, epoch])
+        backend, limit = TorchBackend(self.model), self.limits.prediction(0)
+        drawn = inference.sample_texts(
+            backend, self.settings.samples, (), limit, SamplingConfig(), random
+        )
         return tuple(map(self.corpus.codec.target_text, drawn))
+
+
+def build(
+    config: Config, corpus: Corpus, limits: MaxLengths, checkpoint: Checkpoint | None, path: Path
+) -> TrainerSetup:
+    """Build the model with fresh weights or a checkpoint's; choose the device and the threads.
+
+    Args:
+        config: of the run.
+        corpus: with a ``train`` split.
+        limits: the maximum lengths.
+        checkpoint: to continue from, or None.
+        path: its file, for messages.
+
+    Raises:
+        CheckpointError: the weights do not fit the configuration.
+        UsageError: the device is not available, or settings do not fit together.
+    """
+    keep_freed_memory()
+    kernels.use(config.train.kernels)
+    device = choose_device(config.train.device, config.train.precision)
+    torch.manual_seed(config.train.seed)
+    if checkpoint is None:
+        model = make_model(config, corpus.codec, limits)
+    else:
+        model = load_model(torch_file.with_tensors(checkpoint), config, limits, path)
+    kind = TorchLanguageTrainer if corpus.codec.source is None else TorchTrainer
+    trainer = kind(model.to(device), corpus, config, limits)
+    config = _with_threads(config, trainer)
+    description = describe(config.model, corpus.codec.source is None)
+    parameters = trainer.parameters.count
+    return TrainerSetup(trainer, config, description, parameters, str(device), torch_file.save)
+
+
+def _with_threads(config: Config, trainer: TorchTrainer) -> Config:
+    """Set the number of threads, chosen by a probe if it is open, and return it in the config."""
+    first = next(BatchStream(trainer.corpus.splits["train"], config.train.batch_size).epoch(0))
+    threads = config.train.threads or choose_threads(trainer.probe(first))
+    torch.set_num_threads(threads)
+    origins = {"train.threads": "chosen by a probe", **config.origins}
+    return replace(config, train=replace(config.train, threads=threads), origins=origins)

@@ -67,10 +67,10 @@ ZERO = Path("no-such-run")
         (lambda: seqcli.evaluate(ZERO, batch_size=-1), "batch_size must be"),
         (lambda: seqcli.export(ZERO, to="onnx", out="x", rows=0), "rows must be"),
         (lambda: seqcli.train(task="copy", set={"train.lr": 1}), "set must be a list of texts"),
-        (lambda: seqcli.train(task="copy", out=""), "out names no file"),
+        (lambda: seqcli.train(task="copy", out=""), "out is not a file name"),
         (lambda: seqcli.compare(task="copy", cells=["gru", 3]), "cells, item 2"),
         (lambda: seqcli.info(3), "ckpt must be a path"),
-        (lambda: seqcli.next_symbols(ZERO, temperature=1e-300), "temperature"),
+        (lambda: seqcli.next_tokens(ZERO, temperature=1e-300), "temperature"),
     ],
 )
 def test_every_verb_refuses_in_one_line(call, message):

@@ -12,15 +12,16 @@ import pytest
 import torch
 
 import seqcli
-from seqcli.api import onnx_export
-from seqcli.api.exporting import about_model
-from seqcli.api.loading import load_model
-from seqcli.checkpoints import numpy_file
+from seqcli.api.exporting import export_source
+from seqcli.checkpoints import numpy_file, torch_file
 from seqcli.cli import app, shell
 from seqcli.config import ModelConfig
 from seqcli.data.vocabulary import BOS
 from seqcli.errors import SeqcliError, UsageError
+from seqcli.exporters import onnx
+from seqcli.exporters.metadata import metadata
 from seqcli.models.build import build
+from seqcli.models.loading import load_model
 
 README = Path(seqcli.__file__).parent.parent / "README.md"
 MISSING = "the packages of seqcli[export] are not installed"
@@ -95,7 +96,7 @@ def test_a_language_model_goes_on_as_the_original(exported, runs, runtime):
         part["name"]: np.zeros([sizes.get(size, size) for size in part["shape"]], np.float32)
         for part in about["state"]
     }
-    model = load_model(runs["names"]).model
+    _, model = original(runs["names"])
     own = model.start(torch.zeros(2, 0, dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
     token = np.array([BOS, 7])
     for _ in range(4):
@@ -131,36 +132,42 @@ VARIANTS = [*((one, True) for one in PAIRS), *((one, False) for one in LANGUAGE)
     ids=lambda one: str(one) if isinstance(one, bool) else one["cell"],
 )
 def test_every_kind_of_model_can_be_exported(runtime, runs, tmp_path, variant, pairs):
-    loaded = load_model(runs["gru" if pairs else "names"])
+    source = export_source(runs["gru" if pairs else "names"])
     config = ModelConfig(hidden=16, embedding=8, feedforward=16, heads=2, **variant)
-    sizes = len(loaded.codec.source) if pairs else None, len(loaded.codec.target)
+    sizes = len(source.codec.source) if pairs else None, len(source.codec.target)
     torch.manual_seed(0)
-    model = build(config, *sizes, loaded.limits.positions * 2).eval()
-    loaded = replace(loaded, model=model, config=replace(loaded.config, model=config))
-    parts = onnx_export._write_graphs(loaded, tmp_path)
-    seen, _ = onnx_export.compare(loaded, tmp_path, [part.name for part in parts], 16)
-    assert seen.largest_difference < 1e-4
+    model = build(config, *sizes, source.limits.positions * 2).eval()
+    tensors = onnx.write_graphs(source, model, tmp_path)
+    compared, _ = onnx.compare(source, model, tmp_path, [one.name for one in tensors], 16)
+    assert compared.largest_difference < 1e-4
+
+
+def original(run):
+    """Return what is exported of a run, and its model."""
+    source = export_source(run)
+    checkpoint = torch_file.with_tensors(source.checkpoint)
+    return source, load_model(checkpoint, source.config, source.limits, source.path).eval()
 
 
 def test_an_export_that_differs_is_refused(exported, runs):
     folder, _ = exported("gru")
     parts = json.loads((folder / "model.json").read_text("utf-8"))["state"]
-    loaded = load_model(runs["gru"])
+    source, model = original(runs["gru"])
     with torch.no_grad():
-        loaded.model.decoder.output.bias += 0.01
+        model.decoder.output.bias += 0.01
     with pytest.raises(SeqcliError, match=r"differs from the original, by 0\.01"):
-        onnx_export.compare(loaded, folder, [part["name"] for part in parts], 4)
+        onnx.compare(source, model, folder, [part["name"] for part in parts], 4)
 
 
 def test_rows_are_drawn_where_the_data_has_gone(exported, runs):
     folder, _ = exported("gru")
     parts = json.loads((folder / "model.json").read_text("utf-8"))["state"]
-    loaded = load_model(runs["gru"])
-    data = replace(loaded.config.data, task="", path="gone.tsv")
-    loaded = replace(loaded, config=replace(loaded.config, data=data, task={}))
-    seen, notes = onnx_export.compare(loaded, folder, [part["name"] for part in parts], 4)
-    assert (seen.rows, seen.data) == (4, "random")
-    assert "rows drawn at random" in notes[0]
+    source, model = original(runs["gru"])
+    data = replace(source.config.data, task="", path="gone.tsv")
+    source = replace(source, config=replace(source.config, data=data, task={}))
+    compared, notes = onnx.compare(source, model, folder, [part["name"] for part in parts], 4)
+    assert (compared.rows, compared.data) == (4, "random")
+    assert "random rows" in notes[0]
 
 
 def test_a_model_that_cannot_be_traced_is_one_line(runtime, runs, tmp_path, monkeypatch):
@@ -204,7 +211,7 @@ def test_safetensors_hold_the_very_weights(runs, tmp_path, name, capsys):
         np.testing.assert_array_equal(found[weight], own.weights[weight])
     size = int.from_bytes(path.read_bytes()[:8], "little")
     header = json.loads(path.read_bytes()[8 : 8 + size])
-    assert json.loads(header["__metadata__"]["seqcli"]) == about_model(own, path)
+    assert json.loads(header["__metadata__"]["seqcli"]) == metadata(export_source(runs[name]))
     assert shell.run(app, words) == 2
     assert "is already there" in capsys.readouterr().err
     assert shell.run(app, (*words, "--force", "--json")) == 0
@@ -215,3 +222,11 @@ def test_an_unknown_format_gets_a_suggestion(runs, tmp_path):
     with pytest.raises(UsageError) as caught:
         seqcli.export(runs["gru"], to="onxx", out=tmp_path / "out")
     assert "onnx" in caught.value.hint
+
+
+def test_exporting_twice_in_one_process_is_possible(runs, tmp_path):
+    """A package of the name of the verb would replace it once it is imported."""
+    pytest.importorskip("safetensors", reason=MISSING)
+    for number in range(2):
+        out = tmp_path / f"{number}.safetensors"
+        assert seqcli.export(runs["gru"], to="safetensors", out=out).files == (str(out),)

@@ -39,7 +39,7 @@ def test_a_row_that_weighs_more_is_learnt_first(tmp_path):
     assert run.predict(["a"])[0].candidates[0].text == "x"
     path.write_text("anna\t2\nbo\t1\n")
     given = {"train": path, "columns": "target,count", "backend": "numpy", "epochs": 1}
-    with pytest.raises(UsageError, match="does not weigh rows"):
+    with pytest.raises(UsageError, match="does not weight rows"):
         seqcli.train(**given, out=tmp_path / "names")
 
 

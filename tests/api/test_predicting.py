@@ -76,13 +76,13 @@ def test_long_lines_go_in_smaller_batches(runs, monkeypatch):
     sizes = []
     predictor = open_predictor(runs["gru"], batch_size=4)
 
-    def seen(model, batch, *rest):
+    def seen(backend, batch, *rest):
         sizes.append(batch.source.shape)
         return [[] for _ in batch.rows]
 
-    monkeypatch.setattr("seqcli.api.predicting.answer", seen)
+    monkeypatch.setattr("seqcli.decoding.inference.decode_batch", seen)
     block = [f"{i} " * length for i, length in enumerate([1, 2, 3, 3, 200, 200, 1000])]
-    assert len(list(predictor.answer(block))) == 7
+    assert len(list(predictor.predict(block))) == 7
     assert sizes == [(4, 3), (1, 200), (1, 200), (1, 1000)]
 
 

@@ -214,7 +214,7 @@ def test_a_best_that_is_lost_is_written_again_or_chosen_anew(
     save_progress(run, progress)
     notes: list[str] = []
     resume(run.folder, EPOCHS + 1, listen=lambda event: notes.extend(getattr(event, "notes", ())))
-    assert any("best.pt is lost or damaged" in note for note in notes)
+    assert any("best.pt is missing or damaged" in note for note in notes)
     check_of_one_piece(RunPaths(run.folder))
 
 
@@ -226,7 +226,7 @@ def test_a_published_file_that_the_user_replaced_is_left_alone(
     notes: list[str] = []
     resume(run.folder, EPOCHS + 1, listen=lambda event: notes.extend(getattr(event, "notes", ())))
     assert run.extra_best.read_text() == "thesis"
-    assert any("names.pt is not what this run wrote" in note for note in notes)
+    assert any("names.pt was not written by this run" in note for note in notes)
 
 
 @pytest.mark.parametrize("how", ["lost", "damaged"])

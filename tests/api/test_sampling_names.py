@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import seqcli
-from seqcli.api.language import open_language_model
+from seqcli.api.trained_model import open_model
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import torch_file
+from seqcli.data.corpus import Pairs
 from seqcli.errors import DataError, StoppedBySignal, UsageError
 from seqcli.events import EpochEnded, Progress
 from seqcli.results import Samples
@@ -91,7 +92,7 @@ def test_a_prefix_is_kept_and_checked(names: Path) -> None:
     with pytest.raises(UsageError) as caught:
         seqcli.sample(names, prefix="Zoë")
     assert "'Z' 'ë'" in caught.value.message
-    assert caught.value.hint == "it knows a b c d e l n o r"
+    assert caught.value.hint == "the vocabulary is a b c d e l n o r"
 
 
 def test_lengths_are_kept_to(names: Path) -> None:
@@ -99,21 +100,21 @@ def test_lengths_are_kept_to(names: Path) -> None:
     assert max(len(text) for text in texts(found)) == 3
     assert {one.ended for one in found.samples} == {True, False}
     assert all(one.ended == (len(one.text) < 3) for one in found.samples)
-    with pytest.raises(UsageError, match="no room for the prefix"):
+    with pytest.raises(UsageError, match="does not fit a maximum length"):
         seqcli.sample(names, max_length=2, prefix="anna")
     long = texts(seqcli.sample(names, 1, prefix="anna" * 10))[0]
     assert long.startswith("anna" * 10)
 
 
 def test_log_probabilities_are_those_of_the_whole_text(names: Path) -> None:
-    model = open_language_model(names)
-    codec = model.trained.codec.target
+    model = open_model(names)
+    codec = model.codec.target
     for found in (
         seqcli.sample(names, 5, prefix="b", seed=0, logprob=True),
         seqcli.sample(names, 3, beam=8, logprob=True),
     ):
         rows = Ragged.from_rows([codec.encode(list(one.text)) for one in found.samples])
-        wanted = model.log_probabilities(rows)
+        wanted = model.log_likelihoods(Pairs(rows))
         assert [one.log_probability for one in found.samples] == pytest.approx(wanted.tolist())
 
 
@@ -152,21 +153,21 @@ def test_what_does_not_go_together_is_refused(names: Path, wrong: dict[str, obje
 
 
 def test_the_next_symbol(names: Path) -> None:
-    found = seqcli.next_symbols(names, prefix="cleo")
+    found = seqcli.next_tokens(names, prefix="cleo")
     assert sum(one.probability for one in found) == pytest.approx(1)
     shares = [one.probability for one in found]
     assert shares == sorted(shares, reverse=True)
-    assert {one.symbol for one in found} <= {None, *"abcdelnor"}
-    two = seqcli.next_symbols(names, prefix="cleo", top_k=2)
-    assert [one.symbol for one in two] == [one.symbol for one in found[:2]]
+    assert {one.token for one in found} <= {None, *"abcdelnor"}
+    two = seqcli.next_tokens(names, prefix="cleo", top_k=2)
+    assert [one.token for one in two] == [one.token for one in found[:2]]
 
 
 def test_eval_is_exact_and_tells_what_is_new(names: Path, folder: Path) -> None:
-    model, data = open_language_model(names), folder / "names.txt"
+    model, data = open_model(names), folder / "names.txt"
     found = seqcli.evaluate(names, data=data)
-    codec = model.trained.codec.target
+    codec = model.codec.target
     rows = Ragged.from_rows([codec.encode(list(name)) for name in NAMES * 3])
-    nats = -model.log_probabilities(rows).sum() / (len(rows.tokens) + len(rows))
+    nats = -model.log_likelihoods(Pairs(rows)).sum() / (len(rows.tokens) + len(rows))
     assert found.rows == len(NAMES) * 3
     assert found.metrics["loss"] == pytest.approx(nats)
     assert found.metrics["bits_per_character"] == pytest.approx(nats / math.log(2))
@@ -221,9 +222,9 @@ def test_a_model_of_pairs_draws_for_each_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs sources"):
         seqcli.sample(run.path)
     with pytest.raises(UsageError, match="model of pairs"):
-        seqcli.next_symbols(run.path)
-    with pytest.raises(UsageError, match="model of pairs"):
-        seqcli.evaluate(run.path, backend="numpy")
+        seqcli.next_tokens(run.path)
+    with pytest.raises(UsageError, match="no backend is called 'jax'"):
+        seqcli.evaluate(run.path, backend="jax")
 
 
 @pytest.mark.parametrize("cell", ["lstm", "transformer"])

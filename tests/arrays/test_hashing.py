@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.arrays import hashing
+from seqcli.arrays.hashing import row_hashes
+from seqcli.arrays.ragged import Ragged
 
 
 def test_a_key_hangs_on_every_word() -> None:
@@ -50,3 +52,8 @@ def test_below_is_even() -> None:
 def test_below_takes_a_count_for_each_hash() -> None:
     top = np.full(3, 2**64 - 1, np.uint64)
     assert hashing.below(top, np.array([1, 5, 9], np.uint64)).tolist() == [0, 4, 8]
+
+
+def test_a_row_hash_depends_on_every_token_its_position_and_the_length() -> None:
+    rows = [[1, 2], [2, 1], [1], [1, 0], [0, 1], [0], [0, 0], [], [1, 2, 0]]
+    assert len(np.unique(row_hashes(Ragged.from_rows(rows)))) == len(rows)

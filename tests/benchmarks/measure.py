@@ -73,21 +73,28 @@ def watch(
     command: Sequence[str],
     threads: int,
     enough: Callable[[Line], bool] = lambda line: False,
+    text: str = "",
 ) -> Trace:
     """Run ``command``, stamping what it writes; stop it once ``enough`` says so.
+
+    ``text`` is its standard input: short, for it is written to a pipe before the start.
 
     Raises:
         RuntimeError: it failed by itself; the message holds the end of what it wrote.
     """
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
     begin = time.perf_counter()
     process = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=reading,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment(threads),
         start_new_session=True,  # its data workers are stopped with it
     )
+    os.close(reading)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         lines, stopped = _read(process, begin, enough)

@@ -53,8 +53,8 @@ def _set(plain: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("config", {"w": {"x": [np.zeros(3)]}}, "config.w must be plain data"),
         ("weights", {"w": 1.0}, "weights.w must be an array, not 1.0"),
         ("weights", None, "weights must be a mapping"),
-        ("weights", {"w": np.array([1.0, np.nan])}, "weights.w holds NaN or infinite"),
-        ("weights", {"w": np.array([np.inf], np.float16)}, "weights.w holds NaN or infinite"),
+        ("weights", {"w": np.array([1.0, np.nan])}, "weights.w contains NaN or infinite"),
+        ("weights", {"w": np.array([np.inf], np.float16)}, "weights.w contains NaN or infinite"),
         ("metrics", {"loss": "low"}, "metrics.loss must be a whole number or a number"),
         ("metrics", {"loss": True}, "metrics.loss must be"),
         ("metrics", {"loss": 1 << 1500}, "metrics.loss must be .* a whole number of 1501 bits"),
@@ -78,7 +78,7 @@ def _set(plain: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("codec.more", 1, "codec has an unknown key 'more'"),
         ("codec.target", None, "codec.target must be a list"),
         ("codec.target", ["a", 1], r"codec.target\[1\] must be text, not 1"),
-        ("codec.target", ["a", "a"], "codec.target holds a token twice"),
+        ("codec.target", ["a", "a"], "codec.target repeats a token"),
         ("codec.source_tokens", "lines", "codec.source_tokens must be one of chars"),
         ("codec.normalize", "nfkc", "codec.normalize must be one of none, nfc, nfd"),
     ],
@@ -144,5 +144,5 @@ def test_absurd_depth_and_size_are_not_written(
 
 
 def test_what_could_not_be_read_back_is_not_written(checkpoint: Checkpoint) -> None:
-    with pytest.raises(ValueError, match=r"about\.where is of a kind"):
+    with pytest.raises(ValueError, match=r"about\.where has a type"):
         to_plain(replace(checkpoint, about={"where": Path("data.tsv")}))

@@ -43,11 +43,11 @@ REFUSED = {
     "a mark too many": (b"\x80\x02(}.", "leaves no value"),
     "two values": (b"\x80\x02NN.", "leaves no value"),
     "a name as the value": (b"\x80\x02ctorch\nx\n.", "leaves no value"),
-    "a name in a list": (b"\x80\x02]ctorch\nx\na.", "of a kind that no checkpoint holds"),
-    "a name as a key": (b"\x80\x02}ctorch\nx\nNs.", "of a kind that no checkpoint holds"),
+    "a name in a list": (b"\x80\x02]ctorch\nx\na.", "of a type that checkpoints cannot contain"),
+    "a name as a key": (b"\x80\x02}ctorch\nx\nNs.", "of a type that checkpoints cannot contain"),
     "a name in a tuple in a tuple": (b"\x80\x02ctorch\nx\n\x85\x85.", "in an unknown way"),
     "a name of another module": (b"\x80\x02cos\nx\n.", "asks for os.x"),
-    "a name without an end": (b"\x80\x02c" + b"a" * 500, "cut short"),
+    "a name without an end": (b"\x80\x02c" + b"a" * 500, "truncated"),
     "a call of a value": (b"\x80\x02N)R.", "calls what no checkpoint calls"),
     "a call of a name of none": (b"\x80\x02ctorch\nx\n)R.", "calls what no checkpoint calls"),
     "a call with a list": (b"\x80\x02ctorch\nx\n]R.", "calls what no checkpoint calls"),
@@ -63,8 +63,11 @@ REFUSED = {
     "a list twice": (b"\x80\x02]q\0h\0\x86.", "in two places"),
     "a table twice": (b"\x80\x02](}q\0h\0e.", "in two places"),
     "a tuple of lists twice": (b"\x80\x02]\x85q\0h\0\x86.", "in two places"),
-    "a value never kept": (b"\x80\x02h\x05.", "never kept"),
-    "a number of 2,040 bits": (b"\x80\x02\x8a\xff" + b"\x7f" * 255 + b".", "too large a number"),
+    "a value never kept": (b"\x80\x02h\x05.", "does not exist"),
+    "a number of 2,040 bits": (
+        b"\x80\x02\x8a\xff" + b"\x7f" * 255 + b".",
+        "number that is too large",
+    ),
     "an opcode of protocol 4": (b"\x80\x04\x95" + bytes(8) + b"N.", "the opcode 0x95"),
 }
 

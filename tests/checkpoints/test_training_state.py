@@ -53,8 +53,8 @@ BAD = {
     "whole numbers": (
         {"optimizer": changed(exp_avg=np.zeros(3, np.int64))}, "must be an array of float32"
     ),
-    "NaN": ({"optimizer": changed(exp_avg=np.full(3, np.nan))}, "holds NaN or infinite"),
-    "an infinite step": ({"optimizer": changed(step=np.array(np.inf))}, "holds NaN or infinite"),
+    "NaN": ({"optimizer": changed(exp_avg=np.full(3, np.nan))}, "contains NaN or infinite"),
+    "an infinite step": ({"optimizer": changed(step=np.array(np.inf))}, "contains NaN or infinite"),
     "nothing for an array": ({"optimizer": changed(exp_avg=None)}, "must be an array"),
 }  # fmt: skip
 

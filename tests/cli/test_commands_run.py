@@ -41,7 +41,7 @@ def api(monkeypatch):
         shown = {"predictions": (row,), "beam": 1, "seconds": 0.1}
         return Evaluation(1, metrics, {}, checkpoint=str(ckpt), data="d", split="test", **shown)
 
-    def answer(lines, first=1):
+    def predictions(lines):
         for line in lines:
             texts = [line[::-1] + "!" * n for n in range(given["nbest"])]
             answers = tuple(Candidate(text, -1.0, -0.5) for text in texts)
@@ -51,7 +51,7 @@ def api(monkeypatch):
 
     def open_predictor(ckpt, **options):
         given.update(options, ckpt=ckpt)
-        return SimpleNamespace(answer=answer)
+        return SimpleNamespace(predict=predictions)
 
     for verb in (train, evaluate, open_predictor):
         monkeypatch.setattr(f"seqcli.api.{verb.__name__}", verb, raising=False)

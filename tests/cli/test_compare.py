@@ -98,7 +98,7 @@ def test_slips_are_answered_with_what_was_meant(capsys, words, said):
 def test_collect_wants_finished_runs(capsys, tmp_path):
     code, _, err = run(capsys, "--collect", str(tmp_path))
     assert code == 3
-    assert "holds no finished run" in err
+    assert "contains no finished run" in err
 
 
 def test_a_suite_is_planned_and_takes_no_other_options(capsys, tmp_path):

@@ -8,7 +8,7 @@ import typer
 from seqcli import config
 from seqcli.cli import app, options
 from seqcli.config.flags import FLAGS, spelt
-from seqcli.config.limits import OneOf, one_of
+from seqcli.config.sections import OneOf, one_of
 
 COMMANDS = typer.main.get_command(app).commands
 
@@ -35,7 +35,7 @@ def test_an_option_has_what_its_key_says(name):
     assert type(option.type("1")) is key.kind
     if isinstance(key.limit, OneOf):
         assert f"One of {', '.join(key.limit.names)}." in option.help
-    if name not in options._HELP:
+    if name not in options.OWN_HELP:
         assert option.help.startswith(key.doc)
 
 

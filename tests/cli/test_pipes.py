@@ -36,7 +36,7 @@ def shell(line: str, **environment: str) -> tuple[int, str, str]:
         (f"{SEQCLI} tasks >&-", 0, ""),
         (f"{SEQCLI} tasks 2>&-", 0, ""),
         (f"{SEQCLI} --help | true", 141, ""),
-        (f"{SEQCLI} predict --ckpt no-such-run <&-", 2, "nothing to answer"),
+        (f"{SEQCLI} predict --ckpt no-such-run <&-", 2, "no input"),
     ],
 )
 def test_a_closed_or_full_stream_never_ends_in_a_traceback(line, code, told):

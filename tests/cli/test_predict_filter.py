@@ -21,7 +21,7 @@ class Backwards:
     def __init__(self, nbest=1):
         self.nbest, self.blocks = nbest, []
 
-    def answer(self, block, first=1):
+    def predict(self, block, first=1):
         self.blocks.append(list(block))
         for number, line in enumerate(block, first):
             if line == "13":

@@ -87,8 +87,8 @@ def test_the_next_symbol_as_bars(capsys, ckpt):
 def test_a_prefix_it_cannot_read(capsys, ckpt):
     code, out, err = run(capsys, "sample", "--ckpt", str(ckpt), "--prefix", "Anna")
     assert (code, out) == (2, "")
-    assert "never saw in training: 'A'" in err
-    assert "hint: it knows a b" in err
+    assert "names.pt: 'A'" in err
+    assert "hint: the vocabulary is a b" in err
 
 
 def test_input_is_for_models_of_pairs(capsys, ckpt, tmp_path, monkeypatch):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.config import Config, from_plain, keys, load, task_options, to_plain, to_yaml
-from seqcli.config.limits import OneOf, Range
 from seqcli.config.schema import Key
+from seqcli.config.sections import OneOf, Range
 from seqcli.errors import UsageError
 
 
@@ -18,7 +18,7 @@ def values_of(key: Key) -> st.SearchStrategy[Any]:
     if key.kind is bool:
         return st.booleans()
     if key.kind is str:
-        return st.text(max_size=30)
+        return st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
     limit = key.limit
     assert isinstance(limit, Range)
     low = limit.at_least if limit.at_least is not None else limit.above

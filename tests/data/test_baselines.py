@@ -17,8 +17,8 @@ from seqcli.data.baselines import (
     majority,
     measure,
     measure_language,
+    memorized_rows,
     most_frequent,
-    remembered,
     score,
 )
 from seqcli.data.corpus import Pairs
@@ -32,7 +32,7 @@ ROW = st.lists(st.integers(4, 5), max_size=2).map(tuple)
 def test_the_most_frequent_target_of_a_known_source(rows, asked):
     sources, targets = zip(*rows, strict=True)
     train = Pairs(Ragged.from_rows(targets), Ragged.from_rows(sources))
-    found = remembered(train, Ragged.from_rows(asked)).tolist()
+    found = memorized_rows(train, Ragged.from_rows(asked)).tolist()
     for source, row in zip(asked, found, strict=True):
         of_source = [target for one, target in rows if one == source]
         if not of_source:

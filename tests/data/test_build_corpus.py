@@ -103,7 +103,7 @@ def test_texts_come_back_from_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "options", "message", "hint"),
     [
-        (DataConfig(), {}, "there is no data", "--task NAME or --data PATH"),
+        (DataConfig(), {}, "no data", "--task NAME or --data PATH"),
         (DataConfig(task="copy", path="x"), {}, "a task and a path are both given", "one of"),
         (DataConfig(task="revers"), {}, "no task is called 'revers'", "did you mean reverse?"),
         (DataConfig(task="copy"), {"lenght": 3}, "no option of task copy", "did you mean length?"),

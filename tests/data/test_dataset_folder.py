@@ -98,7 +98,7 @@ def test_a_folder_in_the_way_is_kept_unless_forced(tmp_path: Path) -> None:
     task, out = make("copy", {}), tmp_path / "data"
     out.mkdir()
     write_folder(task, out, SIZES, seed=0)  # empty: fine
-    with pytest.raises(UsageError, match=r"already holds meta\.yaml"):
+    with pytest.raises(UsageError, match=r"already contains meta\.yaml"):
         write_folder(task, out, SIZES, seed=1)
     before = lines(out / "train.tsv")
     write_folder(task, out, {"train": 9}, seed=1, force=True)
@@ -109,7 +109,7 @@ def test_a_folder_in_the_way_is_kept_unless_forced(tmp_path: Path) -> None:
 
 def test_force_never_replaces_other_things(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UsageError, match=r"other things, such as thesis\.tex"):
+    with pytest.raises(UsageError, match=r"other files, such as thesis\.tex"):
         write_folder(make("copy", {}), tmp_path, SIZES, seed=0, force=True)
     with pytest.raises(UsageError, match="is a file"):
         write_folder(make("copy", {}), tmp_path / "thesis.tex", SIZES, seed=0, force=True)
@@ -184,7 +184,7 @@ def edit_meta(old: str, new: str) -> Callable[[Path], None]:
         (lambda folder: (folder / "meta.yaml").write_text("{"), r"meta\.yaml is damaged"),
         (lambda folder: (folder / "meta.yaml").write_bytes(b"\xff"), r"meta\.yaml is damaged"),
         (edit_meta("sizes:", "size:"), r"meta\.yaml is damaged: it has no key sizes"),
-        (edit_meta("'19'", "'20'"), r"holds tokens that meta\.yaml does not name"),
+        (edit_meta("'19'", "'20'"), r"has tokens that are not in meta\.yaml"),
         (edit_meta("'19'", "'18'"), r"meta\.yaml is damaged"),
         (edit_meta("seed: 0", "seed: 0\nseed: 1"), r"the key 'seed' is given twice"),
         (
@@ -225,5 +225,5 @@ def test_a_folder_of_plain_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train\.tsv, line 2: expected 2"):
         corpus(data, {})
     (tmp_path / "train.tsv").unlink()
-    with pytest.raises(DataError, match=r"holds no train\.tsv"):
+    with pytest.raises(DataError, match=r"contains no train\.tsv"):
         corpus(data, {})

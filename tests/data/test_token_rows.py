@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
-from seqcli.data.files.encode_for_model import encode_for_model
+from seqcli.data.files.loading import encode_for_model
 from seqcli.data.token_rows import PairReader, PairWriter, decoded, unknown_in_rows
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import UNKNOWN_TEXT, Vocabulary

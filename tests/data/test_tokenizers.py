@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.data.corpus import Codec
-from seqcli.data.normalizer import Normalizer, is_feature
-from seqcli.data.tokenizers import Tokenizer, grapheme_rule, graphemes
+from seqcli.data.tokenizers import Normalizer, Tokenizer, grapheme_rule, graphemes, is_feature
 from seqcli.data.vocabulary import Vocabulary
 
 STYLES = ("chars", "graphemes", "words", "whole")

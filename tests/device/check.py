@@ -13,8 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,17 @@ import torch
 
 import seqcli
 from seqcli import config as configuration
-from seqcli.api.loading import load_model, make_model
-from seqcli.api.reading import limits_of
+from seqcli.api import torch_model
+from seqcli.api.checkpoint_config import limits_of
+from seqcli.api.trained_model import open_model
 from seqcli.data.build import corpus as build_corpus
-from seqcli.engine import answering
+from seqcli.decoding import inference
+from seqcli.decoding.search import Search
 from seqcli.errors import Exit
-from seqcli.training.loop import Turn
-from seqcli.training.torch_trainer import TorchLearner
+from seqcli.models.backend import TorchBackend
+from seqcli.models.loading import make_model
+from seqcli.training.torch_trainer import TorchTrainer
+from seqcli.training.trainer import TrainingStep
 
 ROWS = ["data.train=512", "data.val=64", "data.test=64", "task.length=3:12", "task.vocab=12"]
 TINY = ["model.hidden=32", "model.embedding=16", "train.threads=1", "train.epochs=1"]
@@ -129,15 +132,15 @@ def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
     for place in ("cpu", device):
         torch.manual_seed(0)
         model = make_model(settings, corpus.codec, limits).to(place)
-        learner = TorchLearner(model, corpus, settings, limits)
+        trainer = TorchTrainer(model, corpus, settings, limits)
         model.train()
         from seqcli.training.torch_batches import to_device
 
         data = to_device(batch, model.device)
-        objective, _ = learner._loss(data, 1.0)
+        objective, _ = trainer.loss(data, 1.0)
         objective.backward()
-        learner.weights.gather()
-        flat = torch.cat([one.grad.flatten().cpu() for one in learner.weights.learnt])
+        trainer.parameters.gather_gradients()
+        flat = torch.cat([one.grad.flatten().cpu() for one in trainer.parameters.trained])
         found[place] = objective.item(), flat
     (loss, gradient), (other, others) = found["cpu"], found[device]
     off = abs(loss - other) / abs(loss)
@@ -152,16 +155,16 @@ def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
 def run_agrees(sets: list[str], out: Path, device: str) -> dict[str, Any]:
     """Train on the device, then compare losses, greedy and beam answers with the CPU's."""
     seqcli.train(set=[*sets, f"train.device={device}"], out=out)
-    loaded = load_model(out)
-    pairs = build_corpus(loaded.config.data, loaded.config.task).splits["test"]
-    decode = loaded.config.decode
+    trained = open_model(out)
+    model = torch_model.load(trained.opened).model
+    pairs = build_corpus(trained.config.data, trained.config.task).splits["test"]
+    greedy_search, beam_search = trained.search(beam=1), trained.search(beam=4)
     scored = {}
     for place in ("cpu", device):
-        model = loaded.model.to(place)
-        nats = answering.losses(model, pairs, 64)
-        greedy, _ = answering.predictions(model, pairs, loaded.limits, decode, 64)
-        wide = replace(decode, beam=4)
-        beam, _ = answering.predictions(model, pairs, loaded.limits, wide, 64)
+        backend = TorchBackend(model.to(place))
+        nats = inference.row_nats(backend, pairs, 64)
+        greedy, _ = inference.predictions(backend, pairs, trained.limits, greedy_search, 64)
+        beam, _ = inference.predictions(backend, pairs, trained.limits, beam_search, 64)
         scored[place] = nats, rows_of(greedy, len(pairs)), rows_of(beam, len(pairs))
     (nats, greedy, beam), (nats_there, greedy_there, beam_there) = scored["cpu"], scored[device]
     off = float((abs(nats - nats_there) / abs(nats)).max())
@@ -286,23 +289,22 @@ def steps_per_second(
     corpus, limits, batch = first_batch(settings)
     torch.manual_seed(0)
     model = make_model(settings, corpus.codec, limits).to(device)
-    learner = TorchLearner(model, corpus, settings, limits)
+    trainer = TorchTrainer(model, corpus, settings, limits)
 
-    def turns(count: int) -> Iterator[Turn]:
-        return (Turn(batch, 1e-3, 0.0) for _ in range(count))
-
-    for _ in learner.learn(turns(3)):
-        pass
+    step = TrainingStep(batch, 1e-3, 0.0)
+    for _ in range(3):
+        trainer.training_step(step)
     wait(device)
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < 1.0:
-        for _ in learner.learn(turns(2)):
-            count += 1
+        trainer.training_step(step)
+        count += 1
     wait(device)
     trained = count * len(batch.rows) / (time.perf_counter() - began)
     began = time.perf_counter()
     model.eval()
-    answering.predictions(model, corpus.splits["test"], limits, settings.decode, batch_size)
+    test = corpus.splits["test"]
+    inference.predictions(TorchBackend(model), test, limits, Search(), batch_size)
     wait(device)
     decoded = len(corpus.splits["test"]) / (time.perf_counter() - began)
     return {"sequences_per_second": round(trained), "decoded_per_second": round(decoded)}

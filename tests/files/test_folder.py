@@ -69,7 +69,7 @@ def replace(path: Path, content: str, force: bool = True) -> None:
 
 def test_the_new_folder_takes_the_place_of_the_old(swap: str, tmp_path: Path) -> None:
     target = fill(tmp_path / "data", "old")
-    with pytest.raises(UsageError, match=r"already holds a\.txt"):
+    with pytest.raises(UsageError, match=r"already contains a\.txt"):
         replace(target, "new", force=False)
     replace(target, "new")
     assert contents(target) == {"a.txt": "new"}

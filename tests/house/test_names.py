@@ -1,13 +1,16 @@
 """Every name leads somewhere, and everything that can be set is told."""
 
+import importlib
 import inspect
 from collections.abc import Mapping
 
 import pytest
+from source import modules
 
+import seqcli
 from seqcli import registry
 from seqcli.config import FLAGS, keys
-from seqcli.config.limits import OneOf
+from seqcli.config.sections import OneOf
 
 TABLES = {
     name: table
@@ -45,6 +48,14 @@ def test_every_text_key_but_the_path_has_its_choices():
     free = [k.name for k in keys().values() if k.kind is str and not isinstance(k.limit, OneOf)]
     files = ["data.path", "data.train_file", "data.val_file", "data.test_file"]
     assert free == [*files, "data.columns", "data.separator"]
+
+
+@pytest.mark.parametrize("name", sorted(set(seqcli.__all__) - {"__version__"}))
+def test_a_public_function_stays_one_when_its_package_is_imported(name):
+    """Importing ``seqcli.NAME`` sets the attribute NAME, and would hide the function."""
+    if name in {module.room for module in modules()}:
+        importlib.import_module(f"seqcli.{name}")
+    assert callable(getattr(seqcli, name))
 
 
 def test_every_flag_leads_to_a_key():

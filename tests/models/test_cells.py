@@ -13,8 +13,8 @@ from seqcli.config import ModelConfig
 from seqcli.models.attention import AdditiveAttention
 from seqcli.models.build import build
 from seqcli.models.cells import Cell, CellState, GRUCell, LSTMCell, RNNCell
-from seqcli.models.decoders import BahdanauDecoder
 from seqcli.models.rnn import CellRNN, make_rnn
+from seqcli.models.seq2seq import BahdanauDecoder
 
 
 def looped_like(cell: Cell, layers: int, both: bool) -> tuple[CellRNN, torch.nn.Module]:

@@ -130,7 +130,7 @@ def test_learned_positions_refuse_what_is_too_long() -> None:
 
 
 def test_a_language_model_takes_no_attention_option() -> None:
-    with pytest.raises(UsageError, match="no source to look back at"):
+    with pytest.raises(UsageError, match="no source to attend to"):
         build(replace(SMALL, cell="gru", attention="additive"), None, 9, 9)
 
 

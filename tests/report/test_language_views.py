@@ -7,7 +7,7 @@ from seqcli.report.evaluation import metrics_table, novelty_table
 from seqcli.report.plain import LANGUAGE_CAPTION, Epoch, epoch_table
 from seqcli.report.predictions import FEWEST, SHOWN, bars
 from seqcli.report.summary import end_lines, run_lines
-from seqcli.results import Evaluation, NextSymbol, Novelty
+from seqcli.results import Evaluation, NextToken, Novelty
 
 METRICS = {
     "train_loss": 2.2,
@@ -28,7 +28,7 @@ def test_epochs_show_bits_and_perplexity() -> None:
 
 def test_the_run_has_one_vocabulary_and_ends_with_its_scores() -> None:
     run = RunStarted("n", "", "GRU", 9, {"train": 5}, (0, 27), "cpu", 1, 2, 8)
-    assert "vocabulary: 27; cpu, 1 thread" in run_lines(run)[2]
+    assert "vocabulary: 27 tokens; cpu, 1 thread" in run_lines(run)[2]
     lines = end_lines(Finished(1, 1, METRICS, "epochs", 2.0, (METRICS,)), [METRICS])
     assert "loss 2.1000, bits per character 3.0296, perplexity 8.1662" in lines[1]
 
@@ -48,8 +48,8 @@ def test_an_evaluation_names_what_is_counted() -> None:
 
 
 def test_bars_are_in_proportion_and_end_with_the_rest() -> None:
-    found = [NextSymbol("a", 0.5), NextSymbol(None, 0.25), NextSymbol(" ", 0.125)]
-    found += [NextSymbol(chr(0x4E00 + i), 0.125 / 40) for i in range(40)]
+    found = [NextToken("a", 0.5), NextToken(None, 0.25), NextToken(" ", 0.125)]
+    found += [NextToken(chr(0x4E00 + i), 0.125 / 40) for i in range(40)]
     lines = bars(found)
     assert lines[0].split() == ["a", "50.0%", "█" * 40]
     assert lines[1].split() == ["<eos>", "25.0%", "█" * 20]
@@ -62,7 +62,7 @@ def test_bars_are_in_proportion_and_end_with_the_rest() -> None:
 
 
 def test_symbols_that_hardly_ever_come_share_a_bar() -> None:
-    rare = [NextSymbol(chr(0x62 + i), 0.0001) for i in range(20)]
-    lines = bars([NextSymbol("a", 0.998), *rare])
+    rare = [NextToken(chr(0x62 + i), 0.0001) for i in range(20)]
+    lines = bars([NextToken("a", 0.998), *rare])
     assert len(lines) == FEWEST + 1
     assert lines[-1].split()[:3] == ["13", "others", "0.1%"]

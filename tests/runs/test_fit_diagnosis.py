@@ -46,8 +46,8 @@ def test_two_epochs_are_too_short():
     diagnosis = diagnose_fit(history([2, 1], [2, 1], [0.1, 0.9], [0.1, 0.9]))
     assert diagnosis.kind == "too short to say"
     assert diagnosis.since is None
-    assert "2 epochs of at least 3" in diagnosis.text
-    assert "1 epoch of at least 3" in diagnose_fit(history([2], [2])).text
+    assert "2 epochs, at least 3 are needed" in diagnosis.text
+    assert "1 epoch, at least 3 are needed" in diagnose_fit(history([2], [2])).text
     assert diagnose_fit([]).kind == "too short to say"
 
 
@@ -286,7 +286,7 @@ def test_at_chance_level_it_is_not_told_to_train_longer():
     flat = [0.6935, 0.6933, 0.6932, 0.6931, 0.6931]
     diagnosis = told(flat, flat, [0.51] * 5, [0.512] * 5)
     assert diagnosis.kind == "not better than the baseline"
-    assert "51.2%, and 'per-position majority' reaches 50.0%" in diagnosis.text
+    assert "51.2%, the baseline 'per-position majority' reaches 50.0%" in diagnosis.text
     assert diagnosis.command == "seqcli train --config 'runs/a b/config.yaml' --lr 0.001"
 
 
@@ -307,7 +307,7 @@ def test_a_language_model_worse_than_a_bigram_table_is_told_so():
     baselines = (("chance", {"loss": 3.3}), ("bigram", {"loss": 2.45}))
     diagnosis = told([2.6] * 5, [2.6] * 5, baselines=baselines)
     assert diagnosis.kind == "not better than the baseline"
-    assert "validation loss is 2.6000, and 'bigram' reaches 2.4500" in diagnosis.text
+    assert "validation loss is 2.6000, the baseline 'bigram' reaches 2.4500" in diagnosis.text
     assert told([2.1] * 5, [2.1] * 5, baselines=baselines).kind == "good fit"
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from seqcli.errors import UsageError
 from seqcli.tasks.base import make
-from seqcli.tasks.morphemes import PATTERNS, SLOTS, morphemes
-from seqcli.tasks.names import TOKENS
+from seqcli.tasks.names import PATTERNS, SLOTS, TOKENS, morphemes
 
 
 def texts(split: str, count: int, seed: int = 0, length: str = "5:30") -> list[str]:

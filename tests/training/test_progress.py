@@ -9,17 +9,21 @@ from seqcli.training.progress import EpochRecord, Progress, initial_loss, progre
 def test_smoothed_loss_starts_at_a_guess_and_comes_to_the_loss():
     progress = Progress(smoothed_loss=initial_loss(27))
     assert progress.smoothed_loss == pytest.approx(3.2958, abs=1e-4)
-    progress.add(2.0, tokens=10, rows=3)
+    progress.count_step(tokens=10, rows=3)
+    progress.add_loss(2.0, tokens=10)
     assert progress.smoothed_loss == pytest.approx(0.99 * 3.2958 + 0.02, abs=1e-4)
     for _ in range(3000):
-        progress.add(2.0, tokens=10, rows=3)
+        progress.count_step(tokens=10, rows=3)
+        progress.add_loss(2.0, tokens=10)
     assert progress.smoothed_loss == pytest.approx(2.0, abs=1e-6)
 
 
 def test_sums_are_of_one_epoch_and_steps_of_the_run():
     progress = Progress()
-    progress.add(2.0, tokens=10, rows=3)
-    progress.add(4.0, tokens=30, rows=5)
+    progress.count_step(tokens=10, rows=3)
+    progress.add_loss(2.0, tokens=10)
+    progress.count_step(tokens=30, rows=5)
+    progress.add_loss(4.0, tokens=30)
     assert (progress.loss_sum / progress.tokens, progress.rows) == (3.5, 8)
     record = progress.end_epoch({"val_loss": 0.5, "seconds": 2.0}, improved=True)
     assert (record.epoch, record.step, progress.epochs_done) == (1, 2, 1)
@@ -39,9 +43,11 @@ def test_best_and_waited_follow_improvement():
 def test_progress_survives_the_round_trip():
     progress = Progress(smoothed_loss=3.0)
     assert progress_of({"progress": progress.to_plain()}) == progress
-    progress.add(2.0, tokens=10, rows=3)
+    progress.count_step(tokens=10, rows=3)
+    progress.add_loss(2.0, tokens=10)
     progress.end_epoch({"val_loss": 0.25, "seconds": 2.0}, improved=True)
-    progress.add(1.0, tokens=10, rows=3)
+    progress.count_step(tokens=10, rows=3)
+    progress.add_loss(1.0, tokens=10)
     assert progress_of({"progress": progress.to_plain()}) == progress
 
 

@@ -1,4 +1,4 @@
-"""A cache of encoded files: entries that are made whole or not at all, and checked when used.
+"""A cache of encoded files: entries are created atomically and verified when used.
 
 ``SEQCLI_CACHE`` names another folder than ``~/.cache/seqcli``, or is ``off``. Everything lies in
 the subfolder ``encoded`` of that folder. Only what carries the marker of the cache is ever
@@ -37,7 +37,7 @@ Write = Callable[[Path], str | None]
 
 
 def root() -> Path | None:
-    """Return the folder of the entries; None where it is switched off or there is no home."""
+    """Return the folder of the entries; None if the cache is off or there is no home folder."""
     wanted = os.environ.get(VARIABLE, "")
     if wanted.lower() == OFF:
         return None
@@ -48,8 +48,8 @@ def root() -> Path | None:
 
 
 @contextlib.contextmanager
-def kept(key: str, write: Write) -> Iterator[tuple[Path, bool]]:
-    """Give the folder of ``key``, filled by ``write`` unless it is there and whole.
+def cached_folder(key: str, write: Write) -> Iterator[tuple[Path, bool]]:
+    """Yield the cached folder of ``key``, filled by ``write`` unless it exists and is intact.
 
     The entry is named only after it was filled, by the key that ``write`` returns: files may have
     changed since ``key`` was made of them, and then the entry is that of their new content.
@@ -71,13 +71,13 @@ def kept(key: str, write: Write) -> Iterator[tuple[Path, bool]]:
     if folder is not None:
         yield folder, True
         return
-    with passing(write) as temporary:
+    with temporary_entry(write) as temporary:
         yield temporary
 
 
 @contextlib.contextmanager
-def passing(write: Write) -> Iterator[tuple[Path, bool]]:
-    """Give a folder filled by ``write`` that goes away afterwards.
+def temporary_entry(write: Write) -> Iterator[tuple[Path, bool]]:
+    """Yield a folder filled by ``write``, which is removed afterwards.
 
     What processes that were killed left in the folder for temporary files is removed first.
 
@@ -100,7 +100,7 @@ def passing(write: Write) -> Iterator[tuple[Path, bool]]:
 
 
 def whole(folder: Path) -> bool:
-    """Return whether an entry has exactly its files, each as it was written."""
+    """Return whether an entry has exactly its files, with the right checksums."""
     try:
         sums = _sums(folder)
         names = {path.name for path in folder.iterdir()}
@@ -122,7 +122,7 @@ def checksum(path: Path) -> int:
 
 
 def remove_entry(folder: Path) -> None:
-    """Remove a folder of plain files that has the marker in it; an empty one too.
+    """Remove a folder of plain files with the marker of the cache, or an empty one.
 
     The marker goes last, so that a removal that was interrupted can be continued. Never raises
     ``OSError``.
@@ -149,7 +149,7 @@ def _base(wanted: str) -> Path:
 
 
 def _found(key: str, write: Write) -> Path | None:
-    """Return the folder of a key in the cache; None where it cannot be had."""
+    """Return the folder of a key in the cache; None if the cache is unusable."""
     place = root()
     if place is None:
         return None
@@ -167,7 +167,7 @@ def _found(key: str, write: Write) -> Path | None:
 
 
 def _make(folder: Path, write: Write) -> Path:
-    """Fill a folder next to its place and rename it; an entry made meanwhile by another stays."""
+    """Fill a temporary folder and rename it; an entry that another process made stays."""
     with temporary_folder(folder) as partial:
         try:
             (partial / MARKER).touch()
@@ -199,7 +199,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _remove_old(place: Path) -> None:
-    """Remove entries that were not used for long, and what writers that died left."""
+    """Remove entries that are unused for long, and leftovers of killed processes."""
     oldest = time.time() - _DAYS * 86400
     for folder in place.iterdir():
         if _KEY.fullmatch(folder.name) and folder.lstat().st_mtime < oldest:

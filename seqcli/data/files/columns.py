@@ -1,4 +1,4 @@
-"""What stands between the columns of a row, and text without tabs that looks like a table.
+"""Columns: separators, their detection in text without tabs, and roles of columns.
 
 A list of names may hold semicolons, commas, hyphens or spaces now and then: a file is taken for a
 table with another separator only where at least ``SHARE`` of its lines have that separator the
@@ -34,7 +34,7 @@ Split = Callable[[str], list[str]]
 
 @dataclass(frozen=True)
 class Suspicion:
-    """A separator that a text without tabs seems to have.
+    """A separator that a text without tabs seems to use.
 
     Args:
         what: the separator in words, for a message.
@@ -64,7 +64,7 @@ def separator_of(asked: str) -> str:
 
 
 def splitter(separator: str, width: int) -> Split:
-    """Return what cuts a line into cells.
+    """Return the function that splits a line into cells.
 
     White space around cells is left off, except with tabs. ``space`` is any run of white space:
     the last of ``width`` columns takes the rest of the line, as in a pronunciation lexicon.
@@ -104,14 +104,14 @@ def suspected(lines: Sequence[str], suffix: str) -> Suspicion | None:
 
 
 def same_count(lines: Sequence[str], separator: str) -> int:
-    """Return how often ``separator`` is in each of nearly all lines; 0 where they differ."""
+    """Return the number of separators that nearly all lines have; 0 if lines differ."""
     counts = Counter(line.count(separator) for line in lines)
     count, agreeing = counts.most_common(1)[0]
     return count if agreeing >= SHARE * len(lines) else 0
 
 
 def _agree(lines: Sequence[str], separator: str, *, once: bool = False) -> bool:
-    """Say whether nearly all lines have a separator equally often, with text at both sides."""
+    """Return whether nearly all lines have equally many separators, with text on both sides."""
     count = same_count(lines, separator)
     if not count or (once and count > 1):
         return False
@@ -127,7 +127,7 @@ def _has_commas(lines: Sequence[str], suffix: str) -> bool:
 
 
 def _spaces(lines: Sequence[str], suffix: str) -> Suspicion | None:
-    """Return the suspicion that columns are parted by white space."""
+    """Return the suspicion that columns are separated by white space."""
     if _is_lexicon(lines):
         return Suspicion("a word and its tokens, parted by spaces,", SPACE)
     if same_count([_GAP.sub("\0", line) for line in lines], "\0"):
@@ -138,7 +138,7 @@ def _spaces(lines: Sequence[str], suffix: str) -> Suspicion | None:
 
 
 def _is_lexicon(lines: Sequence[str]) -> bool:
-    """Say whether lines are a word and short tokens: ``HELLO  HH AH L OW``."""
+    """Return whether lines are a word and short tokens: ``HELLO  HH AH L OW``."""
     rows = [line.split() for line in lines]
     tokens = [token for row in rows for token in row[1:]]
     longer = sum(len(row) > 1 and len(row[0]) > 1 for row in rows)
@@ -156,7 +156,7 @@ _HINT = "such as target=1,source=2,- or, with a header, source=word,target=pron"
 
 @dataclass(frozen=True)
 class Columns:
-    """What was asked for, before any file is seen.
+    """The columns that the user asked for.
 
     Args:
         wanted: (role, place from 1) or (role, name in the header) for each column that is used.
@@ -168,17 +168,17 @@ class Columns:
 
     @property
     def named(self) -> bool:
-        """Whether columns go by the names in a header."""
+        """Whether columns are selected by the names in a header."""
         return any(isinstance(where, str) for _, where in self.wanted)
 
     def has(self, role: str) -> bool:
-        """Say whether there is a column for a role."""
+        """Return whether there is a column for a role."""
         return any(one == role for one, _ in self.wanted)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where in a row the parts of a pair stand, counted from 0.
+    """Positions of the parts of a pair in a row, counted from 0.
 
     Args:
         target: of the target.
@@ -200,7 +200,7 @@ KEYS = Columns((("source", "source"), ("target", "target")))
 
 
 def parse_columns(text: str) -> Columns | None:
-    """Read what ``data.columns`` says; None where it says nothing.
+    """Parse ``data.columns``; return None if it is empty.
 
     Raises:
         UsageError: it is not understood, names no target, or a place or role twice.
@@ -234,12 +234,12 @@ def _wanted(item: str, at: int) -> tuple[str, int | str]:
             raise UsageError(f"--columns {item}: columns are counted from 1", _HINT)
         return role, int(where)
     if not where:
-        raise UsageError(f"--columns {item}: names no column", _HINT)
+        raise UsageError(f"--columns {item}: no column is given", _HINT)
     return role, where
 
 
 def layout(columns: Columns, header: Sequence[str], where: str) -> Layout:
-    """Return where the columns are.
+    """Return the positions of the columns.
 
     Args:
         columns: what was asked for.

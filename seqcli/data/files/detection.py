@@ -1,4 +1,4 @@
-"""Which format a file has: the one asked for, or by its name and by how it begins.
+"""Detect the format of a file by its name and its first lines.
 
 What is not clear is refused, with the option that makes it so.
 """
@@ -14,7 +14,7 @@ from seqcli.data.files import columns
 from seqcli.data.files.json_rows import begins_array, is_object, is_row
 from seqcli.data.files.kinds import check_prose
 from seqcli.data.files.opening import TextFile
-from seqcli.data.files.records import Asked
+from seqcli.data.files.rows import Asked
 from seqcli.errors import DataError
 
 PACKED = ".gz"
@@ -24,13 +24,13 @@ _JSON_HINT = f"write one object a line, with keys source and target; or {NAMES}"
 
 
 def suffix_of(path: Path) -> str:
-    """Return the ending of a file's name in lower case; that before .gz, if there is one."""
+    """Return the suffix of a file's name in lower case, without .gz."""
     suffix = path.suffix.lower()
     return path.with_suffix("").suffix.lower() if suffix == PACKED else suffix
 
 
 def format_of(files: Sequence[TextFile], wanted: str, asked: Asked) -> str:
-    """Return the format of a file, or of two side by side.
+    """Return the format of a file, or of two parallel files.
 
     Args:
         files: one, or two.
@@ -62,7 +62,7 @@ def sep_line(line: str) -> str:
 
 
 def _whole_lines(block: bytes) -> list[str]:
-    """Return the lines of a first block that are not blank, without the last if it may be cut."""
+    """Return the nonblank lines of a first block, without the last, which may be incomplete."""
     lines = block.decode(errors="replace").split("\n")
     kept = lines[:-1] if len(lines) > 2 else lines
     return [line.rstrip("\r") for line in kept if line.strip()]
@@ -96,7 +96,7 @@ def _is_quoted(line: str) -> bool:
 
 
 def _json_format(file: TextFile, suffix: str, block: bytes, lines: Sequence[str]) -> str:
-    """Return the format of JSON, by its beginning; "" for what is no JSON."""
+    """Return the format of JSON by its beginning; "" if it is not JSON."""
     begin = block.lstrip()[:1]
     if begin == b"[" and begins_array(block.decode(errors="replace")):
         return "json"
@@ -131,7 +131,7 @@ def _check_names(file: TextFile, suffix: str, lines: Sequence[str]) -> None:
 
 
 def _check_csv(file: TextFile, block: bytes, asked: Asked) -> None:
-    """Refuse a CSV file whose cells seem to be parted by something else than commas."""
+    """Refuse a CSV file whose cells seem to be separated by something other than commas."""
     lines = _whole_lines(block)
     if asked.separator or len(lines) < columns.FEWEST or sep_line(lines[0]):
         return

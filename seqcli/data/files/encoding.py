@@ -1,4 +1,4 @@
-"""From gathered rows to a folder of arrays: vocabularies learnt on train, ids in their order."""
+"""Write encoded files as a folder of arrays: vocabularies from train, ids, repeated rows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,60 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
-from seqcli.data.files.file_encoder import EncodedFile, IncrementalVocabulary, TokenBuffer
+from seqcli.data.files.file_encoder import EncodedFile, Hashes, IncrementalVocabulary, TokenBuffer
 from seqcli.data.files.findings import Findings
-from seqcli.data.files.repeats import shared
 from seqcli.data.vocabulary import SPECIALS, UNK
 from seqcli.events import SplitRead
+
+
+class Again(NamedTuple):
+    """Rows that repeat an earlier one, and the numbers of the first occurrences."""
+
+    rows: Index
+    first: Index
+
+
+def again(hashes: Hashes) -> Again:
+    """Return the rows that have the hash of an earlier row."""
+    order = np.argsort(hashes, kind="stable")
+    new = np.ones(len(order), np.bool_)
+    new[1:] = hashes[order[1:]] != hashes[order[:-1]]
+    starts = np.flatnonzero(new)
+    first = order[starts].repeat(np.diff(starts, append=len(order)))
+    rows, first = order[~new], first[~new]
+    back = np.argsort(rows)
+    return Again(rows[back], first[back])
+
+
+def name_repeats(found: EncodedFile, findings: Findings) -> None:
+    """Report the rows of a file that repeat or contradict an earlier row."""
+    for row in found.twins().tolist():
+        findings.add("twin", found.path, found.split, int(found.lines[row]))
+    same = again(found.pairs)
+    for row, first in zip(*same, strict=True):
+        line = int(found.lines[first])
+        findings.add("duplicate", found.path, found.split, int(found.lines[row]), f"line {line}")
+    if found.sources is None:
+        return
+    other = again(found.inputs)
+    fresh = ~np.isin(other.rows, same.rows)
+    for row, first in zip(other.rows[fresh], other.first[fresh], strict=True):
+        where = f"line {found.lines[first]}"
+        findings.add("contradictory", found.path, found.split, int(found.lines[row]), where)
+
+
+def shared(one: Hashes, other: Hashes) -> Index:
+    """Return the rows of ``other`` whose hash is in ``one``."""
+    ordered = np.sort(one)
+    places = np.searchsorted(ordered, other).clip(max=max(len(ordered) - 1, 0))
+    return np.flatnonzero(ordered[places] == other) if len(ordered) else np.zeros(0, np.int64)
+
 
 META = "meta.json"
 KINDS = {"tokens": np.int32, "offsets": np.int64, "weights": np.float32}  # of the arrays
@@ -25,7 +68,7 @@ Table = NDArray[np.int32]  # from the ids of the time being to those of the voca
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of a split: ``rows`` of what was gathered from a file, in order."""
+    """The rows of a split: ``rows`` of an encoded file, in order."""
 
     split: str
     gathered: EncodedFile
@@ -38,7 +81,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of all rows: its tokens while gathering, and the table to ids of the vocabulary."""
+    """One side of all rows: its provisional tokens, and the table that maps them to ids."""
 
     name: str
     gathered: tuple[str, ...]
@@ -47,7 +90,7 @@ class Side:
 
     @classmethod
     def of(cls, name: str, alphabet: IncrementalVocabulary, train: Part) -> Side:
-        """Learn the vocabulary of a side on the training rows."""
+        """Build the vocabulary of a side from the training rows."""
         spool, gathered = train.spool(name), tuple(alphabet)
         assert spool is not None
         used = np.zeros(len(gathered), np.bool_)
@@ -60,7 +103,7 @@ class Side:
 
 
 def parts_of_splits(gathered: Mapping[str, EncodedFile]) -> list[Part]:
-    """Return files that were given apart as the splits that they are."""
+    """Return the parts of files that are already split."""
     return [Part(split, one, np.arange(len(one))) for split, one in gathered.items()]
 
 
@@ -71,7 +114,7 @@ def write_parts(
     findings: Findings,
     repeat: bool,
 ) -> tuple[dict[str, Any], tuple[SplitRead, ...]]:
-    """Write the arrays of each split; return what meta.json says of them, and the summary.
+    """Write the arrays of each split; return the content of meta.json, and a summary.
 
     Args:
         folder: where they go.
@@ -93,7 +136,7 @@ def write_parts(
 
 
 def _shared(part: Part, earlier: list[Part], findings: Findings) -> int:
-    """Name the rows whose source stands in an earlier split; return how many there are."""
+    """Report the rows whose source is in an earlier split; return their number."""
     own = part.gathered
     found: dict[int, list[str]] = {}
     for other in earlier:
@@ -106,7 +149,7 @@ def _shared(part: Part, earlier: list[Part], findings: Findings) -> int:
 
 
 class _PartWriter:
-    """Writes the arrays of one split, and counts on the way."""
+    """Write the arrays of one split and count unknown tokens."""
 
     def __init__(self, folder: Path, part: Part, findings: Findings) -> None:
         self._folder, self._part, self._findings = folder, part, findings
@@ -133,7 +176,7 @@ class _PartWriter:
         return unknown
 
     def _strange(self, side: Side, chunk: Ragged, ids: Table, rows: Index) -> Iterator[str]:
-        """Yield the tokens without an id, and remember which rows have them."""
+        """Yield the tokens without an id, and record their rows."""
         places = np.flatnonzero(ids == UNK)
         owners = rows[np.searchsorted(chunk.offsets, places, side="right") - 1]
         for place, row in zip(places.tolist(), owners.tolist(), strict=True):
@@ -142,7 +185,7 @@ class _PartWriter:
             yield token
 
     def weights(self) -> bool:
-        """Write how much each row weighs, 1 on average; return whether rows differ in that."""
+        """Write the weight of each row, 1 on average; return whether there are weights."""
         part = self._part
         counts = part.gathered.counts[part.rows]
         if self._counted:
@@ -151,7 +194,7 @@ class _PartWriter:
         return self._counted
 
     def summary(self, also_elsewhere: int) -> SplitRead:
-        """Name the rows with tokens that train does not have; return what the split is."""
+        """Report the rows with tokens that are not in train; return the summary of the split."""
         part, own = self._part, self._part.gathered
         for row, tokens in sorted(self._unknown.items()):
             text = " ".join(map(repr, dict.fromkeys(tokens)))

@@ -1,4 +1,4 @@
-"""The rows of a file, encoded for the time being: tokens get ids as they turn up.
+"""Encode the rows of a file with provisional ids, in order of appearance.
 
 Row by row, what stays in memory is a few numbers; the ids go to a file once they are many.
 """
@@ -26,11 +26,12 @@ from seqcli.data.files.detection import format_of
 from seqcli.data.files.findings import KINDS, Findings, RowRemarks
 from seqcli.data.files.formats import looks_like_header
 from seqcli.data.files.opening import TextFile
-from seqcli.data.files.records import Asked, Records
 from seqcli.data.files.rows import (
     LEAST_COUNT,
     MOST_COUNT,
+    Asked,
     Problem,
+    Records,
     Row,
     RowReader,
     hash_of,
@@ -44,19 +45,19 @@ _CHUNK = 1 << 15  # rows read back at a time
 
 
 class IncrementalVocabulary(dict[str, int]):
-    """Tokens and the ids they got, in order of appearance."""
+    """A vocabulary that grows: a new token gets the next id."""
 
     def __missing__(self, token: str) -> int:
         self[token] = number = len(self)
         return number
 
     def ids(self, tokens: Sequence[str]) -> array[int]:
-        """Return the ids of a row; what is new gets the next one."""
+        """Return the ids of a row; new tokens get new ids."""
         return array("i", map(self.__getitem__, tokens))
 
 
 class TokenBuffer:
-    """Rows of ids, written one after the other and read back in order."""
+    """Rows of ids on disk, appended one by one and read back in order."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
@@ -81,7 +82,7 @@ class TokenBuffer:
         return np.frombuffer(self._lengths, np.int32)
 
     def chunks(self) -> Iterator[tuple[int, Ragged]]:
-        """Yield the number of a row, and it and the rows after it, until all were there."""
+        """Yield chunks of rows, each with the number of its first row."""
         self._flush()
         self._file.seek(0)
         for first in range(0, len(self._lengths), _CHUNK):
@@ -90,14 +91,14 @@ class TokenBuffer:
             yield first, Ragged(tokens, offsets)
 
     def taken(self, rows: Index) -> Iterator[Ragged]:
-        """Yield some rows, given in rising order, chunk by chunk; one may be there repeatedly."""
+        """Yield the given rows, in rising order and possibly repeated, chunk by chunk."""
         for first, chunk in self.chunks():
             inside = np.searchsorted(rows, (first, first + len(chunk)))
             yield chunk.take(rows[inside[0] : inside[1]] - first)
 
 
 class EncodedFile:
-    """The rows of one file that are kept, as (N,) arrays and spools."""
+    """The usable rows of one file, as (N,) arrays and token buffers."""
 
     def __init__(self, path: Path, split: str, with_sources: bool) -> None:
         self.path, self.split = path, split
@@ -117,7 +118,7 @@ class EncodedFile:
         return len(self._lines)
 
     def add(self, row: Row, source: array[int] | None, target: array[int], seed: int) -> None:
-        """Take a row, with the ids of its sides."""
+        """Add a row with the ids of both sides."""
         group = hash_of(row.group, seed)
         self._groups += group
         if not row.group.isascii() and not unicodedata.is_normalized("NFC", row.group):
@@ -137,21 +138,21 @@ class EncodedFile:
 
     @property
     def lines(self) -> Index:
-        """(N,), where the rows stand in the file."""
+        """(N,), line numbers of the rows in the file."""
         return np.frombuffer(self._lines, np.int64)
 
     @property
     def counts(self) -> NDArray[np.float32]:
-        """(N,), how often the rows count."""
+        """(N,), counts of the rows."""
         return np.frombuffer(self._counts, np.float32)
 
     @property
     def groups(self) -> Hashes:
-        """(N,), hashes of what decides on the split."""
+        """(N,), hashes that decide the split of a row."""
         return np.frombuffer(self._groups, np.uint64)
 
     def twins(self) -> Index:
-        """Return the rows that are like another one once both are in NFC."""
+        """Return the rows that equal another row after NFC normalization."""
         composed = np.frombuffer(self._composed, np.uint64)
         return np.frombuffer(self._odd, np.int64)[np.isin(composed, self.groups)]
 
@@ -165,13 +166,13 @@ class EncodedFile:
         """(N,), hashes of whole rows."""
         return np.frombuffer(self._pairs, np.uint64)
 
-    def told(self) -> FileRead:
-        """Return how many rows there were."""
+    def summary(self) -> FileRead:
+        """Return the summary of the file."""
         return FileRead(str(self.path), self.split, self.format, self.rows, len(self))
 
 
 class FileEncoder:
-    """Reads files of one data set.
+    """Read and encode the files of one data set.
 
     Args:
         data: how they are written and what is wanted of them.
@@ -183,8 +184,8 @@ class FileEncoder:
         self._data, self._codec, self._findings = data, codec, findings
         self.sources, self.targets = IncrementalVocabulary(), IncrementalVocabulary()
 
-    def gather(self, paths: Sequence[Path], split: str) -> EncodedFile:
-        """Read a file (or two side by side).
+    def encode(self, paths: Sequence[Path], split: str) -> EncodedFile:
+        """Read and encode a file, or two parallel files.
 
         Raises:
             DataError: it is no text, has no row, or too many that cannot be used.
@@ -225,22 +226,22 @@ def records_of(files: Sequence[TextFile], data: DataConfig) -> tuple[Records, st
 
 
 class _Bad:
-    """Counts what is left out, and refuses a file where that is too much."""
+    """Count unusable rows, and refuse a file with too many of them."""
 
     def __init__(self, data: DataConfig) -> None:
         self._data, self._count, self._first = data, 0, Problem(0, "", "")
 
     def add(self, row: Problem, path: Path) -> None:
-        """Count a row that is left out; with ``strict`` refuse it at once."""
+        """Count a row that is left out; refuse it at once with ``strict``."""
         if self._data.strict:
-            raise DataError(_message(row, path), "mend it, or leave --strict out")
+            raise DataError(_message(row, path), "correct it, or omit --strict")
         if row.kind == "blank":
             return
         self._first = self._first if self._count else row
         self._count += 1
 
     def check(self, path: Path, found: EncodedFile, shape_hint: str) -> None:
-        """Refuse a file of which too much is left out, or all."""
+        """Refuse a file with too many unusable rows, or no usable one."""
         if self._count > self._data.max_bad_fraction * (found.rows or 1):
             more = self._count - 1
             also = f" (and {more:,} more of {found.rows:,} rows cannot be used)" if more else ""
@@ -260,11 +261,11 @@ def _hint(row: Problem, used_format: str, shape_hint: str) -> str:
     hints = {
         "shape": shape_hint or _SHAPES.get(used_format, ""),
         "bytes": "save the file as UTF-8 text, for example with iconv -f WINDOWS-1252 -t UTF-8",
-        "long": "put one row on each line, or raise --set data.max_length",
+        "long": "write one row per line, or raise --set data.max_length",
         "count": f"counts are numbers from {LEAST_COUNT:g} to {MOST_COUNT:,.0f}; name another "
         "column with --columns, or --set data.counts=ignore",
     }
-    return hints.get(row.kind) or "mend it"
+    return hints.get(row.kind) or "correct it"
 
 
 _LEAVE_OUT = "; or leave such rows out: --set data.max_bad_fraction=1"

@@ -1,4 +1,4 @@
-"""What is said of rows: left out and why, or kept with something the user should know."""
+"""Findings about rows: left out and why, or kept with a remark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO
 
 from seqcli.data.corpus import Codec
 from seqcli.data.files.columns import Layout
-from seqcli.data.files.records import Record
+from seqcli.data.files.rows import Record
 from seqcli.data.vocabulary import code_of, unseen
 from seqcli.events import DataRead, Finding
 
@@ -43,7 +43,7 @@ _IN_MEMORY = 1 << 20  # bytes of named rows, before they go to the disk
 
 
 class Findings:
-    """Takes one row after the other; keeps counts and a few lines, and all rows in a file."""
+    """Collect findings: counts and a few line numbers of each kind, and all rows in a file."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], Finding] = {}
@@ -53,7 +53,7 @@ class Findings:
         weakref.finalize(self, self._rows.close)
 
     def add(self, kind: str, path: Path, split: str, line: int, detail: str = "") -> None:
-        """Name a row."""
+        """Add a finding about a row."""
         left_out, what = KINDS[kind]
         done = "left out" if left_out else "kept"
         cells = (str(path), str(line), split, done, what, detail)
@@ -63,17 +63,17 @@ class Findings:
         lines = (*found.lines, line) if len(found.lines) < _LISTED else found.lines
         self._found[key] = replace(found, count=found.count + 1, lines=lines)
 
-    def told(self) -> tuple[Finding, ...]:
-        """Return one finding for each kind and file, what is left out first."""
+    def collect(self) -> tuple[Finding, ...]:
+        """Return one finding per kind and file, left-out rows first."""
         return tuple(sorted(self._found.values(), key=lambda one: not one.left_out))
 
     def count(self, path: Path, split: str, kinds: Iterable[str]) -> int:
-        """Return how many rows of a file are of some kinds."""
+        """Return the number of rows of a file with findings of some kinds."""
         found = (self._found.get((kind, str(path), split)) for kind in kinds)
         return sum(one.count for one in found if one)
 
     def write(self, path: Path) -> None:
-        """Write every row that was named, in the order in which that happened."""
+        """Write every flagged row, in the order of the findings."""
         self._rows.seek(0)
         with path.open("w", encoding="utf-8", newline="\n") as file:
             file.write(HEADER)
@@ -82,13 +82,13 @@ class Findings:
 
 
 def one_cell(text: str) -> str:
-    """Return a text that breaks no line and no column."""
+    """Escape a text so that it fits one cell of a table."""
     safe = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
     return safe.encode("utf-8", "backslashreplace").decode()
 
 
 def remarks(read: DataRead | None) -> tuple[str, ...]:
-    """Return each finding in words; none for a task, of which nothing is read."""
+    """Return each finding in words; none for a task."""
     return () if read is None else tuple(map(str, read.findings))
 
 
@@ -96,7 +96,7 @@ _LETTERS = ("chars", "graphemes")  # styles for which white space at an end is a
 
 
 class RowRemarks:
-    """Looks at the cells of rows that are kept.
+    """Find remarks about rows that are kept.
 
     Args:
         codec: says how each side is cut into tokens, and what is done to texts before.

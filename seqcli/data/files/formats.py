@@ -1,4 +1,4 @@
-"""The formats of files: each makes records of lines, with cells or what is wrong with them."""
+"""File formats: each turns a file into records with cells or a problem."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from seqcli.data.files.columns import (
 )
 from seqcli.data.files.detection import sep_line
 from seqcli.data.files.opening import MOST_BYTES, TextFile
-from seqcli.data.files.records import NUL, Asked, Record, Records, text_records
-from seqcli.data.files.rows import columns_hint
+from seqcli.data.files.rows import NUL, Asked, Record, Records, columns_hint, text_records
 from seqcli.errors import DataError, UsageError
 
 _LOOKED_AT = 1000  # records from which the number of columns is told, where nobody said it
@@ -39,7 +38,7 @@ _ALONE = ("name", "names", "word", "words", "text", "source", "target")  # of on
 
 
 def tsv(files: Sequence[TextFile], asked: Asked) -> Records:
-    """Read cells between tabs, or what ``--separator`` names. Nothing is quoted."""
+    """Read cells separated by tabs or ``--separator``, without quoting."""
     separator = separator_of(asked.separator) if asked.separator else "\t"
     columns = asked.columns or PAIR
     places = [where for _, where in columns.wanted if isinstance(where, int)]
@@ -52,7 +51,7 @@ def tsv(files: Sequence[TextFile], asked: Asked) -> Records:
 
 
 def comma_separated(files: Sequence[TextFile], asked: Asked) -> Records:
-    """Read CSV as RFC 4180 has it: cells may be quoted, a quote inside them is doubled.
+    """Read CSV as in RFC 4180: cells may be quoted, a quote inside a cell is doubled.
 
     A first line such as ``sep=;`` is a directive and no row.
     """
@@ -67,7 +66,7 @@ def comma_separated(files: Sequence[TextFile], asked: Asked) -> Records:
 
 
 def names(files: Sequence[TextFile], asked: Asked) -> Records:
-    """Read one text a line, without sources; white space around it is left off."""
+    """Read one text per line, without sources; surrounding white space is stripped."""
     if asked.columns is not None or asked.separator:
         given = "--separator" if asked.columns is None else "--columns"
         raise UsageError("a file of names has no columns", f"leave {given} or --format out")
@@ -84,7 +83,7 @@ def parallel(files: Sequence[TextFile], asked: Asked) -> Records:
 
 
 def looks_like_header(record: Record) -> bool:
-    """Say whether all cells of a record are names that people give to columns."""
+    """Return whether all cells of a record are usual names of columns."""
     cells = [cell.strip().lstrip("#").strip().lower() for cell in record.cells]
     if record.problem or not cells:
         return False
@@ -135,7 +134,7 @@ def _csv_record(line: int, last: int, cells: list[str]) -> Record:
     if _NUL in text:
         return Record(line, [], "bytes", NUL)
     if last > line or len(text) > MOST_BYTES:
-        return Record(line, [], "cells", f"a quoted cell goes on to line {last}")
+        return Record(line, [], "cells", f"a quoted cell continues on line {last}")
     if not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text):
         return Record(line, [], "bytes", "not valid UTF-8")
     return Record(line, cells)
@@ -145,7 +144,7 @@ def _parallel_records(one: TextFile, other: TextFile) -> Iterator[Record]:
     for source, target in zip_longest(text_records(one), text_records(other)):
         if source is None or target is None:
             short, line = (one, target.line) if source is None else (other, source.line)
-            hint = "the lines of two files must stand side by side"
+            hint = "two parallel files must have the same number of lines"
             raise DataError(f"{short.path} ends before line {line} of the other file", hint)
         cells = [source.cells[0], target.cells[0]]
         bad = next((r for r in (source, target) if r.problem not in ("", "blank")), None)

@@ -1,4 +1,4 @@
-"""Rows in JSON: one object a line, or one array of objects."""
+"""Rows in JSON: one object per line, or one array of objects."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 from seqcli.data.files.columns import KEYS, Columns, layout
 from seqcli.data.files.opening import TextFile
-from seqcli.data.files.records import Asked, Record, Records, text_records
+from seqcli.data.files.rows import Asked, Record, Records, text_records
 from seqcli.errors import DataError, UsageError
 
 _SHOWN = 8  # keys that a message lists
 _LOOKED_AT = 100  # records in which keys are looked for, for a hint
 _SPACE = " \t\r\n"
-_BROKEN = "mend it, or write one object a line (JSON lines)"
+_BROKEN = "correct it, or write one object per line (JSON lines)"
 
 
 class _Object(dict[str, Any]):
-    """A JSON object that remembers the keys it was given twice."""
+    """A JSON object that records repeated keys."""
 
     twice: tuple[str, ...] = ()
 
 
 def json_lines(files: Sequence[TextFile], asked: Asked) -> Records:
-    """Read one JSON object a line; columns are its keys."""
+    """Read one JSON object per line; columns are its keys."""
     return _records(files[0], asked, _lines(files[0]))
 
 
@@ -35,7 +35,7 @@ def json_array(files: Sequence[TextFile], asked: Asked) -> Records:
 
 
 def begins_array(text: str) -> bool:
-    """Say whether a text begins like one array of JSON objects, and not like one a line."""
+    """Return whether a text begins like one array of JSON objects, and not like one a line."""
     text = text.lstrip(_SPACE)
     if not text.startswith("["):
         return False
@@ -50,7 +50,7 @@ def begins_array(text: str) -> bool:
 
 
 def is_row(text: str) -> bool:
-    """Say whether a text is one whole JSON object with a text or a number under some key."""
+    """Return whether a text is one whole JSON object with a text or a number under some key."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -59,7 +59,7 @@ def is_row(text: str) -> bool:
 
 
 def is_object(text: str) -> bool:
-    """Say whether a text is one whole JSON object."""
+    """Return whether a text is one whole JSON object."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
@@ -124,21 +124,21 @@ def _elements(file: TextFile) -> Iterator[Record]:
         if text[place : place + 1] == ",":
             place = _skip(text, place + 1)
         elif text[place : place + 1] != "]":
-            raise DataError(f"{file.path}, line {line}: the array does not go on", _BROKEN)
+            raise DataError(f"{file.path}, line {line}: the array is not complete", _BROKEN)
     if text[place + 1 :].strip():
         line += text.count("\n", counted, place)
         raise DataError(f"{file.path}, line {line}: text after the end of the array", _BROKEN)
 
 
 def _skip(text: str, place: int) -> int:
-    """Return where white space ends."""
+    """Return the position after white space."""
     while text[place : place + 1] in _SPACE and place < len(text):
         place += 1
     return place
 
 
 def _decoder() -> json.JSONDecoder:
-    """Return a decoder that keeps numbers as they are written, and sees keys given twice."""
+    """Return a decoder that keeps numbers as written and records repeated keys."""
     return json.JSONDecoder(
         parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object
     )

@@ -1,4 +1,4 @@
-"""What a file is that is not the text it was taken for, told by how it begins.
+"""Recognize files that are not data: binary formats, web pages, source code.
 
 `check_text` refuses what no format of ours reads. `check_prose` refuses text of another kind, such
 as a web page, which only ``--format`` can make a list of names.
@@ -106,7 +106,7 @@ def check_text(block: bytes, name: str) -> None:
 
 
 def check_binary(block: bytes, name: str) -> None:
-    """Refuse what begins like a binary file or text in UTF-16; see `check_text`.
+    """Refuse a file that starts like a binary file or UTF-16 text; see `check_text`.
 
     Raises:
         DataError: says what the file is and what to do.
@@ -142,7 +142,7 @@ def check_prose(block: bytes, name: str, suffix: str) -> None:
 
 
 def _binary_kind(block: bytes) -> tuple[str, str]:
-    """Return what a binary file is and what to do, or two empty texts."""
+    """Return the kind of a binary file and a hint, or two empty texts."""
     if block.startswith(b"PK\x03\x04"):
         inside = (what for mark, what in _ZIPPED if mark in block)
         return next(inside, "a zip archive"), _EXPORT
@@ -157,7 +157,7 @@ def _binary_kind(block: bytes) -> tuple[str, str]:
 
 
 def _is_text(block: bytes) -> bool:
-    """Say whether a block is plain text: a word list may begin with RIFF or ORC."""
+    """Return whether a block is plain text: a word list may begin with RIFF or ORC."""
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(block)
     except UnicodeDecodeError:
@@ -166,7 +166,7 @@ def _is_text(block: bytes) -> bool:
 
 
 def _unnamed_kind(block: bytes) -> tuple[str, str]:
-    """Tell binary files that begin in no known way by their bytes."""
+    """Recognize binary files without a known signature by their bytes."""
     nuls = block.count(0)
     if nuls > len(block) // 4:
         is_wide = max(block[::2].count(0), block[1::2].count(0)) > nuls * 0.9

@@ -1,4 +1,4 @@
-"""From files to a corpus, by way of a folder of arrays that is kept where the files are large."""
+"""Load files as a corpus, through a folder of arrays that is cached for large files."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
 
-from seqcli.arrays.ragged import Ragged
+from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.config.sections import DataConfig
+from seqcli.data.baselines import language_baselines, longest, text_baselines
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
 from seqcli.data.files import cache
 from seqcli.data.files.columns import parse_columns
@@ -22,21 +23,25 @@ from seqcli.data.files.encoding import (
     META,
     Part,
     array_path,
+    name_repeats,
     parts_of_splits,
     write_meta,
     write_parts,
 )
-from seqcli.data.files.file_encoder import EncodedFile, FileEncoder
+from seqcli.data.files.file_encoder import (
+    EncodedFile,
+    FileEncoder,
+    IncrementalVocabulary,
+    TokenBuffer,
+)
 from seqcli.data.files.findings import Findings
-from seqcli.data.files.repeats import name_repeats
+from seqcli.data.files.paths import Files
 from seqcli.data.files.tokenization import chosen_tokens
-from seqcli.data.normalizer import Normalizer
 from seqcli.data.splits import split_rows
-from seqcli.data.statistics import language_baselines, longest, text_baselines
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.tokenizers import Normalizer, Tokenizer
+from seqcli.data.vocabulary import UNK, Vocabulary
 from seqcli.errors import DataError
-from seqcli.events import DataRead
+from seqcli.events import DataRead, Finding
 from seqcli.files.regular import read_json
 from seqcli.schema import SchemaError
 
@@ -44,34 +49,10 @@ FORMAT = 1  # of the folder
 LARGE = 4 << 20  # bytes of files from which their encoding is kept
 NAMED = "named_rows.tsv"
 _MOST_META = 1 << 30  # bytes
-_PACKED_FACTOR = 4  # how much larger gzip files are inside
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files of a data set.
-
-    Args:
-        name: what to call it.
-        splits: split -> its file (or two side by side); "" -> one that is split by source.
-        about: where the rows come from, as a checkpoint says it.
-        sums: path -> SHA-256, as it was before the file was read.
-    """
-
-    name: str
-    splits: Mapping[str, Sequence[Path]]
-    about: Mapping[str, object]
-    sums: Mapping[str, str]
-
-    def size(self) -> int:
-        """Return about how many bytes of text there are."""
-        paths = [path for paths in self.splits.values() for path in paths]
-        factors = (_PACKED_FACTOR if path.suffix.lower() == ".gz" else 1 for path in paths)
-        return sum(p.stat().st_size * factor for p, factor in zip(paths, factors, strict=True))
 
 
 def codec_of(data: DataConfig) -> Codec:
-    """Return how the files of a data set are cut, with empty vocabularies."""
+    """Return the codec of a data set, with empty vocabularies."""
     columns = parse_columns(data.columns)
     return Codec(
         Vocabulary(()),
@@ -84,7 +65,7 @@ def codec_of(data: DataConfig) -> Codec:
 
 
 def read_files(files: Files, data: DataConfig) -> Corpus:
-    """Return the corpus of some files, encoded now or before.
+    """Return the corpus of some files, from the cache if they were encoded before.
 
     Raises:
         DataError: a file is missing, is not text, changes while it is read, or has too many rows
@@ -98,12 +79,17 @@ def read_files(files: Files, data: DataConfig) -> Corpus:
         _encode(files, data, folder)
 
     large = files.size() >= LARGE
-    with cache.kept(key, write) if large else cache.passing(write) as (folder, stays):
+    with (
+        cache.cached_folder(key, write) if large else cache.temporary_entry(write) as (
+            folder,
+            stays,
+        )
+    ):
         return _load(folder, files, data, notes, mapped=large, stays=stays)
 
 
 def _key(files: Files, data: DataConfig) -> str:
-    """Return the name of all that the arrays depend on."""
+    """Return a digest of everything that the arrays depend on."""
     splits = {split: list(map(str, paths)) for split, paths in files.splits.items()}
     parts = [FORMAT, unicodedata.unidata_version, splits, dict(files.sums), asdict(data)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
@@ -112,40 +98,40 @@ def _key(files: Files, data: DataConfig) -> str:
 def _encode(files: Files, data: DataConfig, folder: Path) -> None:
     """Read the files and fill the folder."""
     findings = Findings()
-    gatherer = FileEncoder(data, codec_of(data), findings)
-    gathered = {split: gatherer.gather(paths, split) for split, paths in files.splits.items()}
-    _check_unchanged(files, gathered.values())
-    _check_alike(list(gathered.values()))
-    for one in gathered.values():
+    encoder = FileEncoder(data, codec_of(data), findings)
+    encoded = {split: encoder.encode(paths, split) for split, paths in files.splits.items()}
+    _check_unchanged(files, encoded.values())
+    _check_alike(list(encoded.values()))
+    for one in encoded.values():
         name_repeats(one, findings)
-    alphabets = {"target": gatherer.targets}
-    if next(iter(gathered.values())).sources is not None:
-        alphabets = {"source": gatherer.sources, **alphabets}
-    parts = _parts(gathered)
+    alphabets = {"target": encoder.targets}
+    if next(iter(encoded.values())).sources is not None:
+        alphabets = {"source": encoder.sources, **alphabets}
+    parts = _parts(encoded)
     repeat = data.counts == "repeats"
     meta, splits = write_parts(folder, parts, alphabets, findings, repeat)
     sizes = {side: len(tokens) for side, tokens in meta["vocabulary"].items()}
     told = DataRead(
-        tuple(one.told() for one in gathered.values()),
+        tuple(one.summary() for one in encoded.values()),
         splits,
         (sizes.get("source", 0), sizes["target"]),
-        findings.told(),
-        tuple(_missing(parts, gathered)),
+        findings.collect(),
+        tuple(_missing(parts, encoded)),
     )
     findings.write(folder / NAMED)
     write_meta(folder, {**meta, "data": told})
 
 
-def _parts(gathered: Mapping[str, EncodedFile]) -> list[Part]:
-    if "" not in gathered:
-        return parts_of_splits(gathered)
-    whole = gathered[""]
+def _parts(encoded: Mapping[str, EncodedFile]) -> list[Part]:
+    if "" not in encoded:
+        return parts_of_splits(encoded)
+    whole = encoded[""]
     return [Part(split, whole, rows) for split, rows in split_rows(whole.groups).items()]
 
 
-def _check_unchanged(files: Files, gathered: Iterable[EncodedFile]) -> None:
-    """Refuse files whose bytes, as they were read, are not those the digest was made of."""
-    for one in gathered:
+def _check_unchanged(files: Files, encoded: Iterable[EncodedFile]) -> None:
+    """Refuse files that changed since their digest was computed."""
+    for one in encoded:
         for path, found in one.digests.items():
             if found != files.sums[path]:
                 hint = "run the command again once nothing writes to it"
@@ -160,14 +146,14 @@ def _check_alike(files: Sequence[EncodedFile]) -> None:
             raise DataError(message, "give files of one kind, or say which with --format")
 
 
-def _missing(parts: Sequence[Part], gathered: Mapping[str, EncodedFile]) -> list[str]:
+def _missing(parts: Sequence[Part], encoded: Mapping[str, EncodedFile]) -> list[str]:
     there = {part.split for part in parts}
     missing = " and no ".join(split for split in SPLITS if split not in there)
     if not missing:
         return []
-    if "" not in gathered:
+    if "" not in encoded:
         return [f"no {missing} split: no file was given for it"]
-    one = gathered[""]
+    one = encoded[""]
     distinct, rows = len(np.unique(one.groups)), "names" if one.sources is None else "sources"
     return [f"no {missing} split: there are only {distinct} distinct {rows}"]
 
@@ -181,7 +167,7 @@ def _load(
     mapped: bool,
     stays: bool,
 ) -> Corpus:
-    """Return the corpus in a folder; its arrays stay on the disk where they are ``mapped``."""
+    """Return the corpus in a folder; ``mapped`` arrays stay on disk."""
     meta = _read_meta(folder / META)
     words = meta["vocabulary"]
     source = Vocabulary(tuple(words["source"])) if "source" in words else None
@@ -223,7 +209,7 @@ def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: boo
 
 
 class _Split(TypedDict):
-    """What meta.json says of a split besides its arrays."""
+    """The entry of a split in meta.json."""
 
     unknown_targets: list[str]
     weights: bool
@@ -242,7 +228,7 @@ class _Words(_Targets, total=False):
 
 
 class _Meta(TypedDict):
-    """What meta.json holds."""
+    """The content of meta.json."""
 
     vocabulary: _Words
     splits: dict[str, _SplitOfPairs]
@@ -256,3 +242,44 @@ def _read_meta(path: Path) -> _Meta:
         hint = f"remove the folder {path.parent}: it is made again"
         raise DataError(f"{path} is damaged: {error}", hint) from None
     return found
+
+
+def encode_for_model(
+    paths: Sequence[Path], data: DataConfig, codec: Codec
+) -> tuple[Pairs, tuple[Finding, ...]]:
+    """Encode a file with the codec of a trained model; return its rows and the findings.
+
+    Args:
+        paths: the file, or two side by side.
+        data: how they are written.
+        codec: of the model.
+
+    Raises:
+        DataError: the file cannot be used, or holds pairs where the model takes names, or names
+            where it takes pairs.
+    """
+    findings = Findings()
+    encoder = FileEncoder(data, codec, findings)
+    found = encoder.encode(paths, "")
+    targets, strange = _encoded(found.targets, encoder.targets, codec.target)
+    if (codec.source is None) != (found.sources is None):
+        takes, has = ("names", "pairs") if codec.source is None else ("pairs", "names")
+        message = f"{paths[0]}: the model was trained on {takes}, but this file contains {has}"
+        raise DataError(message, "give a file like the one it was trained on, or --columns")
+    if codec.source is None or found.sources is None:
+        return Pairs(targets, None, strange), findings.collect()
+    sources, unknown = _encoded(found.sources, encoder.sources, codec.source)
+    return Pairs(targets, sources, strange, unknown), findings.collect()
+
+
+def _encoded(
+    spool: TokenBuffer, alphabet: IncrementalVocabulary, vocabulary: Vocabulary
+) -> tuple[Ragged, tuple[str, ...]]:
+    """Return the ids of the vocabulary, and the tokens that have none, in order."""
+    texts = list(alphabet)
+    table = np.array([vocabulary.ids.get(token, UNK) for token in texts], np.int32)
+    chunks = [chunk.tokens for _, chunk in spool.chunks()]
+    tokens = np.concatenate(chunks)
+    ids = table[tokens]
+    strange = tuple(texts[number] for number in tokens[ids == UNK].tolist())
+    return Ragged(ids, offsets_of(spool.lengths)), strange

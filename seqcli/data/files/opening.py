@@ -1,4 +1,4 @@
-"""The one gate to the user's data files: regular files only, read as numbered lines of bytes.
+"""Open data files: regular files only, read as lines of bytes.
 
 Every path of data passes `regular_file`, whoever named it: the command line, a configuration or a
 checkpoint. A pipe, a device or a socket never hangs a command or is read twice.
@@ -77,7 +77,7 @@ def regular_file(path: Path) -> Iterator[io.FileIO]:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn what the system says of a path into one line that names it.
+    """Turn errors of the system into one line that names the path.
 
     Raises:
         DataError: the path is missing, damaged gzip, too long or not permitted.
@@ -124,7 +124,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 class TextFile:
-    """A file of text, packed with gzip or not.
+    """A text file, possibly compressed with gzip.
 
     Args:
         path: names a regular file.
@@ -184,7 +184,7 @@ class TextFile:
 
 
 class _Digested(io.RawIOBase):
-    """A raw file that digests the bytes as they are read, once each and in order."""
+    """A raw file that computes the digest of the bytes as they are read."""
 
     def __init__(self, raw: io.FileIO) -> None:
         self._raw, self._found, self._done = raw, hashlib.sha256(), 0
@@ -232,7 +232,7 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
 
 
 def _skip_rest(file: IO[bytes], line: bytes) -> None:
-    """Read on to the end of a line that was cut."""
+    """Skip to the end of a truncated line."""
     while line and not line.endswith(b"\n"):
         line = file.readline(MOST_BYTES)
 
@@ -260,11 +260,11 @@ def _missing(path: Path) -> NoReturn:
     if path.is_symlink():
         target = path.readlink()
         message = f"{path} is a link to {target}, which does not exist"
-        raise DataError(message, "mend the link") from None
+        raise DataError(message, "correct the link") from None
     raise DataError(f"{path} does not exist", "check the path") from None
 
 
 def _short(path: Path) -> str:
-    """Return a path to show: the end of one that is too long to be one."""
+    """Return a path to show, or the end of a very long one."""
     text = str(path)
     return text if len(text) <= 300 else f"...{text[-100:]}"

@@ -1,17 +1,73 @@
-"""Which ``--columns`` a file with more than two columns may want, told by its cells."""
+"""Rows of a file: raw records, the tokens of a pair, and the columns they probably have."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
-from seqcli.data.files.columns import Layout
-from seqcli.data.files.records import Record
+from seqcli.data.files.columns import Columns, Layout
+from seqcli.data.files.opening import MOST_BYTES, TextFile
+
+NUL = "a NUL character"
+
+
+class Record(NamedTuple):
+    """One row of a file.
+
+    ``problem`` is "" or why the row cannot be used: "blank", "bytes", "shape", "long" or "cells",
+    and ``detail`` says more.
+    """
+
+    line: int
+    cells: Sequence[str]
+    problem: str = ""
+    detail: str = ""
+
+
+class Records(NamedTuple):
+    """The rows of a file, to be read once, and the positions of a pair's parts in them.
+
+    ``hint`` says what to do where many rows have another shape; empty for the usual hint.
+    """
+
+    layout: Layout
+    rows: Iterator[Record]
+    hint: str = ""
+
+
+class Asked(NamedTuple):
+    """The columns and the separator that the user asked for ("" for the default)."""
+
+    columns: Columns | None = None
+    separator: str = ""
+
+
+def text_records(file: TextFile) -> Iterator[Record]:
+    """Yield every line as one cell."""
+    for number, raw in enumerate(file.lines(), 1):
+        problem, detail, text = decoded_line(raw)
+        if not problem and not text.strip():
+            problem = "" if "\t" in text else "blank"
+        yield Record(number, [text], problem, detail)
+
+
+def decoded_line(raw: bytes) -> tuple[str, str, str]:
+    """Return the problem of a line, its detail (both "" if there is none), and its text."""
+    if len(raw) > MOST_BYTES:
+        return "long", f"longer than {MOST_BYTES:,} bytes", ""
+    if b"\0" in raw:
+        return "bytes", NUL, ""
+    try:
+        return "", "", raw.decode()
+    except UnicodeDecodeError as error:
+        detail = f"not valid UTF-8: byte {raw[error.start]:#04x} at {error.start + 1}"
+        return "bytes", detail, ""
+
 
 _SHARE = 0.8  # of the cells of a column
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -20,7 +76,7 @@ _NOTHING = ("", "_", "-")
 
 
 def columns_hint(rows: Sequence[Sequence[str]], width: int) -> str:
-    """Return an option such as ``give --columns source,target,features``; "" where none is clear.
+    """Return a hint such as ``give --columns source,target,features``; "" if unclear.
 
     Args:
         rows: the cells of some rows.
@@ -71,7 +127,7 @@ LEAST_COUNT, MOST_COUNT = 1e-6, 1e9  # beyond, a weight would vanish or drown al
 
 
 class Row(NamedTuple):
-    """A pair in tokens.
+    """A tokenized pair.
 
     Args:
         line: where it stands in its file.
@@ -90,7 +146,7 @@ class Row(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Why a record is left out: a kind of `seqcli.data.files.findings.KINDS`, and more."""
+    """The reason why a record is left out: a kind of `seqcli.data.files.findings.KINDS`."""
 
     line: int
     kind: str
@@ -98,7 +154,7 @@ class Problem(NamedTuple):
 
 
 class RowReader:
-    """Cuts records of one file into tokens.
+    """Tokenize the records of one file.
 
     Args:
         codec: says how (its vocabularies are not looked at).
@@ -140,7 +196,7 @@ class RowReader:
         return Row(record.line, source, target, group, count)
 
     def _number(self, text: str) -> float:
-        """Return a count, or 0 where it is none that can be used."""
+        """Return a count, or 0 if it is unusable."""
         try:
             count = float(text)
         except ValueError:
@@ -151,7 +207,7 @@ class RowReader:
 
 
 def length_problem(tokens: Sequence[str], side: str, longest: int) -> str:
-    """Say that a side has too many tokens or too long a one; "" where it has not.
+    """Return the error of a side that is too long, or has too long a token; else "".
 
     Args:
         tokens: of the side.
@@ -167,5 +223,5 @@ def length_problem(tokens: Sequence[str], side: str, longest: int) -> str:
 
 
 def hash_of(text: str, seed: int = 0) -> bytes:
-    """Return 8 bytes that stand for a text; two texts in a million meet with a chance of 3e-8."""
+    """Return an 8-byte hash of a text; a million texts collide with probability 3e-8."""
     return blake2b(f"{seed}\n{text}".encode(), digest_size=8).digest()

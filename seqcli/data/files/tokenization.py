@@ -1,4 +1,4 @@
-"""Whether a side of the data is labels, words or characters, judged by its training rows.
+"""Choose the tokenization of a side by its training rows: labels, words or characters.
 
 The rule, for a side whose style is ``auto`` (see `choose`):
 
@@ -42,8 +42,8 @@ from seqcli.config.sections import DataConfig
 from seqcli.data.files.file_encoder import records_of
 from seqcli.data.files.opening import TextFile
 from seqcli.data.files.rows import hash_of
-from seqcli.data.normalizer import Normalizer
 from seqcli.data.splits import split_rows
+from seqcli.data.tokenizers import Normalizer
 
 AUTO = "auto"
 LABEL_SOURCES, MAYBE_SOURCES = 20, 8
@@ -65,7 +65,7 @@ NUMERALS = 0.3  # share of the words that are numbers of several digits
 
 @dataclass(frozen=True)
 class Choice:
-    """How a side is cut into tokens.
+    """The tokenization of a side.
 
     Args:
         style: the token style that was chosen.
@@ -91,7 +91,7 @@ class Choice:
 
 
 def choose(texts: Sequence[str], sources: Sequence[str] | None, *, target: bool) -> Choice:
-    """Return how one side of the training rows is best cut into tokens.
+    """Choose the tokenization of one side of the training rows.
 
     Args:
         texts: the texts of the side, in the order of the rows.
@@ -108,7 +108,7 @@ def choose(texts: Sequence[str], sources: Sequence[str] | None, *, target: bool)
 
 
 def _labels(texts: Sequence[str], sources: Sequence[str]) -> Choice | None:
-    """Return the choice of labels, or what speaks for them; None where nothing does."""
+    """Return the choice of labels, or the reason to consider them; None if there is none."""
     pairs = set(zip(sources, texts, strict=True))
     labels = {text.strip() for text in texts}
     if len(pairs) < FEWEST_PAIRS or len(pairs) < MAYBE_SOURCES * len(labels):
@@ -121,7 +121,7 @@ def _labels(texts: Sequence[str], sources: Sequence[str]) -> Choice | None:
 
 
 def _doubt(pairs: set[tuple[str, str]], labels: set[str]) -> str:
-    """Return why targets that are few may not be labels; "" where nothing speaks against it."""
+    """Return why targets that are few may not be labels; "" if nothing contradicts it."""
     if len(labels) == 1:
         return "all targets are the same"
     if len(labels) > MOST_LABELS:
@@ -140,7 +140,7 @@ def _doubt(pairs: set[tuple[str, str]], labels: set[str]) -> str:
 
 
 class _Words:
-    """The words of some texts: what is between white space."""
+    """The words of some texts, separated by white space."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.rows = [text.split() for text in texts]
@@ -148,7 +148,7 @@ class _Words:
         self.total = self.counts.total()
 
     def choice(self, *, language_model: bool) -> Choice | None:
-        """Return the choice of words, or what speaks for it; None where nothing does."""
+        """Return the choice of words, or the reason to consider it; None if there is none."""
         if not self._several or self.total < MEAN_WORDS * len(self.rows):
             return None
         if language_model and not self._short:
@@ -161,7 +161,7 @@ class _Words:
         return Choice("words", f"the texts are {found}")
 
     def _doubt(self) -> str:
-        """Return why texts with spaces may not be best cut at them."""
+        """Return why texts with spaces may not be sequences of words."""
         if len(self.rows) < FEWEST_TEXTS:
             return f"{len(self.rows)} rows are too few to tell"
         numerals = sum(n for word, n in self.counts.items() if len(word) > 1 and _is_number(word))
@@ -175,7 +175,7 @@ class _Words:
 
     @cached_property
     def _several(self) -> bool:
-        """Whether most texts have several words, and the others one that is known."""
+        """Whether most texts have several words, and the others one known word."""
         several = [row for row in self.rows if len(row) > 1]
         known = {word for row in several for word in row}
         single = sum(len(row) == 1 and row[0] in known for row in self.rows)
@@ -191,7 +191,7 @@ class _Words:
 
     @cached_property
     def _open(self) -> float:
-        """The share of the words of every second row that the rows between do not have."""
+        """The fraction of words of every second row that are missing from the other rows."""
         known = {word for row in self.rows[::2] for word in row}
         others = [word for row in self.rows[1::2] for word in row]
         return sum(word not in known for word in others) / max(len(others), 1)
@@ -217,7 +217,7 @@ Texts = tuple[str | None, str]  # of a source, if there is one, and of a target
 def chosen_tokens(
     splits: Mapping[str, Sequence[Path]], data: DataConfig
 ) -> tuple[DataConfig, tuple[str, ...]]:
-    """Return the settings with a style for each side that was left to us, and a note on each.
+    """Return the settings with ``auto`` replaced by a choice for each side, and notes.
 
     Args:
         splits: split -> its file (or two side by side); "" -> one that is split by source.
@@ -256,7 +256,7 @@ def _training_texts(splits: Mapping[str, Sequence[Path]], data: DataConfig) -> l
 
 
 def _texts_of(paths: Sequence[Path], data: DataConfig) -> Iterator[Texts]:
-    """Yield the texts of the rows that can be used, as the model would see them."""
+    """Yield the normalized texts of the usable rows."""
     records, _ = records_of([TextFile(path) for path in paths], data)
     at, form = records.layout, Normalizer(data.normalize, data.lower)
     for record in records.rows:

@@ -20,7 +20,6 @@ from seqcli.models.kernels import trains
 from seqcli.models.kernels.cell_step import CellStep, combine, step_of
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
-_softmax_backward = torch.ops.aten._softmax_backward_data
 
 Result = tuple[Tensor, Tensor, CellState]
 
@@ -154,7 +153,8 @@ class _BahdanauDecoder(torch.autograd.Function):
             grads = (grads[0] + grad_outputs[:, t], *grads[1:])
             grads = ctx.step.backward(grads, ctx.caches[t], grad_x[t], grad_recurrent)
             above = torch.baddbmm(grad_weights[:, t, None], grad_x[t, :, None], gates_t)
-            grad_energies = _softmax_backward(above, weights[t], 2, above.dtype)[:, 0]  # (B, S)
+            weighted = above * weights[t]  # (B, 1, S)
+            grad_energies = (weighted - weights[t] * weighted.sum(2, keepdim=True))[:, 0]  # (B, S)
             grad_energy.addmv_(sigmoids[t].flatten(0, 1).t(), grad_energies.flatten())
             spread = grad_energies[:, :, None].expand_as(grad_keys)  # (B, S, A)
             inner = _sigmoid_backward(spread, sigmoids[t])  # (B, S, A), without the energy vector

@@ -1,12 +1,4 @@
-"""A recurrent layer over embedded tokens.
-
-Two shortcuts for the CPU. A one-layer RNN or GRU that is trained runs both directions at once,
-differentiated by hand: a step is one matrix product for both, and the gradients of the weights are
-one product over all steps. It takes three quarters of the time of `torch.nn.GRU` at 64 units and
-nine tenths at 256; `torch.nn.LSTM` is faster than the same code for an LSTM. Everywhere else, if
-a batch has few distinct tokens, their projections are computed once each and selected by one-hot
-inputs.
-"""
+"""Run a recurrent layer of PyTorch over padded rows."""
 
 from __future__ import annotations
 
@@ -23,7 +15,44 @@ from seqcli.models.cells import Cell, CellState
 from seqcli.models.embedding import EmbeddedTokens
 from seqcli.models.kernels import enabled, trains
 from seqcli.models.kernels.cell_step import CellStep, GRUStep, RNNStep, step_of
-from seqcli.models.packed import run_layer
+
+
+def run_layer(
+    layer: nn.RNNBase, inputs: Tensor, lengths: Tensor | None, state: CellState | None
+) -> tuple[Tensor, CellState]:
+    """Read each row to its own length; padding changes nothing.
+
+    Args:
+        layer: ``batch_first``, with D directions and L layers.
+        inputs: (B, T, I), padded at the end.
+        lengths: (B,) on the CPU, or None if no row is padded.
+        state: the first state, each (L * D, B, H), or None for zeros.
+
+    Returns:
+        outputs (B, T, D * H), zeros at padding, and the last state, each (L * D, B, H).
+    """
+    if inputs.device.type == "cuda" and torch.is_autocast_enabled("cuda"):
+        return _outside_autocast(layer, inputs, lengths, state)
+    first = None if state is None else state if isinstance(layer, nn.LSTM) else state[0]
+    if lengths is None or int(lengths.min()) == inputs.shape[1]:
+        outputs, last = layer(inputs, first)  # (B, T, D * H)
+    else:
+        packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        packed, last = layer(packed, first)
+        size = inputs.shape[1]
+        outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=size)
+    return outputs, last if isinstance(last, tuple) else (last,)
+
+
+def _outside_autocast(
+    layer: nn.RNNBase, inputs: Tensor, lengths: Tensor | None, state: CellState | None
+) -> tuple[Tensor, CellState]:
+    """Run in the type of the weights: autocast would turn cuDNN's layers to float16."""
+    own = next(layer.parameters()).dtype
+    first = None if state is None else tuple(part.to(own) for part in state)
+    with torch.autocast("cuda", enabled=False):
+        return run_layer(layer, inputs.to(own), lengths, first)
+
 
 FASTER = (RNNStep, GRUStep)  # than PyTorch's own layers
 
@@ -35,7 +64,7 @@ def rnn_layer(
     lengths: Tensor | None,
     state: CellState | None,
 ) -> tuple[Tensor, CellState]:
-    """Run a layer of PyTorch over embedded tokens, see `seqcli.models.packed.run_layer`."""
+    """Run a layer of PyTorch over embedded tokens, see `run_layer`."""
     step, table = step_of(cell), tokens.table
     fresh = state is None and layer.num_layers == 1
     if isinstance(step, FASTER) and fresh and trains(table):

@@ -128,7 +128,7 @@ class Weights:
         if stored.shape != shape:
             raise misfit(self.path, f"{name} is {_sizes(stored.shape)}, not {_sizes(shape)}")
         if stored.dtype.kind != "f":
-            raise misfit(self.path, f"{name} holds numbers of {stored.dtype}")
+            raise misfit(self.path, f"{name} has dtype {stored.dtype}")
         self.unread.discard(name)
         return np.ascontiguousarray(stored, self.dtype)
 

@@ -34,13 +34,13 @@ from pathlib import Path
 import numpy as np
 from seqcli import config as configuration
 from seqcli.checkpoints import numpy_file
-from seqcli.data.corpus import Limits
+from seqcli.data.corpus import MaxLengths
 from seqcli.numpy_backend.forward import load_model
 
 for path in sorted(Path(".").glob("*.pt")):
     checkpoint = numpy_file.load(path)
     config = configuration.from_plain(checkpoint.config)
-    model = load_model(checkpoint, config, Limits(*map(int, sys.argv[1:])), path, np.float64)
+    model = load_model(checkpoint, config, MaxLengths(*map(int, sys.argv[1:])), path, np.float64)
     with np.load(path.with_suffix(".npz")) as inputs:
         logits = model.forward(inputs["source"], inputs["lengths"], inputs["target"])
         np.testing.assert_allclose(logits, inputs["logits"], atol=1e-10, rtol=1e-10)

@@ -72,7 +72,7 @@ def test_other_shapes_are_named_with_their_sizes():
 def test_other_number_formats_are_named():
     weights = weights_of(GRU)
     weights["bridge.projections.0.bias"] = np.zeros(8, np.int64)
-    with pytest.raises(CheckpointError, match=r"projections\.0\.bias holds numbers of int64"):
+    with pytest.raises(CheckpointError, match=r"projections\.0\.bias has dtype int64"):
         load(GRU, weights)
 
 

@@ -1,0 +1,118 @@
+"""Open checkpoints: read, verify, and interpret what they say about their run, without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seqcli import config as configuration
+from seqcli.api.data_paths import located
+from seqcli.checkpoints import numpy_file
+from seqcli.checkpoints.content import Checkpoint
+from seqcli.config import Config
+from seqcli.data.corpus import Codec, MaxLengths
+from seqcli.errors import CheckpointError, UsageError
+from seqcli.runs import RunPaths, find_checkpoint
+from seqcli.runs.metrics_log import read_metrics
+from seqcli.schema import SchemaError, quoted
+from seqcli.training import progress
+from seqcli.training.progress import Progress
+
+_PATHS = ("path", "train_file", "val_file", "test_file")
+_LONGEST_NAME = 520  # two names of 255 bytes, with what stands between them
+
+
+@dataclass(frozen=True)
+class OpenedCheckpoint:
+    """A checkpoint that was read and verified.
+
+    Args:
+        path: the file.
+        checkpoint: its content, with NumPy arrays.
+        config: the run's configuration.
+        limits: the maximum lengths.
+    """
+
+    path: Path
+    checkpoint: Checkpoint
+    config: Config
+    limits: MaxLengths
+
+
+def open_checkpoint(ckpt: str | Path) -> OpenedCheckpoint:
+    """Read and verify the checkpoint of a run folder (its best one), or a checkpoint file.
+
+    Raises:
+        CheckpointError: it is missing, damaged or no checkpoint of seqcli.
+    """
+    path = find_checkpoint(Path(ckpt))
+    checkpoint = numpy_file.load(path)
+    config = config_of(checkpoint, path)
+    limits = limits_of(checkpoint.about, checkpoint.codec, path)
+    return OpenedCheckpoint(path, checkpoint, config, limits)
+
+
+def config_of(checkpoint: Checkpoint, path: Path) -> Config:
+    """Return the configuration in a checkpoint, checked as strictly as one from a user.
+
+    Paths of data that moved together with the run lead to where the data is now.
+
+    Raises:
+        CheckpointError: it holds something this version does not know.
+    """
+    _check_paths(checkpoint.config, path)
+    origins = checkpoint.about.get("origins", {})
+    try:
+        config = replace(configuration.from_plain(checkpoint.config), origins=origins)
+    except UsageError as error:
+        raise CheckpointError(f"{path}: {error.message}", error.hint) from error
+    return replace(config, data=located(config.data, checkpoint.about, path))
+
+
+def _check_paths(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse what no file can be called; the system's own errors would come much later."""
+    data = config.get("data")
+    if not isinstance(data, Mapping):
+        return
+    for key in _PATHS:
+        text = str(data.get(key, ""))
+        if "\0" in text or max(map(len, text.split("/"))) > _LONGEST_NAME:
+            message = f"{path}: data.{key} is not a file name: {quoted(text)}"
+            raise CheckpointError(message, "name the rows with --data, or train again")
+
+
+def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> MaxLengths:
+    """Return the longest rows of training, as a checkpoint or corpus tells them.
+
+    Raises:
+        CheckpointError: it does not tell them.
+    """
+    source, target = about.get("max_source"), about.get("max_target")
+    if not (isinstance(source, int) and isinstance(target, int)):
+        raise CheckpointError(
+            f"{path}: does not say how long its training rows were", "train again"
+        )
+    return MaxLengths(source, target, labels=codec.target_tokenizer.style == "whole")
+
+
+def steps_done(paths: RunPaths) -> int | None:
+    """Return the optimizer steps of a run; None if neither checkpoint nor metrics tell them."""
+    try:
+        return progress_of(numpy_file.load(paths.last), paths.last).step
+    except CheckpointError:
+        rows = read_metrics(paths.metrics)
+        return int(rows[-1]["step"]) if rows else None
+
+
+def progress_of(checkpoint: Checkpoint, path: Path) -> Progress:
+    """Return how far the run of a checkpoint had come.
+
+    Raises:
+        CheckpointError: it does not tell.
+    """
+    try:
+        return progress.progress_of(checkpoint.training or {})
+    except SchemaError as error:
+        raise CheckpointError(f"{path}: {error}", "start a new run") from error

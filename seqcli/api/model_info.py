@@ -1,0 +1,101 @@
+"""`info`: describe a checkpoint: model, data, scores, and commands that use it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqcli import config as configuration
+from seqcli.api.arguments import checked
+from seqcli.api.checkpoint_config import open_checkpoint
+from seqcli.checkpoints.content import Checkpoint
+from seqcli.config import Config
+from seqcli.config.sections import describe
+from seqcli.data.corpus import Codec
+from seqcli.results import CheckpointInfo, Side
+from seqcli.schema import is_array
+
+_NOT_OF_THE_DATA = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
+
+
+@checked
+def info(ckpt: str | Path) -> CheckpointInfo:
+    """Describe a checkpoint: what it is, what it was trained on, its scores, how to use it.
+
+    Args:
+        ckpt: a run folder (its best checkpoint) or a checkpoint file.
+
+    Raises:
+        CheckpointError: it is missing, damaged or no checkpoint of seqcli.
+    """
+    opened = open_checkpoint(ckpt)
+    path, checkpoint, config, limits = opened.path, opened.checkpoint, opened.config, opened.limits
+    codec, about = checkpoint.codec, checkpoint.about
+    source = None
+    if codec.source is not None:
+        source = Side(codec.source_tokenizer.style, codec.source.tokens, limits.source)
+    metrics = dict(checkpoint.metrics)
+    return CheckpointInfo(
+        path=str(path),
+        version=checkpoint.version,
+        model=describe(config.model, source is None),
+        parameters=_parameters(checkpoint),
+        megabytes=round(path.stat().st_size / 1e6, 2),
+        backend=config.train.backend,
+        source=source,
+        target=Side(codec.target_tokenizer.style, codec.target.tokens, limits.target),
+        form={**vars(codec.normalizer), "features": codec.features},
+        data={"name": about.get("name", ""), **_data(about)},
+        settings=_settings(config),
+        epoch=int(metrics.pop("epoch", 0)),
+        metrics=metrics,
+        baselines=about.get("baselines", {}),
+        resumable=checkpoint.training is not None,
+        next=tuple(_next(shlex.quote(str(ckpt)), codec, rows_of(about))),
+    )
+
+
+def _parameters(checkpoint: Checkpoint) -> int:
+    """Return the number of parameters; tied weights count once."""
+    different = {id(weight): weight for weight in checkpoint.weights.values()}
+    return sum(int(weight.size) for weight in different.values())
+
+
+def _data(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in about.items()
+        if key not in _NOT_OF_THE_DATA and not is_array(value)
+    }
+
+
+def _settings(config: Config) -> dict[str, tuple[Any, str]]:
+    """Return the keys that were set, with their values and where they were set."""
+    values = configuration.to_plain(config)
+    found = {}
+    for key, origin in config.origins.items():
+        section, _, name = key.partition(".")
+        if name in values.get(section, {}):
+            found[key] = (values[section][name], origin)
+    return found
+
+
+def rows_of(about: Mapping[str, Any]) -> Mapping[str, int]:
+    """Return the number of rows of each split of the training data, if the checkpoint has it."""
+    found = about.get("rows") or about.get("sizes")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _next(ckpt: str, codec: Codec, rows: Mapping[str, int]) -> Iterator[str]:
+    """Yield commands that use the model."""
+    if codec.source is None:
+        yield f"seqcli sample --ckpt {ckpt} --n 10"
+    elif codec.features:
+        yield f"printf 'SOURCE\\tFEATURES\\n' | seqcli predict --ckpt {ckpt}"
+    else:
+        yield f"seqcli predict --ckpt {ckpt}"
+    split = next((f" --split {name}" for name in ("val", "train") if rows.get(name)), "")
+    yield f"seqcli eval --ckpt {ckpt}" + split * (bool(rows) and not rows.get("test"))
+    yield f"seqcli export {ckpt} --to onnx --out exported"

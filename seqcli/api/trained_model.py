@@ -1,0 +1,238 @@
+"""Trained models: a checkpoint that is read and verified once, and a backend to compute with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.api.arguments import checked
+from seqcli.api.backends import AUTO, BackendChoice
+from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
+from seqcli.arrays.memory import keep_freed_memory
+from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import SamplingConfig
+from seqcli.data.batches import padded_batch
+from seqcli.data.corpus import SPLITS, Codec, Pairs
+from seqcli.data.files.rows import length_problem
+from seqcli.data.splits import known
+from seqcli.decoding import inference
+from seqcli.decoding.inference import Backend
+from seqcli.decoding.loop import Hypothesis
+from seqcli.decoding.search import Search
+from seqcli.errors import UsageError
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+BATCH = 512  # rows scored at once
+GREEDY = Search()
+
+
+class TrainedModel:
+    """A trained model, ready to score and to decode; see `open_model`.
+
+    Args:
+        opened: its checkpoint.
+        choice: chooses the backend for the work to do.
+    """
+
+    def __init__(self, opened: OpenedCheckpoint, choice: BackendChoice) -> None:
+        self.opened, self.path, self.checkpoint = opened, opened.path, opened.checkpoint
+        self.config, self.limits = opened.config, opened.limits
+        self._choice = choice
+
+    @property
+    def codec(self) -> Codec:
+        """How text becomes ids and ids become text."""
+        return self.checkpoint.codec
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """See `seqcli.checkpoints.content.Checkpoint`."""
+        return self.checkpoint.about
+
+    def backend(self, tokens: int) -> Backend:
+        """Return the backend to compute ``tokens`` more tokens with."""
+        return self._choice.for_tokens(tokens)
+
+    def search(
+        self, beam: int | None = None, length_penalty: float | None = None, nbest: int = 1
+    ) -> Search:
+        """Return the kind of search that the run was configured with, with some changes to it."""
+        own = self.config.decode
+        return Search(
+            max(own.beam if beam is None else beam, nbest),
+            own.length_penalty if length_penalty is None else length_penalty,
+            nbest,
+        )
+
+    def log_likelihoods(self, pairs: Pairs, batch_size: int = BATCH) -> Floats:
+        """Return (N,) the log-probability of each target in nats, EOS included."""
+        sources = 0 if pairs.sources is None else len(pairs.sources.tokens)
+        tokens = sources + len(pairs.targets.tokens) + len(pairs)
+        return -inference.row_nats(self.backend(tokens), pairs, batch_size)
+
+    def _tokens_to_decode(self, sources: Ragged, how: Search = GREEDY) -> int:
+        """Estimate the tokens to compute for decoding: targets as long as the longest known."""
+        target = 1 if self.limits.labels else self.limits.target + 1
+        return len(sources.tokens) + len(sources) * target * how.beam
+
+
+class PairModel(TrainedModel):
+    """A model that predicts a target for a source."""
+
+    def decode(
+        self, sources: Ragged, how: Search, batch_size: int = BATCH
+    ) -> list[list[Hypothesis]]:
+        """Return the predictions of each source, best first; none for an empty source."""
+        backend = self.backend(self._tokens_to_decode(sources, how))
+        return inference.decode_sources(backend, sources, self.limits, how, batch_size)
+
+    def predictions(
+        self, pairs: Pairs, how: Search, batch_size: int = BATCH, oracle_length: bool = False
+    ) -> tuple[Ragged, Flags]:
+        """Return the best prediction of each row, and whether it is truncated (N,).
+
+        With ``oracle_length`` a prediction has the length of its target.
+        """
+        assert pairs.sources is not None
+        backend = self.backend(self._tokens_to_decode(pairs.sources, how))
+        return inference.predictions(
+            backend, pairs, self.limits, how, batch_size, oracle_length=oracle_length
+        )
+
+    def sample(
+        self,
+        sources: Ragged,
+        settings: SamplingConfig,
+        random: np.random.Generator,
+        max_length: int | None = None,
+    ) -> list[Hypothesis]:
+        """Draw a target for each source."""
+        pairs = Pairs(Ragged.from_rows([[]] * len(sources)), sources)
+        batch = padded_batch(pairs, np.arange(len(sources)))
+        backend = self.backend(self._tokens_to_decode(sources))
+        return inference.sample_batch(backend, batch, self.limits, settings, random, max_length)
+
+    def attention(
+        self, source: Sequence[int], prediction: Sequence[int]
+    ) -> NDArray[np.floating] | None:
+        """Return the attention weights (T + 1, S) of a prediction with EOS, None without any."""
+        backend = self.backend(len(source) + len(prediction) + 1)
+        return inference.attention_map(backend, source, prediction)
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether there are attention weights to show."""
+        model = self.config.model
+        return model.cell == "transformer" or model.attention != "none"
+
+    def length_problem(self, tokens: Sequence[str]) -> str:
+        """Return why a source is too long to be decoded; "" if it is not.
+
+        The maximum is the one of training, ``data.max_length``, or the longest source of training
+        if that is more. Learned positions may allow less.
+        """
+        model, limits = self.config.model, self.limits
+        problem = length_problem(tokens, "line", max(self.config.data.max_length, limits.source))
+        if problem or model.cell != "transformer" or model.positions != "learned":
+            return problem
+        last = limits.prediction(len(tokens)) + 1 + len(tokens) * model.continue_positions
+        if max(len(tokens), last) <= limits.positions:
+            return ""
+        return f"the line has {len(tokens):,} tokens, more than the model has learned positions for"
+
+
+class LanguageModel(TrainedModel):
+    """A model of texts, without sources. Texts are ids without BOS and EOS."""
+
+    def decode(self, how: Search, prefix: Sequence[int], max_length: int) -> Ragged:
+        """Return the likeliest texts that begin with a prefix, best first.
+
+        Args:
+            how: the kind of search.
+            prefix: P ids.
+            max_length: of a text, prefix included.
+        """
+        backend = self.backend(max_length * how.beam)
+        hypotheses = inference.decode_texts(backend, prefix, max_length - len(prefix), how)
+        return Ragged.from_rows([[*prefix, *one.ids] for one in hypotheses])
+
+    def sample(
+        self,
+        count: int,
+        settings: SamplingConfig,
+        random: np.random.Generator,
+        prefix: Sequence[int],
+        max_length: int,
+    ) -> Ragged:
+        """Draw texts that begin with a prefix; those that reach ``max_length`` are truncated."""
+        backend = self.backend(count * min(max_length, self.limits.target + 1))
+        limit = max_length - len(prefix)
+        drawn = inference.sample_texts(backend, count, prefix, limit, settings, random)
+        return Ragged.from_rows([[*prefix, *row] for row in drawn])
+
+    def next_token(self, prefix: Sequence[int], settings: SamplingConfig) -> Floats:
+        """Return the distribution (V,) of the token after a prefix."""
+        return inference.next_token(self.backend(len(prefix) + 1), prefix, settings)
+
+    def in_split(self, texts: Ragged, split: str) -> Flags:
+        """Return (N,) which texts are rows of a split of the data of training."""
+        rows = self.about.get("fingerprints", {}).get(split, ())
+        flags: Flags = known(texts, np.asarray(rows, np.int64))
+        return flags
+
+    def in_training_data(self, texts: Ragged) -> Flags:
+        """Return (N,) which texts are rows of any split."""
+        flags: Flags = np.logical_or.reduce([self.in_split(texts, split) for split in SPLITS])
+        return flags
+
+    def encode_prefix(self, prefix: str) -> list[int]:
+        """Return the ids of a prefix.
+
+        Raises:
+            UsageError: it has tokens that are not in the vocabulary.
+        """
+        vocabulary, tokens = self.codec.target, self.codec.tokenize_target(prefix)
+        unknown = vocabulary.unknown(tokens)
+        if unknown:
+            listed = " ".join(map(repr, unknown))
+            message = (
+                f"the prefix has tokens that are not in the vocabulary of {self.path}: {listed}"
+            )
+            raise UsageError(message, f"the vocabulary is {_listed(vocabulary.tokens)}")
+        return vocabulary.encode(tokens)
+
+
+@checked
+def open_model(
+    ckpt: str | Path | TrainedModel, backend: str | None = None
+) -> PairModel | LanguageModel:
+    """Open a trained model: its checkpoint is read and verified once.
+
+    Args:
+        ckpt: a run folder (its best checkpoint) or a checkpoint file; an open model is returned
+            as it is.
+        backend: torch, numpy, or auto (the default): see `seqcli.api.backends`.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, damaged or no checkpoint of seqcli.
+        UsageError: there is no such backend.
+    """
+    if isinstance(ckpt, PairModel | LanguageModel):
+        return ckpt
+    assert not isinstance(ckpt, TrainedModel)
+    keep_freed_memory()
+    opened = open_checkpoint(ckpt)
+    choice = BackendChoice(opened, backend or AUTO)
+    if opened.checkpoint.codec.source is None:
+        return LanguageModel(opened, choice)
+    return PairModel(opened, choice)
+
+
+def _listed(tokens: Sequence[str], most: int = 60) -> str:
+    more = f" and {len(tokens) - most} more" if len(tokens) > most else ""
+    return " ".join(repr(one) if one.isspace() else one for one in tokens[:most]) + more

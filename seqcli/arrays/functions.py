@@ -1,0 +1,51 @@
+"""Functions of arrays that decoding needs and the array API standard does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.arrays.namespace import Array, array_namespace
+
+
+def log_softmax(logits: Array) -> Array:
+    """Return log-probabilities along the last axis, in float32 at least."""
+    xp = array_namespace(logits)
+    if logits.dtype not in (xp.float32, xp.float64):
+        logits = xp.astype(logits, xp.float32)
+    if hasattr(logits, "log_softmax"):  # PyTorch: one kernel instead of five
+        return logits.log_softmax(-1)
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+
+
+def max_and_argmax(values: Array) -> tuple[Array, Array]:
+    """Return the largest value along the last axis, and its index."""
+    xp = array_namespace(values)
+    if hasattr(values, "topk"):  # PyTorch: one pass for both
+        largest = values.max(-1)
+        return largest.values, largest.indices
+    index = xp.argmax(values, axis=-1)
+    return xp.take_along_axis(values, index[..., None], axis=-1)[..., 0], index
+
+
+def topk(values: Array, k: int) -> tuple[Array, Array]:
+    """Return the k largest values along the last axis, largest first, and their indices."""
+    if hasattr(values, "topk"):
+        largest = values.topk(k, dim=-1)
+        return largest.values, largest.indices
+    count = values.shape[-1]
+    if k < count:
+        candidates = np.sort(np.argpartition(values, count - k, axis=-1)[..., count - k :], axis=-1)
+    else:
+        candidates = np.broadcast_to(np.arange(count), values.shape)
+    order = np.argsort(-np.take_along_axis(values, candidates, -1), axis=-1, kind="stable")
+    index = np.take_along_axis(candidates, order, axis=-1)
+    return np.take_along_axis(values, index, axis=-1), index
+
+
+def to_numpy(array: Array) -> NDArray[Any]:
+    """Return an array as a NumPy array, without a copy where it is in the CPU's memory."""
+    return np.asarray(array.cpu() if hasattr(array, "cpu") else array)

@@ -1,0 +1,179 @@
+"""The decoding loop, for models of any backend and for every strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from seqcli.arrays.functions import log_softmax
+from seqcli.arrays.namespace import Array, array_namespace
+from seqcli.arrays.state import DecoderState
+from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
+
+NEVER_PREDICTED = (PAD, BOS, UNK)
+COMPACT_BELOW = 0.75  # finished sources leave the batch once this share or less is unfinished
+
+
+class StepModel(Protocol):
+    """The part of a model that decoding uses; see `seqcli.models.base.Model`."""
+
+    def start(self, source: Array, source_lengths: Array) -> DecoderState:
+        """Encode the source (B, S); return the state before the first target token."""
+
+    def step(self, token: Array, state: DecoderState) -> tuple[Array, DecoderState]:
+        """Read one token of each hypothesis (B * K,); return logits (B * K, V) and the state."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A prediction for one source.
+
+    Args:
+        ids: token ids, without BOS and EOS.
+        log_probability: nats over all ids and EOS, also where the prediction is truncated.
+        score: what hypotheses are ranked by.
+        truncated: whether decoding stopped at the maximum length, not at EOS.
+    """
+
+    ids: list[int]
+    log_probability: float
+    score: float
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The hypotheses that decoding continues: K of each of R sources.
+
+    Args:
+        rows: (R,) which of the B sources each one is.
+        tokens: (R, K) the last token of each hypothesis.
+        totals: (R, K) log-probabilities so far.
+        state: the model's, of R sources and K beams.
+    """
+
+    rows: Array
+    tokens: Array
+    totals: Array
+    state: DecoderState
+
+    @classmethod
+    def first(cls, rows: Array, state: DecoderState) -> Frontier:
+        """Return one empty hypothesis of each source."""
+        xp = array_namespace(rows)
+        shape, (like, *_) = (rows.shape[0], 1), (*state.past, *state.memory)
+        dtype = xp.float64 if like.dtype == xp.float64 else xp.float32
+        tokens = xp.full(shape, BOS, dtype=xp.int64, device=rows.device)  # (R, 1)
+        totals = xp.zeros(shape, dtype=dtype, device=rows.device)  # (R, 1)
+        return cls(rows, tokens, totals, state)
+
+    def select(self, index: Array) -> Frontier:
+        """Return the hypotheses of the sources at ``index`` (R',)."""
+        xp = array_namespace(index)
+        rows, tokens, totals = (
+            xp.take(part, index, axis=0) for part in (self.rows, self.tokens, self.totals)
+        )
+        return Frontier(rows, tokens, totals, self.state.select(index))
+
+
+class Strategy(Protocol):
+    """How the next tokens are chosen. It records its choices and returns the predictions."""
+
+    def begin(self, frontier: Frontier, limit: int) -> None:
+        """Prepare for decoding B sources up to ``limit`` tokens and EOS."""
+
+    def advance(self, t: int, frontier: Frontier, scores: Array) -> tuple[Frontier, Array]:
+        """Choose the token after the first ``t`` ones.
+
+        A source that is done may be kept in the batch for some steps more: that must not change
+        its predictions.
+
+        Args:
+            t: tokens so far.
+            frontier: the hypotheses, with the state after the step.
+            scores: (R, K, V) log-probabilities of the next token; may be overwritten.
+
+        Returns:
+            the new hypotheses, and (R,) which sources are done.
+        """
+
+
+def decode(
+    model: StepModel,
+    frontier: Frontier,
+    limit: int,
+    strategy: Strategy,
+    ends: Array | None = None,
+) -> None:
+    """Extend hypotheses token by token until every source is done; finished ones leave the batch.
+
+    Args:
+        model: any model, in evaluation mode.
+        frontier: where to start, as `Frontier.first` returns it.
+        limit: maximum length of a prediction; only EOS can follow.
+        strategy: chooses the tokens and has the predictions afterwards.
+        ends: (B,) the exact length of each prediction, at most ``limit``; None leaves it free.
+    """
+    xp = array_namespace(frontier.rows)
+    strategy.begin(frontier, limit)
+    for t in range(limit + 1):
+        width = frontier.tokens.shape[1]
+        logits, state = model.step(xp.reshape(frontier.tokens, (-1,)), frontier.state)
+        scores = xp.reshape(next_scores(logits), (-1, width, logits.shape[-1]))  # (R, K, V)
+        if ends is not None:
+            scores = _only_eos(scores, xp.take(ends, frontier.rows, axis=0) == t)
+        elif t == limit:
+            scores = _only_eos(scores, xp.ones_like(frontier.rows) > 0)
+        frontier, done = strategy.advance(t, replace(frontier, state=state), scores)
+        left = xp.nonzero(~done)[0]
+        if left.shape[0] == 0:
+            break
+        if left.shape[0] <= done.shape[0] * COMPACT_BELOW:
+            frontier = frontier.select(left)
+
+
+def next_scores(logits: Array) -> Array:
+    """Return log-probabilities of logits (..., V), -inf for the ids that are never predicted."""
+    xp = array_namespace(logits)
+    scores = log_softmax(logits)
+    ids = xp.arange(scores.shape[-1], device=scores.device)  # (V,)
+    never = (ids == PAD) | (ids == BOS) | (ids == UNK)
+    return xp.where(never, -xp.inf, scores)
+
+
+def _only_eos(scores: Array, at_end: Array) -> Array:
+    """Allow EOS alone where ``at_end`` (R,), and all but EOS elsewhere; scores (R, K, V)."""
+    xp = array_namespace(scores)
+    is_eos = xp.arange(scores.shape[-1], device=scores.device) == EOS  # (V,)
+    return xp.where(is_eos == at_end[:, None, None], scores, -xp.inf)  # (R, K, V)
+
+
+class PrefixedModel:
+    """A model whose targets all begin with the same tokens.
+
+    Args:
+        model: any model.
+        prefix: P ids.
+    """
+
+    def __init__(self, model: StepModel, prefix: Sequence[int]) -> None:
+        self.model, self.prefix = model, tuple(prefix)
+
+    def start(self, source: Array, source_lengths: Array) -> DecoderState:
+        """Read the source, BOS, and all of the prefix but its last token."""
+        state = self.model.start(source, source_lengths)
+        for token in (BOS, *self.prefix)[:-1]:
+            _, state = self.model.step(_repeated(token, source[:, :1], source.shape[0]), state)
+        return state
+
+    def step(self, token: Array, state: DecoderState) -> tuple[Array, DecoderState]:
+        """See `StepModel.step`; the first token, BOS, is replaced by the last of the prefix."""
+        if self.prefix and state.position == len(self.prefix):
+            token = _repeated(self.prefix[-1], token, token.shape[0])
+        return self.model.step(token, state)
+
+
+def _repeated(token: int, like: Array, count: int) -> Array:
+    xp = array_namespace(like)
+    return xp.full((count,), token, dtype=xp.int64, device=like.device)

@@ -1,0 +1,164 @@
+"""Decode a batch of sources: greedily, by beam search, or by sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.arrays.functions import to_numpy
+from seqcli.arrays.namespace import Array, array_namespace
+from seqcli.arrays.state import DecoderState
+from seqcli.config.sections import SamplingConfig
+from seqcli.data.vocabulary import BOS
+from seqcli.decoding.beam_search import BeamSearch
+from seqcli.decoding.greedy import Greedy
+from seqcli.decoding.greedy_certificate import GreedyCertificate
+from seqcli.decoding.loop import Frontier, Hypothesis, StepModel, decode, next_scores
+from seqcli.decoding.sampling import Floats, Sampling, probabilities
+
+
+@dataclass(frozen=True)
+class Search:
+    """How predictions are searched for.
+
+    Args:
+        beam: K; 1 is greedy decoding.
+        length_penalty: see `BeamSearch`.
+        nbest: predictions of each source, at most ``beam``.
+    """
+
+    beam: int = 1
+    length_penalty: float = 1.0
+    nbest: int = 1
+
+
+def search(
+    model: StepModel,
+    source: Array,
+    source_lengths: Array,
+    limit: int,
+    how: Search,
+    ends: Array | None = None,
+) -> list[list[Hypothesis]]:
+    """Return the ``nbest`` best predictions of each source, best first.
+
+    Args:
+        model: any model, in evaluation mode.
+        source: (B, S) ids; (B, 0) for a language model.
+        source_lengths: (B,), on the CPU.
+        limit: maximum length; predictions that reach it are marked as truncated.
+        how: the kind of search.
+        ends: (B,) the exact length of each prediction, at most ``limit``; None leaves it free.
+    """
+    first = _first(source, model.start(source, source_lengths))
+    if how.beam == 1:
+        greedy = Greedy()
+        decode(model, first, limit, greedy, ends)
+        found = greedy.hypotheses()
+    elif how.nbest == 1:
+        found = _certified_or_searched(model, first, limit, how, ends)
+    else:
+        found = _beam_search(model, first, limit, how, ends)
+    return found if ends is not None else [_mark_truncated(some, limit) for some in found]
+
+
+def sample(
+    model: StepModel,
+    source: Array,
+    source_lengths: Array,
+    limit: int,
+    settings: SamplingConfig,
+    random: np.random.Generator,
+    ends: Array | None = None,
+) -> list[Hypothesis]:
+    """Draw one target for each source; see `search` for the other arguments.
+
+    Log-probabilities are the model's own, whatever the temperature.
+
+    Args:
+        settings: temperature, top-k and top-p.
+        random: the source of random numbers.
+    """
+    sampling = Sampling(settings, random)
+    decode(model, _first(source, model.start(source, source_lengths)), limit, sampling, ends)
+    drawn = [one for (one,) in sampling.hypotheses()]
+    return drawn if ends is not None else _mark_truncated(drawn, limit)
+
+
+def next_token_probabilities(model: StepModel, source: Array, settings: SamplingConfig) -> Floats:
+    """Return the distribution (V,) of the first token for a source (1, S)."""
+    state = model.start(source, _lengths(source))
+    logits, _ = model.step(_bos(source), state)  # (1, V)
+    distribution: Floats = probabilities(to_numpy(next_scores(logits)), settings)[0]
+    return distribution
+
+
+def attention_weights(
+    model: StepModel, source: Array, ids: Sequence[int]
+) -> NDArray[np.floating] | None:
+    """Return the attention weights for predicting ``ids`` and EOS.
+
+    Args:
+        source: (1, S) ids.
+
+    Returns:
+        (T + 1, S), or None for a model without attention.
+    """
+    state, bos = model.start(source, _lengths(source)), _bos(source)
+    rows = []
+    for token in [BOS, *ids]:
+        _, state = model.step(bos * 0 + token, state)
+        if state.attention is None:
+            return None
+        rows.append(to_numpy(state.attention)[0])
+    return np.stack(rows)  # (T + 1, S)
+
+
+def _first(source: Array, state: DecoderState) -> Frontier:
+    xp = array_namespace(source)
+    return Frontier.first(xp.arange(source.shape[0], device=source.device), state)
+
+
+def _bos(source: Array) -> Array:
+    xp = array_namespace(source)
+    return xp.full((source.shape[0],), BOS, dtype=xp.int64, device=source.device)  # (B,)
+
+
+def _lengths(source: Array) -> Array:
+    """Return the lengths (B,) of sources without padding, on the CPU."""
+    xp = array_namespace(source)
+    return xp.full((source.shape[0],), source.shape[1], dtype=xp.int64)
+
+
+def _certified_or_searched(
+    model: StepModel, first: Frontier, limit: int, how: Search, ends: Array | None
+) -> list[list[Hypothesis]]:
+    """Search with a beam for the sources whose greedy prediction has no certificate."""
+    xp = array_namespace(first.rows)
+    greedy = GreedyCertificate(how.length_penalty)
+    decode(model, first, limit, greedy, ends)
+    certified = greedy.hypotheses()
+    open_ = [row for row, hypothesis in enumerate(certified) if hypothesis is None]
+    searched: Iterator[list[Hypothesis]] = iter(())
+    if open_:
+        index = xp.asarray(open_, dtype=xp.int64, device=first.rows.device)
+        left = first.select(index)
+        left = replace(left, rows=xp.arange(len(open_), device=index.device))
+        ends = None if ends is None else xp.take(ends, index, axis=0)
+        searched = iter(_beam_search(model, left, limit, how, ends))
+    return [next(searched) if one is None else [one] for one in certified]
+
+
+def _beam_search(
+    model: StepModel, first: Frontier, limit: int, how: Search, ends: Array | None
+) -> list[list[Hypothesis]]:
+    beam = BeamSearch(how.beam, how.length_penalty, how.nbest)
+    decode(model, first, limit, beam, ends)
+    return beam.hypotheses()
+
+
+def _mark_truncated(hypotheses: list[Hypothesis], limit: int) -> list[Hypothesis]:
+    return [replace(one, truncated=True) if len(one.ids) == limit else one for one in hypotheses]

@@ -1,0 +1,86 @@
+"""What every export has: its source, its metadata, and the packages it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from seqcli import __version__
+from seqcli.checkpoints.content import Checkpoint
+from seqcli.config import Config, to_plain
+from seqcli.config.sections import describe
+from seqcli.data.corpus import Codec, MaxLengths
+from seqcli.data.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
+from seqcli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ExportSource:
+    """The trained model to export.
+
+    Args:
+        path: the checkpoint file.
+        checkpoint: its content, with NumPy arrays.
+        config: the configuration of its run.
+        limits: the maximum lengths.
+    """
+
+    path: Path
+    checkpoint: Checkpoint
+    config: Config
+    limits: MaxLengths
+
+    @property
+    def codec(self) -> Codec:
+        """How text becomes ids and ids become text."""
+        return self.checkpoint.codec
+
+
+def import_packages(to: str, *names: str) -> list[Any]:
+    """Import the packages that a format needs.
+
+    Raises:
+        UsageError: one of them is not installed; the hint installs all.
+    """
+    try:
+        return [import_module(name) for name in names]
+    except ImportError as error:
+        packages = " ".join(name.partition(".")[0] for name in names)
+        message = f"export --to {to} needs the package {error.name}, which is not installed"
+        raise UsageError(message, f"python -m pip install {packages}") from None
+
+
+def metadata(source: ExportSource) -> dict[str, Any]:
+    """Return what a program needs to turn texts into ids and ids into texts, as plain data."""
+    codec, limits = source.codec, source.limits
+    return {
+        "made_by": f"seqcli {__version__}",
+        "model": describe(source.config.model, codec.source is None),
+        "kind": "language model" if codec.source is None else "pairs",
+        "config": {"model": to_plain(source.config)["model"]},
+        "special_ids": {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK},
+        "longest_in_training": {"source": limits.source, "target": limits.target},
+        **_codec(codec),
+    }
+
+
+def _codec(codec: Codec) -> dict[str, Any]:
+    """Return how texts are tokenized; the id of a token is its index in the list of its side."""
+    sides = {"target": (codec.target_tokenizer, codec.target)}
+    if codec.source is not None:
+        sides = {"source": (codec.source_tokenizer, codec.source), **sides}
+    return {
+        **{
+            side: {
+                "tokens": tokens.style,
+                "joiner": tokens.joiner,
+                "symbols": [*SPECIALS, *vocabulary.tokens],
+            }
+            for side, (tokens, vocabulary) in sides.items()
+        },
+        "normalize": codec.normalizer.normalize,
+        "lower": codec.normalizer.lower,
+        "features": codec.features,
+    }

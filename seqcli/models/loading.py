@@ -1,0 +1,129 @@
+"""Build the model that a configuration or a checkpoint describes, and check its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from seqcli import schema
+from seqcli.checkpoints.content import Checkpoint
+from seqcli.config import Config
+from seqcli.data.corpus import Codec, MaxLengths
+from seqcli.errors import CheckpointError
+from seqcli.models.base import Model
+from seqcli.models.build import build
+
+_FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
+_INITIALIZERS = {"normal_", "trunc_normal_", "kaiming_normal_", "xavier_normal_", "orthogonal_"}
+
+
+class ShapesOnly(TorchFunctionMode):
+    """Create weights on PyTorch's ``meta`` device inside this context: shapes without numbers.
+
+    ``with torch.device("meta")`` does that too, but drawing normal numbers or computing there makes
+    PyTorch import its decompositions, which takes 2 s. Here nothing is drawn, and what is computed
+    (the rates of positions) is computed on the CPU.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Skip initialization, and create weights on the meta device."""
+        options = kwargs or {}
+        if getattr(func, "__name__", "") in _INITIALIZERS:
+            return args[0] if args else options["tensor"]
+        if func in _FACTORIES:
+            options = {**options, "device": "meta"}
+        return func(*args, **options)
+
+
+def in_format(model: Model, precision: str) -> Model:
+    """Convert the model to ``train.precision``; bf16 keeps its weights in float32."""
+    return model.double() if precision == "float64" else model
+
+
+def load_model(checkpoint: Checkpoint, config: Config, limits: MaxLengths, path: Path) -> Model:
+    """Build the model of a checkpoint, with its weights.
+
+    Args:
+        checkpoint: with tensors.
+        config: of its run.
+        limits: the maximum lengths.
+        path: its file, for messages.
+
+    Raises:
+        CheckpointError: the weights do not fit the configuration.
+    """
+    check_weights(checkpoint, config, limits, path)
+    model = make_model(config, checkpoint.codec, limits)
+    put_weights(model, checkpoint, path)
+    return model
+
+
+def make_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
+    """Build the model for a codec, with fresh weights."""
+    source = None if codec.source is None else len(codec.source)
+    model = build(config.model, source, len(codec.target), limits.positions)
+    return in_format(model, config.train.precision)
+
+
+def shape_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
+    """Build the model with shapes only: no memory is allocated for its weights."""
+    plain = replace(config, model=replace(config.model, init="default"))
+    with ShapesOnly():
+        return make_model(plain, codec, limits)
+
+
+def check_weights(checkpoint: Checkpoint, config: Config, limits: MaxLengths, path: Path) -> None:
+    """Compare a checkpoint's weights with its configuration before the model is built.
+
+    A small file can describe a model that fits in no memory; the size of its weights is checked.
+
+    Raises:
+        CheckpointError: names, shapes or number formats differ.
+    """
+    try:
+        expected = shape_model(config, checkpoint.codec, limits).state_dict()
+    except (RuntimeError, OverflowError, ValueError) as error:  # sizes beyond 64 bits
+        raise _misfit(path, str(error).splitlines()[0][:200]) from error
+    weights = checkpoint.weights
+    for name in [*expected, *weights]:
+        if name not in weights or name not in expected:
+            problem = "is missing" if name not in weights else "belongs to no part of it"
+            raise _misfit(path, f"{schema.quoted(name)} {problem}")
+    for name, tensor in expected.items():
+        weight = weights[name]
+        if tuple(weight.shape) != tuple(tensor.shape):
+            raise _misfit(path, f"{name} is {_shape(weight)}, not {_shape(tensor)}")
+        if weight.dtype.is_floating_point != tensor.dtype.is_floating_point:
+            raise _misfit(path, f"{name} holds numbers of {weight.dtype}, not {tensor.dtype}")
+
+
+def put_weights(model: Model, checkpoint: Checkpoint, path: Path) -> None:
+    """Copy a checkpoint's weights, checked by `check_weights`, into the model.
+
+    Raises:
+        CheckpointError: they do not fit.
+    """
+    try:
+        model.load_state_dict(dict(checkpoint.weights), strict=True)
+    except RuntimeError as error:
+        raise _misfit(path, str(error).splitlines()[-1].strip()[:200]) from error
+
+
+def _misfit(path: Path, reason: str) -> CheckpointError:
+    message = f"{path}: the weights do not fit the model it describes: {reason}"
+    return CheckpointError(message, "train again")
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) or "a scalar"

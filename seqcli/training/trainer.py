@@ -1,0 +1,102 @@
+"""The interface of a trainer: what the training loop needs of either backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, SupportsFloat, TypeAlias
+
+from seqcli.checkpoints.content import Checkpoint
+from seqcli.config import Config
+from seqcli.data.batches import Batch
+from seqcli.events import Example
+
+Tick: TypeAlias = Callable[[], None]  # called between batches of validation
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """The input of a training step.
+
+    Args:
+        batch: the rows to train on.
+        learning_rate: of this step.
+        done: the share of the run that is done, from 0 to 1.
+    """
+
+    batch: Batch
+    learning_rate: float
+    done: float
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """The result of a training step.
+
+    The numbers may still be on an accelerator: reading them waits until the step is computed.
+
+    Args:
+        loss: mean loss before the step, in nats per token.
+        tokens: target tokens of the batch, ``<eos>`` included.
+        grad_norm: norm of the gradients before they are clipped by norm.
+    """
+
+    loss: SupportsFloat
+    tokens: int
+    grad_norm: SupportsFloat
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """The evaluation at the end of an epoch.
+
+    Args:
+        metrics: as in `seqcli.events.EpochEnded`.
+        examples: validation rows with their predictions.
+        samples: texts drawn from a language model.
+    """
+
+    metrics: Mapping[str, float]
+    examples: tuple[Example, ...] = ()
+    samples: tuple[str, ...] = ()
+
+
+class Trainer(Protocol):
+    """A model with its optimizer."""
+
+    def training_step(self, step: TrainingStep) -> StepResult:
+        """Update the weights with the gradient of one batch."""
+
+    def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
+        """Score the validation rows; call ``tick`` between batches."""
+
+    def weights(self) -> Mapping[str, Any]:
+        """Return the weights by PyTorch's names."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what resuming needs besides the weights, as plain data and arrays."""
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state` of either backend returned."""
+
+
+@dataclass(frozen=True)
+class TrainerSetup:
+    """A trainer and what it runs on; see `seqcli.registry.BACKENDS`.
+
+    Args:
+        trainer: with fresh weights, or with those of a checkpoint.
+        config: the configuration with the number of threads filled in.
+        model: the model in words.
+        parameters: the number of trained weights.
+        device: its name.
+        save: writes a checkpoint file in one step.
+    """
+
+    trainer: Trainer
+    config: Config
+    model: str
+    parameters: int
+    device: str
+    save: Callable[[Path, Checkpoint], None]

@@ -1,0 +1,103 @@
+"""The way of `train --task reverse --cell gru --attention` from the command line to the loss."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from source import ROOT
+from test_directions import ROOMS
+
+from seqcli.cli import app, shell
+
+WORDS = (
+    "train --task reverse --cell gru --attention --hidden 8 --threads 1 --iterations 1 --quiet "
+    "--train-rows 64 --val-rows 4 --test-rows 4"
+)
+# Where the values of the options arrive: the configuration, the rows, the model, the loss.
+ENDS = {
+    ("config/loading.py", "load"),
+    ("tasks/rearrangement.py", "answer"),
+    ("models/cells.py", "__init__"),
+    ("models/attention.py", "__init__"),
+    ("training/torch_batches.py", "cross_entropy"),
+}
+STEP = ("training/torch_trainer.py", "loss")  # from a batch to its loss
+MOST_FILES, MOST_BETWEEN = 30, 10
+
+
+class Way:
+    """The files of the package on the way; a profile function of `sys.setprofile`.
+
+    Attributes:
+        files: those of the call stacks at `ENDS`, and those of the training step.
+        step: those that run between a batch and its loss.
+        calls: (caller, called) files of the training step.
+    """
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+        self.step: set[str] = set()
+        self.calls: set[tuple[str, str]] = set()
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        if event != "call" or not name_of(frame):
+            return
+        place = (name_of(frame), frame.f_code.co_name)
+        stack = list(callers(frame))
+        if place in ENDS:
+            self.files |= {name_of(one) for one in stack}
+        if any((name_of(one), one.f_code.co_name) == STEP for one in stack):
+            self.step.add(place[0])
+            self.calls |= {(name_of(one), place[0]) for one in stack[1:2]} - {(place[0],) * 2}
+
+
+def name_of(frame: FrameType) -> str:
+    """Return the file of a function below the package; "" for others, and for imports."""
+    path = Path(frame.f_code.co_filename)
+    inside = path.is_relative_to(ROOT) and frame.f_code.co_name != "<module>"
+    return path.relative_to(ROOT).as_posix() if inside else ""
+
+
+def callers(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield the frame and its callers, those of the package alone."""
+    while frame is not None:
+        if name_of(frame):
+            yield frame
+        frame = frame.f_back
+
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory: pytest.TempPathFactory) -> Way:
+    """Return the way of one training step."""
+    import seqcli.training.torch_trainer  # noqa: F401 - imports are no part of the way
+
+    found, out = Way(), tmp_path_factory.mktemp("way") / "run"
+    sys.setprofile(found)
+    try:
+        assert shell.run(app, [*WORDS.split(), "--out", str(out)]) == 0
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+def test_few_files_are_on_the_way_from_the_command_to_the_loss(way: Way) -> None:
+    assert len(way.files | way.step) <= MOST_FILES, sorted(way.files | way.step)
+    assert {"cli/train.py", "api/training.py", "training/loop.py"} <= way.files
+
+
+def test_few_files_are_between_the_batch_and_the_loss(way: Way) -> None:
+    between = way.step - {"training/torch_trainer.py", "training/torch_batches.py"}
+    assert len(between) <= MOST_BETWEEN, sorted(between)
+    assert {"models/seq2seq.py", "models/attention.py"} <= between
+
+
+def test_no_call_of_a_training_step_goes_back_up(way: Way) -> None:
+    for caller, called in way.calls:
+        rooms = caller.partition("/")[0], called.partition("/")[0]
+        caller_rank, called_rank = (ROOMS.index(room) for room in rooms)
+        assert called_rank <= caller_rank, f"{caller} calls {called}"
+        assert (called, caller) not in way.calls, f"{caller} and {called} call each other"
