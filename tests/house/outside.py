@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import seqcli
 from seqcli.data.files.columns import Layout
-from seqcli.data.files.records import Records, text_records
+from seqcli.data.files.rows import Records, text_records
 from seqcli.metrics.definitions import Ratio
 from seqcli.metrics.metric import PERCENT, Metric
 from seqcli.models.attention import Attention
