@@ -2,7 +2,8 @@
 
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
 ``gen_data``, ``tasks``, ``info``, ``export`` (and ``next_tokens``, which is ``sample --next``, and
-``rescore``, which is ``eval --score``). Each is imported on first use, so that
+``rescore``, which is ``eval --score``). ``register`` adds a task, cell, attention, metric,
+optimizer or file format from outside the package. Each is imported when it is first used, so that
 ``import seqcli`` is fast.
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         tasks,
         train,
     )
+    from seqcli.registry import register
 
 __version__ = "0.1.0"
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "info",
     "next_tokens",
     "predict",
+    "register",
     "rescore",
     "sample",
     "tasks",
@@ -44,7 +47,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a verb of ``seqcli.api``."""
+    """Import `seqcli.registry.register`, or a verb of ``seqcli.api``."""
+    if name == "register":
+        from seqcli.registry import register
+
+        return register
     if name in __all__:
         from seqcli import api
 

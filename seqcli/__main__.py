@@ -17,6 +17,7 @@ def main() -> None:
     try:
         interrupts = handle_interrupts()
         _fill_standard_streams()
+        _load_plugins()
         from seqcli.cli import app, shell
 
         code = int(shell.run(app, sys.argv[1:]))
@@ -24,6 +25,20 @@ def main() -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     raise SystemExit(code)
+
+
+def _load_plugins() -> None:
+    """Register names from outside the package before the options list them.
+
+    `shell.run` reports a plugin that cannot be imported.
+    """
+    from contextlib import suppress
+
+    from seqcli.errors import SeqcliError
+    from seqcli.registry import load_plugins
+
+    with suppress(SeqcliError):
+        load_plugins()
 
 
 def _fill_standard_streams() -> None:

@@ -157,7 +157,7 @@ class EpochEnded:
     ``metrics`` contains, in this order if known: train_loss, smoothed_loss (running mean over
     steps), val_loss (nats per token, teacher forced), val_bits_per_character and val_perplexity (of
     language models, ``<eos>`` included), {train,val}_token_accuracy,
-    {train,val}_sequence_accuracy (free running, greedy), val_symbol_error_rate, teacher_forcing,
+    {train,val}_sequence_accuracy (free running, greedy), val_token_error_rate, teacher_forcing,
     learning_rate, seconds, sequences_per_second.
     """
 

@@ -40,23 +40,6 @@ def loss(value: float) -> str:
     return f"{value:.1e}" if 0 < abs(value) < 0.00005 else f"{value:.4f}"
 
 
-def score(metric: str, value: float) -> str:
-    """Write the score of a metric: a share as a percentage, all else as a loss."""
-    return percent(value) if _is_share(metric) else loss(value)
-
-
-def between(metric: str, interval: tuple[float, float] | None) -> str:
-    """Write an interval of a metric's score, such as ``71.0-76.4%``; "-" where there is none."""
-    if interval is None:
-        return "-"
-    low, high = (score(metric, value) for value in interval)
-    return f"{low.removesuffix('%')}-{high}"
-
-
-def _is_share(metric: str) -> bool:
-    return metric.endswith(("_accuracy", "_rate", "_f1"))
-
-
 def baseline_name(name: str) -> str:
     """Return the display name of a baseline."""
     return BASELINE_NAMES.get(name, name.replace("_", " "))

@@ -1,20 +1,35 @@
-"""Names to definitions: the only place where the names of things live.
+"""Look up definitions by name: tasks, cells, attentions, metrics, optimizers and so on.
 
-A table maps a name to ``module:attribute``. Nothing is imported until a name is resolved, so
-help, completion and suggestions know every name without loading torch. Names found in files are
-looked up here and nowhere else: a file can never choose what is imported.
+A table maps a name to ``module:attribute``, or to the definition itself. A module is imported when
+one of its names is resolved, so help, completion and suggestions know every name without loading
+torch. A name in a file is only ever looked up here: a file cannot choose what is imported.
+
+Definitions from outside the package are added with `register`. A program registers them itself;
+the command line and worker processes import modules that do so (see `load_plugins`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
-from seqcli.errors import UsageError
+from seqcli.errors import SeqcliError, UsageError
 
-TASKS: Mapping[str, str] = {
+PLUGINS = "SEQCLI_PLUGINS"  # environment variable: modules or .py files, separated by commas
+ENTRY_POINTS = "seqcli.plugins"  # entry-point group of installed distributions
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+Table: TypeAlias = dict[str, Any]  # name -> "module:attribute", or the definition
+
+TASKS: Table = {
     "reverse": "seqcli.tasks.rearrangement:Reverse",
     "copy": "seqcli.tasks.rearrangement:Copy",
     "sort": "seqcli.tasks.rearrangement:Sort",
@@ -38,35 +53,35 @@ TASKS: Mapping[str, str] = {
     "names": "seqcli.tasks.names:Names",
 }
 
-# The value of --cell: what a model is built of.
-CELLS: Mapping[str, str] = {
+# Values of --cell.
+CELLS: Table = {
     "rnn": "seqcli.models.cells:RNNCell",
     "gru": "seqcli.models.cells:GRUCell",
     "lstm": "seqcli.models.cells:LSTMCell",
     "transformer": "seqcli.models.transformer:Transformer",
 }
 
-ATTENTIONS: Mapping[str, str] = {
+ATTENTIONS: Table = {
     "additive": "seqcli.models.attention:AdditiveAttention",
     "dot": "seqcli.models.attention:DotAttention",
     "general": "seqcli.models.attention:GeneralAttention",
 }
 
-POSITIONS: Mapping[str, str] = {
+POSITIONS: Table = {
     "sinusoidal": "seqcli.models.positions:Sinusoidal",
     "learned": "seqcli.models.positions:Learned",
     "rotary": "seqcli.models.positions:Rotary",
     "none": "seqcli.models.positions:NoPositions",
 }
 
-INITIALIZATIONS: Mapping[str, str] = {
+INITIALIZATIONS: Table = {
     "default": "seqcli.models.build:leave",
     "orthogonal": "seqcli.models.build:orthogonal",
     "xavier": "seqcli.models.build:xavier",
 }
 
-# How a file is written. Two files side by side are "parallel" without being asked for.
-FORMATS: Mapping[str, str] = {
+# File formats. A pair of files is "parallel" by default.
+FORMATS: Table = {
     "tsv": "seqcli.data.files.formats:tsv",
     "csv": "seqcli.data.files.formats:comma_separated",
     "jsonl": "seqcli.data.files.json_rows:json_lines",
@@ -75,8 +90,8 @@ FORMATS: Mapping[str, str] = {
     "parallel": "seqcli.data.files.formats:parallel",
 }
 
-# How a text is cut into symbols.
-TOKEN_STYLES: Mapping[str, str] = {
+# How a text is split into tokens.
+TOKEN_STYLES: Table = {
     "chars": "seqcli.data.tokenizers:CHARS",
     "graphemes": "seqcli.data.tokenizers:GRAPHEMES",
     "words": "seqcli.data.tokenizers:WORDS",
@@ -84,32 +99,32 @@ TOKEN_STYLES: Mapping[str, str] = {
 }
 
 # The compute backend of training: each builds a trainer (`seqcli.training.trainer.TrainerSetup`).
-BACKENDS: Mapping[str, str] = {
+BACKENDS: Table = {
     "torch": "seqcli.training.torch_trainer:build",
     "numpy": "seqcli.numpy_backend.trainer:build",
 }
 
-OPTIMIZERS: Mapping[str, str] = {
+OPTIMIZERS: Table = {
     "adamw": "seqcli.training.torch_optimizers:adamw",
     "adam": "seqcli.training.torch_optimizers:adam",
     "sgd": "seqcli.training.torch_optimizers:sgd",
 }
 
 # Those of the NumPy backend.
-NUMPY_OPTIMIZERS: Mapping[str, str] = {
+NUMPY_OPTIMIZERS: Table = {
     "adamw": "seqcli.numpy_backend.optimizers:AdamW",
     "adam": "seqcli.numpy_backend.optimizers:Adam",
     "sgd": "seqcli.numpy_backend.optimizers:SGD",
 }
 
-SCHEDULES: Mapping[str, str] = {
+SCHEDULES: Table = {
     "constant": "seqcli.training.schedules:Constant",
     "cosine": "seqcli.training.schedules:WarmupCosine",
     "inverse_sqrt": "seqcli.training.schedules:WarmupInverseSqrt",
     "plateau": "seqcli.training.schedules:ReduceOnPlateau",
 }
 
-TEACHER_SCHEDULES: Mapping[str, str] = {
+TEACHER_SCHEDULES: Table = {
     "constant": "seqcli.training.teacher_forcing:constant",
     "linear": "seqcli.training.teacher_forcing:linear",
     "inverse_sigmoid": "seqcli.training.teacher_forcing:inverse_sigmoid",
@@ -117,20 +132,20 @@ TEACHER_SCHEDULES: Mapping[str, str] = {
 
 # The forward pass in NumPy, for running trained models without PyTorch. What is missing here runs
 # with PyTorch only.
-NUMPY_CELLS: Mapping[str, str] = {
+NUMPY_CELLS: Table = {
     "rnn": "seqcli.numpy_backend.forward.rnn:RNNCell",
     "gru": "seqcli.numpy_backend.forward.rnn:GRUCell",
     "lstm": "seqcli.numpy_backend.forward.rnn:LSTMCell",
     "transformer": "seqcli.numpy_backend.forward.transformer:Transformer",
 }
 
-NUMPY_ATTENTIONS: Mapping[str, str] = {
+NUMPY_ATTENTIONS: Table = {
     "additive": "seqcli.numpy_backend.forward.attention:AdditiveAttention",
     "dot": "seqcli.numpy_backend.forward.attention:DotAttention",
     "general": "seqcli.numpy_backend.forward.attention:GeneralAttention",
 }
 
-NUMPY_POSITIONS: Mapping[str, str] = {
+NUMPY_POSITIONS: Table = {
     "sinusoidal": "seqcli.numpy_backend.forward.positions:Sinusoidal",
     "learned": "seqcli.numpy_backend.forward.positions:Learned",
     "rotary": "seqcli.numpy_backend.forward.positions:Rotary",
@@ -138,32 +153,167 @@ NUMPY_POSITIONS: Mapping[str, str] = {
 }
 
 # Whether a backend supports a configuration, checked before there is a run folder.
-BACKEND_CHECKS: Mapping[str, str] = {
+BACKEND_CHECKS: Table = {
     "torch": "seqcli.training.torch_device:check_device",
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 
 # Formats to export a trained model to.
-EXPORTS: Mapping[str, str] = {
+EXPORTS: Table = {
     "onnx": "seqcli.exporters.onnx:export_onnx",
     "safetensors": "seqcli.exporters.safetensors:export_safetensors",
 }
 
-METRICS: Mapping[str, str] = {
-    "loss": "seqcli.metrics.metric:LOSS",
-    "token_accuracy": "seqcli.metrics.metric:TOKEN_ACCURACY",
-    "sequence_accuracy": "seqcli.metrics.metric:SEQUENCE_ACCURACY",
-    "symbol_error_rate": "seqcli.metrics.metric:SYMBOL_ERROR_RATE",
+# Metrics of pairs that training reports after each epoch; values of train.metric.
+METRICS: Table = {
+    "loss": "seqcli.metrics.definitions:LOSS",
+    "token_accuracy": "seqcli.metrics.definitions:TOKEN_ACCURACY",
+    "sequence_accuracy": "seqcli.metrics.definitions:SEQUENCE_ACCURACY",
+    "token_error_rate": "seqcli.metrics.definitions:TOKEN_ERROR_RATE",
 }
 
-# What eval reports beside those, where the rows allow of it.
-EVALUATION_METRICS: Mapping[str, str] = {
-    "sequence_error_rate": "seqcli.metrics.metric:SEQUENCE_ERROR_RATE",
-    "mean_symbol_error_rate": "seqcli.metrics.metric:MEAN_SYMBOL_ERROR_RATE",
-    "multi_reference_accuracy": "seqcli.metrics.metric:MULTI_REFERENCE_ACCURACY",
-    "multi_reference_symbol_error_rate": "seqcli.metrics.metric:MULTI_REFERENCE_ERROR_RATE",
-    "macro_f1": "seqcli.metrics.metric:MACRO_F1",
+# Further metrics of pairs that only an evaluation reports.
+EVALUATION_METRICS: Table = {
+    "sequence_error_rate": "seqcli.metrics.definitions:SEQUENCE_ERROR_RATE",
+    "mean_token_error_rate": "seqcli.metrics.definitions:MEAN_TOKEN_ERROR_RATE",
+    "multi_reference_accuracy": "seqcli.metrics.definitions:MULTI_REFERENCE_ACCURACY",
+    "multi_reference_token_error_rate": "seqcli.metrics.definitions:MULTI_REFERENCE_ERROR_RATE",
+    "macro_f1": "seqcli.metrics.definitions:MACRO_F1",
+    "oracle_length_sequence_accuracy": "seqcli.metrics.definitions:ORACLE_LENGTH_ACCURACY",
 }
+
+# Metrics of language models, computed from the loss.
+LANGUAGE_METRICS: Table = {
+    "bits_per_character": "seqcli.metrics.definitions:BITS_PER_CHARACTER",
+    "perplexity": "seqcli.metrics.definitions:PERPLEXITY",
+}
+
+# Kinds of definitions that `register` accepts.
+KINDS: Mapping[str, Table] = {
+    "task": TASKS,
+    "cell": CELLS,
+    "attention": ATTENTIONS,
+    "positions": POSITIONS,
+    "initialization": INITIALIZATIONS,
+    "format": FORMATS,
+    "token_style": TOKEN_STYLES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "teacher_schedule": TEACHER_SCHEDULES,
+    "metric": METRICS,
+    "evaluation_metric": EVALUATION_METRICS,
+    "language_metric": LANGUAGE_METRICS,
+}
+
+
+def register(kind: str, name: str, definition: Any) -> None:
+    """Add a definition from outside the package.
+
+    The name is then accepted wherever the names of its kind are: on the command line, in
+    configurations, in checkpoints, and by every report.
+
+    Args:
+        kind: a key of `KINDS`, such as "task", "cell", "attention", "metric" or "optimizer".
+        name: lower-case letters, digits and underscores.
+        definition: the object, or ``module:attribute`` to import it when it is first used.
+
+    Raises:
+        UsageError: the kind is unknown, the name is malformed, or it is registered already.
+    """
+    table = KINDS[check("kind of definition", kind, KINDS)]
+    if not _NAME.fullmatch(name):
+        hint = "use lower-case letters, digits and underscores"
+        raise UsageError(f"cannot register {kind} {name!r}: malformed name", hint)
+    if any(name in other for other in _tables_beside(table)):
+        raise UsageError(f"{kind} {name!r} is registered already", "choose another name")
+    table[name] = definition
+
+
+def _tables_beside(table: Table) -> tuple[Table, ...]:
+    """Return the tables that share their names with a table, itself included."""
+    metrics = (METRICS, EVALUATION_METRICS, LANGUAGE_METRICS)
+    return metrics if any(table is other for other in metrics) else (table,)
+
+
+def load_plugins() -> None:
+    """Import the modules that register definitions from outside the package, once per process.
+
+    These are the entry points of the group ``seqcli.plugins`` of installed distributions, and what
+    the environment variable ``SEQCLI_PLUGINS`` lists: names of modules, or paths that end in
+    ``.py``, separated by commas. Every command and every function of `seqcli.api` calls this first,
+    in worker processes too.
+
+    Raises:
+        UsageError: a module cannot be imported; the message names it.
+    """
+    problem = _plugin_problem()
+    if problem is not None:
+        raise problem
+
+
+@cache
+def _plugin_problem() -> UsageError | None:
+    """Import the plugins, and return what is wrong with the first that cannot be imported."""
+    for origin, name in _plugins():
+        try:
+            _import_plugin(name)
+        except SeqcliError as error:
+            return UsageError(f"{origin}: {name}: {error.message}", error.hint)
+        except Exception as error:
+            reason = " ".join(str(error).split()) or "no message"
+            message = f"{origin}: cannot import {name}: {type(error).__name__}: {reason}"
+            return UsageError(message, "correct the module, or remove it from the plugins")
+    return None
+
+
+def _plugins() -> Iterator[tuple[str, str]]:
+    """Yield (where it is listed, module or path) of every plugin."""
+    if any(map(_declares_plugins, sys.path)):  # importlib.metadata takes 50 ms to import
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group=ENTRY_POINTS):
+            yield f"entry point {point.name}", point.value
+    for name in os.environ.get(PLUGINS, "").split(","):
+        if name.strip():
+            yield PLUGINS, name.strip()
+
+
+def _declares_plugins(folder: str) -> bool:
+    """Return whether a distribution installed in a folder declares entry points of plugins."""
+    try:
+        paths = list(Path(folder or ".").iterdir())
+    except OSError:
+        return False
+    for path in paths:
+        if path.suffix in (".dist-info", ".egg-info"):
+            with contextlib.suppress(OSError):
+                if f"[{ENTRY_POINTS}]".encode() in (path / "entry_points.txt").read_bytes():
+                    return True
+    return False
+
+
+def _import_plugin(name: str) -> None:
+    """Import a module by name, or from a path that ends in ``.py``."""
+    if not name.endswith(".py"):
+        import_module(name)
+        return
+    path = Path(name).resolve()
+    if path.stem not in sys.modules:
+        _import_file(path)
+
+
+def _import_file(path: Path) -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = sys.modules[path.stem] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -187,11 +337,14 @@ def check(kind: str, name: str, table: Iterable[str]) -> str:
     return name
 
 
-def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
-    """Import and return what ``name`` stands for in ``table``.
+def resolve(kind: str, name: str, table: Mapping[str, Any]) -> Any:
+    """Return the definition of ``name`` in ``table``, importing its module if necessary.
 
     Raises:
         UsageError: the table has no such name; the hint names the nearest.
     """
-    module, _, attribute = table[check(kind, name, table)].partition(":")
+    definition = table[check(kind, name, table)]
+    if not isinstance(definition, str):
+        return definition
+    module, _, attribute = definition.partition(":")
     return getattr(import_module(module), attribute)

@@ -140,7 +140,7 @@ class Subset:
     rows: int
     token_accuracy: float
     sequence_accuracy: float
-    symbol_error_rate: float
+    token_error_rate: float
 
 
 @dataclass(frozen=True)
@@ -167,16 +167,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Edits:
-    """The fewest edits from the truths to the predictions, the commonest kinds first.
-
-    ``left_out``: rows too long to be aligned, that are not in here.
-    """
+    """The fewest edits from the truths to the predictions, the most frequent kinds first."""
 
     substitutions: int
     deletions: int
     insertions: int
     commonest: tuple[Confusion, ...]
-    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -213,7 +209,7 @@ class Scores:
 
     ``metrics``: loss (nats per token, teacher forced, ``<eos>`` included), token_accuracy (tokens
     right at their position, over the longer of truth and prediction) and sequence_accuracy (both
-    free running), symbol_error_rate (edits over reference tokens) and what else the rows allow of;
+    free running), token_error_rate (edits over reference tokens) and what else the rows allow of;
     of a language model: loss, bits_per_character and perplexity, ``<eos>`` included in all three.
     ``intervals``: metric -> its 95% interval, None where all rows have one source;
     ``interval_methods``: metric -> how it is computed. ``baselines``: baseline name ->

@@ -10,6 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
+from seqcli import registry
 from seqcli.config.schema import Key, keys, read
 from seqcli.config.sections import Range
 from seqcli.errors import UsageError
@@ -46,7 +47,9 @@ Check: TypeAlias = Callable[[str, Any], Any]
 
 
 def checked(verb: Callable[P, Result]) -> Callable[P, Result]:
-    """Return the verb with its arguments checked by `CHECKS`; None is not given.
+    """Return the verb with plugins loaded and its arguments checked by `CHECKS`.
+
+    An argument that is None counts as not given.
 
     Raises:
         UsageError: (when called) names the argument, what it must be and what came.
@@ -55,6 +58,7 @@ def checked(verb: Callable[P, Result]) -> Callable[P, Result]:
 
     @wraps(verb)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+        registry.load_plugins()
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
             if value is not None and name in CHECKS:

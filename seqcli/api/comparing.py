@@ -25,8 +25,8 @@ from seqcli.comparison import defaults
 from seqcli.comparison import specification as planning
 from seqcli.comparison.plan_file import StoredPlan, differing_settings, identity_of, read_plan
 from seqcli.comparison.run_result import RunResult
-from seqcli.comparison.specification import PlannedRun, Wanted
-from seqcli.comparison.summary import Comparison, compared
+from seqcli.comparison.specification import PlannedRun, Specification
+from seqcli.comparison.summary import Comparison, summarize
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
@@ -110,12 +110,12 @@ def plan(
     config: str | Path | Mapping[str, Any] | None = None,
     *,
     set: Sequence[str] = (),
-    cells: Sequence[str] = planning.Wanted.cells,
-    attention: str = planning.Wanted.attention,
-    seeds: int = planning.Wanted.seeds,
-    match: str = planning.Wanted.match,
+    cells: Sequence[str] = planning.Specification.cells,
+    attention: str = planning.Specification.attention,
+    seeds: int = planning.Specification.seeds,
+    match: str = planning.Specification.match,
     grid: Sequence[str] = (),
-    recipes: str = planning.Wanted.recipes,
+    recipes: str = planning.Specification.recipes,
     out: str | Path | None = None,
     force: bool = False,
     name: str = "",
@@ -141,7 +141,9 @@ def plan(
         UsageError: an option is wrong.
         DataError: the data cannot be used.
     """
-    wanted = Wanted(tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes)
+    wanted = Specification(
+        tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes
+    )
     base = planning.base_config(configuration.load(config, set, flags), recipes)
     corpus = build_corpus(base.data, base.task)
     base = with_chosen_tokens(base, corpus)
@@ -262,7 +264,7 @@ def _report_on(stored: StoredPlan, folder: Path, watch: Watch | None = None) -> 
         raise _nothing(folder, left_out)
     configs = {run.arm: run.config for run in stored.runs.values()}
     notes = (*stored.notes, *_strangers(folder, stored))
-    comparison = compared(stored.name, str(folder), results, missing, notes)
+    comparison = summarize(stored.name, str(folder), results, missing, notes)
     comparison = replace(comparison, left_out=left_out, differing=differing_settings(configs))
     write_comparison(comparison)
     return comparison

@@ -21,7 +21,7 @@ from seqcli.comparison.plan_file import (
     write_plan,
 )
 from seqcli.comparison.run_result import FILE as RESULT
-from seqcli.comparison.specification import PlannedRun, Wanted, arm_and_seed
+from seqcli.comparison.specification import PlannedRun, Specification, arm_and_seed
 from seqcli.config import Config
 from seqcli.config.schema import TASK
 from seqcli.errors import DataError, SeqcliError, UsageError
@@ -136,7 +136,7 @@ def plan_of_runs(folder: Path) -> StoredPlan:
             with contextlib.suppress(SeqcliError):  # it is named with the runs that cannot be used
                 runs.append(PlannedRun(path.name, *named, config_in(RunPaths(path)) or Config()))
     _check_comparable(folder, runs)
-    cells = {cell: number for number, cell in enumerate(Wanted.cells)}
+    cells = {cell: number for number, cell in enumerate(Specification.cells)}
     runs.sort(key=lambda run: (cells.get(run.config.model.cell, len(cells)), run.arm, run.seed))
     name = folder.resolve().name.removeprefix("compare-")
     return StoredPlan(name, Identity({}, (), ""), {run.name: run for run in runs})

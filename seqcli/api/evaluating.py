@@ -23,7 +23,7 @@ from seqcli.data.token_rows import decoded, unknown_in_rows
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import UsageError
 from seqcli.files.atomic import check_own_output
-from seqcli.metrics.predictions_file import read_answers, write_answers
+from seqcli.metrics.predictions_file import read_predictions, write_predictions
 from seqcli.metrics.scores import score
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
@@ -81,7 +81,7 @@ def evaluate(
     rows, how = evaluation_data(model, split, other), model.search(beam, length_penalty)
     evaluation, answers = evaluate_pairs(model, rows, how, batch_size, oracle_length)
     if predictions is not None:
-        write_answers(Path(predictions), answers)
+        write_predictions(Path(predictions), answers)
     return evaluation
 
 
@@ -174,5 +174,5 @@ def rescore(
     if holds_texts(lines):
         found = score_texts(read_texts(Path(path), lines))
     else:
-        found = score(read_answers(Path(path), lines, source, target))
+        found = score(read_predictions(Path(path), lines, source, target))
     return Evaluation(**vars(found), data=str(path), seconds=time.monotonic() - began)

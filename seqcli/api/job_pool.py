@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from seqcli import registry
 from seqcli.api.checkpoint_config import steps_done
 from seqcli.comparison.run_result import RunResult, read_result, write_result
 from seqcli.comparison.specification import PlannedRun
@@ -43,7 +44,7 @@ def run_all(planned: Sequence[PlannedRun], folder: Path, jobs: int, watch: Watch
         SeqcliError: what stopped a run, or StoppedBySignal; type the same again to go on.
     """
     if jobs > 1 and len(planned) > 1:
-        _Crew(planned, folder, min(jobs, len(planned)), watch).work()
+        _WorkerPool(planned, folder, min(jobs, len(planned)), watch).work()
         return
     for one in planned:
         watch(one.name, finish(one, folder, partial(watch, one.name)))
@@ -108,7 +109,7 @@ def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) ->
         return "diverged"
 
 
-class _Crew:
+class _WorkerPool:
     """Processes that take runs from one queue and tell what happens through another."""
 
     def __init__(
@@ -191,6 +192,7 @@ def _no_signals() -> Iterator[None]:
 def _worker(folder: Path, todo: Any, told: Any) -> None:
     """Finish runs until there are none; leave at once when the parent is gone."""
     show_notes()
+    registry.load_plugins()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     for run in iter(todo.get, None):
         try:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from seqcli.api.evaluation_data import EvaluationData
 from seqcli.api.trained_model import PairModel
-from seqcli.arrays.ragged import Ragged
 from seqcli.data.baselines import UNKNOWN, majority_prediction, memorized_rows, most_frequent
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.task_corpus import heuristic_predictions
 from seqcli.data.token_rows import decoded, unknown_in_rows
 from seqcli.data.vocabulary import visible_token
 from seqcli.decoding.search import Search
-from seqcli.metrics.predictions import Answers, Texts
+from seqcli.metrics.predictions import PredictionTable, TokenRows
 from seqcli.metrics.scores import score
 from seqcli.results import Evaluation
 
@@ -26,7 +25,7 @@ LISTED = 10  # unknown tokens of a side
 
 def evaluate_pairs(
     model: PairModel, data: EvaluationData, how: Search, batch_size: int, oracle_length: bool
-) -> tuple[Evaluation, Answers]:
+) -> tuple[Evaluation, PredictionTable]:
     """Score a model of pairs; return the scores, and the predictions they are computed from.
 
     Args:
@@ -54,27 +53,27 @@ def evaluate_pairs(
 
 def _predictions(
     model: PairModel, data: EvaluationData, how: Search, batch_size: int, oracle_length: bool
-) -> Answers:
+) -> PredictionTable:
     """Return the predictions of a model as texts, with their losses and the baselines."""
     codec, pairs = model.codec, data.pairs
     assert pairs.sources is not None
     log_likelihoods = model.log_likelihoods(pairs, batch_size)
     rows, truncated = model.predictions(pairs, how, batch_size, oracle_length)
     texts = _source_texts(codec, pairs)
-    return Answers(
+    return PredictionTable(
         texts,
-        _target_texts(codec, pairs.targets, pairs.unknown_targets),
-        _target_texts(codec, rows),
+        decoded(pairs.targets, codec.target, pairs.unknown_targets),
+        decoded(rows, codec.target),
         codec.source_tokenizer,
         codec.target_tokenizer,
         features=_features(codec, pairs) if codec.features else None,
         nats=-log_likelihoods,
         unseen_sources=unknown_in_rows(pairs.sources),
         unseen_truths=unknown_in_rows(pairs.targets),
-        symbols=len(codec.target.tokens),
-        guesses=dict(_baselines(codec, pairs, texts, data.corpus, data.own)),
+        vocabulary=len(codec.target.tokens),
+        baselines=dict(_baselines(codec, pairs, texts, data.corpus, data.own)),
         truncated=truncated.astype(np.int64),
-        lengths_given=oracle_length,
+        oracle_length=oracle_length,
     )
 
 
@@ -90,8 +89,8 @@ def _unknown_notes(pairs: Pairs) -> Iterator[str]:
 
 
 def _baselines(
-    codec: Codec, pairs: Pairs, texts: Texts, corpus: Corpus | None, own: bool
-) -> Iterator[tuple[str, Texts]]:
+    codec: Codec, pairs: Pairs, texts: Sequence[str], corpus: Corpus | None, own: bool
+) -> Iterator[tuple[str, TokenRows]]:
     """Yield the predictions of simple rules; the README defines each of them."""
     copies = [_copy(codec, text) for text in texts] if _share_tokens(codec) else []
     if copies:
@@ -100,7 +99,7 @@ def _baselines(
         return
     train, sources = corpus.splits["train"], pairs.sources
     assert sources is not None
-    yield "majority", _target_texts(codec, majority_prediction(train.targets, pairs.targets))
+    yield "majority", decoded(majority_prediction(train.targets, pairs.targets), codec.target)
     common = [_trained_target(codec, train, most_frequent(train.targets))] * len(pairs)
     yield "most_frequent", common
     rest = copies or common
@@ -112,11 +111,11 @@ def _baselines(
         ],
     )
     for name, guess in heuristic_predictions(corpus.about, pairs).items() if own else ():
-        yield name, _target_texts(codec, guess)
+        yield name, decoded(guess, codec.target)
 
 
-def _trained_target(codec: Codec, train: Pairs, row: int) -> str:
-    return codec.target_text(train.targets[row].tolist())
+def _trained_target(codec: Codec, train: Pairs, row: int) -> list[str]:
+    return codec.target.decode(train.targets[row].tolist())
 
 
 def _share_tokens(codec: Codec) -> bool:
@@ -125,14 +124,11 @@ def _share_tokens(codec: Codec) -> bool:
     return not set(codec.source.tokens).isdisjoint(codec.target.tokens)
 
 
-def _copy(codec: Codec, source: str) -> str:
-    """Return a source as a target, its tokens separated as those of targets are."""
+def _copy(codec: Codec, source: str) -> list[str]:
+    """Return the target tokens of a source: its own tokens if they are joined by spaces."""
     joiner = codec.target_tokenizer.joiner
-    return joiner.join(codec.source_tokenizer.split(source)) if joiner else source
-
-
-def _target_texts(codec: Codec, rows: Ragged, unknown: tuple[str, ...] = ()) -> list[str]:
-    return list(map(codec.target_tokenizer.join, decoded(rows, codec.target, unknown)))
+    text = joiner.join(codec.source_tokenizer.split(source)) if joiner else source
+    return codec.target_tokenizer.split(text)
 
 
 def _written(codec: Codec, pairs: Pairs) -> Iterator[str]:

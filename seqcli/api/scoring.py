@@ -19,8 +19,14 @@ from seqcli.api.trained_model import PairModel, TrainedModel, open_model
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import numpy_file
-from seqcli.comparison.run_result import LENGTH_GIVEN, Answer, Look, RowScores, RunResult
-from seqcli.comparison.specification import seen
+from seqcli.comparison.run_result import (
+    ORACLE_LENGTH,
+    RowScores,
+    RunResult,
+    ShownAttention,
+    ShownPrediction,
+)
+from seqcli.comparison.summary import in_distribution
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus, Pairs
@@ -77,7 +83,7 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
     metrics = {part: dict(one.metrics) for part, one in found.items()}
     if not language and corpus.splits[split].targets.lengths.max() > spans["target"][1]:
         given = api.evaluate(model, split=split, oracle_length=True).metrics
-        metrics[split][LENGTH_GIVEN] = given["sequence_accuracy"]
+        metrics[split][ORACLE_LENGTH] = given["sequence_accuracy"]
     shown = [split]
     if not language and not _any_seen(corpus.splits[split], spans):
         shown = list(splits)
@@ -128,7 +134,7 @@ def _spans(corpus: Corpus) -> dict[str, tuple[int, int]]:
 
 def _any_seen(pairs: Pairs, spans: Mapping[str, tuple[int, int]]) -> bool:
     sources, targets = pairs.source_lengths.tolist(), pairs.targets.lengths.tolist()
-    return bool(seen(sources, targets, spans).any())
+    return bool(in_distribution(sources, targets, spans).any())
 
 
 def _rows(model: TrainedModel, pairs: Pairs, evaluation: Evaluation) -> RowScores:
@@ -152,22 +158,24 @@ def _groups(rows: Ragged) -> tuple[int, ...]:
 
 
 def _for_people(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
-    """Return some answers, where the model looked in one of them, or some inventions."""
+    """Return some predictions with the attention of one of them, or some samples."""
     if evaluation.novelty is not None:
         drawn = api.sample(model, n=12, seed=0)
         return {"samples": tuple(text.text for text in drawn.samples)}
-    answers = tuple(_answer(row, evaluation) for row in choose(evaluation.predictions))
-    return {"answers": answers, "look": _look(model, evaluation)}
+    rows = choose(evaluation.predictions)
+    return {
+        "predictions": tuple(_shown_prediction(row, evaluation) for row in rows),
+        "attention_map": _shown_attention(model, evaluation),
+    }
 
 
-def _answer(row: ScoredRow, evaluation: Evaluation) -> Answer:
-    joiner = evaluation.target_joiner
+def _shown_prediction(row: ScoredRow, evaluation: Evaluation) -> ShownPrediction:
     source = row.line(evaluation.source_joiner)
-    return Answer(source, joiner.join(row.truth), joiner.join(row.prediction), joiner)
+    return ShownPrediction(source, row.truth, row.prediction, evaluation.target_joiner)
 
 
-def _look(model: TrainedModel, evaluation: Evaluation) -> Look | None:
-    """Return where the model looked in the longest row that fits a page, a right one if any."""
+def _shown_attention(model: TrainedModel, evaluation: Evaluation) -> ShownAttention | None:
+    """Return the attention of the longest row that fits a page, preferably a correct one."""
     if not (isinstance(model, PairModel) and model.has_attention):
         return None
     short = [row for row in evaluation.predictions if _fits(row)]
@@ -179,7 +187,7 @@ def _look(model: TrainedModel, evaluation: Evaluation) -> Look | None:
     if shown is None:
         return None
     weights = tuple(tuple(row) for row in shown.weights.round(4).tolist())
-    return Look(shown.source, tuple(row_names(shown)), weights)
+    return ShownAttention(shown.source, tuple(row_names(shown)), weights)
 
 
 def _fits(row: ScoredRow) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from seqcli.api.arguments import checked
 from seqcli.api.comparing import Plan, carry_out, plan
 from seqcli.api.job_pool import Watch
-from seqcli.comparison.published import Beside, SuiteOutcome, beside
+from seqcli.comparison.published import PublishedResult, SuiteResult, with_published
 from seqcli.config.suite_file import Suite, load_suite
 from seqcli.runs import ROOT
 
@@ -46,7 +46,7 @@ def compare_suite(
     force: bool = False,
     jobs: int = 0,
     view: Views | None = None,
-) -> SuiteOutcome:
+) -> SuiteResult:
     """Carry out every comparison of a suite, and write suite.md with ours beside the published.
 
     Args:
@@ -57,13 +57,13 @@ def compare_suite(
     from seqcli.report.comparison_files import write_suite
 
     one = load_suite(suite) if isinstance(suite, str) else suite
-    comparisons, rows = [], list[Beside]()
+    comparisons, rows = [], list[PublishedResult]()
     for entry, made in zip(one.entries, plan_suite(one, out=out, force=force), strict=True):
         with view(made) if view else nullcontext() as watch:
             comparisons.append(carry_out(made, jobs=jobs, watch=watch))
-        rows += beside(entry, comparisons[-1])
+        rows += with_published(entry, comparisons[-1])
     folder = _folder(one, out)
-    outcome = SuiteOutcome(one.name, one.about, str(folder), tuple(comparisons), tuple(rows))
+    outcome = SuiteResult(one.name, one.about, str(folder), tuple(comparisons), tuple(rows))
     write_suite(outcome)
     return outcome
 

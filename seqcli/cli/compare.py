@@ -230,7 +230,7 @@ def _check_alone(context: typer.Context) -> None:
 def _suite(suite: str, output: Out, *, jobs: int, plan: bool, **place: Any) -> None:
     """Run a suite, or print its commands; ``place`` holds ``out`` and ``force``."""
     from seqcli import api
-    from seqcli.report.comparison_files import beside_table, suite_document
+    from seqcli.report.comparison_files import published_table, suite_document
     from seqcli.report.comparison_view import ComparisonView
 
     if plan:
@@ -248,7 +248,7 @@ def _suite(suite: str, output: Out, *, jobs: int, plan: bool, **place: Any) -> N
         _write_table(comparison, output)
         output.write("")
     if result.rows:
-        output.show(beside_table(result))
+        output.show(published_table(result))
     return output.info(f"report: {Path(result.folder) / 'suite.md'}")
 
 
@@ -308,11 +308,11 @@ def _next(comparison: Comparison) -> str:
 
 def _write_table(comparison: Comparison, output: Out) -> None:
     from seqcli.report.comparison_table import comparison_table
-    from seqcli.report.comparison_view import verdict_lines
+    from seqcli.report.comparison_view import conclusions
     from seqcli.report.console import draws
 
     width = output.stdout.width if draws(output.stdout) else None
-    table = comparison_table(comparison.standings, width=width, differing=comparison.differing)
+    table = comparison_table(comparison.arms, width=width, differing=comparison.differing)
     output.show(table)
-    for line in ("", *verdict_lines(comparison)):
+    for line in ("", *conclusions(comparison)):
         output.write(line)

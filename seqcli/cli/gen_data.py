@@ -123,16 +123,18 @@ def _span(lengths: Mapping[str, float]) -> str:
 
 
 def _baselines(baselines: Mapping[str, Mapping[str, float]], split: str) -> Table:
-    from seqcli.formatting import baseline_name, score
+    from seqcli.formatting import baseline_name
+    from seqcli.metrics.metric import shown
     from seqcli.report.tables import Column, Table
 
-    metrics = dict.fromkeys(metric for scores in baselines.values() for metric in scores)
+    names = dict.fromkeys(metric for scores in baselines.values() for metric in scores)
+    metrics = [shown(name) for name in names]
     columns = [
         Column("baseline", keep=True),
-        *(Column(m.replace("_", " "), right=True) for m in metrics),
+        *(Column(metric.label, right=True) for metric in metrics),
     ]
     rows = tuple(
-        (baseline_name(name), *(score(metric, scores[metric]) for metric in metrics))
+        (baseline_name(name), *(metric.write(scores[metric.name]) for metric in metrics))
         for name, scores in baselines.items()
     )
     return Table(tuple(columns), rows, title=f"baselines on {split}")

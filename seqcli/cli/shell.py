@@ -64,6 +64,7 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
     show_notes()
     words = with_implied_values(argv) or ["--help"]
     try:
+        registry.load_plugins()
         code = app(args=words, prog_name="seqcli", standalone_mode=False)
         return _flushed(code if isinstance(code, int) else Exit.DONE)
     except StoppedBySignal as stopped:  # not an error: the state is saved

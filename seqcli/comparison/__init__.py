@@ -1,4 +1,4 @@
-"""What a comparison of models is: its plan, what its runs came to, and what may be concluded.
+"""Comparisons of models: specification, plan, results of runs, and their summary.
 
-NumPy only: nothing here trains, and nothing here is shown.
+Only NumPy is needed: training and reports are elsewhere.
 """

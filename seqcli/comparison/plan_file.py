@@ -1,7 +1,7 @@
-"""plan.json: which runs a comparison is made of, and what makes it that comparison.
+"""plan.json: the runs of a comparison, and the settings that identify it.
 
-Two comparisons are the same if all that their runs share is the same: data, task, budget, recipe,
-and which keys differ between the runs. Only then may their runs be in one folder and one table.
+Two comparisons are the same if their runs share the same data, task, budget and recipe, and vary
+the same keys. Only then may their runs be in one folder and one table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.comparison.specification import PlannedRun, Wanted
+from seqcli.comparison.specification import PlannedRun, Specification
 from seqcli.config import Config
 from seqcli.config.command_line import dotted
 from seqcli.config.presets import PRESETS
@@ -25,7 +25,7 @@ from seqcli.files.regular import single_name
 FILE = "plan.json"
 FORMAT = 3
 LARGEST = 64 << 20  # bytes
-# Where and how often, not what: these may differ between the runs of a comparison.
+# Settings that do not change what is learnt may differ between the runs of a comparison.
 MACHINE = ("train.threads", "train.device", "train.samples", "train.save_every")
 BUDGET = (
     "train.epochs",
@@ -43,9 +43,9 @@ class Identity:
     """What all runs of a comparison share.
 
     Args:
-        settings: dotted key -> value, for every key that does not differ between runs.
-        varied: the keys that may.
-        data: a digest of what the data is, wherever its files are.
+        settings: dotted key -> value, for every key that is the same in all runs.
+        varied: the keys that may differ.
+        data: a digest of the data, independent of where its files are.
     """
 
     settings: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Identity:
     data: str
 
     def difference(self, other: Identity) -> str:
-        """Say what tells another comparison from this one; "" if nothing does."""
+        """Describe the first difference to another comparison; "" if they are the same."""
         if set(self.varied) != set(other.varied):
             ours, theirs = (" ".join(one.varied) for one in (self, other))
             return f"it varies {ours}, not {theirs}"
@@ -61,19 +61,19 @@ class Identity:
             there, here = (one.settings.get(key, "not set") for one in (self, other))
             if there != here:
                 return f"{key} is {there} there, not {here}"
-        return "" if self.data == other.data else "its data is other data"
+        return "" if self.data == other.data else "its data differs"
 
 
 @dataclass(frozen=True)
 class StoredPlan:
-    """What plan.json holds.
+    """The content of plan.json.
 
     Args:
         name: of the comparison.
         identity: what the runs share.
         runs: by name.
-        replaced: runs that are there from an earlier comparison and have to go (``--force``).
-        notes: what compare chose where nothing was said.
+        replaced: runs of an earlier comparison that will be replaced (``--force``).
+        notes: the defaults that compare chose.
     """
 
     name: str
@@ -84,20 +84,23 @@ class StoredPlan:
 
 
 def identity_of(
-    runs: Iterable[PlannedRun], wanted: Wanted, open_keys: Collection[str], about: object
+    runs: Iterable[PlannedRun],
+    specification: Specification,
+    open_keys: Collection[str],
+    about: object,
 ) -> Identity:
     """Return what the runs of a plan share.
 
     Args:
         runs: of the plan.
-        wanted: what they differ in.
-        open_keys: keys that were left to defaults.
-        about: where the data comes from, as a corpus tells it.
+        specification: how they differ.
+        open_keys: keys that have default values.
+        about: the description of the data; see `seqcli.data.corpus.Corpus`.
     """
-    varied = {"model.cell", "model.attention", "train.seed", *(wanted.grid or {})}
-    if wanted.match == "params":
+    varied = {"model.cell", "model.attention", "train.seed", *(specification.grid or {})}
+    if specification.match == "params":
         varied.add("model.hidden")
-    if wanted.recipes == "own":
+    if specification.recipes == "own":
         varied |= {key for _, preset in PRESETS for key in preset} & set(open_keys)
     config = next(iter(runs)).config
     settings = {key: value for key, value in comparable(config).items() if key not in varied}
@@ -105,36 +108,36 @@ def identity_of(
 
 
 def comparable(config: Config) -> dict[str, Any]:
-    """Return the keys that decide what is learnt, with files by name: they may have moved."""
-    found = {key: value for key, value in dotted(config).items() if key not in MACHINE}
-    return {**found, **{key: _base_names(found[key]) for key in _FILES}}
+    """Return the settings that decide what is learnt, with the names of files but no folders."""
+    settings = {key: value for key, value in dotted(config).items() if key not in MACHINE}
+    return {**settings, **{key: _base_names(settings[key]) for key in _FILES}}
 
 
 def differing_keys(one: Config, other: Config) -> list[str]:
-    """Return the keys in which two configurations differ, but for those in `MACHINE`."""
+    """Return the keys in which two configurations differ, except those in `MACHINE`."""
     first, second = comparable(one), comparable(other)
     return [key for key in dict.fromkeys((*first, *second)) if first.get(key) != second.get(key)]
 
 
 def differing_settings(arms: Mapping[str, Config]) -> dict[str, dict[str, Any]]:
-    """Return key -> arm -> value for every key in which arms differ, but for those that name them.
+    """Return key -> arm -> value for every key in which arms differ.
 
-    Cell and attention are in the name of an arm, the seed in that of a run.
+    Cell, attention and seed are left out: they are in the names of arms and runs.
     """
     flat = {name: comparable(config) for name, config in arms.items()}
     keys = dict.fromkeys(key for one in flat.values() for key in one)
-    found = {key: {name: one.get(key) for name, one in flat.items()} for key in keys}
+    table = {key: {name: one.get(key) for name, one in flat.items()} for key in keys}
     named = ("model.cell", "model.attention", "train.seed")
     return {
         key: values
-        for key, values in found.items()
+        for key, values in table.items()
         if key not in named
         and any(value != next(iter(values.values())) for value in values.values())
     }
 
 
 def write_plan(folder: Path, plan: StoredPlan) -> None:
-    """Write plan.json, whole or not at all.
+    """Write plan.json, atomically.
 
     Raises:
         SeqcliError, UsageError: the folder cannot be written.
@@ -162,52 +165,54 @@ def write_plan(folder: Path, plan: StoredPlan) -> None:
 
 
 def read_plan(folder: Path) -> StoredPlan | None:
-    """Return the plan of a folder; None where there is no plan.json.
+    """Return the plan of a folder; None if there is no plan.json.
 
     Raises:
-        DataError: the file is damaged, of another version, or names what is no run of the folder.
+        DataError: the file is damaged, of another version, or has an invalid name of a run.
     """
     path = folder / FILE
     try:
         if not path.exists():
             return None
         if not path.is_file() or path.stat().st_size > LARGEST:
-            raise DataError(f"{path}: this is no plan of a comparison", _HINT)
-        found = json.loads(path.read_text("utf-8"))
+            raise DataError(f"{path}: not the plan of a comparison", _HINT)
+        document = json.loads(path.read_text("utf-8"))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"{path}: cannot be read: {reason}", _HINT) from None
     except (ValueError, RecursionError):
-        raise DataError(f"{path}: damaged: this is no JSON", _HINT) from None
-    return _stored(found, str(path))
+        raise DataError(f"{path}: damaged: not JSON", _HINT) from None
+    return _stored(document, str(path))
 
 
 _HINT = "remove the file to report on the runs without it, or plan again with --force"
 
 
-def _stored(found: Any, where: str) -> StoredPlan:
-    """Return what was read, checked.
+def _stored(document: Any, where: str) -> StoredPlan:
+    """Return the plan in a document.
 
     Raises:
-        DataError: it is no plan.
+        DataError: it is not a plan.
     """
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise DataError(f"{where}: not a plan that this version of seqcli writes", _HINT)
     try:
-        runs = {name: _run(name, one, where) for name, one in _mapping(found["runs"]).items()}
+        runs = {name: _run(name, one, where) for name, one in _mapping(document["runs"]).items()}
         identity = Identity(
-            _mapping(found["settings"]), _texts(found["varied"]), _text(found["data"])
+            _mapping(document["settings"]), _texts(document["varied"]), _text(document["data"])
         )
-        replaced = tuple(single_name(name, where) for name in _texts(found["replaced"]))
-        return StoredPlan(_text(found["name"]), identity, runs, replaced, _texts(found["notes"]))
+        replaced = tuple(single_name(name, where) for name in _texts(document["replaced"]))
+        return StoredPlan(
+            _text(document["name"]), identity, runs, replaced, _texts(document["notes"])
+        )
     except (KeyError, TypeError):
-        raise DataError(f"{where}: damaged: a key is missing or of another type", _HINT) from None
+        raise DataError(f"{where}: damaged: a key is missing or has another type", _HINT) from None
     except UsageError as error:
         raise DataError(error.message, error.hint) from None
 
 
-def _run(name: str, found: Any, where: str) -> PlannedRun:
-    one = _mapping(found)
+def _run(name: str, document: Any, where: str) -> PlannedRun:
+    one = _mapping(document)
     seed, arm = one["seed"], single_name(_text(one["arm"]), where)
     if type(seed) is not int:
         raise TypeError(seed)
@@ -215,31 +220,31 @@ def _run(name: str, found: Any, where: str) -> PlannedRun:
     return PlannedRun(name, arm, seed, config)
 
 
-def _mapping(found: Any) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise TypeError(found)
-    return found
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(value)
+    return value
 
 
-def _text(found: Any) -> str:
-    if not isinstance(found, str):
-        raise TypeError(found)
-    return found
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
-def _texts(found: Any) -> tuple[str, ...]:
-    if not isinstance(found, list):
-        raise TypeError(found)
-    return tuple(map(_text, found))
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return tuple(map(_text, value))
 
 
 def _base_names(text: Any) -> str:
-    """Return the names of a file or of two files with a comma between, without folders."""
+    """Return the names of a file, or of two files separated by a comma, without folders."""
     return ",".join(PurePath(part.strip()).name for part in str(text).split(","))
 
 
 def _digest(about: object) -> str:
-    """Return a digest of what is known of the data, but for where it is."""
+    """Return a digest of the description of the data, without its path."""
     known = {k: v for k, v in about.items() if k != "path"} if isinstance(about, dict) else {}
     text = json.dumps(known, sort_keys=True, default=str)
     return sha256(text.encode()).hexdigest()[:16]

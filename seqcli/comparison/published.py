@@ -1,4 +1,4 @@
-"""Our numbers beside published ones."""
+"""Our results next to published ones, for the comparisons of a suite."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqcli.comparison.summary import Comparison, Spread, Standing, rows_in, spread_of
+from seqcli.comparison.summary import ArmSummary, Comparison, Spread, rows_in, spread_of
 from seqcli.config.suite_file import Entry, Published
-from seqcli.metrics.metric import higher_is_better
+from seqcli.metrics.metric import find
 
 
 @dataclass(frozen=True)
-class Beside:
-    """A published number and ours: None where we have no such arm or no such rows."""
+class PublishedResult:
+    """A published number and ours; None if we have no such arm or no such rows."""
 
     comparison: str
     published: Published
@@ -21,33 +21,33 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class SuiteOutcome:
-    """What a suite came to."""
+class SuiteResult:
+    """The comparisons of a suite, and their results next to published ones."""
 
     name: str
     about: str
     folder: str
     comparisons: tuple[Comparison, ...]
-    rows: tuple[Beside, ...]
+    rows: tuple[PublishedResult, ...]
 
 
-def beside(entry: Entry, comparison: Comparison) -> list[Beside]:
+def with_published(entry: Entry, comparison: Comparison) -> list[PublishedResult]:
     """Return each published number of a comparison with ours."""
-    arms = {one.arm: one for one in comparison.standings}
+    arms = {one.arm: one for one in comparison.arms}
     return [
-        Beside(entry.name, one, _ours(arms[one.arm], one) if one.arm in arms else None)
+        PublishedResult(entry.name, one, _ours(arms[one.arm], one) if one.arm in arms else None)
         for one in entry.published
     ]
 
 
-def _ours(standing: Standing, published: Published) -> Spread | None:
-    """Return our score on the same metric; in a scope only sequence accuracy is known."""
+def _ours(arm: ArmSummary, published: Published) -> Spread | None:
+    """Return our value of the same metric; within a scope only sequence accuracy is known."""
     if published.scope == "test":
-        return standing.scores.get(published.metric) if standing.first.split == "test" else None
+        return arm.scores.get(published.metric) if arm.first.split == "test" else None
     values = []
-    for result in standing.results:
+    for result in arm.results:
         rows, inside = rows_in(result, published.scope)
         if not inside.any() or published.metric != "sequence_accuracy":
             return None
         values.append(float(np.asarray(rows.score)[inside].mean()))
-    return spread_of(values, higher_is_better(published.metric))
+    return spread_of(values, find(published.metric))

@@ -1,4 +1,4 @@
-"""What one run of a comparison came to, as kept in its folder beside the checkpoints."""
+"""The result of one run of a comparison, stored in its folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from seqcli.files.regular import read_json
 from seqcli.schema import Bounds, Count
 
 FILE = "result.json"
-FORMAT = 3
+FORMAT = 4
 _MOST_BYTES = 256 << 20
-LENGTH_GIVEN = "oracle_length_sequence_accuracy"  # where answers are longer than in training
+ORACLE_LENGTH = "oracle_length_sequence_accuracy"  # if test has targets longer than training
 Baselines = Mapping[str, Mapping[str, float]]
 
 
@@ -24,11 +24,10 @@ Baselines = Mapping[str, Mapping[str, float]]
 class RowScores:
     """The scored rows of a split, N of each.
 
-    ``score`` over ``weight`` is what the comparison is about: 1 or 0 over 1 for a whole sequence
-    right or wrong; bits over symbols (stop symbol counted) for a language model. ``right``:
-    symbols right, free running, of ``targets`` symbols. ``groups``: which source each row has, as
-    numbers from 0 in order of appearance, the same in every run on the same rows; of a language
-    model, which text.
+    The deciding metric is the sum of ``score`` over the sum of ``weight``: 1 or 0 over 1 for a
+    right or wrong sequence; bits over tokens (``<eos>`` included) for a language model. ``right``:
+    correct tokens, free running. ``groups``: the source of each row (of a language model, the
+    text), numbered from 0 in order of appearance; the same in every run on the same rows.
     """
 
     sources: tuple[Count, ...]  # lengths
@@ -42,22 +41,22 @@ class RowScores:
         optional = (column for column in (self.sources, self.right, self.groups) if column)
         columns = (self.targets, self.score, self.weight, *optional)
         if len(set(map(len, columns))) > 1:
-            raise ValueError("its rows are not as many in each column")
+            raise ValueError("its columns differ in length")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One row of test as text, with the prediction; ``joiner`` is between symbols."""
+class ShownPrediction:
+    """One row with its prediction, as tokens; ``joiner`` joins them to a text."""
 
     source: str
-    truth: str
-    prediction: str
+    truth: tuple[str, ...]
+    prediction: tuple[str, ...]
     joiner: str = " "
 
 
 @dataclass(frozen=True)
-class Look:
-    """Where the model looked while it answered: weights (T, S)."""
+class ShownAttention:
+    """The attention weights (T, S) of a prediction."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
@@ -65,7 +64,7 @@ class Look:
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.source) for row in self.weights):
-            raise ValueError("its weights are not one for each source token")
+            raise ValueError("its rows must have one weight for each source token")
 
 
 @dataclass(frozen=True)
@@ -73,15 +72,15 @@ class RunResult:
     """A finished run.
 
     Args:
-        run, arm, seed: its name, what it is one of, and its seed.
-        model: one line that describes it; ``cell``, ``attention`` and ``positions`` are names.
-        steps, epochs, seconds, sequences_per_second, reason: its training.
-        split: the rows that were scored: test, or val where there are no test rows.
-        metrics: split -> metric -> score; of ``split``, and of val by which models are ranked.
-        baselines: what guessing would score on ``split``.
-        rows: split -> its rows; val beside test only where test has no length that training had.
-        trained_lengths: "source" and "target" -> the least and the greatest length of training.
-        answers, look, samples: for people.
+        run, arm, seed: names of the run and its arm, and the seed.
+        model: one line that describes the model; ``cell``, ``attention``, ``positions``: names.
+        steps, epochs, seconds, sequences_per_second, reason: of training, and why it ended.
+        split: the scored split: test, or val if there are no test rows.
+        metrics: split -> metric -> value; of ``split``, and of val, by which models are ranked.
+        baselines: baseline -> metric -> value on ``split``.
+        rows: split -> its rows; val as well if no row of test has a length of training.
+        trained_lengths: "source" and "target" -> the shortest and the longest length of training.
+        predictions, attention_map, samples: examples for the report.
     """
 
     run: str
@@ -105,31 +104,31 @@ class RunResult:
     baselines: Baselines
     rows: Mapping[str, RowScores]
     trained_lengths: Mapping[str, tuple[int, int]]
-    answers: tuple[Answer, ...] = ()
-    look: Look | None = None
+    predictions: tuple[ShownPrediction, ...] = ()
+    attention_map: ShownAttention | None = None
     samples: tuple[str, ...] = field(default=())
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """Metric -> score on the rows that were scored."""
+        """Metric -> value on the scored split."""
         return self.metrics[self.split]
 
     @property
     def validation(self) -> Mapping[str, float]:
-        """Metric -> score on the validation rows; empty where there are none."""
+        """Metric -> value on the validation rows; empty if there are none."""
         return self.metrics.get("val", {})
 
 
 def write_result(folder: Path, result: RunResult) -> None:
-    """Write a run's result into its folder, whole or not at all."""
+    """Write the result of a run into its folder, atomically."""
     text = json.dumps({"format": FORMAT, **asdict(result)}, allow_nan=True)
     write_atomically(folder / FILE, lambda file: file.write(text.encode()))
 
 
 def read_result(folder: Path) -> RunResult | None:
-    """Return the result in a run's folder; None where there is none that can be used.
+    """Return the result in the folder of a run; None if there is none, or it is unreadable.
 
-    A damaged result is as good as none: the run is scored again.
+    A run with an unreadable result is scored again.
     """
     try:
         found = read_json(folder / FILE, dict[str, Any], _MOST_BYTES)

@@ -1,4 +1,4 @@
-"""Is the difference between two models larger than chance explains? A t-test over seeds and rows.
+"""Test whether two models differ by more than chance explains: a t-test over seeds and rows.
 
 Every seed of both models is scored on the same rows, so the difference of the means has two
 sources of variance (Dror et al. 2018, ACL P18-1128; Bouthillier et al. 2021, arXiv:2103.03098):
@@ -11,9 +11,9 @@ Noise of single answers (seed by row) is part of both. Their sum counts it twice
 large, but it has many degrees of freedom; the sum less that part is unbiased (crossed random
 effects, Owen 2007, doi:10.1214/07-AOAS122), but with few seeds it has few. Each makes a t interval
 with the degrees of freedom of Satterthwaite (1946) and Welch (1947), and the shorter one is used.
-`tests/benchmarks/verdict_level.py` measures how often this finds a difference where there is none.
-It does so too often where seeds either learn everything or nothing: of three such seeds, three fail
-by chance more often than any variance shows. Take five.
+`tests/benchmarks/verdict_level.py` measures how often this reports a difference that is not there.
+It does so too often if seeds learn either everything or nothing: all of three such seeds fail by
+chance more often than any variance shows. Use five seeds then.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.metrics.metric import Metric
 from seqcli.statistics import Floats, cluster_sums, t_p_value, t_quantile
 
 LEVEL = 0.95
@@ -60,7 +61,7 @@ class ArmScores:
 
     Args:
         sums: (S, C) the score of each seed on each cluster.
-        weights: (C,) what the sums are shares of.
+        weights: (C,) the highest possible sums.
         right_or_wrong: whether every row scores all of its weight or nothing.
     """
 
@@ -70,12 +71,12 @@ class ArmScores:
 
     @classmethod
     def of(cls, scores: Floats, weights: Floats, clusters: NDArray[np.int64]) -> ArmScores:
-        """Sum up the scores (S, N) of each seed on each row.
+        """Sum the scores (S, N) of each seed on each row over clusters.
 
         Args:
             scores: of a model.
-            weights: (N,) what the scores are shares of.
-            clusters: (N,) which source each row has, from 0 without gaps.
+            weights: (N,) the weights of the rows.
+            clusters: (N,) the source of each row, numbered from 0 without gaps.
         """
         whole = bool(((scores == 0) | (scores == weights)).all())
         return cls(cluster_sums(scores, clusters), cluster_sums(weights, clusters), whole)
@@ -115,7 +116,7 @@ class ArmScores:
 
 
 def difference(one: ArmScores, other: ArmScores) -> Difference | None:
-    """Compare two models on the same rows; None where there are too few seeds or rows to tell."""
+    """Compare two models on the same rows; return None if there are too few seeds or rows."""
     if min(one.seeds, other.seeds) < FEWEST_SEEDS or len(one.weights) < FEWEST_CLUSTERS:
         return None
     if one.total <= 0:
@@ -126,8 +127,8 @@ def difference(one: ArmScores, other: ArmScores) -> Difference | None:
     excess = [max(arm.seed_variance - arm.noise_variance, 0.0) for arm in arms]
     squares = sum(arm.seed_variance**2 / (arm.seeds - 1) for arm in arms)
     squares += rows**2 / (len(one.weights) - 1)
-    found = [_t_interval(mean, rows + sum(parts), squares) for parts in (seeds, excess)]
-    half, p_value = (min(values) for values in zip(*found, strict=True))
+    intervals = [_t_interval(mean, rows + sum(parts), squares) for parts in (seeds, excess)]
+    half, p_value = (min(values) for values in zip(*intervals, strict=True))
     return Difference(mean, mean - half, mean + half, p_value)
 
 
@@ -146,11 +147,11 @@ def _t_interval(mean: float, variance: float, squares: float) -> tuple[float, fl
 
 
 def _row_variance(one: ArmScores, other: ArmScores) -> float:
-    """Return the variance of the difference that the clusters show.
+    """Return the variance of the difference over clusters.
 
-    Where rows are right or wrong, one answer more, of one seed on one source, is taken to differ:
-    models that agree everywhere on few rows are not proved alike, nor those that differ everywhere
-    proved different for certain (Agresti and Min 2005, doi:10.1002/sim.1781, for pairs).
+    If rows are right or wrong, one more prediction, of one seed on one source, counts as different:
+    agreement on few rows does not prove that models are the same, nor does disagreement everywhere
+    prove that they differ for certain (Agresti and Min 2005, doi:10.1002/sim.1781, for pairs).
     """
     gap = one.mean - other.mean
     rest = one.sums.mean(0) - other.sums.mean(0) - gap * one.weights  # (C,)
@@ -160,7 +161,7 @@ def _row_variance(one: ArmScores, other: ArmScores) -> float:
 
 
 def _variance(rest: Floats, arm: ArmScores) -> float:
-    """Return the variance of a ratio of sums over clusters, from what each adds to it."""
+    """Return the variance of a ratio of sums over clusters, from the residual of each."""
     clusters = len(arm.weights)
     return float(rest @ rest) / arm.total**2 * clusters / (clusters - 1)
 
@@ -171,8 +172,8 @@ class ScopeScores:
 
     Args:
         arms: arm -> (S, N) the score of each of its seeds on each row.
-        weights: (N,) what the scores are shares of.
-        clusters: (N,) which source each row has, from 0 without gaps.
+        weights: (N,) the weights of the rows.
+        clusters: (N,) the source of each row, numbered from 0 without gaps.
     """
 
     arms: Mapping[str, Floats]
@@ -182,10 +183,10 @@ class ScopeScores:
 
 @dataclass(frozen=True)
 class PairTest:
-    """Two arms compared in one scope.
+    """A comparison of two arms in one scope.
 
     Args:
-        scope, one, other: the rows, and the names of the arms.
+        scope, one, other: the scope, and the names of the arms.
         difference: the score of ``one`` minus that of ``other``.
         adjusted_p: the p-value after Holm's correction over all pairs and scopes.
     """
@@ -203,23 +204,23 @@ class PairTest:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Two arms that differ significantly in one scope, the better one in ``ahead``."""
+class SignificantDifference:
+    """A significant difference of two arms in one scope."""
 
     scope: str
-    ahead: str
-    behind: str
+    better: str
+    worse: str
     difference: Difference
     adjusted_p: float
 
 
 def pair_tests(scopes: Mapping[str, ScopeScores]) -> tuple[PairTest, ...]:
-    """Compare every pair of arms in every scope; pairs with too few seeds or rows are left out.
+    """Compare every pair of arms in every scope, except pairs with too few seeds or rows.
 
-    Holm's correction (1979) keeps the probability that any of them is called different by chance
-    at the level of a single test; `tests/benchmarks/verdict_level.py` measures it.
+    Holm's correction (1979) keeps the probability of any false difference at the level of a single
+    test; `tests/benchmarks/verdict_level.py` measures it.
     """
-    found: list[tuple[str, str, str, Difference]] = []
+    tests: list[tuple[str, str, str, Difference]] = []
     for scope, scores in scopes.items():
         arms = {
             arm: ArmScores.of(rows, scores.weights, scores.clusters)
@@ -228,13 +229,13 @@ def pair_tests(scopes: Mapping[str, ScopeScores]) -> tuple[PairTest, ...]:
         for one, other in combinations(arms, 2):
             tested = difference(arms[one], arms[other])
             if tested is not None:
-                found.append((scope, one, other, tested))
-    adjusted = holm([tested.p_value for *_, tested in found])
-    return tuple(PairTest(*one, p) for one, p in zip(found, adjusted, strict=True))
+                tests.append((scope, one, other, tested))
+    adjusted = holm([tested.p_value for *_, tested in tests])
+    return tuple(PairTest(*one, p) for one, p in zip(tests, adjusted, strict=True))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for as many tests as there are (Holm 1979), in the same order."""
+    """Return p-values adjusted for multiple tests (Holm 1979), in the same order."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted, highest = [1.0] * len(p_values), 0.0
     for rank, place in enumerate(order):
@@ -243,16 +244,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def verdicts(tests: Iterable[PairTest], lower_is_better: bool) -> tuple[Verdict, ...]:
-    """Return the significant differences, each with the better arm first."""
-    return tuple(_verdict(one, lower_is_better) for one in tests if one.significant)
+def significant_differences(
+    tests: Iterable[PairTest], metric: Metric
+) -> tuple[SignificantDifference, ...]:
+    """Return the significant differences by a metric, each as better arm minus worse arm."""
+    return tuple(_better_first(one, metric) for one in tests if one.significant)
 
 
-def _verdict(test: PairTest, lower_is_better: bool) -> Verdict:
-    found = test.difference
-    if (found.mean > 0) != lower_is_better:
-        return Verdict(test.scope, test.one, test.other, found, test.adjusted_p)
-    return Verdict(test.scope, test.other, test.one, found.reversed(), test.adjusted_p)
+def _better_first(test: PairTest, metric: Metric) -> SignificantDifference:
+    difference, names = test.difference, (test.one, test.other)
+    if metric.gain(difference.mean, 0.0) <= 0:
+        difference, names = difference.reversed(), (test.other, test.one)
+    return SignificantDifference(test.scope, *names, difference, test.adjusted_p)
 
 
 def ties(tests: Iterable[PairTest], scope: str) -> tuple[tuple[str, ...], ...]:
@@ -279,13 +282,13 @@ def _cliques(
     if not may and not done:
         return [group]
     pivot = max(may | done, key=lambda one: (len(alike[one] & may), one))
-    found = []
+    cliques = []
     for one in sorted(may - alike[pivot]):
-        found += _cliques(alike, group | {one}, may & alike[one], done & alike[one])
+        cliques += _cliques(alike, group | {one}, may & alike[one], done & alike[one])
         may, done = may - {one}, done | {one}
-    return found
+    return cliques
 
 
 def too_few_seeds(seeds: Mapping[str, int]) -> dict[str, int]:
-    """Return the arms that have fewer seeds than a verdict takes, with their numbers."""
+    """Return arm -> seeds, of the arms with fewer seeds than a test requires."""
     return {arm: number for arm, number in seeds.items() if number < FEWEST_SEEDS}

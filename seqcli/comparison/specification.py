@@ -1,4 +1,4 @@
-"""Which runs a comparison is made of, and the command that makes each."""
+"""What is compared: the arms of a comparison, its runs, and the command of each run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from seqcli import config as configuration
 from seqcli import registry
@@ -24,16 +21,16 @@ from seqcli.files.regular import single_name
 ATTENTIONS = ("on", "off", "both")
 MATCHES = ("params", "none")
 RECIPES = ("shared", "own")
-_PRESET = "default with"  # how the origin of a preset begins
+_PRESET = "default with"  # prefix of the origin of a preset
 _RUN = re.compile(r"(?P<arm>.+)-s(?P<seed>[0-9]+)")
-# What the comparison itself decides: no axis for --grid.
+# Keys that have options of their own and cannot be varied by --grid.
 _OWN = {"model.cell": "--cells", "model.attention": "--attention", "train.seed": "--seeds"}
 _SOURCES = ("data.task", "data.path", "data.train_file", "data.val_file", "data.test_file")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is compared: see the options of `seqcli.compare`."""
+class Specification:
+    """The models to compare; see the options of `seqcli.compare`."""
 
     cells: Sequence[str] = defaults.CELLS
     attention: str = defaults.ATTENTION
@@ -49,7 +46,7 @@ class Wanted:
         registry.check("choice for --match", self.match, MATCHES)
         registry.check("choice for --recipes", self.recipes, RECIPES)
         if not self.cells or len(set(self.cells)) < len(self.cells):
-            raise UsageError("--cells must name each model once", "for example --cells gru,lstm")
+            raise UsageError("--cells must name each model once", "for example: --cells gru,lstm")
         if not 1 <= self.seeds <= 1000:
             raise UsageError(f"--seeds cannot be {self.seeds}", "choose from 1 to 1000; 3 is usual")
         for key in self.grid or {}:
@@ -59,13 +56,13 @@ class Wanted:
                 hint = "models are compared on the same data: run compare once for each"
                 raise UsageError(f"--grid cannot vary {key}", hint)
         if self.match == "params" and "model.hidden" in (self.grid or {}):
-            message = "--grid varies model.hidden, which --match params is there to choose"
-            raise UsageError(message, "say --match none")
+            message = "--grid varies model.hidden, but --match params chooses it"
+            raise UsageError(message, "use --match none")
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the models that are compared, whatever the seed."""
+    """One of the compared models, for all seeds."""
 
     name: str
     config: Config
@@ -73,7 +70,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run: an arm with a seed. With ``replace`` it takes the place of the run that is there."""
+    """One run: an arm with a seed. ``replace``: whether an existing run is replaced."""
 
     name: str
     arm: str
@@ -83,12 +80,12 @@ class PlannedRun:
 
 
 def base_config(config: Config, recipes: str = defaults.RECIPES) -> Config:
-    """Put the defaults of compare in the place of the general ones, where nothing was set.
+    """Return a configuration with the defaults of compare for keys that were not set.
 
     Args:
-        config: what was set.
-        recipes: shared: every model is trained by `defaults.RECIPE`; own: what the recipe leaves
-            open depends on the cell and the task (`seqcli.config.presets`).
+        config: the configuration of the user.
+        recipes: shared: every model is trained by `defaults.RECIPE`; own: the settings of the
+            recipe depend on cell and task (see `seqcli.config.presets`).
     """
     files = config.data.path or config.data.train_file
     task = "" if files else config.data.task or defaults.TASK
@@ -103,34 +100,34 @@ def base_config(config: Config, recipes: str = defaults.RECIPES) -> Config:
     return _rebuilt({**own, **_set(config)}, _origins(config, own))
 
 
-def arms(base: Config, wanted: Wanted, language: bool) -> list[Arm]:
+def arms(base: Config, specification: Specification, language: bool) -> list[Arm]:
     """Return the models to compare, in the order of their cells.
 
     Args:
-        base: all that they share.
-        wanted: what they differ in.
+        base: the shared configuration.
+        specification: how the models differ.
         language: whether they are language models, which have no attention.
 
     Raises:
         UsageError: the values of ``--grid`` do not fit.
     """
-    found: list[Arm] = []
-    for cell, attention in _models(base, wanted, language):
-        for points in itertools.product(*_axes(wanted)):
+    models: list[Arm] = []
+    for cell, attention in _models(base, specification, language):
+        for points in itertools.product(*_axes(specification)):
             own = {"model.cell": cell, "model.attention": attention}
             config = _rebuilt({**_set(base), **own}, _origins(base, own))
             config = configuration.load(config, [f"{key}={value}" for key, value in points])
             name = _arm_name(cell, attention, points)
-            if any(one.name == name for one in found):
-                hint = "choose values that differ in letters and digits"
+            if any(one.name == name for one in models):
+                hint = "choose values that differ in letters or digits"
                 raise UsageError(f"two values of --grid make the same name, {name}", hint)
-            found.append(Arm(name, config))
-    return found
+            models.append(Arm(name, config))
+    return models
 
 
-def runs(found: Iterable[Arm], seeds: int) -> list[PlannedRun]:
-    """Return the runs of some arms: first one seed of each, then the next seed."""
-    chosen = list(found)
+def runs(models: Iterable[Arm], seeds: int) -> list[PlannedRun]:
+    """Return the runs of some arms: the first seed of each arm, then the next seed."""
+    models = list(models)
     return [
         PlannedRun(
             f"{arm.name}-s{arm.config.train.seed + n}",
@@ -139,18 +136,18 @@ def runs(found: Iterable[Arm], seeds: int) -> list[PlannedRun]:
             configuration.load(arm.config, [f"train.seed={arm.config.train.seed + n}"]),
         )
         for n in range(seeds)
-        for arm in chosen
+        for arm in models
     ]
 
 
 def arm_and_seed(run: str) -> tuple[str, int] | None:
-    """Return the arm and the seed that the name of a run tells; None for other names."""
+    """Return arm and seed of the name of a run; None if it is no name of a run."""
     match = _RUN.fullmatch(run)
     return (match["arm"], int(match["seed"])) if match else None
 
 
 def command(run: PlannedRun, folder: Path) -> str:
-    """Return the `seqcli train` command that makes this run, complete in itself."""
+    """Return the complete `seqcli train` command of a run."""
     out = str(folder / run.name)
     place = [f"--out={out}"] if out.startswith("-") else ["--out", out]
     return shlex.join(["seqcli", "train", *options_of(run.config), *place, "--quiet"])
@@ -162,38 +159,26 @@ def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
     Raises:
         UsageError: a text is not of that form, or a key comes twice.
     """
-    found: dict[str, list[str]] = {}
+    grid: dict[str, list[str]] = {}
     for text in texts:
         key, sign, values = (part.strip() for part in text.partition("="))
         points = [value.strip() for value in values.split(",") if value.strip()]
         if not (sign and key and points) or len(set(points)) < len(points):
-            hint = "for example --grid train.lr=1e-3,3e-3"
+            hint = "for example: --grid train.lr=1e-3,3e-3"
             raise UsageError(f"--grid must be key=a,b,c, not {text!r}", hint)
-        if key in found:
+        if key in grid:
             raise UsageError(f"--grid {key} is given twice", "give all its values at once")
-        found[key] = points
-    return found
-
-
-def seen(
-    sources: Sequence[int], targets: Sequence[int], trained: Mapping[str, tuple[int, int]]
-) -> NDArray[np.bool_]:
-    """Say (N,) which rows are of lengths that training had, on both sides."""
-    inside = np.ones(len(targets), np.bool_)
-    for lengths, side in ((sources, "source"), (targets, "target")):
-        low, high = trained[side]
-        array = np.asarray(lengths)
-        inside &= (array >= low) & (array <= high)
-    return inside
+        grid[key] = points
+    return grid
 
 
 def open_keys(config: Config) -> set[str]:
-    """Return the keys that nobody set, by hand or by compare."""
+    """Return the keys that neither the user nor compare set."""
     return set(dotted(config)) - set(_set(config))
 
 
 def _set(config: Config) -> dict[str, Any]:
-    """Return the keys that somebody set, by hand or by compare, with their values."""
+    """Return the keys that the user or compare set, with their values."""
     plain = configuration.to_plain(config)
     return {
         key: _value(plain, key)
@@ -203,27 +188,31 @@ def _set(config: Config) -> dict[str, Any]:
 
 
 def _origins(config: Config, own: Mapping[str, object]) -> dict[str, str]:
-    """Return where values came from, when ``own`` are put below what was set."""
+    """Return the origins of values, with ``own`` as defaults of compare."""
     return {**dict.fromkeys(own, defaults.ORIGIN), **{k: config.origins[k] for k in _set(config)}}
 
 
 def _rebuilt(values: Mapping[str, object], origins: Mapping[str, str]) -> Config:
-    """Return the configuration of some settings, and of the presets that go with them."""
+    """Return the configuration of some settings, with the presets that depend on them."""
     made = configuration.load(values)
     return replace(made, origins={**made.origins, **origins})
 
 
-def _models(base: Config, wanted: Wanted, language: bool) -> Iterable[tuple[str, str]]:
+def _models(
+    base: Config, specification: Specification, language: bool
+) -> Iterable[tuple[str, str]]:
     kind = base.model.attention if base.model.attention != "none" else "additive"
-    chosen = {"on": (kind,), "off": ("none",), "both": ("none", kind)}[wanted.attention]
-    for cell in wanted.cells:
+    chosen = {"on": (kind,), "off": ("none",), "both": ("none", kind)}[specification.attention]
+    for cell in specification.cells:
         own = language or cell == "transformer"  # has no other, or is made of it
         for attention in ("none",) if own else chosen:
             yield cell, attention
 
 
-def _axes(wanted: Wanted) -> list[list[tuple[str, str]]]:
-    return [[(key, value) for value in values] for key, values in (wanted.grid or {}).items()]
+def _axes(specification: Specification) -> list[list[tuple[str, str]]]:
+    return [
+        [(key, value) for value in values] for key, values in (specification.grid or {}).items()
+    ]
 
 
 def _arm_name(cell: str, attention: str, points: Sequence[tuple[str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""From finished runs to a table: means and spreads over seeds, by length, and what is clear."""
+"""Summarize the finished runs of a comparison: means over seeds, by length, and differences."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from seqcli.comparison.run_result import Baselines, RowScores, RunResult
 from seqcli.comparison.significance import (
     PairTest,
     ScopeScores,
-    Verdict,
+    SignificantDifference,
     pair_tests,
+    significant_differences,
     ties,
     too_few_seeds,
-    verdicts,
 )
-from seqcli.comparison.specification import seen
-from seqcli.metrics.metric import higher_is_better
+from seqcli.metrics.metric import Metric, find, names
 from seqcli.statistics import Floats, cluster_ids
 
-SCOPES = ("seen", "unseen")  # lengths that training had, and others
-DECIDING = "sequence_accuracy"  # of pairs
-MOST_LENGTHS = 40  # points of a plot by length
+IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = "in_distribution", "out_of_distribution"
+SCOPES = (IN_DISTRIBUTION, OUT_OF_DISTRIBUTION)  # lengths of training, and other lengths
+MOST_LENGTHS = 40  # points of a plot by length, at most
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A number over seeds. ``sd`` is the sample's, None with one seed; ``best`` of all seeds."""
+    """A metric over seeds: mean, sample standard deviation (None for one seed), best seed."""
 
     mean: float
     sd: float | None
@@ -40,7 +39,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class LengthScore:
-    """The scores at one length, or in the middle of some: over seeds mean, lowest and highest."""
+    """The sequence accuracy at a length, or around it: mean, lowest and highest over seeds."""
 
     length: int
     rows: int
@@ -50,13 +49,13 @@ class LengthScore:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What one arm came to.
+class ArmSummary:
+    """The results of one arm over its seeds.
 
     Args:
-        scores: metric -> spread, on the rows that were scored.
+        scores: metric -> spread, on the scored split.
         validation: the same on the validation rows, by which arms are ranked; may be empty.
-        scopes: scope -> the deciding metric, by lengths.
+        scopes: scope -> mean of the deciding metric.
     """
 
     arm: str
@@ -71,28 +70,28 @@ class Standing:
 
     @property
     def first(self) -> RunResult:
-        """The run of the first seed: for what all seeds share."""
+        """The run of the first seed, for the properties that all seeds share."""
         return self.results[0]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All of it.
+    """The summary of a comparison.
 
     Args:
-        name, folder: what it is called, where its runs are.
-        standings: one for each arm, in the order of the plan.
-        tests: every pair of arms in every scope, where there are enough seeds.
-        scopes: "seen" and "unseen", where test has lengths that training had not; else none.
+        name, folder: its name, and the folder of its runs.
+        arms: in the order of the plan.
+        tests: every pair of arms in every scope, if there are enough seeds.
+        scopes: `SCOPES` if test has rows of lengths that training does not have; else empty.
         missing: runs that are planned but not finished.
-        axis: "source" or "target", whichever length tells seen from unseen.
+        axis: "source" or "target", the side whose length defines the scopes.
         left_out: run -> why it is not in the table.
         differing: setting -> arm -> value, for every setting in which arms differ.
     """
 
     name: str
     folder: str
-    standings: tuple[Standing, ...]
+    arms: tuple[ArmSummary, ...]
     tests: tuple[PairTest, ...]
     scopes: tuple[str, ...]
     axis: str
@@ -104,18 +103,18 @@ class Comparison:
 
     @property
     def language(self) -> bool:
-        """Whether language models are compared: by bits per character, less is better."""
-        return self.standings[0].first.language
+        """Whether language models are compared."""
+        return self.arms[0].first.language
 
     @property
     def split(self) -> str:
-        """The rows that the scores are on: test, or val where there are no test rows."""
-        return self.standings[0].first.split
+        """The scored split: test, or val if there are no test rows."""
+        return self.arms[0].first.split
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The significant differences."""
-        return verdicts(self.tests, lower_is_better=self.language)
+    def significant_differences(self) -> tuple[SignificantDifference, ...]:
+        """The significant differences, the better arm of each first."""
+        return significant_differences(self.tests, self.metric)
 
     @property
     def ties(self) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -124,47 +123,49 @@ class Comparison:
 
     @property
     def too_few_seeds(self) -> dict[str, int]:
-        """Arm -> seeds, of the arms that have too few for a verdict."""
-        return too_few_seeds({one.arm: len(one.results) for one in self.standings})
+        """Arm -> seeds, of the arms that have too few for a test."""
+        return too_few_seeds({one.arm: len(one.results) for one in self.arms})
 
     @property
     def best(self) -> str:
-        """The run to use: the best one on validation; the first one where there is none."""
-        runs = [result for standing in self.standings for result in standing.results]
-        if not all(self.metric in one.validation for one in runs):
+        """The best run on validation; the first run if there are no validation rows."""
+        runs = [result for arm in self.arms for result in arm.results]
+        name = self.metric.name
+        if not all(name in run.validation for run in runs):
             return runs[0].run
-        sign = -1 if higher_is_better(self.metric) else 1
-        return min(runs, key=lambda one: sign * one.validation[self.metric]).run
+        best = self.metric.best(run.validation[name] for run in runs)
+        return next(run.run for run in runs if run.validation[name] == best)
 
     @property
-    def metric(self) -> str:
-        """What the comparison is decided by."""
-        return "bits_per_character" if self.language else DECIDING
+    def metric(self) -> Metric:
+        """The metric that decides the comparison."""
+        return deciding_metric(self.language)
 
     @property
     def trained(self) -> tuple[int, int]:
-        """The least and the greatest length of training, on the axis."""
-        return self.standings[0].first.trained_lengths[self.axis]
+        """The shortest and the longest length of training, on the axis."""
+        return self.arms[0].first.trained_lengths[self.axis]
 
 
-def compared(
+def summarize(
     name: str,
     folder: str,
     results: Sequence[RunResult],
     missing: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Comparison:
-    """Return the comparison that finished runs make; there must be at least one.
+    """Summarize the finished runs of a comparison; there must be at least one.
 
-    Runs of an arm are put in the order of their seeds, arms in the order of ``results``.
+    The runs of an arm are in the order of their seeds, arms in the order of ``results``.
     """
     axis, scopes = _axis(results[0]), _scopes(results[0])
-    standings = tuple(stand(results))
+    arms = tuple(summarize_arms(results))
+    scores = {scope: _scope_scores(arms, scope) for scope in scopes or ("test",)}
     return Comparison(
         name=name,
         folder=folder,
-        standings=standings,
-        tests=pair_tests({scope: _scope_scores(standings, scope) for scope in scopes or ("test",)}),
+        arms=arms,
+        tests=pair_tests(scores),
         scopes=scopes,
         axis=axis,
         baselines=results[0].baselines,
@@ -173,28 +174,37 @@ def compared(
     )
 
 
-def stand(results: Sequence[RunResult]) -> list[Standing]:
-    """Return how each arm stands, by the runs that are finished so far."""
+def summarize_arms(results: Sequence[RunResult]) -> list[ArmSummary]:
+    """Summarize each arm by its finished runs."""
     by_arm: dict[str, list[RunResult]] = {}
     for one in results:
         by_arm.setdefault(one.arm, []).append(one)
     axis, scopes = _axis(results[0]), _scopes(results[0])
-    return [_standing(arm, found, axis, scopes) for arm, found in by_arm.items()]
+    return [_summarize_arm(arm, runs, axis, scopes) for arm, runs in by_arm.items()]
 
 
-def leading(standings: Sequence[Standing]) -> frozenset[int]:
-    """Return which arms are the best on validation; none where there is nothing to choose by."""
-    metric = "bits_per_character" if standings and standings[0].first.language else DECIDING
-    if len(standings) < 2 or not all(metric in one.validation for one in standings):
+def best_arms(arms: Sequence[ArmSummary]) -> frozenset[int]:
+    """Return the indices of the best arms on validation; empty if they cannot be ranked."""
+    if len(arms) < 2:
         return frozenset()
-    sign = 1 if higher_is_better(metric) else -1
-    means = [sign * one.validation[metric].mean for one in standings]
-    return frozenset(number for number, mean in enumerate(means) if mean == max(means))
+    metric = deciding_metric(arms[0].first.language)
+    if not all(metric.name in one.validation for one in arms):
+        return frozenset()
+    means = [one.validation[metric.name].mean for one in arms]
+    best = metric.best(means)
+    return frozenset(number for number, mean in enumerate(means) if mean == best)
 
 
-def _standing(arm: str, results: Sequence[RunResult], axis: str, scopes: Sequence[str]) -> Standing:
+def deciding_metric(language: bool) -> Metric:
+    """Return the metric that decides a comparison, of language models or of models of pairs."""
+    return find("bits_per_character" if language else "sequence_accuracy")
+
+
+def _summarize_arm(
+    arm: str, results: Sequence[RunResult], axis: str, scopes: Sequence[str]
+) -> ArmSummary:
     ordered = tuple(sorted(results, key=lambda one: one.seed))
-    return Standing(
+    return ArmSummary(
         arm=arm,
         results=ordered,
         scores=_spreads([one.scores for one in ordered]),
@@ -208,30 +218,45 @@ def _standing(arm: str, results: Sequence[RunResult], axis: str, scopes: Sequenc
 
 
 def _spreads(scores: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
-    """Return metric -> spread over seeds, of the metrics that all seeds have."""
+    """Return metric -> spread over seeds, of the registered metrics that all seeds have."""
+    registered = set(names())
+    shared = (name for name in scores[0] if all(name in one for one in scores))
     return {
-        name: spread_of([one[name] for one in scores], higher_is_better(name))
-        for name in scores[0]
-        if all(name in one for one in scores)
+        name: spread_of([one[name] for one in scores], find(name))
+        for name in shared
+        if name in registered
     }
 
 
-def spread_of(values: Sequence[float], higher: bool) -> Spread:
-    """Return mean, standard deviation and best of some seeds; ``higher``: more is better."""
-    best = max(values) if higher else min(values)
-    return Spread(fmean(values), stdev(values) if len(values) > 1 else None, best)
+def spread_of(values: Sequence[float], metric: Metric) -> Spread:
+    """Return mean, standard deviation and best of the values of some seeds."""
+    deviation = stdev(values) if len(values) > 1 else None
+    return Spread(fmean(values), deviation, metric.best(values))
 
 
 def rows_in(result: RunResult, scope: str) -> tuple[RowScores, NDArray[np.bool_]]:
-    """Return the rows that a scope is about, and which of them are in it (N,).
+    """Return the rows that contain a scope, and which of them are in it (N,).
 
-    Lengths seen are those of test where it has any, else those of val.
+    Rows of in-distribution lengths are those of test if it has any, else those of val.
     """
-    rows = result.rows["val" if scope == "seen" and "val" in result.rows else result.split]
-    inside = seen(rows.sources, rows.targets, result.trained_lengths)
+    use_val = scope == IN_DISTRIBUTION and "val" in result.rows
+    rows = result.rows["val" if use_val else result.split]
+    inside = in_distribution(rows.sources, rows.targets, result.trained_lengths)
     if scope == "test":
         inside = np.ones_like(inside)
-    return rows, ~inside if scope == "unseen" else inside
+    return rows, ~inside if scope == OUT_OF_DISTRIBUTION else inside
+
+
+def in_distribution(
+    sources: Sequence[int], targets: Sequence[int], trained: Mapping[str, tuple[int, int]]
+) -> NDArray[np.bool_]:
+    """Return (N,) which rows have lengths within those of training, on both sides."""
+    inside = np.ones(len(targets), np.bool_)
+    for lengths, side in ((sources, "source"), (targets, "target")):
+        low, high = trained[side]
+        array = np.asarray(lengths)
+        inside &= (array >= low) & (array <= high)
+    return inside
 
 
 def _score(result: RunResult, scope: str) -> float:
@@ -240,15 +265,14 @@ def _score(result: RunResult, scope: str) -> float:
 
 
 def _scopes(result: RunResult) -> tuple[str, ...]:
-    """Return seen and unseen, where there are rows of both."""
-    if result.language:
+    """Return `SCOPES` if there are rows of both, else no scopes."""
+    if result.language or not all(rows_in(result, scope)[1].any() for scope in SCOPES):
         return ()
-    there = tuple(scope for scope in SCOPES if rows_in(result, scope)[1].any())
-    return there if len(there) == len(SCOPES) else ()
+    return SCOPES
 
 
 def _axis(result: RunResult) -> str:
-    """Return the side whose lengths go beyond training's: the source unless only the target's."""
+    """Return the side whose lengths exceed training's: the source unless only the target's do."""
     rows, spans = result.rows[result.split], result.trained_lengths
     beyond = {
         side: bool(lengths) and max(lengths) > spans[side][1]
@@ -258,51 +282,51 @@ def _axis(result: RunResult) -> str:
 
 
 def _by_length(results: Sequence[RunResult], axis: str) -> tuple[LengthScore, ...]:
-    """Return the scores by length; of many lengths some are put together."""
-    each = _put_together([_of_lengths(one, axis) for one in results], results[0], axis)
-    found = []
+    """Return the scores by length; many lengths are binned."""
+    each = _binned([_of_lengths(one, axis) for one in results], results[0], axis)
+    points = []
     for length in sorted(each[0]):
         scores = [float(np.mean(one[length])) for one in each if length in one]
         rows = len(each[0][length])
-        found.append(LengthScore(length, rows, fmean(scores), min(scores), max(scores)))
-    return tuple(found)
+        points.append(LengthScore(length, rows, fmean(scores), min(scores), max(scores)))
+    return tuple(points)
 
 
-def _put_together(
+def _binned(
     each: list[dict[int, list[float]]], result: RunResult, axis: str
 ) -> list[dict[int, list[float]]]:
-    """Return at most about MOST_LENGTHS lengths; none is put with one on training's other side."""
+    """Return at most about MOST_LENGTHS bins; none crosses the longest length of training."""
     width = -(-(max(each[0]) - min(each[0]) + 1) // MOST_LENGTHS)
     beyond = result.trained_lengths[axis][1] + 1
-    found = list[dict[int, list[float]]]()
+    bins = list[dict[int, list[float]]]()
     for one in each:
-        found.append({})
+        bins.append({})
         for length, scores in sorted(one.items()):
             middle = beyond + (length - beyond) // width * width + (width - 1) // 2
-            found[-1].setdefault(middle, []).extend(scores)
-    return found
+            bins[-1].setdefault(middle, []).extend(scores)
+    return bins
 
 
 def _of_lengths(result: RunResult, axis: str) -> dict[int, list[float]]:
-    found: dict[int, list[float]] = {}
+    scores: dict[int, list[float]] = {}
     for rows in result.rows.values():
         lengths = rows.sources if axis == "source" else rows.targets
         for length, score in zip(lengths, rows.score, strict=True):
-            found.setdefault(length, []).append(score)
-    return found
+            scores.setdefault(length, []).append(score)
+    return scores
 
 
-def _scope_scores(standings: Sequence[Standing], scope: str) -> ScopeScores:
-    rows, inside = rows_in(standings[0].first, scope)
+def _scope_scores(arms: Sequence[ArmSummary], scope: str) -> ScopeScores:
+    rows, inside = rows_in(arms[0].first, scope)
     groups = np.asarray(rows.groups or range(len(rows.score)))
     return ScopeScores(
-        {one.arm: _matrix(one, scope) for one in standings},
+        {one.arm: _matrix(one, scope) for one in arms},
         np.asarray(rows.weight, np.float64)[inside],
         cluster_ids(groups[inside]),
     )
 
 
-def _matrix(standing: Standing, scope: str) -> Floats:
-    """Return (S, N): each seed's score on each row."""
-    found = [rows_in(one, scope) for one in standing.results]
-    return np.asarray([np.asarray(rows.score, np.float64)[inside] for rows, inside in found])
+def _matrix(arm: ArmSummary, scope: str) -> Floats:
+    """Return (S, N) the score of each seed on each row."""
+    seeds = [rows_in(one, scope) for one in arm.results]
+    return np.asarray([np.asarray(rows.score, np.float64)[inside] for rows, inside in seeds])

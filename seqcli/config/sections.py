@@ -12,12 +12,21 @@ from seqcli.errors import UsageError
 Scalar = bool | int | float | str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OneOf:
-    """One of some names. ``empty``: an empty text is allowed too (nothing chosen)."""
+    """One of the names in some collections, such as the tables of `seqcli.registry`.
 
-    names: tuple[str, ...]
+    The collections are read at each use, so names that are registered later count.
+    ``empty``: whether an empty text is allowed too (nothing chosen).
+    """
+
+    collections: tuple[Iterable[str], ...]
     empty: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that are allowed now."""
+        return tuple(name for names in self.collections for name in names)
 
     def allows(self, value: Scalar) -> bool:
         """Return whether ``value`` is one of the names."""
@@ -59,7 +68,7 @@ Limit = OneOf | Range
 
 def one_of(names: Iterable[str], *more: str, empty: bool = False) -> OneOf:
     """Allow ``more`` and ``names`` (such as a table of the registry)."""
-    return OneOf((*more, *names), empty)
+    return OneOf((more, names), empty)
 
 
 COLDEST, HOTTEST = 1e-3, 1e3  # beyond these, float32 cannot represent the logits

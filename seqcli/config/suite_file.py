@@ -22,7 +22,7 @@ _EXAMPLE = "see examples/suite_smoke.yaml"
 class Published:
     """A published result, as its source writes it, and the result it is compared with.
 
-    ``scope`` is test, seen or unseen.
+    ``scope`` is test, in_distribution or out_of_distribution.
     """
 
     arm: str

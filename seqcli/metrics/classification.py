@@ -1,20 +1,18 @@
-"""Answers of one symbol: labels. Which are taken for which, and how well each is found."""
+"""Predictions of a single token: class labels, their confusion matrix, and macro F1."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Index, Ragged
-from seqcli.statistics import Interval, binomial_interval, cluster_sums, effective_size
+from seqcli.statistics import Floats, Interval, binomial_interval, cluster_sums, effective_size
 
-Floats = NDArray[np.float64]
-MOST = 200  # more different answers of one symbol are words rather than labels
-MORE = 0.25  # rows of each class that are added to the variance, right and wrong
+MOST_CLASSES = 200  # with more, single tokens are words rather than labels
+PSEUDO_ROWS = 0.25  # added to each class for the variance, right and wrong
 F1_METHOD = "linearized mean of F1, Clopper-Pearson, effective sample size"
-NO_LABEL = -1  # a prediction of no symbol, or of several
+NO_LABEL = -1  # a prediction of no token, or of several
 
 
 @dataclass(frozen=True)
@@ -22,10 +20,10 @@ class Labels:
     """N rows as labels, numbered from 0.
 
     Args:
-        ids: (C + X,) symbol ids of the labels: C that occur as a truth, then X that are only
-            predicted; ``NO_LABEL`` among these where a prediction is not one symbol.
+        ids: (C + X,) token ids of the labels: C that occur as a truth, then X that are only
+            predicted; ``NO_LABEL`` among these if a prediction is not one token.
         classes: C.
-        truths, predictions: (N,) places in ``ids``.
+        truths, predictions: (N,) indices into ``ids``.
     """
 
     ids: Index
@@ -41,9 +39,9 @@ class Labels:
 
 
 def labels_of(truths: Ragged, predictions: Ragged) -> Labels | None:
-    """Return N rows as labels, or None where a truth is not one symbol, or of too many kinds."""
+    """Return N rows as labels; None if a truth is not one token, or there are too many classes."""
     known = np.unique(truths.tokens)
-    if (truths.lengths != 1).any() or not 2 <= len(known) <= MOST:
+    if (truths.lengths != 1).any() or not 2 <= len(known) <= MOST_CLASSES:
         return None
     given = _single(predictions)
     ids = np.concatenate([known, np.setdiff1d(given, known)])
@@ -53,11 +51,11 @@ def labels_of(truths: Ragged, predictions: Ragged) -> Labels | None:
 
 
 def _single(rows: Ragged) -> Index:
-    """Return (N,) the symbol of each row that has exactly one."""
-    found = np.full(len(rows), NO_LABEL)
-    one = rows.lengths == 1
-    found[one] = rows.tokens[rows.offsets[:-1][one]]
-    return found
+    """Return (N,) the token of each row that has exactly one, else ``NO_LABEL``."""
+    labels = np.full(len(rows), NO_LABEL)
+    single = rows.lengths == 1
+    labels[single] = rows.tokens[rows.offsets[:-1][single]]
+    return labels
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class MeanF1:
         """Return the 95% interval: that of a share with the variance of the linearized mean.
 
         Each class gets half a row more, one half of it right, so that a rare class without an
-        error is not taken for certain. The variance is mostly that of rare classes, so its degrees
+        error does not count as certain. The variance is mostly that of rare classes, so its degrees
         of freedom are Satterthwaite's over classes. Rows that share a source make it larger.
         """
         matrix = self._smoothed()
@@ -93,13 +91,13 @@ class MeanF1:
         return F1_METHOD
 
     def _smoothed(self) -> Floats:
-        """Return the matrix (C, C + X) with MORE rows of each class right and as many wrong."""
+        """Return the matrix (C, C + X), with PSEUDO_ROWS added to each class."""
         matrix = self.labels.matrix().astype(np.float64)
         classes = len(matrix)
         wrong = np.tile(matrix.sum(0) + 1, (classes, 1))  # as often as each label is predicted
         wrong[np.arange(classes), np.arange(classes)] = 0
         wrong /= wrong.sum(1, keepdims=True)
-        return matrix + MORE * (wrong + np.eye(*matrix.shape))
+        return matrix + PSEUDO_ROWS * (wrong + np.eye(*matrix.shape))
 
     def _design_effect(self, clusters: Index) -> float:
         """Return by how much clusters make the variance larger than that of single rows."""
@@ -118,13 +116,13 @@ class MeanF1:
 def _f1(matrix: Floats) -> Floats:
     """Return (C,) the F1 of each class of a matrix (C, C + X)."""
     right = np.diagonal(matrix)
-    scores: Floats = 2 * right / _found_and_there(matrix)
+    scores: Floats = 2 * right / _class_sizes(matrix)
     return scores
 
 
 def _effects(matrix: Floats) -> Floats:
     """Return (C, C + X) how the mean F1 changes with one row more in each cell."""
-    classes, both = len(matrix), _found_and_there(matrix)
+    classes, both = len(matrix), _class_sizes(matrix)
     loss = np.zeros(matrix.shape[1])
     loss[:classes] = -_f1(matrix) / both
     effects = loss[:classes, None] + loss[None, :]
@@ -132,7 +130,7 @@ def _effects(matrix: Floats) -> Floats:
     return effects / classes
 
 
-def _found_and_there(matrix: Floats) -> Floats:
+def _class_sizes(matrix: Floats) -> Floats:
     """Return (C,) how often each class is the truth plus how often it is predicted."""
     both: Floats = matrix.sum(1) + matrix.sum(0)[: len(matrix)]
     return both

@@ -1,196 +1,240 @@
-"""The scores. Every number is named for what it is, and is made of what each row adds to it.
+"""Metrics as objects: label, direction, format and definition, and how a metric is computed.
 
-That is what its interval is made of as well: how much the sums differ from source to source.
+Code that shows, compares or ranks values asks the metric and decides nothing by its name. Reports
+use this module, so it does not import NumPy. `seqcli.metrics.definitions` has the metrics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import ArrayLike
+from seqcli import formatting, registry
+from seqcli.errors import UsageError
 
-from seqcli import registry
-from seqcli.arrays.ragged import Index
-from seqcli.metrics.classification import MeanF1
-from seqcli.metrics.predictions import Floats, Outcome
-from seqcli.statistics import (
-    MEAN,
-    RATE,
-    Interval,
-    cluster_sums,
-    mean_interval,
-    rate_interval,
-    share_interval,
-    share_method,
-)
-
-
-class Parts(Protocol):
-    """What the N rows of an outcome add to a score.
-
-    ``clusters`` (N,) in its methods: which source each row has, from 0 without gaps.
-    """
-
-    def total(self) -> float:
-        """Return the score of all rows."""
-        ...
-
-    def interval(self, clusters: Index) -> Interval | None:
-        """Return the 95% confidence interval, None where the rows say nothing about it."""
-        ...
-
-    def method(self, clusters: Index) -> str:
-        """Return how the interval is computed."""
-        ...
+if TYPE_CHECKING:
+    from seqcli.arrays.ragged import Index
+    from seqcli.metrics.predictions import Outcome
+    from seqcli.statistics import Interval
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """A sum over rows divided by another: (N,) each.
+class NumberFormat:
+    """How the values of a metric are written.
 
-    ``kind`` says between which bounds it lies: a share from 0 to 1, where every row adds at most
-    what it is divided by, a rate from 0 on, or a mean without bounds.
+    Args:
+        write: turns a value into text.
+        unit: the end of that text, such as "%"; written once for several values.
+        bounds: the least and the largest value that a plot shows; None lets the values decide.
+        points: how differences are called where they are not in the metric's own unit, as
+            percentage points are; 100 of them are a difference of 1.
     """
 
-    parts: ArrayLike
-    of: ArrayLike
-    kind: Literal["share", "rate", "mean"] = "mean"
+    write: Callable[[float], str]
+    unit: str = ""
+    bounds: tuple[float, float] | None = None
+    points: str = ""
+
+    def bare(self, value: float) -> str:
+        """Write a value without the unit."""
+        return self.write(value).removesuffix(self.unit)
+
+    def difference(self, value: float) -> str:
+        """Write a difference of two values, without the unit."""
+        return f"{value * 100:.1f}" if self.points else f"{value:.3f}"
+
+
+PERCENT = NumberFormat(formatting.percent, "%", (0.0, 1.0), "points")
+RATE = NumberFormat(formatting.percent, "%", None, "points")  # may exceed 100%
+DECIMAL = NumberFormat(formatting.loss)
+SCIENTIFIC = NumberFormat(lambda value: f"{value:.2e}")
+TENTHS = NumberFormat(lambda value: f"{value:.1f}")
+COUNT = NumberFormat(formatting.count)
+
+
+class Parts(Protocol):
+    """What the N rows of an outcome contribute to a metric.
+
+    ``clusters`` (N,) in its methods: the source of each row, numbered from 0 without gaps.
+    """
 
     def total(self) -> float:
-        """Return the ratio of the sums; 0 where there is nothing to divide by."""
-        whole = float(np.sum(self.of))
-        return float(np.sum(self.parts)) / whole if whole else 0.0
+        """Return the value over all rows."""
 
     def interval(self, clusters: Index) -> Interval | None:
-        """Return the 95% confidence interval, None where the rows say nothing about it."""
-        return _INTERVALS[self.kind](*self._sums(clusters))
+        """Return the 95% confidence interval; None if the rows do not determine one."""
 
     def method(self, clusters: Index) -> str:
         """Return how the interval is computed."""
-        if self.kind == "share":
-            return share_method(*self._sums(clusters))
-        return RATE if self.kind == "rate" else MEAN
-
-    def _sums(self, clusters: Index) -> tuple[Floats, Floats]:
-        """Return (C,) each: the sums over the rows of each cluster that has any weight."""
-        parts, of = (
-            cluster_sums(np.asarray(column, np.float64), clusters)
-            for column in (self.parts, self.of)
-        )
-        there = of > 0
-        return parts[there], of[there]
 
 
-_INTERVALS = {"share": share_interval, "rate": rate_interval, "mean": mean_interval}
-
-
-# Scores that are not made of an outcome: whether more is better.
-_ELSEWHERE = {
-    "bits_per_character": False,
-    "perplexity": False,
-    "oracle_length_sequence_accuracy": True,
-}
+TRAINING, EVALUATION, COMPARISON = "training", "evaluation", "comparison"
+EVERYWHERE = frozenset({TRAINING, EVALUATION, COMPARISON})
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score of an outcome.
+    """A metric.
 
     Args:
-        name: as in the registry.
-        higher: whether more is better.
-        parts: what the rows add to it; None where the outcome does not allow of it.
+        name: the key in documents, configurations and checkpoints.
+        label: the name on screens, such as "token error rate".
+        higher_is_better: the direction.
+        format: how values are written.
+        definition: what it measures, in a sentence.
+        parts: returns what the rows of an outcome contribute, or None if the metric is not defined
+            for that outcome; None for a metric that is computed in another way.
+        from_loss: of a metric of language models, its value at a loss in nats per token.
+        unit: added to the label in parentheses where there is room.
+        header: a shorter label for columns, in up to two lines.
+        tables: the screens whose tables have a column for it.
     """
 
     name: str
-    higher: bool
-    parts: Callable[[Outcome], Parts | None]
+    label: str
+    higher_is_better: bool
+    format: NumberFormat = DECIMAL
+    definition: str = ""
+    parts: Callable[[Outcome], Parts | None] | None = None
+    from_loss: Callable[[float], float] | None = None
+    unit: str = ""
+    header: str = ""
+    tables: frozenset[str] = EVERYWHERE
+
+    @property
+    def title(self) -> str:
+        """The label with its unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
+    def short(self) -> str:
+        """The label for a column header."""
+        return self.header or self.label
 
     def score(self, outcome: Outcome) -> float:
-        """Return the score of all rows; NaN where the outcome does not allow of it."""
-        parts = self.parts(outcome)
+        """Return the value over all rows; NaN if the metric is not defined for the outcome."""
+        parts = self.parts(outcome) if self.parts else None
         return float("nan") if parts is None else parts.total()
 
+    def write(self, value: float) -> str:
+        """Write a value, such as ``71.0%``."""
+        return self.format.write(value)
 
-def resolve(name: str, table: Mapping[str, str] = registry.METRICS) -> Metric:
-    """Return the metric of a name."""
-    metric: Metric = registry.resolve("metric", name, table)
+    def write_interval(self, interval: tuple[float, float] | None) -> str:
+        """Write an interval, such as ``71.0-76.4%``; "-" for None."""
+        if interval is None:
+            return "-"
+        low, high = interval
+        return f"{self.format.bare(low)}-{self.format.write(high)}"
+
+    def best(self, values: Iterable[float]) -> float:
+        """Return the best of some values."""
+        return max(values) if self.higher_is_better else min(values)
+
+    def gain(self, value: float, other: float) -> float:
+        """Return by how much a value is better than another; negative if it is worse."""
+        return value - other if self.higher_is_better else other - value
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all registered metrics."""
+    return (*registry.METRICS, *registry.EVALUATION_METRICS, *registry.LANGUAGE_METRICS)
+
+
+def find(name: str) -> Metric:
+    """Return a registered metric.
+
+    Raises:
+        UsageError: no metric has that name, or what is registered under it is no such metric.
+    """
+    tables = registry.METRICS, registry.EVALUATION_METRICS, registry.LANGUAGE_METRICS
+    table: dict[str, Any] = {key: value for one in tables for key, value in one.items()}
+    metric = registry.resolve("metric", name, table)
+    if not isinstance(metric, Metric) or metric.name != name:
+        hint = "register a seqcli.metrics.metric.Metric of the same name"
+        raise UsageError(f"what is registered as metric {name!r} is no metric of that name", hint)
     return metric
 
 
-def higher_is_better(name: str) -> bool:
-    """Return the direction of a metric that a report shows, by its name.
+def metrics(*tables: registry.Table) -> Iterator[Metric]:
+    """Yield the metrics of some tables of the registry; of pairs by default."""
+    for table in tables or (registry.METRICS, registry.EVALUATION_METRICS):
+        yield from map(find, table)
 
-    Raises:
-        UsageError: no metric has that name.
+
+def scores(outcome: Outcome, table: registry.Table) -> dict[str, float]:
+    """Return the values of the metrics of a table that are defined for an outcome, by name."""
+    parts = {one.name: one.parts(outcome) for one in metrics(table) if one.parts is not None}
+    return {name: one.total() for name, one in parts.items() if one is not None}
+
+
+def shown(name: str) -> Metric:
+    """Return the metric to show a value with: a plain number if the name is not registered."""
+    if name in names():
+        return find(name)
+    return Metric(name, name.replace("_", " "), higher_is_better=False)
+
+
+def language_scores(loss: float) -> dict[str, float]:
+    """Return the metrics of a language model with a loss in nats per token."""
+    derived = metrics(registry.LANGUAGE_METRICS)
+    return {"loss": loss, **{one.name: one.from_loss(loss) for one in derived if one.from_loss}}
+
+
+@dataclass(frozen=True)
+class EpochMetric:
+    """A key of an epoch's metrics: a metric on a split, or a figure of training itself.
+
+    Args:
+        key: as in metrics.jsonl.
+        metric: how it is shown.
+        split: "train" or "val"; "" for a figure of training itself.
+        tag: where TensorBoard shows it.
     """
-    if name in _ELSEWHERE:
-        return _ELSEWHERE[name]
-    return resolve(name, {**registry.METRICS, **registry.EVALUATION_METRICS}).higher
+
+    key: str
+    metric: Metric
+    split: str
+    tag: str
+
+    @property
+    def label(self) -> str:
+        """The label with the split before it, such as "val loss"."""
+        return f"{self.split} {self.metric.label}".lstrip()
 
 
-def all_parts(outcome: Outcome) -> dict[str, Parts]:
-    """Return what the rows add to every score that the outcome allows of, by name."""
-    tables = (registry.METRICS, registry.EVALUATION_METRICS)
-    metrics = {name: resolve(name, table) for table in tables for name in table}
-    found = {name: metric.parts(outcome) for name, metric in metrics.items()}
-    return {name: parts for name, parts in found.items() if parts is not None}
+def _figure(
+    key: str, label: str, tag: str, format: NumberFormat = DECIMAL, *, tabled: bool = True
+) -> EpochMetric:
+    tables = frozenset({TRAINING} if tabled else ())
+    metric = Metric(key, label, higher_is_better=False, format=format, tables=tables)
+    return EpochMetric(key, metric, "", tag)
 
 
-def _ones(outcome: Outcome) -> Floats:
-    return np.ones(len(outcome))
+_FIGURES = {
+    one.key: one
+    for one in (
+        _figure("smoothed_loss", "smoothed loss", "loss/smoothed", tabled=False),
+        _figure("learning_rate", "learning rate", "optimization/learning_rate", SCIENTIFIC),
+        _figure("teacher_forcing", "teacher forcing", "optimization/teacher_forcing", PERCENT),
+        _figure("seconds", "seconds", "speed/seconds_per_epoch", TENTHS),
+        _figure("sequences_per_second", "seq/s", "speed/sequences_per_second", COUNT),
+    )
+}
 
 
-def _loss(outcome: Outcome) -> Parts | None:
-    if outcome.nats is None:
-        return None
-    return Ratio(outcome.nats, outcome.truths.lengths + 1)  # the end symbol is counted
+def epoch_metrics(keys: Iterable[str], table: str = "") -> list[EpochMetric]:
+    """Return what different keys of epochs are, of those with a column in a kind of table."""
+    known = map(epoch_metric, dict.fromkeys(keys))
+    return [one for one in known if not table or table in one.metric.tables]
 
 
-def _any_right(outcome: Outcome) -> Parts | None:
-    found = outcome.nearest
-    return None if found is None else Ratio(found.right * found.first, found.first, "share")
-
-
-def _nearest_edits(outcome: Outcome) -> Parts | None:
-    found = outcome.nearest
-    if found is None:
-        return None
-    return Ratio(found.edits * found.first, found.lengths * found.first, "rate")
-
-
-def _mean_f1(outcome: Outcome) -> Parts | None:
-    return None if outcome.labels is None else MeanF1(outcome.labels)
-
-
-def _mean_edits(outcome: Outcome) -> Parts:
-    return Ratio(outcome.edits / np.maximum(outcome.truths.lengths, 1), _ones(outcome), "rate")
-
-
-def _token_accuracy(outcome: Outcome) -> Parts:
-    """Divide the correct tokens by all positions of truth or prediction.
-
-    Tokens are compared position by position, not aligned. A token that is missing counts as wrong,
-    and so does an extra one, so the score is 1 only if every sequence is correct.
-    """
-    return Ratio(outcome.right_tokens, outcome.positions, "share")
-
-
-LOSS = Metric("loss", False, _loss)
-TOKEN_ACCURACY = Metric("token_accuracy", True, _token_accuracy)
-SEQUENCE_ACCURACY = Metric(
-    "sequence_accuracy", True, lambda o: Ratio(o.right_rows, _ones(o), "share")
-)
-SEQUENCE_ERROR_RATE = Metric(
-    "sequence_error_rate", False, lambda o: Ratio(~o.right_rows, _ones(o), "share")
-)
-SYMBOL_ERROR_RATE = Metric(
-    "symbol_error_rate", False, lambda o: Ratio(o.edits, o.truths.lengths, "rate")
-)
-MEAN_SYMBOL_ERROR_RATE = Metric("mean_symbol_error_rate", False, _mean_edits)
-MULTI_REFERENCE_ACCURACY = Metric("multi_reference_accuracy", True, _any_right)
-MULTI_REFERENCE_ERROR_RATE = Metric("multi_reference_symbol_error_rate", False, _nearest_edits)
-MACRO_F1 = Metric("macro_f1", True, _mean_f1)
+def epoch_metric(key: str) -> EpochMetric:
+    """Return what a key of an epoch's metrics is; a plain number if it is not known."""
+    if key in _FIGURES:
+        return _FIGURES[key]
+    split, _, name = key.partition("_")
+    if split in ("train", "val") and name in names():
+        return EpochMetric(key, find(name), split, f"{name}/{split}")
+    return EpochMetric(key, shown(key), "", f"other/{key}")

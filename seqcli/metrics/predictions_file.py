@@ -1,15 +1,15 @@
-r"""A file of predictions: a plain table with tabs, from which every score can be computed again.
+r"""The file of predictions: a tab-separated table from which all scores can be computed again.
 
-The first line names the columns; how texts are cut into symbols stands behind the name of the
-column, ``source:chars`` and ``truth:words``. Backslash, tab and line ends inside a text are written
-``\\``, ``\t``, ``\n``, ``\r``. A file of somebody else's, with columns source, truth and prediction
-and nothing escaped, is read as well.
+The first line names the columns; a token style follows the name of a column that is tokenized,
+as in ``source:chars`` and ``truth:words``. How cells are escaped: see `seqcli.metrics.table_file`.
+Tables of other programs with columns source, truth and prediction, without escapes, are read too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,37 +19,39 @@ import numpy as np
 from seqcli import registry
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
-from seqcli.metrics.predictions import Answers, Texts
+from seqcli.metrics.predictions import PredictionTable, Texts, TokenRows
 from seqcli.metrics.table_file import (
     OTHER_NAMES,
     edge_notes,
     escape,
+    escape_tokens,
     header_note,
     mostly_spaced,
     unescape,
+    unescape_tokens,
     write_table,
 )
 
 Item = TypeVar("Item")
 
-PREFIX = "baseline:"  # before the name of a rule, in the header of the column of its guesses
+PREFIX = "baseline:"  # of the column of a baseline's predictions
 TEXTS = ("source", "truth", "prediction")
 FEATURES = "features"
-LENGTHS_GIVEN = "lengths_given"  # stands behind the name of the predictions where that is so
-FOR_PEOPLE = ("correct", "edits")  # written, and counted anew when the file is read
-NUMBERS = ("nats", "tokens", "unseen_in_source", "unseen_in_truth", "target_symbols", "truncated")
+ORACLE_LENGTH = "oracle_length"  # after "prediction:" if the reference lengths were given
+FOR_PEOPLE = ("correct", "edits")  # written, but computed again when the file is read
+NUMBERS = ("nats", "tokens", "unseen_in_source", "unseen_in_truth", "target_tokens", "truncated")
 _WITH_STYLE = ("source:", "truth:", "prediction:")
-_HINT = "write it anew with seqcli eval --predictions FILE.tsv"
+_HINT = "write it again with seqcli eval --predictions FILE.tsv"
 
 
 @dataclass(frozen=True)
-class _Table:
-    """A file cut into columns, by the names without styles; row i stands on line ``first`` + i."""
+class _Columns:
+    """The columns of a file by name, without styles; row i is on line ``first`` + i."""
 
     path: Path
     first: int
-    columns: Mapping[str, list[str]]
-    styles: Mapping[str, str]  # column -> how it is cut; empty in a file of somebody else's
+    cells: Mapping[str, list[str]]
+    styles: Mapping[str, str]  # column -> token style; empty for a file of another program
     notes: tuple[str, ...] = ()
 
     def error(self, row: int, message: str) -> DataError:
@@ -57,88 +59,90 @@ class _Table:
         return DataError(f"{self.path}, line {self.first + row}: {message}", _HINT)
 
 
-def write_answers(path: Path, answers: Answers) -> None:
+def write_predictions(path: Path, table: PredictionTable) -> None:
     """Write the file, atomically.
 
     Raises:
         UsageError, SeqcliError: it cannot be written.
     """
-    write_table(path, list(_columns(answers)))
+    write_table(path, list(_columns_of(table)))
 
 
-def read_answers(
+def read_predictions(
     path: Path,
     lines: Sequence[str],
     source: Tokenizer | None = None,
     target: Tokenizer | None = None,
-) -> Answers:
+) -> PredictionTable:
     """Read the lines of a file of predictions.
 
     Args:
-        path: the file, to be named in errors.
-        lines: what ``write_answers`` wrote, or a table with tabs that has the columns source, truth
-            (or gold, target, reference) and prediction: named in its first line, or just these
-            three.
-        source, target: how texts are cut into symbols, where the file does not say so; at spaces
-            where most texts have some inside, else into characters.
+        path: the file, for messages.
+        lines: what `write_predictions` wrote, or a tab-separated table with the columns source,
+            truth (or gold, target, reference) and prediction: named in its first line, or exactly
+            these three.
+        source, target: how texts are tokenized if the file does not say so; by default words if
+            most texts contain spaces, else characters.
 
     Raises:
-        DataError: the file cannot be read as such; says where.
+        DataError: the file cannot be read; names the line.
     """
-    table = _table(path, lines)
-    sources, truths, predictions = (_unescaped(table, name) for name in TEXTS)
-    cut_source = _tokens(table, "source", source, [sources])
-    cut_target = _tokens(table, "truth", target, [truths, predictions])
-    guesses = [name for name in table.columns if name.startswith(PREFIX)]
-    numbers = {name: _integers(table, name) for name in NUMBERS[1:]}
-    answers = Answers(
+    columns = _columns(path, lines)
+    sources = _texts(columns, "source")
+    source_tokens = _tokens(columns, "source", source, [sources])
+    targets = [columns.cells[name] for name in TEXTS[1:]]
+    target_tokens = _tokens(columns, "truth", target, targets)
+    baselines = [name for name in columns.cells if name.startswith(PREFIX)]
+    numbers = {name: _integers(columns, name) for name in NUMBERS[1:]}
+    table = PredictionTable(
         sources,
-        truths,
-        predictions,
-        cut_source,
-        cut_target,
-        nats=_nats(table),
+        _token_rows(columns, "truth", target_tokens),
+        _token_rows(columns, "prediction", target_tokens),
+        source_tokens,
+        target_tokens,
+        nats=_nats(columns),
         unseen_sources=numbers["unseen_in_source"],
         unseen_truths=numbers["unseen_in_truth"],
-        symbols=_one(table, numbers["target_symbols"]),
+        vocabulary=_constant(columns, numbers["target_tokens"]),
         truncated=numbers["truncated"],
-        guesses={name.removeprefix(PREFIX): _unescaped(table, name) for name in guesses},
-        features=_unescaped(table, FEATURES) if FEATURES in table.columns else None,
-        lengths_given=table.styles.get("prediction") == LENGTHS_GIVEN,
-        notes=tuple(_guess_notes(table, (cut_source, cut_target), (source, target))),
+        baselines={
+            name.removeprefix(PREFIX): _token_rows(columns, name, target_tokens)
+            for name in baselines
+        },
+        features=_texts(columns, FEATURES) if FEATURES in columns.cells else None,
+        oracle_length=columns.styles.get("prediction") == ORACLE_LENGTH,
+        notes=tuple(_notes(columns, (source_tokens, target_tokens), (source, target))),
     )
-    _check_lengths(table, answers, numbers["tokens"])
-    return answers
+    _check_lengths(columns, table, numbers["tokens"])
+    return table
 
 
-def _columns(answers: Answers) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield the columns, each with what stands above it."""
-    outcome = answers.outcome
-    yield f"source:{answers.source_tokens.style}", map(escape, answers.sources)
-    yield f"truth:{answers.target_tokens.style}", map(escape, answers.truths)
-    if answers.features is not None:
-        yield FEATURES, map(escape, answers.features)
-    yield (
-        "prediction" + f":{LENGTHS_GIVEN}" * answers.lengths_given,
-        map(escape, answers.predictions),
-    )
+def _columns_of(table: PredictionTable) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield (name, cells) of every column."""
+    outcome, tokens = table.outcome, table.target_tokens
+    yield f"source:{table.source_tokens.style}", map(escape, table.sources)
+    yield f"truth:{tokens.style}", (escape_tokens(row, tokens) for row in table.truths)
+    if table.features is not None:
+        yield FEATURES, map(escape, table.features)
+    name = f"prediction:{ORACLE_LENGTH}" if table.oracle_length else "prediction"
+    yield name, (escape_tokens(row, tokens) for row in table.predictions)
     yield "correct", (str(int(right)) for right in outcome.right_rows.tolist())
     yield "edits", map(str, outcome.edits.tolist())
-    if answers.truncated is not None:
-        yield "truncated", map(str, answers.truncated.tolist())
-    if answers.nats is not None:
-        yield "nats", map(repr, answers.nats.tolist())
+    if table.truncated is not None:
+        yield "truncated", map(str, table.truncated.tolist())
+    if table.nats is not None:
+        yield "nats", map(repr, table.nats.tolist())
     yield "tokens", map(str, (outcome.truths.lengths + 1).tolist())
-    if answers.unseen_sources is not None and answers.unseen_truths is not None:
-        yield "unseen_in_source", map(str, answers.unseen_sources.tolist())
-        yield "unseen_in_truth", map(str, answers.unseen_truths.tolist())
-    if answers.symbols:
-        yield "target_symbols", [str(answers.symbols)] * len(answers)
-    for name, guesses in answers.guesses.items():
-        yield PREFIX + name, map(escape, guesses)
+    if table.unseen_sources is not None and table.unseen_truths is not None:
+        yield "unseen_in_source", map(str, table.unseen_sources.tolist())
+        yield "unseen_in_truth", map(str, table.unseen_truths.tolist())
+    if table.vocabulary:
+        yield "target_tokens", [str(table.vocabulary)] * len(table)
+    for baseline, rows in table.baselines.items():
+        yield PREFIX + baseline, [escape_tokens(row, tokens) for row in rows]
 
 
-def _table(path: Path, lines: Sequence[str]) -> _Table:
+def _columns(path: Path, lines: Sequence[str]) -> _Columns:
     header = lines[0].split("\t")
     named = {_plain(name) for name in header} >= set(TEXTS)
     names = header if named else list(TEXTS)
@@ -151,14 +155,15 @@ def _table(path: Path, lines: Sequence[str]) -> _Table:
         raise DataError(f"{path}, line 1: there are no rows", _HINT)
     for number, row in enumerate(rows, 1 + named):
         if len(row) != len(names):
-            _complain_about_width(path, number, len(row), names, named)
+            raise _wrong_width(path, number, len(row), names, named)
     cells = map(list, zip(*rows, strict=True))
-    columns = dict(zip(map(_plain, names), cells, strict=True))
-    return _Table(path, 1 + named, columns, styles, notes)
+    return _Columns(
+        path, 1 + named, dict(zip(map(_plain, names), cells, strict=True)), styles, notes
+    )
 
 
 def _plain(name: str) -> str:
-    """Return the name of a column of ours for the name in a header."""
+    """Return the standard name of a column for its name in a header."""
     if name.startswith(PREFIX):
         return name
     short = name.partition(":")[0].strip().lower().lstrip("#").strip()
@@ -166,89 +171,98 @@ def _plain(name: str) -> str:
 
 
 def _check_header(path: Path, header: Sequence[str], styles: Mapping[str, str]) -> None:
-    """Refuse a header that is nearly, but not quite, one of ours."""
+    """Refuse a header with a token style that `write_predictions` did not write."""
     known = {*TEXTS, FEATURES, *FOR_PEOPLE, *NUMBERS}
     odd = [name for name in header if not (_plain(name) in known or name.startswith(PREFIX))]
     odd += [name for name in header if list(map(_plain, header)).count(_plain(name)) > 1]
     if odd:
-        raise DataError(f"{path}, line 1: column {odd[0]!r} is not known, or there twice", _HINT)
-    if styles.get("prediction", LENGTHS_GIVEN) != LENGTHS_GIVEN:
-        raise DataError(f"{path}, line 1: column 'prediction:{styles['prediction']}' is odd", _HINT)
+        raise DataError(f"{path}, line 1: column {odd[0]!r} is unknown, or occurs twice", _HINT)
+    if styles.get("prediction", ORACLE_LENGTH) != ORACLE_LENGTH:
+        raise DataError(
+            f"{path}, line 1: column 'prediction:{styles['prediction']}' is unknown", _HINT
+        )
     for style in (styles.get("source", ""), styles.get("truth", "")):
         if style not in registry.TOKEN_STYLES:
             known_styles = ", ".join(registry.TOKEN_STYLES)
-            message = f"{path}, line 1: source and truth must say how they are cut ({known_styles})"
+            message = f"{path}, line 1: source and truth need a token style ({known_styles})"
             raise DataError(message, "such as source:chars")
 
 
-def _complain_about_width(
-    path: Path, line: int, width: int, names: Sequence[str], named: bool
-) -> None:
-    message = f"{path}, line {line}: {width} columns where {len(names)} are wanted"
+def _wrong_width(path: Path, line: int, width: int, names: Sequence[str], named: bool) -> DataError:
+    """Return the error to raise about a row with another number of columns."""
+    message = f"{path}, line {line}: {width} columns, expected {len(names)}"
     if named:
-        raise DataError(message, f"the columns are {', '.join(names)}")
+        return DataError(message, f"the columns are {', '.join(names)}")
     hint = "give a file by eval --predictions, or one with columns source, truth and prediction"
-    raise DataError(message, hint)
+    return DataError(message, hint)
 
 
 def _tokens(
-    table: _Table, column: str, asked: Tokenizer | None, texts: Iterable[Texts]
+    columns: _Columns, name: str, asked: Tokenizer | None, texts: Iterable[Texts]
 ) -> Tokenizer:
-    """Return how a column is cut: as the file says, else as asked, else as most texts look."""
-    if table.styles:
-        return Tokenizer(table.styles[column])
+    """Return how a column is tokenized: as the file says, else as asked, else a guess."""
+    if columns.styles:
+        return Tokenizer(columns.styles[name])
     return asked or Tokenizer("words" if mostly_spaced(chain.from_iterable(texts)) else "chars")
 
 
-def _guess_notes(
-    table: _Table, tokens: Iterable[Tokenizer], asked: Iterable[Tokenizer | None]
+def _notes(
+    columns: _Columns, tokens: Iterable[Tokenizer], asked: Iterable[Tokenizer | None]
 ) -> Iterator[str]:
-    """Say how texts were cut where neither the file nor the user said so, and what is odd."""
-    yield from table.notes
-    if not table.styles:
-        yield from edge_notes(table.columns, TEXTS)
-    for side, found, given in zip(("source", "target"), tokens, asked, strict=True):
-        if not table.styles and given is None:
-            yield f"the {side}s are cut into {found.style}; --{side}-tokens says otherwise"
+    """Yield a note on every choice that neither the file nor the user made."""
+    yield from columns.notes
+    if not columns.styles:
+        yield from edge_notes(columns.cells, TEXTS)
+    for side, used, given in zip(("source", "target"), tokens, asked, strict=True):
+        if not columns.styles and given is None:
+            yield f"{side}s are tokenized as {used.style}; change it with --{side}-tokens"
 
 
-def _unescaped(table: _Table, name: str) -> list[str]:
-    texts = table.columns[name]
-    if table.styles:
-        for row, text in enumerate(texts):
-            if "\\" in text:
-                texts[row] = _meant(table, row, text)
-    return texts
+def _texts(columns: _Columns, name: str) -> list[str]:
+    """Return the texts of a column."""
+    cells = columns.cells[name]
+    if not columns.styles:
+        return cells
+    return [_read(columns, row, unescape, cell) for row, cell in enumerate(cells)]
 
 
-def _meant(table: _Table, row: int, text: str) -> str:
+def _token_rows(columns: _Columns, name: str, tokens: Tokenizer) -> TokenRows:
+    """Return the tokens of each row of a column."""
+    cells = columns.cells[name]
+    if not columns.styles:
+        return [tokens.split(cell) for cell in cells]
+    unescaped = partial(unescape_tokens, tokens=tokens)
+    return [_read(columns, row, unescaped, cell) for row, cell in enumerate(cells)]
+
+
+def _read(columns: _Columns, row: int, unescaped: Callable[[str], Item], cell: str) -> Item:
     try:
-        return unescape(text)
+        return unescaped(cell)
     except ValueError:
-        raise table.error(row, r"a backslash must be written \\") from None
+        raise columns.error(row, r"a backslash must be written \\") from None
 
 
-def _converted(table: _Table, name: str, kind: Callable[[str], Item]) -> list[Item] | None:
-    """Return a column as numbers, or None where there is no such column."""
-    if name not in table.columns:
+def _numbers(columns: _Columns, name: str, kind: Callable[[str], Item]) -> list[Item] | None:
+    """Return a column as numbers; None without such a column."""
+    if name not in columns.cells:
         return None
-    found = []
-    for row, text in enumerate(table.columns[name]):
+    numbers = []
+    for row, text in enumerate(columns.cells[name]):
         try:
-            found.append(kind(text))
+            numbers.append(kind(text))
         except ValueError:
-            raise table.error(row, f"{name} must be a number, not {text!r}") from None
-    return found
+            raise columns.error(row, f"{name} must be a number, not {text!r}") from None
+    return numbers
 
 
-def _nats(table: _Table) -> Any:
-    found = _converted(table, "nats", float)
-    return None if found is None else np.array(found, np.float64)
+def _nats(columns: _Columns) -> Any:
+    nats = _numbers(columns, "nats", float)
+    return None if nats is None else np.array(nats, np.float64)
 
 
-def _integers(table: _Table, name: str) -> Any:
-    found = _converted(table, name, _count)
-    return None if found is None else np.array(found, np.int64)
+def _integers(columns: _Columns, name: str) -> Any:
+    counts = _numbers(columns, name, _count)
+    return None if counts is None else np.array(counts, np.int64)
 
 
 def _count(text: str) -> int:
@@ -257,23 +271,23 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _one(table: _Table, numbers: Any) -> int:
-    """Return the number that stands in every row of a column; 0 without the column."""
+def _constant(columns: _Columns, numbers: Any) -> int:
+    """Return the number that is in every row of a column; 0 without the column."""
     if numbers is None or not len(numbers):
         return 0
     other = np.flatnonzero(numbers != numbers[0])
     if len(other):
-        raise table.error(int(other[0]), "target_symbols must be the same in every line")
+        raise columns.error(int(other[0]), "target_tokens must be the same in every line")
     return int(numbers[0])
 
 
-def _check_lengths(table: _Table, answers: Answers, tokens: Any) -> None:
-    """Refuse truths that have another length than when their loss was measured."""
+def _check_lengths(columns: _Columns, table: PredictionTable, tokens: Any) -> None:
+    """Refuse truths of another length than when their loss was computed."""
     if tokens is None:
         return
-    other = np.flatnonzero(tokens != answers.outcome.truths.lengths + 1)
+    lengths = table.outcome.truths.lengths
+    other = np.flatnonzero(tokens != lengths + 1)
     if len(other):
         row = int(other[0])
-        symbols = int(answers.outcome.truths.lengths[row])
-        message = f"tokens says {tokens[row]}, but the truth has {symbols} symbols and an end"
-        raise table.error(row, message)
+        message = f"tokens is {tokens[row]}, but the truth has {lengths[row] + 1} with <eos>"
+        raise columns.error(row, message)

@@ -1,7 +1,7 @@
-"""How far a score can be trusted: a 95% confidence interval for rows to come.
+"""Score predictions: metrics, 95% confidence intervals, baselines, and where the errors are.
 
-Rows of one source are right or wrong together, so sources are the units that count. The methods
-are those of `seqcli.statistics`, and every metric names its own.
+Rows of one source are right or wrong together, so intervals treat sources as the independent
+units. The methods are those of `seqcli.statistics`; every metric names its own.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ from seqcli.arrays.ragged import Index
 from seqcli.data import baselines
 from seqcli.messages import plural
 from seqcli.metrics.classification import NO_LABEL
+from seqcli.metrics.definitions import all_parts
 from seqcli.metrics.edit_distance import GAP, count_edits
-from seqcli.metrics.metric import Parts, all_parts
-from seqcli.metrics.predictions import Answers, Flags, Outcome, ceiling, references_of
+from seqcli.metrics.metric import Parts
+from seqcli.metrics.predictions import (
+    Flags,
+    Outcome,
+    PredictionTable,
+    ceiling,
+    references_of,
+)
 from seqcli.results import (
     Classes,
     ClassScore,
@@ -33,11 +40,11 @@ from seqcli.statistics import Interval
 
 
 def intervals(parts: Mapping[str, Parts], sources: Index) -> dict[str, Interval | None]:
-    """Return the interval of each score; None where rows of a single source say nothing.
+    """Return the interval of each metric; None if all rows have the same source.
 
     Args:
-        parts: what the N rows add to each score.
-        sources: (N,) which source each row has, from 0 without gaps.
+        parts: what the N rows contribute to each metric.
+        sources: (N,) the source of each row, numbered from 0 without gaps.
     """
     return {name: part.interval(sources) for name, part in parts.items()}
 
@@ -47,42 +54,42 @@ def interval_methods(parts: Mapping[str, Parts], sources: Index) -> dict[str, st
     return {name: part.method(sources) for name, part in parts.items()}
 
 
-LENGTHS_GIVEN = "oracle length: the reference length was given to the model"
-BINS = 8  # at most this many rows in the table of accuracy by length
+ORACLE_LENGTH = "oracle length: the reference length was given to the model"
+BINS = 8  # rows of the table of accuracy by length, at most
 CONFUSIONS = 100  # kinds of edits that are kept
 
 
-def score(answers: Answers) -> Scores:
-    """Return all that can be said of some answers."""
-    outcome = answers.outcome
+def score(table: PredictionTable) -> Scores:
+    """Compute all scores of some predictions."""
+    outcome = table.outcome
     parts = all_parts(outcome)
     return Scores(
-        rows=len(answers),
+        rows=len(table),
         metrics={name: part.total() for name, part in parts.items()},
         intervals=intervals(parts, outcome.source_of_row),
         interval_methods=interval_methods(parts, outcome.source_of_row),
-        baselines=_baselines(answers),
+        baselines=_baselines(table),
         references=_references(outcome),
-        by_length=_by_length(answers),
-        by_unseen=_by_unseen(answers),
-        edits=_edits(answers),
-        classes=_classes(answers),
-        predictions=tuple(_rows(answers)),
-        source_joiner=answers.source_tokens.joiner,
-        target_joiner=answers.target_tokens.joiner,
-        notes=_notes(answers),
+        by_length=_by_length(table),
+        by_unseen=_by_unseen(table),
+        edits=_edits(table),
+        classes=_classes(table),
+        predictions=tuple(_rows(table)),
+        source_joiner=table.source_tokens.joiner,
+        target_joiner=table.target_tokens.joiner,
+        notes=_notes(table),
     )
 
 
-def _baselines(answers: Answers) -> Mapping[str, Mapping[str, float]]:
-    """Return what needs no model: chance, and every rule's guesses, by all scores but the loss."""
-    found = {}
-    if answers.symbols:
-        found["chance"] = baselines.chance(answers.outcome.truths, answers.symbols)
-    for name in answers.guesses:
-        parts = all_parts(answers.guessed(name))
-        found[name] = {metric: part.total() for metric, part in parts.items()}
-    return found
+def _baselines(table: PredictionTable) -> Mapping[str, Mapping[str, float]]:
+    """Return the metrics of every baseline; chance has only those with a closed form."""
+    scores = {}
+    if table.vocabulary:
+        scores["chance"] = baselines.chance(table.outcome.truths, table.vocabulary)
+    for name in table.baselines:
+        parts = all_parts(table.baseline(name))
+        scores[name] = {metric: part.total() for metric, part in parts.items()}
+    return scores
 
 
 def _references(outcome: Outcome) -> References | None:
@@ -93,9 +100,9 @@ def _references(outcome: Outcome) -> References | None:
     return References(len(each), int((each > 1).sum()), best)
 
 
-def _by_length(answers: Answers) -> tuple[LengthBin, ...]:
+def _by_length(table: PredictionTable) -> tuple[LengthBin, ...]:
     """Cut the range of source lengths into at most BINS bins of equal width."""
-    lengths = answers.source_lengths
+    lengths = table.source_lengths
     if not len(lengths):
         return ()
     low, high = int(lengths.min()), int(lengths.max())
@@ -104,62 +111,61 @@ def _by_length(answers: Answers) -> tuple[LengthBin, ...]:
     for start in range(low, high + 1, width):
         inside = (lengths >= start) & (lengths < start + width)
         if inside.any():
-            part = _subset("", answers.outcome, inside)
+            part = _subset("", table.outcome, inside)
             last = min(start + width - 1, high)
             accuracies = (part.token_accuracy, part.sequence_accuracy)
             bins.append(LengthBin(start, last, part.rows, *accuracies))
     return tuple(bins)
 
 
-def _by_unseen(answers: Answers) -> tuple[Subset, ...]:
-    """Return the scores with and without symbols that training never saw, where there are any."""
+def _by_unseen(table: PredictionTable) -> tuple[Subset, ...]:
+    """Return the scores of rows with and without unknown tokens, if there are any."""
     parts = {}
-    for side, unseen in (("source", answers.unseen_sources), ("truth", answers.unseen_truths)):
+    for side, unseen in (("source", table.unseen_sources), ("truth", table.unseen_truths)):
         if unseen is not None and unseen.any():
             parts[f"unknown tokens in the {side}"] = unseen > 0
             parts[f"none in the {side}"] = unseen == 0
-    return tuple(_subset(name, answers.outcome, rows) for name, rows in parts.items() if rows.any())
+    return tuple(_subset(name, table.outcome, rows) for name, rows in parts.items() if rows.any())
 
 
 def _subset(name: str, outcome: Outcome, rows: Flags) -> Subset:
-    number, symbols = int(rows.sum()), max(int(outcome.truths.lengths[rows].sum()), 1)
+    number, tokens = int(rows.sum()), max(int(outcome.truths.lengths[rows].sum()), 1)
     positions = max(int(outcome.positions[rows].sum()), 1)
     return Subset(
         name,
         number,
         float(outcome.right_tokens[rows].sum() / positions),
         float(outcome.right_rows[rows].sum() / number),
-        float(outcome.edits[rows].sum() / symbols),
+        float(outcome.edits[rows].sum() / tokens),
     )
 
 
-def _edits(answers: Answers) -> Edits:
-    found = count_edits(answers.outcome.truths, answers.outcome.predictions)
-    missing, extra = found.given == GAP, found.wanted == GAP
-    names = _names(answers)
-    kinds = zip(found.wanted.tolist(), found.given.tolist(), found.times.tolist(), strict=True)
+def _edits(table: PredictionTable) -> Edits:
+    edits = count_edits(table.outcome.truths, table.outcome.predictions)
+    missing, extra = edits.predictions == GAP, edits.truths == GAP
+    names = _names(table)
+    kinds = (column.tolist() for column in (edits.truths, edits.predictions, edits.counts))
     return Edits(
-        substitutions=int(found.times[~missing & ~extra].sum()),
-        deletions=int(found.times[missing].sum()),
-        insertions=int(found.times[extra].sum()),
+        substitutions=int(edits.counts[~missing & ~extra].sum()),
+        deletions=int(edits.counts[missing].sum()),
+        insertions=int(edits.counts[extra].sum()),
         commonest=tuple(
-            Confusion(names.get(wanted), names.get(given), times)
-            for wanted, given, times in islice(kinds, CONFUSIONS)
+            Confusion(names.get(truth), names.get(prediction), number)
+            for truth, prediction, number in islice(zip(*kinds, strict=True), CONFUSIONS)
         ),
-        left_out=found.left_out,
     )
 
 
-def _names(answers: Answers) -> dict[int, str]:
-    """Return the text of each target symbol's id."""
-    return {number: symbol for symbol, number in answers.known.items()}
+def _names(table: PredictionTable) -> dict[int, str]:
+    """Return id -> target token."""
+    return {number: token for token, number in table.known.items()}
 
 
-def _classes(answers: Answers) -> Classes | None:
-    labels = answers.outcome.labels
+def _classes(table: PredictionTable) -> Classes | None:
+    labels = table.outcome.labels
     if labels is None:
         return None
-    names = _names(answers)
+    names = _names(table)
     texts = [names.get(i) if i != NO_LABEL else None for i in labels.ids.tolist()]
     order = sorted(range(labels.classes), key=lambda i: texts[i] or "")
     order += range(labels.classes, len(texts))
@@ -178,23 +184,23 @@ def _class_scores(labels: Sequence[str | None], matrix: Index) -> Iterator[Class
         )
 
 
-def _rows(answers: Answers) -> Iterator[ScoredRow]:
-    cut_source, cut = answers.source_tokens.split, answers.target_tokens.split
-    right, edits = answers.outcome.right_rows.tolist(), answers.outcome.edits.tolist()
-    features = answers.features or [""] * len(answers)
-    texts = zip(answers.sources, answers.truths, answers.predictions, features, strict=True)
-    for i, (source, truth, prediction, more) in enumerate(texts):
-        sides = tuple(cut_source(source)), tuple(cut(truth)), tuple(cut(prediction))
+def _rows(table: PredictionTable) -> Iterator[ScoredRow]:
+    split = table.source_tokens.split
+    right, edits = table.outcome.right_rows.tolist(), table.outcome.edits.tolist()
+    features = table.features or [""] * len(table)
+    rows = zip(table.sources, table.truths, table.predictions, features, strict=True)
+    for i, (source, truth, prediction, more) in enumerate(rows):
+        sides = tuple(split(source)), tuple(truth), tuple(prediction)
         yield ScoredRow(*sides, right[i], edits[i], more)
 
 
-def _notes(answers: Answers) -> tuple[str, ...]:
-    """Say how many symbols training never saw: what holds them cannot come out right."""
-    sides = {"source": answers.unseen_sources, "target": answers.unseen_truths}
+def _notes(table: PredictionTable) -> tuple[str, ...]:
+    """Count unknown tokens and truncated predictions, in words."""
+    sides = {"source": table.unseen_sources, "target": table.unseen_truths}
     counts = {side: int(np.sum(rows)) for side, rows in sides.items() if rows is not None}
     unseen = (
         f"{side}: {plural(number, 'unknown token')}" for side, number in counts.items() if number
     )
-    cut = 0 if answers.truncated is None else int(np.count_nonzero(answers.truncated))
+    cut = 0 if table.truncated is None else int(np.count_nonzero(table.truncated))
     truncated = (f"{plural(cut, 'prediction')} truncated at the length limit",) * bool(cut)
-    return (*answers.notes, *(LENGTHS_GIVEN,) * answers.lengths_given, *unseen, *truncated)
+    return (*table.notes, *(ORACLE_LENGTH,) * table.oracle_length, *unseen, *truncated)

@@ -1,4 +1,8 @@
-"""Tables with tabs: escape any text such that it fits a cell, read it back, write a table."""
+r"""Tab-separated tables: escape texts and rows of tokens to fit a cell, read them back.
+
+Backslash, tab and line ends inside a text are written ``\\``, ``\t``, ``\n``, ``\r``. Tokens that
+tokenizing their text would not give back are written one by one, each after ``\/``.
+"""
 
 from __future__ import annotations
 
@@ -12,38 +16,76 @@ from typing import BinaryIO
 
 from seqcli.data.files.kinds import GZIP, check_text
 from seqcli.data.files.opening import read_bytes
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.files.atomic import write_atomically
 
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-_MEANINGS = {escape[1]: symbol for symbol, escape in _ESCAPES.items()}
+_MEANINGS = {escape[1]: character for character, escape in _ESCAPES.items()}
+_TOKEN = "/"  # after a backslash: a token begins
 
 
 def unescape(text: str) -> str:
     """Undo `escape`.
 
     Raises:
-        ValueError: a backslash stands before something else.
+        ValueError: a backslash is followed by another character.
     """
-    symbols, found = iter(text), []
-    for symbol in symbols:
-        meant = _MEANINGS.get(next(symbols, "")) if symbol == "\\" else symbol
-        if meant is None:
-            raise ValueError
-        found.append(meant)
-    return "".join(found)
+    fields = _fields(text)
+    if len(fields) > 1:
+        raise ValueError
+    return fields[0]
 
 
 def escape(text: str) -> str:
-    """Write backslashes, tabs and line ends of a text such that it fits a cell."""
-    for symbol, escape in _ESCAPES.items():
-        if symbol in text:
-            text = text.replace(symbol, escape)
+    """Escape backslashes, tabs and line ends such that a text fits a cell."""
+    for character, escaped in _ESCAPES.items():
+        if character in text:
+            text = text.replace(character, escaped)
     return text
 
 
+def escape_tokens(row: Sequence[str], tokens: Tokenizer) -> str:
+    """Return the cell of a row of tokens: its text if that is tokenized alike, else each token."""
+    text = tokens.join(row)
+    if tokens.split(text) == list(row):
+        return escape(text)
+    return "".join(f"\\{_TOKEN}{escape(token)}" for token in row)
+
+
+def unescape_tokens(cell: str, tokens: Tokenizer) -> list[str]:
+    """Undo `escape_tokens`.
+
+    Raises:
+        ValueError: a backslash is followed by another character.
+    """
+    text, *listed = _fields(cell)
+    if listed and text:
+        raise ValueError
+    return listed or tokens.split(text)
+
+
+def _fields(text: str) -> list[str]:
+    """Return what is before the first ``\\/`` and behind each, without escapes."""
+    if "\\" not in text:
+        return [text]
+    characters, fields = iter(text), [""]
+    for character in characters:
+        if character != "\\":
+            fields[-1] += character
+            continue
+        escaped = next(characters, "")
+        if escaped == _TOKEN:
+            fields.append("")
+        elif escaped in _MEANINGS:
+            fields[-1] += _MEANINGS[escaped]
+        else:
+            raise ValueError
+    return fields
+
+
 def write_table(path: Path, columns: Sequence[tuple[str, Iterable[str]]]) -> None:
-    """Write columns, each a name and its cells, as a table with tabs, atomically.
+    """Write columns, each a name and its cells, as a tab-separated table, atomically.
 
     Raises:
         UsageError, MachineError: it cannot be written.
@@ -58,7 +100,7 @@ def write_table(path: Path, columns: Sequence[tuple[str, Iterable[str]]]) -> Non
 
 
 STDIN = "-"
-HINT = "write it anew with seqcli eval --predictions FILE.tsv"
+HINT = "write it again with seqcli eval --predictions FILE.tsv"
 _SOURCES = ("src", "input", "word", "x", "query", "question", "grapheme")
 _TRUTHS = ("gold", "target", "tgt", "reference", "ref", "expected", "label", "y_true")
 _HYPOTHESES = ("hypothesis", "hyp", "pred", "predicted", "predictions", "output", "guess", "y_pred")
@@ -67,13 +109,13 @@ OTHER_NAMES: Mapping[str, str] = {
     **dict.fromkeys((*_TRUTHS, "true", "answer"), "truth"),
     **dict.fromkeys((*_HYPOTHESES, "system", "model", "generated"), "prediction"),
 }
-_MEANT = ("source", "truth", "prediction")
+_COLUMNS = ("source", "truth", "prediction")
 _BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _MOSTLY = 0.5  # of the texts have spaces inside, where texts are words
 
 
 def table_lines(path: Path) -> list[str]:
-    """Return the lines of a table: UTF-8 or UTF-16, packed with gzip or not, from stdin for ``-``.
+    """Return the lines of a table: UTF-8 or UTF-16, gzipped or not, from stdin for ``-``.
 
     Line ends are LF, CRLF or CRCRLF.
 
@@ -97,26 +139,26 @@ def table_lines(path: Path) -> list[str]:
 
 
 def header_note(cells: Sequence[str]) -> tuple[str, ...]:
-    """Return a note where a first row of three columns looks like a header but was not taken so."""
+    """Return a note if a first row of three columns looks like a header but was not read as one."""
     plain = [cell.strip().lower() for cell in cells]
-    known = sum(cell in OTHER_NAMES or cell in _MEANT for cell in plain)
-    if len(cells) != len(_MEANT) or known < 2:
+    known = sum(cell in OTHER_NAMES or cell in _COLUMNS for cell in plain)
+    if len(cells) != len(_COLUMNS) or known < 2:
         return ()
-    names = ", ".join(_MEANT)
+    names = ", ".join(_COLUMNS)
     return (
-        f"line 1 looks like a header ({', '.join(cells)}) and was scored as a row; the columns of "
-        f"a header are called {names}",
+        f"line 1 looks like a header ({', '.join(cells)}) but was scored as a row; a header names "
+        f"the columns {names}",
     )
 
 
 def mostly_spaced(texts: Iterable[str]) -> bool:
-    """Say whether most texts have white space inside; that at their ends does not count."""
-    found = [len(text.split()) > 1 for text in texts]
-    return bool(found) and sum(found) >= _MOSTLY * len(found)
+    """Return whether most texts have white space inside, not counting the ends."""
+    spaced = [len(text.split()) > 1 for text in texts]
+    return bool(spaced) and sum(spaced) >= _MOSTLY * len(spaced)
 
 
 def edge_notes(columns: Mapping[str, Sequence[str]], names: Iterable[str]) -> Iterator[str]:
-    """Yield a note for each column with texts that begin or end in white space."""
+    """Yield a note for each column with texts that begin or end with white space."""
     for name in names:
         rows = [row for row, text in enumerate(columns[name], 1) if text != text.strip()]
         if rows:
@@ -130,11 +172,11 @@ def _unpacked(raw: bytes, path: Path) -> bytes:
     try:
         return gzip.decompress(raw)
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{path} is a damaged gzip file", "pack it again") from None
+        raise DataError(f"{path} is a damaged gzip file", "compress it again") from None
 
 
 def _as_utf8(raw: bytes) -> bytes:
-    """Return text in UTF-8: UTF-16 is told by its mark, or by the zeros beside each tab."""
+    """Return text in UTF-8; UTF-16 is recognized by its mark, or by the zeros next to tabs."""
     encoding = next((name for mark, name in _BOMS if raw.startswith(mark)), "")
     if not encoding and b"\t\0" in raw[:4096] and raw[1:2] == b"\0":
         encoding = "utf-16-le"

@@ -1,4 +1,4 @@
-"""Score a language model's texts from their losses alone: NumPy, no model, no checkpoint."""
+"""Score texts by the losses a language model gives them; the file of these losses."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import numpy as np
 
 from seqcli import registry
 from seqcli.arrays.ragged import Index
-from seqcli.data.baselines import scores
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.messages import plural
-from seqcli.metrics.metric import Ratio
-from seqcli.metrics.predictions import Floats, numbered
+from seqcli.metrics.definitions import Ratio
+from seqcli.metrics.metric import language_scores
+from seqcli.metrics.predictions import numbered
 from seqcli.metrics.table_file import escape, unescape, write_table
 from seqcli.results import Scores
-from seqcli.statistics import Interval
+from seqcli.statistics import Floats, Interval
 
 
 @dataclass(frozen=True)
 class TextLosses:
-    """N texts with the loss of each, and all that their scores need.
+    """N texts with the loss of each, and what is needed to score them.
 
     Args:
         texts: N texts.
-        tokens: how they are cut into tokens.
+        tokens: how they are tokenized.
         nats: (N,) loss of each text, summed over its tokens and ``<eos>``.
         unknown: (N,) unknown tokens in each text.
         baselines: name -> (N,) loss of each text by a baseline.
-        notes: what else there is to say about them.
+        notes: remarks for the user.
     """
 
     texts: Sequence[str]
@@ -53,52 +53,54 @@ class TextLosses:
         return np.array([len(self.tokens.split(text)) + 1 for text in self.texts], np.int64)
 
 
-def score_texts(found: TextLosses) -> Scores:
-    """Return loss, bits per character and perplexity with their intervals, and the baselines'.
+def score_texts(losses: TextLosses) -> Scores:
+    """Compute the metrics of a language model with their intervals, and those of the baselines.
 
-    The interval is that of the loss, a ratio of sums over texts, equal texts counted as one. The
-    other two metrics are functions of the loss, so their intervals are as well.
+    The interval of the loss is that of a ratio of sums over texts, where equal texts count as one
+    cluster. The other metrics are functions of the loss, so their intervals are as well.
     """
-    unknown = int(found.unknown.sum())
-    part = Ratio(found.nats, found.sizes)
-    clusters = numbered(found.texts)
-    by_loss = part.interval(clusters)
+    unknown = int(losses.unknown.sum())
+    part = Ratio(losses.nats, losses.sizes)
+    clusters = numbered(losses.texts)
+    metrics = language_scores(part.total())
     return Scores(
-        rows=len(found),
-        metrics=scores(part.total()),
-        intervals=_of_all_metrics(by_loss),
-        interval_methods=dict.fromkeys(scores(0.0), part.method(clusters)),
+        rows=len(losses),
+        metrics=metrics,
+        intervals=_intervals(part.interval(clusters), metrics),
+        interval_methods=dict.fromkeys(metrics, part.method(clusters)),
         baselines={
-            name: scores(Ratio(nats, found.sizes).total()) for name, nats in found.baselines.items()
+            name: language_scores(Ratio(nats, losses.sizes).total())
+            for name, nats in losses.baselines.items()
         },
-        target_joiner=found.tokens.joiner,
-        notes=(*found.notes, *(plural(unknown, "unknown token"),) * bool(unknown)),
+        target_joiner=losses.tokens.joiner,
+        notes=(*losses.notes, *(plural(unknown, "unknown token"),) * bool(unknown)),
     )
 
 
-def _of_all_metrics(loss: Interval | None) -> dict[str, Interval | None]:
+def _intervals(loss: Interval | None, metrics: Mapping[str, float]) -> dict[str, Interval | None]:
+    """Return the interval of each metric, given that of the loss."""
     if loss is None:
-        return dict.fromkeys(scores(0.0))
-    low, high = map(scores, loss)
-    return {name: (low[name], high[name]) for name in low}
+        return dict.fromkeys(metrics)
+    low, high = map(language_scores, loss)
+    return {name: (min(low[name], high[name]), max(low[name], high[name])) for name in metrics}
 
 
-TEXT, BASELINE = "text:", "baseline:"  # before the style, and before the name of a baseline
+TEXT, BASELINE = "text:", "baseline:"  # prefixes of a token style and of a baseline
 NUMBERS = ("nats", "tokens", "unknown")
 _HINT = "write it again with seqcli eval --predictions FILE.tsv"
 
 
-def write_texts(path: Path, found: TextLosses) -> None:
+def write_texts(path: Path, losses: TextLosses) -> None:
     """Write the file, atomically.
 
     Raises:
         UsageError, SeqcliError: it cannot be written.
     """
-    write_table(path, list(_columns(found)))
+    write_table(path, list(_columns(losses)))
 
 
 def holds_texts(lines: Sequence[str]) -> bool:
-    """Return whether the lines of a file begin like one that `write_texts` wrote."""
+    """Return whether a file begins like one that `write_texts` wrote."""
     return lines[0].startswith(TEXT)
 
 
@@ -117,32 +119,32 @@ def read_texts(path: Path, lines: Sequence[str]) -> TextLosses:
             message = f"{path}, line {number}: {len(row)} columns, not {len(header)}"
             raise DataError(message, f"the columns are {', '.join(header)}")
     columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-    losses = [name for name in header if name.startswith(BASELINE)]
-    found = TextLosses(
+    baselines = [name for name in header if name.startswith(BASELINE)]
+    losses = TextLosses(
         [_text(path, row, cell) for row, cell in enumerate(columns[header[0]], 2)],
         tokens,
         _numbers(path, "nats", columns["nats"], _nats),
         _numbers(path, "unknown", columns["unknown"], int),
         {
             name.removeprefix(BASELINE): _numbers(path, name, columns[name], _nats)
-            for name in losses
+            for name in baselines
         },
     )
-    _check_sizes(path, found, _numbers(path, "tokens", columns["tokens"], int))
-    return found
+    _check_sizes(path, losses, _numbers(path, "tokens", columns["tokens"], int))
+    return losses
 
 
-def _columns(found: TextLosses) -> Iterator[tuple[str, Iterable[str]]]:
-    yield TEXT + found.tokens.style, map(escape, found.texts)
-    yield "nats", map(repr, found.nats.tolist())
-    yield "tokens", map(str, found.sizes.tolist())
-    yield "unknown", map(str, found.unknown.tolist())
-    for name, nats in found.baselines.items():
+def _columns(losses: TextLosses) -> Iterator[tuple[str, Iterable[str]]]:
+    yield TEXT + losses.tokens.style, map(escape, losses.texts)
+    yield "nats", map(repr, losses.nats.tolist())
+    yield "tokens", map(str, losses.sizes.tolist())
+    yield "unknown", map(str, losses.unknown.tolist())
+    for name, nats in losses.baselines.items():
         yield BASELINE + name, map(repr, nats.tolist())
 
 
 def _check_header(path: Path, header: Sequence[str]) -> Tokenizer:
-    """Return how texts are cut into tokens."""
+    """Return how texts are tokenized."""
     style = header[0].removeprefix(TEXT)
     if not header[0].startswith(TEXT) or style not in registry.TOKEN_STYLES:
         message = f"{path}, line 1: the first column must be text:STYLE, not {header[0]!r}"
@@ -166,7 +168,7 @@ def _text(path: Path, line: int, cell: str) -> str:
 
 
 def _numbers(path: Path, name: str, cells: Sequence[str], kind: Callable[[str], float]) -> Any:
-    found = []
+    numbers = []
     for line, cell in enumerate(cells, 2):
         try:
             number = kind(cell)
@@ -175,8 +177,8 @@ def _numbers(path: Path, name: str, cells: Sequence[str], kind: Callable[[str], 
         if not 0 <= number < 1e15:
             message = f"{path}, line {line}: {name} must be a number from 0, not {cell[:40]!r}"
             raise DataError(message, _HINT)
-        found.append(number)
-    return np.array(found, np.float64 if kind is _nats else np.int64)
+        numbers.append(number)
+    return np.array(numbers, np.float64 if kind is _nats else np.int64)
 
 
 def _nats(cell: str) -> float:
@@ -186,10 +188,10 @@ def _nats(cell: str) -> float:
     return number
 
 
-def _check_sizes(path: Path, found: TextLosses, sizes: Any) -> None:
+def _check_sizes(path: Path, losses: TextLosses, sizes: Any) -> None:
     """Refuse texts of another length than when their loss was computed."""
-    other = np.flatnonzero(sizes != found.sizes)
+    other = np.flatnonzero(sizes != losses.sizes)
     if len(other):
         row = int(other[0])
         message = f"{path}, line {row + 2}: tokens is {sizes[row]}, but the text has "
-        raise DataError(f"{message}{found.sizes[row]} with <eos>", _HINT)
+        raise DataError(f"{message}{losses.sizes[row]} with <eos>", _HINT)

@@ -1,4 +1,4 @@
-"""report.html: one page that holds all of a comparison and needs nothing else, online or off."""
+"""report.html: a self-contained page with everything about a comparison."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli.report.comparison_plots import GREY, curves_svg, look_svg
+from seqcli.metrics.metric import shown
+from seqcli.report.comparison_plots import GREY, attention_svg, curves_svg, history
 from seqcli.report.comparison_table import SPLITS, comparison_table
-from seqcli.report.comparison_view import verdict_lines
-from seqcli.report.predictions import mark, symbols_of
+from seqcli.report.comparison_view import conclusions
+from seqcli.report.predictions import mark
+from seqcli.report.summary import REASONS
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from seqcli.comparison.run_result import Answer, RunResult
+    from seqcli.comparison.run_result import RunResult, ShownPrediction
     from seqcli.comparison.summary import Comparison
 
 TEMPLATE = Path(__file__).parent / "templates" / "comparison.html"
 CAPTIONS = {
-    "curves": "Learning curves: the mean over seeds, the band from the lowest to the highest.",
+    "curves": "Learning curves: mean over seeds, with a band from the lowest to the highest.",
     "loss": "Validation loss, teacher forced.",
-    "lengths": "Sequence accuracy by length; the lengths of training are shaded.",
+    "lengths": "Sequence accuracy by length; training lengths are shaded.",
 }
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9][0-9,]*\.?[0-9]*")
 
 
 def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
-    """Return the page; ``plots`` as `seqcli.report.comparison_files.comparison_plots` gives."""
-    table = comparison_table(comparison.standings, differing=comparison.differing)
-    arms = len(comparison.standings)
+    """Return the page; ``plots`` are those of `comparison_plots`."""
+    table = comparison_table(comparison.arms, differing=comparison.differing)
+    arms = len(comparison.arms)
     return _template().render(
         name=comparison.name,
         headers=[" ".join(column.header.split()) for column in table.columns],
@@ -41,7 +43,7 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         baselines=[list(map(str, row)) for row in table.rows[arms:]],
         caption=table.caption,
         lengths="" if comparison.language else _lengths(comparison),
-        verdict=verdict_lines(comparison),
+        conclusions=conclusions(comparison),
         missing=comparison.missing,
         left_out=comparison.left_out,
         differing=comparison.differing,
@@ -50,19 +52,19 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         plots=[(inline(svg), CAPTIONS[name]) for name, svg in plots.items()],
         arms=[
             (one.arm, one.first.model, [_run(comparison, result) for result in one.results])
-            for one in comparison.standings
+            for one in comparison.arms
         ],
     )
 
 
 def _lengths(comparison: Comparison) -> str:
-    spans = comparison.standings[0].first.trained_lengths
+    spans = comparison.arms[0].first.trained_lengths
     (low, high), (least, most) = spans["source"], spans["target"]
-    return f"Trained on sources of {low} to {high} symbols and targets of {least} to {most}."
+    return f"Trained on sources of {low} to {high} tokens and targets of {least} to {most} tokens."
 
 
 def inline(svg: str) -> str:
-    """Return a plot fit to stand in a page: in the color of its text, without metadata."""
+    """Return a plot to be embedded in a page: in the color of the text, without metadata."""
     return _METADATA.sub("", svg).replace(GREY, "currentColor")
 
 
@@ -77,7 +79,7 @@ def _template() -> Template:
 
 
 def _sortable(cell: str) -> str:
-    """Return what a column is sorted by: the first number of a cell, else its text."""
+    """Return the sort key of a cell: its first number, else its text."""
     if ":" in cell and cell.replace(":", "").isdigit():  # a time
         seconds = 0
         for part in cell.split(":"):
@@ -88,38 +90,34 @@ def _sortable(cell: str) -> str:
 
 
 def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
-    """Return what the page tells of one run."""
-    from seqcli.report.comparison_files import history
-
+    """Return the template's variables for one run."""
     folder = Path(comparison.folder) / result.run
     rows = history(comparison, result)
-    decided = "val_bits_per_character" if result.language else "val_sequence_accuracy"
+    metrics = [shown(name) for name in result.scores]
     return {
         "name": result.run,
-        "scores": result.scores,
-        "reason": result.reason,
+        "scores": [(one.label, one.write(result.scores[one.name])) for one in metrics],
+        "reason": (REASONS.get(result.reason, ("", ""))[1] or result.reason),
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,
         "config": _text(folder / "config.yaml"),
         "curves": [
             inline(svg)
-            for metric in (decided, "val_loss")
-            if (svg := curves_svg({result.run: [rows]}, metric, metric.replace("_", " ")))
+            for key in (f"val_{comparison.metric.name}", "val_loss")
+            if (svg := curves_svg({result.run: [rows]}, key))
         ],
-        "look": inline(look_svg(result.look)) if result.look else "",
-        "answers": [_answer(one) for one in result.answers],
+        "attention": inline(attention_svg(result.attention_map)) if result.attention_map else "",
+        "predictions": [_prediction(one) for one in result.predictions],
         "samples": result.samples,
     }
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    truth = symbols_of(answer.truth, answer.joiner)
-    prediction = symbols_of(answer.prediction, answer.joiner)
+def _prediction(one: ShownPrediction) -> dict[str, Any]:
     return {
-        "source": answer.source,
-        "truth": answer.truth,
-        "right": truth == prediction,
-        "segments": mark(truth, prediction, answer.joiner),
+        "source": one.source,
+        "truth": one.joiner.join(one.truth),
+        "right": one.truth == one.prediction,
+        "segments": mark(one.truth, one.prediction, one.joiner),
     }
 
 

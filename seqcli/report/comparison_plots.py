@@ -5,26 +5,29 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, ParamSpec
 
+from seqcli.metrics.metric import NumberFormat, epoch_metric
 from seqcli.report.plots import draw_if_possible
+from seqcli.runs.metrics_log import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from seqcli.comparison.run_result import Look
+    from seqcli.comparison.run_result import RunResult, ShownAttention
     from seqcli.comparison.summary import Comparison
 
-# Okabe and Ito's palette: told apart with any kind of color vision
+# the palette of Okabe and Ito, distinguishable with any kind of color vision
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
-GREY = "#808080"  # seen on white and on black
+GREY = "#808080"  # visible on white and on black
 P = ParamSpec("P")
-Curves = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]  # arm -> seed -> epoch
+Curves = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]  # arm -> seed -> epochs
 
 
 def _extra(draw: Callable[P, str]) -> Callable[P, str]:
-    """Let a plot be "" where it cannot be drawn: the report does without."""
+    """Return "" for a plot that cannot be drawn: the report omits it."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> str:
@@ -33,54 +36,71 @@ def _extra(draw: Callable[P, str]) -> Callable[P, str]:
     return drawn
 
 
+def comparison_plots(comparison: Comparison) -> dict[str, str]:
+    """Return the plots as SVG, by name."""
+    curves = {
+        arm.arm: [history(comparison, result) for result in arm.results] for arm in comparison.arms
+    }
+    plots = {"curves": curves_svg(curves, f"val_{comparison.metric.name}")}
+    if not comparison.language:
+        plots["loss"] = curves_svg(curves, "val_loss")
+        plots["lengths"] = lengths_svg(comparison)
+    return {name: svg for name, svg in plots.items() if svg}
+
+
+def history(comparison: Comparison, result: RunResult) -> list[dict[str, float]]:
+    """Return the epochs of a run from its metrics.jsonl."""
+    return read_metrics(Path(comparison.folder) / result.run / "metrics.jsonl")
+
+
 @_extra
-def curves_svg(curves: Curves, metric: str, label: str) -> str:
+def curves_svg(curves: Curves, key: str) -> str:
     """Return learning curves over steps: a line for the mean over seeds, a band to the extremes.
 
     Args:
-        curves: the rows of each run's metrics.jsonl.
-        metric: which of them to draw.
-        label: what it is called.
+        curves: the epochs of each run.
+        key: of an epoch's metrics, such as "val_loss".
     """
-    axes = _axes(label, "optimizer steps")
+    metric = epoch_metric(key).metric
+    axes = _axes(f"validation {metric.title}", "optimizer steps")
     for n, (arm, seeds) in enumerate(curves.items()):
-        known = [[(row["step"], row[metric]) for row in one if metric in row] for one in seeds]
-        points = list(zip(*known, strict=False))  # as far as all seeds went
+        known = [[(row["step"], row[key]) for row in one if key in row] for one in seeds]
+        points = list(zip(*known, strict=False))  # epochs that all seeds have
         if not points:
             continue
         steps = [row[0][0] for row in points]
         values = [[score for _, score in row] for row in points]
         _line(axes, steps, values, arm, n)
-    _dress(axes, metric)
+    _finish(axes, metric.format)
     return _svg(axes)
 
 
 @_extra
 def lengths_svg(comparison: Comparison) -> str:
     """Return sequence accuracy by length, the lengths of training shaded; "" for one length."""
-    lengths = {one.length for standing in comparison.standings for one in standing.by_length}
+    lengths = {point.length for arm in comparison.arms for point in arm.by_length}
     if len(lengths) < 2:
         return ""
-    axes = _axes("sequence accuracy", f"{comparison.axis} length")
+    axes = _axes(comparison.metric.label, f"{comparison.axis} length")
     low, high = comparison.trained
-    label = "lengths of training"
+    label = "training lengths"
     axes.axvspan(low - 0.5, high + 0.5, color=GREY, alpha=0.15, lw=0, label=label)
-    for n, standing in enumerate(comparison.standings):
-        found = standing.by_length
-        values = [[one.mean, one.low, one.high] for one in found]
-        _line(axes, [one.length for one in found], values, standing.arm, n, mean_first=True)
+    for n, arm in enumerate(comparison.arms):
+        values = [[point.mean, point.low, point.high] for point in arm.by_length]
+        places = [point.length for point in arm.by_length]
+        _line(axes, places, values, arm.arm, n, mean_first=True)
     axes.set_xlim(min(lengths) - 0.5, max(lengths) + 0.5)
-    _dress(axes, "sequence_accuracy")
+    _finish(axes, comparison.metric.format)
     return _svg(axes)
 
 
 @_extra
-def look_svg(look: Look) -> str:
-    """Return where a model looked as a heat map."""
-    rows, columns = len(look.weights), len(look.source)
+def attention_svg(attention: ShownAttention) -> str:
+    """Return attention weights as a heat map."""
+    rows, columns = len(attention.weights), len(attention.source)
     axes = _axes("output", "source", (0.9 + 0.26 * columns, 0.8 + 0.26 * rows))
-    axes.imshow(look.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for axis, names in ((axes.xaxis, look.source), (axes.yaxis, look.target)):
+    axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for axis, names in ((axes.xaxis, attention.source), (axes.yaxis, attention.target)):
         axis.set_ticks(range(len(names)), names)
         for text in axis.get_ticklabels():
             text.set_parse_math(False)
@@ -123,9 +143,13 @@ def _line(
         axes.fill_between(places, lows, highs, color=color, alpha=0.18, lw=0)
 
 
-def _dress(axes: Axes, metric: str) -> None:
-    if metric.endswith("_accuracy"):
-        axes.set_ylim(-0.02, 1.02)
+def _finish(axes: Axes, format: NumberFormat) -> None:
+    """Set the range and the ticks of the y-axis, and draw the legend."""
+    if format.bounds is not None:
+        low, high = format.bounds
+        margin = (high - low) / 50
+        axes.set_ylim(low - margin, high + margin)
+    if format.unit == "%":
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     if axes.get_legend_handles_labels()[0]:
         legend = axes.legend(frameon=False, fontsize=8, labelcolor=GREY)

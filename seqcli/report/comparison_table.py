@@ -6,32 +6,39 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seqcli.comparison.run_result import LENGTH_GIVEN
-from seqcli.formatting import count, duration, loss, percent
-from seqcli.report.tables import Column, Table, width_of
+from seqcli.comparison.run_result import ORACLE_LENGTH
+from seqcli.formatting import baseline_name, count, duration
+from seqcli.metrics.metric import COMPARISON, Metric, shown
+from seqcli.report.tables import Column, Table, two_lines, width_of
 
 if TYPE_CHECKING:
-    from seqcli.comparison.summary import Spread, Standing
+    from seqcli.comparison.summary import ArmSummary, Spread
 
-Differing: TypeAlias = Mapping[str, Mapping[str, Any]]
-Write: TypeAlias = Callable[[float], str]
-NAMES = {"sequence_accuracy": "sequence accuracy", "bits_per_character": "bits per character"}
+Differing: TypeAlias = Mapping[str, Mapping[str, Any]]  # setting -> arm -> value
 SPLITS = {"test": "test", "val": "validation", "train": "training"}
+SCOPES = {"in_distribution": "training lengths", "out_of_distribution": "other lengths"}
 SHARED = "all other settings are shared"
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A column: its header, the cell of an arm, of a baseline, and how soon it gives way."""
+class ArmColumn:
+    """A column: its header, the cell of an arm, and its order of removal.
+
+    Args:
+        header: in two lines.
+        cell: returns the cell of an arm.
+        metric: the metric that baselines show in this column; None if they show nothing.
+        drop: the column with the highest value is removed first if the terminal is narrow.
+    """
 
     header: str
-    cell: Callable[[Standing], str]
-    baseline: str = ""  # the metric of a baseline that stands in this column
-    rank: int = 0  # the highest goes first where the terminal is narrow
+    cell: Callable[[ArmSummary], str]
+    metric: Metric | None = None
+    drop: int = 0
 
 
 def comparison_table(
-    standings: Sequence[Standing],
+    arms: Sequence[ArmSummary],
     waiting: Sequence[str] = (),
     width: int | None = None,
     differing: Differing | None = None,
@@ -39,22 +46,22 @@ def comparison_table(
     """Return the table of a comparison.
 
     Args:
-        standings: of the arms with a finished run.
-        waiting: names of arms that have none yet.
-        width: terminal cells to keep within: columns give way, those that matter least first.
+        arms: those with a finished run.
+        waiting: names of arms without a finished run.
+        width: terminal cells to keep within, by removing the least important columns.
         differing: setting -> arm -> value, for the settings in which arms differ.
     """
-    measures = list(measures_of(standings))
-    caption = _caption(standings, differing)
-    table = _table(standings, waiting, measures, caption)
-    while width is not None and len(measures) > 3 and width_of(table) > width:
-        measures.remove(max(measures, key=lambda measure: measure.rank))
-        table = _table(standings, waiting, measures, caption)
+    columns = columns_of(arms)
+    caption = _caption(arms, differing)
+    table = _table(arms, waiting, columns, caption)
+    while width is not None and len(columns) > 3 and width_of(table) > width:
+        columns.remove(max(columns, key=lambda column: column.drop))
+        table = _table(arms, waiting, columns, caption)
     return table
 
 
 def differing_lines(differing: Differing) -> list[str]:
-    """Return a line for each setting in which arms differ: ``model.hidden: 105 rnn; 61 gru``."""
+    """Return a line for each setting in which arms differ: ``train.lr: 0.1 (rnn); 0.2 (gru)``."""
     return [f"{key}: {_values(values)}" for key, values in differing.items()]
 
 
@@ -62,151 +69,139 @@ def _values(values: Mapping[str, Any]) -> str:
     """Return each value with the arms that have it."""
     arms: dict[str, list[str]] = {}
     for arm, value in values.items():
-        shown = "not set" if value is None else f"{value:,}" if type(value) is int else str(value)
-        arms.setdefault(shown, []).append(arm)
+        text = "not set" if value is None else f"{value:,}" if type(value) is int else str(value)
+        arms.setdefault(text, []).append(arm)
     return "; ".join(f"{value} ({', '.join(names)})" for value, names in arms.items())
 
 
-def measures_of(standings: Sequence[Standing]) -> list[Measure]:
-    """Return the columns that say something about these arms."""
-    language = bool(standings) and standings[0].first.language
-    found = [Measure("\nmodel", lambda one: one.arm)]
-    if any(one.first.positions for one in standings):
-        found.append(Measure("\npositions", lambda one: one.first.positions, rank=5))
-    found += [
-        Measure("\nseeds", lambda one: str(len(one.results)), rank=8),
-        Measure("\nparameters", lambda one: count(one.first.parameters), rank=4),
-        Measure("\nsteps", lambda one: count(one.steps), rank=7),
-        Measure("\ntime", lambda one: duration(one.seconds), rank=6),
-        Measure("\nseq/s", lambda one: count(one.sequences_per_second), rank=9),
+def columns_of(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
+    """Return the columns that apply to some arms."""
+    columns = [ArmColumn("\nmodel", lambda arm: arm.arm)]
+    if any(arm.first.positions for arm in arms):
+        columns.append(ArmColumn("\npositions", lambda arm: arm.first.positions, drop=5))
+    columns += [
+        ArmColumn("\nseeds", lambda arm: str(len(arm.results)), drop=8),
+        ArmColumn("\nparameters", lambda arm: count(arm.first.parameters), drop=4),
+        ArmColumn("\nsteps", lambda arm: count(arm.steps), drop=7),
+        ArmColumn("\ntime", lambda arm: duration(arm.seconds), drop=6),
+        ArmColumn("\nseq/s", lambda arm: count(arm.sequences_per_second), drop=9),
     ]
-    return found + (_language_measures(standings) if language else _pair_measures(standings))
+    return columns + _score_columns(arms)
 
 
-def _validation(standings: Sequence[Standing], metric: str, write: Write) -> list[Measure]:
-    """Return the column by which arms are ranked, where it is not the one that is scored."""
-    if not standings or standings[0].first.split == "val":
-        return []
-    if not all(metric in one.validation for one in standings):
-        return []
-    return [Measure("\nval", lambda one: write(one.validation[metric].mean), rank=2)]
+def _score_columns(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
+    """Return the deciding metric, its value on validation, other metrics, and scopes."""
+    from seqcli.comparison.summary import deciding_metric  # imports NumPy
 
-
-def _pair_measures(standings: Sequence[Standing]) -> list[Measure]:
-    found = [
-        Measure(
-            "sequence acc\nmean ± sd (best)",
-            lambda one: spread(one.scores["sequence_accuracy"], percent),
-            "sequence_accuracy",
-        ),
-        *_validation(standings, "sequence_accuracy", percent),
-        Measure(
-            "token\nacc",
-            lambda one: percent(one.scores["token_accuracy"].mean),
-            "token_accuracy",
-            rank=3,
-        ),
-    ]
-    if standings and standings[0].scopes:
-        found += [
-            Measure("seq. acc\nseen", lambda one: percent(one.scopes["seen"]), rank=1),
-            Measure("seq. acc\nunseen", lambda one: percent(one.scopes["unseen"]), rank=1),
-        ]
-    if _length_given(standings):
-        given = Measure(
-            "seq. acc\nlength given", lambda one: percent(one.scores[LENGTH_GIVEN].mean), rank=3
+    main = deciding_metric(bool(arms) and arms[0].first.language)
+    columns = [
+        ArmColumn(
+            f"{main.label}\nmean ± sd (best)", lambda arm: spread(arm.scores[main.name], main), main
         )
-        found.append(given)
-    return found
-
-
-def _language_measures(standings: Sequence[Standing]) -> list[Measure]:
-    return [
-        Measure(
-            "bits per character\nmean ± sd (best)",
-            lambda one: spread(one.scores["bits_per_character"], loss),
-            "bits_per_character",
-        ),
-        *_validation(standings, "bits_per_character", loss),
-        Measure(
-            "\nperplexity",
-            lambda one: loss(one.scores["perplexity"].mean),
-            "perplexity",
-            rank=2,
-        ),
     ]
+    if _ranked_on_validation(arms, main):
+        columns.append(
+            ArmColumn("\nval", lambda arm: main.write(arm.validation[main.name].mean), drop=2)
+        )
+    columns += [_mean_column(metric) for metric in _other_metrics(arms, main)]
+    return columns + _scope_columns(arms, main)
 
 
-def spread(found: Spread, write: Callable[[float], str]) -> str:
+def _ranked_on_validation(arms: Sequence[ArmSummary], main: Metric) -> bool:
+    """Return whether the scored split is not the validation split that ranks the arms."""
+    if not arms or arms[0].first.split == "val":
+        return False
+    return all(main.name in arm.validation for arm in arms)
+
+
+def _other_metrics(arms: Sequence[ArmSummary], main: Metric) -> list[Metric]:
+    """Return the metrics besides the deciding one that all arms have and a comparison shows."""
+    names = [name for name in arms[0].scores if name != main.name] if arms else []
+    metrics = [shown(name) for name in names if all(name in arm.scores for arm in arms)]
+    return [metric for metric in metrics if COMPARISON in metric.tables]
+
+
+def _mean_column(metric: Metric) -> ArmColumn:
+    header = two_lines(metric.short)
+    return ArmColumn(
+        header if "\n" in header else f"\n{header}",
+        lambda arm: metric.write(arm.scores[metric.name].mean),
+        metric,
+        drop=3,
+    )
+
+
+def _scope_columns(arms: Sequence[ArmSummary], main: Metric) -> list[ArmColumn]:
+    scopes = arms[0].scopes if arms else ()
+    return [_scope_column(scope, main) for scope in scopes]
+
+
+def _scope_column(scope: str, main: Metric) -> ArmColumn:
+    header = f"{main.short}\n{SCOPES[scope]}"
+    return ArmColumn(header, lambda arm: main.write(arm.scopes[scope]), drop=1)
+
+
+def spread(values: Spread, metric: Metric) -> str:
     """Write mean, standard deviation and best: ``98.2 ± 0.4% (98.7%)``."""
-    if found.sd is None:
-        return write(found.mean)
-    mean = write(found.mean)
-    unit = "%" if mean.endswith("%") else ""
-    sd = write(found.sd).removesuffix("%")
-    return f"{mean.removesuffix('%')} ± {sd}{unit} ({write(found.best)})"
+    if values.sd is None:
+        return metric.write(values.mean)
+    mean, deviation = (metric.format.bare(value) for value in (values.mean, values.sd))
+    return f"{mean} ± {deviation}{metric.format.unit} ({metric.write(values.best)})"
 
 
 def _table(
-    standings: Sequence[Standing],
+    arms: Sequence[ArmSummary],
     waiting: Sequence[str],
-    measures: Sequence[Measure],
+    columns: Sequence[ArmColumn],
     caption: str,
 ) -> Table:
-    columns = tuple(Column(m.header, right=n > 0) for n, m in enumerate(measures))
-    rows = [tuple(m.cell(one) for m in measures) for one in standings]
-    rows += [(name, *[""] * (len(measures) - 1)) for name in waiting]
-    strong = _leading(standings)
-    if standings:
-        rows += _baseline_rows(standings[0], measures)
-    return Table(columns, tuple(rows), "", caption, strong)
+    rows = [tuple(column.cell(arm) for column in columns) for arm in arms]
+    rows += [(name, *[""] * (len(columns) - 1)) for name in waiting]
+    if arms:
+        rows += _baseline_rows(arms[0], columns)
+    headers = tuple(Column(column.header, right=n > 0) for n, column in enumerate(columns))
+    return Table(headers, tuple(rows), "", caption, _best(arms))
 
 
-def _caption(standings: Sequence[Standing], differing: Differing | None) -> str:
-    """Say what the columns are, by what arms are ranked, and in which settings they differ."""
-    if not standings:
+def _caption(arms: Sequence[ArmSummary], differing: Differing | None) -> str:
+    """Explain the columns, how arms are ranked, and in which settings they differ."""
+    if not arms:
         return ""
-    first = standings[0].first
-    split = SPLITS[first.split]
-    what = "<eos> counted" if first.language else "free running"
-    parts = [f"scores on {split}, {what}: mean over seeds ± standard deviation (best seed)"]
-    if standings[0].scopes:
-        parts.append("seen, unseen: lengths that training has, and longer or shorter ones")
-    if _length_given(standings):
-        parts.append("length given: the model is told where the output ends")
-    if first.split == "test" and _leading(standings):
-        parts.append("val: the same on validation, by which models are ranked")
+    first = arms[0].first
+    how = "<eos> included" if first.language else "free running"
+    parts = [
+        f"scores on {SPLITS[first.split]}, {how}: mean over seeds ± standard deviation (best seed)"
+    ]
+    if arms[0].scopes:
+        parts.append("training lengths: as long as training rows; other lengths: all other rows")
+    if all(ORACLE_LENGTH in arm.scores for arm in arms):
+        parts.append("oracle length: the reference length is given to the model")
+    if first.split == "test" and _best(arms):
+        parts.append("val: the same on validation, which ranks the models")
     elif first.split == "val":
         parts.append("there are no test rows: validation also chose the epoch of each run")
-    if differing is not None and len(standings) > 1:
+    if differing is not None and len(arms) > 1:
         lines = differing_lines(differing)
         parts += [f"settings that differ: {' | '.join(lines)}"] if lines else []
         parts.append(SHARED)
     return "; ".join(parts)
 
 
-def _leading(standings: Sequence[Standing]) -> frozenset[int]:
-    from seqcli.comparison.summary import leading  # NumPy, which an empty table can do without
+def _best(arms: Sequence[ArmSummary]) -> frozenset[int]:
+    from seqcli.comparison.summary import best_arms  # imports NumPy
 
-    return leading(standings) if standings else frozenset()
-
-
-def _length_given(standings: Sequence[Standing]) -> bool:
-    return bool(standings) and all(LENGTH_GIVEN in one.scores for one in standings)
+    return best_arms(arms)
 
 
-def _baseline_rows(standing: Standing, measures: Sequence[Measure]) -> list[tuple[str, ...]]:
-    """Return what guessing would score: chance, majority, heuristics."""
-    found = []
-    for name, scores in standing.first.baselines.items():
-        cells = [
-            _baseline(scores.get(measure.baseline), measure.baseline) for measure in measures[1:]
-        ]
-        found.append((name.replace("_", " "), *cells))
-    return found
+def _baseline_rows(arm: ArmSummary, columns: Sequence[ArmColumn]) -> list[tuple[str, ...]]:
+    """Return the scores of the baselines: chance, majority, heuristics."""
+    return [
+        (baseline_name(name), *(_baseline(column.metric, scores) for column in columns[1:]))
+        for name, scores in arm.first.baselines.items()
+    ]
 
 
-def _baseline(value: float | None, metric: str) -> str:
-    if value is None:
+def _baseline(metric: Metric | None, scores: Mapping[str, float]) -> str:
+    if metric is None or metric.name not in scores:
         return ""
-    return percent(value) if metric.endswith("_accuracy") else loss(value)
+    return metric.write(scores[metric.name])

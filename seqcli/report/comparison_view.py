@@ -1,17 +1,9 @@
-"""The verdicts of a comparison in words."""
+"""The live view of a comparison, and its conclusions in words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from seqcli.formatting import plural
-
-if TYPE_CHECKING:
-    from seqcli.comparison.significance import Verdict
-    from seqcli.comparison.summary import Comparison
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -21,7 +13,8 @@ from rich.text import Text
 
 from seqcli.comparison.run_result import RunResult
 from seqcli.events import Event, Progress, RunStarted
-from seqcli.formatting import duration, loss, percent, visible
+from seqcli.formatting import count, duration, loss, plural, visible
+from seqcli.metrics.metric import COMPARISON, Metric, shown
 from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out
 from seqcli.report.live import REFRESH, progress_bar
@@ -30,19 +23,17 @@ from seqcli.report.summary import TimeLeft
 from seqcli.report.tables import rich_table
 
 if TYPE_CHECKING:
+    from seqcli.comparison.significance import SignificantDifference
     from seqcli.comparison.specification import PlannedRun
+    from seqcli.comparison.summary import Comparison
+
+SCOPES = {"in_distribution": "on training lengths", "out_of_distribution": "on other lengths"}
 
 
-SCOPE_WORDS = {
-    "seen": "on lengths seen in training",
-    "unseen": "on lengths never seen in training",
-}
-
-
-def verdict_lines(comparison: Comparison) -> list[str]:
+def conclusions(comparison: Comparison) -> list[str]:
     """Return the significant differences, the groups without any, and the method."""
-    if len(comparison.standings) < 2:
-        return ["No verdict: only one model"]
+    if len(comparison.arms) < 2:
+        return ["No test of differences: only one model"]
     lines = _too_few(comparison)
     tested = {test.scope for test in comparison.tests}
     for scope in comparison.scopes or ("test",):
@@ -52,74 +43,79 @@ def verdict_lines(comparison: Comparison) -> list[str]:
 
 
 def method(comparison: Comparison) -> str:
-    """Return in one sentence how differences are tested; empty where none was."""
+    """Return in one sentence how differences are tested; "" if none was."""
     number = len(comparison.tests)
     if not number:
         return ""
     correction = f"Holm correction over {number} comparisons" if number > 1 else "one comparison"
-    what = "texts" if comparison.language else "rows that share a source count as one"
+    clusters = "texts" if comparison.language else "rows that share a source count as one"
     return (
         "Method: t-tests of paired differences at the 5% level, from the variance over seeds and "
-        f"over rows ({what}), Satterthwaite degrees of freedom, {correction}; intervals: 95%, each "
-        "for its own difference"
+        f"over rows ({clusters}), Satterthwaite degrees of freedom, {correction}; intervals: 95%, "
+        "each for its own difference"
     )
 
 
 def _too_few(comparison: Comparison) -> list[str]:
-    """Say which models have too few seeds, or that there are too few rows."""
+    """Return a line if some models have too few seeds, or there are too few rows."""
     few = comparison.too_few_seeds
     if few:
         each = ", ".join(f"{arm} has {plural(number, 'seed')}" for arm, number in few.items())
-        return [f"Too few seeds to tell: {each}; a verdict takes 3 of each model (--seeds 3)"]
+        return [f"Too few seeds for a test: {each}; it requires 3 of each model (--seeds 3)"]
     if not comparison.tests:
-        return ["Too few rows to tell: a verdict takes 2 different sources"]
+        return ["Too few rows for a test: it requires 2 different sources"]
     return []
 
 
 def _scope_lines(comparison: Comparison, scope: str) -> list[str]:
-    """Return a line for each arm that is ahead of others, or for each behind if those are fewer,
-    and one for each group of arms that do not differ."""
-    where = SCOPE_WORDS.get(scope, f"on {SPLITS[comparison.split]}")
-    found = [one for one in comparison.verdicts if one.scope == scope]
-    if not found:
+    """Return a line for each arm that is better than others (or for each that is worse, if these
+    are fewer), and one for each group of arms that do not differ."""
+    where = SCOPES.get(scope, f"on {SPLITS[comparison.split]}")
+    differences = [one for one in comparison.significant_differences if one.scope == scope]
+    if not differences:
         return [f"No significant differences {where}"]
-    losers = list(dict.fromkeys(one.behind for one in found))
-    winners = list(dict.fromkeys(one.ahead for one in _ranked(found)))
-    language = comparison.language
-    if len(losers) < len(winners):
-        lines = [_behind_all(where, arm, found, language) for arm in losers]
+    worse = list(dict.fromkeys(one.worse for one in differences))
+    better = list(dict.fromkeys(one.better for one in _by_wins(differences)))
+    metric = comparison.metric
+    if len(worse) < len(better):
+        lines = [_worse_than(where, arm, differences, metric) for arm in worse]
     else:
-        lines = [_ahead_of_all(where, arm, found, language) for arm in winners]
+        lines = [_better_than(where, arm, differences, metric) for arm in better]
     return lines + [
         f"No significant difference {where} between {_listed(group)}"
         for group in comparison.ties.get(scope, ())
     ]
 
 
-def _ahead_of_all(where: str, arm: str, found: Sequence[Verdict], language: bool) -> str:
-    others = [f"{one.behind} {_gap(one, language)}" for one in found if one.ahead == arm]
-    return f"{_capital(where)}, {arm} is ahead of {_listed(others)}"
+def _better_than(
+    where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
+) -> str:
+    others = [f"{one.worse} {_gain(one, metric)}" for one in differences if one.better == arm]
+    return f"{_capital(where)}, {arm} is better than {_listed(others)}"
 
 
-def _behind_all(where: str, arm: str, found: Sequence[Verdict], language: bool) -> str:
-    others = [f"{one.ahead} {_gap(one, language)}" for one in found if one.behind == arm]
-    return f"{_capital(where)}, {arm} is behind {_listed(others)}"
+def _worse_than(
+    where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
+) -> str:
+    others = [f"{one.better} {_gain(one, metric)}" for one in differences if one.worse == arm]
+    return f"{_capital(where)}, {arm} is worse than {_listed(others)}"
 
 
-def _ranked(found: Sequence[Verdict]) -> list[Verdict]:
-    wins = {one.ahead: sum(other.ahead == one.ahead for other in found) for one in found}
-    return sorted(found, key=lambda one: -wins[one.ahead])
+def _by_wins(differences: Sequence[SignificantDifference]) -> list[SignificantDifference]:
+    """Return the differences, those of the arm with the most of them first."""
+    wins = {
+        one.better: sum(other.better == one.better for other in differences) for one in differences
+    }
+    return sorted(differences, key=lambda one: -wins[one.better])
 
 
-def _gap(verdict: Verdict, language: bool) -> str:
-    """Return how far behind, with the interval and the corrected p-value."""
-    found = verdict.difference
-    p = f"p = {verdict.adjusted_p:.3f}" if verdict.adjusted_p >= 0.001 else "p < 0.001"
-    if language:
-        low, high = sorted((-found.low, -found.high))
-        return f"(by {-found.mean:.3f} bits per character, {low:.3f} to {high:.3f}, {p})"
-    mean, low_text, high_text = (f"{x * 100:.1f}" for x in (found.mean, found.low, found.high))
-    return f"(by {mean} points, {low_text} to {high_text}, {p})"
+def _gain(one: SignificantDifference, metric: Metric) -> str:
+    """Return the size of a difference, with its interval and the corrected p-value."""
+    difference = one.difference
+    gain, *ends = (metric.gain(x, 0.0) for x in (difference.mean, difference.low, difference.high))
+    size, low, high = map(metric.format.difference, (gain, *sorted(ends)))
+    p = f"p = {one.adjusted_p:.3f}" if one.adjusted_p >= 0.001 else "p < 0.001"
+    return f"(by {size} {metric.format.points or metric.label}, {low} to {high}, {p})"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -132,9 +128,9 @@ def _capital(text: str) -> str:
 
 
 class ComparisonView:
-    """Told what happens in the runs; draws on a terminal, else writes a plain line now and then.
+    """A listener for the runs: a live table on a terminal, else a line now and then.
 
-    Use it with ``with``: the picture goes when the block is left.
+    Use it in a ``with`` block; the live table is removed at the end of the block.
     """
 
     def __init__(
@@ -146,7 +142,7 @@ class ComparisonView:
         self.out, self._clock = out, clock
         self._arms = list(dict.fromkeys(run.arm for run in runs))
         self._all = len(runs)
-        self._on: dict[str, tuple[Progress | None, TimeLeft, float | None]] = {}
+        self._active: dict[str, tuple[Progress | None, TimeLeft, float | None]] = {}
         self._results: list[RunResult] = []
         self._begun: set[str] = set()
         self._due = self._drawn = -REFRESH
@@ -169,68 +165,69 @@ class ComparisonView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the picture away."""
+        """Remove the live table."""
         if self._live is not None:
             self._live.stop()
 
-    def __call__(self, run: str, told: Event | RunResult) -> None:
-        """Take an event of a run, or its result."""
-        if isinstance(told, RunResult):
-            self._end(run, told)
-        elif isinstance(told, RunStarted):
-            self._begin(run, told)
-        elif isinstance(told, Progress):
-            self._advance(run, told)
+    def __call__(self, run: str, event: Event | RunResult) -> None:
+        """Handle an event of a run, or its result."""
+        if isinstance(event, RunResult):
+            self._end(run, event)
+        elif isinstance(event, RunStarted):
+            self._begin(run, event)
+        elif isinstance(event, Progress):
+            self._advance(run, event)
 
-    def _begin(self, run: str, told: RunStarted) -> None:
+    def _begin(self, run: str, started: RunStarted) -> None:
         self._begun.add(run)
-        self._on[run] = None, TimeLeft(self._clock), None
+        self._active[run] = None, TimeLeft(self._clock), None
         if self._live is None:
-            again = f", goes on after step {told.steps_done:,}" if told.steps_done else ""
-            self.out.info(f"{run}: {told.model}; {told.parameters:,} parameters{again}")
+            steps = started.steps_done
+            resuming = f", resuming after step {count(steps)}" if steps else ""
+            parameters = plural(started.parameters, "parameter")
+            self.out.info(f"{run}: {started.model}; {parameters}{resuming}")
         self._due = self._clock() + EVERY
         self._draw()
 
-    def _advance(self, run: str, told: Progress) -> None:
-        _, pace, _ = self._on.get(run, (None, TimeLeft(self._clock), None))
-        left = pace.estimate(told)
-        self._on[run] = told, pace, left
+    def _advance(self, run: str, progress: Progress) -> None:
+        _, pace, _ = self._active.get(run, (None, TimeLeft(self._clock), None))
+        left = pace.estimate(progress)
+        self._active[run] = progress, pace, left
         if self._live is None:
-            self._say_progress(run, told, left)
+            self._say_progress(run, progress, left)
         elif self._clock() - self._drawn >= REFRESH:
             self._draw()
 
-    def _say_progress(self, run: str, told: Progress, left: float | None) -> None:
+    def _say_progress(self, run: str, progress: Progress, left: float | None) -> None:
         if self._clock() < self._due:
             return
         self._due = self._clock() + EVERY
         ahead = "" if left is None else f", {duration(left)} left"
-        falling = (
-            "" if told.smoothed_loss is None else f", smoothed loss {loss(told.smoothed_loss)}"
-        )
+        smoothed = progress.smoothed_loss
+        loss_text = "" if smoothed is None else f", smoothed loss {loss(smoothed)}"
         self.out.info(
-            f"{run}: epoch {told.epoch:,}/{told.epochs:,} step {told.step:,}/{told.steps:,}"
-            f"{falling}{ahead}"
+            f"{run}: epoch {count(progress.epoch)}/{count(progress.epochs)} "
+            f"step {count(progress.step)}/{count(progress.steps)}{loss_text}{ahead}"
         )
 
     def _end(self, run: str, result: RunResult) -> None:
-        self._on.pop(run, None)
+        self._active.pop(run, None)
         self._results.append(result)
         if self._live is None:
             kept = "" if run in self._begun else ", kept"
             done = f"{len(self._results)}/{self._all}"
-            self.out.info(f"{run} ({done}): {_score(result)} in {duration(result.seconds)}{kept}")
+            self.out.info(f"{run} ({done}): {_scores(result)} in {duration(result.seconds)}{kept}")
             return
         self._fill()
 
     def _fill(self) -> None:
-        """Lay out the table anew."""
-        from seqcli.comparison.summary import stand  # NumPy, once there is something to stand
+        """Build the table again."""
+        from seqcli.comparison.summary import summarize_arms  # imports NumPy
 
-        standings = stand(self._results) if self._results else []
-        there = {one.arm for one in standings}
-        waiting = [arm for arm in self._arms if arm not in there]
-        table = comparison_table(standings, waiting, self.out.stderr.width)
+        arms = summarize_arms(self._results) if self._results else []
+        finished = {one.arm for one in arms}
+        waiting = [arm for arm in self._arms if arm not in finished]
+        table = comparison_table(arms, waiting, self.out.stderr.width)
         self._table = rich_table(table)
         self._draw()
 
@@ -242,15 +239,20 @@ class ComparisonView:
         done = Text(f"{len(self._results):,} of {self._all:,} finished", style="dim")
         bars = [
             progress_bar(console, progress, left, visible(run))
-            for run, (progress, _, left) in self._on.items()
+            for run, (progress, _, left) in self._active.items()
         ]
         self._live.update(Group(self._table, Text(), done, *bars), refresh=True)
 
 
-def _score(result: RunResult) -> str:
-    """Return the score of a run in words."""
-    scores, split = result.scores, SPLITS[result.split]
-    if result.language:
-        return f"{split} {loss(scores['bits_per_character'])} bits per character"
-    sequence, token = scores["sequence_accuracy"], scores["token_accuracy"]
-    return f"{split} sequence accuracy {percent(sequence)}, token accuracy {percent(token)}"
+def _scores(result: RunResult) -> str:
+    """Return the scores of a run in words: ``test sequence accuracy 98.1%, token accuracy ...``."""
+    from seqcli.comparison.summary import deciding_metric  # imports NumPy
+
+    main = deciding_metric(result.language).name
+    metrics = map(shown, sorted(result.scores, key=lambda name: name != main))
+    parts = [
+        f"{metric.label} {metric.write(result.scores[metric.name])}"
+        for metric in metrics
+        if COMPARISON in metric.tables
+    ]
+    return f"{SPLITS[result.split]} {', '.join(parts)}"

@@ -99,8 +99,6 @@ def edits_table(edits: Edits) -> Table:
     )
     kinds = f"{plural(edits.substitutions, 'substitution')}, {plural(edits.deletions, 'deletion')}"
     caption = f"{plural(total, 'edit')}: {kinds}, {plural(edits.insertions, 'insertion')}"
-    if edits.left_out:
-        caption += f"; too long to be aligned: {plural(edits.left_out, 'row')}"
     return Table(columns, rows, caption=caption)
 
 

@@ -1,11 +1,12 @@
-"""How an evaluation is shown: metrics and their baselines, then where it goes right and wrong."""
+"""Show an evaluation: metrics and baselines, then where the errors are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seqcli.formatting import baseline_name, between, count, duration, percent, plural, score
+from seqcli.formatting import baseline_name, count, duration, percent, plural
+from seqcli.metrics.metric import EVALUATION, Metric, find, shown
 from seqcli.report.console import Out, draws
 from seqcli.report.error_tables import (
     class_table,
@@ -20,19 +21,8 @@ from seqcli.report.tables import Column, Table
 if TYPE_CHECKING:
     from seqcli.results import Evaluation, LengthBin, Novelty, ScoredRow, Scores, Subset
 
-METRIC_NAMES = {
-    "loss": "loss (nats per token)",
-    "bits_per_character": "bits per character (<eos> included)",
-    "perplexity": "perplexity (<eos> included)",
-    "token_accuracy": "token accuracy",
-    "sequence_accuracy": "sequence accuracy",
-    "sequence_error_rate": "sequence error rate",
-    "symbol_error_rate": "symbol error rate",
-    "mean_symbol_error_rate": "mean symbol error rate",
-    "macro_f1": "macro F1",
-}
-ACCURACY, ERRORS = "multi_reference_accuracy", "multi_reference_symbol_error_rate"
-SAME_FOR_LABELS = {"token_accuracy", "symbol_error_rate", "mean_symbol_error_rate"}
+SCORE_OF_ANY, ERRORS_TO_NEAREST = "multi_reference_accuracy", "multi_reference_token_error_rate"
+SAME_FOR_LABELS = {"token_accuracy", "token_error_rate", "mean_token_error_rate"}  # as the accuracy
 HOW = (
     "free running (the loss: teacher forced); 95% intervals: Clopper-Pearson for shares, score "
     "interval for rates, t for the loss; rows that share a source count as one cluster"
@@ -41,12 +31,12 @@ HOW_LANGUAGE = "teacher forced; 95% intervals: t, equal texts count as one clust
 
 
 def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
-    """Show an evaluation as data (stdout): tables on a terminal, aligned text elsewhere.
+    """Show an evaluation on stdout: tables on a terminal, aligned text elsewhere.
 
     Args:
-        out: where to.
-        evaluation: what to show.
-        rows: how many predictions to show, and half as many of the worst.
+        out: the output.
+        evaluation: the scores.
+        rows: predictions to show, and half as many of the worst.
     """
     out.write(_headline(evaluation))
     for note in evaluation.notes:
@@ -85,9 +75,10 @@ def metrics_table(evaluation: Scores) -> Table:
     columns += [Column("95% interval", right=True, drop=1)] * bool(evaluation.intervals)
     columns += [Column("best baseline", fold=True, drop=2)] * bool(evaluation.baselines)
     rows = []
-    for metric in _shown(evaluation):
-        row = [_name(metric), score(metric, evaluation.metrics[metric])]
-        row += [between(metric, evaluation.intervals.get(metric))] * bool(evaluation.intervals)
+    for metric in _tabled(evaluation):
+        interval = metric.write_interval(evaluation.intervals.get(metric.name))
+        row = [metric.title, metric.write(evaluation.metrics[metric.name])]
+        row += [interval] * bool(evaluation.intervals)
         row += [_best_baseline(evaluation, metric)] * bool(evaluation.baselines)
         rows.append(tuple(row))
     how = HOW if "sequence_accuracy" in evaluation.metrics else HOW_LANGUAGE
@@ -95,60 +86,65 @@ def metrics_table(evaluation: Scores) -> Table:
 
 
 def baselines_table(evaluation: Evaluation) -> Table:
-    """Return the scores of the baselines on the rows that were scored, a row for each."""
-    metrics = [name for name in _shown(evaluation) if name not in ("sequence_error_rate",)]
-    metrics = [
-        m for m in metrics if any(m in baseline for baseline in evaluation.baselines.values())
-    ]
-    columns = [
-        Column(_stacked(_name(metric)), right=True, drop=place)
-        for place, metric in enumerate(metrics)
-    ]
+    """Return the scores of the baselines on the evaluated rows, a row for each."""
+    metrics = [metric for metric in _tabled(evaluation) if metric.name != "sequence_error_rate"]
+    known = {name for scores in evaluation.baselines.values() for name in scores}
+    metrics = [metric for metric in metrics if metric.name in known]
+    columns = [Column(metric.title, right=True, drop=place) for place, metric in enumerate(metrics)]
     rows = (
-        (baseline_name(name), *(_written(metric, baseline.get(metric)) for metric in metrics))
-        for name, baseline in evaluation.baselines.items()
+        (baseline_name(name), *(_written(metric, scores) for metric in metrics))
+        for name, scores in evaluation.baselines.items()
     )
     split = f" on {evaluation.split}" if evaluation.split else ""
     return Table((Column("baseline", keep=True), *columns), tuple(rows), title=f"baselines{split}")
 
 
 def references_table(evaluation: Scores) -> Table:
-    """Return scores where sources have several right answers: against one, and against any."""
-    found = evaluation.references
+    """Return scores where sources have multiple references: against one, and against any."""
+    references = evaluation.references
+    bound = "" if references is None else percent(references.ceiling)
     headers = (
         "multiple\nreferences",
         "accuracy\nper row",
         "upper bound\nper row",
         "accuracy\nper source",
-        "symbol error\nrate per source",
+        "token error\nrate per source",
     )
     order = (0, 2, 1, 0, 3)  # in which they are dropped
     columns = tuple(
         Column(header, right=place > 0, keep=place == 0, drop=drop)
         for place, (header, drop) in enumerate(zip(headers, order, strict=True))
     )
-    if found is None:
+    if references is None:
         return Table(columns, ())
-    names = "sequence_accuracy", "", ACCURACY, ERRORS
-    best = {"": found.ceiling}
-    rows = [("model", *_figures({**evaluation.metrics, **best}, names))]
-    spans = (between(name, evaluation.intervals.get(name)) if name else "" for name in names)
-    rows.append(("  95% interval", *spans))
-    rows += [
-        (baseline_name(name), *_figures(one, names)) for name, one in evaluation.baselines.items()
+    metrics = [find(name) for name in ("sequence_accuracy", SCORE_OF_ANY, ERRORS_TO_NEAREST)]
+    intervals = (metric.write_interval(evaluation.intervals.get(metric.name)) for metric in metrics)
+    rows = [
+        _with_bound("model", (_written(one, evaluation.metrics) for one in metrics), bound),
+        _with_bound("  95% interval", intervals, ""),
     ]
-    said = f"{count(found.several)} of {plural(found.sources, 'source')} have multiple references"
-    caption = f"{said}; per source, any of them is right, and edits are to the nearest"
-    return Table(columns, tuple(rows), caption=caption)
+    rows += [
+        _with_bound(baseline_name(name), (_written(metric, scores) for metric in metrics), "-")
+        for name, scores in evaluation.baselines.items()
+    ]
+    several = f"{count(references.several)} of {plural(references.sources, 'source')}"
+    caption = f"{several} have multiple references; per source, any of them is right, and edits "
+    return Table(columns, tuple(rows), caption=f"{caption}are to the nearest")
+
+
+def _with_bound(name: str, scores: Iterable[str], bound: str) -> tuple[str, ...]:
+    """Return a row of `references_table`, with the upper bound after the accuracy per row."""
+    accuracy, *others = scores
+    return name, accuracy, bound, *others
 
 
 def novelty_table(novelty: Novelty | None) -> Table:
-    """Return how many of the texts a language model invents are new."""
-    headers = Column("texts drawn"), Column("share", right=True)
+    """Return the shares of sampled texts that are new, repeated, or in the data."""
+    headers = Column("sampled texts"), Column("share", right=True)
     if novelty is None:
         return Table(headers, ())
     rows = ((name.replace("_", " "), percent(share)) for name, share in novelty.shares.items())
-    return Table(headers, tuple(rows), caption=f"of {plural(novelty.drawn, 'sampled text')}")
+    return Table(headers, tuple(rows), caption=f"of {plural(novelty.drawn, 'text')}")
 
 
 def lengths_table(bins: Sequence[LengthBin]) -> Table:
@@ -163,7 +159,7 @@ def lengths_table(bins: Sequence[LengthBin]) -> Table:
 
 def subsets_table(subsets: Sequence[Subset]) -> Table:
     """Return scores with and without unknown tokens."""
-    headers = "rows with", "rows", "token\naccuracy", "sequence\naccuracy", "symbol\nerror rate"
+    headers = "rows with", "rows", "token\naccuracy", "sequence\naccuracy", "token\nerror rate"
     order = (0, 1, 2, 0, 3)  # in which they are dropped
     columns = tuple(
         Column(header, right=place > 0, keep=place == 0, drop=drop)
@@ -175,66 +171,58 @@ def subsets_table(subsets: Sequence[Subset]) -> Table:
             count(one.rows),
             percent(one.token_accuracy),
             percent(one.sequence_accuracy),
-            percent(one.symbol_error_rate),
+            percent(one.token_error_rate),
         )
         for one in subsets
     )
     return Table(columns, tuple(rows))
 
 
-def _shown(evaluation: Scores) -> list[str]:
-    """Return the metrics of the first table: not those of several references, nor, of labels,
-    those that say the same as the accuracy."""
-    left_out = {ACCURACY, ERRORS} | (SAME_FOR_LABELS if evaluation.classes else set())
-    order = {name: place for place, name in enumerate(METRIC_NAMES)}
-    known = sorted(evaluation.metrics, key=lambda metric: order.get(metric, len(order)))
-    return [metric for metric in known if metric not in left_out]
+def _tabled(evaluation: Scores) -> list[Metric]:
+    """Return the metrics of the first table; for labels, without those that repeat the accuracy."""
+    metrics = map(shown, evaluation.metrics)
+    repeated = SAME_FOR_LABELS if evaluation.classes else set()
+    return [one for one in metrics if EVALUATION in one.tables and one.name not in repeated]
 
 
 def lost_lines(evaluation: Scores) -> list[str]:
-    """Return a line that names the baseline if one is better than the model or as good.
+    """Return a warning if a baseline is better than the model, or as good.
 
-    Sequence accuracy decides, and token accuracy where that is equal; of a language model the bits
-    per character. A model that is perfect loses to no baseline.
+    Sequence accuracy decides, then token accuracy; the loss for a language model. A perfect model
+    loses to no baseline.
     """
     tied = ""
-    for metric, sign in (("sequence_accuracy", 1), ("token_accuracy", 1), ("loss", -1)):
-        found = best_baseline(evaluation.baselines, metric)
-        value = evaluation.metrics.get(metric)
-        if found is None or value is None or not evaluation.rows:
+    for metric in map(find, ("sequence_accuracy", "token_accuracy", "loss")):
+        baseline = best_baseline(evaluation.baselines, metric)
+        value = evaluation.metrics.get(metric.name)
+        if baseline is None or value is None or not evaluation.rows:
             continue
-        name, baseline = found
-        figures = f"{_name(metric)} {score(metric, baseline)}, model {score(metric, value)}"
-        if sign * value > sign * baseline:
+        name, score = baseline
+        scores = f"{metric.title} {metric.write(score)}, model {metric.write(value)}"
+        gain = metric.gain(value, score)
+        if gain > 0:
             return []
-        if value != baseline:
-            return [f"warning: the baseline '{baseline_name(name)}' beats the model: {figures}"]
+        if gain < 0:
+            return [f"warning: the baseline '{baseline_name(name)}' beats the model: {scores}"]
         if value != 1:
-            tied = tied or f"warning: the model only equals '{baseline_name(name)}': {figures}"
+            tied = tied or f"warning: the model only equals '{baseline_name(name)}': {scores}"
     return [tied] * bool(tied)
 
 
 def best_baseline(
-    baselines: Mapping[str, Mapping[str, float]], metric: str
+    baselines: Mapping[str, Mapping[str, float]], metric: Metric
 ) -> tuple[str, float] | None:
-    """Return name and score of the best baseline by a metric; None where none has it."""
-    scores = {name: found[metric] for name, found in baselines.items() if metric in found}
+    """Return name and score of the best baseline by a metric; None if none has it."""
+    scores = {name: one[metric.name] for name, one in baselines.items() if metric.name in one}
     if not scores:
         return None
-    pick = max if metric.endswith(("_accuracy", "_f1")) else min
-    name = pick(scores, key=scores.__getitem__)
-    return name, scores[name]
+    best = metric.best(scores.values())
+    return next(name for name, score in scores.items() if score == best), best
 
 
-def _best_baseline(evaluation: Scores, metric: str) -> str:
-    found = best_baseline(evaluation.baselines, metric)
-    if found is None:
-        return "-"
-    return f"{score(metric, found[1])} {baseline_name(found[0])}"
-
-
-def _figures(scores: Mapping[str, float], names: Sequence[str]) -> list[str]:
-    return [_written(name or ACCURACY, scores.get(name)) for name in names]
+def _best_baseline(evaluation: Scores, metric: Metric) -> str:
+    best = best_baseline(evaluation.baselines, metric)
+    return "-" if best is None else f"{metric.write(best[1])} {baseline_name(best[0])}"
 
 
 def _headline(evaluation: Evaluation) -> str:
@@ -247,20 +235,8 @@ def _headline(evaluation: Evaluation) -> str:
     )
 
 
-def _name(metric: str) -> str:
-    return METRIC_NAMES.get(metric, metric.replace("_", " "))
-
-
-def _stacked(name: str) -> str:
-    """Return a header in two lines, the last word or two below."""
-    for last in ("accuracy", "error rate"):
-        if name.endswith(" " + last):
-            return f"{name.removesuffix(last).strip()}\n{last}"
-    return name
-
-
-def _written(metric: str, value: float | None) -> str:
-    return "-" if value is None else score(metric, value)
+def _written(metric: Metric, scores: Mapping[str, float]) -> str:
+    return metric.write(scores[metric.name]) if metric.name in scores else "-"
 
 
 def _span(length: LengthBin) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqcli.data.tokenizers import is_feature
-from seqcli.formatting import baseline_name, count, plural, score, visible
+from seqcli.formatting import baseline_name, count, plural, visible
+from seqcli.metrics.metric import shown
+from seqcli.report.summary import validation_scores
 
 if TYPE_CHECKING:
     from seqcli.results import CheckpointInfo, Side
@@ -65,15 +67,15 @@ def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
     yield "data", _data(checkpoint.data)
     yield from (("", f"sha256 {line}") for line in _checksums(checkpoint.data.get("sha256")))
     at = f", epoch {checkpoint.epoch}" if checkpoint.epoch else ""
-    scores = {name: one for name, one in checkpoint.metrics.items() if name.startswith("val_")}
+    scores = validation_scores(checkpoint.metrics)
     if scores:
-        yield "scored", f"on validation{at}: {_scores(scores, 'val_')}"
+        yield "scored", f"on validation{at}: {scores}"
     split = "val" if scores else next(iter(checkpoint.baselines), "val")
     for number, (name, baseline) in enumerate(checkpoint.baselines.get(split, {}).items()):
         where = f"on {_SPLITS[split]}, " if number == 0 else ""
         yield (
             "" if number else "baselines",
-            f"{where}{baseline_name(name)}: {_scores(baseline, '')}",
+            f"{where}{baseline_name(name)}: {_scores(baseline)}",
         )
     for number, (key, (value, origin)) in enumerate(checkpoint.settings.items()):
         yield "" if number else "set", f"{key}={value} ({origin})"
@@ -113,8 +115,6 @@ def _checksums(sums: str | Sequence[str] | Mapping[str, str] | None) -> list[str
     return [sums] if isinstance(sums, str) else list(sums or ())
 
 
-def _scores(scores: Mapping[str, float], prefix: str) -> str:
-    return ", ".join(
-        f"{name.removeprefix(prefix).replace('_', ' ')} {score(name, value)}"
-        for name, value in scores.items()
-    )
+def _scores(scores: Mapping[str, float]) -> str:
+    metrics = {name: shown(name) for name in scores}
+    return ", ".join(f"{one.label} {one.write(scores[name])}" for name, one in metrics.items())

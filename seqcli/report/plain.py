@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from seqcli import formatting
 from seqcli.events import DataRead, EpochEnded, Event, Example, Finished, Progress, RunStarted
-from seqcli.formatting import count, duration, loss, visible
+from seqcli.formatting import count, duration, loss, plural, visible
+from seqcli.metrics.metric import TRAINING, EpochMetric, epoch_metrics
 from seqcli.report.console import Out
 from seqcli.report.summary import TimeLeft, end_lines, examples_table, run_lines, show_reading
-from seqcli.report.tables import Column, Table
+from seqcli.report.tables import Column, Table, two_lines
 
 BEST_MARK = "*"
 CAPTION = "loss: nats per token, teacher forcing; acc: greedy decoding; * best epoch"
@@ -27,31 +27,21 @@ class Epoch:
     metrics: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class _MetricColumn:
-    """A column of the table: metric, two-line header, format, and priority when space is short."""
-
-    metric: str
-    header: str
-    write: Callable[[float], str]
-    drop: int  # see `Column.drop`
-    only_if_it_changes: bool = False
-
-
-_METRIC_COLUMNS = (
-    _MetricColumn("train_loss", "train\nloss", formatting.loss, 2),
-    _MetricColumn("val_loss", "val\nloss", formatting.loss, 1),
-    _MetricColumn("val_bits_per_character", "val\nbits/char", formatting.loss, 3),
-    _MetricColumn("val_perplexity", "val\nperplexity", formatting.loss, 4),
-    _MetricColumn("train_token_accuracy", "train\ntoken acc", formatting.percent, 6),
-    _MetricColumn("val_token_accuracy", "val\ntoken acc", formatting.percent, 3),
-    _MetricColumn("train_sequence_accuracy", "train\nseq. acc", formatting.percent, 5),
-    _MetricColumn("val_sequence_accuracy", "val\nseq. acc", formatting.percent, 0),
-    _MetricColumn("learning_rate", "learning\nrate", lambda rate: f"{rate:.2e}", 9, True),
-    _MetricColumn("teacher_forcing", "teacher\nforcing", formatting.percent, 10, True),
-    _MetricColumn("seconds", "\nseconds", lambda seconds: f"{seconds:.1f}", 8),
-    _MetricColumn("sequences_per_second", "\nseq/s", formatting.count, 7),
-)
+# How soon a column gives way on a narrow terminal; see `Column.drop`.
+_DROP = {
+    "val_sequence_accuracy": 0,
+    "val_loss": 1,
+    "train_loss": 2,
+    "val_bits_per_character": 3,
+    "val_token_accuracy": 3,
+    "train_sequence_accuracy": 5,
+    "sequences_per_second": 7,
+    "seconds": 8,
+    "learning_rate": 9,
+    "teacher_forcing": 10,
+}
+_DROP_OF_SPLIT = {"val": 4, "train": 6, "": 7}  # of all others
+_SETTINGS = ("learning_rate", "teacher_forcing")  # shown only if they change
 
 
 def epoch_table(epochs: Sequence[Epoch], best: int, last: int | None = None) -> Table:
@@ -64,36 +54,39 @@ def epoch_table(epochs: Sequence[Epoch], best: int, last: int | None = None) -> 
     """
     shown = epochs if last is None else epochs[max(0, len(epochs) - last) :]
     above = len(epochs) - len(shown)
-    title = f"... {formatting.plural(above, 'earlier epoch')}" if above else ""
-    metric_columns = [column for column in _METRIC_COLUMNS if _is_shown(column, epochs)]
-    return _table(shown, best, metric_columns, title)
+    title = f"... {plural(above, 'earlier epoch')}" if above else ""
+    keys = (key for epoch in epochs for key in epoch.metrics)
+    metrics = [one for one in epoch_metrics(keys, TRAINING) if _is_shown(one.key, epochs)]
+    return _table(shown, best, metrics, title)
 
 
-def _is_shown(column: _MetricColumn, epochs: Sequence[Epoch]) -> bool:
-    values = {epoch.metrics[column.metric] for epoch in epochs if column.metric in epoch.metrics}
-    return len(values) > column.only_if_it_changes
+def _is_shown(key: str, epochs: Sequence[Epoch]) -> bool:
+    values = {epoch.metrics[key] for epoch in epochs if key in epoch.metrics}
+    return key not in _SETTINGS or len(values) > 1
 
 
-def _table(
-    epochs: Sequence[Epoch], best: int, metric_columns: list[_MetricColumn], title: str
-) -> Table:
-    columns = (
-        Column("\nepoch", right=True),
-        *(Column(m.header, right=True, drop=m.drop) for m in metric_columns),
-    )
-    rows = tuple(_row(epoch, best, metric_columns) for epoch in epochs)
+def _table(epochs: Sequence[Epoch], best: int, metrics: Sequence[EpochMetric], title: str) -> Table:
+    columns = (Column("\nepoch", right=True), *map(_column, metrics))
+    rows = tuple(_row(epoch, best, metrics) for epoch in epochs)
     strong = frozenset(i for i, epoch in enumerate(epochs) if epoch.number == best)
     language = any("val_bits_per_character" in epoch.metrics for epoch in epochs)
     caption = LANGUAGE_CAPTION if language else CAPTION
     return Table(columns, rows, title, caption, strong)
 
 
-def _row(epoch: Epoch, best: int, metric_columns: list[_MetricColumn]) -> tuple[str, ...]:
+def _column(one: EpochMetric) -> Column:
+    """Return the column of a metric: the split above, the metric below."""
+    short = " ".join(one.metric.short.split())
+    header = f"{one.split}\n{short}" if one.split or " " not in short else two_lines(short)
+    return Column(header, right=True, drop=_DROP.get(one.key, _DROP_OF_SPLIT[one.split]))
+
+
+def _row(epoch: Epoch, best: int, metrics: Sequence[EpochMetric]) -> tuple[str, ...]:
     number = f"{BEST_MARK if epoch.number == best else ''}{epoch.number}"
-    known = epoch.metrics
+    values = epoch.metrics
     return (
         number,
-        *(m.write(known[m.metric]) if m.metric in known else "" for m in metric_columns),
+        *(one.metric.write(values[one.key]) if one.key in values else "" for one in metrics),
     )
 
 

@@ -11,12 +11,14 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqcli.events import RunFacts
 from seqcli.files.atomic import write_atomically
 from seqcli.messages import note, reason
+from seqcli.metrics.metric import TRAINING, EpochMetric, epoch_metrics
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def _own_environment() -> Iterator[None]:
 # Okabe and Ito's palette, which is safe for color blindness
 TRAIN, VAL, WARNING = "#0072B2", "#D55E00", "#E69F00"
 _LOG_FROM = 20.0  # losses that span more than this factor get a logarithmic axis
+_STYLES = ("--", "-", ":", "-.")  # of the metrics in the right panel
 _MARKERS_UP_TO = 30  # epochs; beyond, dots would hide the line
 
 
@@ -102,8 +105,8 @@ def draw_curves(
     """Draw the metrics of a run's epochs as a PNG, atomically; see `seqcli.report.plots`.
 
     Left: loss (nats per token, teacher forcing), with the epoch of the lowest validation loss and,
-    if the diagnosis is overfitting, the epochs since then shaded. Right, if accuracies are known:
-    sequence (solid) and token accuracy (dashed) of greedy decoding.
+    if the diagnosis is overfitting, the epochs since then shaded. Right, if there are any: metrics
+    between 0 and 1, such as sequence (solid) and token accuracy (dashed) of greedy decoding.
 
     Args:
         history: the metrics of each epoch (``EpochEnded.metrics``), in order; may be empty.
@@ -114,7 +117,7 @@ def draw_curves(
     from matplotlib.figure import Figure
 
     diagnosis = diagnose_fit(history, facts)
-    panels = [_draw_loss, _draw_accuracy] if _has_accuracy(history) else [_draw_loss]
+    panels = [_draw_loss, _draw_shares] if _shares(history) else [_draw_loss]
     figure = Figure(figsize=(5.6 * len(panels), 4.2), dpi=150, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for draw, panel in zip(panels, axes, strict=True):
@@ -124,8 +127,11 @@ def draw_curves(
     write_atomically(path, lambda file: figure.savefig(file, format="png"))
 
 
-def _has_accuracy(history: Sequence[Mapping[str, float]]) -> bool:
-    return any(name.endswith("_accuracy") for row in history for name in row)
+def _shares(history: Sequence[Mapping[str, float]]) -> list[EpochMetric]:
+    """Return the metrics of the right panel: those of a split that are between 0 and 1."""
+    keys = (key for row in history for key in row)
+    metrics = epoch_metrics(keys, TRAINING)
+    return [one for one in metrics if one.split and one.metric.format.bounds == (0.0, 1.0)]
 
 
 def _draw_loss(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
@@ -144,10 +150,14 @@ def _draw_loss(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
     axes.set(title="Loss (teacher forcing)", ylabel="nats per token")
 
 
-def _draw_accuracy(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
-    for level, style in (("sequence", "-"), ("token", "--")):
-        for split, name, color in (("train", "training", TRAIN), ("val", "validation", VAL)):
-            _line(axes, history, f"{split}_{level}_accuracy", f"{name}, {level}", color, style)
+def _draw_shares(axes: Axes, history: Sequence[Mapping[str, float]]) -> None:
+    metrics = _shares(history)
+    labels = dict.fromkeys(one.metric.label for one in metrics)
+    styles = dict(zip(labels, cycle(_STYLES), strict=False))
+    for one in metrics:
+        color, split = (TRAIN, "training") if one.split == "train" else (VAL, "validation")
+        label = one.metric.label
+        _line(axes, history, one.key, f"{split}, {label}", color, styles[label])
     axes.set(title="Accuracy (greedy decoding)", ylim=(-0.02, 1.02))
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
 from rich.cells import cell_len
@@ -89,7 +90,6 @@ def _listed(symbols: Sequence[str]) -> str:
 
 Pair: TypeAlias = tuple[str | None, str | None]  # truth symbol, predicted symbol
 MISSING = "·"  # stands in a marked prediction where a symbol of the truth is missing
-LARGEST = 250_000  # cells of the edit-distance table; beyond, symbols are paired by position
 TOLD = 8  # errors of a row that are told one by one
 
 
@@ -110,13 +110,6 @@ def shown_symbol(symbol: str) -> str:
     """Return a token such that all of it can be seen."""
     shown = visible_token(symbol)
     return '"' + shown.strip("'") + '"' if symbol.isspace() else shown
-
-
-def symbols_of(text: str, joiner: str) -> tuple[str, ...]:
-    """Cut a text into the symbols that ``joiner`` joined ("" for characters)."""
-    if not text:
-        return ()
-    return tuple(text.split(joiner)) if joiner else tuple(text)
 
 
 def mark(truth: Sequence[str], prediction: Sequence[str], joiner: str) -> tuple[Segment, ...]:
@@ -148,19 +141,18 @@ def describe_errors(truth: Sequence[str], prediction: Sequence[str]) -> str:
 
 
 def align(truth: Sequence[str], prediction: Sequence[str]) -> list[Pair]:
-    """Pair the symbols of both with the fewest edits (Levenshtein distance).
+    """Pair the tokens of both sequences with the fewest edits (Levenshtein distance).
 
-    Returns pairs in order; None stands where one side has no symbol. Beyond ``LARGEST`` table
-    cells (after the common beginning and end are set aside) symbols are paired by position.
+    Returns pairs in order; None where one side has no token.
     """
-    start = _common(truth, prediction)
-    end = _common(truth[start:][::-1], prediction[start:][::-1])
-    left = truth[start : len(truth) - end]
-    right = prediction[start : len(prediction) - end]
-    inner = _by_position if len(left) * len(right) > LARGEST else _by_distance
-    head: list[Pair] = [(symbol, symbol) for symbol in truth[:start]]
-    tail: list[Pair] = [(symbol, symbol) for symbol in truth[len(truth) - end :]]
-    return head + inner(left, right) + tail
+    from rapidfuzz.distance import Levenshtein
+
+    pairs: list[Pair] = []
+    for block in Levenshtein.opcodes(truth, prediction):
+        left = truth[block.src_start : block.src_end]
+        right = prediction[block.dest_start : block.dest_end]
+        pairs += zip_longest(left, right)  # None on one side of an insertion or a deletion
+    return pairs
 
 
 def _extend(segments: list[Segment], segment: Segment) -> None:
@@ -175,49 +167,6 @@ def _difference(true: str | None, got: str | None) -> str:
     if left is None:
         return f"extra {right}"
     return f"{left} missing" if right is None else f"{left} -> {right}"
-
-
-def _common(left: Sequence[str], right: Sequence[str]) -> int:
-    """Return the length of the common beginning."""
-    for place, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return place
-    return min(len(left), len(right))
-
-
-def _by_position(left: Sequence[str], right: Sequence[str]) -> list[Pair]:
-    size = max(len(left), len(right))
-    padded = ([*side, *[None] * (size - len(side))] for side in (left, right))
-    return list(zip(*padded, strict=True))
-
-
-def _by_distance(left: Sequence[str], right: Sequence[str]) -> list[Pair]:
-    """Walk back through the table of distances, preferring a swap to a gap."""
-    table = _distances(left, right)
-    pairs: list[Pair] = []
-    i, j = len(left), len(right)
-    while i or j:
-        if i and j and table[i][j] == table[i - 1][j - 1] + (left[i - 1] != right[j - 1]):
-            i, j = i - 1, j - 1
-            pairs.append((left[i], right[j]))
-        elif i and table[i][j] == table[i - 1][j] + 1:
-            i -= 1
-            pairs.append((left[i], None))
-        else:
-            j -= 1
-            pairs.append((None, right[j]))
-    return pairs[::-1]
-
-
-def _distances(left: Sequence[str], right: Sequence[str]) -> list[list[int]]:
-    """Return the table whose entry (i, j) is the distance between left[:i] and right[:j]."""
-    table = [list(range(len(right) + 1))]
-    for i, symbol in enumerate(left, 1):
-        above, row = table[-1], [i]
-        for j, other in enumerate(right, 1):
-            row.append(min(above[j - 1] + (symbol != other), above[j] + 1, row[-1] + 1))
-        table.append(row)
-    return table
 
 
 SHOWN = 24

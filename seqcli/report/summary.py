@@ -15,7 +15,8 @@ from seqcli.events import (
     RunStarted,
     SplitRead,
 )
-from seqcli.formatting import count, duration, loss, percent, plural
+from seqcli.formatting import count, duration, loss, plural
+from seqcli.metrics.metric import TRAINING, epoch_metrics
 from seqcli.report.console import Out
 from seqcli.report.predictions import MISSING, describe_errors, mark, shown_source
 from seqcli.report.tables import Column, Table, TableCell
@@ -70,7 +71,7 @@ class TimeLeft:
 
 
 # reason -> how the line about the end of a run begins, and its explanation
-_REASONS = {
+REASONS = {
     "epochs": ("finished", ""),
     "iterations": ("finished", "iteration limit"),
     "seconds": ("stopped after", "time limit (train.seconds)"),
@@ -80,6 +81,7 @@ _REASONS = {
         "validation accuracy reached the target (train.target_accuracy)",
     ),
     "interrupted": ("interrupted after", ""),
+    "diverged": ("stopped after", "the loss diverged"),
 }
 _LIMITS = ("epochs", "iterations")  # reasons that are also options
 
@@ -135,8 +137,9 @@ def end_lines(
         run: the event that started it.
     """
     lines = [_ending(finished, run.epochs_done if run else 0)]
-    if any(name.startswith("val_") for name in finished.best):
-        lines.append(f"best epoch {finished.best_epoch}: {_scores(finished.best)}")
+    scores = validation_scores(finished.best)
+    if scores:
+        lines.append(f"best epoch {finished.best_epoch}: validation {scores}")
     losses = [row["val_loss"] for row in history if "val_loss" in row]
     if len(losses) > 1:
         curve = sparkline(losses)
@@ -148,7 +151,7 @@ def end_lines(
 
 def _ending(finished: Finished, before: int) -> str:
     """Return why the run ended; ``before`` are its epochs before it was resumed."""
-    begin, reason = _REASONS.get(finished.reason, ("finished", finished.reason))
+    begin, reason = REASONS.get(finished.reason, ("finished", finished.reason))
     now = finished.epochs - before
     if before and not now and finished.reason in _LIMITS:
         return f"nothing to do: the run is complete; train longer with --{finished.reason} N"
@@ -169,17 +172,10 @@ def _example_row(example: Example, in_words: bool) -> tuple[TableCell, ...]:
     return (state, source, target, mark(truth, prediction, joiner))
 
 
-def _scores(metrics: Mapping[str, float]) -> str:
-    """Return the validation scores in words."""
-    written = (
-        ("val_sequence_accuracy", "sequence accuracy", percent),
-        ("val_token_accuracy", "token accuracy", percent),
-        ("val_loss", "loss", loss),
-        ("val_bits_per_character", "bits per character", loss),
-        ("val_perplexity", "perplexity", loss),
-    )
-    known = [f"{name} {write(metrics[m])}" for m, name, write in written if m in metrics]
-    return "validation " + ", ".join(known)
+def validation_scores(metrics: Mapping[str, float]) -> str:
+    """Return the validation scores of an epoch in words: ``loss 0.0123, token accuracy 99.0%``."""
+    scored = [one for one in epoch_metrics(metrics, TRAINING) if one.split == "val"]
+    return ", ".join(f"{one.metric.label} {one.metric.write(metrics[one.key])}" for one in scored)
 
 
 _FINDINGS = 12  # findings shown; all are in the file of flagged rows

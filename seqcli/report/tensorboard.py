@@ -1,38 +1,23 @@
-"""Scalars for ``tensorboard --logdir runs``, written without torch or TensorFlow."""
+"""Write scalars for ``tensorboard --logdir runs``, without torch or TensorFlow."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from seqcli.events import EpochEnded, Event, RunStarted
 from seqcli.files.atomic import writing
-
-TAGS: Mapping[str, str] = {
-    "train_loss": "loss/train",
-    "smoothed_loss": "loss/smoothed",
-    "val_loss": "loss/val",
-    "train_token_accuracy": "token_accuracy/train",
-    "val_token_accuracy": "token_accuracy/val",
-    "train_sequence_accuracy": "sequence_accuracy/train",
-    "val_sequence_accuracy": "sequence_accuracy/val",
-    "val_symbol_error_rate": "symbol_error_rate/val",
-    "learning_rate": "optimization/learning_rate",
-    "teacher_forcing": "optimization/teacher_forcing",
-    "seconds": "speed/seconds_per_epoch",
-    "sequences_per_second": "speed/sequences_per_second",
-}
+from seqcli.metrics.metric import epoch_metrics
 
 
 class TensorBoardLog:
     """A listener that writes the metrics of each epoch as scalars; the step is the optimizer's.
 
-    A run that goes on says so in its events (SessionLog START), and TensorBoard then forgets what
-    an earlier start wrote past that step. TensorBoard is imported when the first epoch ends; each
-    epoch is whole on disk before the listener returns.
+    A resumed run starts its file with a SessionLog START event, so that TensorBoard drops what an
+    earlier session wrote after that step. TensorBoard is imported when the first epoch ends. An
+    epoch is on disk when the listener returns.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +26,7 @@ class TensorBoardLog:
         self._steps_done = 0
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Handle an event."""
         if isinstance(event, RunStarted):
             self._steps_done, self._path = event.steps_done, None
         elif isinstance(event, EpochEnded):
@@ -81,8 +66,7 @@ def _scalars(event: EpochEnded) -> list[Any]:
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     values = [
-        Summary.Value(tag=tag, simple_value=event.metrics[metric])
-        for metric, tag in TAGS.items()
-        if metric in event.metrics
+        Summary.Value(tag=one.tag, simple_value=event.metrics[one.key])
+        for one in epoch_metrics(event.metrics)
     ]
     return [Record(wall_time=time.time(), step=event.step, summary=Summary(value=values))]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seqcli.events import RunFacts
-from seqcli.formatting import baseline_name, loss, percent, score
+from seqcli.formatting import baseline_name, loss, percent
 from seqcli.messages import plural
-from seqcli.runs.fit_evidence import WIDE_GAP, Baseline, Evidence
+from seqcli.metrics.metric import shown
+from seqcli.runs.fit_evidence import WIDE_GAP, Evidence
 
 MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.5
 
@@ -219,10 +220,10 @@ def _explain_gap(evidence: Evidence) -> str:
 
 def _explain_baseline(evidence: Evidence) -> str:
     baseline = evidence.baselines[0]
+    metric = shown(baseline.metric)
     return (
-        f"validation {_metric(baseline)} is {score(baseline.metric, baseline.model)}, the "
-        f"baseline '{baseline_name(baseline.name)}' reaches "
-        f"{score(baseline.metric, baseline.value)}"
+        f"validation {metric.label} is {metric.write(baseline.model)}, the baseline "
+        f"'{baseline_name(baseline.name)}' reaches {metric.write(baseline.value)}"
     )
 
 
@@ -281,11 +282,7 @@ def _best_baseline(evidence: Evidence) -> str:
     if not evidence.baselines:
         return ""
     best = evidence.baselines[0]
-    return f"; best baseline '{baseline_name(best.name)}': {score(best.metric, best.value)}"
-
-
-def _metric(baseline: Baseline) -> str:
-    return baseline.metric.replace("_", " ")
+    return f"; best baseline '{baseline_name(best.name)}': {shown(best.metric).write(best.value)}"
 
 
 def _since_best(evidence: Evidence) -> int:

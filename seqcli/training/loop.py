@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, Protocol
 
 from seqcli import registry, schema
 from seqcli.config import Config
-from seqcli.data.baselines import scores
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
+from seqcli.metrics.metric import find, language_scores
 from seqcli.training.progress import Progress, initial_loss, progress_of, stop_reason
 from seqcli.training.schedules import Constant
 from seqcli.training.stopping import StopRequest
@@ -82,7 +82,7 @@ class Loop:
         self.schedule: Constant = kind(self.settings, self.steps)
         self.progress = Progress(smoothed_loss=initial_loss(len(corpus.codec.target)))
         self.history: list[Mapping[str, float]] = []  # metrics of each epoch, {} where lost
-        self.metric = registry.resolve("metric", self.settings.metric, registry.METRICS)
+        self.metric = find(self.settings.metric)
         self.pending: list[Pending] = []
         self.listen: Listener = _ignore
         self.saved_at = self.reported_at = time.monotonic()
@@ -254,9 +254,8 @@ class Loop:
 
     def _rank(self, metrics: Mapping[str, float]) -> tuple[float, float]:
         loss = metrics.get("val_loss", metrics["train_loss"])
-        higher: bool = self.metric.higher
-        score = metrics.get(f"val_{self.settings.metric}", -loss if higher else loss)
-        return (score if higher else -score), -loss
+        score = metrics.get(f"val_{self.metric.name}")
+        return -loss if score is None else self.metric.gain(score, 0.0), -loss
 
     def _commit(self, stopping: bool = False) -> None:
         self._read_results()  # so that no diverged weights are saved
@@ -277,7 +276,7 @@ def _with_bits(metrics: Mapping[str, float]) -> dict[str, float]:
     """Return a language model's metrics with bits per character and perplexity."""
     if "val_loss" not in metrics:
         return dict(metrics)
-    derived = {f"val_{name}": score for name, score in scores(metrics["val_loss"]).items()}
+    derived = {f"val_{name}": score for name, score in language_scores(metrics["val_loss"]).items()}
     return {**derived, **metrics}
 
 

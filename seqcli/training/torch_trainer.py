@@ -24,7 +24,7 @@ from seqcli.data.token_rows import decoded
 from seqcli.decoding import inference
 from seqcli.decoding.search import Search
 from seqcli.events import Example
-from seqcli.metrics.metric import LOSS, resolve
+from seqcli.metrics.metric import scores
 from seqcli.metrics.predictions import Outcome
 from seqcli.models import kernels
 from seqcli.models.backend import TorchBackend
@@ -92,13 +92,17 @@ class TorchTrainer:
     def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
         """See `Trainer.evaluate`; validation rows and some training rows are decoded."""
         validation, sampled = self._score("val", tick), self._score("train", tick)
-        metrics = {"val_loss": LOSS.score(validation)} if validation else {}
-        for name in (name for name in registry.METRICS if name != "loss"):
-            metric = resolve(name)
-            if sampled and metric.higher:
-                metrics[f"train_{name}"] = metric.score(sampled)
-            if validation:
-                metrics[f"val_{name}"] = metric.score(validation)
+        scored = {"train": sampled, "val": validation}
+        values = {
+            split: scores(rows, registry.METRICS) if rows else {} for split, rows in scored.items()
+        }
+        values["train"].pop("loss", None)  # the loop has the loss of all rows
+        metrics = {
+            f"{split}_{name}": values[split][name]
+            for name in registry.METRICS
+            for split in values
+            if name in values[split]
+        }
         metrics["teacher_forcing"] = self._teacher_forcing(done)
         return EpochMetrics(metrics, self._examples(validation))
 

@@ -66,18 +66,18 @@ def results(folder: Path) -> dict[str, object]:
 
 def test_a_comparison_leaves_runs_a_table_plots_and_a_page(done):
     folder, comparison = done
-    assert [one.arm for one in comparison.standings] == ["gru-attention", "transformer"]
-    assert all(len(one.results) == 2 for one in comparison.standings)
+    assert [one.arm for one in comparison.arms] == ["gru-attention", "transformer"]
+    assert all(len(one.results) == 2 for one in comparison.arms)
     document = json.loads((folder / "compare.json").read_text())
     assert document["arms"][1]["positions"] == "sinusoidal"
     assert document["arms"][0]["steps"] == 4
     assert set(document["baselines"]) >= {"chance", "majority"}
     assert comparison.scopes == ("seen", "unseen")
-    assert {one.length for one in comparison.standings[0].by_length} == {2, 3, 4, 5, 6}
+    assert {one.length for one in comparison.arms[0].by_length} == {2, 3, 4, 5, 6}
     for name in ("compare.md", "curves.svg", "loss.svg", "lengths.svg", "report.html"):
         assert (folder / name).stat().st_size > 200
-    kept = comparison.standings[1].results[1].scores
-    validation = comparison.standings[1].results[1].validation
+    kept = comparison.arms[1].results[1].scores
+    validation = comparison.arms[1].results[1].validation
     assert validation == api.evaluate(folder / "transformer-s1", split="val").metrics
     assert comparison.differing == {}
     given = api.evaluate(folder / "transformer-s1", oracle_length=True)
@@ -113,7 +113,7 @@ def test_collect_reads_what_train_left_and_names_what_is_missing(done, tmp_path)
     found = api.collect(copy)
     assert found.missing == ("transformer-s0",)
     assert results(copy)["gru-attention-s0"] == results(folder)["gru-attention-s0"]
-    assert found.standings[0].scores == comparison.standings[0].scores
+    assert found.arms[0].scores == comparison.arms[0].scores
     with pytest.raises(DataError, match="no finished run"):
         api.collect(tmp_path)
 
@@ -130,7 +130,7 @@ def test_collect_names_runs_that_were_not_trained_as_planned(done, tmp_path):
     found = api.collect(copy)
     assert found.left_out["gru-attention-s0"] == "was not trained as planned: train.lr differs"
     assert "best.pt" in found.left_out["transformer-s1"]
-    assert {run.run for one in found.standings for run in one.results} == {
+    assert {run.run for one in found.arms for run in one.results} == {
         "gru-attention-s1",
         "transformer-s0",
     }
@@ -189,8 +189,8 @@ def test_force_keeps_every_run_until_another_takes_its_place(done, tmp_path):
     with pytest.raises(DataError, match="no finished run"):
         api.collect(folder)  # what is there belongs to the comparison that is replaced
     found = seqcli.compare(other, **options)  # continues
-    assert [len(one.results) for one in found.standings] == [2]
-    assert all(run.epochs == 1 for run in found.standings[0].results)
+    assert [len(one.results) for one in found.arms] == [2]
+    assert all(run.epochs == 1 for run in found.arms[0].results)
     assert not (folder / "transformer-s0" / "best.pt").exists()
     assert read_plan(folder).replaced == ()
     plan["runs"]["../victim"] = plan["runs"].pop("transformer-s0")
@@ -205,7 +205,7 @@ def test_more_seeds_join_the_runs_that_are_there(done, tmp_path):
     copy = tmp_path / "compare-tiny"
     shutil.copytree(done[0], copy)
     found = seqcli.compare(SETTINGS, cells=("gru",), seeds=1, match="none", out=copy)
-    assert [(one.arm, len(one.results)) for one in found.standings] == [
+    assert [(one.arm, len(one.results)) for one in found.arms] == [
         ("gru-attention", 2),
         ("transformer", 2),
     ]
@@ -225,7 +225,7 @@ def test_files_without_test_rows_are_scored_on_validation(tmp_path):
         train=str(tmp_path / "train.tsv"),
         val=str(tmp_path / "val.tsv"),
     )
-    run = found.standings[0].first
+    run = found.arms[0].first
     assert (found.split, run.split, set(run.metrics)) == ("val", "val", {"val"})
     assert set(run.rows) == {"val"}
     assert run.scores == run.validation
@@ -289,11 +289,11 @@ def test_names_are_compared_by_bits(tmp_path):
     settings |= {"model.hidden": 8, "train.epochs": 1, "train.samples": 0}
     found = seqcli.compare(settings, cells=("rnn", "gru"), seeds=1, jobs=1, out=tmp_path / "n")
     assert found.metric == "bits_per_character"
-    rows = found.standings[0].first.rows["test"]
-    bits = found.standings[0].first.metrics["test"]["bits_per_character"]
+    rows = found.arms[0].first.rows["test"]
+    bits = found.arms[0].first.metrics["test"]["bits_per_character"]
     assert sum(rows.score) / sum(rows.weight) == pytest.approx(bits, abs=1e-5)
     assert "bits per character" in (tmp_path / "n" / "compare.md").read_text()
-    assert found.standings[0].first.samples
+    assert found.arms[0].first.samples
 
 
 def test_a_damaged_result_is_made_again(done, tmp_path):

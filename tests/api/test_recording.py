@@ -344,7 +344,7 @@ def test_a_comparison_does_not_need_the_metrics_of_a_finished_run(
     settings = {key: value for key, value in TINY.items() if key != "cell"}
     options = {**settings, "cells": ["rnn"], "seeds": 1, "match": "none", "epochs": 1}
     first = seqcli.compare(out=tmp_path / "c", **options)
-    (result,) = first.standings[0].results
+    (result,) = first.arms[0].results
     run = RunPaths(tmp_path / "c" / result.run)
     for content in (None, "garbage\n"):
         run.metrics.unlink(missing_ok=True)
@@ -353,4 +353,4 @@ def test_a_comparison_does_not_need_the_metrics_of_a_finished_run(
         assert kept(run.folder) == result
     run.result.unlink()
     again = seqcli.compare(out=tmp_path / "c", **options)
-    assert again.standings[0].results[0].metrics == result.metrics
+    assert again.arms[0].results[0].metrics == result.metrics

@@ -107,8 +107,8 @@ def test_a_tasks_own_rules_are_baselines_and_in_the_file(tmp_path):
 def test_styles_of_a_plain_file_are_checked(tmp_path):
     path = tmp_path / "theirs.tsv"
     path.write_text("ab\tx y\tx\n")
-    assert seqcli.rescore(path, target_tokens="chars").metrics["symbol_error_rate"] == 2 / 3
-    assert seqcli.rescore(path).metrics["symbol_error_rate"] == 1 / 2
+    assert seqcli.rescore(path, target_tokens="chars").metrics["token_error_rate"] == 2 / 3
+    assert seqcli.rescore(path).metrics["token_error_rate"] == 1 / 2
     with pytest.raises(UsageError, match="no token style is called 'word'"):
         seqcli.rescore(path, target_tokens="word")
 

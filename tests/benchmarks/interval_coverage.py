@@ -2,7 +2,7 @@
 
 Test sets are simulated from a population with a known score. Sources have a chance of a right
 answer (beta distributed); rows that share a source have the same chance and mostly the same
-answer. The scores are sequence accuracy, token accuracy (of rows with 1 to 12 tokens), symbol error
+answer. The scores are sequence accuracy, token accuracy (of rows with 1 to 12 tokens), token error
 rate, loss (log-normal, per token) and macro F1 (of unequal classes). "before" is the method of
 earlier versions, percentiles of a bootstrap over sources, where it is not too slow to repeat.
 Each entry has the share of intervals that hold the score, its Monte Carlo error and the mean width.
@@ -68,7 +68,7 @@ def token_accuracy(rng: np.random.Generator, rows: int, accuracy: float, each: i
     return Ratio(np.where(right > 0, lengths, some), lengths, "share"), sources, truth
 
 
-def symbol_error_rate(rng: np.random.Generator, rows: int, accuracy: float, each: int) -> Case:
+def token_error_rate(rng: np.random.Generator, rows: int, accuracy: float, each: int) -> Case:
     """Return edits of rows with 1 to 12 tokens; a wrong row has 1 and some more."""
     right, sources = answers(rng, rows, accuracy, each)
     lengths = rng.integers(1, 13, int(sources[-1]) + 1)[sources].astype(np.float64)
@@ -87,7 +87,7 @@ def loss(rng: np.random.Generator, rows: int, accuracy: float, each: int) -> Cas
 RATIOS: dict[str, Callable[[np.random.Generator, int, float, int], Case]] = {
     "sequence_accuracy": sequence_accuracy,
     "token_accuracy": token_accuracy,
-    "symbol_error_rate": symbol_error_rate,
+    "token_error_rate": token_error_rate,
     "loss": loss,
 }
 

@@ -10,24 +10,24 @@ from seqcli.cli import app, shell
 from seqcli.comparison import defaults
 from seqcli.comparison.plan_file import differing_settings
 from seqcli.comparison.specification import (
-    Wanted,
+    Specification,
     arm_and_seed,
     arms,
     base_config,
     command,
     parse_grid,
     runs,
-    seen,
 )
+from seqcli.comparison.summary import in_distribution
 from seqcli.config import load
 from seqcli.config.presets import PRESETS
 from seqcli.errors import UsageError
 
 
-def planned(wanted=None, language=False, **flags):
-    wanted = wanted or Wanted()
-    base = base_config(load(None, (), flags), wanted.recipes)
-    return runs(arms(base, wanted, language), wanted.seeds)
+def planned(specification=None, language=False, **flags):
+    specification = specification or Specification()
+    base = base_config(load(None, (), flags), specification.recipes)
+    return runs(arms(base, specification, language), specification.seeds)
 
 
 def test_without_options_four_models_with_attention_three_seeds_of_reverse():
@@ -66,14 +66,14 @@ def test_the_recipe_and_the_settings_of_compare_leave_no_preset_open():
 
 
 def test_recipes_of_their_own_differ_and_every_difference_is_named():
-    found = planned(Wanted(recipes="own"))
+    found = planned(Specification(recipes="own"))
     own = {run.config.model.cell: run.config.train.lr for run in found}
     assert own["transformer"] == load(None, (), {"cell": "transformer"}).train.lr
     assert own["rnn"] != own["gru"]
     differing = differing_settings({run.arm: run.config for run in found})
     assert set(differing) == {"train.lr", "train.warmup", "model.dropout"}
     assert differing["train.lr"]["rnn-attention"] == own["rnn"]
-    again = planned(Wanted(recipes="own"), lr=0.01)
+    again = planned(Specification(recipes="own"), lr=0.01)
     assert {run.config.train.lr for run in again} == {0.01}
 
 
@@ -86,13 +86,15 @@ def test_files_stand_in_for_the_task(files):
 
 
 def test_attention_both_and_a_grid_make_arms():
-    wanted = Wanted(("gru", "transformer"), "both", 1, "none", {"train.lr": ["1e-3", "2e-3"]})
-    assert [run.arm for run in planned(wanted)] == [
+    specification = Specification(
+        ("gru", "transformer"), "both", 1, "none", {"train.lr": ["1e-3", "2e-3"]}
+    )
+    assert [run.arm for run in planned(specification)] == [
         f"{name}+lr={rate}"
         for name in ("gru", "gru-attention", "transformer")
         for rate in ("1e-3", "2e-3")
     ]
-    assert not any("attention" in run.arm for run in planned(Wanted(), language=True))
+    assert not any("attention" in run.arm for run in planned(Specification(), language=True))
 
 
 def test_the_name_of_a_run_tells_its_arm_and_seed():
@@ -108,8 +110,10 @@ def test_each_command_makes_the_very_configuration(tmp_path, monkeypatch):
         raise UsageError("far enough")
 
     monkeypatch.setattr("seqcli.api.train", train, raising=False)
-    wanted = Wanted(("gru", "transformer"), "on", 1, "none", {"model.positions": ["none"]})
-    for run in planned(wanted, task="patterns", dropout=0.0):
+    specification = Specification(
+        ("gru", "transformer"), "on", 1, "none", {"model.positions": ["none"]}
+    )
+    for run in planned(specification, task="patterns", dropout=0.0):
         shell.run(app, shlex.split(command(run, tmp_path))[1:])
         made, out = given.pop()
         assert configuration.to_plain(made) == configuration.to_plain(run.config)
@@ -119,21 +123,21 @@ def test_each_command_makes_the_very_configuration(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("make", "message", "hint"),
     [
-        (lambda: Wanted(("gruu",)), "no cell is called 'gruu'", "did you mean gru?"),
-        (lambda: Wanted(attention="of"), "no choice for --attention", "did you mean off?"),
-        (lambda: Wanted(seeds=0), "--seeds cannot be 0", "1"),
-        (lambda: Wanted(cells=("gru", "gru")), "each model once", ""),
-        (lambda: Wanted(grid={"train.seed": ["1"]}), "cannot vary train.seed", "--seeds"),
-        (lambda: Wanted(grid={"model.hidden": ["1"]}), "--match params", "--match none"),
-        (lambda: Wanted(grid={"data.task": ["sort"]}), "cannot vary data.task", "same data"),
-        (lambda: Wanted(recipes="mine"), "no choice for --recipes", "shared"),
+        (lambda: Specification(("gruu",)), "no cell is called 'gruu'", "did you mean gru?"),
+        (lambda: Specification(attention="of"), "no choice for --attention", "did you mean off?"),
+        (lambda: Specification(seeds=0), "--seeds cannot be 0", "1"),
+        (lambda: Specification(cells=("gru", "gru")), "each model once", ""),
+        (lambda: Specification(grid={"train.seed": ["1"]}), "cannot vary train.seed", "--seeds"),
+        (lambda: Specification(grid={"model.hidden": ["1"]}), "--match params", "--match none"),
+        (lambda: Specification(grid={"data.task": ["sort"]}), "cannot vary data.task", "same data"),
+        (lambda: Specification(recipes="mine"), "no choice for --recipes", "shared"),
         (
-            lambda: planned(Wanted(match="none", grid={"task.length": ["3:8", "3_8"]})),
+            lambda: planned(Specification(match="none", grid={"task.length": ["3:8", "3_8"]})),
             "make the same name",
             "differ in letters",
         ),
         (
-            lambda: planned(Wanted(match="none", grid={"task.length": ["a" * 200]})),
+            lambda: planned(Specification(match="none", grid={"task.length": ["a" * 200]})),
             "cannot be the name of a folder",
             "150",
         ),
@@ -150,4 +154,9 @@ def test_what_does_not_go_is_said(make, message, hint):
 
 def test_lengths_are_seen_on_both_sides_or_not_at_all():
     trained = {"source": (3, 5), "target": (1, 9)}
-    assert seen([3, 5, 6, 4], [1, 9, 5, 10], trained).tolist() == [True, True, False, False]
+    assert in_distribution([3, 5, 6, 4], [1, 9, 5, 10], trained).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -14,7 +14,7 @@ from seqcli.comparison.plan_file import (
     read_plan,
     write_plan,
 )
-from seqcli.comparison.specification import Wanted, arms, base_config, open_keys, runs
+from seqcli.comparison.specification import Specification, arms, base_config, open_keys, runs
 from seqcli.config import load
 from seqcli.errors import DataError
 
@@ -22,7 +22,7 @@ ABOUT = {"path": "p.tsv", "sha256": "1e46"}
 
 
 def plan(wanted=None, about=None, **flags):
-    wanted = wanted or Wanted(("gru", "transformer"), seeds=1)
+    wanted = wanted or Specification(("gru", "transformer"), seeds=1)
     base = base_config(load(None, (), flags), wanted.recipes)
     planned = runs(arms(base, wanted, False), wanted.seeds)
     identity = identity_of(planned, wanted, open_keys(base), about or ABOUT)
@@ -43,10 +43,13 @@ def test_a_plan_is_read_as_it_was_written(tmp_path):
         (plan(task="sort", train=1000, epochs=9), "train.epochs is 8 there, not 9"),
         (plan(task="copy", train=1000), "data.task is sort there, not copy"),
         (plan(task="sort", train=1000, length=4), "task.length is not set there, not 4"),
-        (plan(Wanted(("gru",), match="none"), task="sort", train=1000), "it varies"),
-        (plan(Wanted(("gru",), grid={"train.lr": ["1"]}), task="sort", train=1000), "it varies"),
-        (plan(Wanted(("gru",), recipes="own"), task="sort", train=1000), "it varies"),
-        (plan(task="sort", train=1000, about={"sha256": "2f57"}), "its data is other data"),
+        (plan(Specification(("gru",), match="none"), task="sort", train=1000), "it varies"),
+        (
+            plan(Specification(("gru",), grid={"train.lr": ["1"]}), task="sort", train=1000),
+            "it varies",
+        ),
+        (plan(Specification(("gru",), recipes="own"), task="sort", train=1000), "it varies"),
+        (plan(task="sort", train=1000, about={"sha256": "2f57"}), "its data differs"),
     ],
 )
 def test_another_comparison_is_told_by_what_its_runs_share(other, said):
@@ -58,8 +61,8 @@ def test_another_comparison_is_told_by_what_its_runs_share(other, said):
 @pytest.mark.parametrize(
     "same",
     [
-        plan(Wanted(("rnn",), seeds=5), task="sort", train=1000),
-        plan(Wanted(("gru",), "both"), task="sort", train=1000, threads=2),
+        plan(Specification(("rnn",), seeds=5), task="sort", train=1000),
+        plan(Specification(("gru",), "both"), task="sort", train=1000, threads=2),
         plan(task="sort", train=1000, about={"path": "elsewhere/p.tsv", "sha256": "1e46"}),
     ],
 )
@@ -92,8 +95,8 @@ def rename(old, new):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (lambda plan: "[" * 100_000, "no JSON"),
-        (lambda plan: "{", "no JSON"),
+        (lambda plan: "[" * 100_000, "not JSON"),
+        (lambda plan: "{", "not JSON"),
         (lambda plan: "[]", "not a plan"),
         (damage(lambda plan: plan.update(format=2)), "not a plan"),
         (damage(lambda plan: plan.pop("settings")), "a key is missing"),
@@ -124,7 +127,7 @@ def test_what_is_no_plan_is_refused_in_one_line(tmp_path, text, said):
 
 def test_a_plan_that_is_no_regular_file_is_refused(tmp_path):
     (tmp_path / FILE).mkdir()
-    with pytest.raises(DataError, match="no plan"):
+    with pytest.raises(DataError, match="not the plan"):
         read_plan(tmp_path)
 
 

@@ -11,9 +11,10 @@ from seqcli.comparison.significance import (
     difference,
     holm,
     pair_tests,
+    significant_differences,
     ties,
-    verdicts,
 )
+from seqcli.metrics.metric import find
 
 
 def drawn(rng, chances, seeds):
@@ -147,13 +148,14 @@ def all_pairs(*levels):
 def test_ties_are_the_groups_of_which_no_two_differ():
     tests = all_pairs(0.9, 0.9, 0.5, 0.5, 0.1)
     assert ties(tests, "test") == (("a", "b"), ("c", "d"))
-    assert ties(tests, "unseen") == ()
-    found = {(one.ahead, one.behind) for one in verdicts(tests, lower_is_better=False)}
+    assert ties(tests, "other") == ()
+    higher, lower = find("sequence_accuracy"), find("loss")
+    found = {(one.better, one.worse) for one in significant_differences(tests, higher)}
     alike = {("a", "b"), ("c", "d")}
     assert found == set(combinations("abcde", 2)) - alike
-    turned = {(one.behind, one.ahead) for one in verdicts(tests, lower_is_better=True)}
+    turned = {(one.worse, one.better) for one in significant_differences(tests, lower)}
     assert turned == found
-    assert all(one.difference.low > 0 for one in verdicts(tests, lower_is_better=False))
+    assert all(one.difference.low > 0 for one in significant_differences(tests, higher))
 
 
 def test_groups_may_overlap():

@@ -3,7 +3,7 @@
 import pytest
 
 from seqcli import registry
-from seqcli.comparison.run_result import LENGTH_GIVEN
+from seqcli.comparison.run_result import ORACLE_LENGTH
 from seqcli.config import load
 from seqcli.config.suite_file import load_suite, suite_names
 from seqcli.errors import UsageError
@@ -24,7 +24,7 @@ def test_a_suite_names_real_settings_and_sourced_numbers(name):
         config = load(None, entry.options["set"])
         assert config.data.task in registry.TASKS
         for one in entry.published:
-            assert one.metric in (*registry.METRICS, LENGTH_GIVEN)
+            assert one.metric in (*registry.METRICS, ORACLE_LENGTH)
             assert one.scope in ("test", "seen", "unseen")
             assert len(one.source) > 5
             assert one.arm.partition("+")[0].partition("-")[0] in registry.CELLS

@@ -1,4 +1,4 @@
-"""A task, a cell and a metric are each added by one file and one line; this does it."""
+"""Adding from outside: one file that imports seqcli and registers, used through every command."""
 
 import json
 import os
@@ -7,84 +7,113 @@ import subprocess
 import sys
 from pathlib import Path
 
-from source import ROOT
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-FILES = {
-    "tasks/rotation.py": '''
-"""Rotate."""
-from dataclasses import dataclass
-from typing import ClassVar
-import numpy as np
-from seqcli.tasks.rearrangement import Rearrangement
-
-@dataclass(frozen=True)
-class Rotate(Rearrangement):
-    """The source, its first symbol last: 3 1 4 -> 1 4 3."""
-    name: ClassVar[str] = "rotate"
-    version: ClassVar[int] = 1
-    summary: ClassVar[str] = "the first symbol goes last"
-    example: ClassVar[tuple[str, str]] = ("3 1 4", "1 4 3")
-    def targets(self, sources):
-        return np.roll(sources, -1, axis=1)
-''',
-    "models/minimal.py": '''
-"""A minimal gated unit."""
-import torch
-from seqcli.models.cells import Cell
-
-class MinimalCell(Cell):
-    """One gate: h' = h + f (tanh(a) - h)."""
-    gates = 2
-    def combine(self, inputs, recurrent, state):
-        (hidden,) = state
-        gate, new = (inputs + recurrent).chunk(2, 1)
-        return (torch.lerp(hidden, torch.tanh(new), torch.sigmoid(gate)),)
-''',
-    "metrics/first_symbol.py": '''
-"""First symbols."""
-import numpy as np
-from seqcli.metrics.metric import Metric, Ratio
-FIRST = Metric("first_symbol", True, lambda o: Ratio(o.truths.lengths > 0, np.ones(len(o))))
-''',
-}
-LINES = {
-    "TASKS": '    "rotate": "seqcli.tasks.rotation:Rotate",',
-    "CELLS": '    "minimal": "seqcli.models.minimal:MinimalCell",',
-    "METRICS": '    "first_symbol": "seqcli.metrics.first_symbol:FIRST",',
-}
+REGISTERED = "import seqcli\nseqcli.register('cell', 'gru', 'a:b')"
+OUTSIDE = Path(__file__).parent / "outside.py"
 
 
-def with_lines(registry: str) -> str:
-    lines = []
-    for line in registry.splitlines():
-        lines.append(line)
-        table = line.partition(":")[0]
-        if table in LINES and line.endswith("= {"):
-            lines.append(LINES[table])
-    return "\n".join(lines)
-
-
-def test_one_file_and_one_line_add_a_task_a_cell_and_a_metric(tmp_path):
-    copy = tmp_path / "seqcli"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for path, text in FILES.items():
-        (copy / path).write_text(text)
-    registry = copy / "registry.py"
-    registry.write_text(with_lines(registry.read_text()))
-    words = (
-        "train --task rotate --cell minimal --attention --epochs 1 --set train.metric=first_symbol "
-        "--train-rows 64 --val-rows 16 --test-rows 16 --hidden 16 --threads 1 --json"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "seqcli", *words.split()],
+def run(*words, cwd, plugins=""):
+    return subprocess.run(
+        [sys.executable, *words],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        timeout=120,
+        cwd=cwd,
+        env={**os.environ, "SEQCLI_PLUGINS": plugins, "COLUMNS": "200"},
+        timeout=240,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Return what a program of the user's shows, and its folder."""
+    folder = tmp_path_factory.mktemp("outside")
+    done = run(str(OUTSIDE), "shown.json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["run"] == str(Path("runs", "rotate-minimal-attention"))
-    assert found["best"]["val_first_symbol"] == 1.0
+    return folder, json.loads((folder / "shown.json").read_text())
+
+
+def test_training_shows_and_ranks_by_a_metric_from_outside(shown):
+    folder, screens = shown
+    metrics = (folder / screens["run"] / "metrics.jsonl").read_text()
+    rows = [json.loads(line) for line in metrics.splitlines()]
+    hits = [row["val_first_token_hits"] for row in rows]
+    best = [row["val_first_token_hits"] for row in rows if row["improved"]][-1]
+    assert best == max(hits)
+    assert f"first-token hits {best:.1%}, first-token misses {1 - best:.1%}" in screens["train"]
+
+
+def test_tensorboard_has_the_metric_from_outside(shown):
+    folder, screens = shown
+    (events,) = (folder / screens["run"]).rglob("events.out.tfevents.*")
+    accumulator = EventAccumulator(str(events.parent))
+    accumulator.Reload()
+    tags = accumulator.Tags()["scalars"]
+    assert {"first_token_hits/train", "first_token_hits/val", "first_token_misses/val"} <= set(tags)
+
+
+def test_an_evaluation_shows_the_best_baseline_by_the_direction_of_the_metric(shown):
+    _, screens = shown
+    lines = screens["eval"].splitlines()
+    for label in ("first-token hits", "first-token misses"):
+        row = next(line for line in lines if line.startswith(label))
+        assert row.rstrip().endswith("copy of the source")  # the others hit less often
+
+
+def test_a_comparison_shows_the_metric_in_table_page_and_document(shown):
+    folder, screens = shown
+    place = folder / screens["folder"]
+    document = json.loads((place / "compare.json").read_text())
+    assert [one["arm"] for one in document["arms"]] == ["minimal-scaled-attention"]
+    for arm in document["arms"]:
+        for metric, best in (("first_token_hits", max), ("first_token_misses", min)):
+            values = [run["metrics"]["test"][metric] for run in arm["runs"]]
+            assert arm["scores"][metric]["best"] == best(values)
+    assert "first-token hits" in (place / "compare.md").read_text()
+    assert f"first-token misses {values[0]:.1%}" in (place / "report.html").read_text()
+    assert "first-token" in screens["compare"]
+
+
+def test_the_command_line_loads_plugins_from_the_environment(tmp_path):
+    shutil.copy(OUTSIDE, tmp_path / "mine.py")
+    lines = [f"{a} {b} -> {b} {a}\n" for a in "abcdef" for b in "uvwxyz"]
+    (tmp_path / "pairs.txt").write_text("".join(lines))
+    words = "train --data pairs.txt --format arrows --cell minimal --attention scaled --epochs 1"
+    options = "--optimizer rmsprop --set train.metric=first_token_hits --hidden 8 --threads 1"
+    done = run(
+        *["-m", "seqcli", *words.split(), *options.split(), "--json"],
+        cwd=tmp_path,
+        plugins="mine.py",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "val_first_token_misses" in json.loads(done.stdout)["best"]
+    assert "val_first_token_misses=" in done.stderr
+    done = run("-m", "seqcli", "train", "--help", cwd=tmp_path, plugins="mine.py")
+    assert "minimal" in done.stdout
+    done = run("-m", "seqcli", "tasks", "rotate", cwd=tmp_path, plugins="mine.py")
+    assert "the first token goes last" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot import mine.py: FileNotFoundError"),
+        ("import no_such_library", "cannot import mine.py: ModuleNotFoundError: No module named"),
+        (
+            "import seqcli\nseqcli.register('cell', 'gru', 'a:b')",
+            "cell 'gru' is registered already",
+        ),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_is_one_line(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "mine.py").write_text(content)
+    done = run("-m", "seqcli", "tasks", cwd=tmp_path, plugins="mine.py")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    first, *hint = done.stderr.splitlines()
+    assert first.startswith("error: SEQCLI_PLUGINS: ")
+    assert message in first
+    assert hint

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from seqcli import registry
 from seqcli.arrays.ragged import Ragged
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import UNK
-from seqcli.metrics import edit_distance
+from seqcli.metrics.definitions import all_parts
 from seqcli.metrics.edit_distance import GAP, count_edits, edit_distances
-from seqcli.metrics.metric import all_parts, resolve
-from seqcli.metrics.predictions import Answers, Outcome, ceiling
+from seqcli.metrics.metric import find, names
+from seqcli.metrics.predictions import Outcome, PredictionTable, ceiling
 from seqcli.metrics.scores import score
 
 ROW = st.lists(st.integers(4, 7), max_size=9)
+WORDS = Tokenizer("words")
 ROWS = st.lists(st.tuples(ROW, ROW), min_size=1, max_size=8)
 
 
@@ -51,8 +51,8 @@ def test_scores_by_hand(rows):
         "token_accuracy": right / places if places else 0,
         "sequence_accuracy": whole / number,
         "sequence_error_rate": 1 - whole / number,
-        "symbol_error_rate": sum(distances) / symbols if symbols else 0,
-        "mean_symbol_error_rate": sum(each) / number,
+        "token_error_rate": sum(distances) / symbols if symbols else 0,
+        "mean_token_error_rate": sum(each) / number,
     }
     made = scores(found)
     assert {name: made[name] for name in expected} == pytest.approx(expected)
@@ -62,9 +62,9 @@ def test_scores_by_hand(rows):
 def test_an_unknown_symbol_in_the_truth_is_never_right():
     found = outcome([[4, UNK], [5]], [[4, UNK], [5]])
     assert found.right_rows.tolist() == [False, True]
-    assert resolve("token_accuracy").score(found) == pytest.approx(2 / 3)
+    assert find("token_accuracy").score(found) == pytest.approx(2 / 3)
     assert found.edits.tolist() == [1, 0]
-    assert count_edits(found.truths, found.predictions).times.tolist() == [1]
+    assert count_edits(found.truths, found.predictions).counts.tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -81,68 +81,79 @@ def test_an_unknown_symbol_in_the_truth_is_never_right():
 )
 def test_token_accuracy_counts_missing_and_extra_tokens(truth, prediction, expected):
     found = outcome([truth], [prediction])
-    assert resolve("token_accuracy").score(found) == pytest.approx(expected)
-    subset = score(
-        Answers(
-            ("x",), (_text(truth),), (_text(prediction),), Tokenizer("words"), Tokenizer("words")
-        )
-    )
+    assert find("token_accuracy").score(found) == pytest.approx(expected)
+    subset = score(PredictionTable(("x",), [_tokens(truth)], [_tokens(prediction)], WORDS, WORDS))
     assert [part.token_accuracy for part in subset.by_length] == [pytest.approx(expected)]
 
 
 @given(ROWS)
 def test_token_accuracy_is_perfect_only_where_every_sequence_is(rows):
     found = outcome(*[list(side) for side in zip(*rows, strict=True)])
-    if resolve("token_accuracy").score(found) == 1:
-        assert resolve("sequence_accuracy").score(found) == 1
+    if find("token_accuracy").score(found) == 1:
+        assert find("sequence_accuracy").score(found) == 1
 
 
-def _text(row):
-    return " ".join(map(str, row))
+def _tokens(row):
+    return list(map(str, row))
 
 
 def test_a_loss_that_nobody_measured_is_left_out():
     rows = Ragged.from_rows([[4]])
     assert "loss" not in scores(Outcome(rows, rows))
-    assert math.isnan(resolve("loss").score(Outcome(rows, rows)))
+    assert math.isnan(find("loss").score(Outcome(rows, rows)))
+
+
+def plain_distance(truth, prediction):
+    """Compute the Levenshtein distance with the textbook recurrence."""
+    row = list(range(len(prediction) + 1))
+    for i, token in enumerate(truth, 1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(prediction, 1):
+            best = min(row[j] + 1, row[j - 1] + 1, diagonal + (token != other))
+            diagonal, row[j] = row[j], best
+    return row[-1]
 
 
 @given(ROWS)
-def test_counted_edits_turn_the_truth_into_the_prediction(rows):
-    truths, predictions = [Ragged.from_rows(side) for side in zip(*rows, strict=True)]
-    found = count_edits(truths, predictions)
-    assert found.times.sum() == edit_distances(truths, predictions).sum()
-    balance = Counter()
-    for wanted, got, times in zip(found.wanted, found.given, found.times, strict=True):
-        balance[int(wanted)] -= int(times)
-        balance[int(got)] += int(times)
-    del balance[GAP]
-    difference = Counter(predictions.tokens.tolist())
-    difference.subtract(Counter(truths.tokens.tolist()))
-    assert {s: n for s, n in balance.items() if n} == {s: n for s, n in difference.items() if n}
-    assert found.times.tolist() == sorted(found.times.tolist(), reverse=True)
-
-
-def test_swaps_are_preferred_to_gaps():
-    found = count_edits(Ragged.from_rows([[4, 5, 6]]), Ragged.from_rows([[4, 7, 6, 8]]))
-    pairs = list(zip(found.wanted.tolist(), found.given.tolist(), strict=True))
-    assert sorted(pairs) == [(GAP, 8), (5, 7)]
-
-
-def test_many_rows_in_small_blocks_and_rows_too_long_to_align(monkeypatch):
-    rng = np.random.default_rng(0)
-    sides = [[rng.integers(4, 8, n).tolist() for n in rng.integers(0, 15, 300)] for _ in range(2)]
-    truths, predictions = map(Ragged.from_rows, sides)
-    expected = [Levenshtein.distance(a, b) for a, b in zip(*sides, strict=True)]
-    monkeypatch.setattr(edit_distance, "_BLOCK", 50)
-    monkeypatch.setattr(edit_distance, "_KEPT", 400)
+def test_edit_distances_against_the_textbook(rows):
+    truths, predictions = (Ragged.from_rows(side) for side in zip(*rows, strict=True))
+    expected = [plain_distance(truth, prediction) for truth, prediction in rows]
     assert edit_distances(truths, predictions).tolist() == expected
-    assert count_edits(truths, predictions).times.sum() == sum(expected)
-    monkeypatch.setattr(edit_distance, "LARGEST", 100)
-    found = count_edits(truths, predictions)
-    short = [(len(a) + 1) * (len(b) + 1) <= 100 for a, b in zip(*sides, strict=True)]
-    assert found.times.sum() == sum(np.array(expected)[short])
-    assert found.left_out == sum(d > 0 and not s for d, s in zip(expected, short, strict=True))
+
+
+@given(ROWS)
+def test_counted_edits_are_the_fewest_and_turn_truths_into_predictions(rows):
+    truths, predictions = (Ragged.from_rows(side) for side in zip(*rows, strict=True))
+    edits = count_edits(truths, predictions)
+    columns = (edits.truths, edits.predictions, edits.counts)
+    kinds = list(zip(*(column.tolist() for column in columns), strict=True))
+    assert sum(count for *_, count in kinds) == sum(plain_distance(*row) for row in rows)
+    assert all(truth != prediction for truth, prediction, _ in kinds)
+    balance = Counter(truths.tokens.tolist())
+    for truth, prediction, count in kinds:
+        balance[truth] -= count
+        balance[prediction] += count
+    del balance[GAP]
+    assert +balance == Counter(predictions.tokens.tolist())
+    assert edits.counts.tolist() == sorted(edits.counts.tolist(), reverse=True)
+
+
+@given(ROW, ROW)
+def test_the_edits_of_one_row_are_an_alignment(truth, prediction):
+    """Substitutions, deletions and insertions account for every token of both sides."""
+    edits = count_edits(Ragged.from_rows([truth]), Ragged.from_rows([prediction]))
+    deleted = edits.counts[edits.predictions == GAP].sum()
+    inserted = edits.counts[edits.truths == GAP].sum()
+    assert len(truth) - deleted == len(prediction) - inserted
+
+
+def test_kinds_of_edits():
+    edits = count_edits(Ragged.from_rows([[4, 5, 6], [4]]), Ragged.from_rows([[4, 7, 6, 8], []]))
+    assert sorted(zip(edits.truths.tolist(), edits.predictions.tolist(), strict=True)) == [
+        (GAP, 8),
+        (4, GAP),
+        (5, 7),
+    ]
 
 
 def multi_reference(sources, truths, predictions):
@@ -175,7 +186,7 @@ def test_several_references_against_a_plain_loop(rows):
     made = scores(found)
     if len({(n, tuple(t)) for n, t in zip(names, truths, strict=True)}) > len(order):
         assert made["multi_reference_accuracy"] == pytest.approx(accuracy)
-        assert made["multi_reference_symbol_error_rate"] == pytest.approx(rate)
+        assert made["multi_reference_token_error_rate"] == pytest.approx(rate)
     else:
         assert "multi_reference_accuracy" not in made
 
@@ -205,7 +216,9 @@ def test_macro_f1_is_the_mean_over_the_classes_of_the_truth(rows):
         assert "macro_f1" not in made
 
 
-@pytest.mark.parametrize("name", [*registry.METRICS, *registry.EVALUATION_METRICS])
-def test_every_metric_bears_its_name(name):
-    table = registry.METRICS if name in registry.METRICS else registry.EVALUATION_METRICS
-    assert resolve(name, table).name == name
+@pytest.mark.parametrize("name", names())
+def test_every_metric_has_its_name_a_label_and_a_definition(name):
+    metric = find(name)
+    assert metric.name == name
+    assert metric.label
+    assert metric.definition.endswith(".")

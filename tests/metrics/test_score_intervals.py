@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqcli.arrays.ragged import Ragged
-from seqcli.metrics.metric import MACRO_F1, all_parts
+from seqcli.metrics.definitions import MACRO_F1, all_parts
 from seqcli.metrics.predictions import Outcome
 from seqcli.metrics.scores import interval_methods, intervals
 from seqcli.statistics import EXACT, MEAN, RATE, SHARE, binomial_interval
@@ -26,7 +26,7 @@ def test_every_score_names_its_method():
     methods = interval_methods(all_parts(alone), alone.source_of_row)
     assert methods["sequence_accuracy"] == methods["sequence_error_rate"] == EXACT
     assert methods["token_accuracy"] == SHARE
-    assert methods["symbol_error_rate"] == RATE
+    assert methods["token_error_rate"] == RATE
     assert methods["loss"] == MEAN
     shared_methods = interval_methods(all_parts(shared), shared.source_of_row)
     assert shared_methods["sequence_accuracy"] == SHARE
@@ -50,8 +50,8 @@ def test_all_rows_right_still_have_an_interval():
     for name in ("sequence_accuracy", "token_accuracy"):
         assert 0.75 < found[name][0] < 0.95
         assert found[name][1] == 1
-    assert found["symbol_error_rate"][0] == 0
-    assert 0.05 < found["symbol_error_rate"][1] < 0.25
+    assert found["token_error_rate"][0] == 0
+    assert 0.05 < found["token_error_rate"][1] < 0.25
 
 
 def labeled(rng, shares, right, rows):

@@ -64,7 +64,7 @@ def test_one_space_at_an_end_is_counted_and_named_and_changes_no_style(tmp_path)
     path.write_text(table() + "kl\tlk\tlk \n")
     found = seqcli.rescore(path)
     assert found.metrics["sequence_accuracy"] == pytest.approx(5 / 6)
-    assert "symbol_error_rate" in found.metrics
+    assert "token_error_rate" in found.metrics
     note = "1 prediction with white space at an end, which counts (first: row 6)"
     assert note in found.notes
 

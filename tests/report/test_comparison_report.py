@@ -1,4 +1,4 @@
-"""The table, the verdict and the page of a comparison, from invented results."""
+"""The table, the conclusions and the page of a comparison, from invented results."""
 
 import dataclasses
 import io
@@ -12,31 +12,31 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from seqcli.comparison.published import SuiteOutcome, beside
+from seqcli.comparison.published import SuiteResult, with_published
 from seqcli.comparison.run_result import (
-    Answer,
-    Look,
     RowScores,
     RunResult,
+    ShownAttention,
+    ShownPrediction,
     read_result,
     write_result,
 )
 from seqcli.comparison.specification import PlannedRun
-from seqcli.comparison.summary import compared
+from seqcli.comparison.summary import summarize
 from seqcli.config import Config
 from seqcli.config.suite_file import Entry, Published
 from seqcli.events import Progress, RunStarted
 from seqcli.report.comparison_files import comparison_document, write_comparison, write_suite
 from seqcli.report.comparison_table import comparison_table
-from seqcli.report.comparison_view import ComparisonView, verdict_lines
+from seqcli.report.comparison_view import ComparisonView, conclusions
 from seqcli.report.console import Out
 from seqcli.report.tables import plain_lines
 
 LENGTHS = tuple(2 + n % 8 for n in range(200))  # 2 .. 9; training had 2 .. 5
 FLOORS = {"chance": {"token_accuracy": 0.1, "sequence_accuracy": 0.0}}
 AXES = ("source", "target")
-ANSWER = Answer("3 1 <b>", "1 3 $x$", "1 4 $x$")
-LOOK = Look(("3", "1"), ("1", "3"), ((0.1, 0.9), (0.8, 0.2)))
+SHOWN = ShownPrediction("3 1 <b>", ("1", "3", "$x$"), ("1", "4", "$x$"))
+ATTENTION = ShownAttention(("3", "1"), ("1", "3"), ((0.1, 0.9), (0.8, 0.2)))
 
 
 def result(arm, seed, share, cell="gru", **other):
@@ -66,8 +66,8 @@ def result(arm, seed, share, cell="gru", **other):
         baselines=FLOORS,
         rows={"test": rows},
         trained_lengths={"source": (2, 5), "target": (2, 5)},
-        answers=(ANSWER,),
-        look=LOOK,
+        predictions=(SHOWN,),
+        attention_map=ATTENTION,
     )
     return dataclasses.replace(known, **other)
 
@@ -94,7 +94,7 @@ def written(tmp_path_factory):
             for n in (1, 2)
         ]
         (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    comparison = compared("reverse", str(folder), some_results(), ["lstm-s0"], ["a note"])
+    comparison = summarize("reverse", str(folder), some_results(), ["lstm-s0"], ["a note"])
     write_comparison(comparison)
     return folder, comparison
 
@@ -109,33 +109,33 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
 
 def test_the_table_has_means_spreads_scopes_and_baselines(written):
     _, comparison = written
-    lines = plain_lines(comparison_table(comparison.standings))
-    assert re.search(r"sequence acc mean ± sd \(best\)", lines[0])
+    lines = plain_lines(comparison_table(comparison.arms))
+    assert re.search(r"sequence accuracy mean ± sd \(best\)", lines[0])
     assert re.match(r"gru +3 +1,000 +40 +1:11 +2,000 +\d+\.\d ± \d+\.\d% \(\d+\.\d%\)", lines[1])
     assert "sinusoidal" in lines[2]
     assert lines[3].split() == ["chance", "0.0%", "10.0%"]
-    gru = comparison.standings[0]
-    assert gru.scopes["seen"] > gru.scopes["unseen"]
-    narrow = comparison_table(comparison.standings, ["lstm"], 60)
-    assert "sequence acc\nmean ± sd (best)" in [column.header for column in narrow.columns]
+    gru = comparison.arms[0]
+    assert gru.scopes["in_distribution"] > gru.scopes["out_of_distribution"]
+    narrow = comparison_table(comparison.arms, ["lstm"], 60)
+    assert "sequence accuracy\nmean ± sd (best)" in [column.header for column in narrow.columns]
     assert narrow.rows[2][0] == "lstm"
 
 
 def test_a_verdict_is_given_where_it_is_clear_and_nowhere_else(written):
     _, comparison = written
-    assert {(one.scope, one.ahead) for one in comparison.verdicts} == {
-        ("seen", "gru"),
-        ("unseen", "gru"),
+    assert {(one.scope, one.better) for one in comparison.significant_differences} == {
+        ("in_distribution", "gru"),
+        ("out_of_distribution", "gru"),
     }
-    lines = verdict_lines(comparison)
-    assert lines[0].startswith("On lengths seen in training, gru is ahead of transformer (by ")
+    lines = conclusions(comparison)
+    assert lines[0].startswith("On training lengths, gru is better than transformer (by ")
     assert re.search(r"\(by \d+\.\d points, \d+\.\d to \d+\.\d, p < 0\.001\)$", lines[0])
     assert "Holm correction over 2 comparisons" in lines[-1]
-    even = compared("x", "", [result(arm, s, 0.6) for arm in "ab" for s in range(3)])
-    assert even.verdicts == ()
-    assert verdict_lines(even)[:2] == [
-        "No significant differences on lengths seen in training",
-        "No significant differences on lengths never seen in training",
+    even = summarize("x", "", [result(arm, s, 0.6) for arm in "ab" for s in range(3)])
+    assert even.significant_differences == ()
+    assert conclusions(even)[:2] == [
+        "No significant differences on training lengths",
+        "No significant differences on other lengths",
     ]
 
 
@@ -153,21 +153,21 @@ def scored(arm, seed, test, val, **other):
 def test_models_are_ranked_by_validation_whatever_test_says():
     runs = [scored("a", 0, 0.9, 0.5), scored("a", 1, 0.9, 0.6)]
     runs += [scored("b", 0, 0.4, 0.8), scored("b", 1, 0.3, 0.7)]
-    found = compared("x", "", runs)
+    found = summarize("x", "", runs)
     assert found.best == "b-s0"
-    table = comparison_table(found.standings)
+    table = comparison_table(found.arms)
     assert table.strong == {1}
     assert [column.header for column in table.columns][6:8] == [
-        "sequence acc\nmean ± sd (best)",
+        "sequence accuracy\nmean ± sd (best)",
         "\nval",
     ]
     assert [row[7] for row in table.rows[:2]] == ["55.0%", "75.0%"]
     assert "scores on test" in table.caption
-    assert "by which models are ranked" in table.caption
+    assert "which ranks the models" in table.caption
 
 
 def test_the_best_seed_goes_by_the_direction_of_the_metric():
-    found = compared("x", "", [scored("a", 0, 0.9, 0.5), scored("a", 1, 0.6, 0.9)]).standings[0]
+    found = summarize("x", "", [scored("a", 0, 0.9, 0.5), scored("a", 1, 0.6, 0.9)]).arms[0]
     assert found.scores["sequence_accuracy"].best == 0.9
     assert found.scores["loss"].best == pytest.approx(0.1)
     assert found.validation["loss"].best == pytest.approx(0.1)
@@ -177,8 +177,8 @@ def test_the_best_seed_goes_by_the_direction_of_the_metric():
         result("l", seed, 1.0, language=True, metrics={"test": one, "val": one}, rows=rows)
         for seed, one in enumerate(bits)
     ]
-    found = compared("x", "", runs)
-    assert found.standings[0].scores["perplexity"].best == 2**1.5
+    found = summarize("x", "", runs)
+    assert found.arms[0].scores["perplexity"].best == 2**1.5
     assert found.best == "l-s1"
 
 
@@ -189,9 +189,9 @@ def test_without_test_rows_validation_is_named_everywhere(tmp_path):
         for arm in ("a", "b")
         for seed in (0, 1)
     ]
-    found = compared("x", str(tmp_path), runs)
+    found = summarize("x", str(tmp_path), runs)
     assert (found.split, found.best) == ("val", "a-s1")
-    table = comparison_table(found.standings)
+    table = comparison_table(found.arms)
     assert "val" not in {column.header.strip() for column in table.columns}
     assert "scores on validation" in table.caption
     assert "no test rows" in table.caption
@@ -208,7 +208,7 @@ def test_without_test_rows_validation_is_named_everywhere(tmp_path):
         text = (tmp_path / name).read_text()
         assert "scores on validation" in text
         assert not re.search(r"\bon test\b", text)
-    assert not any(re.search(r"\bon test\b", line) for line in verdict_lines(found))
+    assert not any(re.search(r"\bon test\b", line) for line in conclusions(found))
 
 
 def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path, written):
@@ -231,7 +231,7 @@ def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path
     document = json.loads((tmp_path / "x" / "compare.json").read_text())
     assert document["differing_settings"] == differing
     assert document["left_out"] == {"rnn-s0": "damaged | <b>"}
-    same = comparison_table(comparison.standings, differing={})
+    same = comparison_table(comparison.arms, differing={})
     assert same.caption.endswith("all other settings are shared")
     assert "settings that differ" not in same.caption
 
@@ -239,35 +239,35 @@ def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path
 def test_ties_are_named_where_others_differ():
     shares = {"rnn": 0.6, "gru": 0.6, "lstm": 0.6, "transformer": 1.3}
     runs = [result(arm, seed, share) for arm, share in shares.items() for seed in range(3)]
-    found = compared("x", "", runs)
-    lines = verdict_lines(found)
-    assert lines[1] == (
-        "No significant difference on lengths seen in training between rnn, gru and lstm"
-    )
+    found = summarize("x", "", runs)
+    lines = conclusions(found)
+    assert lines[1] == ("No significant difference on training lengths between rnn, gru and lstm")
     document = comparison_document(found)
-    assert document["no_significant_difference"]["seen"] == [["rnn", "gru", "lstm"]]
+    assert document["no_significant_difference"]["in_distribution"] == [["rnn", "gru", "lstm"]]
     assert len(document["differences"]) == 12
-    assert document["verdict_method"] == lines[-1]
+    assert document["method"] == lines[-1]
 
 
 def test_with_too_few_seeds_it_says_so():
-    two = compared("x", "", [result(arm, seed, 0.9) for arm in "ab" for seed in range(2)])
-    assert two.verdicts == ()
-    assert verdict_lines(two) == [
-        "Too few seeds to tell: a has 2 seeds, b has 2 seeds; "
-        "a verdict takes 3 of each model (--seeds 3)"
+    two = summarize("x", "", [result(arm, seed, 0.9) for arm in "ab" for seed in range(2)])
+    assert two.significant_differences == ()
+    assert conclusions(two) == [
+        "Too few seeds for a test: a has 2 seeds, b has 2 seeds; "
+        "it requires 3 of each model (--seeds 3)"
     ]
     mixed = [result(arm, seed, 0.6) for arm in "ab" for seed in range(3)] + [result("c", 0, 0.6)]
-    lines = verdict_lines(compared("x", "", mixed))
-    assert lines[0].startswith("Too few seeds to tell: c has 1 seed; ")
+    lines = conclusions(summarize("x", "", mixed))
+    assert lines[0].startswith("Too few seeds for a test: c has 1 seed; ")
     assert lines[1].startswith("No significant differences")
-    assert verdict_lines(compared("x", "", [result("a", 0, 0.6)])) == ["No verdict: only one model"]
+    assert conclusions(summarize("x", "", [result("a", 0, 0.6)])) == [
+        "No test of differences: only one model"
+    ]
 
 
 def test_one_comparison_needs_no_correction():
     rows = RowScores((4,) * 200, (4,) * 200, (1.0,) * 200, (1,) * 200)
     runs = [result(arm, seed, 1.0, rows={"test": rows}) for arm in "ab" for seed in range(3)]
-    lines = verdict_lines(compared("x", "", runs))
+    lines = conclusions(summarize("x", "", runs))
     assert lines[0] == "No significant differences on test"
     assert "one comparison" in lines[1]
     assert "Holm" not in lines[1]
@@ -281,15 +281,15 @@ def test_rows_that_share_a_source_count_as_one():
         scores = (right,) * 199 + (1.0,)
         rows = RowScores((4,) * 200, (4,) * 200, scores, (1,) * 200, groups=groups)
         runs += [result(arm, seed, 1.0, rows={"test": rows}) for seed in range(3)]
-    assert compared("x", "", runs).verdicts == ()
+    assert summarize("x", "", runs).significant_differences == ()
 
 
 def test_lengths_of_the_target_count_where_only_they_go_further():
     rows = RowScores((4,) * 200, LENGTHS, (1.0,) * 200, (1,) * 200)
-    found = compared("x", "", [result("a", 0, 1.0, rows={"test": rows})])
+    found = summarize("x", "", [result("a", 0, 1.0, rows={"test": rows})])
     assert found.axis == "target"
-    assert found.scopes == ("seen", "unseen")
-    assert [one.length for one in found.standings[0].by_length] == list(range(2, 10))
+    assert found.scopes == ("in_distribution", "out_of_distribution")
+    assert [one.length for one in found.arms[0].by_length] == list(range(2, 10))
 
 
 def test_the_page_needs_nothing_else_and_escapes_what_it_shows(written):
@@ -313,7 +313,7 @@ def test_markdown_and_json_say_the_same(written):
     mean = document["arms"][0]["scores"]["sequence_accuracy"]["mean"]
     assert f"{mean * 100:.1f} ±" in (folder / "compare.md").read_text()
     assert document["missing"] == ["lstm-s0"]
-    assert document["verdict"] == verdict_lines(comparison)
+    assert document["conclusions"] == conclusions(comparison)
 
 
 def test_headless_chromium_opens_the_page_and_sorts_its_table(written, tmp_path):
@@ -380,7 +380,7 @@ def test_on_a_terminal_the_table_fills_over_the_bars():
     shown = talk.file.getvalue()
     assert "1 of 6 finished" in shown
     assert "transformer-s0 epoch 2/2 step 10/20" in shown
-    assert "sequence acc" in shown
+    assert "sequence accuracy" in shown
 
 
 def test_the_folder_of_templates_is_part_of_the_package():
@@ -392,27 +392,27 @@ def test_the_folder_of_templates_is_part_of_the_package():
 def test_published_numbers_stand_beside_ours(written, tmp_path):
     _, comparison = written
     published = [
-        Published("gru", "sequence_accuracy", "unseen", "50%", "a paper"),
+        Published("gru", "sequence_accuracy", "out_of_distribution", "50%", "a paper"),
         Published("lstm", "token_accuracy", "test", "99%", "another"),
     ]
-    rows = beside(Entry("reverse", {}, tuple(published)), comparison)
-    gru = comparison.standings[0]
+    rows = with_published(Entry("reverse", {}, tuple(published)), comparison)
+    gru = comparison.arms[0]
     assert rows[0].ours is not None
-    assert rows[0].ours.mean == pytest.approx(gru.scopes["unseen"])
+    assert rows[0].ours.mean == pytest.approx(gru.scopes["out_of_distribution"])
     assert rows[1].ours is None
-    write_suite(SuiteOutcome("mine", "what", str(tmp_path), (comparison,), tuple(rows)))
+    write_suite(SuiteResult("mine", "what", str(tmp_path), (comparison,), tuple(rows)))
     text = (tmp_path / "suite.md").read_text()
     assert re.search(
-        r"\| reverse \| gru \| sequence accuracy, unseen \| .*± .* \| 50% \| a pa", text
+        r"\| reverse \| gru \| sequence accuracy, other lengths \| .*± .* \| 50% \| a pa", text
     )
-    assert json.loads((tmp_path / "suite.json").read_text())["beside"][1]["ours"] is None
+    assert json.loads((tmp_path / "suite.json").read_text())["published"][1]["ours"] is None
 
 
 def test_many_lengths_are_put_together_but_not_across_the_edge_of_training():
     lengths = tuple(range(1, 201))
     rows = RowScores(lengths, lengths, tuple(float(n <= 42) for n in lengths), (1,) * 200)
     one = result("gru", 0, 1.0, rows={"test": rows}, trained_lengths=dict.fromkeys(AXES, (1, 40)))
-    found = compared("parity", "runs", [one]).standings[0].by_length
+    found = summarize("parity", "runs", [one]).arms[0].by_length
     assert [(score.length, score.rows, score.mean) for score in found[7:10]] == [
         (38, 5, 1.0),
         (43, 5, 0.4),

@@ -43,7 +43,7 @@ def test_an_evaluation_names_what_is_counted() -> None:
     assert rows[1][2] == "-"
     table = novelty_table(Novelty(1000, {"new": 0.9, "in_train": 0.1}))
     assert table.rows == (("new", "90.0%"), ("in train", "10.0%"))
-    assert table.caption == "of 1,000 sampled texts"
+    assert table.caption == "of 1,000 texts"
     assert novelty_table(None).rows == ()
 
 

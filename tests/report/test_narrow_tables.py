@@ -79,10 +79,10 @@ SCORES = {
     "token_accuracy": 0.9876,
     "sequence_accuracy": 0.8765,
     "sequence_error_rate": 0.1235,
-    "symbol_error_rate": 0.0765,
-    "mean_symbol_error_rate": 0.0654,
+    "token_error_rate": 0.0765,
+    "mean_token_error_rate": 0.0654,
     "multi_reference_accuracy": 0.9012,
-    "multi_reference_symbol_error_rate": 0.0543,
+    "multi_reference_token_error_rate": 0.0543,
 }
 BASELINES = ("chance", "copy", "majority", "memorize_else_most_frequent")
 EVALUATION = Evaluation(

