@@ -72,7 +72,7 @@ def test_a_comparison_leaves_runs_a_table_plots_and_a_page(done):
     assert document["arms"][1]["positions"] == "sinusoidal"
     assert document["arms"][0]["steps"] == 4
     assert set(document["baselines"]) >= {"chance", "majority"}
-    assert comparison.scopes == ("seen", "unseen")
+    assert comparison.scopes == ("in_distribution", "out_of_distribution")
     assert {one.length for one in comparison.arms[0].by_length} == {2, 3, 4, 5, 6}
     for name in ("compare.md", "curves.svg", "loss.svg", "lengths.svg", "report.html"):
         assert (folder / name).stat().st_size > 200
@@ -288,7 +288,7 @@ def test_names_are_compared_by_bits(tmp_path):
     settings = {"data.task": "names", "data.train": 60, "data.val": 20, "data.test": 20}
     settings |= {"model.hidden": 8, "train.epochs": 1, "train.samples": 0}
     found = seqcli.compare(settings, cells=("rnn", "gru"), seeds=1, jobs=1, out=tmp_path / "n")
-    assert found.metric == "bits_per_character"
+    assert found.metric.name == "bits_per_character"
     rows = found.arms[0].first.rows["test"]
     bits = found.arms[0].first.metrics["test"]["bits_per_character"]
     assert sum(rows.score) / sum(rows.weight) == pytest.approx(bits, abs=1e-5)

@@ -149,6 +149,7 @@ def original(run):
     return source, load_model(checkpoint, source.config, source.limits, source.path).eval()
 
 
+@pytest.mark.slow
 def test_an_export_that_differs_is_refused(exported, runs):
     folder, _ = exported("gru")
     parts = json.loads((folder / "model.json").read_text("utf-8"))["state"]
@@ -159,6 +160,7 @@ def test_an_export_that_differs_is_refused(exported, runs):
         onnx.compare(source, model, folder, [part["name"] for part in parts], 4)
 
 
+@pytest.mark.slow
 def test_rows_are_drawn_where_the_data_has_gone(exported, runs):
     folder, _ = exported("gru")
     parts = json.loads((folder / "model.json").read_text("utf-8"))["state"]

@@ -115,7 +115,7 @@ def test_a_picture_of_another_kind_is_refused(runs: dict[str, Path], tmp_path: P
 def test_predictions_are_refused_before_anything_is_scored(
     runs: dict[str, Path], precious: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seqcli.api.evaluating._evaluate_pairs", None)
+    monkeypatch.setattr("seqcli.api.evaluating.evaluate_pairs", None)
     with pytest.raises(UsageError, match="seqcli did not write it"):
         seqcli.evaluate(runs["gru"], predictions=precious)
 

@@ -107,7 +107,7 @@ def test_eval_scores_a_file_or_a_checkpoint(capsys, api, tmp_path):
     path.write_text("ab\tx\tx\ncd\ty\tx\n")
     code, out, err = run(capsys, "eval", "--score", str(path), "--rows", "1")
     assert (code, "1 of 2 predictions is wrong; 1 shown" in out) == (0, True)
-    assert "note: the targets are cut into chars" in err
+    assert "note: targets are tokenized as chars" in err
     code, out, _ = run(capsys, "eval", "--score", str(path), "--target-tokens", "words", "--json")
     assert json.loads(out)["metrics"]["sequence_accuracy"] == 0.5
     for words in ([], ["--ckpt", "c", "--score", str(path)]):

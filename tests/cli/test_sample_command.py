@@ -108,7 +108,7 @@ def test_eval_of_a_language_model(capsys, ckpt):
     data = str(ckpt.parent / "names.txt")
     code, out, err = run(capsys, "eval", "--ckpt", str(ckpt), "--data", data)
     assert code == 0
-    for word in ("bits per character", "perplexity", "bigram", "in train", "1,000 sampled texts"):
+    for word in ("bits per character", "perplexity", "bigram", "in train", "sampled texts"):
         assert word in out
     assert err.endswith(f"next: seqcli sample --ckpt {ckpt} --n 10\n")
     _, out, _ = run(capsys, "eval", "--ckpt", str(ckpt), "--data", data, "--json", "-q")

@@ -25,7 +25,7 @@ def test_a_suite_names_real_settings_and_sourced_numbers(name):
         assert config.data.task in registry.TASKS
         for one in entry.published:
             assert one.metric in (*registry.METRICS, ORACLE_LENGTH)
-            assert one.scope in ("test", "seen", "unseen")
+            assert one.scope in ("test", "in_distribution", "out_of_distribution")
             assert len(one.source) > 5
             assert one.arm.partition("+")[0].partition("-")[0] in registry.CELLS
 

@@ -30,13 +30,13 @@ from seqcli.checkpoints import {side} as files
 from seqcli.files import atomic
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.data.corpus import Codec
-from seqcli.data.tokenizers import Tokens
+from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.runs import RunPaths
 from seqcli.runs.paths import keep
 
 run = RunPaths(Path(sys.argv[1]))
-codec = Codec(Vocabulary(("a",)), Tokens("chars"))
+codec = Codec(Vocabulary(("a",)), Tokenizer("chars"))
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -57,9 +58,14 @@ class Way:
 
 def name_of(frame: FrameType) -> str:
     """Return the file of a function below the package; "" for others, and for imports."""
-    path = Path(frame.f_code.co_filename)
-    inside = path.is_relative_to(ROOT) and frame.f_code.co_name != "<module>"
-    return path.relative_to(ROOT).as_posix() if inside else ""
+    return "" if frame.f_code.co_name == "<module>" else below(frame.f_code.co_filename)
+
+
+@cache
+def below(filename: str) -> str:
+    """Return a file's path below the package, "" for a file elsewhere."""
+    path = Path(filename)
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else ""
 
 
 def callers(frame: FrameType | None) -> Iterator[FrameType]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from seqcli.api.rescoring import rescore
 
+from seqcli.api.evaluating import rescore
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.table_file import table_lines
