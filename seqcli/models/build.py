@@ -11,7 +11,8 @@ from seqcli.config import ModelConfig
 from seqcli.errors import UsageError
 from seqcli.models.base import Model
 from seqcli.models.language_model import language_model
-from seqcli.models.seq2seq import seq2seq
+from seqcli.models.rnn import RNN
+from seqcli.models.seq2seq import BahdanauDecoder, seq2seq
 from seqcli.models.transformer import Transformer
 
 
@@ -31,20 +32,25 @@ def xavier(model: nn.Module) -> None:
 
 def _each_block(model: nn.Module, fill: Callable[[Tensor], object]) -> None:
     """Apply ``fill`` to each gate's block of each weight matrix, embeddings excepted."""
+    gates = _gates(model)
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             continue
         for weight in module.parameters(recurse=False):
             if weight.dim() == 2:
-                for block in _gates(weight.data):
+                for block in weight.data.chunk(gates.get(weight, 1)):  # (H, I) each
                     fill(block)
 
 
-def _gates(weight: Tensor) -> tuple[Tensor, ...]:
-    """Split (G, I) into blocks (H, I) of the gates, if G is 3 or 4 times I."""
-    rows, columns = weight.shape
-    gates = rows // columns if rows % columns == 0 and rows // columns in (3, 4) else 1
-    return weight.chunk(gates)
+def _gates(model: nn.Module) -> dict[Tensor, int]:
+    """Return the number of gates that the rows of each recurrent weight matrix are split into."""
+    return {
+        weight: module.cell.gates
+        for module in model.modules()
+        if isinstance(module, RNN | BahdanauDecoder)
+        for part in module.gated()
+        for weight in part.parameters()
+    }
 
 
 def build(config: ModelConfig, source: int | None, target: int, longest: int) -> Model:

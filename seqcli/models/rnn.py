@@ -27,6 +27,10 @@ class RNN(nn.Module):
         """Return outputs (B, T, D * H) and the last state."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
+    def gated(self) -> tuple[nn.Module, ...]:
+        """Return the modules whose weights (gates * H, I) have one block of rows per gate."""
+        return (self,)
+
     def read(
         self, tokens: EmbeddedTokens, lengths: Tensor | None = None, state: CellState | None = None
     ) -> tuple[Tensor, CellState]:

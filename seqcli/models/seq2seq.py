@@ -190,6 +190,10 @@ class BahdanauDecoder(Decoder):
         self.upper = make_rnn(cell, hidden, hidden, above, config.dropout, False) if above else None
         self.output = nn.Linear(hidden + context + embedding, vocabulary)
 
+    def gated(self) -> tuple[nn.Module, ...]:
+        """Return the modules whose weights (gates * H, I) have one block of rows per gate."""
+        return self.from_input, self.from_context, self.from_state
+
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
         """Return values, keys (B, S, A) and gates (B, S, G) of the source, and the mask if any.
 

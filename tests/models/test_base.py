@@ -148,6 +148,31 @@ def test_orthogonal_blocks_are_orthogonal(cell: str) -> None:
     assert blocks
 
 
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_input_weights_of_any_size_are_orthogonal_gate_by_gate(cell: str) -> None:
+    gates = {"rnn": 1, "gru": 3, "lstm": 4}[cell]
+    for attention in ("none", "additive"):
+        config = replace(SMALL, cell=cell, attention=attention, layers=1, embedding=24)
+        config = replace(config, init="orthogonal")
+        weights = dict(build(config, 9, 9, 9).named_parameters())
+        inputs = [
+            weight
+            for key, weight in weights.items()
+            if key.endswith(("weight_ih_l0", "from_input.weight"))
+        ]
+        assert len(inputs) == 2
+        for weight in inputs:
+            for block in weight.chunk(gates):
+                torch.testing.assert_close(block @ block.T, torch.eye(8), atol=1e-5, rtol=0)
+
+
+def test_a_feedforward_layer_has_no_gates() -> None:
+    config = replace(SMALL, cell="transformer", init="orthogonal", hidden=8, feedforward=32)
+    for key, weight in build(config, 9, 9, 9).named_parameters():
+        if weight.shape == (32, 8):
+            torch.testing.assert_close(weight.T @ weight, torch.eye(8), atol=1e-5, rtol=0, msg=key)
+
+
 def test_rotary_attention_knows_only_distances() -> None:
     from seqcli.models.positions import Rotary
 
