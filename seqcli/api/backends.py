@@ -29,7 +29,7 @@ class BackendChoice:
         name: auto, torch or numpy.
 
     Raises:
-        UsageError: there is no such backend.
+        UsageError: the backend does not exist.
     """
 
     def __init__(self, opened: OpenedCheckpoint, name: str) -> None:

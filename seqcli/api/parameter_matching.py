@@ -19,7 +19,7 @@ WIDEST = 4096
 ORIGIN = "matched by parameters"
 
 
-def parameters(config: Config, corpus: Corpus) -> int:
+def count_parameters(config: Config, corpus: Corpus) -> int:
     """Count the trainable parameters of a model without allocating them."""
     limits = limits_of(corpus.about, corpus.codec, Path(corpus.name))
     model = shape_model(config, corpus.codec, limits)
@@ -36,7 +36,7 @@ def match_parameters(arms: Sequence[Arm], corpus: Corpus) -> list[Arm]:
         UsageError: no width gives a count within TOLERANCE.
     """
     model = next((arm for arm in arms if arm.config.model.cell == "transformer"), arms[0])
-    target = parameters(model.config, corpus)
+    target = count_parameters(model.config, corpus)
     return [arm if arm is model else _match(arm, target, corpus) for arm in arms]
 
 
@@ -45,7 +45,7 @@ def _match(arm: Arm, target: int, corpus: Corpus) -> Arm:
     low, high = 1, WIDEST // step  # in steps; the count rises with the width
     while low < high:
         middle = (low + high) // 2
-        if parameters(_with_width(arm.config, middle * step), corpus) < target:
+        if count_parameters(_with_width(arm.config, middle * step), corpus) < target:
             low = middle + 1
         else:
             high = middle
@@ -64,7 +64,7 @@ def _step(config: Config) -> int:
 
 
 def _distance(config: Config, width: int, target: int, corpus: Corpus) -> int:
-    return abs(parameters(_with_width(config, width), corpus) - target)
+    return abs(count_parameters(_with_width(config, width), corpus) - target)
 
 
 def _with_width(config: Config, width: int) -> Config:

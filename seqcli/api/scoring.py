@@ -14,7 +14,7 @@ import numpy as np
 from seqcli import api, runs
 from seqcli.api.checkpoint_config import config_of, progress_of
 from seqcli.api.evaluation_data import corpus_of_run
-from seqcli.api.parameter_matching import parameters
+from seqcli.api.parameter_matching import count_parameters
 from seqcli.api.trained_model import PairModel, TrainedModel, open_model
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
@@ -110,7 +110,7 @@ def _model_facts(config: Config, corpus: Corpus) -> dict[str, Any]:
         "cell": model.cell,
         "attention": model.attention,
         "positions": model.positions if model.cell == "transformer" else "",
-        "parameters": parameters(config, corpus),
+        "parameters": count_parameters(config, corpus),
     }
 
 
@@ -175,7 +175,7 @@ def _shown_prediction(row: ScoredRow, evaluation: Evaluation) -> ShownPrediction
 
 
 def _shown_attention(model: TrainedModel, evaluation: Evaluation) -> ShownAttention | None:
-    """Return the attention map of the longest correct row that fits a page."""
+    """Return the attention map of the longest row that fits a page, preferring correct rows."""
     if not (isinstance(model, PairModel) and model.has_attention):
         return None
     short = [row for row in evaluation.predictions if _fits(row)]

@@ -131,7 +131,7 @@ def test_check_shows_what_was_read_and_trains_nothing(tmp_path, capsys, monkeypa
     found = json.loads(capsys.readouterr().out)
     assert found["files"] == [{"path": "a.tsv", "split": "", "format": "tsv", "rows": 2, "kept": 2}]
     assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
-    with pytest.raises(UsageError, match="made, not read"):
+    with pytest.raises(UsageError, match="generated, not read"):
         seqcli.api.read_data(task="copy")
 
 
