@@ -91,7 +91,9 @@ def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> MaxLengths:
     """
     source, target = about.get("max_source"), about.get("max_target")
     if not (isinstance(source, int) and isinstance(target, int)):
-        raise CheckpointError(f"{path}: has no maximum lengths of its training rows", "train again")
+        raise CheckpointError(
+            f"{path}: does not contain the maximum lengths of its training rows", "train again"
+        )
     return MaxLengths(source, target, labels=codec.target_tokenizer.style == "whole")
 
 

@@ -24,7 +24,7 @@ from seqcli.messages import count, plural
 from seqcli.results import NextToken, Sample, Samples
 
 DRAWN_AT_ONCE = 1000
-PATIENCE = 20_000  # samples without a new text before sampling stops
+MAX_IDLE_DRAWS = 20_000  # samples without a new text before sampling stops
 LINES_AT_ONCE = 256
 ROUNDS = 20  # of sampling for unique targets
 
@@ -178,13 +178,13 @@ def _search_texts(model: LanguageModel, request: SampleRequest, beam: int) -> Sa
 def _draw_texts(
     model: LanguageModel, request: SampleRequest, settings: SamplingConfig, seed: int
 ) -> Samples:
-    """Sample until enough texts meet the request, or PATIENCE samples add none."""
+    """Sample until enough texts meet the request, or MAX_IDLE_DRAWS samples add none."""
     prefix = model.encode_prefix(request.prefix)
     limit = _max_length(model, request, prefix)
     random, passing = np.random.default_rng(seed), SampleFilter(model, request)
     samples: list[Sample] = []
     missing, idle = request.count, 0
-    while missing and idle < PATIENCE:
+    while missing and idle < MAX_IDLE_DRAWS:
         size = DRAWN_AT_ONCE if passing.strict else min(missing, DRAWN_AT_ONCE)
         texts = passing.apply(model.sample(size, settings, random, prefix, limit))
         texts = texts.take(np.arange(min(missing, len(texts))))

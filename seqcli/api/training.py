@@ -323,7 +323,7 @@ def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:
         message = f"stopped by {name} before the first checkpoint; the run in {path} is unchanged"
         return StoppedBySignal(message, "run the same command again", code)
     hint = f"seqcli train --resume {shlex.quote(str(path))}"
-    return StoppedBySignal(f"stopped by {name}; all is saved in {path}", hint, code)
+    return StoppedBySignal(f"stopped by {name}; the run is saved in {path}", hint, code)
 
 
 def _ignore(event: Event) -> None:
