@@ -1,6 +1,7 @@
-"""One plain function for each verb, the same word as the command: what a notebook calls.
+"""The Python API: one function for each command, with the name of the command.
 
-No terminal and no Typer here. Torch is loaded by the verbs that need it, when they are called.
+These functions need no terminal and do not import Typer. PyTorch is imported on the first call that
+needs it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {  # in this package, or the whole name of a module elsewhere
+_MODULES = {  # a module of this package, or the full name of another module
     "Plan": "comparing",
     "carry_out": "comparing",
     "collect": "comparing",
@@ -74,10 +75,10 @@ _HOMES = {  # in this package, or the whole name of a module elsewhere
 
 
 def __getattr__(name: str) -> Any:
-    """Import a verb when it is first asked for."""
+    """Import a function on first access."""
     from importlib import import_module
 
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOMES[name]
-    return getattr(import_module(home if "." in home else f"{__name__}.{home}"), name)
+    module = _MODULES[name]
+    return getattr(import_module(module if "." in module else f"{__name__}.{module}"), name)

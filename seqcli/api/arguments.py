@@ -1,4 +1,4 @@
-"""What a caller from Python may hand to the verbs, refused as the command line refuses it."""
+"""Check the arguments of the Python API as strictly as those of the command line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from seqcli.errors import UsageError
 
 
 def check_counts(**counts: int | None) -> None:
-    """Refuse counts (``beam``, ``nbest``, ``batch_size`` ...) below 1; None is not given.
+    """Refuse counts (``beam``, ``nbest``, ``batch_size`` ...) below 1; None is allowed.
 
     Raises:
-        UsageError: names the count and its value.
+        UsageError: a count is below 1; the message names it.
     """
     for name, count in counts.items():
         if count is None:
@@ -34,7 +34,7 @@ def check_length_penalty(power: float | None) -> None:
     """Refuse a length penalty below 0.
 
     Raises:
-        UsageError: it is negative or not a finite number.
+        UsageError: the penalty is negative or not finite.
     """
     if power is not None and not (math.isfinite(power) and power >= 0):
         message = f"length_penalty must be a number of at least 0, not {power!r}"
@@ -46,30 +46,30 @@ Result = TypeVar("Result")
 Check: TypeAlias = Callable[[str, Any], Any]
 
 
-def checked(verb: Callable[P, Result]) -> Callable[P, Result]:
-    """Return the verb with plugins loaded and its arguments checked by `CHECKS`.
+def checked(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Decorate a function to load plugins and check its arguments with `CHECKS`.
 
-    An argument that is None counts as not given.
+    Arguments that are None are not checked.
 
     Raises:
-        UsageError: (when called) names the argument, what it must be and what came.
+        UsageError: on a call with an invalid argument; the message names the argument.
     """
-    signature = inspect.signature(verb)
+    signature = inspect.signature(function)
 
-    @wraps(verb)
+    @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
         registry.load_plugins()
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
             if value is not None and name in CHECKS:
                 bound.arguments[name] = CHECKS[name](name, value)
-        return verb(*bound.args, **bound.kwargs)
+        return function(*bound.args, **bound.kwargs)
 
     return call
 
 
 def texts(name: str, value: Any) -> tuple[str, ...]:
-    """Return a list of texts; a single text is one item."""
+    """Convert an argument to a tuple of texts; a single text becomes one item."""
     if isinstance(value, str):
         return (value,)
     _check_iterable(name, value, "a list of texts")
@@ -77,14 +77,14 @@ def texts(name: str, value: Any) -> tuple[str, ...]:
 
 
 def names(name: str, value: Any) -> tuple[str, ...]:
-    """Return a list of names; a single text is split at commas."""
+    """Convert an argument to a tuple of names; a single text is split at commas."""
     if isinstance(value, str):
         return tuple(filter(None, map(str.strip, value.split(","))))
     return texts(name, value)
 
 
 def lines(name: str, value: Any) -> Iterator[str]:
-    """Return an iterator over lines; a single text is one line, the line end of each is dropped."""
+    """Return an iterator over lines without their line ends; a single text is one line."""
     if isinstance(value, str):
         return iter((value,))
     hint = f"for the lines of a file: {name}=open(path, encoding='utf-8')"
@@ -93,7 +93,7 @@ def lines(name: str, value: Any) -> Iterator[str]:
 
 
 def path(name: str, value: Any) -> Path:
-    """Return a path; an empty one and one with a NUL character name no file."""
+    """Convert an argument to a path; refuse an empty path and NUL characters."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str):
         raise UsageError(f"{name} must be a path, not {_shown(value)}")
@@ -103,14 +103,14 @@ def path(name: str, value: Any) -> Path:
 
 
 def checkpoint(name: str, value: Any) -> Any:
-    """Return the path of a checkpoint, or a model that is open already."""
+    """Return the path of a checkpoint, or an open model unchanged."""
     from seqcli.api.trained_model import TrainedModel
 
     return value if isinstance(value, TrainedModel) else path(name, value)
 
 
 def number(key: Key) -> Check:
-    """Return the check for a number that is limited as a configuration key is."""
+    """Return a check that a number is in the range of a configuration key."""
 
     def check(name: str, value: Any) -> Any:
         try:
@@ -122,10 +122,10 @@ def number(key: Key) -> Check:
     return check
 
 
-def _check_iterable(name: str, value: Any, wanted: str, hint: str = "") -> None:
+def _check_iterable(name: str, value: Any, expected: str, hint: str = "") -> None:
     refused = isinstance(value, bytes | bytearray | Mapping | os.PathLike)
     if refused or not isinstance(value, Iterable):
-        raise UsageError(f"{name} must be {wanted}, not {_shown(value)}", hint)
+        raise UsageError(f"{name} must be {expected}, not {_shown(value)}", hint)
 
 
 def _lines(name: str, value: Iterable[Any]) -> Iterator[str]:
@@ -140,7 +140,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _whole(least: int, most: int) -> Check:
+def _integer(least: int, most: int) -> Check:
     return number(Key("", int, least, Range(at_least=least, at_most=most), ""))
 
 
@@ -157,10 +157,10 @@ CHECKS: Mapping[str, Check] = {
     "length_penalty": number(keys()["decode.length_penalty"]),
     "batch_size": number(keys()["train.batch_size"]),
     "look_ahead": number(keys()["train.batch_size"]),
-    "n": _whole(1, 10**9),
-    "max_length": _whole(1, 10**6),
-    "top_k": _whole(0, 10**9),
-    "rows": _whole(1, 10**9),
-    "seeds": _whole(1, 10**4),
-    "jobs": _whole(0, 10**4),
+    "n": _integer(1, 10**9),
+    "max_length": _integer(1, 10**6),
+    "top_k": _integer(0, 10**9),
+    "rows": _integer(1, 10**9),
+    "seeds": _integer(1, 10**4),
+    "jobs": _integer(0, 10**4),
 }

@@ -11,25 +11,25 @@ from seqcli.api.checkpoint_config import OpenedCheckpoint
 from seqcli.decoding.inference import Backend
 
 AUTO = "auto"
-# Work, in tokens times parameters, up to which NumPy is faster than PyTorch with its start. On one
-# core of a server CPU, PyTorch takes 1.9 s to start. NumPy takes at most 0.017 s more for 1e9 of
-# work: GRU of 64 and 256, 2-layer LSTM of 256 and 512, Transformer of 128; greedy decoding, beam 5
-# and log-likelihoods, 1 to 1000 rows. For a few rows NumPy is 1.5 to 3 times as fast.
+# Work, in tokens times parameters, up to which NumPy is faster than importing and using PyTorch. On
+# one core of a server CPU, PyTorch takes 1.9 s to import. NumPy takes at most 0.017 s longer per
+# 1e9 of work: GRU of 64 and 256, 2-layer LSTM of 256 and 512, Transformer of 128; greedy decoding,
+# beam 5 and log-likelihoods, 1 to 1000 rows. For a few rows NumPy is 1.5 to 3 times as fast.
 NUMPY_WORK = 1e11
 
 
 class BackendChoice:
-    """Loads backends when they are needed.
+    """Choose a backend, and load it on first use.
 
-    With "auto" a model is computed by NumPy until its work so far exceeds `NUMPY_WORK`, and by
-    PyTorch from then on.
+    With "auto", NumPy computes the model until the total work exceeds `NUMPY_WORK`; PyTorch takes
+    over from then on.
 
     Args:
         opened: the checkpoint.
         name: auto, torch or numpy.
 
     Raises:
-        UsageError: there is no such backend.
+        UsageError: the backend does not exist.
     """
 
     def __init__(self, opened: OpenedCheckpoint, name: str) -> None:
@@ -50,8 +50,8 @@ class BackendChoice:
     def _automatic(self) -> str:
         from seqcli.numpy_backend.forward import has_forward
 
-        little = self.work <= NUMPY_WORK and "torch" not in self._loaded
-        return "numpy" if little and has_forward(self.opened.config.model) else "torch"
+        is_small = self.work <= NUMPY_WORK and "torch" not in self._loaded
+        return "numpy" if is_small and has_forward(self.opened.config.model) else "torch"
 
 
 def load_numpy(opened: OpenedCheckpoint) -> Backend:
@@ -59,21 +59,21 @@ def load_numpy(opened: OpenedCheckpoint) -> Backend:
 
     Raises:
         CheckpointError: the weights do not fit the configuration.
-        UsageError: a part of the model has no NumPy forward.
+        UsageError: a part of the model has no NumPy implementation.
     """
     from threadpoolctl import threadpool_limits
 
     from seqcli.numpy_backend.backend import NumpyBackend
     from seqcli.numpy_backend.forward import load_model
 
-    threadpool_limits(1, user_api="blas")  # more are slower for models of this size
+    threadpool_limits(1, user_api="blas")  # more threads are slower for models of this size
     dtype = np.float64 if opened.config.train.precision == "float64" else np.float32
     parts = (opened.checkpoint, opened.config, opened.limits, opened.path)
     return NumpyBackend(load_model(*parts, dtype))
 
 
 def load_torch(opened: OpenedCheckpoint) -> Backend:
-    """Load a model into PyTorch, on the device of training if it is available here.
+    """Load a model into PyTorch, on its training device if that is available.
 
     Raises:
         CheckpointError: the weights do not fit the configuration.

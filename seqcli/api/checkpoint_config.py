@@ -1,4 +1,4 @@
-"""Open checkpoints: read, verify, and interpret what they say about their run, without PyTorch."""
+"""Open checkpoints without PyTorch: read and verify them, and return their configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seqcli.training import progress
 from seqcli.training.progress import Progress
 
 _PATHS = ("path", "train_file", "val_file", "test_file")
-_LONGEST_NAME = 520  # two names of 255 bytes, with what stands between them
+_LONGEST_NAME = 520  # two names of 255 bytes and a separator
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def open_checkpoint(ckpt: str | Path) -> OpenedCheckpoint:
     """Read and verify the checkpoint of a run folder (its best one), or a checkpoint file.
 
     Raises:
-        CheckpointError: it is missing, damaged or no checkpoint of seqcli.
+        CheckpointError: the file is missing, damaged or not a seqcli checkpoint.
     """
     path = find_checkpoint(Path(ckpt))
     checkpoint = numpy_file.load(path)
@@ -55,12 +55,12 @@ def open_checkpoint(ckpt: str | Path) -> OpenedCheckpoint:
 
 
 def config_of(checkpoint: Checkpoint, path: Path) -> Config:
-    """Return the configuration in a checkpoint, checked as strictly as one from a user.
+    """Return the configuration in a checkpoint, checked as strictly as a user's.
 
-    Paths of data that moved together with the run lead to where the data is now.
+    Data paths are updated if the data was moved together with the run.
 
     Raises:
-        CheckpointError: it holds something this version does not know.
+        CheckpointError: the configuration is invalid in this version.
     """
     _check_paths(checkpoint.config, path)
     origins = checkpoint.about.get("origins", {})
@@ -72,7 +72,7 @@ def config_of(checkpoint: Checkpoint, path: Path) -> Config:
 
 
 def _check_paths(config: Mapping[str, Any], path: Path) -> None:
-    """Refuse what no file can be called; the system's own errors would come much later."""
+    """Refuse impossible file names early; the operating system would report them much later."""
     data = config.get("data")
     if not isinstance(data, Mapping):
         return
@@ -84,21 +84,21 @@ def _check_paths(config: Mapping[str, Any], path: Path) -> None:
 
 
 def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> MaxLengths:
-    """Return the longest rows of training, as a checkpoint or corpus tells them.
+    """Return the maximum lengths of the training rows, from the metadata of a checkpoint or corpus.
 
     Raises:
-        CheckpointError: it does not tell them.
+        CheckpointError: the metadata has no maximum lengths.
     """
     source, target = about.get("max_source"), about.get("max_target")
     if not (isinstance(source, int) and isinstance(target, int)):
         raise CheckpointError(
-            f"{path}: does not say how long its training rows were", "train again"
+            f"{path}: does not contain the maximum lengths of its training rows", "train again"
         )
     return MaxLengths(source, target, labels=codec.target_tokenizer.style == "whole")
 
 
 def steps_done(paths: RunPaths) -> int | None:
-    """Return the optimizer steps of a run; None if neither checkpoint nor metrics tell them."""
+    """Return the number of optimizer steps of a run; None if neither checkpoint nor log has it."""
     try:
         return progress_of(numpy_file.load(paths.last), paths.last).step
     except CheckpointError:
@@ -107,10 +107,10 @@ def steps_done(paths: RunPaths) -> int | None:
 
 
 def progress_of(checkpoint: Checkpoint, path: Path) -> Progress:
-    """Return how far the run of a checkpoint had come.
+    """Return the training progress stored in a checkpoint.
 
     Raises:
-        CheckpointError: it does not tell.
+        CheckpointError: the checkpoint has no valid progress.
     """
     try:
         return progress.progress_of(checkpoint.training or {})

@@ -1,4 +1,4 @@
-"""`compare`: which model learns what, on the same data and the same budget, over several seeds."""
+"""`compare`: train several models on the same data and budget, over several seeds."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seqcli.api.comparison_folder import (
     check_as_planned,
     check_usable,
     choose_folder,
-    forget_replaced,
+    mark_replaced,
     plan_of_runs,
     problem_of_run,
+    remove_replaced,
     store,
-    without_replaced,
 )
-from seqcli.api.job_pool import Watch, default_jobs, finish, kept, run_all
+from seqcli.api.job_pool import Watch, cached_result, default_jobs, finish, run_all
 from seqcli.comparison import defaults
 from seqcli.comparison import specification as planning
 from seqcli.comparison.plan_file import StoredPlan, differing_settings, identity_of, read_plan
@@ -41,12 +41,12 @@ from seqcli.runs import RunPaths, locked
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a comparison and where they go.
+    """The runs of a comparison and their folder.
 
     Args:
-        folder: of the comparison.
-        stored: its name, runs and identity, as plan.json keeps them.
-        force: whether the runs that are there are to be replaced.
+        folder: the folder of the comparison.
+        stored: its name, runs and identity, as stored in plan.json.
+        force: whether to replace existing runs.
     """
 
     folder: Path
@@ -55,22 +55,22 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What the comparison is called."""
+        """The name of the comparison."""
         return self.stored.name
 
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
-        """The runs, in the order in which they are trained."""
+        """The runs, in training order."""
         return tuple(self.stored.runs.values())
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What compare chose where nothing was said, and what was found in the data."""
+        """The default settings of compare that are used, and remarks on the data."""
         return self.stored.notes
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """One `seqcli train` command for each run, complete in itself."""
+        """One complete `seqcli train` command for each run."""
         return tuple(planning.command(run, self.folder) for run in self.runs)
 
 
@@ -84,23 +84,23 @@ def compare(
     watch: Watch | None = None,
     **options: Any,
 ) -> Comparison:
-    """Train and score the models of a plan in turn; return how they stand.
+    """Train and score several models; return a summary of the results.
 
-    Typed again after a kill it keeps the runs that are finished and goes on with the others, bit
-    for bit. The folder gets compare.json, compare.md, plots and report.html.
+    If it was interrupted, the same call keeps the finished runs and resumes the others, bit for
+    bit. It writes compare.json, compare.md, plots and report.html to the folder.
 
     Args:
         config: a YAML file, or a mapping of sections or dotted keys, that all runs share.
         out: the folder; ``runs/compare-<task>`` by default.
-        force: replace the runs that are there, each once the new one has a checkpoint.
-        jobs: runs at a time; 0 is one for each core, at most 4.
-        watch: told the name of a run and its events, its `RunResult` last.
+        force: replace existing runs, each once the new run has a checkpoint.
+        jobs: runs at a time; 0: one per core, at most 4.
+        watch: called with the name of a run and each of its events, the last one its `RunResult`.
         options: see `plan`.
 
     Raises:
         UsageError: an option is wrong, or ``out`` holds another comparison.
         DataError: the data cannot be used.
-        StoppedBySignal: all is saved; the same call goes on.
+        StoppedBySignal: a signal arrived; the same call resumes the comparison.
     """
     return carry_out(plan(config, out=out, force=force, **options), jobs=jobs, watch=watch)
 
@@ -121,41 +121,41 @@ def plan(
     name: str = "",
     **flags: Any,
 ) -> Plan:
-    """Return the runs that a comparison is made of; nothing is trained, nothing is written.
+    """Plan the runs of a comparison, without training or writing anything.
 
     Args:
         config: as for `compare`.
-        set: ``key=value`` texts, over ``config``.
-        cells: names of cells.
-        attention: on, off or both: whether recurrent models look back at the source.
-        seeds: runs of each model; their seeds count up from train.seed.
-        match: params: widths chosen so that parameters agree within 5%; none: as given.
-        grid: ``key=a,b,c`` texts; every combination is an arm of its own.
+        set: ``key=value`` texts that override ``config``.
+        cells: the cells to compare.
+        attention: on, off or both: whether recurrent models attend to the source.
+        seeds: the number of runs of each model; their seeds count up from train.seed.
+        match: params: choose widths so that parameter counts agree within 5%; none: keep widths.
+        grid: ``key=a,b,c`` texts; every combination is a separate arm.
         recipes: shared: one learning rate, warm-up, schedule and dropout for all models; own: the
-            best-known ones of each. What is set for all goes before both.
+            best-known ones of each. Explicit settings override both.
         out, force: as for `compare`.
-        name: what the comparison is called, if not by its data.
-        flags: short names over all of it: ``task="sort", epochs=5``.
+        name: the name of the comparison; by default the name of its data.
+        flags: settings by short names, which override the rest: ``task="sort", epochs=5``.
 
     Raises:
         UsageError: an option is wrong.
         DataError: the data cannot be used.
     """
-    wanted = Specification(
+    specification = Specification(
         tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes
     )
     base = planning.base_config(configuration.load(config, set, flags), recipes)
     corpus = build_corpus(base.data, base.task)
     base = with_chosen_tokens(base, corpus)
-    arms = planning.arms(base, wanted, corpus.codec.source is None)
+    arms = planning.arms(base, specification, corpus.codec.source is None)
     if match == "params" and len(arms) > 1:
-        from seqcli.api.parameter_matching import matched
+        from seqcli.api.parameter_matching import match_parameters
 
-        arms = matched(arms, corpus)
+        arms = match_parameters(arms, corpus)
     runs = planning.runs(arms, seeds)
     title = single_name(name, "the name of the comparison") if name else corpus.name
-    identity = identity_of(runs, wanted, planning.open_keys(base), corpus.about)
-    notes = (*_chosen(base), *corpus.notes, *remarks(corpus.reading))
+    identity = identity_of(runs, specification, planning.open_keys(base), corpus.about)
+    notes = (*_used_defaults(base), *corpus.notes, *remarks(corpus.reading))
     stored = StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
     place = None if out is None else Path(out)
     return Plan(choose_folder(f"compare-{title}", place, stored, force), stored, force)
@@ -163,14 +163,14 @@ def plan(
 
 @checked
 def store_plan(plan: Plan) -> None:
-    """Write plan.json for runs that are trained elsewhere, so that `collect` knows them.
+    """Write plan.json, so that `collect` can report on runs that are trained elsewhere.
 
     Raises:
         UsageError: the folder holds another comparison or cannot be written.
     """
     if plan.force:
         hint = "choose another --out"
-        raise UsageError("--force does not go with --plan, which replaces nothing", hint)
+        raise UsageError("--force cannot be combined with --plan, which replaces nothing", hint)
     with _locked(plan):
         store(plan.folder, plan.stored, force=False)
 
@@ -183,26 +183,26 @@ def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Compa
     with _locked(plan):
         stored = store(plan.folder, plan.stored, plan.force)
         stored = _train(plan, stored, jobs or default_jobs(), watch)
-        forget_replaced(plan.folder, stored)
+        remove_replaced(plan.folder, stored)
         return _report_on(stored, plan.folder)
 
 
 def _train(plan: Plan, stored: StoredPlan, jobs: int, watch: Watch | None) -> StoredPlan:
-    """Train and score the runs of a plan; return what is stored of it then."""
+    """Train and score the runs of a plan; return the updated plan."""
     done: list[str] = []
 
-    def told(run: str, event: Event | RunResult) -> None:
+    def on_event(run: str, event: Event | RunResult) -> None:
         nonlocal stored
         if isinstance(event, RunResult):
             done.append(run)
-            stored = without_replaced(plan.folder, stored, [run])
+            stored = mark_replaced(plan.folder, stored, [run])
         if watch is not None:
             watch(run, event)
 
     runs = [replace(run, replace=run.name in stored.replaced) for run in plan.runs]
     check_as_planned(runs, plan.folder)
     try:
-        run_all(runs, plan.folder, jobs, told)
+        run_all(runs, plan.folder, jobs, on_event)
     except StoppedBySignal as stopped:
         message = f"stopped; {len(done)} of {len(runs)} runs are finished"
         hint = "run the same command again to resume" + " (without --force)" * plan.force
@@ -212,10 +212,10 @@ def _train(plan: Plan, stored: StoredPlan, jobs: int, watch: Watch | None) -> St
 
 @contextlib.contextmanager
 def _locked(plan: Plan) -> Iterator[None]:
-    """Make the folder of a plan, and let nobody else write there.
+    """Create and lock the folder of a plan.
 
     Raises:
-        UsageError: somebody does, or another comparison took the folder since it was chosen.
+        UsageError: the folder is locked, or now holds another comparison.
     """
     with writing(plan.folder):
         plan.folder.mkdir(parents=True, exist_ok=True)
@@ -227,13 +227,13 @@ def _locked(plan: Plan) -> Iterator[None]:
 @checked
 @blamed(DataError)
 def collect(folder: str | Path, *, watch: Watch | None = None) -> Comparison:
-    """Read the finished runs of a folder, trained here or elsewhere; score those that are not.
+    """Summarize the finished runs of a folder, trained here or elsewhere, without training.
 
-    Nothing is trained. Runs that are not over are named in ``missing``, and those that cannot be
-    used or were not trained as plan.json says in ``left_out``.
+    Finished runs without scores are scored. ``missing`` lists unfinished runs; ``left_out`` lists
+    runs that cannot be used or were trained with other settings than in plan.json.
 
     Raises:
-        DataError: there is no finished run, plan.json is damaged, or there is none and the runs
+        DataError: no run is finished, plan.json is damaged, or plan.json is missing and the runs
             differ in data or budget.
     """
     root = Path(folder)
@@ -244,12 +244,12 @@ def collect(folder: str | Path, *, watch: Watch | None = None) -> Comparison:
 
 
 def _report_on(stored: StoredPlan, folder: Path, watch: Watch | None = None) -> Comparison:
-    """Score what is finished of the runs of a plan, and write the report."""
+    """Score the finished runs of a plan, and write the report."""
     results, missing, left_out = list[RunResult](), list[str](), dict[str, str]()
     for run in stored.runs.values():
         problem = "" if run.name in stored.replaced else problem_of_run(run, folder)
         try:
-            result = None if problem else _collected(run, folder, stored.replaced)
+            result = None if problem else _result_if_finished(run, folder, stored.replaced)
         except SeqcliError as error:
             result, problem = None, error.message
         if result is not None:
@@ -261,45 +261,47 @@ def _report_on(stored: StoredPlan, folder: Path, watch: Watch | None = None) -> 
         else:
             missing.append(run.name)
     if not results:
-        raise _nothing(folder, left_out)
+        raise _no_results(folder, left_out)
     configs = {run.arm: run.config for run in stored.runs.values()}
-    notes = (*stored.notes, *_strangers(folder, stored))
+    notes = (*stored.notes, *_unplanned_runs(folder, stored))
     comparison = summarize(stored.name, str(folder), results, missing, notes)
     comparison = replace(comparison, left_out=left_out, differing=differing_settings(configs))
     write_comparison(comparison)
     return comparison
 
 
-def _collected(run: PlannedRun, folder: Path, replaced: Collection[str]) -> RunResult | None:
-    """Return the result of a run if it is over; score it if nobody has."""
-    from seqcli.api.scoring import over
+def _result_if_finished(
+    run: PlannedRun, folder: Path, replaced: Collection[str]
+) -> RunResult | None:
+    """Return the result of a finished run, scoring it if needed; None if it is not finished."""
+    from seqcli.api.scoring import finish_reason
 
     if run.name in replaced:
         return None
-    known = kept(folder / run.name)
-    if known is not None or not over(folder / run.name):
-        return known
+    result = cached_result(folder / run.name)
+    if result is not None or not finish_reason(folder / run.name):
+        return result
     return finish(run, folder, lambda event: None)
 
 
-def _nothing(folder: Path, left_out: Mapping[str, str]) -> DataError:
-    """Say that there is nothing to report on."""
+def _no_results(folder: Path, left_out: Mapping[str, str]) -> DataError:
+    """Return the error for a folder without usable results."""
     if left_out:
         name, problem = next(iter(left_out.items()))
         return DataError(f"{folder}: no run can be used: {name} {problem}")
     return DataError(f"{folder}: contains no finished run", "run the commands of compare --plan")
 
 
-def _strangers(folder: Path, stored: StoredPlan) -> list[str]:
-    """Name the runs in a folder that are not part of the plan."""
+def _unplanned_runs(folder: Path, stored: StoredPlan) -> list[str]:
+    """Return a note that lists the runs in a folder that are not part of the plan."""
     known = {*stored.runs, *stored.replaced}
     names = [path.name for path in sorted(folder.glob("*")) if RunPaths(path).holds_run()]
-    strange = [name for name in names if name not in known]
-    return [f"not part of this comparison: {', '.join(strange)}"] if strange else []
+    others = [name for name in names if name not in known]
+    return [f"not part of this comparison: {', '.join(others)}"] if others else []
 
 
-def _chosen(base: Config) -> tuple[str, ...]:
-    """Say what compare took where nothing was said."""
+def _used_defaults(base: Config) -> tuple[str, ...]:
+    """Return a note that lists the defaults of compare that are used."""
     own = [key for key, origin in base.origins.items() if origin == defaults.ORIGIN]
     plain = configuration.to_plain(base)
     shown = (f"{key}={plain[key.partition('.')[0]][key.partition('.')[2]]}" for key in own)

@@ -1,4 +1,4 @@
-"""The folder of a comparison: whether a plan may use it, and which of its runs are planned."""
+"""Manage the folder of a comparison: check it against a plan, and store the plan in it."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ def choose_folder(name: str, out: Path | None, plan: StoredPlan, force: bool) ->
     """Return the folder for a plan: ``out``, or the first ``runs/name-N`` that it may use.
 
     Raises:
-        UsageError: ``out`` holds another comparison (and not ``force``); says what differs.
+        UsageError: ``out`` holds another comparison and ``force`` is not set.
     """
     if out is not None:
         check_usable(out, plan, force)
         return out
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
     folders = (ROOT / one for one in names)
-    return next(one for one in folders if not _obstacle(one, plan))
+    return next(one for one in folders if not _conflict(one, plan))
 
 
 def check_usable(folder: Path, plan: StoredPlan, force: bool) -> None:
-    """Refuse a folder that holds another comparison.
+    """Check that a folder does not hold another comparison.
 
     Raises:
-        UsageError: it does, and not ``force``; says what differs.
+        UsageError: the folder does and ``force`` is not set; the message says what differs.
     """
-    obstacle = _obstacle(folder, plan)
-    if obstacle and not force:
-        raise UsageError(f"{folder} holds another comparison: {obstacle}", _HINT)
+    conflict = _conflict(folder, plan)
+    if conflict and not force:
+        raise UsageError(f"{folder} holds another comparison: {conflict}", _HINT)
 
 
 def store(folder: Path, plan: StoredPlan, force: bool) -> StoredPlan:
-    """Write down what is planned in a folder, and return all that is planned there now.
+    """Store a plan in a folder, and return the stored plan.
 
-    The runs of the same comparison that are there already stay part of it. With ``force`` every
-    run that is there is to be replaced: its files stay until the new run has a checkpoint.
+    Existing runs of the same comparison stay part of the plan. With ``force`` every existing run is
+    marked to be replaced; its files are kept until the new run has a checkpoint.
     """
-    known = _known(folder)
+    known = _plan_if_readable(folder)
     if force:
         names = {*plan.runs, *(known.runs if known else ()), *(known.replaced if known else ())}
         held = sorted(name for name in names if RunPaths(folder / name).holds_run())
@@ -72,19 +72,19 @@ def store(folder: Path, plan: StoredPlan, force: bool) -> StoredPlan:
     return plan
 
 
-def forget_replaced(folder: Path, plan: StoredPlan) -> StoredPlan:
-    """Remove the runs of a replaced comparison that the new one does not have; return the plan."""
+def remove_replaced(folder: Path, plan: StoredPlan) -> StoredPlan:
+    """Delete the replaced runs that the new plan does not have; return the updated plan."""
     for name in plan.replaced:
         run = RunPaths(folder / name)
         if name not in plan.runs and run.holds_run():
             with locked(run):
                 run.clear()
             (run.folder / RESULT).unlink(missing_ok=True)
-    return without_replaced(folder, plan, plan.replaced)
+    return mark_replaced(folder, plan, plan.replaced)
 
 
-def without_replaced(folder: Path, plan: StoredPlan, names: Iterable[str]) -> StoredPlan:
-    """Return the plan, and store it, once some runs have taken the place of the old ones."""
+def mark_replaced(folder: Path, plan: StoredPlan, names: Iterable[str]) -> StoredPlan:
+    """Record in the stored plan that runs have been replaced; return the updated plan."""
     left = tuple(name for name in plan.replaced if name not in set(names))
     if left == plan.replaced:
         return plan
@@ -94,14 +94,14 @@ def without_replaced(folder: Path, plan: StoredPlan, names: Iterable[str]) -> St
 
 
 def check_as_planned(runs: Iterable[PlannedRun], folder: Path) -> None:
-    """Refuse to continue runs that are there but were trained with other settings.
+    """Check that existing runs have the settings of the plan.
 
     Raises:
-        UsageError: there is one; names it and the keys.
+        UsageError: the settings of a run differ; the message names the run and the keys.
     """
     for run in runs:
         keys: list[str] = []
-        with contextlib.suppress(SeqcliError):  # whoever trains or scores it will say so
+        with contextlib.suppress(SeqcliError):  # training or scoring it reports the error
             keys = [] if run.replace else _differing(run, folder)
         if keys:
             message = f"{folder / run.name} was trained with another {', '.join(keys)}"
@@ -109,7 +109,7 @@ def check_as_planned(runs: Iterable[PlannedRun], folder: Path) -> None:
 
 
 def problem_of_run(run: PlannedRun, folder: Path) -> str:
-    """Say why the run in a folder is not the planned one; "" if it is, or if there is none."""
+    """Describe why an existing run cannot be used; "" if it can, or does not exist."""
     try:
         keys = _differing(run, folder)
     except SeqcliError as error:
@@ -118,22 +118,22 @@ def problem_of_run(run: PlannedRun, folder: Path) -> str:
 
 
 def _differing(run: PlannedRun, folder: Path) -> list[str]:
-    """Return the keys in which the run in a folder differs from the plan."""
+    """Return the keys in which an existing run differs from the plan."""
     config = config_in(RunPaths(folder / run.name))
     return differing_keys(run.config, config) if config else []
 
 
 def plan_of_runs(folder: Path) -> StoredPlan:
-    """Return the plan that the runs of a folder without plan.json make, if they are comparable.
+    """Build a plan from the runs of a folder without plan.json.
 
     Raises:
-        DataError: there is no run, or two differ in data or budget; names them.
+        DataError: two runs differ in data or budget; the message names them.
     """
     runs = []
     for path in sorted(folder.glob("*")):
         named = arm_and_seed(path.name)
         if named and RunPaths(path).holds_run():
-            with contextlib.suppress(SeqcliError):  # it is named with the runs that cannot be used
+            with contextlib.suppress(SeqcliError):  # unreadable runs are skipped
                 runs.append(PlannedRun(path.name, *named, config_in(RunPaths(path)) or Config()))
     _check_comparable(folder, runs)
     cells = {cell: number for number, cell in enumerate(Specification.cells)}
@@ -143,7 +143,7 @@ def plan_of_runs(folder: Path) -> StoredPlan:
 
 
 def _check_comparable(folder: Path, runs: Sequence[PlannedRun]) -> None:
-    """Refuse runs of different data or budget, and seeds of an arm that differ in anything else."""
+    """Check that runs share data and budget, and that runs of an arm differ only in the seed."""
     first_of: dict[str, PlannedRun] = {}
     for run in runs:
         for other in (runs[0], first_of.setdefault(run.arm, run)):
@@ -155,15 +155,15 @@ def _check_comparable(folder: Path, runs: Sequence[PlannedRun]) -> None:
                 raise DataError(
                     f"{folder}: {other.name} and {run.name} are not comparable: they differ in "
                     + ", ".join(keys),
-                    "collect each comparison from a folder of its own, with its plan.json",
+                    "collect each comparison from a separate folder with its plan.json",
                 )
 
 
 def config_in(paths: RunPaths) -> Config | None:
-    """Return the configuration of a run that was begun; None where there is none.
+    """Return the configuration of a run; None if the run does not exist.
 
     Raises:
-        SeqcliError: it cannot be read.
+        SeqcliError: the configuration cannot be read.
     """
     for path in (paths.best, paths.last):
         if path.exists():
@@ -171,8 +171,8 @@ def config_in(paths: RunPaths) -> Config | None:
     return configuration.load(paths.config) if paths.config.exists() else None
 
 
-def _obstacle(folder: Path, plan: StoredPlan) -> str:
-    """Say why a plan may not use a folder; "" if it may."""
+def _conflict(folder: Path, plan: StoredPlan) -> str:
+    """Describe why a plan cannot use a folder; "" if it can."""
     try:
         known = read_plan(folder)
     except DataError:
@@ -187,18 +187,18 @@ def _obstacle(folder: Path, plan: StoredPlan) -> str:
     for name in [name for name in plan.runs if name in known.runs]:
         keys = differing_keys(known.runs[name].config, plan.runs[name].config)
         if keys:
-            return f"{keys[0]} of {name} is another"
+            return f"{keys[0]} of {name} differs"
     return ""
 
 
 def _first_problem(folder: Path, runs: Iterable[PlannedRun]) -> str:
-    """Say which run of a folder without a plan is not as planned."""
+    """Describe the first run in a folder without a plan that is not as planned."""
     problems = ((run.name, problem_of_run(run, folder)) for run in runs)
     return next((f"{name} {problem}" for name, problem in problems if problem), "")
 
 
-def _known(folder: Path) -> StoredPlan | None:
-    """Return the plan of a folder, if it has one that can be read."""
+def _plan_if_readable(folder: Path) -> StoredPlan | None:
+    """Return the plan of a folder; None if it has none or it is damaged."""
     try:
         return read_plan(folder)
     except DataError:

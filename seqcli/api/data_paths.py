@@ -1,8 +1,8 @@
-"""Where the files of a run's data were, and where they are now.
+"""Store the paths of a run's data files, and find the files again later.
 
 A checkpoint stores each path as it was typed, as an absolute path, and relative to the run folder.
-So a command finds the data from any working directory, and after run and data moved together. What
-is found is checked by digest before it is used (`seqcli.api.evaluation_data`).
+A command can then find the data from any working directory, and after the run and its data were
+moved together. The data is checked by digest before it is used (`seqcli.api.evaluation_data`).
 """
 
 from __future__ import annotations
@@ -22,61 +22,61 @@ PATH_KEYS = {
     "test_file": "--test",
 }
 """The keys of the section ``data`` that name files, and the options that set them."""
-_BETWEEN = ","  # two files whose lines belong together
+_BETWEEN = ","  # separates two parallel files
 
 
 def locations(data: DataConfig, folder: Path) -> dict[str, dict[str, str]]:
-    """Return where the files of a configuration are, for a checkpoint to store.
+    """Return the paths of the data files, in the form that checkpoints store.
 
     Args:
-        data: of the run; its files exist.
+        data: the data settings of the run; the files must exist.
         folder: the run folder.
 
     Returns:
         key -> ``absolute`` path, and path ``relative`` to the run folder.
     """
-    found = {}
-    for key, text in named(data):
+    stored = {}
+    for key, text in file_settings(data):
         paths = [os.path.abspath(path) for path in _files(text)]  # noqa: PTH100 - keep links
-        found[key] = {
+        stored[key] = {
             "absolute": _BETWEEN.join(paths),
             "relative": _BETWEEN.join(_relative(path, folder) for path in paths),
         }
-    return found
+    return stored
 
 
 def located(data: DataConfig, about: Mapping[str, Any], checkpoint: Path) -> DataConfig:
-    """Return the configuration with each path that leads to the file now.
+    """Return the data settings with the current path of each file.
 
-    The stored absolute path comes first, then the path relative to the run folder, then the path
-    that was typed. A path that leads to no regular file or folder is never taken.
+    The stored absolute path is tried first, then the path relative to the run folder, then the path
+    that was typed. Only paths of regular files and folders are used.
 
     Args:
-        data: of a checkpoint.
-        about: its section ``about``, with the `locations` of the files.
-        checkpoint: its file.
+        data: the data settings in a checkpoint.
+        about: the section ``about`` of the checkpoint, with the `locations` of the files.
+        checkpoint: the checkpoint file.
     """
     stored = about.get("locations")
-    found: dict[str, Any] = {}
-    for key, text in named(data):
+    moved: dict[str, Any] = {}
+    for key, text in file_settings(data):
         known = stored.get(key) if isinstance(stored, Mapping) else None
-        there = [one for one in _candidates(text, known, checkpoint) if is_readable(one)]
-        if there and not _same(text, there[0]):
-            found[key] = there[0]
-    return replace(data, **found)
+        readable = [one for one in _candidates(text, known, checkpoint) if is_readable(one)]
+        if readable and not _same(text, readable[0]):
+            moved[key] = readable[0]
+    return replace(data, **moved)
 
 
 def is_readable(text: str) -> bool:
-    """Return whether a path leads to a regular file, to a pair of them, or to a folder."""
+    """Return whether a path names a regular file, a pair of regular files, or a folder."""
     try:
         files = _files(text)
         return all(map(Path.is_file, files)) or (len(files) == 1 and files[0].is_dir())
-    except (OSError, ValueError):  # no possible path
+    except (OSError, ValueError):  # not a valid path
         return False
 
 
-def named(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """Yield the keys that name files, with their values."""
+def file_settings(data: DataConfig) -> Iterator[tuple[str, str]]:
+    """Yield the data keys that are set to file names, with their values."""
     for key in PATH_KEYS:
         text = getattr(data, key)
         if text:
@@ -84,7 +84,7 @@ def named(data: DataConfig) -> Iterator[tuple[str, str]]:
 
 
 def _files(text: str) -> tuple[Path, ...]:
-    """Return the file or folder that a path means, or the two files of ``a.src,b.tgt``."""
+    """Return the file or folder of a path, or both files of ``a.src,b.tgt``."""
     parts = text.split(_BETWEEN)
     if len(parts) != 2 or Path(text).exists():
         return (Path(text),)
@@ -94,7 +94,7 @@ def _files(text: str) -> tuple[Path, ...]:
 def _relative(path: str, folder: Path) -> str:
     try:
         return os.path.relpath(path, folder)
-    except ValueError:  # on another drive of Windows
+    except ValueError:  # on another Windows drive
         return path
 
 
@@ -104,7 +104,7 @@ def _candidates(text: str, known: object, checkpoint: Path) -> Iterator[str]:
         if isinstance(absolute, str) and absolute:
             yield absolute
         if isinstance(relative, str) and relative:
-            # the file of --out FILE.pt lies next to the folder FILE of its run
+            # --out FILE.pt is next to its run folder FILE
             for folder in (checkpoint.parent, checkpoint.with_suffix("")):
                 parts = (os.path.normpath(folder / part) for part in relative.split(_BETWEEN))
                 yield _BETWEEN.join(parts)
@@ -112,7 +112,7 @@ def _candidates(text: str, known: object, checkpoint: Path) -> Iterator[str]:
 
 
 def _same(one: str, other: str) -> bool:
-    """Return whether two readable paths, or pairs of paths, lead to the same files."""
+    """Return whether two paths, or pairs of paths, name the same readable files."""
     try:
         return is_readable(one) and all(
             left.samefile(right) for left, right in zip(_files(one), _files(other), strict=True)

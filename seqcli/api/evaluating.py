@@ -1,4 +1,4 @@
-"""`evaluate` and `rescore`: how good a model is, next to baselines that need no model."""
+"""`evaluate` and `rescore`: score a model or its stored predictions, next to baselines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
 from seqcli.results import Evaluation, Novelty
 
-NOVELTY_SAMPLES, NOVELTY_SEED = 1000, 0  # texts drawn to see how many are new
+NOVELTY_SAMPLES, NOVELTY_SEED = 1000, 0  # texts sampled to estimate novelty
 
 
 @checked
@@ -52,18 +52,20 @@ def evaluate(
 
     Args:
         ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
-        split: train, val or test; without ``data`` exactly the rows that training held out.
-        data: a folder made by gen-data (its ``split`` is taken), or a file of pairs (all of it);
-            for a language model a file of texts.
-        beam, length_penalty: the kind of search; the run's own setting by default.
-        oracle_length: give the model the length of each reference.
+        split: train, val or test.
+        data: a folder written by gen-data (its ``split`` is used), or a whole file of pairs; for a
+            language model a file of texts. By default the split of the run's own data.
+        beam, length_penalty: search settings; by default those of the run.
+        oracle_length: force each prediction to the length of its reference.
         batch_size: rows decoded at a time.
-        predictions: a TSV file for every row's prediction or loss, which `rescore` reads.
+        predictions: a TSV file to write the predictions or losses to, for `rescore`.
         backend: auto, torch or numpy; see `open_model`.
-        format, columns, separator: how the file ``data`` is written; as in training by default.
+        format, columns, separator: the format of the file ``data``; by default as in training.
 
     Raises:
-        CheckpointError, DataError, UsageError: one line that says what and where.
+        CheckpointError: the checkpoint cannot be used.
+        DataError: the data has changed since training, or cannot be used.
+        UsageError: an argument is invalid.
     """
     registry.check("split", split, SPLITS)
     check_counts(beam=beam, batch_size=batch_size)
@@ -79,29 +81,29 @@ def evaluate(
             write_texts(Path(predictions), losses)
         return evaluation
     rows, how = evaluation_data(model, split, other), model.search(beam, length_penalty)
-    evaluation, answers = evaluate_pairs(model, rows, how, batch_size, oracle_length)
+    evaluation, table = evaluate_pairs(model, rows, how, batch_size, oracle_length)
     if predictions is not None:
-        write_predictions(Path(predictions), answers)
+        write_predictions(Path(predictions), table)
     return evaluation
 
 
-def _check_no_search(model: LanguageModel, given: bool) -> None:
-    if given:
+def _check_no_search(model: LanguageModel, has_options: bool) -> None:
+    if has_options:
         message = f"{model.path} is a language model: it is scored without decoding"
-        hint = "leave --beam, --length-penalty and --oracle-length out"
+        hint = "omit --beam, --length-penalty and --oracle-length"
         raise UsageError(message, hint)
 
 
 def _is_predictions(begin: bytes) -> bool:
-    """Return whether a file begins like one of predictions, which may be replaced by another."""
+    """Return whether the beginning of a file is that of predictions, which may be overwritten."""
     return re.match(rb"(source|text):[a-z]+\t", begin) is not None
 
 
 def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluation, TextLosses]:
-    """Score a language model: its exact loss, and how many of its own texts are new.
+    """Score a language model: its exact loss, and the novelty of sampled texts.
 
     Returns:
-        the scores, and the loss of each text that they are computed from.
+        the scores, and the loss of each text.
     """
     began = time.monotonic()
     losses = _losses(model, data)
@@ -117,7 +119,7 @@ def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluat
 
 
 def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:
-    """Return the loss of each text by the model and by the baselines."""
+    """Compute the loss of each text for the model and for the baselines."""
     codec, rows = model.codec, data.pairs.targets
     texts = decoded(rows, codec.target, data.pairs.unknown_targets)
     losses = {}
@@ -135,17 +137,17 @@ def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:
 
 
 def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:
-    """Draw some texts; return the shares that are new, repeated, or rows of some data."""
+    """Sample texts; return the shares that are new, repeated, or in each split of the data."""
     random, limit = np.random.default_rng(NOVELTY_SEED), model.limits.prediction(0)
     texts = model.sample(NOVELTY_SAMPLES, SamplingConfig(), random, (), limit)
-    found = {f"in_{split}": model.in_split(texts, split) for split in SPLITS}
+    known_texts = {f"in_{split}": model.in_split(texts, split) for split in SPLITS}
     if data is not None:
-        found["in_data"] = known(texts, fingerprints({"data": Pairs(data)})["data"])
-    old = np.logical_or.reduce(list(found.values()))
+        known_texts["in_data"] = known(texts, fingerprints({"data": Pairs(data)})["data"])
+    old = np.logical_or.reduce(list(known_texts.values()))
     repeated = repeats({"drawn": row_hashes(texts)})["drawn"]
     shares = {"new": 1 - float(old.mean()), "repeated": repeated / NOVELTY_SAMPLES}
     return Novelty(
-        NOVELTY_SAMPLES, shares | {name: float(rows.mean()) for name, rows in found.items()}
+        NOVELTY_SAMPLES, shares | {name: float(rows.mean()) for name, rows in known_texts.items()}
     )
 
 
@@ -153,16 +155,17 @@ def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:
 def rescore(
     path: str | Path, *, source_tokens: str | None = None, target_tokens: str | None = None
 ) -> Evaluation:
-    """Score a file of predictions; neither a checkpoint nor PyTorch is needed.
+    """Score a file of predictions without a checkpoint or PyTorch.
 
     Args:
-        path: what ``evaluate(predictions=...)`` wrote for a model of pairs or a language model, or
-            a table of source, truth, prediction; packed with gzip or not; ``-`` is stdin.
-        source_tokens, target_tokens: how texts are cut into symbols, where the file does not say
-            so; at spaces where most texts have some inside, else into characters.
+        path: a file written by ``evaluate(predictions=...)``, or a table with the columns source,
+            truth and prediction; gzip files are decompressed; ``-`` is stdin.
+        source_tokens, target_tokens: the tokenization, if the file does not name it; by default
+            words if most texts contain spaces, else characters.
 
     Raises:
-        DataError, UsageError: one line that says what and where.
+        DataError: the file is not a table of predictions.
+        UsageError: a tokenization is unknown, or the file cannot be read.
     """
     styles = [
         name and Tokenizer(registry.check("token style", name, registry.TOKEN_STYLES))
@@ -172,7 +175,7 @@ def rescore(
     source, target = (style or None for style in styles)
     lines = table_lines(Path(path))
     if holds_texts(lines):
-        found = score_texts(read_texts(Path(path), lines))
+        scores = score_texts(read_texts(Path(path), lines))
     else:
-        found = score(read_predictions(Path(path), lines, source, target))
-    return Evaluation(**vars(found), data=str(path), seconds=time.monotonic() - began)
+        scores = score(read_predictions(Path(path), lines, source, target))
+    return Evaluation(**vars(scores), data=str(path), seconds=time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""The rows a model is evaluated on: a split of its training data, or other data."""
+"""Load the rows to evaluate a model on: a split of its own data, or other data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.data_paths import PATH_KEYS, is_readable, named
+from seqcli.api.data_paths import PATH_KEYS, file_settings, is_readable
 from seqcli.api.trained_model import TrainedModel
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
@@ -16,16 +16,16 @@ from seqcli.data.build import pairs_of
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.errors import DataError, SeqcliError, UsageError
 
-NOT_COMPARED = {"path"}  # where the files are does not matter
+NOT_COMPARED = {"path"}  # the data may have moved
 
 
 def corpus_of_run(config: Config) -> Corpus:
-    """Return the corpus of a run's configuration, whose paths the user may never have typed.
+    """Load the data of a run from its configuration.
 
     Raises:
-        DataError: a path does not exist, or is not a regular file; says whose path it is.
+        DataError: a path does not exist or is not a regular file; the message names it.
     """
-    for key, text in named(config.data):
+    for key, text in file_settings(config.data):
         if not is_readable(text):
             problem = "is not a regular file" if Path(text).exists() else "does not exist"
             raise DataError(
@@ -36,12 +36,12 @@ def corpus_of_run(config: Config) -> Corpus:
 
 
 def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> None:
-    """Check that data is what a model was trained on; where its files are does not matter.
+    """Check that a corpus is the data a model was trained on, wherever its files are.
 
-    Rows of a task are the same rows only in the same version of the task.
+    Generated rows are the same only in the same version of their task.
 
     Raises:
-        DataError: it is other data.
+        DataError: the data differs.
     """
     now, then = corpus.about.get("version"), about.get("version")
     if "task" in corpus.about and corpus.about["task"] == about.get("task") and now != then:
@@ -53,18 +53,18 @@ def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> N
     same = all(about.get(key) == corpus.about[key] for key in compared)
     if corpus.codec != codec or not same:
         raise DataError(
-            f"{corpus.name}: the data is not what this model was trained on",
+            f"{corpus.name}: this is not the data that the model was trained on",
             "restore the original data, or give it with --data",
         )
 
 
 @dataclass(frozen=True)
 class OtherData:
-    """A file or folder, and how it is written if that is not as in training.
+    """A file or folder other than the training data, and its format.
 
     Args:
-        path: the file, or the folder of which a split is taken.
-        format, columns, separator: see `seqcli.config.DataConfig`; None is as in training.
+        path: the file, or a folder with one file per split.
+        format, columns, separator: see `seqcli.config.DataConfig`; None: as in training.
     """
 
     path: Path
@@ -79,11 +79,11 @@ class EvaluationData:
 
     Args:
         pairs: the rows, encoded for the model.
-        corpus: the data of training, for baselines; None if it is no longer available.
-        name: of the data.
-        split: of the data; "" for a file, which is taken as a whole.
-        own: whether the rows are of the data of training.
-        notes: remarks on reading them.
+        corpus: the training data, for baselines; None if it is no longer available.
+        name: the name of the data.
+        split: the split; "" for a file, which is used as a whole.
+        own: whether the rows are a split of the training data.
+        notes: remarks from reading the rows.
     """
 
     pairs: Pairs
@@ -97,26 +97,26 @@ class EvaluationData:
 def other_data(
     path: Path | None, format: str | None, columns: str | None, separator: str | None
 ) -> OtherData | None:
-    """Return the data that the user named, None for the model's own.
+    """Return the data that the user chose, or None for the model's own.
 
     Raises:
-        UsageError: the format of a file is given, but no file.
+        UsageError: a file format is set without a file.
     """
     if path is not None:
         return OtherData(path, format, columns, separator)
     if (format, columns, separator) != (None, None, None):
-        given = "--format, --columns and --separator"
-        raise UsageError(f"{given} say how a file is written", "give --data FILE")
+        options = "--format, --columns and --separator"
+        raise UsageError(f"{options} describe the file of --data", "add --data FILE")
     return None
 
 
 def evaluation_data(model: TrainedModel, split: str, other: OtherData | None) -> EvaluationData:
-    """Read the rows to evaluate a model on.
+    """Load the rows to evaluate a model on.
 
     Args:
-        model: what is evaluated.
+        model: the model to evaluate.
         split: train, val or test.
-        other: other data than that of training.
+        other: data to use in place of the model's own.
 
     Raises:
         DataError: the data has changed since training, has no such split, or cannot be used.
@@ -144,7 +144,7 @@ def _other_rows(model: TrainedModel, split: str, other: OtherData) -> Evaluation
 
 
 def _corpus_if_available(model: TrainedModel) -> Corpus | None:
-    """Return the data of training, for the baselines, or None if it has changed or is gone."""
+    """Return the training data, for the baselines, or None if it has changed or is missing."""
     try:
         corpus = corpus_of_run(model.config)
     except SeqcliError:

@@ -1,4 +1,4 @@
-"""`export`: a trained model as files that other programs read."""
+"""`export`: write a trained model in a format for other programs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from seqcli.results import Exported
 def export(
     ckpt: str | Path, *, to: str, out: str | Path, rows: int = 64, force: bool = False
 ) -> Exported:
-    """Write a trained model for other programs, and compare it with the original.
+    """Export a trained model, and compare its outputs with the original.
 
     Args:
         ckpt: a run folder (its best checkpoint) or a checkpoint file.
-        to: a name of `seqcli.registry.EXPORTS`.
-        out: the file to write; for onnx the folder.
+        to: a format in `seqcli.registry.EXPORTS`.
+        out: the file to write; for onnx a folder.
         rows: the number of rows to compare the outputs on.
         force: replace an existing export.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
         UsageError: a package is missing, the output exists, or the model cannot be exported.
-        SeqcliError: the export does not give the original's outputs; nothing is written.
+        SeqcliError: the outputs differ from those of the original; nothing is written.
     """
     check_counts(rows=rows)
     write = registry.resolve("format", to, registry.EXPORTS)
@@ -39,7 +39,7 @@ def export_source(ckpt: Path) -> ExportSource:
     """Open the checkpoint of a trained model.
 
     Raises:
-        CheckpointError: it is missing, damaged or no checkpoint of seqcli.
+        CheckpointError: the file is missing, damaged or not a seqcli checkpoint.
     """
     opened = open_checkpoint(ckpt)
     return ExportSource(opened.path, opened.checkpoint, opened.config, opened.limits)

@@ -1,4 +1,4 @@
-"""`gen_data`: NumPy only."""
+"""`gen_data`: write the data of a task to a folder. Needs only NumPy."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ def gen_data(
     force: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
-    """Write train.tsv, val.tsv, test.tsv and meta.yaml; return what meta.yaml says.
+    """Write train.tsv, val.tsv, test.tsv and meta.yaml; return the content of meta.yaml.
 
     Args:
-        task: its name (see `tasks`).
-        out: a folder, which must be new or empty unless ``force``.
-        train, val, test: rows of each split.
-        seed: another seed, other rows.
-        options: the task's own (for example ``length="5:20", vocab=20``).
+        task: the name of the task (see `tasks`).
+        out: the output folder; it must be new or empty unless ``force``.
+        train, val, test: the number of rows in each split.
+        seed: the random seed.
+        force: replace existing data.
+        options: options of the task (for example ``length="5:20", vocab=20``).
 
     Raises:
-        UsageError: an unknown task or option, or a folder that is in use.
+        UsageError: the task or an option is unknown, or the folder is not empty.
     """
     sizes = {"train": train, "val": val, "test": test}
     return write_folder(make(task, options), Path(out), sizes, seed, force)

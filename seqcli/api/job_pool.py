@@ -1,4 +1,4 @@
-"""The runs of a comparison, one after the other here, or K at a time in processes of their own."""
+"""Train the runs of a comparison, one after another or in parallel processes."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 
-Told: TypeAlias = Event | RunResult
-Watch: TypeAlias = Callable[[str, Told], None]
-MOST_JOBS = 4  # by default: each holds PyTorch in memory
-PATIENCE = 0.2  # seconds between looks at signals and processes
+Watch: TypeAlias = Callable[[str, Event | RunResult], None]
+MAX_JOBS = 4  # by default; each process needs the memory of PyTorch
+POLL_SECONDS = 0.2  # seconds between checks for signals and dead processes
 
 
 def run_all(planned: Sequence[PlannedRun], folder: Path, jobs: int, watch: Watch) -> None:
-    """Bring every run to its end; ``watch`` is told its events, and its result last.
+    """Finish every run: keep finished runs, resume interrupted ones, and train the others.
 
-    A run that is finished is kept, one that was begun goes on.
+    ``watch`` is called with each event of a run, and with its result at the end.
 
     Raises:
-        SeqcliError: what stopped a run, or StoppedBySignal; type the same again to go on.
+        SeqcliError: a run failed.
+        StoppedBySignal: a signal arrived; the same call resumes the runs.
     """
     if jobs > 1 and len(planned) > 1:
         _WorkerPool(planned, folder, min(jobs, len(planned)), watch).work()
@@ -51,34 +51,35 @@ def run_all(planned: Sequence[PlannedRun], folder: Path, jobs: int, watch: Watch
 
 
 def default_jobs() -> int:
-    """Return one for each core this process may use, at most MOST_JOBS."""
+    """Return the number of cores available to this process, at most MAX_JOBS."""
     allowed = getattr(os, "sched_getaffinity", None)
-    return min(len(allowed(0)) if allowed else os.cpu_count() or 1, MOST_JOBS)
+    return min(len(allowed(0)) if allowed else os.cpu_count() or 1, MAX_JOBS)
 
 
-def kept(folder: Path) -> RunResult | None:
-    """Return the result in a run's folder, unless the run was trained on since."""
-    found = read_result(folder)
-    if found is None or not RunPaths(folder).best.exists():
+def cached_result(folder: Path) -> RunResult | None:
+    """Return the result in a run folder; None if it is missing or outdated by more training."""
+    result = read_result(folder)
+    if result is None or not RunPaths(folder).best.exists():
         return None
-    return found if steps_done(RunPaths(folder)) in (found.steps, None) else None
+    return result if steps_done(RunPaths(folder)) in (result.steps, None) else None
 
 
 def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> RunResult:
-    """Bring one run to its end, wherever it stands, and return its result.
+    """Train or resume a run if needed, score it, and return its result.
 
-    A run that replaces another begins anew; the old one stays until the new one has a checkpoint.
+    A run that replaces another starts from scratch; the old run is kept until the new one has a
+    checkpoint.
 
     Raises:
         SeqcliError: training or scoring failed.
     """
-    from seqcli.api.scoring import RunName, over, score_run
+    from seqcli.api.scoring import RunName, finish_reason, score_run
 
     paths = RunPaths(folder / run.name)
-    found = None if run.replace else kept(paths.folder)
-    if found is not None:
-        return found
-    reason = "" if run.replace else over(paths.folder)
+    cached = None if run.replace else cached_result(paths.folder)
+    if cached is not None:
+        return cached
+    reason = "" if run.replace else finish_reason(paths.folder)
     if not reason:
         reason = _train(run, paths, listen)
     result = score_run(paths.folder, RunName(run.name, run.arm, run.seed), reason)
@@ -87,9 +88,10 @@ def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> Ru
 
 
 def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) -> str:
-    """Train or resume; a run that diverges counts by its best checkpoint, if it has one.
+    """Train or resume a run; return why training ended.
 
-    The best checkpoint of a run that was to be replaced, and was not, does not count.
+    A run that diverges is represented by its best checkpoint, if it has one. The checkpoint of an
+    old run that was not replaced yet is never used.
     """
     from seqcli import api
 
@@ -110,26 +112,26 @@ def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) ->
 
 
 class _WorkerPool:
-    """Processes that take runs from one queue and tell what happens through another."""
+    """Worker processes that take runs from one queue and report events through another."""
 
     def __init__(
         self, planned: Sequence[PlannedRun], folder: Path, jobs: int, watch: Watch
     ) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self.todo, self.told = spawn.Queue(), spawn.Queue()
+        self.todo, self.reports = spawn.Queue(), spawn.Queue()
         self.watch, self.left = watch, len(planned)
         for one in (*planned, *[None] * jobs):
             self.todo.put(one)
         make = spawn.Process
         self.processes: list[BaseProcess] = [
-            make(target=_worker, args=(folder, self.todo, self.told), daemon=True)
+            make(target=_worker, args=(folder, self.todo, self.reports), daemon=True)
             for _ in range(jobs)
         ]
 
     def work(self) -> None:
-        """Run until all is done, something fails, or a signal comes."""
+        """Train until all runs are finished, one fails, or a signal arrives."""
         with stop_on_signals() as stop:
-            with _no_signals():  # the processes start with these blocked, and are told by us
+            with _no_signals():  # workers start with signals blocked; this process stops them
                 for process in self.processes:
                     process.start()
             try:
@@ -142,36 +144,36 @@ class _WorkerPool:
 
     def _listen(self) -> None:
         try:
-            run, told = self.told.get(timeout=PATIENCE)
+            run, report = self.reports.get(timeout=POLL_SECONDS)
         except queue.Empty:
             self._check_alive()
             return
-        if isinstance(told, _Failure):
-            raise told.error(run)
-        self.left -= isinstance(told, RunResult)
-        self.watch(run, told)
+        if isinstance(report, _Failure):
+            raise report.error(run)
+        self.left -= isinstance(report, RunResult)
+        self.watch(run, report)
 
     def _check_alive(self) -> None:
         dead = [one.exitcode for one in self.processes if one.exitcode not in (None, 0)]
         if dead:
             hint = "run the same command again to resume"
-            raise SeqcliError(f"a process that trained ended with code {dead[0]}", hint)
+            raise SeqcliError(f"a training process exited with code {dead[0]}", hint)
 
     def _end(self) -> None:
-        """Let every process save and leave."""
+        """Let every process save its run and exit."""
         self.todo.cancel_join_thread()
         for process in self.processes:
             if self.left:
                 process.terminate()
         while any(one.is_alive() for one in self.processes):
-            wait([one.sentinel for one in self.processes if one.is_alive()], PATIENCE)
+            wait([one.sentinel for one in self.processes if one.is_alive()], POLL_SECONDS)
             self._drain()
 
     def _drain(self) -> None:
-        """Empty the queue: a process ends only once all it said was taken."""
+        """Empty the queue; a process exits only after its reports are taken from the queue."""
         try:
             while True:
-                self.told.get_nowait()
+                self.reports.get_nowait()
         except queue.Empty:
             return
 
@@ -189,43 +191,43 @@ def _no_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _worker(folder: Path, todo: Any, told: Any) -> None:
-    """Finish runs until there are none; leave at once when the parent is gone."""
+def _worker(folder: Path, todo: Any, reports: Any) -> None:
+    """Finish runs from the queue until it is empty; exit at once if the parent process exits."""
     show_notes()
     registry.load_plugins()
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     for run in iter(todo.get, None):
         try:
-            tell = partial(_tell, told, run.name)
-            told.put((run.name, finish(run, folder, tell)))
+            listen = partial(_report, reports, run.name)
+            reports.put((run.name, finish(run, folder, listen)))
         except StoppedBySignal as stopped:
             raise SystemExit(stopped.exit_code) from None
         except Exception as error:
             known = expected(error) or SeqcliError(f"{type(error).__name__}: {error}")
-            told.put((run.name, _Failure(known.message, known.hint, known.exit_code)))
+            reports.put((run.name, _Failure(known.message, known.hint, known.exit_code)))
             return
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error that travels between processes."""
+    """An error to be sent to another process."""
 
     message: str
     hint: str
     code: Exit
 
     def error(self, run: str) -> SeqcliError:
-        """Return the error as it was raised, with the run's name before it."""
+        """Return the original error, with the name of the run before its message."""
         made = SeqcliError(f"{run}: {self.message}", self.hint)
         made.exit_code = self.code
         return made
 
 
-def _tell(told: Any, run: str, event: Event) -> None:
-    told.put((run, event))
+def _report(reports: Any, run: str, event: Event) -> None:
+    reports.put((run, event))
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -1,4 +1,4 @@
-"""`info`: describe a checkpoint: model, data, scores, and commands that use it."""
+"""`info`: describe a checkpoint: its model, data and scores, and commands that use it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from seqcli.data.corpus import Codec
 from seqcli.results import CheckpointInfo, Side
 from seqcli.schema import is_array
 
-_NOT_OF_THE_DATA = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
+_NOT_DATA_KEYS = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
 
 
 @checked
 def info(ckpt: str | Path) -> CheckpointInfo:
-    """Describe a checkpoint: what it is, what it was trained on, its scores, how to use it.
+    """Describe a checkpoint: its model, training data, scores, and commands that use it.
 
     Args:
         ckpt: a run folder (its best checkpoint) or a checkpoint file.
 
     Raises:
-        CheckpointError: it is missing, damaged or no checkpoint of seqcli.
+        CheckpointError: the file is missing, damaged or not a seqcli checkpoint.
     """
     opened = open_checkpoint(ckpt)
     path, checkpoint, config, limits = opened.path, opened.checkpoint, opened.config, opened.limits
@@ -53,7 +53,7 @@ def info(ckpt: str | Path) -> CheckpointInfo:
         metrics=metrics,
         baselines=about.get("baselines", {}),
         resumable=checkpoint.training is not None,
-        next=tuple(_next(shlex.quote(str(ckpt)), codec, rows_of(about))),
+        next=tuple(_next_commands(shlex.quote(str(ckpt)), codec, rows_of(about))),
     )
 
 
@@ -67,28 +67,28 @@ def _data(about: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in about.items()
-        if key not in _NOT_OF_THE_DATA and not is_array(value)
+        if key not in _NOT_DATA_KEYS and not is_array(value)
     }
 
 
 def _settings(config: Config) -> dict[str, tuple[Any, str]]:
-    """Return the keys that were set, with their values and where they were set."""
+    """Return the keys that were set, with their values and origins."""
     values = configuration.to_plain(config)
-    found = {}
+    settings = {}
     for key, origin in config.origins.items():
         section, _, name = key.partition(".")
         if name in values.get(section, {}):
-            found[key] = (values[section][name], origin)
-    return found
+            settings[key] = (values[section][name], origin)
+    return settings
 
 
 def rows_of(about: Mapping[str, Any]) -> Mapping[str, int]:
-    """Return the number of rows of each split of the training data, if the checkpoint has it."""
-    found = about.get("rows") or about.get("sizes")
-    return found if isinstance(found, Mapping) else {}
+    """Return the number of rows in each split of the training data, if it is stored."""
+    sizes = about.get("rows") or about.get("sizes")
+    return sizes if isinstance(sizes, Mapping) else {}
 
 
-def _next(ckpt: str, codec: Codec, rows: Mapping[str, int]) -> Iterator[str]:
+def _next_commands(ckpt: str, codec: Codec, rows: Mapping[str, int]) -> Iterator[str]:
     """Yield commands that use the model."""
     if codec.source is None:
         yield f"seqcli sample --ckpt {ckpt} --n 10"

@@ -1,4 +1,4 @@
-"""Evaluate a model of pairs: its predictions next to the references and the baselines."""
+"""Evaluate a sequence-to-sequence model against references and baselines."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from seqcli.metrics.predictions import PredictionTable, TokenRows
 from seqcli.metrics.scores import score
 from seqcli.results import Evaluation
 
-LISTED = 10  # unknown tokens of a side
+LISTED = 10  # unknown tokens of each side
 
 
 def evaluate_pairs(
     model: PairModel, data: EvaluationData, how: Search, batch_size: int, oracle_length: bool
 ) -> tuple[Evaluation, PredictionTable]:
-    """Score a model of pairs; return the scores, and the predictions they are computed from.
+    """Score a sequence-to-sequence model; return the scores and the predictions.
 
     Args:
-        model: what is evaluated.
-        data: on which rows.
-        how: the kind of search.
+        model: the model to evaluate.
+        data: the rows to evaluate it on.
+        how: the search settings.
         batch_size: rows decoded at a time.
-        oracle_length: whether each prediction gets the length of its reference.
+        oracle_length: whether each prediction has the length of its reference.
     """
     began = time.monotonic()
     predictions = _predictions(model, data, how, batch_size, oracle_length)
@@ -54,7 +54,7 @@ def evaluate_pairs(
 def _predictions(
     model: PairModel, data: EvaluationData, how: Search, batch_size: int, oracle_length: bool
 ) -> PredictionTable:
-    """Return the predictions of a model as texts, with their losses and the baselines."""
+    """Return the predictions of a model as tokens, with losses and baseline predictions."""
     codec, pairs = model.codec, data.pairs
     assert pairs.sources is not None
     log_likelihoods = model.log_likelihoods(pairs, batch_size)
@@ -78,20 +78,20 @@ def _predictions(
 
 
 def _unknown_notes(pairs: Pairs) -> Iterator[str]:
-    """Yield a line for each side that lists its commonest tokens without an id."""
+    """Yield a note for each side that has unknown tokens, with the most common of them."""
     for side, tokens in (("source", pairs.unknown_sources), ("target", pairs.unknown_targets)):
         if tokens:
             common = Counter(tokens).most_common(LISTED)
             listed = ", ".join(f"{visible_token(token)} ({n:,})" for token, n in common)
             more = len(set(tokens)) - len(common)
             others = f" and {more:,} more" if more else ""
-            yield f"{side} tokens never seen in training: {listed}{others}"
+            yield f"{side} tokens not in the vocabulary: {listed}{others}"
 
 
 def _baselines(
     codec: Codec, pairs: Pairs, texts: Sequence[str], corpus: Corpus | None, own: bool
 ) -> Iterator[tuple[str, TokenRows]]:
-    """Yield the predictions of simple rules; the README defines each of them."""
+    """Yield the predictions of each baseline; the README defines them."""
     copies = [_copy(codec, text) for text in texts] if _share_tokens(codec) else []
     if copies:
         yield "copy", copies
@@ -119,29 +119,29 @@ def _trained_target(codec: Codec, train: Pairs, row: int) -> list[str]:
 
 
 def _share_tokens(codec: Codec) -> bool:
-    """Return whether source and target share tokens: otherwise a copy is never right."""
+    """Return whether source and target share tokens; otherwise a copy is never correct."""
     assert codec.source is not None
     return not set(codec.source.tokens).isdisjoint(codec.target.tokens)
 
 
 def _copy(codec: Codec, source: str) -> list[str]:
-    """Return the target tokens of a source: its own tokens if they are joined by spaces."""
+    """Tokenize a source as a target, with its own tokens if target tokens are joined by spaces."""
     joiner = codec.target_tokenizer.joiner
     text = joiner.join(codec.source_tokenizer.split(source)) if joiner else source
     return codec.target_tokenizer.split(text)
 
 
-def _written(codec: Codec, pairs: Pairs) -> Iterator[str]:
-    """Yield the sources as they are written, with their features."""
+def _detokenized(codec: Codec, pairs: Pairs) -> Iterator[str]:
+    """Yield the sources as texts, with their features."""
     assert codec.source is not None
     assert pairs.sources is not None
     return map(codec.detokenize_source, decoded(pairs.sources, codec.source, pairs.unknown_sources))
 
 
 def _source_texts(codec: Codec, pairs: Pairs) -> list[str]:
-    texts = _written(codec, pairs)
+    texts = _detokenized(codec, pairs)
     return [text.partition("\t")[0] for text in texts] if codec.features else list(texts)
 
 
 def _features(codec: Codec, pairs: Pairs) -> list[str]:
-    return [text.partition("\t")[2] for text in _written(codec, pairs)]
+    return [text.partition("\t")[2] for text in _detokenized(codec, pairs)]

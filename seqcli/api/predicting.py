@@ -1,4 +1,4 @@
-"""`predict`: the n best predictions of each line, in order, one block of lines at a time."""
+"""`predict`: the n best predictions for each line, in order, one block of lines at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seqcli.errors import UsageError
 from seqcli.results import AttentionMap, Candidate, Prediction
 
 LOOK_AHEAD = 16384  # lines sorted by length together
-HYPOTHESES_AT_ONCE = 512  # of a batch, if its size is not given: they fit the cache
+HYPOTHESES_AT_ONCE = 512  # in a batch by default; they fit in the cache
 
 
 @checked
@@ -40,10 +40,10 @@ def predict(
 
     Args:
         ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
-        lines: sources as text; an empty line gets a prediction without candidates, and so does
-            one that cannot be decoded, whose ``problem`` says why.
-        beam: beam width; the run's own by default, at least ``nbest``.
-        nbest: predictions of each line.
+        lines: sources as text. The prediction for an empty line has no candidates, nor has that for
+            a line that cannot be decoded; its ``problem`` gives the reason.
+        beam: beam width, at least ``nbest``; by default that of the run.
+        nbest: predictions per line.
         length_penalty: see `seqcli.config.DecodeConfig`.
         batch_size: lines decoded at a time; 512 / the beam width by default.
         attention: add the attention weights of the best prediction.
@@ -52,7 +52,7 @@ def predict(
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        UsageError: a number below 1, or ``attention`` for a model that has none.
+        UsageError: a number is below 1, or the model has no ``attention``.
     """
     check_counts(look_ahead=look_ahead)
     predictor = open_predictor(
@@ -78,12 +78,12 @@ def open_predictor(
     attention: bool = False,
     backend: str | None = None,
 ) -> Predictor:
-    """Open a model once, to predict as often as needed; see `predict`."""
+    """Open a model for repeated predictions; see `predict`."""
     check_counts(beam=beam, nbest=nbest, batch_size=batch_size)
     check_length_penalty(length_penalty)
     model = open_model(ckpt, backend)
     if not isinstance(model, PairModel):
-        message = f"{model.path} is a language model: it has no predictions for sources"
+        message = f"{model.path} is a language model: it cannot predict targets for sources"
         raise UsageError(message, "see seqcli sample")
     if attention and not model.has_attention:
         raise UsageError(
@@ -102,7 +102,7 @@ def _predictions(predictor: Predictor, lines: Iterator[str], size: int) -> Itera
 
 @dataclass(frozen=True)
 class Predictor:
-    """Predicts blocks of lines; made by `open_predictor`."""
+    """Predict blocks of lines with an open model; see `open_predictor`."""
 
     model: PairModel
     how: Search
@@ -110,12 +110,10 @@ class Predictor:
     attention: bool
 
     def predict(self, lines: Sequence[str]) -> Iterator[Prediction]:
-        """Predict a block of lines at once; yield in their order.
+        """Predict a block of lines, and yield the predictions in order.
 
-        Lines are decoded in batches of similar length, and a line that is repeated only once.
-
-        A line that is too long gets no candidates, and a prediction that says why: the work on
-        any line is bounded, and the lines around it are decoded as usual.
+        Lines are decoded in batches of similar length; repeated lines are decoded once. A line that
+        is too long is not decoded: its prediction has no candidates but a ``problem``.
 
         Args:
             lines: the block.
@@ -134,7 +132,7 @@ class Predictor:
             yield replace(predictions[line], attention=self._map(line, best.get(line)))
 
     def _encode(self, lines: Sequence[str]) -> tuple[Ragged, list[str]]:
-        """Return the ids of each line, and why it cannot be decoded ("" if it can).
+        """Return the ids of each line, and its problem ("" if it has none).
 
         A line with a problem has no ids.
         """
@@ -157,7 +155,7 @@ class Predictor:
         decoded: Sequence[Sequence[Hypothesis]],
         problems: Sequence[str],
     ) -> Iterator[Prediction]:
-        """Yield the predictions of distinct lines."""
+        """Yield the predictions for distinct lines as texts."""
         codec = self.model.codec
         assert codec.source is not None
         with_unknown = _rows_with_unknown(sources)
@@ -174,7 +172,7 @@ class Predictor:
             yield Prediction(line, candidates, tuple(unknown), note=note, problem=problem)
 
     def _map(self, line: str, ids: list[int] | None) -> AttentionMap | None:
-        """Return the attention weights of a prediction."""
+        """Return the attention map of a prediction; None if there is no prediction."""
         if ids is None:
             return None
         codec = self.model.codec
@@ -187,6 +185,6 @@ class Predictor:
 
 
 def _rows_with_unknown(sources: Ragged) -> set[int]:
-    """Return the rows that hold an unknown token."""
+    """Return the indices of the rows with unknown tokens."""
     places = np.flatnonzero(sources.tokens == UNK)
     return set((np.searchsorted(sources.offsets, places, side="right") - 1).tolist())

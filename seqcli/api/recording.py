@@ -1,21 +1,21 @@
-"""The commit protocol of a run, for either backend, and the event a run begins with.
+"""Write and recover the checkpoints of a run; both backends use the same commit protocol.
 
 **Writing.** The state of a run is committed after each epoch, every ``train.save_every`` seconds
 within an epoch, and before an interrupted run ends. A commit is one atomic step: the new
-``last.pt`` takes the place of the old one, which stays as ``last.prev.pt``. A commit at the end of
-an epoch then has consequences, in this order:
+``last.pt`` replaces the old one, which is kept as ``last.prev.pt``. After a commit at the end of an
+epoch, these steps follow in order:
 
-1. a run that replaces another takes its place (`seqcli.runs.folders`; at the first commit only);
+1. at the first commit, a run that replaces an old one is moved there (`seqcli.runs.folders`);
 2. the line of the epoch is appended to ``metrics.jsonl``;
-3. if the epoch is the best one, ``best.pt`` is replaced; the old one stays as ``best.prev.pt``;
+3. if the epoch is the best one, ``best.pt`` is replaced; the old one is kept as ``best.prev.pt``;
 4. ``best.pt`` is copied to the file of ``--out FILE.pt``, if there is one;
 5. the epoch is reported to all listeners (terminal, TensorBoard).
 
-**Recovery.** All consequences can be derived from ``last.pt``: it holds the line of its last epoch,
-the number and the metrics of its best one, and, if that is the last one, its weights. Whoever
-continues the run first repeats what a kill prevented, so no file is ever from an epoch that the
-others do not know. A ``last.pt`` that cannot be read is put aside; ``last.prev.pt`` takes its
-place, and with it the best checkpoint that belongs to it.
+**Recovery.** All of these steps can be repeated from ``last.pt``: it contains the line of its last
+epoch, the number and the metrics of the best epoch, and, if that is the last one, its weights. A
+run that resumes after a kill first repeats the missing steps, so all files agree on the last epoch.
+A ``last.pt`` that cannot be read is set aside; ``last.prev.pt`` replaces it, together with the best
+checkpoint of that commit.
 
 The size of a commit does not depend on the number of epochs.
 """
@@ -50,13 +50,14 @@ from seqcli.training.trainer import TrainerSetup
 
 @dataclass(frozen=True)
 class CheckpointWriter:
-    """Commits the state of a run, and repeats the consequences of a commit after a kill.
+    """Commit the state of a run, and complete an interrupted commit.
 
     Args:
-        folder: the run folder, locked.
-        config, corpus: what the run is about.
-        weights: returns the weights by PyTorch's names.
-        save: writes a checkpoint file in one step.
+        folder: the locked run folder.
+        config: the configuration of the run.
+        corpus: the data of the run.
+        weights: returns the weights by PyTorch parameter name.
+        save: writes a checkpoint file atomically.
     """
 
     folder: runs.RunFolder
@@ -68,14 +69,14 @@ class CheckpointWriter:
     def __call__(
         self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
     ) -> None:
-        """Commit; see `seqcli.training.loop.Save`.
+        """Commit the state of a run; see `seqcli.training.loop.Save`.
 
-        A run that is interrupted before its first checkpoint does not replace another one.
+        A run that is interrupted before its first checkpoint does not replace the old run.
 
         Raises:
-            SeqcliError: the disk is full or broken; the commit before is whole.
+            SeqcliError: the disk is full or broken; the previous commit is intact.
             UsageError: the folder cannot be written.
-            DivergedError: a weight is NaN or infinite; the commit before stays.
+            DivergedError: a weight is NaN or infinite; the previous commit is intact.
         """
         if stopping and self.folder.is_staged:
             return
@@ -90,7 +91,7 @@ class CheckpointWriter:
                 self._save_best(progress.last)
 
     def _check_finite(self, progress: Progress) -> None:
-        """Refuse to commit weights that nobody could use."""
+        """Check that all weights are finite."""
         for name, weight in self.weights().items():
             if not math.isfinite(float(abs(weight).sum())):
                 raise DivergedError(
@@ -99,14 +100,14 @@ class CheckpointWriter:
                 )
 
     def recover(self, progress: Progress) -> tuple[list[Mapping[str, float]], tuple[str, ...]]:
-        """Bring all files in line with the commit that a run continues from.
+        """Make all files of a run consistent with the commit that it resumes from.
 
         Args:
-            progress: of that commit, or of a run that begins; ``best`` is reset if the best
+            progress: the progress of that commit, or of a new run; ``best`` is reset if the best
                 checkpoint is lost.
 
         Returns:
-            the metrics of each epoch, {} where they are lost, and notes on what was repaired.
+            the metrics of each epoch ({} if they are lost), and notes on repairs.
 
         Raises:
             SeqcliError: the disk is full or broken.
@@ -124,7 +125,7 @@ class CheckpointWriter:
         return history, tuple(filter(None, (*notes, note)))
 
     def _recover_best(self, progress: Progress) -> str:
-        """Find or write the best checkpoint of a commit; return a note if it is lost."""
+        """Restore the best checkpoint of a commit; return a note if it is lost."""
         paths, best = self.folder.current, progress.best
         if best is not None:
             if _holds(paths.best, best):
@@ -135,10 +136,10 @@ class CheckpointWriter:
             if best.epoch == progress.epochs_done and progress.batch == 0:
                 self._save_best(best)
                 return ""
-        if paths.best.exists():  # of an epoch that this run has not reached yet, or damaged
+        if paths.best.exists():  # of a later epoch than the commit, or damaged
             _rename(paths.best, paths.best_previous)
         progress.best = None
-        lost = f"{paths.best} is missing or damaged: the best of the following epochs replaces it"
+        lost = f"{paths.best} is missing or damaged; the best of the next epochs will replace it"
         return lost if best else ""
 
     def _save_best(self, record: EpochRecord) -> None:
@@ -169,7 +170,7 @@ class CheckpointWriter:
             "origins": self.config.origins,
             "locations": locations(self.config.data, self.folder.paths.folder),
         }
-        if self.corpus.codec.source is None:  # so that texts of a language model can be called new
+        if self.corpus.codec.source is None:  # to test whether sampled texts are new
             about["fingerprints"] = fingerprints(self.corpus.splits)
         return about
 
@@ -184,7 +185,7 @@ def _rename(path: Path, to: Path) -> None:
 
 
 def _holds(path: Path, record: EpochRecord) -> bool:
-    """Return whether a checkpoint is of an epoch: of this very one, its times included."""
+    """Return whether a checkpoint has exactly the metrics of an epoch, including its times."""
     try:
         return repr(numpy_file.load(path).metrics) == repr(_scores(record))
     except CheckpointError:
@@ -192,15 +193,15 @@ def _holds(path: Path, record: EpochRecord) -> bool:
 
 
 def restore(loop: Loop, writer: CheckpointWriter, checkpoint: Checkpoint | None) -> tuple[str, ...]:
-    """Restore a loop from a checkpoint, or start anew, and repair the files of the run.
+    """Restore a training loop from a checkpoint, if there is one, and repair the files of the run.
 
     Args:
-        loop: its model has the weights of the checkpoint already.
-        writer: of its run.
-        checkpoint: to continue from, or None.
+        loop: the training loop; its model already has the weights of the checkpoint.
+        writer: the checkpoint writer of the run.
+        checkpoint: the checkpoint to resume from, or None.
 
     Returns:
-        notes on what was repaired.
+        notes on repairs.
 
     Raises:
         CheckpointError: the state does not fit this model and configuration.
@@ -214,7 +215,7 @@ def restore(loop: Loop, writer: CheckpointWriter, checkpoint: Checkpoint | None)
 def run_started(
     paths: runs.RunPaths, corpus: Corpus, loop: Loop, setup: TrainerSetup, notes: tuple[str, ...]
 ) -> RunStarted:
-    """Return the event at the start of a run."""
+    """Create the event that reports the start of a run."""
     codec = corpus.codec
     return RunStarted(
         name=paths.folder.name,

@@ -1,4 +1,4 @@
-"""Collect what the diagnosis of fit has to know of a run."""
+"""Collect the facts about a run that the fit diagnosis needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqcli.events import RunFacts
 
 
 def run_facts(folder: str, config: Config, corpus: Corpus) -> RunFacts:
-    """Return the facts of a run in a folder."""
+    """Collect the facts of a run."""
     model, train, data = config.model, config.train, config.data
     recurrent_pairs = corpus.codec.source is not None and model.cell != "transformer"
     splits = corpus.splits
@@ -30,7 +30,7 @@ def run_facts(folder: str, config: Config, corpus: Corpus) -> RunFacts:
 
 
 def _doubled_limit(train: TrainConfig) -> str:
-    """Return the option that lets training continue to twice its limit."""
+    """Return the command-line option that doubles the training limit."""
     if train.seconds:
         return f"--set train.seconds={2 * train.seconds:g}"
     if train.iterations:

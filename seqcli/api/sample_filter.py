@@ -1,4 +1,4 @@
-"""Which texts a user asks for, and a filter that lets only those pass."""
+"""Filter sampled texts by what the user requests: no duplicates, no training data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqcli.messages import count, plural
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """The texts that are asked for; see `seqcli.api.sampling.sample`."""
+    """The requested texts; see `seqcli.api.sampling.sample`."""
 
     count: int
     prefix: str = ""
@@ -26,11 +26,11 @@ class SampleRequest:
 
 
 class SampleFilter:
-    """Pass the texts that meet a request, and count the others.
+    """Keep the texts that meet a request, and count the others.
 
     Args:
-        model: what the texts are from.
-        request: ``unique`` and ``novel`` are used.
+        model: the model that samples the texts.
+        request: the request; only ``unique`` and ``novel`` are used.
     """
 
     def __init__(self, model: LanguageModel, request: SampleRequest) -> None:
@@ -40,7 +40,7 @@ class SampleFilter:
         self._passed: Hashes = np.zeros(0, np.uint64)
 
     def apply(self, texts: Ragged) -> Ragged:
-        """Return the texts (of N rows) that meet the request, in order."""
+        """Return those of N texts that meet the request, in order."""
         self.drawn += len(texts)
         passed = texts.lengths > 0 if self.strict else np.ones(len(texts), np.bool_)
         if self.request.novel:
@@ -54,7 +54,7 @@ class SampleFilter:
         return texts.take(np.flatnonzero(passed))
 
     def _repeated(self, texts: Ragged) -> NDArray[np.bool_]:
-        """Return (N,) which texts came before, in this call or an earlier one."""
+        """Return a mask (N,) of the texts that repeat an earlier one, of this call or before."""
         hashes, before = row_hashes(texts), len(self._passed)
         distinct, firsts = np.unique(np.concatenate([self._passed, hashes]), return_index=True)
         repeated = np.ones(before + len(hashes), np.bool_)
@@ -63,7 +63,7 @@ class SampleFilter:
         return repeated[before:]
 
     def explain(self, missing: int) -> tuple[str, ...]:
-        """Return a note on why there are fewer texts than requested; none if there are enough."""
+        """Return a note that explains missing texts; empty if none are missing."""
         if not missing:
             return ()
         request = self.request

@@ -1,4 +1,4 @@
-"""`sample`: texts drawn from a model; `next_tokens`: the distribution of the next token."""
+"""`sample`: sample texts from a model; `next_tokens`: the distribution of the next token."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from seqcli.messages import count, plural
 from seqcli.results import NextToken, Sample, Samples
 
 DRAWN_AT_ONCE = 1000
-PATIENCE = 20_000  # draws in a row without a new text before sampling gives up
+MAX_IDLE_DRAWS = 20_000  # samples without a new text before sampling stops
 LINES_AT_ONCE = 256
-ROUNDS = 20  # of draws for targets that must be unique
+ROUNDS = 20  # of sampling for unique targets
 
 
 @checked
@@ -48,27 +48,27 @@ def sample(
     logprob: bool = False,
     backend: str | None = None,
 ) -> Samples:
-    """Draw texts from a language model, or targets for the lines of a model of pairs.
+    """Sample texts from a language model, or targets from a sequence-to-sequence model.
 
     Args:
         ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
-        n: how many texts; 10 by default (1 for each line, 1 with ``greedy``).
-        lines: sources, for a model of pairs and for no other.
+        n: the number of texts; 10 by default (1 with ``greedy`` and for each of ``lines``).
+        lines: the sources, for a sequence-to-sequence model only.
         temperature, top_k, top_p: see `seqcli.config.sections.SamplingConfig`.
-        greedy, beam: the likeliest text, or the n likeliest by beam search; nothing is drawn.
-        prefix: what every text begins with.
+        greedy, beam: return the most likely text, or the n most likely by beam search; no sampling.
+        prefix: the beginning of every text.
         max_length: maximum length of a text in tokens, prefix included; by default the longest
             text of training + 10.
-        seed: of the draws, and of nothing else; by default a different one each time.
+        seed: the random seed of sampling; by default a different one each time.
         unique: no duplicates.
-        novel: no text of the data of training, in any of its splits. The checkpoint has their
-            fingerprints: a new text is mistaken for an old one with a probability below 1e-9.
+        novel: only texts not in the training data, in any of its splits. They are compared by
+            fingerprint: a new text is taken for a known one with a probability below 1e-9.
         logprob: add the log-probability of each text.
         backend: auto, torch or numpy; see `open_model`.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        UsageError: options that do not go together, or unknown tokens in the prefix.
+        UsageError: options cannot be combined, or the prefix has unknown tokens.
     """
     settings = SamplingConfig(temperature, top_k, top_p)
     _check(n, settings, greedy, beam)
@@ -94,11 +94,11 @@ def next_tokens(
     top_p: float = 1.0,
     backend: str | None = None,
 ) -> tuple[NextToken, ...]:
-    """Return the tokens that may follow a prefix in a language model, likeliest first.
+    """Return the possible next tokens after a prefix in a language model, most likely first.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        UsageError: it is a model of pairs, or there are unknown tokens in the prefix.
+        UsageError: the model is not a language model, or the prefix has unknown tokens.
     """
     settings = SamplingConfig(temperature, top_k, top_p)
     model = open_model(ckpt, backend)
@@ -115,24 +115,24 @@ def next_tokens(
 
 
 def _check(n: int | None, how: SamplingConfig, greedy: bool, beam: int | None) -> None:
-    """Refuse what does not go together."""
+    """Check that the options are valid and can be combined."""
     if n is not None and n < 1:
-        raise UsageError(f"there cannot be {n} samples", "give --n 1 or more")
+        raise UsageError(f"--n cannot be {n}", "give --n 1 or more")
     if beam is not None and beam < 1:
-        raise UsageError(f"a beam cannot be {beam} wide", "give --beam 1 or more")
+        raise UsageError(f"--beam cannot be {beam}", "give --beam 1 or more")
     if greedy and beam:
-        raise UsageError("--greedy and --beam are two ways to search", "choose one")
+        raise UsageError("--greedy and --beam cannot be combined", "choose one")
     if (greedy or beam) and how != SamplingConfig():
-        hint = "leave --temperature, --top-k and --top-p out"
-        raise UsageError("a search is deterministic", hint)
+        hint = "omit --temperature, --top-k and --top-p"
+        raise UsageError("--greedy and --beam do not sample", hint)
     if greedy and n not in (None, 1):
-        raise UsageError("there is one greedy text only", f"for the {n} likeliest: --beam {n}")
+        raise UsageError("--greedy gives only one text", f"for the {n} most likely: --beam {n}")
 
 
-def _check_pairs(refused: bool) -> None:
-    if refused:
-        given = "--greedy, --beam, --prefix and --novel"
-        raise UsageError(f"{given} are for language models", "see seqcli predict")
+def _check_pairs(has_text_options: bool) -> None:
+    if has_text_options:
+        options = "--greedy, --beam, --prefix and --novel"
+        raise UsageError(f"{options} are for language models", "see seqcli predict")
 
 
 def _check_no_lines(model: LanguageModel, lines: object) -> None:
@@ -162,7 +162,7 @@ def _max_length(model: LanguageModel, request: SampleRequest, prefix: Sequence[i
 
 
 def _search_texts(model: LanguageModel, request: SampleRequest, beam: int) -> Samples:
-    """Return the likeliest texts."""
+    """Return the most likely texts by beam search."""
     prefix = model.encode_prefix(request.prefix)
     limit = _max_length(model, request, prefix)
     texts = model.decode(Search(beam, 0.0, beam), prefix, limit)
@@ -178,13 +178,13 @@ def _search_texts(model: LanguageModel, request: SampleRequest, beam: int) -> Sa
 def _draw_texts(
     model: LanguageModel, request: SampleRequest, settings: SamplingConfig, seed: int
 ) -> Samples:
-    """Draw until there are enough texts that meet the request, or no more are to be expected."""
+    """Sample until enough texts meet the request, or MAX_IDLE_DRAWS samples add none."""
     prefix = model.encode_prefix(request.prefix)
     limit = _max_length(model, request, prefix)
     random, passing = np.random.default_rng(seed), SampleFilter(model, request)
     samples: list[Sample] = []
     missing, idle = request.count, 0
-    while missing and idle < PATIENCE:
+    while missing and idle < MAX_IDLE_DRAWS:
         size = DRAWN_AT_ONCE if passing.strict else min(missing, DRAWN_AT_ONCE)
         texts = passing.apply(model.sample(size, settings, random, prefix, limit))
         texts = texts.take(np.arange(min(missing, len(texts))))
@@ -197,7 +197,7 @@ def _draw_texts(
 def _samples(
     model: LanguageModel, texts: Ragged, request: SampleRequest, limit: int
 ) -> tuple[Sample, ...]:
-    """Return texts with their log-probabilities, if these are requested."""
+    """Decode texts, with their log-probabilities if requested."""
     scores = [None] * len(texts)
     if request.logprob and len(texts):
         scores = model.log_likelihoods(Pairs(texts)).tolist()
@@ -215,10 +215,10 @@ def _draw_targets(
     settings: SamplingConfig,
     seed: int,
 ) -> Samples:
-    """Draw targets for each line.
+    """Sample targets for each line.
 
     Raises:
-        UsageError: there are no lines.
+        UsageError: ``lines`` is None.
     """
     if lines is None:
         message = f"{model.path} is a model of pairs: it needs sources"
@@ -233,7 +233,7 @@ def _draw_targets(
 
 
 class _TargetSampler:
-    """Draws targets for blocks of lines, and counts them."""
+    """Sample targets for blocks of lines, and count the samples."""
 
     def __init__(
         self,
@@ -246,7 +246,7 @@ class _TargetSampler:
         self.lines = self.drawn = self.missing = 0
 
     def samples(self, lines: Sequence[str]) -> Iterator[Sample]:
-        """Yield the samples of each line; an empty text for a blank line.
+        """Yield the samples for each line; an empty text for a blank line.
 
         Raises:
             DataError: a line is too long.
@@ -273,7 +273,7 @@ class _TargetSampler:
         return codec.source.encode(tokens)
 
     def _targets(self, sources: Sequence[list[int]]) -> list[list[Hypothesis]]:
-        """Return the targets of each source, none for an empty one."""
+        """Return the targets for each source; none for an empty one."""
         unique = self.request.unique
         targets: list[list[Hypothesis]] = [[] for _ in sources]
         for _ in range(ROUNDS if unique else 1):
@@ -287,13 +287,13 @@ class _TargetSampler:
         return targets
 
     def _draw(self, sources: list[list[int]]) -> list[Hypothesis]:
-        """Draw one target for each source."""
+        """Sample one target for each source."""
         self.drawn += len(sources)
         longest = self.request.max_length
         return self.model.sample(Ragged.from_rows(sources), self.settings, self.random, longest)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    waiting = iter(lines)
-    while block := list(islice(waiting, LINES_AT_ONCE)):
+    remaining = iter(lines)
+    while block := list(islice(remaining, LINES_AT_ONCE)):
         yield block

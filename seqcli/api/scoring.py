@@ -1,4 +1,4 @@
-"""What a finished run of a comparison came to: scored once, and kept in its folder."""
+"""Score the finished runs of a comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from seqcli import api, runs
 from seqcli.api.checkpoint_config import config_of, progress_of
 from seqcli.api.evaluation_data import corpus_of_run
-from seqcli.api.parameter_matching import parameters
+from seqcli.api.parameter_matching import count_parameters
 from seqcli.api.trained_model import PairModel, TrainedModel, open_model
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
@@ -36,20 +36,20 @@ from seqcli.results import Evaluation, ScoredRow
 from seqcli.runs.metrics_log import read_metrics
 from seqcli.training.progress import stop_reason
 
-LONGEST_LOOK = 24  # symbols of the row whose attention is shown
+MAX_MAP_LENGTH = 24  # tokens of the row whose attention is shown, at most
 
 
 @dataclass(frozen=True)
 class RunName:
-    """What a run is called, which arm it belongs to, and its seed."""
+    """The name of a run, its arm and its seed."""
 
     run: str
     arm: str
     seed: int
 
 
-def over(folder: Path) -> str:
-    """Return why the training in a folder is over; "" while it is not, or was never begun."""
+def finish_reason(folder: Path) -> str:
+    """Return why the training of a run ended; "" if it has not ended or not started."""
     paths = runs.RunPaths(folder)
     if not (paths.last.exists() and paths.best.exists()):
         return ""
@@ -60,15 +60,15 @@ def over(folder: Path) -> str:
 
 
 def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
-    """Score the best checkpoint of a run on test (on val where there is no test), and on val.
+    """Score the best checkpoint of a run on test and val (on train if it has neither).
 
-    The rows of val are kept too where only val has lengths of training. Where test asks for longer
-    answers than training had, it is scored with their lengths given too: a model that writes on
-    rightly but ends too soon, as it learnt to, is told apart.
+    The rows of val are also stored if no test row has a length of training. If test has longer
+    targets than training, it is also scored with oracle lengths, which separates wrong tokens from
+    stopping too early.
 
     Args:
-        folder: of the run.
-        name: what the result is filed under.
+        folder: the run folder.
+        name: the name, arm and seed of the result.
         reason: why training ended.
     """
     paths = runs.RunPaths(folder)
@@ -79,42 +79,42 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
     language = corpus.codec.source is None
     spans = _spans(corpus)
     splits = dict.fromkeys(one for one in (split, "val") if one in corpus.splits)
-    found = {one: api.evaluate(model, split=one) for one in splits}
-    metrics = {part: dict(one.metrics) for part, one in found.items()}
+    evaluations = {one: api.evaluate(model, split=one) for one in splits}
+    metrics = {part: dict(one.metrics) for part, one in evaluations.items()}
     if not language and corpus.splits[split].targets.lengths.max() > spans["target"][1]:
-        given = api.evaluate(model, split=split, oracle_length=True).metrics
-        metrics[split][ORACLE_LENGTH] = given["sequence_accuracy"]
+        oracle = api.evaluate(model, split=split, oracle_length=True).metrics
+        metrics[split][ORACLE_LENGTH] = oracle["sequence_accuracy"]
     shown = [split]
-    if not language and not _any_seen(corpus.splits[split], spans):
+    if not language and not _any_in_distribution(corpus.splits[split], spans):
         shown = list(splits)
     return RunResult(
         **vars(name),
         data=corpus.name,
         language=language,
-        **_what(config, corpus),
-        **_training(paths),
+        **_model_facts(config, corpus),
+        **_training_facts(paths),
         reason=reason,
         split=split,
         metrics=metrics,
-        baselines={one: dict(scores) for one, scores in found[split].baselines.items()},
-        rows={part: _rows(model, corpus.splits[part], found[part]) for part in shown},
+        baselines={one: dict(scores) for one, scores in evaluations[split].baselines.items()},
+        rows={part: _rows(model, corpus.splits[part], evaluations[part]) for part in shown},
         trained_lengths=spans,
-        **_for_people(model, found[split]),
+        **_examples(model, evaluations[split]),
     )
 
 
-def _what(config: Config, corpus: Corpus) -> dict[str, Any]:
+def _model_facts(config: Config, corpus: Corpus) -> dict[str, Any]:
     model = config.model
     return {
         "model": describe(model, corpus.codec.source is None),
         "cell": model.cell,
         "attention": model.attention,
         "positions": model.positions if model.cell == "transformer" else "",
-        "parameters": parameters(config, corpus),
+        "parameters": count_parameters(config, corpus),
     }
 
 
-def _training(paths: runs.RunPaths) -> dict[str, Any]:
+def _training_facts(paths: runs.RunPaths) -> dict[str, Any]:
     progress = progress_of(numpy_file.load(paths.last), paths.last)
     speeds = [row["sequences_per_second"] for row in read_metrics(paths.metrics)]
     return {
@@ -132,7 +132,7 @@ def _spans(corpus: Corpus) -> dict[str, tuple[int, int]]:
     return {side: (int(one.min()), int(one.max())) for side, one in sides.items()}
 
 
-def _any_seen(pairs: Pairs, spans: Mapping[str, tuple[int, int]]) -> bool:
+def _any_in_distribution(pairs: Pairs, spans: Mapping[str, tuple[int, int]]) -> bool:
     sources, targets = pairs.source_lengths.tolist(), pairs.targets.lengths.tolist()
     return bool(in_distribution(sources, targets, spans).any())
 
@@ -152,13 +152,13 @@ def _rows(model: TrainedModel, pairs: Pairs, evaluation: Evaluation) -> RowScore
 
 
 def _groups(rows: Ragged) -> tuple[int, ...]:
-    """Return which of the different rows each one is, numbered from 0 in order of appearance."""
+    """Return a group number for each row: equal rows share one, from 0 in order of appearance."""
     numbers: dict[int, int] = {}
     return tuple(numbers.setdefault(one, len(numbers)) for one in row_hashes(rows).tolist())
 
 
-def _for_people(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
-    """Return some predictions with the attention of one of them, or some samples."""
+def _examples(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
+    """Return examples for the report: predictions and one attention map, or samples."""
     if evaluation.novelty is not None:
         drawn = api.sample(model, n=12, seed=0)
         return {"samples": tuple(text.text for text in drawn.samples)}
@@ -175,7 +175,7 @@ def _shown_prediction(row: ScoredRow, evaluation: Evaluation) -> ShownPrediction
 
 
 def _shown_attention(model: TrainedModel, evaluation: Evaluation) -> ShownAttention | None:
-    """Return the attention of the longest row that fits a page, preferably a correct one."""
+    """Return the attention map of the longest row that fits a page, preferring correct rows."""
     if not (isinstance(model, PairModel) and model.has_attention):
         return None
     short = [row for row in evaluation.predictions if _fits(row)]
@@ -191,4 +191,4 @@ def _shown_attention(model: TrainedModel, evaluation: Evaluation) -> ShownAttent
 
 
 def _fits(row: ScoredRow) -> bool:
-    return 4 <= len(row.source) <= LONGEST_LOOK and len(row.prediction) <= LONGEST_LOOK
+    return 4 <= len(row.source) <= MAX_MAP_LENGTH and len(row.prediction) <= MAX_MAP_LENGTH

@@ -1,4 +1,4 @@
-"""`compare --suite`: several comparisons, ours beside what others have published."""
+"""`compare --suite`: run several comparisons, and list published results next to ours."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Views = Callable[[Plan], AbstractContextManager[Watch]]
 def plan_suite(
     suite: str | Suite, *, out: str | Path | None = None, force: bool = False
 ) -> list[Plan]:
-    """Return the plans of a suite's comparisons, each in a folder of its own.
+    """Plan the comparisons of a suite, each in a separate folder.
 
     Args:
-        suite: the name of one that comes with seqcli, a file, or a suite.
-        out: the folder of them all; ``runs/suite-<name>`` by default.
-        force: forget the runs that are there.
+        suite: the name of a built-in suite, a file, or a suite.
+        out: the folder of the suite; ``runs/suite-<name>`` by default.
+        force: replace existing runs.
 
     Raises:
-        UsageError: there is no such suite, or one of its comparisons is wrong.
+        UsageError: the suite does not exist, or one of its comparisons is invalid.
     """
     one = load_suite(suite) if isinstance(suite, str) else suite
     folder = _folder(one, out)
@@ -47,12 +47,12 @@ def compare_suite(
     jobs: int = 0,
     view: Views | None = None,
 ) -> SuiteResult:
-    """Carry out every comparison of a suite, and write suite.md with ours beside the published.
+    """Run the comparisons of a suite, and write suite.md with published results next to ours.
 
     Args:
         suite, out, force: see `plan_suite`.
         jobs: runs at a time.
-        view: makes what is told of a plan's runs.
+        view: returns a context manager for a plan, which gives the ``watch`` of `compare`.
     """
     from seqcli.report.comparison_files import write_suite
 
@@ -63,9 +63,9 @@ def compare_suite(
             comparisons.append(carry_out(made, jobs=jobs, watch=watch))
         rows += with_published(entry, comparisons[-1])
     folder = _folder(one, out)
-    outcome = SuiteResult(one.name, one.about, str(folder), tuple(comparisons), tuple(rows))
-    write_suite(outcome)
-    return outcome
+    result = SuiteResult(one.name, one.about, str(folder), tuple(comparisons), tuple(rows))
+    write_suite(result)
+    return result
 
 
 def _folder(suite: Suite, out: str | Path | None) -> Path:

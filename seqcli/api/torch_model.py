@@ -13,7 +13,7 @@ from seqcli.training.torch_device import choose_device
 
 
 def load(opened: OpenedCheckpoint) -> TorchBackend:
-    """Load a model, on the device of training if that is available here.
+    """Load a model on its training device if that is available.
 
     Raises:
         CheckpointError: the weights do not fit the configuration.

@@ -1,4 +1,4 @@
-"""Trained models: a checkpoint that is read and verified once, and a backend to compute with."""
+"""Trained models: a verified checkpoint, and a backend to compute with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from seqcli.errors import UsageError
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-BATCH = 512  # rows scored at once
+BATCH = 512  # rows per batch
 GREEDY = Search()
 
 
@@ -35,8 +35,8 @@ class TrainedModel:
     """A trained model, ready to score and to decode; see `open_model`.
 
     Args:
-        opened: its checkpoint.
-        choice: chooses the backend for the work to do.
+        opened: the checkpoint of the model.
+        choice: chooses the backend by the amount of work.
     """
 
     def __init__(self, opened: OpenedCheckpoint, choice: BackendChoice) -> None:
@@ -46,12 +46,12 @@ class TrainedModel:
 
     @property
     def codec(self) -> Codec:
-        """How text becomes ids and ids become text."""
+        """The tokenization and vocabularies of the model."""
         return self.checkpoint.codec
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """See `seqcli.checkpoints.content.Checkpoint`."""
+        """The metadata of the checkpoint; see `seqcli.checkpoints.content.Checkpoint`."""
         return self.checkpoint.about
 
     def backend(self, tokens: int) -> Backend:
@@ -61,7 +61,7 @@ class TrainedModel:
     def search(
         self, beam: int | None = None, length_penalty: float | None = None, nbest: int = 1
     ) -> Search:
-        """Return the kind of search that the run was configured with, with some changes to it."""
+        """Return the search settings of the run, with the arguments that are not None replaced."""
         own = self.config.decode
         return Search(
             max(own.beam if beam is None else beam, nbest),
@@ -70,31 +70,31 @@ class TrainedModel:
         )
 
     def log_likelihoods(self, pairs: Pairs, batch_size: int = BATCH) -> Floats:
-        """Return (N,) the log-probability of each target in nats, EOS included."""
+        """Return the log-probability (N,) of each target in nats, including EOS."""
         sources = 0 if pairs.sources is None else len(pairs.sources.tokens)
         tokens = sources + len(pairs.targets.tokens) + len(pairs)
         return -inference.row_nats(self.backend(tokens), pairs, batch_size)
 
     def _tokens_to_decode(self, sources: Ragged, how: Search = GREEDY) -> int:
-        """Estimate the tokens to compute for decoding: targets as long as the longest known."""
+        """Estimate the number of tokens to decode, assuming targets of maximum length."""
         target = 1 if self.limits.labels else self.limits.target + 1
         return len(sources.tokens) + len(sources) * target * how.beam
 
 
 class PairModel(TrainedModel):
-    """A model that predicts a target for a source."""
+    """A sequence-to-sequence model: it predicts a target for a source."""
 
     def decode(
         self, sources: Ragged, how: Search, batch_size: int = BATCH
     ) -> list[list[Hypothesis]]:
-        """Return the predictions of each source, best first; none for an empty source."""
+        """Return the predictions for each source, best first; none for an empty source."""
         backend = self.backend(self._tokens_to_decode(sources, how))
         return inference.decode_sources(backend, sources, self.limits, how, batch_size)
 
     def predictions(
         self, pairs: Pairs, how: Search, batch_size: int = BATCH, oracle_length: bool = False
     ) -> tuple[Ragged, Flags]:
-        """Return the best prediction of each row, and whether it is truncated (N,).
+        """Return the best prediction for each row, and whether it is truncated (N,).
 
         With ``oracle_length`` a prediction has the length of its target.
         """
@@ -111,7 +111,7 @@ class PairModel(TrainedModel):
         random: np.random.Generator,
         max_length: int | None = None,
     ) -> list[Hypothesis]:
-        """Draw a target for each source."""
+        """Sample a target for each source."""
         pairs = Pairs(Ragged.from_rows([[]] * len(sources)), sources)
         batch = padded_batch(pairs, np.arange(len(sources)))
         backend = self.backend(self._tokens_to_decode(sources))
@@ -120,21 +120,21 @@ class PairModel(TrainedModel):
     def attention(
         self, source: Sequence[int], prediction: Sequence[int]
     ) -> NDArray[np.floating] | None:
-        """Return the attention weights (T + 1, S) of a prediction with EOS, None without any."""
+        """Return the attention weights (T + 1, S) of a prediction and EOS, or None."""
         backend = self.backend(len(source) + len(prediction) + 1)
         return inference.attention_map(backend, source, prediction)
 
     @property
     def has_attention(self) -> bool:
-        """Whether there are attention weights to show."""
+        """Whether the model has attention weights."""
         model = self.config.model
         return model.cell == "transformer" or model.attention != "none"
 
     def length_problem(self, tokens: Sequence[str]) -> str:
-        """Return why a source is too long to be decoded; "" if it is not.
+        """Describe why a source is too long to decode; "" if it is not.
 
-        The maximum is the one of training, ``data.max_length``, or the longest source of training
-        if that is more. Learned positions may allow less.
+        The maximum is ``data.max_length``, or the longest training source if that is longer.
+        Learned positions may allow less.
         """
         model, limits = self.config.model, self.limits
         problem = length_problem(tokens, "line", max(self.config.data.max_length, limits.source))
@@ -147,15 +147,15 @@ class PairModel(TrainedModel):
 
 
 class LanguageModel(TrainedModel):
-    """A model of texts, without sources. Texts are ids without BOS and EOS."""
+    """A language model. Its texts are ids without BOS and EOS."""
 
     def decode(self, how: Search, prefix: Sequence[int], max_length: int) -> Ragged:
-        """Return the likeliest texts that begin with a prefix, best first.
+        """Return the most likely texts that begin with a prefix, best first.
 
         Args:
-            how: the kind of search.
+            how: the search settings.
             prefix: P ids.
-            max_length: of a text, prefix included.
+            max_length: maximum length of a text, including the prefix.
         """
         backend = self.backend(max_length * how.beam)
         hypotheses = inference.decode_texts(backend, prefix, max_length - len(prefix), how)
@@ -169,7 +169,7 @@ class LanguageModel(TrainedModel):
         prefix: Sequence[int],
         max_length: int,
     ) -> Ragged:
-        """Draw texts that begin with a prefix; those that reach ``max_length`` are truncated."""
+        """Sample texts that begin with a prefix, and truncate them at ``max_length``."""
         backend = self.backend(count * min(max_length, self.limits.target + 1))
         limit = max_length - len(prefix)
         drawn = inference.sample_texts(backend, count, prefix, limit, settings, random)
@@ -180,13 +180,13 @@ class LanguageModel(TrainedModel):
         return inference.next_token(self.backend(len(prefix) + 1), prefix, settings)
 
     def in_split(self, texts: Ragged, split: str) -> Flags:
-        """Return (N,) which texts are rows of a split of the data of training."""
+        """Return a mask (N,) of the texts that are in a split of the training data."""
         rows = self.about.get("fingerprints", {}).get(split, ())
         flags: Flags = known(texts, np.asarray(rows, np.int64))
         return flags
 
     def in_training_data(self, texts: Ragged) -> Flags:
-        """Return (N,) which texts are rows of any split."""
+        """Return a mask (N,) of the texts that are in any split of the training data."""
         flags: Flags = np.logical_or.reduce([self.in_split(texts, split) for split in SPLITS])
         return flags
 
@@ -194,7 +194,7 @@ class LanguageModel(TrainedModel):
         """Return the ids of a prefix.
 
         Raises:
-            UsageError: it has tokens that are not in the vocabulary.
+            UsageError: the prefix has tokens that are not in the vocabulary.
         """
         vocabulary, tokens = self.codec.target, self.codec.tokenize_target(prefix)
         unknown = vocabulary.unknown(tokens)
@@ -211,16 +211,16 @@ class LanguageModel(TrainedModel):
 def open_model(
     ckpt: str | Path | TrainedModel, backend: str | None = None
 ) -> PairModel | LanguageModel:
-    """Open a trained model: its checkpoint is read and verified once.
+    """Open a trained model; read and verify its checkpoint.
 
     Args:
         ckpt: a run folder (its best checkpoint) or a checkpoint file; an open model is returned
-            as it is.
+            unchanged.
         backend: torch, numpy, or auto (the default): see `seqcli.api.backends`.
 
     Raises:
-        CheckpointError: the checkpoint is missing, damaged or no checkpoint of seqcli.
-        UsageError: there is no such backend.
+        CheckpointError: the checkpoint is missing, damaged or not a seqcli checkpoint.
+        UsageError: the backend does not exist.
     """
     if isinstance(ckpt, PairModel | LanguageModel):
         return ckpt

@@ -1,4 +1,4 @@
-"""`train`: a configuration becomes a run folder with a trained model."""
+"""`train`: train a model from a configuration, and write a run folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
 
-# What --resume may change: how long and where, not what.
+# Settings that --resume may change: how long to train and on which hardware.
 CHANGEABLE = (
     "train.backend",
     "train.epochs",
@@ -57,11 +57,11 @@ CHANGEABLE = (
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model and how it came about.
+    """A finished training run.
 
-    ``history`` holds the metrics of each epoch (see `seqcli.events.EpochEnded`), ``rows`` how many
-    rows each split has, ``data`` what was read (None for a task). ``checkpoint`` is what to name as
-    the model: the run folder, or the ``.pt`` file that was asked for.
+    ``history`` contains the metrics of each epoch (see `seqcli.events.EpochEnded`), ``rows`` the
+    number of rows in each split, and ``data`` a summary of the data files (None for a task).
+    ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
     """
 
     path: Path
@@ -84,7 +84,7 @@ class Run:
         return evaluate(self.path, **options)
 
     def predict(self, lines: Iterable[str], **options: Any) -> list[Prediction]:
-        """Answer lines with the best checkpoint; options as in `seqcli.predict`."""
+        """Predict targets with the best checkpoint; options as in `seqcli.predict`."""
         from seqcli.api.predicting import predict
 
         return list(predict(self.path, lines, **options))
@@ -105,25 +105,25 @@ def train(
 
     Args:
         config: a YAML file, or a mapping of sections or dotted keys.
-        set: ``key=value`` texts, over ``config``.
-        out: the run folder, or a ``.pt`` file to hold the best checkpoint too.
-        resume: a run to continue, bit for bit on the CPU; ``set`` and flags may then change
-            only how long and where (`CHANGEABLE`), and where the data is.
+        set: ``key=value`` texts that override ``config``.
+        out: the run folder, or a ``.pt`` file for a copy of the best checkpoint.
+        resume: a run to resume, bit for bit on the CPU; ``set`` and flags may then change only
+            the settings in `CHANGEABLE` and the paths of the data.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
-        listen: told every event (`seqcli.events`).
-        flags: short names over all of it: ``task="reverse", cell="gru", attention=True``.
+        listen: called with every event (`seqcli.events`).
+        flags: settings by short names, which override the rest: ``task="reverse", cell="gru"``.
 
     Raises:
         UsageError: the configuration is wrong.
         DataError: the data cannot be used.
-        DivergedError: the loss became NaN or infinite; the best checkpoint stays as it was.
-        StoppedBySignal: SIGINT or SIGTERM came; all is saved, ``resume`` goes on.
+        DivergedError: the loss became NaN or infinite; the best checkpoint is kept.
+        StoppedBySignal: a signal arrived; use ``resume`` to continue.
     """
     if resume is not None:
         if config is not None or out is not None:
             raise UsageError(
                 "--resume continues a run in its own folder with its own configuration",
-                "leave --config and --out out; --set may change " + ", ".join(CHANGEABLE),
+                "omit --config and --out; --set may change " + ", ".join(CHANGEABLE),
             )
         return _resume(Path(resume), set, flags, listen)
     settings = configuration.load(config, set, flags)
@@ -142,21 +142,21 @@ def read_data(
     set: Sequence[str] = (),
     **flags: Any,
 ) -> DataRead:
-    """Read files as `train` would, with the same arguments; return what was read.
+    """Read the data files as `train` does, with the same arguments; return a summary.
 
     Raises:
-        UsageError: the configuration is wrong, or names a task: there is nothing to read.
+        UsageError: the configuration is wrong, or names a task, which has no files.
         DataError: the data cannot be used.
     """
     settings = configuration.load(config, set, flags)
     corpus = build_corpus(settings.data, settings.task)
     if corpus.reading is None:
-        raise UsageError("the rows of a task are made, not read", "name files of your own")
+        raise UsageError("the rows of a task are generated, not read", "name data files")
     return corpus.reading
 
 
 def run_name(config: Config, corpus: Corpus) -> str:
-    """Return what a run is called, for example ``reverse-gru-attention``."""
+    """Return the default name of a run, for example ``reverse-gru-attention``."""
     parts = [corpus.name, config.model.cell]
     if config.model.attention != "none":
         kind = config.model.attention
@@ -169,7 +169,7 @@ def run_name(config: Config, corpus: Corpus) -> str:
 def _resume(
     path: Path, sets: Sequence[str], flags: Mapping[str, Any], listen: Listener | None
 ) -> Run:
-    """Continue a run from its last checkpoint or, if it has none yet, from the start."""
+    """Resume a run from its last checkpoint or, if it has none, from scratch."""
     paths = runs.find_run(path)
     with runs.reopen(paths) as folder:
         checkpoint, notes = _last_checkpoint(paths)
@@ -195,7 +195,7 @@ def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str
 
 
 def _resumable(path: Path) -> Checkpoint:
-    """Load a checkpoint that has all that resuming needs."""
+    """Load a checkpoint, and check that it has a training state."""
     checkpoint = numpy_file.load(path)
     if checkpoint.training is None:
         message = f"{path}: has no training state to resume from"
@@ -210,18 +210,18 @@ def _config_before(paths: runs.RunPaths, checkpoint: Checkpoint | None) -> Confi
 
 
 def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
-    """Say what another backend keeps and what it cannot."""
+    """Return a note on what changes when a run resumes with another backend."""
     if before.train.backend == after.train.backend:
         return ()
     return (
-        f"trained until now by {before.train.backend}, continues with {after.train.backend}: "
+        f"previously trained with {before.train.backend}, resuming with {after.train.backend}: "
         "weights, optimizer state, schedule and row order are kept; random numbers and rounding "
         "differ",
     )
 
 
 def _check_changes(before: Config, after: Config, paths: runs.RunPaths) -> None:
-    """Refuse to resume with another model, other data or other training."""
+    """Check that a resumed run changes only settings that it may change."""
     old, new = configuration.to_plain(before), configuration.to_plain(after)
     changed = [
         f"{section}.{key}"
@@ -238,14 +238,14 @@ def _check_changes(before: Config, after: Config, paths: runs.RunPaths) -> None:
 
 
 def _is_moved(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether a key names the same data in another place: its content is checked later."""
+    """Return whether a key is a data path that was set before; the data is checked later."""
     section, _, leaf = key.partition(".")
     is_path = section == "data" and leaf in PATH_KEYS
     return is_path and bool(old["data"][leaf]) == bool(new["data"][leaf])
 
 
 def _check_backend(settings: Config, corpus: Corpus) -> None:
-    """Let the backend refuse what it cannot do, while nothing has been written yet."""
+    """Check that the backend supports a configuration, before anything is written."""
     backend = settings.train.backend
     registry.resolve("backend", backend, registry.BACKEND_CHECKS)(settings, corpus)
 
@@ -257,7 +257,7 @@ def _run(
     checkpoint: Checkpoint | None,
     listen: Listener | None,
 ) -> Run:
-    """Train in a locked folder, with everything a run leaves behind."""
+    """Train in a locked folder, and write all files of the run."""
     write_config(folder.current, settings)
     with stop_on_signals() as stop:
         emit = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
@@ -301,7 +301,7 @@ def _report_data(folder: runs.RunFolder, corpus: Corpus, emit: Listener) -> Data
 
 
 def _fit(loop: Loop, emit: Listener, folder: runs.RunFolder, started: RunStarted) -> Finished:
-    """Train, and draw the curves however training ends."""
+    """Train, and plot the learning curves even if training fails."""
     try:
         return loop.fit(emit)
     finally:
@@ -311,7 +311,7 @@ def _fit(loop: Loop, emit: Listener, folder: runs.RunFolder, started: RunStarted
 
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:
-    """Write config.yaml, with where each value came from."""
+    """Write config.yaml, with the origin of each value."""
     text = configuration.to_yaml(settings)
     write_atomically(paths.config, lambda file: file.write(text.encode()))
 
@@ -323,8 +323,8 @@ def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:
         message = f"stopped by {name} before the first checkpoint; the run in {path} is unchanged"
         return StoppedBySignal(message, "run the same command again", code)
     hint = f"seqcli train --resume {shlex.quote(str(path))}"
-    return StoppedBySignal(f"stopped by {name}; all is saved in {path}", hint, code)
+    return StoppedBySignal(f"stopped by {name}; the run is saved in {path}", hint, code)
 
 
 def _ignore(event: Event) -> None:
-    """Listen to nothing."""
+    """Ignore an event."""

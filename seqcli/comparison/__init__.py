@@ -1,4 +1,4 @@
 """Comparisons of models: specification, plan, results of runs, and their summary.
 
-Only NumPy is needed: training and reports are elsewhere.
+This package needs only NumPy. Training and reports are in other packages.
 """

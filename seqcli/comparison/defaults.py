@@ -50,7 +50,7 @@ SETTINGS: Mapping[str, Scalar] = {
     "train.target_accuracy": 2.0,
     "train.threads": 1,  # the same results on every machine, and room for --jobs
 }
-# How every model is trained; the docstring of the module says how it was chosen.
+# Training settings of every model; the module docstring explains how they were chosen.
 RECIPE: Mapping[str, Scalar] = {
     "train.lr": 3e-3,
     "train.schedule": "cosine",

@@ -24,8 +24,8 @@ from seqcli.files.regular import single_name
 
 FILE = "plan.json"
 FORMAT = 3
-LARGEST = 64 << 20  # bytes
-# Settings that do not change what is learnt may differ between the runs of a comparison.
+MAX_BYTES = 64 << 20  # bytes
+# Settings that do not affect the trained weights; they may differ between runs.
 MACHINE = ("train.threads", "train.device", "train.samples", "train.save_every")
 BUDGET = (
     "train.epochs",
@@ -40,12 +40,12 @@ _FILES = ("data.path", "data.train_file", "data.val_file", "data.test_file")
 
 @dataclass(frozen=True)
 class Identity:
-    """What all runs of a comparison share.
+    """The settings and data that all runs of a comparison share.
 
     Args:
         settings: dotted key -> value, for every key that is the same in all runs.
         varied: the keys that may differ.
-        data: a digest of the data, independent of where its files are.
+        data: a digest of the data, independent of its path.
     """
 
     settings: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Identity:
     data: str
 
     def difference(self, other: Identity) -> str:
-        """Describe the first difference to another comparison; "" if they are the same."""
+        """Describe the first difference from another comparison; "" if they are the same."""
         if set(self.varied) != set(other.varied):
             ours, theirs = (" ".join(one.varied) for one in (self, other))
             return f"it varies {ours}, not {theirs}"
@@ -69,9 +69,9 @@ class StoredPlan:
     """The content of plan.json.
 
     Args:
-        name: of the comparison.
-        identity: what the runs share.
-        runs: by name.
+        name: the name of the comparison.
+        identity: the settings and data that all runs share.
+        runs: the runs by name.
         replaced: runs of an earlier comparison that will be replaced (``--force``).
         notes: the defaults that compare chose.
     """
@@ -89,11 +89,11 @@ def identity_of(
     open_keys: Collection[str],
     about: object,
 ) -> Identity:
-    """Return what the runs of a plan share.
+    """Return the identity of a plan.
 
     Args:
-        runs: of the plan.
-        specification: how they differ.
+        runs: the runs of the plan.
+        specification: how the runs differ.
         open_keys: keys that have default values.
         about: the description of the data; see `seqcli.data.corpus.Corpus`.
     """
@@ -108,7 +108,7 @@ def identity_of(
 
 
 def comparable(config: Config) -> dict[str, Any]:
-    """Return the settings that decide what is learnt, with the names of files but no folders."""
+    """Return the settings that affect the trained weights, with file names but no folders."""
     settings = {key: value for key, value in dotted(config).items() if key not in MACHINE}
     return {**settings, **{key: _base_names(settings[key]) for key in _FILES}}
 
@@ -165,16 +165,16 @@ def write_plan(folder: Path, plan: StoredPlan) -> None:
 
 
 def read_plan(folder: Path) -> StoredPlan | None:
-    """Return the plan of a folder; None if there is no plan.json.
+    """Read the plan of a folder; return None if there is no plan.json.
 
     Raises:
-        DataError: the file is damaged, of another version, or has an invalid name of a run.
+        DataError: the file is damaged, has another version, or contains an invalid run name.
     """
     path = folder / FILE
     try:
         if not path.exists():
             return None
-        if not path.is_file() or path.stat().st_size > LARGEST:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path}: not the plan of a comparison", _HINT)
         document = json.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -189,10 +189,10 @@ _HINT = "remove the file to report on the runs without it, or plan again with --
 
 
 def _stored(document: Any, where: str) -> StoredPlan:
-    """Return the plan in a document.
+    """Convert a JSON document to a plan.
 
     Raises:
-        DataError: it is not a plan.
+        DataError: the document is not a plan.
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise DataError(f"{where}: not a plan that this version of seqcli writes", _HINT)
@@ -239,7 +239,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _base_names(text: Any) -> str:
-    """Return the names of a file, or of two files separated by a comma, without folders."""
+    """Remove the folders from a path, or from two paths separated by a comma."""
     return ",".join(PurePath(part.strip()).name for part in str(text).split(","))
 
 

@@ -1,4 +1,4 @@
-"""Our results next to published ones, for the comparisons of a suite."""
+"""Match the results of a suite with published results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqcli.metrics.metric import find
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """A published number and ours; None if we have no such arm or no such rows."""
+    """A published result and ours; ``ours`` is None without a matching arm or rows."""
 
     comparison: str
     published: Published
@@ -32,7 +32,7 @@ class SuiteResult:
 
 
 def with_published(entry: Entry, comparison: Comparison) -> list[PublishedResult]:
-    """Return each published number of a comparison with ours."""
+    """Pair each published result of a comparison with ours."""
     arms = {one.arm: one for one in comparison.arms}
     return [
         PublishedResult(entry.name, one, _ours(arms[one.arm], one) if one.arm in arms else None)
@@ -41,7 +41,7 @@ def with_published(entry: Entry, comparison: Comparison) -> list[PublishedResult
 
 
 def _ours(arm: ArmSummary, published: Published) -> Spread | None:
-    """Return our value of the same metric; within a scope only sequence accuracy is known."""
+    """Return our value of the same metric; scopes have only sequence accuracy."""
     if published.scope == "test":
         return arm.scores.get(published.metric) if arm.first.split == "test" else None
     values = []

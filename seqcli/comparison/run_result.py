@@ -15,7 +15,7 @@ from seqcli.schema import Bounds, Count
 
 FILE = "result.json"
 FORMAT = 4
-_MOST_BYTES = 256 << 20
+_MAX_BYTES = 256 << 20
 ORACLE_LENGTH = "oracle_length_sequence_accuracy"  # if test has targets longer than training
 Baselines = Mapping[str, Mapping[str, float]]
 
@@ -25,7 +25,7 @@ class RowScores:
     """The scored rows of a split, N of each.
 
     The deciding metric is the sum of ``score`` over the sum of ``weight``: 1 or 0 over 1 for a
-    right or wrong sequence; bits over tokens (``<eos>`` included) for a language model. ``right``:
+    right or wrong sequence; bits over tokens (including ``<eos>``) for a language model. ``right``:
     correct tokens, free running. ``groups``: the source of each row (of a language model, the
     text), numbered from 0 in order of appearance; the same in every run on the same rows.
     """
@@ -46,7 +46,7 @@ class RowScores:
 
 @dataclass(frozen=True)
 class ShownPrediction:
-    """One row with its prediction, as tokens; ``joiner`` joins them to a text."""
+    """One row with its prediction, as tokens; ``joiner`` separates tokens in texts."""
 
     source: str
     truth: tuple[str, ...]
@@ -74,7 +74,7 @@ class RunResult:
     Args:
         run, arm, seed: names of the run and its arm, and the seed.
         model: one line that describes the model; ``cell``, ``attention``, ``positions``: names.
-        steps, epochs, seconds, sequences_per_second, reason: of training, and why it ended.
+        steps, epochs, seconds, sequences_per_second: of training; ``reason``: why it ended.
         split: the scored split: test, or val if there are no test rows.
         metrics: split -> metric -> value; of ``split``, and of val, by which models are ranked.
         baselines: baseline -> metric -> value on ``split``.
@@ -120,21 +120,21 @@ class RunResult:
 
 
 def write_result(folder: Path, result: RunResult) -> None:
-    """Write the result of a run into its folder, atomically."""
+    """Write the result of a run to its folder, atomically."""
     text = json.dumps({"format": FORMAT, **asdict(result)}, allow_nan=True)
     write_atomically(folder / FILE, lambda file: file.write(text.encode()))
 
 
 def read_result(folder: Path) -> RunResult | None:
-    """Return the result in the folder of a run; None if there is none, or it is unreadable.
+    """Read the result in a run folder; return None if it is missing or unreadable.
 
     A run with an unreadable result is scored again.
     """
     try:
-        found = read_json(folder / FILE, dict[str, Any], _MOST_BYTES)
-        if found.pop("format", None) != FORMAT:
+        document = read_json(folder / FILE, dict[str, Any], _MAX_BYTES)
+        if document.pop("format", None) != FORMAT:
             return None
-        result: RunResult = schema.read(RunResult, found)
+        result: RunResult = schema.read(RunResult, document)
     except (OSError, schema.SchemaError):
         return None
     return result

@@ -1,19 +1,21 @@
-"""Test whether two models differ by more than chance explains: a t-test over seeds and rows.
+"""Test whether two models differ significantly: a t-test over seeds and rows.
 
 Every seed of both models is scored on the same rows, so the difference of the means has two
 sources of variance (Dror et al. 2018, ACL P18-1128; Bouthillier et al. 2021, arXiv:2103.03098):
 
-- seeds: the variance of the seeds' scores, of each model by itself,
+- seeds: the variance of the scores over seeds, separately for each model,
 - rows: the variance of the paired row differences, averaged over seeds. Rows that share a source
   form one cluster.
 
-Noise of single answers (seed by row) is part of both. Their sum counts it twice, so it is too
-large, but it has many degrees of freedom; the sum less that part is unbiased (crossed random
-effects, Owen 2007, doi:10.1214/07-AOAS122), but with few seeds it has few. Each makes a t interval
-with the degrees of freedom of Satterthwaite (1946) and Welch (1947), and the shorter one is used.
-`tests/benchmarks/verdict_level.py` measures how often this reports a difference that is not there.
-It does so too often if seeds learn either everything or nothing: all of three such seeds fail by
-chance more often than any variance shows. Use five seeds then.
+The noise of single predictions (seed by row) is part of both. The sum of both variances counts it
+twice, so it is too large, but it has many degrees of freedom. Subtracting the noise once gives an
+unbiased estimate (crossed random effects, Owen 2007, doi:10.1214/07-AOAS122), which has few degrees
+of freedom with few seeds. Each estimate gives a t interval with the degrees of freedom of
+Satterthwaite (1946) and Welch (1947); the shorter interval is used.
+
+`tests/benchmarks/verdict_level.py` measures the rate of false positives. It is too high if each
+seed learns either everything or nothing: all three seeds then fail by chance more often than their
+variance suggests. Use five seeds in this case.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from seqcli.metrics.metric import Metric
 from seqcli.statistics import Floats, cluster_sums, t_p_value, t_quantile
 
 LEVEL = 0.95
-FEWEST_SEEDS = 3  # of each model; with 2, the level would be 12% in place of 5%
+FEWEST_SEEDS = 3  # of each model; with 2, the level would be 12% rather than 5%
 FEWEST_CLUSTERS = 2
 
 
@@ -41,8 +43,8 @@ class Difference:
 
     Args:
         mean: in the unit of the score.
-        low, high: its 95% confidence interval, for this difference alone.
-        p_value: two-sided, before any correction for several comparisons.
+        low, high: its 95% confidence interval, not corrected for multiple comparisons.
+        p_value: two-sided, not corrected for multiple comparisons.
     """
 
     mean: float
@@ -74,7 +76,7 @@ class ArmScores:
         """Sum the scores (S, N) of each seed on each row over clusters.
 
         Args:
-            scores: of a model.
+            scores: the scores of a model.
             weights: (N,) the weights of the rows.
             clusters: (N,) the source of each row, numbered from 0 without gaps.
         """
@@ -83,7 +85,7 @@ class ArmScores:
 
     @property
     def seeds(self) -> int:
-        """S."""
+        """The number of seeds, S."""
         return len(self.sums)
 
     @cached_property
@@ -93,7 +95,7 @@ class ArmScores:
 
     @cached_property
     def means(self) -> Floats:
-        """(S,) the score of each seed."""
+        """The score of each seed, (S,)."""
         means: Floats = self.sums.sum(1) / self.total
         return means
 
@@ -104,15 +106,15 @@ class ArmScores:
 
     @cached_property
     def seed_variance(self) -> float:
-        """The variance of the mean that the seeds show."""
+        """The variance of the mean, estimated from the seeds."""
         return float(self.means.var(ddof=1)) / self.seeds
 
     @cached_property
     def noise_variance(self) -> float:
-        """The part of ``seed_variance`` that single answers explain (seed by row)."""
-        away = self.means - self.mean  # (S,)
-        rest = self.sums - self.sums.mean(0) - away[:, None] * self.weights  # (S, C)
-        return _variance(rest.ravel(), self) / (self.seeds * (self.seeds - 1))
+        """The part of ``seed_variance`` due to the noise of single predictions (seed by row)."""
+        deviations = self.means - self.mean  # (S,)
+        residuals = self.sums - self.sums.mean(0) - deviations[:, None] * self.weights  # (S, C)
+        return _variance(residuals.ravel(), self) / (self.seeds * (self.seeds - 1))
 
 
 def difference(one: ArmScores, other: ArmScores) -> Difference | None:
@@ -137,8 +139,8 @@ def _t_interval(mean: float, variance: float, squares: float) -> tuple[float, fl
 
     Args:
         mean: the difference.
-        variance: of ``mean``, a sum of estimates.
-        squares: the sum of the squares of these, each over its degrees of freedom.
+        variance: the variance of ``mean``, a sum of estimates.
+        squares: the sum of the squared estimates, each divided by its degrees of freedom.
     """
     if variance <= 0:
         return 0.0, float(mean == 0)
@@ -149,21 +151,21 @@ def _t_interval(mean: float, variance: float, squares: float) -> tuple[float, fl
 def _row_variance(one: ArmScores, other: ArmScores) -> float:
     """Return the variance of the difference over clusters.
 
-    If rows are right or wrong, one more prediction, of one seed on one source, counts as different:
-    agreement on few rows does not prove that models are the same, nor does disagreement everywhere
-    prove that they differ for certain (Agresti and Min 2005, doi:10.1002/sim.1781, for pairs).
+    If rows are right or wrong, one more prediction, of one seed on one source, counts as different.
+    Otherwise complete agreement, or complete disagreement, would give a variance of zero (Agresti
+    and Min 2005, doi:10.1002/sim.1781, for pairs).
     """
     gap = one.mean - other.mean
-    rest = one.sums.mean(0) - other.sums.mean(0) - gap * one.weights  # (C,)
+    residuals = one.sums.mean(0) - other.sums.mean(0) - gap * one.weights  # (C,)
     whole = one.right_or_wrong and other.right_or_wrong
-    more = (1 / one.seeds + 1 / other.seeds) / 2 / len(rest) if whole else 0.0
-    return _variance(rest, one) + more**2
+    more = (1 / one.seeds + 1 / other.seeds) / 2 / len(residuals) if whole else 0.0
+    return _variance(residuals, one) + more**2
 
 
-def _variance(rest: Floats, arm: ArmScores) -> float:
-    """Return the variance of a ratio of sums over clusters, from the residual of each."""
+def _variance(residuals: Floats, arm: ArmScores) -> float:
+    """Return the variance of a ratio of sums over clusters, from their residuals."""
     clusters = len(arm.weights)
-    return float(rest @ rest) / arm.total**2 * clusters / (clusters - 1)
+    return float(residuals @ residuals) / arm.total**2 * clusters / (clusters - 1)
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class PairTest:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is larger than chance explains."""
+        """Whether the difference is statistically significant."""
         return self.adjusted_p < 1 - LEVEL
 
 
@@ -217,8 +219,8 @@ class SignificantDifference:
 def pair_tests(scopes: Mapping[str, ScopeScores]) -> tuple[PairTest, ...]:
     """Compare every pair of arms in every scope, except pairs with too few seeds or rows.
 
-    Holm's correction (1979) keeps the probability of any false difference at the level of a single
-    test; `tests/benchmarks/verdict_level.py` measures it.
+    Holm's correction (1979) limits the family-wise error rate to the level of a single test;
+    `tests/benchmarks/verdict_level.py` measures it.
     """
     tests: list[tuple[str, str, str, Difference]] = []
     for scope, scores in scopes.items():
@@ -278,7 +280,7 @@ def ties(tests: Iterable[PairTest], scope: str) -> tuple[tuple[str, ...], ...]:
 def _cliques(
     alike: Mapping[str, set[str]], group: set[str], may: set[str], done: set[str]
 ) -> list[set[str]]:
-    """Return the maximal cliques that hold ``group`` (Bron and Kerbosch 1973, with pivot)."""
+    """Return the maximal cliques that contain ``group`` (Bron and Kerbosch 1973, with pivot)."""
     if not may and not done:
         return [group]
     pivot = max(may | done, key=lambda one: (len(alike[one] & may), one))

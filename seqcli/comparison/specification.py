@@ -1,4 +1,4 @@
-"""What is compared: the arms of a comparison, its runs, and the command of each run."""
+"""Specify a comparison: its arms, its runs, and the command of each run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MATCHES = ("params", "none")
 RECIPES = ("shared", "own")
 _PRESET = "default with"  # prefix of the origin of a preset
 _RUN = re.compile(r"(?P<arm>.+)-s(?P<seed>[0-9]+)")
-# Keys that have options of their own and cannot be varied by --grid.
+# Keys with separate options, which --grid cannot vary.
 _OWN = {"model.cell": "--cells", "model.attention": "--attention", "train.seed": "--seeds"}
 _SOURCES = ("data.task", "data.path", "data.train_file", "data.val_file", "data.test_file")
 
@@ -62,7 +62,7 @@ class Specification:
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the compared models, for all seeds."""
+    """A model to compare, for all seeds."""
 
     name: str
     config: Config
@@ -80,10 +80,10 @@ class PlannedRun:
 
 
 def base_config(config: Config, recipes: str = defaults.RECIPES) -> Config:
-    """Return a configuration with the defaults of compare for keys that were not set.
+    """Add the defaults of compare to a configuration, for keys that were not set.
 
     Args:
-        config: the configuration of the user.
+        config: the user's configuration.
         recipes: shared: every model is trained by `defaults.RECIPE`; own: the settings of the
             recipe depend on cell and task (see `seqcli.config.presets`).
     """
@@ -109,7 +109,7 @@ def arms(base: Config, specification: Specification, language: bool) -> list[Arm
         language: whether they are language models, which have no attention.
 
     Raises:
-        UsageError: the values of ``--grid`` do not fit.
+        UsageError: a value of ``--grid`` is invalid.
     """
     models: list[Arm] = []
     for cell, attention in _models(base, specification, language):
@@ -141,7 +141,7 @@ def runs(models: Iterable[Arm], seeds: int) -> list[PlannedRun]:
 
 
 def arm_and_seed(run: str) -> tuple[str, int] | None:
-    """Return arm and seed of the name of a run; None if it is no name of a run."""
+    """Split the name of a run into arm and seed; return None if it is not a run name."""
     match = _RUN.fullmatch(run)
     return (match["arm"], int(match["seed"])) if match else None
 
@@ -154,10 +154,10 @@ def command(run: PlannedRun, folder: Path) -> str:
 
 
 def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
-    """Read ``key=a,b,c`` texts.
+    """Parse ``key=a,b,c`` texts.
 
     Raises:
-        UsageError: a text is not of that form, or a key comes twice.
+        UsageError: a text has another form, or a key occurs twice.
     """
     grid: dict[str, list[str]] = {}
     for text in texts:
@@ -188,12 +188,12 @@ def _set(config: Config) -> dict[str, Any]:
 
 
 def _origins(config: Config, own: Mapping[str, object]) -> dict[str, str]:
-    """Return the origins of values, with ``own`` as defaults of compare."""
+    """Return the origin of each setting; those in ``own`` are defaults of compare."""
     return {**dict.fromkeys(own, defaults.ORIGIN), **{k: config.origins[k] for k in _set(config)}}
 
 
 def _rebuilt(values: Mapping[str, object], origins: Mapping[str, str]) -> Config:
-    """Return the configuration of some settings, with the presets that depend on them."""
+    """Load settings, with the presets that depend on them, and restore their origins."""
     made = configuration.load(values)
     return replace(made, origins={**made.origins, **origins})
 
@@ -204,7 +204,7 @@ def _models(
     kind = base.model.attention if base.model.attention != "none" else "additive"
     chosen = {"on": (kind,), "off": ("none",), "both": ("none", kind)}[specification.attention]
     for cell in specification.cells:
-        own = language or cell == "transformer"  # has no other, or is made of it
+        own = language or cell == "transformer"  # attention cannot be chosen
         for attention in ("none",) if own else chosen:
             yield cell, attention
 

@@ -24,8 +24,8 @@ from seqcli.metrics.metric import Metric, find, names
 from seqcli.statistics import Floats, cluster_ids
 
 IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = "in_distribution", "out_of_distribution"
-SCOPES = (IN_DISTRIBUTION, OUT_OF_DISTRIBUTION)  # lengths of training, and other lengths
-MOST_LENGTHS = 40  # points of a plot by length, at most
+SCOPES = (IN_DISTRIBUTION, OUT_OF_DISTRIBUTION)  # training lengths, and other lengths
+MAX_POINTS = 40  # maximum number of points in a plot by length
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class LengthScore:
-    """The sequence accuracy at a length, or around it: mean, lowest and highest over seeds."""
+    """The sequence accuracy at (or near) a length: mean, minimum and maximum over seeds."""
 
     length: int
     rows: int
@@ -54,7 +54,7 @@ class ArmSummary:
 
     Args:
         scores: metric -> spread, on the scored split.
-        validation: the same on the validation rows, by which arms are ranked; may be empty.
+        validation: metric -> spread, on the validation rows, which rank the arms; may be empty.
         scopes: scope -> mean of the deciding metric.
     """
 
@@ -70,7 +70,7 @@ class ArmSummary:
 
     @property
     def first(self) -> RunResult:
-        """The run of the first seed, for the properties that all seeds share."""
+        """The run of the first seed, for properties shared by all seeds."""
         return self.results[0]
 
 
@@ -79,13 +79,13 @@ class Comparison:
     """The summary of a comparison.
 
     Args:
-        name, folder: its name, and the folder of its runs.
-        arms: in the order of the plan.
+        name, folder: the name of the comparison, and the folder of its runs.
+        arms: the arms, in the order of the plan.
         tests: every pair of arms in every scope, if there are enough seeds.
-        scopes: `SCOPES` if test has rows of lengths that training does not have; else empty.
-        missing: runs that are planned but not finished.
+        scopes: `SCOPES` if test has lengths that training does not have; else empty.
+        missing: planned runs that are not finished.
         axis: "source" or "target", the side whose length defines the scopes.
-        left_out: run -> why it is not in the table.
+        left_out: run -> why it is not in the summary.
         differing: setting -> arm -> value, for every setting in which arms differ.
     """
 
@@ -123,7 +123,7 @@ class Comparison:
 
     @property
     def too_few_seeds(self) -> dict[str, int]:
-        """Arm -> seeds, of the arms that have too few for a test."""
+        """Arm -> number of seeds, for arms with too few seeds for a test."""
         return too_few_seeds({one.arm: len(one.results) for one in self.arms})
 
     @property
@@ -143,7 +143,7 @@ class Comparison:
 
     @property
     def trained(self) -> tuple[int, int]:
-        """The shortest and the longest length of training, on the axis."""
+        """The shortest and longest training length, on the axis."""
         return self.arms[0].first.trained_lengths[self.axis]
 
 
@@ -156,7 +156,7 @@ def summarize(
 ) -> Comparison:
     """Summarize the finished runs of a comparison; there must be at least one.
 
-    The runs of an arm are in the order of their seeds, arms in the order of ``results``.
+    The runs of an arm are ordered by seed, arms as in ``results``.
     """
     axis, scopes = _axis(results[0]), _scopes(results[0])
     arms = tuple(summarize_arms(results))
@@ -196,7 +196,7 @@ def best_arms(arms: Sequence[ArmSummary]) -> frozenset[int]:
 
 
 def deciding_metric(language: bool) -> Metric:
-    """Return the metric that decides a comparison, of language models or of models of pairs."""
+    """Return the deciding metric for language models, or for sequence-to-sequence models."""
     return find("bits_per_character" if language else "sequence_accuracy")
 
 
@@ -218,7 +218,7 @@ def _summarize_arm(
 
 
 def _spreads(scores: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
-    """Return metric -> spread over seeds, of the registered metrics that all seeds have."""
+    """Return metric -> spread over seeds, for registered metrics that all seeds have."""
     registered = set(names())
     shared = (name for name in scores[0] if all(name in one for one in scores))
     return {
@@ -229,15 +229,15 @@ def _spreads(scores: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
 
 
 def spread_of(values: Sequence[float], metric: Metric) -> Spread:
-    """Return mean, standard deviation and best of the values of some seeds."""
+    """Return the mean, standard deviation and best of values over seeds."""
     deviation = stdev(values) if len(values) > 1 else None
     return Spread(fmean(values), deviation, metric.best(values))
 
 
 def rows_in(result: RunResult, scope: str) -> tuple[RowScores, NDArray[np.bool_]]:
-    """Return the rows that contain a scope, and which of them are in it (N,).
+    """Return the rows of the split with a scope, and a mask (N,) of the rows in the scope.
 
-    Rows of in-distribution lengths are those of test if it has any, else those of val.
+    In-distribution rows are taken from test if it has any, else from val.
     """
     use_val = scope == IN_DISTRIBUTION and "val" in result.rows
     rows = result.rows["val" if use_val else result.split]
@@ -250,7 +250,7 @@ def rows_in(result: RunResult, scope: str) -> tuple[RowScores, NDArray[np.bool_]
 def in_distribution(
     sources: Sequence[int], targets: Sequence[int], trained: Mapping[str, tuple[int, int]]
 ) -> NDArray[np.bool_]:
-    """Return (N,) which rows have lengths within those of training, on both sides."""
+    """Return a mask (N,) of the rows whose lengths are in the training range, on both sides."""
     inside = np.ones(len(targets), np.bool_)
     for lengths, side in ((sources, "source"), (targets, "target")):
         low, high = trained[side]
@@ -265,14 +265,14 @@ def _score(result: RunResult, scope: str) -> float:
 
 
 def _scopes(result: RunResult) -> tuple[str, ...]:
-    """Return `SCOPES` if there are rows of both, else no scopes."""
+    """Return `SCOPES` if both have rows, else no scopes."""
     if result.language or not all(rows_in(result, scope)[1].any() for scope in SCOPES):
         return ()
     return SCOPES
 
 
 def _axis(result: RunResult) -> str:
-    """Return the side whose lengths exceed training's: the source unless only the target's do."""
+    """Return "target" if only target lengths exceed those of training, else "source"."""
     rows, spans = result.rows[result.split], result.trained_lengths
     beyond = {
         side: bool(lengths) and max(lengths) > spans[side][1]
@@ -282,8 +282,8 @@ def _axis(result: RunResult) -> str:
 
 
 def _by_length(results: Sequence[RunResult], axis: str) -> tuple[LengthScore, ...]:
-    """Return the scores by length; many lengths are binned."""
-    each = _binned([_of_lengths(one, axis) for one in results], results[0], axis)
+    """Return the scores by length, in bins if there are many lengths."""
+    each = _binned([_scores_by_length(one, axis) for one in results], results[0], axis)
     points = []
     for length in sorted(each[0]):
         scores = [float(np.mean(one[length])) for one in each if length in one]
@@ -295,8 +295,8 @@ def _by_length(results: Sequence[RunResult], axis: str) -> tuple[LengthScore, ..
 def _binned(
     each: list[dict[int, list[float]]], result: RunResult, axis: str
 ) -> list[dict[int, list[float]]]:
-    """Return at most about MOST_LENGTHS bins; none crosses the longest length of training."""
-    width = -(-(max(each[0]) - min(each[0]) + 1) // MOST_LENGTHS)
+    """Group lengths into about MAX_POINTS bins; none crosses the longest training length."""
+    width = -(-(max(each[0]) - min(each[0]) + 1) // MAX_POINTS)
     beyond = result.trained_lengths[axis][1] + 1
     bins = list[dict[int, list[float]]]()
     for one in each:
@@ -307,7 +307,7 @@ def _binned(
     return bins
 
 
-def _of_lengths(result: RunResult, axis: str) -> dict[int, list[float]]:
+def _scores_by_length(result: RunResult, axis: str) -> dict[int, list[float]]:
     scores: dict[int, list[float]] = {}
     for rows in result.rows.values():
         lengths = rows.sources if axis == "source" else rows.targets
@@ -327,6 +327,6 @@ def _scope_scores(arms: Sequence[ArmSummary], scope: str) -> ScopeScores:
 
 
 def _matrix(arm: ArmSummary, scope: str) -> Floats:
-    """Return (S, N) the score of each seed on each row."""
+    """Return the score of each seed on each row, (S, N)."""
     seeds = [rows_in(one, scope) for one in arm.results]
     return np.asarray([np.asarray(rows.score, np.float64)[inside] for rows, inside in seeds])

@@ -18,7 +18,7 @@ from thorough import repeats
 import seqcli
 from seqcli import api
 from seqcli.api.comparison_folder import check_as_planned
-from seqcli.api.parameter_matching import TOLERANCE, parameters
+from seqcli.api.parameter_matching import TOLERANCE, count_parameters
 from seqcli.comparison.plan_file import read_plan
 from seqcli.comparison.run_result import FILE, read_result
 from seqcli.config import load, to_yaml
@@ -275,7 +275,7 @@ def test_many_kills_change_nothing(done, tmp_path):
 def test_parameters_are_matched(tmp_path):
     plan = api.plan({**SETTINGS, "model.hidden": 32}, attention="both", seeds=1, out=tmp_path)
     corpus = build_corpus(plan.runs[0].config.data, plan.runs[0].config.task)
-    counts = {run.arm: parameters(run.config, corpus) for run in plan.runs}
+    counts = {run.arm: count_parameters(run.config, corpus) for run in plan.runs}
     assert len(counts) == 7
     assert max(counts.values()) / min(counts.values()) < (1 + TOLERANCE) ** 2
     goal = counts["transformer"]

@@ -34,5 +34,5 @@ def test_a_changed_folder_is_refused(tmp_path):
     seqcli.gen_data("names", tmp_path / "data", **sizes)
     run = seqcli.train({}, data=tmp_path / "data", out=tmp_path / "run", **SMALL)
     seqcli.gen_data("names", tmp_path / "data", seed=1, force=True, **sizes)
-    with pytest.raises(DataError, match="is not what this model was trained on"):
+    with pytest.raises(DataError, match="not the data that the model was trained on"):
         seqcli.evaluate(run.path)

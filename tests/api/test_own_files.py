@@ -87,7 +87,7 @@ def test_eval_reads_other_files_as_training_did(inflected, tmp_path):
     (tmp_path / "c.csv").write_text("inflected,lemma\nW1,w1\n")
     found = run.evaluate(data=tmp_path / "c.csv", columns="target=inflected,source=lemma")
     assert found.rows == 1
-    with pytest.raises(UsageError, match="say how a file is written"):
+    with pytest.raises(UsageError, match="describe the file of --data"):
         run.evaluate(format="csv")
     (tmp_path / "c.tsv").write_text("w1\tW1\n")
     with pytest.raises(DataError, match="line 1: expected 3 tab-separated columns"):
@@ -99,7 +99,7 @@ def test_going_on_finds_the_same_rows_or_refuses(inflected):
     again = seqcli.train(resume=folder / "run", epochs=2)
     assert again.data.splits == run.data.splits
     (folder / "a.tsv").write_text(FEATURED)
-    with pytest.raises(DataError, match="not what this model was trained on"):
+    with pytest.raises(DataError, match="not the data that the model was trained on"):
         seqcli.train(resume=folder / "run", epochs=3)
 
 
@@ -131,7 +131,7 @@ def test_check_shows_what_was_read_and_trains_nothing(tmp_path, capsys, monkeypa
     found = json.loads(capsys.readouterr().out)
     assert found["files"] == [{"path": "a.tsv", "split": "", "format": "tsv", "rows": 2, "kept": 2}]
     assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
-    with pytest.raises(UsageError, match="made, not read"):
+    with pytest.raises(UsageError, match="generated, not read"):
         seqcli.api.read_data(task="copy")
 
 

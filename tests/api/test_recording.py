@@ -15,7 +15,7 @@ import pytest
 
 import seqcli
 from seqcli.api import recording
-from seqcli.api.job_pool import kept
+from seqcli.api.job_pool import cached_result
 from seqcli.checkpoints import numpy_file
 from seqcli.errors import CheckpointError, Exit, MachineError
 from seqcli.events import EpochEnded
@@ -335,7 +335,7 @@ def test_a_history_of_a_hundred_thousand_epochs_is_resumed_and_saved_at_constant
     assert (finished.epochs, len(finished.history)) == (LONG + 2, LONG + 2)
     assert all(abs(size - whole.last.stat().st_size) < 2000 for size, _ in sizes)
     assert sizes[1][1] - before < 2 * 1000  # two lines more, and no other change
-    assert kept(run.folder) is None
+    assert cached_result(run.folder) is None
 
 
 def test_a_comparison_does_not_need_the_metrics_of_a_finished_run(
@@ -350,7 +350,7 @@ def test_a_comparison_does_not_need_the_metrics_of_a_finished_run(
         run.metrics.unlink(missing_ok=True)
         if content:
             run.metrics.write_text(content)
-        assert kept(run.folder) == result
+        assert cached_result(run.folder) == result
     run.result.unlink()
     again = seqcli.compare(out=tmp_path / "c", **options)
     assert again.arms[0].results[0].metrics == result.metrics

@@ -105,7 +105,7 @@ def test_a_run_that_is_interrupted_later_has_taken_the_place(old: Path, place: P
         if isinstance(event, EpochEnded):
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(StoppedBySignal, match="all is saved"):
+    with pytest.raises(StoppedBySignal, match="the run is saved"):
         again(place, listen=listen, seed=1, epochs=9)
     assert seqcli.train(resume=place / "run").finished.epochs == 9
 

@@ -64,7 +64,7 @@ def test_symbols_that_training_never_saw_stand_as_they_are(trained, tmp_path):
     assert [one.rows for one in found.by_unseen] == [2, 1, 2, 1]
     assert found.by_unseen[2].sequence_accuracy == 0.0
     assert len(found.notes) == 5
-    assert "source tokens never seen in training: é (1), \\ (1)" in found.notes
+    assert "source tokens not in the vocabulary: é (1), \\ (1)" in found.notes
 
 
 def test_labels_are_classes(tmp_path):

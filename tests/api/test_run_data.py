@@ -83,7 +83,7 @@ def test_changed_data_is_told_in_the_same_words_by_all(project: Path) -> None:
     write_words(project / "words.txt", seed=2)
     said = set()
     for use in (seqcli.evaluate, resumed):
-        with pytest.raises(DataError, match="not what this model was trained on") as caught:
+        with pytest.raises(DataError, match="not the data that the model was trained on") as caught:
             use(project / "run")
         said.add((caught.value.message, caught.value.hint, caught.value.exit_code))
     assert len(said) == 1
@@ -100,7 +100,7 @@ def test_a_run_is_resumed_with_its_data_in_another_place(project: Path, tmp_path
 
 def test_a_run_is_not_resumed_with_other_data(project: Path, tmp_path: Path) -> None:
     other = str(write_words(tmp_path / "other.txt", seed=2))
-    with pytest.raises(DataError, match="not what this model was trained on"):
+    with pytest.raises(DataError, match="not the data that the model was trained on"):
         resumed(project / "run", data=other)
     with pytest.raises(UsageError, match="cannot be resumed with another"):
         resumed(project / "run", train=str(project / "words.txt"))

@@ -79,7 +79,7 @@ def test_unique_and_novel_keep_their_word(names: Path) -> None:
 
 
 def test_it_says_why_there_are_fewer(names: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcli.api.sampling.PATIENCE", 3000)
+    monkeypatch.setattr("seqcli.api.sampling.MAX_IDLE_DRAWS", 3000)
     found = seqcli.sample(names, 500, seed=0, unique=True, max_length=2, top_k=2)
     assert len(found.samples) < 500
     (note,) = found.notes

@@ -49,7 +49,7 @@ def test_a_plan_without_runs_gives_way_and_one_with_runs_does_not(capsys, tmp_pa
     assert "holds another comparison: train.epochs is 3 there, not 4" in err
     code, _, err = run(capsys, *words, "--epochs", "4", "--force")
     assert code == 2
-    assert "--force does not go with --plan" in err
+    assert "--force cannot be combined with --plan" in err
 
 
 def test_the_plan_of_another_comparison_goes_to_another_folder(capsys, tmp_path, monkeypatch):

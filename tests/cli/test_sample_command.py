@@ -60,7 +60,7 @@ def test_json_is_one_document(capsys, ckpt):
 
 
 def test_what_is_missing_and_what_is_cut_is_said(capsys, ckpt, monkeypatch):
-    monkeypatch.setattr("seqcli.api.sampling.PATIENCE", 2000)
+    monkeypatch.setattr("seqcli.api.sampling.MAX_IDLE_DRAWS", 2000)
     words = ("--n", "200", "--unique", "--max-length", "1", "--seed", "0")
     code, out, err = run(capsys, "sample", "--ckpt", str(ckpt), *words)
     assert code == 0

@@ -145,7 +145,7 @@ def test_a_hangup_saves_and_an_ignored_ctrl_c_stays_ignored(folder):
     os.killpg(process.pid, signal.SIGHUP)
     code, err = end(process)
     assert code == 129
-    assert "stopped by SIGHUP; all is saved" in err
+    assert "stopped by SIGHUP; the run is saved" in err
     assert (folder / "hung" / "last.pt").exists()
 
 

@@ -64,7 +64,7 @@ class Spy:
             mock.patch("seqcli.api.train", self.train),
             mock.patch("seqcli.api.comparing.build_corpus", small_corpus),
             mock.patch("seqcli.api.comparing.remarks", return_value=()),
-            mock.patch("seqcli.api.parameter_matching.matched", lambda arms, corpus: arms),
+            mock.patch("seqcli.api.parameter_matching.match_parameters", lambda arms, corpus: arms),
         ):
             yield
 

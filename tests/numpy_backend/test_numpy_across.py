@@ -124,7 +124,7 @@ def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, 
     )
     started = next(event for event in told if isinstance(event, RunStarted))
     assert (started.epochs_done, started.steps_done) == (2, 38)
-    assert any(f"trained until now by {first}" in note for note in started.notes)
+    assert any(f"previously trained with {first}" in note for note in started.notes)
     weights = [numpy_file.load(run.path / "last.pt").weights for run in (alone, both)]
     for name, array in weights[0].items():
         np.testing.assert_allclose(weights[1][name], array, rtol=1e-7, atol=1e-10)
