@@ -75,7 +75,7 @@ POSITIONS: Table = {
 }
 
 INITIALIZATIONS: Table = {
-    "default": "seqcli.models.build:leave",
+    "default": "seqcli.models.build:pytorch_default",
     "orthogonal": "seqcli.models.build:orthogonal",
     "xavier": "seqcli.models.build:xavier",
 }

@@ -1,4 +1,4 @@
-"""Export to safetensors: the weights by name, and the rest as metadata. Without PyTorch."""
+"""Export to safetensors, without PyTorch: the weights by name, and everything else as metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def export_safetensors(source: ExportSource, out: Path, rows: int, force: bool) 
     Args:
         source: the trained model.
         out: the file.
-        rows: ignored: the weights themselves are compared, bit for bit.
+        rows: ignored, because the weights themselves are compared bit for bit.
         force: replace an existing file.
 
     Raises:

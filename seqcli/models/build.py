@@ -15,7 +15,7 @@ from seqcli.models.seq2seq import seq2seq
 from seqcli.models.transformer import Transformer
 
 
-def leave(model: nn.Module) -> None:
+def pytorch_default(model: nn.Module) -> None:
     """Keep PyTorch's initialization."""
 
 
@@ -25,12 +25,12 @@ def orthogonal(model: nn.Module) -> None:
 
 
 def xavier(model: nn.Module) -> None:
-    """Draw each gate's block from Glorot and Bengio's uniform distribution (2010)."""
+    """Initialize each gate's block with the uniform distribution of Glorot and Bengio (2010)."""
     _each_block(model, lambda block: nn.init.xavier_uniform_(block))
 
 
 def _each_block(model: nn.Module, fill: Callable[[Tensor], object]) -> None:
-    """Apply ``fill`` to each gate's block of each weight matrix, embeddings excepted."""
+    """Apply ``fill`` to each gate's block of each weight matrix, except embeddings."""
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             continue
@@ -44,7 +44,7 @@ def _gates(weight: Tensor) -> tuple[Tensor, ...]:
     """Split (G, I) into blocks (H, I) of the gates, if G is 3 or 4 times I."""
     rows, columns = weight.shape
     gates = rows // columns if rows % columns == 0 and rows // columns in (3, 4) else 1
-    return weight.chunk(gates)
+    return weight.chunk(gates)  # (H, I) each
 
 
 def build(config: ModelConfig, source: int | None, target: int, longest: int) -> Model:
@@ -54,10 +54,10 @@ def build(config: ModelConfig, source: int | None, target: int, longest: int) ->
         config: the architecture and its sizes.
         source: the size of the source vocabulary; None for a language model.
         target: the size of the target vocabulary.
-        longest: positions that learned positions must have room for.
+        longest: the number of positions that learned positions support.
 
     Raises:
-        UsageError: the settings do not fit together.
+        UsageError: the settings are incompatible.
     """
     if source is None:
         if config.attention != "none":

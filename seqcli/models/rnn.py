@@ -1,4 +1,4 @@
-"""Recurrent layers over a sequence."""
+"""Recurrent layers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RNN(nn.Module):
     def read(
         self, tokens: EmbeddedTokens, lengths: Tensor | None = None, state: CellState | None = None
     ) -> tuple[Tensor, CellState]:
-        """Do the same for embedded tokens."""
+        """Run the layers over embedded tokens; see `forward`."""
         outputs, last = self(tokens.vectors(), lengths, state)
         return outputs, last
 
@@ -56,7 +56,7 @@ class TorchRNN(RNN):
 
 
 class CellRNN(RNN):
-    """Any `Cell`, one step at a time: the reference for `TorchRNN`, and how new cells run."""
+    """Any `Cell`, one step at a time: the reference for `TorchRNN`, and used for new cells."""
 
     def __init__(
         self, cell: Cell, size: int, hidden: int, layers: int, dropout: float, bidirectional: bool
@@ -130,6 +130,6 @@ def make_rnn(
 
 
 def one_hot(tokens: Tensor, vocabulary: int, like: Tensor) -> Tensor:
-    """Turn token ids (B, T) into one-hot vectors (B, T, V) of the type of ``like``."""
+    """Convert token ids (B, T) to one-hot vectors (B, T, V) with the dtype of ``like``."""
     zeros = like.new_zeros(*tokens.shape, vocabulary)  # (B, T, V)
-    return zeros.scatter_(2, tokens[:, :, None], 1.0)
+    return zeros.scatter_(2, tokens[:, :, None], 1.0)  # (B, T, V)
