@@ -151,11 +151,11 @@ def blamed(kind: type[SeqcliError]) -> Iterator[None]:
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and its chain of causes."""
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        yield one
-        seen.add(id(one))
-        one = one.__cause__ or one.__context__
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        yield current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
 
 
 def _machine_fault(error: BaseException) -> MachineError | None:

@@ -62,10 +62,10 @@ class Archive:
         Raises:
             zipfile.BadZipFile: one fails its checksum, or there are too many.
         """
-        rest = [name for name in self.zip.namelist() if name not in self._seen]
-        if len(rest) > _MAX_UNUSED:
-            raise zipfile.BadZipFile(f"it has {len(rest):,} unexpected members")
-        for name in rest:
+        unread = [name for name in self.zip.namelist() if name not in self._seen]
+        if len(unread) > _MAX_UNUSED:
+            raise zipfile.BadZipFile(f"it has {len(unread):,} unexpected members")
+        for name in unread:
             with self.zip.open(name) as member:
                 while member.read(_BLOCK):
                     pass
@@ -110,11 +110,11 @@ def _checkpoint_errors(path: Path) -> Iterator[None]:
 
 def _check_file(file: BinaryIO, path: Path) -> None:
     """Refuse files that cannot be read at a bounded cost."""
-    about = os.fstat(file.fileno())
-    if about.st_size == 0:
+    status = os.fstat(file.fileno())
+    if status.st_size == 0:
         raise _refused(path, "is empty")
-    on_disk = getattr(about, "st_blocks", about.st_size) * 512
-    if about.st_size > _SPARSE_BYTES and 0 < on_disk < about.st_size // _SPARSE_SHARE:
+    on_disk = getattr(status, "st_blocks", status.st_size) * 512
+    if status.st_size > _SPARSE_BYTES and 0 < on_disk < status.st_size // _SPARSE_SHARE:
         raise _refused(path, "is not a checkpoint: most of the file was never written")
     if not zipfile.is_zipfile(file):
         raise _refused(path, "is not a checkpoint, or is truncated")

@@ -64,7 +64,7 @@ class MetricsSection(TypedDict, total=False):
 
 
 class Sections(TypedDict):
-    """A whole checkpoint."""
+    """The sections of a checkpoint."""
 
     format: int
     version: str

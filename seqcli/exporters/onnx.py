@@ -70,16 +70,16 @@ def export_onnx(source: ExportSource, out: Path, rows: int, force: bool) -> Expo
     torch.set_num_threads(source.config.train.threads or 1)
     checkpoint = torch_file.with_tensors(source.checkpoint)
     model = load_model(checkpoint, source.config, source.limits, source.path).eval()
-    about = metadata(source)
+    document = metadata(source)
     with replacing_folder(out, (START, STEP, METADATA), force) as folder:
         tensors = write_graphs(source, model, folder)
-        about |= {
+        document |= {
             "files": sorted(path.name for path in folder.iterdir()),
-            "state": [{"name": one.name, "shape": list(one.shape)} for one in tensors],
+            "state": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in tensors],
         }
-        compared, notes = compare(source, model, folder, [one.name for one in tensors], rows)
-        about["checked"] = vars(compared)
-        text = json.dumps(about, ensure_ascii=False, indent=1)
+        compared, notes = compare(source, model, folder, [tensor.name for tensor in tensors], rows)
+        document["checked"] = vars(compared)
+        text = json.dumps(document, ensure_ascii=False, indent=1)
         (folder / METADATA).write_text(text, encoding="utf-8")
         files = tuple(str(out / path.name) for path in sorted(folder.iterdir()))
     return Exported(
@@ -93,16 +93,16 @@ def write_graphs(source: ExportSource, original: Model, folder: Path) -> list[St
     model, pairs = traceable(original), source.codec.source is not None
     described = _describe_state(model, pairs)
     state = _state(model, pairs)
-    tensors = tuple(one.clone(memory_format=torch.contiguous_format) for one in _tensors(state))
+    tensors = tuple(part.clone(memory_format=torch.contiguous_format) for part in _tensors(state))
     if pairs:
         axes: list[Any] = [{0: "batch", 1: "source"}, {0: "batch"}]
-        names = ["source", "lengths"], [one.name for one in described]
+        names = ["source", "lengths"], [tensor.name for tensor in described]
         _write(source.path, folder / START, StartGraph(model), _source(_SIZE), axes, names)
     memory = len(state.memory)
-    step = StepGraph(model, memory, any("length" in one.shape for one in described))
-    outputs = ["logits", *(f"next_{one.name}" for one in described[memory:])]
-    names = ["token", *(one.name for one in described)], outputs
-    axes = [{0: "batch"}, tuple(one.dynamic_axes for one in described)]
+    step = StepGraph(model, memory, any("length" in tensor.shape for tensor in described))
+    outputs = ["logits", *(f"next_{tensor.name}" for tensor in described[memory:])]
+    names = ["token", *(tensor.name for tensor in described)], outputs
+    axes = [{0: "batch"}, tuple(tensor.dynamic_axes for tensor in described)]
     example = (torch.full((_BATCH,), BOS), tensors)
     _write(source.path, folder / STEP, step, example, axes, names)
     return described
@@ -187,11 +187,11 @@ def _write(
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Suppress the warnings and log lines of PyTorch's exporter."""
-    before = logging.root.manager.disable
+    previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logging.disable(previous)

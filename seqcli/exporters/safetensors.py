@@ -28,9 +28,11 @@ def export_safetensors(source: ExportSource, out: Path, rows: int, force: bool) 
     (library,) = import_packages("safetensors", "safetensors.numpy")
     with writing(out):
         check_output(out, overwrite=force)
-    weights = {name: np.ascontiguousarray(one) for name, one in source.checkpoint.weights.items()}
-    about = json.dumps(metadata(source), ensure_ascii=False)
-    raw = library.save(weights, metadata={"format": "pt", "seqcli": about})
+    weights = {
+        name: np.ascontiguousarray(array) for name, array in source.checkpoint.weights.items()
+    }
+    description = json.dumps(metadata(source), ensure_ascii=False)
+    raw = library.save(weights, metadata={"format": "pt", "seqcli": description})
     loaded = library.load(raw)
     same = all(np.array_equal(loaded[name], weight) for name, weight in weights.items())
     if set(loaded) != set(weights) or not same:

@@ -22,7 +22,7 @@ from seqcli.models.cells import CellState
 from seqcli.models.positions import Learned, Positions
 from seqcli.models.rnn import RNN, CellRNN, TorchRNN
 
-# The weights of input and state, then their biases.
+# Weight and bias of the input, then weight and bias of the state.
 RunWeights = tuple[Tensor, Tensor, Tensor, Tensor]
 
 

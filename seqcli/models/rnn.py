@@ -87,7 +87,8 @@ class CellRNN(RNN):
             outputs = torch.cat([output for output, _ in pairs], dim=2)  # (B, T, D * H)
             outputs = outputs if layer == self.layers - 1 else self.dropout(outputs)
             last += [after for _, after in pairs]
-        return outputs, tuple(torch.stack(parts) for parts in zip(*last, strict=True))
+        state = tuple(torch.stack(parts) for parts in zip(*last, strict=True))  # (L * D, B, H)
+        return outputs, state
 
     def _run(
         self, run: int, inputs: Tensor, lengths: Tensor | None, state: CellState

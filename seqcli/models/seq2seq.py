@@ -221,7 +221,8 @@ class BahdanauDecoder(Decoder):
             after = tuple(torch.cat(parts) for parts in zip(after, above, strict=True))  # (L, R, H)
         sources, size, width = values.shape
         contexts = weights.view(sources, -1, size) @ values  # (B, K * T, C or V)
-        return self._logits(embedded, outputs, contexts.view(*tokens.shape, width)), after, weights
+        contexts = contexts.view(*tokens.shape, width)  # (R, T, C or V)
+        return self._logits(embedded, outputs, contexts), after, weights
 
     def _logits(self, embedded: EmbeddedTokens, outputs: Tensor, contexts: Tensor) -> Tensor:
         """Apply the output layer to state (R, T, H), context and token: (R, T, V)."""
@@ -259,7 +260,7 @@ class Seq2Seq(Model):
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         past = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B * K, H)
-        logits, after, weights = self.decoder(token[:, None], state.memory, past)
+        logits, after, weights = self.decoder(token[:, None], state.memory, past)  # (B * K, 1, V)
         attention = None if weights is None else weights[:, 0]  # (B * K, S)
         state = replace(
             state, past=_batch_first(after), position=state.position + 1, attention=attention

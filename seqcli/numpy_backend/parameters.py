@@ -15,9 +15,9 @@ by    (V,)     output.bias   bias of the logits
 ====  =======  ============  ===============================================================
 
 The shapes are PyTorch's, so both backends share checkpoints by renaming alone. The classical
-exercise has one bias where PyTorch's ``nn.RNN`` has two that are only added. Both are kept here because both
-are trained: a run that the other backend resumes continues exactly as it would have. (With a
-single bias the sum would move half as far in every step.)
+exercise has one bias where PyTorch's ``nn.RNN`` has two that are only added. Both are kept here
+because both are trained: a run resumed by the other backend continues exactly as it would have.
+(With a single bias the sum would move half as far in every step.)
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def build(
     threadpool_limits(threads, user_api="blas")
     keep_freed_memory()
     train = replace(config.train, threads=threads)
-    origins = {"train.threads": "one is the fastest", **config.origins}
+    origins = {"train.threads": "one thread is fastest", **config.origins}
     config = replace(config, train=train, origins=origins)
     if checkpoint is None:
         parameters = fresh_parameters(config, len(corpus.codec.target))

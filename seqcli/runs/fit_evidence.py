@@ -181,7 +181,7 @@ class Evidence:
         return any(map(self._beats, self.baselines))
 
     def _beats(self, baseline: Baseline) -> bool:
-        """Whether the model is better than a baseline by more than two standard errors."""
+        """Return whether the model beats a baseline by more than two standard errors."""
         if baseline.metric == "loss":
             return baseline.model < baseline.value * (1 - FALLING)
         error = math.sqrt(baseline.value * (1 - baseline.value) / max(self.facts.val_rows, 1))

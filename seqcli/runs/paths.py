@@ -236,9 +236,15 @@ def may_publish(run: RunPaths) -> bool:
     that ``--force`` allowed to replace when the run started.
     """
     current = digest(run.extra_best)
-    own = (digest(run.best), digest(run.best_previous), read_marker(run.folder).get("replaces"))
+    replaceable = (
+        digest(run.best),
+        digest(run.best_previous),
+        read_marker(run.folder).get("replaces"),
+    )
     return (
-        run.extra_best is None or not run.extra_best.exists() or (current != "" and current in own)
+        run.extra_best is None
+        or not run.extra_best.exists()
+        or (current != "" and current in replaceable)
     )
 
 

@@ -260,8 +260,8 @@ class Loop:
     def _commit(self, stopping: bool = False) -> None:
         self._read_results()  # so that no diverged weights are saved
         if self.save:
-            own = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
-            self.save({**own, **self.trainer.state()}, self.progress, stopping=stopping)
+            state = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
+            self.save({**state, **self.trainer.state()}, self.progress, stopping=stopping)
         self.saved_at = time.monotonic()
 
     def _finished(self, reason: str, seconds: float) -> Finished:

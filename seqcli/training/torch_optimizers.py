@@ -190,10 +190,10 @@ def _state_layout(optimizer: Optimizer) -> dict[str, bool | None]:
     probe = torch.nn.Parameter(torch.zeros(2))
     probe.grad = torch.zeros(2)
     (group,) = optimizer.param_groups
-    twin = copy(optimizer)
-    twin.state, twin.param_groups = defaultdict(dict), [{**group, "params": [probe]}]
-    twin.step()
-    stored = twin.state[probe].items()
+    trial = copy(optimizer)
+    trial.state, trial.param_groups = defaultdict(dict), [{**group, "params": [probe]}]
+    trial.step()
+    stored = trial.state[probe].items()
     return {
         name: None if value is None else torch.as_tensor(value).dim() == 0 for name, value in stored
     }

@@ -33,18 +33,18 @@ def use(mode: str) -> None:
 @contextlib.contextmanager
 def using(mode: str) -> Iterator[None]:
     """Select the mode inside a ``with`` block."""
-    before = _mode[0]
+    previous = _mode[0]
     use(mode)
     try:
         yield
     finally:
-        use(before)
+        use(previous)
 
 
 def enabled(values: Tensor) -> bool:
     """Return whether kernels may run on ``values``: on the CPU, and not while exporting."""
-    here = values.device.type == "cpu" and not torch.compiler.is_exporting()
-    return here and _mode[0] == "auto"
+    on_cpu = values.device.type == "cpu" and not torch.compiler.is_exporting()
+    return on_cpu and _mode[0] == "auto"
 
 
 def trains(values: Tensor) -> bool:

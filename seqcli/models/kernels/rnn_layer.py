@@ -48,10 +48,10 @@ def _outside_autocast(
     layer: nn.RNNBase, inputs: Tensor, lengths: Tensor | None, state: CellState | None
 ) -> tuple[Tensor, CellState]:
     """Run in the dtype of the weights: autocast would convert cuDNN's layers to float16."""
-    own = next(layer.parameters()).dtype
-    first = None if state is None else tuple(part.to(own) for part in state)
+    dtype = next(layer.parameters()).dtype
+    first = None if state is None else tuple(part.to(dtype) for part in state)
     with torch.autocast("cuda", enabled=False):
-        return run_layer(layer, inputs.to(own), lengths, first)
+        return run_layer(layer, inputs.to(dtype), lengths, first)
 
 
 FASTER_STEPS = (RNNStep, GRUStep)  # than PyTorch's own layers
@@ -98,7 +98,8 @@ def one_hot_layer(
 ) -> tuple[Tensor, CellState]:
     """Run a layer over one-hot inputs (B, T, U), with the table folded into the input weights."""
     rows, table = tokens
-    inputs = table.new_zeros(*rows.shape, len(table)).scatter_(2, rows[:, :, None], 1.0)
+    inputs = table.new_zeros(*rows.shape, len(table))  # (B, T, U)
+    inputs.scatter_(2, rows[:, :, None], 1.0)
     runs: Sequence[Sequence[Tensor]] = layer.all_weights
     lowest = 2 if layer.bidirectional else 1
     folded = [[F.linear(run[0], table), *run[1:]] for run in runs[:lowest]]  # (G, U), ...
@@ -145,6 +146,7 @@ def both_directions(
     reverse = _reverse_index(rows.shape[1], lengths)  # (T, B) or None
     repeated = rows.t()[:, None, :, None].expand(-1, len(runs), -1, 1)  # (T, D, B, 1)
     order = _reverse(repeated, reverse)[..., 0]  # (T, D, B)
+    # (D, G, E), (D, G, H), (D, G), (D, G)
     into, recurrent, into_bias, bias = (torch.stack(part) for part in zip(*runs, strict=True))
     products = torch.baddbmm(
         into_bias[:, None], table.expand(len(runs), -1, -1), into.transpose(1, 2)
@@ -189,7 +191,8 @@ class _BothDirections(torch.autograd.Function):
         """Run gates (T, D, B, G) through a cell with weights (D, G, H) and bias (D, 1, G)."""
         steps, directions, batch, width = gates.shape
         outputs = gates.new_empty(steps, directions, batch, weight.shape[2])  # (T, D, B, H)
-        state, transposed, caches = torch.zeros_like(outputs[0]), weight.transpose(1, 2), []
+        state, caches = torch.zeros_like(outputs[0]), []  # (D, B, H)
+        transposed = weight.transpose(1, 2)  # (D, H, G)
         recurrent = bias.expand(directions, batch, width)  # (D, B, G), for a state of zeros
         for t in range(steps):
             if t > 0:
@@ -228,7 +231,8 @@ class _BothDirections(torch.autograd.Function):
         before = outputs[:-1].transpose(0, 1).flatten(1, 2)  # (D, (T - 1) * B, H)
         flat = grad_recurrent[1:].transpose(0, 1).flatten(1, 2)  # (D, (T - 1) * B, G)
         grad_weight = torch.bmm(flat.transpose(1, 2), before)  # (D, G, H)
-        return None, grad_gates, grad_weight, grad_recurrent.sum((0, 2))[:, None], None, None
+        grad_bias = grad_recurrent.sum((0, 2))[:, None]  # (D, 1, G)
+        return None, grad_gates, grad_weight, grad_bias, None, None
 
 
 def _inside(steps: int, lengths: Tensor | None, like: Tensor) -> Tensor | float:

@@ -111,4 +111,5 @@ class _ShortAttention(torch.autograd.Function):
         grad_query = torch.bmm(grad_scores, keys)  # (B * N, T, d)
         grad_keys = torch.bmm(grad_scores.transpose(1, 2), query)  # (B * N, S, d)
         parts = (grad_query, grad_keys, grad_values)
+        # (B, N, T, d), (B, N, S, d), (B, N, S, d)
         return *(part.view(batch, heads, *part.shape[1:]) for part in parts), None
