@@ -87,8 +87,8 @@ class MachineError(SeqcliError):
     exit_code = Exit.MACHINE
 
 
-class ReaderGone(SeqcliError):  # noqa: N818 - not an error: nobody reads the output
-    """The reader of stdout closed the pipe, and the output is the purpose of the command."""
+class ReaderGone(SeqcliError):  # noqa: N818 - not an error: the output is no longer read
+    """The reader of stdout closed the pipe (``| head``)."""
 
     exit_code = Exit.BROKEN_PIPE
 
@@ -126,7 +126,7 @@ def expected(error: BaseException) -> SeqcliError | None:
     """Return the expected error behind an exception, or None if it is a bug.
 
     The whole chain of causes is searched for errors of the machine, because libraries wrap them.
-    Any other ``OSError`` concerns a path given by the user.
+    Any other ``OSError`` is about a path that the user passed.
     """
     if isinstance(error, SeqcliError):
         return error
@@ -136,7 +136,7 @@ def expected(error: BaseException) -> SeqcliError | None:
 
 @contextmanager
 def blamed(kind: type[SeqcliError]) -> Iterator[None]:
-    """Convert an ``OSError`` about a path given by the user into an error of this ``kind``.
+    """Convert an ``OSError`` about a user's path to an error of this ``kind``.
 
     Raises:
         SeqcliError: an error of this kind, or a `MachineError`, with the path and the reason.
@@ -151,11 +151,11 @@ def blamed(kind: type[SeqcliError]) -> Iterator[None]:
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and its chain of causes."""
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        yield one
-        seen.add(id(one))
-        one = one.__cause__ or one.__context__
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        yield current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
 
 
 def _machine_fault(error: BaseException) -> MachineError | None:

@@ -1,4 +1,4 @@
-"""Format numbers and texts for people."""
+"""Format numbers and text for display."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def token_label(token: str | None) -> str:
-    """Return the label of a token in a list or at an axis; None is the end of the sequence.
+    """Return the label of a token for lists and plot axes; None is the end of the sequence.
 
-    The end is ``<eos>``; a token of the data that equals a special token is quoted.
+    The end is shown as ``<eos>``; a token of the data that looks like a special token is quoted.
     """
     if token is None:
         return SPECIALS[EOS]

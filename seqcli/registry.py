@@ -75,7 +75,7 @@ POSITIONS: Table = {
 }
 
 INITIALIZATIONS: Table = {
-    "default": "seqcli.models.build:leave",
+    "default": "seqcli.models.build:pytorch_default",
     "orthogonal": "seqcli.models.build:orthogonal",
     "xavier": "seqcli.models.build:xavier",
 }
@@ -130,8 +130,8 @@ TEACHER_SCHEDULES: Table = {
     "inverse_sigmoid": "seqcli.training.teacher_forcing:inverse_sigmoid",
 }
 
-# The forward pass in NumPy, for running trained models without PyTorch. What is missing here runs
-# with PyTorch only.
+# The forward pass in NumPy, for running trained models without PyTorch. Models that are not listed
+# run with PyTorch only.
 NUMPY_CELLS: Table = {
     "rnn": "seqcli.numpy_backend.forward.rnn:RNNCell",
     "gru": "seqcli.numpy_backend.forward.rnn:GRUCell",
@@ -224,13 +224,13 @@ def register(kind: str, name: str, definition: Any) -> None:
     if not _NAME.fullmatch(name):
         hint = "use lower-case letters, digits and underscores"
         raise UsageError(f"cannot register {kind} {name!r}: malformed name", hint)
-    if any(name in other for other in _tables_beside(table)):
+    if any(name in other for other in _namespace(table)):
         raise UsageError(f"{kind} {name!r} is registered already", "choose another name")
     table[name] = definition
 
 
-def _tables_beside(table: Table) -> tuple[Table, ...]:
-    """Return the tables that share their names with a table, itself included."""
+def _namespace(table: Table) -> tuple[Table, ...]:
+    """Return the tables that share a namespace with ``table``, including ``table`` itself."""
     metrics = (METRICS, EVALUATION_METRICS, LANGUAGE_METRICS)
     return metrics if any(table is other for other in metrics) else (table,)
 
@@ -238,8 +238,8 @@ def _tables_beside(table: Table) -> tuple[Table, ...]:
 def load_plugins() -> None:
     """Import the modules that register definitions from outside the package, once per process.
 
-    These are the entry points of the group ``seqcli.plugins`` of installed distributions, and what
-    the environment variable ``SEQCLI_PLUGINS`` lists: names of modules, or paths that end in
+    Plugins are the entry points in the group ``seqcli.plugins`` of installed distributions, and the
+    modules in the environment variable ``SEQCLI_PLUGINS``: module names, or paths that end in
     ``.py``, separated by commas. Every command and every function of `seqcli.api` calls this first,
     in worker processes too.
 
@@ -253,7 +253,7 @@ def load_plugins() -> None:
 
 @cache
 def _plugin_problem() -> UsageError | None:
-    """Import the plugins, and return what is wrong with the first that cannot be imported."""
+    """Import the plugins; return an error for the first one that cannot be imported."""
     for origin, name in _plugins():
         try:
             _import_plugin(name)
@@ -307,7 +307,7 @@ def _import_file(path: Path) -> None:
 
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = sys.modules[path.stem] = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -317,7 +317,7 @@ def _import_file(path: Path) -> None:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a hint: the nearest known name if one is near, else all of them."""
+    """Return a hint: the closest known name, or all names if none is close."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
@@ -329,7 +329,7 @@ def check(kind: str, name: str, table: Iterable[str]) -> str:
     """Return ``name`` if ``table`` has it.
 
     Raises:
-        UsageError: the table has no such name; the hint names the nearest.
+        UsageError: the table has no such name; the hint suggests the closest one.
     """
     names = list(table)
     if name not in names:
@@ -341,7 +341,7 @@ def resolve(kind: str, name: str, table: Mapping[str, Any]) -> Any:
     """Return the definition of ``name`` in ``table``, importing its module if necessary.
 
     Raises:
-        UsageError: the table has no such name; the hint names the nearest.
+        UsageError: the table has no such name; the hint suggests the closest one.
     """
     definition = table[check(kind, name, table)]
     if not isinstance(definition, str):

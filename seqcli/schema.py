@@ -2,8 +2,8 @@
 
 A schema is a type: ``str``, ``int`` (64 bits), ``float``, ``bool``, ``None``, ``Any``, unions,
 ``Literal``, ``list[X]``, ``tuple[X, ...]``, ``Mapping[str, X]``, ``TypedDict`` and dataclasses.
-``Annotated[X, rule]`` adds a rule. `read` returns the value, dataclasses built, or raises
-`SchemaError` with the key and what was expected there.
+``Annotated[X, rule]`` adds a rule. `read` returns the value, with dataclasses constructed, or
+raises `SchemaError` with the key and the expected type.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Bounds:
     most: float = math.inf
 
     def problem(self, value: Any) -> str:
-        """Return what is expected; "" if the value matches."""
+        """Return the expected type; "" if the value matches."""
         fits = self.least <= value <= self.most and abs(value) != math.inf
         return "" if fits else self.description("a number")
 
@@ -66,7 +66,7 @@ class Array:
     axes: int | None = None
 
     def problem(self, value: Any) -> str:
-        """Return what is expected; "" if the value matches."""
+        """Return the expected type; "" if the value matches."""
         dtype = str(value.dtype).removeprefix("torch.") if is_array(value) else ""
         fits = dtype and (not self.dtypes or dtype in self.dtypes)
         fits = fits and self.axes in (None, len(value.shape))
@@ -105,7 +105,7 @@ class _Plain:
 
 @dataclass(frozen=True)
 class Open:
-    """Allows a ``TypedDict`` to have other keys, with values of this kind."""
+    """Allow a ``TypedDict`` to have additional keys, with values of this kind."""
 
     kind: Any
 

@@ -52,12 +52,12 @@ def t_p_value(t: float, df: float) -> float:
 
 
 def t_quantile(p: float, df: float) -> float:
-    """Return the t that is exceeded, on both sides together, with probability ``p`` (0 < p < 1)."""
+    """Return the t whose two-sided tail probability is ``p`` (0 < p < 1)."""
     t = -NormalDist().inv_cdf(p / 2)
     if df >= _NORMAL_DF:
         return t
     log = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(df * math.pi) / 2
-    for _ in range(100):  # Newton's method rises to the root: the tail is convex, the start below
+    for _ in range(100):  # Newton's method converges from below: the tail is convex
         density = math.exp(log - (df + 1) / 2 * math.log1p(t * t / df))
         step = (t_p_value(t, df) - p) / (2 * density)
         t += step
@@ -90,10 +90,10 @@ def cluster_ids(groups: NDArray[np.integer]) -> NDArray[np.int64]:
 def cluster_sums(values: Floats, clusters: NDArray[np.int64]) -> Floats:
     """Return (..., C) the sums over the rows (..., N) of each cluster."""
     number = int(clusters.max(initial=-1)) + 1
-    if number == len(clusters):  # every row is its own: only the order may differ
-        alone = np.empty_like(values)
-        alone[..., clusters] = values
-        return alone
+    if number == len(clusters):  # one row per cluster: only the order may differ
+        reordered = np.empty_like(values)
+        reordered[..., clusters] = values
+        return reordered
     flat = values.reshape(-1, values.shape[-1])
     sums = np.stack([np.bincount(clusters, row, number) for row in flat]).astype(np.float64)
     return sums.reshape(*values.shape[:-1], number)
@@ -110,38 +110,38 @@ Interval = tuple[float, float]
 
 
 def share_method(parts: Floats, of: Floats) -> str:
-    """Return the method of `share_interval`; arguments as there."""
+    """Return the name of the method that `share_interval` uses for these arguments."""
     return EXACT if _is_binomial(parts, of) else SHARE
 
 
 def share_interval(parts: Floats, of: Floats) -> Interval | None:
-    """Return the interval of a share, from 0 to 1; None of a single cluster of rows.
+    """Return the confidence interval of a share, from 0 to 1; None for a single cluster of rows.
 
     Args:
-        parts: (C,) what each cluster adds, from 0 to what it could.
-        of: (C,) what it could add.
+        parts: (C,) the numerator of each cluster, from 0 to its denominator.
+        of: (C,) the denominator of each cluster.
     """
     if _is_binomial(parts, of):
         return binomial_interval(float(parts.sum()), float(of.sum()))
     clusters, total = len(of), float(of.sum())
     if clusters < 2 or total <= 0:
         return None
-    share, variance = _with_one_more(parts, of)
-    size = min(share * (1 - share) / variance, total) * _shrunk(clusters - 1)
+    share, variance = _smoothed_ratio(parts, of)
+    size = min(share * (1 - share) / variance, total) * _t_shrinkage(clusters - 1)
     return binomial_interval(float(parts.sum()) / total * size, size)
 
 
 def rate_interval(parts: Floats, of: Floats) -> Interval | None:
-    """Return the interval of a rate such as errors per token; it may exceed 1.
+    """Return the confidence interval of a rate such as errors per token; it may exceed 1.
 
     Args:
-        parts: (C,) the events of each cluster.
-        of: (C,) what they are counted per.
+        parts: (C,) the number of events in each cluster.
+        of: (C,) the exposure of each cluster, such as its number of tokens.
     """
     clusters, total = len(of), float(of.sum())
     if clusters < 2 or total <= 0:
         return None
-    smoothed, variance = _with_one_more(parts, of)
+    smoothed, variance = _smoothed_ratio(parts, of)
     size = min(smoothed / variance, total)
     rate, q = float(parts.sum()) / total, t_quantile(1 - LEVEL, clusters - 1)
     middle, half = rate + q * q / (2 * size), q * sqrt(rate / size + q * q / (4 * size * size))
@@ -149,11 +149,11 @@ def rate_interval(parts: Floats, of: Floats) -> Interval | None:
 
 
 def mean_interval(parts: Floats, of: Floats) -> Interval | None:
-    """Return the t interval of a ratio that has no bounds, such as a loss per token.
+    """Return the t interval of an unbounded ratio such as the loss per token.
 
     Args:
-        parts: (C,) what each cluster adds.
-        of: (C,) what it is divided by.
+        parts: (C,) the numerator of each cluster.
+        of: (C,) the denominator of each cluster.
     """
     clusters, total = len(of), float(of.sum())
     if clusters < 2 or total <= 0:
@@ -166,7 +166,7 @@ def mean_interval(parts: Floats, of: Floats) -> Interval | None:
 
 
 def binomial_interval(right: float, size: float) -> Interval:
-    """Return the interval of Clopper and Pearson (1934); the numbers need not be whole."""
+    """Return the interval of Clopper and Pearson (1934); the counts need not be integers."""
     wrong = max(size - right, 0.0)
     low = beta_quantile(TAIL, right, wrong + 1) if right > 0 else 0.0
     high = beta_quantile(1 - TAIL, right + 1, wrong) if wrong > 1e-9 else 1.0
@@ -174,24 +174,26 @@ def binomial_interval(right: float, size: float) -> Interval:
 
 
 def effective_size(share: float, variance: float, df: float) -> float:
-    """Return how many independent observations have this variance, fewer if it is itself unsure.
+    """Return the number of independent observations with this variance, fewer for a small ``df``.
 
     Args:
         share: from 0 to 1.
         variance: of ``share``.
         df: degrees of freedom of ``variance``.
     """
-    return share * (1 - share) / variance * _shrunk(df)
+    return share * (1 - share) / variance * _t_shrinkage(df)
 
 
 def _is_binomial(parts: Floats, of: Floats) -> bool:
-    """Whether every cluster is one observation, right or wrong."""
+    """Return whether every cluster is a single observation, correct or incorrect."""
     return bool((of == 1).all() and ((parts == 0) | (parts == 1)).all() and len(of))
 
 
-def _with_one_more(parts: Floats, of: Floats) -> tuple[float, float]:
-    """Return the ratio and its variance with one cluster more, of average size, half of it right:
-    half a cluster that is right throughout, and half a cluster that is wrong."""
+def _smoothed_ratio(parts: Floats, of: Floats) -> tuple[float, float]:
+    """Return the ratio and its variance after adding one cluster of average size.
+
+    The added cluster counts half as entirely correct and half as entirely incorrect.
+    """
     clusters, total = len(of), float(of.sum())
     size = total / clusters
     ratio = (float(parts.sum()) + size / 2) / (total + size)
@@ -201,7 +203,7 @@ def _with_one_more(parts: Floats, of: Floats) -> tuple[float, float]:
     return ratio, squares * (clusters + 1) / clusters / (total + size) ** 2
 
 
-def _shrunk(df: float) -> float:
-    """Return by how much a sample size shrinks for an interval of t in place of the normal."""
+def _t_shrinkage(df: float) -> float:
+    """Return the factor by which Student's t reduces a sample size, compared with the normal."""
     normal = -NormalDist().inv_cdf(TAIL)
     return (normal / t_quantile(1 - LEVEL, df)) ** 2

@@ -84,7 +84,7 @@ class CheckpointWriter:
         paths = self.folder.current
         keep(paths.last, paths.previous)
         self.save(paths.last, self._checkpoint(_scores(progress.last), training))
-        self.folder.take_place()
+        self.folder.replace_old_run()
         if progress.batch == 0 and progress.last is not None:
             append_metrics(self.folder.paths.metrics, progress.last)
             if progress.best is progress.last:

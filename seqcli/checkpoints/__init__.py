@@ -1,6 +1,6 @@
-"""The one place that reads and writes checkpoint files.
+"""Read and write checkpoint files.
 
-``content`` says what a checkpoint holds; ``torch_file`` and ``numpy_file`` read and write the same
-file with PyTorch or with NumPy alone. Nothing is imported here, so that a reader takes only the
-side it needs.
+``content`` defines what a checkpoint contains; ``torch_file`` and ``numpy_file`` read and write the
+same file with PyTorch or with NumPy alone. Nothing is imported here, so that a caller imports only
+the backend that it needs.
 """

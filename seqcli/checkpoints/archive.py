@@ -1,9 +1,9 @@
-"""The zip file around a checkpoint: each part is checked before it is used.
+"""Open the zip file of a checkpoint and verify it before its contents are used.
 
-``torch.load`` alone takes a file with a flipped bit and says nothing; here every member is compared
-with its checksum, those that are used when they are read and the others at the end. The rest of the
-checks keep out what only looks like a checkpoint: compressed members (zip bombs), members of one
-name, bytes before, between or after the members, directories and sparse files of absurd size.
+``torch.load`` alone accepts a file with a flipped bit without an error; here every member is
+compared with its checksum, when it is read or else at the end. The other checks reject files that
+only look like checkpoints: compressed members (zip bombs), duplicate member names, bytes before,
+between or after the members, and directories and sparse files of excessive size.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from seqcli.files.regular import NotRegularError, open_regular
 
 _END_RECORD = b"PK\x05\x06"
 _END_RECORD_BYTES = 22
-_LOCATOR, _LOCATOR_BYTES = b"PK\x06\x07", 20  # of zip64, before the end record
+_LOCATOR, _LOCATOR_BYTES = b"PK\x06\x07", 20  # the zip64 locator, before the end record
 _END_RECORD_64_BYTES = 56
-_MEMBER_BYTES = 256  # of the directory, at most on average
-_MOST_DIRECTORY = (MOST_ARRAYS + 8) * _MEMBER_BYTES
-_SPARSE_BYTES, _SPARSE_SHARE = 64 << 20, 8  # a large file with less than 1/8 of it on the disk
+_MEMBER_BYTES = 256  # maximum average size of a directory entry
+_MAX_DIRECTORY = (MOST_ARRAYS + 8) * _MEMBER_BYTES
+_SPARSE_BYTES, _SPARSE_SHARE = 64 << 20, 8  # refuse a large file with less than 1/8 on disk
 _BLOCK = 1 << 20
-_MOST_UNUSED = 64  # members; torch.save writes a handful of notes
-_GIVE = "give a run folder or a .pt file"
+_MAX_UNUSED = 64  # members; torch.save writes a few that are not read
+_USAGE_HINT = "give a run folder or a .pt file"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An opened and checked checkpoint file; ``root`` is the folder all members are in."""
+    """An opened and checked checkpoint file; ``root`` is the folder that contains all members."""
 
     zip: zipfile.ZipFile
     root: str
     _seen: set[str] = field(default_factory=set)
 
     def read(self, name: str) -> bytes:
-        """Return a member's bytes.
+        """Return the content of a member.
 
         Raises:
             KeyError: there is no such member.
@@ -57,15 +57,15 @@ class Archive:
         return self.zip.getinfo(f"{self.root}/{name}").file_size
 
     def check_rest(self) -> None:
-        """Compare the members that nobody has read with their checksums.
+        """Verify the checksums of the members that have not been read.
 
         Raises:
-            zipfile.BadZipFile: one fails its checksum, or there are many of them.
+            zipfile.BadZipFile: one fails its checksum, or there are too many.
         """
-        rest = [name for name in self.zip.namelist() if name not in self._seen]
-        if len(rest) > _MOST_UNUSED:
-            raise zipfile.BadZipFile(f"it has {len(rest):,} members that it does not use")
-        for name in rest:
+        unread = [name for name in self.zip.namelist() if name not in self._seen]
+        if len(unread) > _MAX_UNUSED:
+            raise zipfile.BadZipFile(f"it has {len(unread):,} unexpected members")
+        for name in unread:
             with self.zip.open(name) as member:
                 while member.read(_BLOCK):
                     pass
@@ -73,23 +73,23 @@ class Archive:
 
 @contextlib.contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """Open a checkpoint file and check it; whatever fails while it is open is reported for it.
+    """Open and verify a checkpoint file; errors while it is open become a `CheckpointError`.
 
     Raises:
-        CheckpointError: no such file, no regular file, unreadable, empty, no zip file, damaged, or
-            any error of the code that reads the archive.
+        CheckpointError: the file is missing, not a regular file, unreadable, empty, not a zip file
+            or damaged, or the code that reads the archive raised an error.
     """
-    with _refusing(path), open_regular(path) as file:
+    with _checkpoint_errors(path), open_regular(path) as file:
         _check_file(file, path)
         with zipfile.ZipFile(file) as archive:
-            found = Archive(archive, _check(archive, file, path))
-            yield found
-            found.check_rest()
+            opened = Archive(archive, _check(archive, file, path))
+            yield opened
+            opened.check_rest()
 
 
 @contextlib.contextmanager
-def _refusing(path: Path) -> Iterator[None]:
-    """Broken files make readers raise some ten kinds of exception: here they become one."""
+def _checkpoint_errors(path: Path) -> Iterator[None]:
+    """Convert the many exceptions that broken files cause to a `CheckpointError`."""
     try:
         yield
     except CheckpointError:
@@ -98,9 +98,9 @@ def _refusing(path: Path) -> Iterator[None]:
         message = f"{path}: there is not enough memory to read it"
         raise MachineError(message, "close other programs, or use a larger machine") from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise CheckpointError(f"{path}: no such file", _GIVE) from error
+        raise CheckpointError(f"{path}: no such file", _USAGE_HINT) from error
     except NotRegularError as error:
-        raise CheckpointError(f"{path}: {error.strerror}", _GIVE) from error
+        raise CheckpointError(f"{path}: {error.strerror}", _USAGE_HINT) from error
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror or error}") from error
     except Exception as error:
@@ -109,21 +109,21 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _check_file(file: BinaryIO, path: Path) -> None:
-    """Refuse what cannot be read at a bounded cost."""
-    about = os.fstat(file.fileno())
-    if about.st_size == 0:
+    """Refuse files that cannot be read at a bounded cost."""
+    status = os.fstat(file.fileno())
+    if status.st_size == 0:
         raise _refused(path, "is empty")
-    on_disk = getattr(about, "st_blocks", about.st_size) * 512
-    if about.st_size > _SPARSE_BYTES and 0 < on_disk < about.st_size // _SPARSE_SHARE:
+    on_disk = getattr(status, "st_blocks", status.st_size) * 512
+    if status.st_size > _SPARSE_BYTES and 0 < on_disk < status.st_size // _SPARSE_SHARE:
         raise _refused(path, "is not a checkpoint: most of the file was never written")
     if not zipfile.is_zipfile(file):
         raise _refused(path, "is not a checkpoint, or is truncated")
-    if _directory_bytes(file) > _MOST_DIRECTORY:
+    if _directory_bytes(file) > _MAX_DIRECTORY:
         raise _refused(path, "is not a checkpoint: it has too many members")
 
 
 def _directory_bytes(file: BinaryIO) -> int:
-    """Return how long the archive's directory says it is, in either of the two end records."""
+    """Return the size of the archive's directory, as stored in either of the two end records."""
     size = file.seek(0, os.SEEK_END)
     tail = _LOCATOR_BYTES + _END_RECORD_64_BYTES + _END_RECORD_BYTES
     file.seek(max(size - tail, 0))
@@ -136,7 +136,7 @@ def _directory_bytes(file: BinaryIO) -> int:
 
 
 def _check(archive: zipfile.ZipFile, file: BinaryIO, path: Path) -> str:
-    """Check layout and checksums; return the one folder all members are in."""
+    """Check the layout; return the folder that contains all members."""
     members = archive.infolist()
     names = [member.filename for member in members]
     size = file.seek(0, os.SEEK_END)
@@ -155,7 +155,7 @@ def _check(archive: zipfile.ZipFile, file: BinaryIO, path: Path) -> str:
 
 
 def _fills(members: list[zipfile.ZipInfo], file: BinaryIO, size: int) -> bool:
-    """Whether the archive begins at the first byte of the file and ends at the last."""
+    """Return whether the archive fills the file, from the first byte to the last."""
     if size < _END_RECORD_BYTES or not members:
         return False
     file.seek(size - _END_RECORD_BYTES)
@@ -163,12 +163,12 @@ def _fills(members: list[zipfile.ZipInfo], file: BinaryIO, size: int) -> bool:
 
 
 def _refused(path: Path, what: str) -> CheckpointError:
-    return CheckpointError(f"{path}: {what}", _rescue(path))
+    return CheckpointError(f"{path}: {what}", _other_checkpoints(path))
 
 
-def _rescue(path: Path) -> str:
-    """Name the other checkpoints of the run, which may be whole."""
+def _other_checkpoints(path: Path) -> str:
+    """Return a hint with the other checkpoints of the run, which may be intact."""
     names = ("last.pt", "last.prev.pt", "best.pt")
     others = [path.with_name(name) for name in names if name != path.name]
-    whole = [str(other) for other in others if other.is_file()]
-    return f"try {' or '.join(whole)}" if whole else "give another file, or train again"
+    existing = [str(other) for other in others if other.is_file()]
+    return f"try {' or '.join(existing)}" if existing else "give another file, or train again"

@@ -1,21 +1,21 @@
-"""How much a checkpoint may hold: the same limits to write and to read."""
+"""Limits on the content of a checkpoint, for reading and for writing."""
 
 from __future__ import annotations
 
 DEEPEST = 64  # levels of nesting
-MOST_VALUES = 500_000  # texts, numbers, lists and tables, keys counted
+MOST_VALUES = 500_000  # texts, numbers, lists and tables, including keys
 MOST_ARRAYS = 50_000
-MOST_PROGRAM = 32 << 20  # bytes of the pickle
-MOST_BYTES = 96 << 20  # of the Python objects made of it
-LONGEST_INT = 2000  # bits
-_STEPS_PER_ARRAY = 20  # values that a pickle needs to describe one
+MAX_PROGRAM = 32 << 20  # bytes of the pickle
+MOST_BYTES = 96 << 20  # bytes of the Python objects built from it
+MAX_INT_BITS = 2000
+_STEPS_PER_ARRAY = 20  # values that describe one array in a pickle
 
 
 class Budget:
-    """Counts what is made while a pickle is decoded, and stops at the limits.
+    """Count the values created while a pickle is decoded, and enforce the limits.
 
     Args:
-        members: files in the archive, each of which may be an array to describe.
+        members: the number of files in the archive, each of which may hold an array.
     """
 
     def __init__(self, members: int = 0) -> None:
@@ -27,7 +27,7 @@ class Budget:
         """Count one value of ``size`` bytes.
 
         Raises:
-            ValueError: there are too many.
+            ValueError: a limit is exceeded.
         """
         self._values -= 1
         self._bytes -= size
@@ -35,20 +35,20 @@ class Budget:
             raise ValueError("it has too many values")
 
     def charge(self, size: int) -> None:
-        """Count bytes alone: what a value costs the list or table that holds it.
+        """Count only bytes: the cost of an item to the list or table that contains it.
 
         Raises:
-            ValueError: there are too many.
+            ValueError: a limit is exceeded.
         """
         self._bytes -= size
         if self._bytes < 0:
             raise ValueError("it has too many values")
 
     def keep(self, size: int) -> None:
-        """Count one value that is kept under a number, to be used again.
+        """Count one value that is stored in the memo for reuse.
 
         Raises:
-            ValueError: there are too many.
+            ValueError: a limit is exceeded.
         """
         self._kept -= 1
         if self._kept < 0:
@@ -59,7 +59,7 @@ class Budget:
         """Count one array.
 
         Raises:
-            ValueError: there are too many.
+            ValueError: a limit is exceeded.
         """
         self._arrays -= 1
         if self._arrays < 0:

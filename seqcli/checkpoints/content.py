@@ -1,7 +1,7 @@
-"""The schema of a checkpoint: every key that is read back, with its type (`seqcli.schema`).
+"""The schema of a checkpoint: every key that is read, with its type (`seqcli.schema`).
 
 The keys of ``config`` are checked by `seqcli.config`, and those of ``training`` by the parts of the
-trainer that take them back: each knows its own.
+trainer that restore them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Annotated, Any, Literal, TypedDict
 import numpy as np
 
 from seqcli import __version__, registry, schema
-from seqcli.checkpoints.budget import DEEPEST, LONGEST_INT, MOST_VALUES
+from seqcli.checkpoints.budget import DEEPEST, MAX_INT_BITS, MOST_VALUES
 from seqcli.data.corpus import Codec
 from seqcli.data.tokenizers import FORMS, SIDES, Normalizer, Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
 from seqcli.schema import OPEN, Array, Bounds, Count, Number, Open, Plain, is_array, quoted
 
-MAX_TOKENS = 1_000_000  # in a row of training
+MAX_TOKENS = 1_000_000  # in a training row
 
 
 class CodecSection(TypedDict):
@@ -39,7 +39,7 @@ class CodecSection(TypedDict):
 
 
 class AboutSection(TypedDict, total=False):
-    """Where the data came from, and what was measured on it; all of it may be missing."""
+    """The origin of the data and its statistics; every key is optional."""
 
     name: str
     origins: dict[str, str]
@@ -58,13 +58,13 @@ class AboutSection(TypedDict, total=False):
 
 
 class MetricsSection(TypedDict, total=False):
-    """The scores of an epoch: metric -> score, and which epoch it was."""
+    """The scores of an epoch: metric -> score, and the number of the epoch."""
 
     epoch: Count
 
 
 class Sections(TypedDict):
-    """A whole checkpoint."""
+    """The sections of a checkpoint."""
 
     format: int
     version: str
@@ -81,19 +81,19 @@ FORMAT = 3
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """All that a command needs of a trained model.
+    """The content of a checkpoint: everything needed to use a trained model.
 
     Args:
         config: the run's configuration as nested dicts of scalars and lists.
         codec: vocabularies and token styles of both sides.
         weights: parameter name -> tensor or NumPy array.
-        about: where the data came from and the baseline scores; arrays in it are NumPy's on both
-            sides.
+        about: the origin of the data and the baseline scores; its arrays are NumPy arrays with
+            either backend.
         metrics: the scores of the epoch the weights are from.
-        training: what resuming needs (optimizer, schedule, random states, position ...); None in
+        training: the state to resume from (optimizer, schedule, random states, progress); None in
             ``best.pt``.
-        version: the seqcli that wrote it.
-        format: the layout's number.
+        version: the version of seqcli that wrote it.
+        format: the number of the layout.
     """
 
     config: Mapping[str, Any]
@@ -110,7 +110,7 @@ def to_plain(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the checkpoint as plain data, ready to be written.
 
     Raises:
-        ValueError: a value is of a kind that could not be read back (a bug of the caller).
+        ValueError: a value has a type that could not be read back (a bug of the caller).
     """
     return _checked(
         {
@@ -130,8 +130,8 @@ def from_plain(value: object, path: Path) -> Checkpoint:
     """Return the checkpoint that was read from ``path`` as ``value``.
 
     Raises:
-        CheckpointError: no seqcli checkpoint, another layout, a part of a wrong kind, or weights
-            that are not finite.
+        CheckpointError: it is not a checkpoint of seqcli, has another layout or a value of a wrong
+            type, or its weights are not finite.
     """
     _check_kind(value, path)
     try:
@@ -146,7 +146,7 @@ def from_plain(value: object, path: Path) -> Checkpoint:
 
 
 def _check_graphemes(codec: Codec, stored: str, path: Path) -> None:
-    """Refuse a model whose texts would be split into other graphemes than in training."""
+    """Refuse a model whose texts would be split into different graphemes than in training."""
     if codec.grapheme_rule != stored:
         message = f"{path}: its graphemes follow {stored or 'no rule'}"
         hint = f"install a version of regex with {stored or 'the same rule'}, or train again"
@@ -154,7 +154,7 @@ def _check_graphemes(codec: Codec, stored: str, path: Path) -> None:
 
 
 def _check_finite(arrays: Mapping[str, Any], where: str, path: Path) -> None:
-    """Refuse weights that compute nothing but NaN."""
+    """Refuse weights that are NaN or infinite."""
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             message = f"{path}: {where}.{name} contains NaN or infinite numbers"
@@ -175,7 +175,7 @@ def _check_kind(value: object, path: Path) -> None:
 
 
 def _checked(value: object) -> dict[str, Any]:
-    """Return a plain copy of all sections, which can be read back."""
+    """Return a plain copy of all sections, verified to be readable."""
     copier = _Copier()
     plain: dict[str, Any] = copier.copy(value, "", 0)
     schema.read(Sections, plain)
@@ -188,7 +188,7 @@ def _need(true: bool, where: str, what: str) -> None:
 
 
 class _Copier:
-    """Copies plain data, refuses all else, and stops at absurd depth or size."""
+    """Copy plain data; refuse other types, and excessive depth or size."""
 
     def __init__(self) -> None:
         self.values = 0
@@ -216,13 +216,13 @@ def _key(key: object, where: str) -> str | int:
 
 
 def _leaf(value: object, where: str) -> Any:
-    """Return a scalar as Python's own type (``np.float64`` is not read back), an array as it is."""
+    """Return a scalar as a built-in type (``np.float64`` is not readable), an array unchanged."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool) or is_array(value):
         return value
     if isinstance(value, int):
-        _need(value.bit_length() <= LONGEST_INT, where, "is too large a number")
+        _need(value.bit_length() <= MAX_INT_BITS, where, "is too large a number")
         return int(value)
     if isinstance(value, float):
         return float(value)

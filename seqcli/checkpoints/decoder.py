@@ -1,13 +1,12 @@
 """Decode the pickle inside a checkpoint: a stack machine that never imports or calls anything.
 
-A pickle is a small program. This machine knows the opcodes that a tree of plain data and tensors
-needs, and charges a `Budget` for everything it makes, before it makes it. Whatever else a program
-asks for is refused:
+A pickle is a small program. The decoder supports the opcodes that a tree of plain data and tensors
+needs, and charges a `Budget` for every object before it is created. It refuses everything else:
 
-- names other than the ones in the caller's table, which stand for values of the caller;
-- keys of tables that are neither text nor 64-bit whole numbers, and keys given twice;
-- a list or a table used in two places, so that the result is a tree: no cycles, and no value that
-  is larger than the program that describes it.
+- names that are not in the caller's table, which maps names to values of the caller;
+- keys of tables that are neither text nor 64-bit whole numbers, and duplicate keys;
+- a list or a table used in two places, so that the result is a tree: without cycles, and not
+  larger than the program that describes it.
 
 Nothing here recurses, and the depth of each value is known when it is put into another.
 
@@ -22,38 +21,38 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from seqcli.checkpoints.budget import DEEPEST, LONGEST_INT, MOST_PROGRAM, Budget
+from seqcli.checkpoints.budget import DEEPEST, MAX_INT_BITS, MAX_PROGRAM, Budget
 
 _KEY_LIMIT = 2**63
-_ITEM_BYTES, _ENTRY_BYTES = 8, 104  # what an item costs a list, and an entry a dictionary
-_CALL_BYTES = 128  # what a call makes: an array without its numbers, or an empty dictionary
-_MARKS = DEEPEST + 4  # a tensor has some of its own
+_ITEM_BYTES, _ENTRY_BYTES = 8, 104  # cost of a list item, and of a dictionary entry
+_CALL_BYTES = 128  # size of a call's result: an array without its data, or an empty dict
+_MARKS = DEEPEST + 4  # a tensor needs some as well
 
 Call: TypeAlias = Callable[[tuple[Any, ...]], object]
 
 
 class DecodeError(ValueError):
-    """A program that no checkpoint holds."""
+    """The program cannot be part of a checkpoint."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name that a program mentions: ``value`` stands for it, ``call`` is done in its place."""
+    """A name in a program: ``value`` replaces it, and ``call`` replaces a call of it."""
 
     value: object = None
     call: Call | None = None
-    is_table: bool = False  # what the call makes
+    is_table: bool = False  # whether the call returns a table
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a persistent id stands for; it may be an argument of a call, and nothing else."""
+    """The value of a persistent id; it may only be an argument of a call."""
 
     value: object
 
 
 class _Arguments(tuple[Any, ...]):
-    """A tuple with a name or a reference in it: for a call, and for nothing else."""
+    """A tuple that contains a name or a reference; it may only be the arguments of a call."""
 
 
 _NOT_DATA = {Name, Reference, _Arguments}
@@ -61,12 +60,12 @@ _CONTAINERS = {list, dict}
 
 
 class Decoder:
-    """Runs one program.
+    """Run one program.
 
     Args:
         program: the pickle.
-        names: (module, name) -> what it stands for.
-        refer: turns the tuple of a persistent id into a value.
+        names: (module, name) -> its replacement.
+        refer: returns the value for the tuple of a persistent id.
         budget: charged for every value.
     """
 
@@ -77,7 +76,7 @@ class Decoder:
         refer: Call,
         budget: Budget,
     ) -> None:
-        if len(program) > MOST_PROGRAM:
+        if len(program) > MAX_PROGRAM:
             raise DecodeError("its pickle is too long")
         self._program, self._at = program, 0
         self._names, self._refer, self._budget = names, refer, budget
@@ -90,8 +89,8 @@ class Decoder:
         """Return the value that the program describes.
 
         Raises:
-            DecodeError: the program is not one of a checkpoint.
-            ValueError: the budget is spent.
+            DecodeError: the program cannot be part of a checkpoint.
+            ValueError: the budget is exceeded.
         """
         program = self._program
         for _ in range(len(program)):
@@ -147,7 +146,7 @@ class Decoder:
         return self._stack.pop(), self._depths.pop()
 
     def _pop_to_mark(self) -> tuple[list[Any], int]:
-        """Return the values above the last mark, and the depth of the deepest."""
+        """Return the values above the last mark, and the maximum depth among them."""
         if not self._marks:
             raise DecodeError("its pickle takes values that are not there")
         mark = self._marks.pop()
@@ -156,11 +155,11 @@ class Decoder:
         return items, depth
 
     def _top(self, kind: type) -> Any:
-        """Return the value on top, which must be of a kind."""
+        """Return the value on top, which must have this type."""
         if len(self._stack) <= (self._marks[-1] if self._marks else 0):
             raise DecodeError("its pickle changes a value that is not there")
         if type(self._stack[-1]) is not kind:
-            raise DecodeError(f"its pickle changes a value that is no {kind.__name__}")
+            raise DecodeError(f"its pickle changes a value that is not a {kind.__name__}")
         return self._stack[-1]
 
     # -- scalars -------------------------------------------------------------------------------
@@ -178,7 +177,7 @@ class Decoder:
 
     def _long(self) -> None:
         number = int.from_bytes(self._take(self._number(_BYTE)), "little", signed=True)
-        if number.bit_length() > LONGEST_INT:
+        if number.bit_length() > MAX_INT_BITS:
             raise DecodeError("it has a number that is too large")
         self._push(number)
 
@@ -219,7 +218,7 @@ class Decoder:
         before = len(table)
         table.update(zip(keys, items[1::2], strict=True))
         if len(table) != before + len(keys):
-            raise DecodeError("a table in it has a key twice")
+            raise DecodeError("a table in it has a duplicate key")
         self._depths[-1] = max(self._depths[-1], self._deeper(depth))
 
     def _set_item(self) -> None:
@@ -258,13 +257,13 @@ class Decoder:
     def _name(self) -> None:
         module, name = self._line(), self._line()
         if (module, name) not in self._names:
-            raise DecodeError(f"it asks for {module}.{name}, which checkpoints cannot contain")
+            raise DecodeError(f"it refers to {module}.{name}, which checkpoints cannot contain")
         self._push(self._names[module, name])
 
     def _call(self) -> None:
         (arguments, _), (name, _) = self._pop(), self._pop()
         if type(name) is not Name or name.call is None or not isinstance(arguments, tuple):
-            raise DecodeError("it calls what no checkpoint calls")
+            raise DecodeError("it makes a call that checkpoints cannot contain")
         self._push(name.call(tuple(map(_value_of, arguments))), int(name.is_table), _CALL_BYTES)
 
     def _reference(self) -> None:
@@ -279,7 +278,7 @@ def _value_of(argument: object) -> object:
 
 
 def _is_key(key: object) -> bool:
-    """Return whether a key is text or a 64-bit whole number (others can be made to collide)."""
+    """Return whether a key is text or a 64-bit whole number (others could be made to collide)."""
     return type(key) is str or (type(key) is int and -_KEY_LIMIT <= key < _KEY_LIMIT)
 
 

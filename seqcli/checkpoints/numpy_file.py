@@ -1,8 +1,8 @@
-"""Checkpoints with NumPy and the standard library: the same file as ``torch_file``, without torch.
+"""Read and write checkpoints without PyTorch; the files are the same as those of ``torch_file``.
 
 Source of the layout: what ``torch.save`` writes (torch/serialization.py) - a zip of stored members
 ``data.pkl`` (a pickle, protocol 2), ``byteorder``, ``version`` and one ``data/KEY`` per array,
-each beginning at a multiple of 64 bytes. Equal checkpoints make equal files.
+each beginning at a multiple of 64 bytes. Equal checkpoints produce equal files.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _STORAGE_OF = {dtype: name for name, dtype in restricted.STORAGES.items()}
 _ROOT = "archive"
 _ALIGNMENT = 64
 _LOCAL_HEADER_BYTES = 30
-_PADDING_ID = 0x4246  # the extra field PyTorch pads with
+_PADDING_ID = 0x4246  # the extra field that PyTorch uses for padding
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint whose arrays are NumPy's, in one step.
+    """Write a checkpoint with NumPy arrays, atomically.
 
     Raises:
-        SeqcliError: the disk is full or broken; the old file is whole.
-        UsageError: the place cannot be written.
+        SeqcliError: the disk is full or broken; the old file is kept.
+        UsageError: the path cannot be written.
         ValueError: a value could not be read back (a bug of the caller).
     """
     plain = to_plain(checkpoint)
@@ -44,17 +44,17 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint with its tensors as NumPy arrays.
 
     Raises:
-        CheckpointError: missing, damaged, hostile, or of another kind.
+        CheckpointError: it is missing, damaged, malicious or not a checkpoint.
     """
     with open_archive(path) as archive:
         return from_plain(restricted.read_arrays(archive), path)
 
 
 def write_plain(file: BinaryIO, plain: object) -> None:
-    """Write nested plain data as ``torch.load(weights_only=True)`` reads it.
+    """Write nested plain data in the format that ``torch.load(weights_only=True)`` reads.
 
     Raises:
-        ValueError: something in it is not plain, or an array's numbers have no tensor type.
+        ValueError: a value is not plain data, or a dtype is not supported by PyTorch.
     """
     pickle = _Pickle(plain)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -66,7 +66,7 @@ def write_plain(file: BinaryIO, plain: object) -> None:
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    member = zipfile.ZipInfo(f"{_ROOT}/{name}")  # its date is fixed: 1980-01-01
+    member = zipfile.ZipInfo(f"{_ROOT}/{name}")  # the date is always 1980-01-01
     begins = archive.fp.tell() if archive.fp else 0
     unpadded = begins + _LOCAL_HEADER_BYTES + len(member.filename) + 4
     padding = -unpadded % _ALIGNMENT
@@ -75,7 +75,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 class _Pickle:
-    """The pickle of nested plain data (``program``) and the arrays it names by number."""
+    """The pickle of nested plain data (``program``) and the arrays that it refers to by number."""
 
     def __init__(self, plain: object) -> None:
         self.arrays: list[NDArray[Any]] = []

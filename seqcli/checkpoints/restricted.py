@@ -1,8 +1,8 @@
-"""Read the pickle inside a checkpoint without trusting it: nothing is ever imported or called.
+"""Read the pickle inside a checkpoint safely: nothing is ever imported or called.
 
-`decoder` runs the program; here is what its names mean. ``torch.save`` describes a tensor as a view
-of a storage; only whole storages in C order are taken, which is all that seqcli writes. So the
-arrays of a file are never larger than the file, whatever it claims.
+`decoder` runs the program; this module defines its names. ``torch.save`` describes a tensor as a
+view of a storage; only complete storages in C order are accepted, and seqcli writes no others.
+Therefore the arrays of a file are never larger than the file itself.
 
 Source of the format: torch/serialization.py and torch/_utils.py (``_rebuild_tensor_v2``).
 """
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.checkpoints.archive import Archive
-from seqcli.checkpoints.budget import MOST_PROGRAM, Budget
+from seqcli.checkpoints.budget import MAX_PROGRAM, Budget
 from seqcli.checkpoints.decoder import DecodeError, Decoder, Name
 
 STORAGES = {
@@ -36,12 +36,12 @@ STORAGES = {
 }
 _MOST_AXES = 32
 _Order: TypeAlias = Literal["<", ">"]
-_ODD_TENSOR = "it describes a tensor in an unknown way"
+_UNKNOWN_LAYOUT = "it describes a tensor in an unknown way"
 
 
 @dataclass(frozen=True)
 class Storage:
-    """The bytes of one array: member ``data/KEY``, ``count`` numbers of ``dtype``."""
+    """The data of one array: member ``data/KEY``, with ``count`` numbers of ``dtype``."""
 
     dtype: np.dtype[Any]
     key: str
@@ -49,12 +49,13 @@ class Storage:
 
 
 def read_arrays(archive: Archive) -> object:
-    """Return what the pickle holds, tensors as NumPy arrays.
+    """Return the content of the pickle, with tensors as NumPy arrays.
 
     Raises:
-        ValueError: an opcode, a name or a tensor that no checkpoint holds, or too much of it.
+        ValueError: it has an opcode, a name or a tensor that checkpoints cannot contain, or exceeds
+            the budget.
     """
-    if archive.size("data.pkl") > MOST_PROGRAM:
+    if archive.size("data.pkl") > MAX_PROGRAM:
         raise DecodeError("its pickle is too long")
     budget = Budget(len(archive.zip.namelist()))
     tensors = _Tensors(archive, budget)
@@ -64,7 +65,7 @@ def read_arrays(archive: Archive) -> object:
 
 @contextlib.contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Spare the collector: it would look for cycles, which a tree has none of, again and again."""
+    """Pause garbage collection, which is slow for many objects; a tree has no cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -75,14 +76,14 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 class _Tensors:
-    """What names and persistent ids mean: the arrays of an archive, each read once."""
+    """The values of names and persistent ids: arrays of the archive, each read once."""
 
     def __init__(self, archive: Archive, budget: Budget) -> None:
         self._archive, self._budget, self._order = archive, budget, _byte_order(archive)
         self._arrays: dict[str, tuple[Storage, NDArray[Any]]] = {}  # tied weights stay one array
 
     def names(self) -> Mapping[tuple[str, str], Name]:
-        """Return what each name stands for."""
+        """Return the replacement of each name."""
         return {
             **{("torch", name): Name(dtype) for name, dtype in STORAGES.items()},
             ("torch._utils", "_rebuild_tensor_v2"): Name(call=self._rebuild),
@@ -90,7 +91,7 @@ class _Tensors:
         }
 
     def storage(self, pid: tuple[Any, ...]) -> Storage:
-        """Return the storage that a persistent id means; the device it was on does not matter."""
+        """Return the storage of a persistent id; its original device is ignored."""
         if len(pid) != 5 or pid[0] != "storage":
             raise DecodeError("it names a tensor's bytes in an unknown way")
         _, dtype, key, _, count = pid
@@ -101,12 +102,12 @@ class _Tensors:
         return Storage(dtype, key, count)
 
     def _rebuild(self, arguments: tuple[Any, ...]) -> NDArray[Any]:
-        """Return a tensor: called by the pickle in place of torch's function of that name."""
+        """Return an array; replaces ``torch._utils._rebuild_tensor_v2`` in the pickle."""
         if len(arguments) != 6 or type(arguments[4]) is not bool:
-            raise DecodeError(_ODD_TENSOR)
+            raise DecodeError(_UNKNOWN_LAYOUT)
         storage, offset, shape, strides, _, _ = arguments
         if not isinstance(storage, Storage):
-            raise DecodeError(_ODD_TENSOR)
+            raise DecodeError(_UNKNOWN_LAYOUT)
         shape, strides = _wholes(shape), _wholes(strides)
         if _whole(offset) or not _fills(storage, shape, strides):
             raise DecodeError("a tensor in it does not use all of its bytes, in order")
@@ -124,9 +125,9 @@ class _Tensors:
 
 
 def _no_hooks(arguments: tuple[Any, ...]) -> dict[str, object]:
-    """Stand in for the empty OrderedDict of hooks that torch writes with each tensor."""
+    """Replace the empty OrderedDict of hooks that PyTorch writes with each tensor."""
     if arguments:
-        raise DecodeError(_ODD_TENSOR)
+        raise DecodeError(_UNKNOWN_LAYOUT)
     return {}
 
 
@@ -143,14 +144,14 @@ def _wholes(values: object) -> tuple[int, ...]:
 
 
 def _fills(storage: Storage, shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Return whether a tensor is all of its storage, in C order."""
+    """Return whether a tensor covers its entire storage, in C order."""
     if len(shape) != len(strides) or math.prod(shape) != storage.count:
         return False
-    wanted = 1
+    expected = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if storage.count and size > 1 and stride != wanted:
+        if storage.count and size > 1 and stride != expected:
             return False
-        wanted *= size
+        expected *= size
     return True
 
 
@@ -162,6 +163,6 @@ def _byte_order(archive: Archive) -> _Order:
 
 
 def _flat(archive: Archive, storage: Storage, order: _Order) -> NDArray[Any]:
-    """Return a storage as an array (count,) in this machine's byte order, free to be written."""
+    """Return a storage as an array (count,) in native byte order, writable."""
     raw = np.frombuffer(archive.read(f"data/{storage.key}"), storage.dtype.newbyteorder(order))
     return raw.astype(storage.dtype)  # (count,)

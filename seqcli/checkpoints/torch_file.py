@@ -1,4 +1,4 @@
-"""Checkpoints with PyTorch: the only module that calls ``torch.save``."""
+"""Read and write checkpoints with PyTorch; only this module calls ``torch.save``."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ _DTYPES = {torch.from_numpy(np.zeros(0, dtype)).dtype for dtype in restricted.ST
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in one step; tensors go to the CPU, so that any machine reads it.
+    """Write a checkpoint atomically; tensors are moved to the CPU, so that any machine can read it.
 
     Raises:
-        SeqcliError: the disk is full or broken; the old file is whole.
-        UsageError: the place cannot be written.
+        SeqcliError: the disk is full or broken; the old file is kept.
+        UsageError: the path cannot be written.
         ValueError: a value could not be read back (a bug of the caller).
     """
     plain = _each_array(to_plain(checkpoint), _to_stored)
-    buffer = io.BytesIO()  # torch's own writer may abort the process on a full disk
+    buffer = io.BytesIO()  # PyTorch's writer may abort the process on a full disk
     torch.save(plain, buffer)
     write_atomically(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint; weights are CPU tensors, arrays in ``about`` are NumPy's.
+    """Read a checkpoint; weights are CPU tensors, arrays in ``about`` are NumPy arrays.
 
-    ``torch.load`` opens these files too, but this does not call it: it reads zip files in its own
-    way, and a flipped bit among the attributes of a member (which no checksum covers) makes it
-    take the member for a folder and give zeros. ``restricted`` reads what was checked.
+    ``torch.load`` can open these files, but is not used: a flipped bit in the attributes of a
+    member, which no checksum covers, makes it treat the member as a folder and return zeros.
+    ``restricted`` reads the verified content.
 
     Raises:
-        CheckpointError: missing, damaged, hostile, or of another kind.
+        CheckpointError: it is missing, damaged, malicious or not a checkpoint.
     """
     return with_tensors(numpy_file.load(path))
 
 
 def with_tensors(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a checkpoint read by ``numpy_file`` with its weights and state as CPU tensors."""
+    """Return a checkpoint of ``numpy_file`` with its weights and state converted to CPU tensors."""
     weights, training = to_tensors((checkpoint.weights, checkpoint.training))
     return replace(checkpoint, weights=weights, training=training)
 
 
 def to_tensors(value: Any) -> Any:
-    """Return nested plain data with its NumPy arrays as tensors; tied weights stay tied.
+    """Convert the NumPy arrays in nested plain data to tensors; tied weights stay tied.
 
-    The tensors have memory of their own. Tensors in the data stay as they are.
+    The arrays are copied. Tensors in the data are returned unchanged.
     """
     tensors: dict[int, torch.Tensor] = {}
 
@@ -72,7 +72,7 @@ def to_tensors(value: Any) -> Any:
 
 
 def _each_array(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return nested plain data with every array in it changed."""
+    """Apply ``change`` to every array in nested plain data."""
     if isinstance(value, dict):
         return {key: _each_array(item, change) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -81,7 +81,7 @@ def _each_array(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def _to_stored(value: Any) -> torch.Tensor:
-    """Return a CPU tensor without gradient whose storage holds its own numbers and no more."""
+    """Return a detached CPU tensor whose storage contains only its own numbers."""
     if not isinstance(value, torch.Tensor):
         value = torch.from_numpy(np.array(value, order="C"))
     tensor: torch.Tensor = value.detach().cpu()

@@ -1,6 +1,6 @@
-"""What a resumed run takes back of a checkpoint, checked: optimizer and random states.
+"""Validate the state that a resumed run restores: optimizer and random states.
 
-The keys that the trainer itself keeps are `seqcli.training.progress.Progress`.
+The progress of training is validated by `seqcli.training.progress`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from seqcli import schema
 from seqcli.schema import OPEN, Array, SchemaError, is_array
 
 _Bytes = Annotated[Any, Array(("uint8",), axes=1)]
-_Memory = dict[int, dict[str, Any]]
+_State = dict[int, dict[str, Any]]
 
 
 class RandomState(TypedDict, total=False):
@@ -25,46 +25,46 @@ class RandomState(TypedDict, total=False):
 
 
 class _Group(TypedDict):
-    """The weights of an optimizer, by number; its settings are those of the configuration."""
+    """The weights of an optimizer, by number; its settings come from the configuration."""
 
     params: list[int]
 
 
 class _Optimizer(TypedDict):
-    """What ``torch.optim.Optimizer.state_dict`` returns."""
+    """The layout of ``torch.optim.Optimizer.state_dict()``."""
 
-    state: _Memory
+    state: _State
     param_groups: tuple[Annotated[_Group, OPEN]]
 
 
 def optimizer_state(
     training: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], kept: Mapping[str, bool | None]
-) -> _Memory:
-    """Return the optimizer's memory of each weight; empty before the first step.
+) -> _State:
+    """Return the optimizer state of each weight; empty before the first step.
 
     Args:
         training: the training state of a checkpoint.
-        shapes: of the weights, in order.
-        kept: what the optimizer keeps of a weight: name -> whether it is one number (True) or an
-            array of the weight's shape; None: it may be nothing.
+        shapes: the shapes of the weights, in order.
+        kept: the buffers of each weight: name -> True for a scalar, False for an array of the
+            weight's shape, and None for an array that may be missing.
 
     Raises:
         SchemaError: a key or shape differs, or a number is NaN or infinite.
     """
     where = "training.optimizer"
-    found = schema.read(_Optimizer, training.get("optimizer"), where)
-    memory: _Memory = found["state"]
+    optimizer = schema.read(_Optimizer, training.get("optimizer"), where)
+    state: _State = optimizer["state"]
     numbers = list(range(len(shapes)))
-    if found["param_groups"][0]["params"] != numbers or sorted(memory) not in ([], numbers):
-        raise SchemaError(f"{where} is of another model")
-    for number, one in memory.items():
+    if optimizer["param_groups"][0]["params"] != numbers or sorted(state) not in ([], numbers):
+        raise SchemaError(f"{where} belongs to another model")
+    for number, buffers in state.items():
         place = f"{where}.state.{number}"
-        if set(one) != set(kept):
+        if set(buffers) != set(kept):
             raise SchemaError(f"{place} must have the keys {', '.join(kept)}")
-        for name, value in one.items():
+        for name, value in buffers.items():
             if value is not None or kept[name] is not None:
                 _check(value, () if kept[name] else shapes[number], f"{place}.{name}")
-    return memory
+    return state
 
 
 def _check(value: object, shape: tuple[int, ...], place: str) -> None:

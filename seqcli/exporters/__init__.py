@@ -1,1 +1,1 @@
-"""Trained models in the formats of other programs (`seqcli.export` is the verb, a function)."""
+"""Export trained models to other formats (`seqcli.export` is the function)."""

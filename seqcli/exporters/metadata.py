@@ -1,4 +1,4 @@
-"""What every export has: its source, its metadata, and the packages it needs."""
+"""The common parts of all exports: source, metadata and required packages."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ExportSource:
 
     Args:
         path: the checkpoint file.
-        checkpoint: its content, with NumPy arrays.
-        config: the configuration of its run.
+        checkpoint: the content of the file, with NumPy arrays.
+        config: the configuration of the run.
         limits: the maximum lengths.
     """
 
@@ -34,7 +34,7 @@ class ExportSource:
 
     @property
     def codec(self) -> Codec:
-        """How text becomes ids and ids become text."""
+        """The tokenizers and vocabularies of the model."""
         return self.checkpoint.codec
 
 
@@ -42,7 +42,7 @@ def import_packages(to: str, *names: str) -> list[Any]:
     """Import the packages that a format needs.
 
     Raises:
-        UsageError: one of them is not installed; the hint installs all.
+        UsageError: a package is not installed; the hint has the command that installs all.
     """
     try:
         return [import_module(name) for name in names]
@@ -53,7 +53,7 @@ def import_packages(to: str, *names: str) -> list[Any]:
 
 
 def metadata(source: ExportSource) -> dict[str, Any]:
-    """Return what a program needs to turn texts into ids and ids into texts, as plain data."""
+    """Return the data that a program needs to encode and decode text, as plain data."""
     codec, limits = source.codec, source.limits
     return {
         "made_by": f"seqcli {__version__}",

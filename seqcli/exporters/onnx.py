@@ -1,7 +1,7 @@
 """Export to ONNX: a graph that encodes the source, a graph of one decoding step, and metadata.
 
-``start.onnx`` turns sources into the tensors of a state. ``step.onnx`` turns a token and a state
-into logits and the tensors of the state that change. A language model has no ``start.onnx``: its
+``start.onnx`` maps sources to the tensors of a state. ``step.onnx`` maps a token and a state to
+logits and the tensors of the state that change. A language model has no ``start.onnx``: its
 state starts with zeros. ``model.json`` has the vocabularies and the shape of every state tensor.
 """
 
@@ -33,7 +33,7 @@ from seqcli.results import Exported
 
 START, STEP, METADATA = "start.onnx", "step.onnx", "model.json"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-_BATCH, _SIZE = 3, 7  # of the example that is traced
+_BATCH, _SIZE = 3, 7  # of the traced example
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class StateTensor:
     """A tensor of a state.
 
     Args:
-        name: in the graphs.
-        shape: its sizes; an axis of variable size has a name instead.
+        name: the name in the graphs.
+        shape: the size of each axis, or a name if the size varies.
     """
 
     name: str
@@ -55,7 +55,7 @@ class StateTensor:
 
 
 def export_onnx(source: ExportSource, out: Path, rows: int, force: bool) -> Exported:
-    """Write a folder of two graphs and a JSON file, checked against the original.
+    """Write a folder with two graphs and a JSON file, and compare it with the original.
 
     Args:
         source: the trained model.
@@ -70,16 +70,16 @@ def export_onnx(source: ExportSource, out: Path, rows: int, force: bool) -> Expo
     torch.set_num_threads(source.config.train.threads or 1)
     checkpoint = torch_file.with_tensors(source.checkpoint)
     model = load_model(checkpoint, source.config, source.limits, source.path).eval()
-    about = metadata(source)
+    document = metadata(source)
     with replacing_folder(out, (START, STEP, METADATA), force) as folder:
         tensors = write_graphs(source, model, folder)
-        about |= {
+        document |= {
             "files": sorted(path.name for path in folder.iterdir()),
-            "state": [{"name": one.name, "shape": list(one.shape)} for one in tensors],
+            "state": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in tensors],
         }
-        compared, notes = compare(source, model, folder, [one.name for one in tensors], rows)
-        about["checked"] = vars(compared)
-        text = json.dumps(about, ensure_ascii=False, indent=1)
+        compared, notes = compare(source, model, folder, [tensor.name for tensor in tensors], rows)
+        document["checked"] = vars(compared)
+        text = json.dumps(document, ensure_ascii=False, indent=1)
         (folder / METADATA).write_text(text, encoding="utf-8")
         files = tuple(str(out / path.name) for path in sorted(folder.iterdir()))
     return Exported(
@@ -89,20 +89,20 @@ def export_onnx(source: ExportSource, out: Path, rows: int, force: bool) -> Expo
 
 @torch.no_grad()
 def write_graphs(source: ExportSource, original: Model, folder: Path) -> list[StateTensor]:
-    """Trace the model; return the tensors of its state, memory before past."""
+    """Trace the model and write its graphs; return the tensors of its state, memory first."""
     model, pairs = traceable(original), source.codec.source is not None
     described = _describe_state(model, pairs)
     state = _state(model, pairs)
-    tensors = tuple(one.clone(memory_format=torch.contiguous_format) for one in _tensors(state))
+    tensors = tuple(part.clone(memory_format=torch.contiguous_format) for part in _tensors(state))
     if pairs:
         axes: list[Any] = [{0: "batch", 1: "source"}, {0: "batch"}]
-        names = ["source", "lengths"], [one.name for one in described]
+        names = ["source", "lengths"], [tensor.name for tensor in described]
         _write(source.path, folder / START, StartGraph(model), _source(_SIZE), axes, names)
     memory = len(state.memory)
-    step = StepGraph(model, memory, any("length" in one.shape for one in described))
-    outputs = ["logits", *(f"next_{one.name}" for one in described[memory:])]
-    names = ["token", *(one.name for one in described)], outputs
-    axes = [{0: "batch"}, tuple(one.dynamic_axes for one in described)]
+    step = StepGraph(model, memory, any("length" in tensor.shape for tensor in described))
+    outputs = ["logits", *(f"next_{tensor.name}" for tensor in described[memory:])]
+    names = ["token", *(tensor.name for tensor in described)], outputs
+    axes = [{0: "batch"}, tuple(tensor.dynamic_axes for tensor in described)]
     example = (torch.full((_BATCH,), BOS), tensors)
     _write(source.path, folder / STEP, step, example, axes, names)
     return described
@@ -116,7 +116,7 @@ def _source(size: int) -> tuple[Tensor, Tensor]:
 
 
 def _state(model: Model, pairs: bool, size: int = _SIZE, steps: int = 2) -> DecoderState:
-    """Return the state after some steps on a source of some size."""
+    """Return the state after ``steps`` steps, with a source of length ``size``."""
     state = model.start(*_source(size if pairs else 0))
     for _ in range(steps):
         _, state = model.step(torch.full((_BATCH,), BOS), state)
@@ -128,7 +128,7 @@ def _tensors(state: DecoderState) -> tuple[Tensor, ...]:
 
 
 def _describe_state(model: Model, pairs: bool) -> list[StateTensor]:
-    """Describe the tensors of a state: find the axes of variable size by varying the sizes."""
+    """Describe the tensors of a state, detecting variable axes by varying the sizes."""
     usual = _state(model, pairs)
     others = _state(model, pairs, size=_SIZE + 1), _state(model, pairs, steps=3)
     memory, described = len(usual.memory), []
@@ -140,7 +140,7 @@ def _describe_state(model: Model, pairs: bool) -> list[StateTensor]:
 
 
 def _axis(usual: int, longer: int, later: int) -> int | str:
-    """Name an axis by its size usually, with a longer source, and a step later."""
+    """Return the size of an axis, or its name if it grows with the source or with each step."""
     return "source" if longer != usual else "length" if later != usual else usual
 
 
@@ -155,15 +155,15 @@ def _write(
     """Trace a module and write its graph.
 
     Args:
-        checkpoint: its file, for messages.
+        checkpoint: the checkpoint file, for messages.
         path: the file to write.
         module: a function of tensors.
         example: arguments to trace it with.
         axes: the axes of variable size of each argument.
-        names: of the inputs and of the outputs.
+        names: the names of the inputs and of the outputs.
 
     Raises:
-        UsageError: the exporter cannot follow the model.
+        UsageError: the exporter does not support the model.
     """
     try:
         with _quiet():
@@ -187,11 +187,11 @@ def _write(
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Suppress the warnings and log lines of PyTorch's exporter."""
-    before = logging.root.manager.disable
+    previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logging.disable(previous)

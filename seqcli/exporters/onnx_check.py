@@ -24,7 +24,7 @@ from seqcli.exporters.metadata import ExportSource, import_packages
 from seqcli.models.base import Model
 from seqcli.training.torch_batches import to_device
 
-TOLERANCE = 1e-4  # of the largest logit
+TOLERANCE = 1e-4  # relative to the largest logit
 Floats = NDArray[np.float32]
 
 
@@ -34,9 +34,9 @@ class Comparison:
 
     Args:
         rows: the number of rows.
-        data: where they come from.
+        data: the origin of the rows.
         steps: the number of logits (V,) compared.
-        largest_difference: between two logits.
+        largest_difference: the largest difference between two logits.
     """
 
     rows: int
@@ -49,8 +49,8 @@ class Runtime:
     """The exported graphs in onnxruntime, with the interface of a model.
 
     Args:
-        folder: of the graphs.
-        names: of the tensors of the state, memory before past.
+        folder: the folder of the graphs.
+        names: the names of the state's tensors, memory before past.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
@@ -66,7 +66,7 @@ class Runtime:
         self._step, self._names = session("step.onnx"), names
 
     def start(self, source: Floats, lengths: Floats, first: Sequence[Floats]) -> dict[str, Floats]:
-        """Return the first state; ``first`` has its tensors for a language model."""
+        """Return the initial state; for a language model its tensors are ``first``."""
         parts = first
         if self._start is not None:
             parts = self._start.run(None, {"source": source, "lengths": lengths})
@@ -85,14 +85,14 @@ def compare(
 ) -> tuple[Comparison, tuple[str, ...]]:
     """Step the original and the export in parallel, along the original's greedy predictions.
 
-    A language model reads real rows instead. The likeliest token must be the same at every step, so
-    that greedy search over the export gives the original's predictions.
+    A language model reads real rows instead. The most likely token must be the same at every step,
+    so that greedy decoding with the export gives the original's predictions.
 
     Args:
         source: the trained model.
-        model: the original.
-        folder: of the export.
-        names: of the tensors of the state, memory before past.
+        model: the original model.
+        folder: the folder of the export.
+        names: the names of the state's tensors, memory before past.
         rows: the number of rows.
 
     Returns:
@@ -127,7 +127,7 @@ def compare(
 
 
 def _rows(source: ExportSource, most: int) -> tuple[Pairs, str, tuple[str, ...]]:
-    """Return rows of the training data's last split, or random rows, and where they are from."""
+    """Return rows of the training data's last split, or random rows, and their origin."""
     try:
         corpus = build_corpus(source.config.data, source.config.task)
         split = scored_splits(corpus.splits)[-1]
@@ -135,7 +135,7 @@ def _rows(source: ExportSource, most: int) -> tuple[Pairs, str, tuple[str, ...]]
         if known == (source.codec.source, source.codec.target):
             pairs = corpus.splits[split]
             return pairs.take(np.arange(min(most, len(pairs)))), f"{split} of {corpus.name}", ()
-    except SeqcliError:  # the data is gone, or has changed
+    except SeqcliError:  # the data is missing or has changed
         pass
     note = "the training data is missing or has changed: compared on random rows"
     return _random_rows(source, most), "random", (note,)
@@ -162,7 +162,7 @@ def _array(tensor: Tensor) -> Floats:
 
 
 def _best(logits: Floats) -> NDArray[np.int64]:
-    """Return the likeliest tokens (B,) that a prediction may contain."""
+    """Return the most likely tokens (B,) among those that a prediction may contain."""
     allowed = logits.copy()
     allowed[:, list(NEVER_PREDICTED)] = -np.inf
     best: NDArray[np.int64] = allowed.argmax(axis=1)
@@ -173,7 +173,7 @@ def _difference(path: Path, expected: Floats, exported: Floats) -> float:
     """Return the largest difference between logits (B, V) of original and export.
 
     Raises:
-        SeqcliError: it is too large, or another token is the likeliest and it is no tie.
+        SeqcliError: it is too large, or the most likely tokens differ without a tie.
     """
     worst = float(np.abs(expected - exported).max(initial=0.0))
     allowed = TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0)))

@@ -1,4 +1,4 @@
-"""Export to safetensors: the weights by name, and the rest as metadata. Without PyTorch."""
+"""Export to safetensors, without PyTorch: the weights by name, and everything else as metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def export_safetensors(source: ExportSource, out: Path, rows: int, force: bool) 
     Args:
         source: the trained model.
         out: the file.
-        rows: ignored: the weights themselves are compared, bit for bit.
+        rows: ignored, because the weights themselves are compared bit for bit.
         force: replace an existing file.
 
     Raises:
@@ -28,9 +28,11 @@ def export_safetensors(source: ExportSource, out: Path, rows: int, force: bool) 
     (library,) = import_packages("safetensors", "safetensors.numpy")
     with writing(out):
         check_output(out, overwrite=force)
-    weights = {name: np.ascontiguousarray(one) for name, one in source.checkpoint.weights.items()}
-    about = json.dumps(metadata(source), ensure_ascii=False)
-    raw = library.save(weights, metadata={"format": "pt", "seqcli": about})
+    weights = {
+        name: np.ascontiguousarray(array) for name, array in source.checkpoint.weights.items()
+    }
+    description = json.dumps(metadata(source), ensure_ascii=False)
+    raw = library.save(weights, metadata={"format": "pt", "seqcli": description})
     loaded = library.load(raw)
     same = all(np.array_equal(loaded[name], weight) for name, weight in weights.items())
     if set(loaded) != set(weights) or not same:

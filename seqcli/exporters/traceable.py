@@ -1,8 +1,8 @@
-"""Models that can be traced, as two functions of tensors: `StartGraph` and `StepGraph`.
+"""Convert models to two traceable functions of tensors: `StartGraph` and `StepGraph`.
 
-A copy of the model replaces what cannot be traced. Packed sequences become a scan over positions
-with masks, which works for any cell. The check on the length of learned positions, which depends
-on values, is left out.
+In a copy of the model, parts that cannot be traced are replaced. Packed sequences become a scan
+over positions with masks, which works for any cell. The check on the length of learned positions
+is omitted, because it depends on values.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from seqcli.models.cells import CellState
 from seqcli.models.positions import Learned, Positions
 from seqcli.models.rnn import RNN, CellRNN, TorchRNN
 
-RunWeights = tuple[Tensor, Tensor, Tensor, Tensor]  # of input and state, weight and bias each
+# Weight and bias of the input, then weight and bias of the state.
+RunWeights = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class ScannedRNN(RNN):
-    """The same computation as another layer, as a scan over positions.
+    """The computation of another recurrent layer as a scan over positions.
 
     Args:
         rnn: the layer whose weights are used.
@@ -34,7 +35,7 @@ class ScannedRNN(RNN):
 
     def __init__(self, rnn: TorchRNN | CellRNN) -> None:
         super().__init__(rnn.cell)
-        self.rnn = rnn  # a submodule, so that the tracer knows its weights
+        self.rnn = rnn  # a submodule, so that the tracer finds its weights
 
     def forward(
         self, inputs: Tensor, lengths: Tensor | None = None, state: CellState | None = None
@@ -103,7 +104,7 @@ def _runs_of(rnn: TorchRNN | CellRNN) -> tuple[list[RunWeights], int, int]:
 
 
 class UncheckedPositions(Positions):
-    """Learned positions without the check of the length: the runtime refuses a bad index."""
+    """Learned positions without the check of the length; the runtime rejects a bad index."""
 
     def __init__(self, learned: Learned) -> None:
         nn.Module.__init__(self)
@@ -116,7 +117,7 @@ class UncheckedPositions(Positions):
 
 
 def traceable(model: Model) -> Model:
-    """Return a copy that can be traced: in float32, on the CPU, in evaluation mode."""
+    """Return a traceable copy in float32, on the CPU, in evaluation mode."""
     copied = copy.deepcopy(model).float().cpu().eval().requires_grad_(False)
     for parent in list(copied.modules()):
         for name, child in list(parent.named_children()):
@@ -154,7 +155,7 @@ class StepGraph(nn.Module):
         self.model, self.memory, self.grows = model, memory, grows
 
     def forward(self, token: Tensor, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Read one token."""
+        """Read one token (B,)."""
         past = tuple(parts[self.memory :])
         state = DecoderState(tuple(parts[: self.memory]), past)
         if self.grows:

@@ -1,9 +1,9 @@
-"""Attention of a recurrent decoder over the encoder's outputs, and the masks of padding.
+"""Attention of a recurrent decoder over the encoder's outputs, and padding masks.
 
 Every attention has the same three parts: a projection of the queries, a projection of the keys,
 and the energies (scores) of each query with each key. The softmax over the source is shared. To
-define a new one, subclass `Attention`, override what differs, and register the class in
-`seqcli.registry.ATTENTIONS`.
+define a new attention, subclass `Attention`, override the parts that differ, and register the class
+in `seqcli.registry.ATTENTIONS`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from seqcli.models.kernels.additive_energies import additive_energies
 
-MASKED = -1e9  # added to the energies of padding: exp() of it is 0, and no row becomes NaN
+MASKED = -1e9  # added to the energies of padding; exp() gives 0, and no row becomes NaN
 
 
 class Attention(nn.Module):
@@ -37,7 +37,7 @@ class Attention(nn.Module):
         self.hidden, self.directions = hidden, directions
 
     def project_queries(self, states: Tensor) -> Tensor:
-        """Project decoder states (B, T, H) to queries (B, T, A); by default they are the states."""
+        """Project decoder states (B, T, H) to queries (B, T, A); the default is the identity."""
         return states
 
     def project_keys(self, memory: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Attention(nn.Module):
         """
         energies = self.energies(queries, keys)  # (B, T, S)
         if attn_bias is not None:
-            energies = energies + attn_bias[:, None]
+            energies = energies + attn_bias[:, None]  # (B, T, S)
         return torch.softmax(energies, dim=2)
 
 
@@ -121,5 +121,5 @@ def padding_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | N
 
 
 def attention_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
-    """Turn a padding mask (B, S) into a term to add to attention energies: 0 or `MASKED`."""
+    """Convert a padding mask (B, S) to a bias for attention energies: 0 or `MASKED`."""
     return None if mask is None else like.new_zeros(mask.shape).masked_fill(mask, MASKED)

@@ -1,4 +1,4 @@
-"""A PyTorch model as decoding and scoring use it; see `seqcli.decoding.inference.Backend`."""
+"""The PyTorch backend of decoding and scoring; see `seqcli.decoding.inference.Backend`."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class TorchBackend:
             logits = logits.float()
         targets = self.array(batch.target_out)  # (B, T)
         flat = logits.flatten(0, 1), targets.flatten()  # (B * T, V), (B * T,)
-        nats = F.cross_entropy(*flat, ignore_index=PAD, reduction="none").view_as(targets)
+        nats = F.cross_entropy(*flat, ignore_index=PAD, reduction="none").view_as(targets)  # (B, T)
         sums: NDArray[np.float64] = nats.sum(1).double().cpu().numpy()  # (B,)
         return sums
 
     def inference(self) -> AbstractContextManager[object]:
-        """Return a context in which nothing is recorded for gradients."""
+        """Return a context that disables gradients."""
         return torch.inference_mode()

@@ -16,7 +16,7 @@ from seqcli.models.seq2seq import BahdanauDecoder, seq2seq
 from seqcli.models.transformer import Transformer
 
 
-def leave(model: nn.Module) -> None:
+def pytorch_default(model: nn.Module) -> None:
     """Keep PyTorch's initialization."""
 
 
@@ -26,7 +26,7 @@ def orthogonal(model: nn.Module) -> None:
 
 
 def xavier(model: nn.Module) -> None:
-    """Draw each gate's block from Glorot and Bengio's uniform distribution (2010)."""
+    """Initialize each gate's block with the uniform distribution of Glorot and Bengio (2010)."""
     _each_block(model, lambda block: nn.init.xavier_uniform_(block))
 
 
@@ -60,10 +60,10 @@ def build(config: ModelConfig, source: int | None, target: int, longest: int) ->
         config: the architecture and its sizes.
         source: the size of the source vocabulary; None for a language model.
         target: the size of the target vocabulary.
-        longest: positions that learned positions must have room for.
+        longest: the number of positions that learned positions support.
 
     Raises:
-        UsageError: the settings do not fit together.
+        UsageError: the settings are incompatible.
     """
     if source is None:
         if config.attention != "none":

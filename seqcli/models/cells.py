@@ -1,7 +1,7 @@
 """Recurrent cells: compute the next hidden state.
 
 A cell gets the two matrix products of a step, W x + b of the input and U h + c of the hidden
-state, and combines them. `Cell.combine` is all that a new cell defines.
+state, and combines them. A new cell only defines `Cell.combine`.
 """
 
 from __future__ import annotations

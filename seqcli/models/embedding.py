@@ -1,4 +1,4 @@
-"""Dropout, alone or together with the operation next to it."""
+"""Embedding and dropout, with dropout fused into neighboring operations."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class EmbeddedTokens(NamedTuple):
         A token that occurs several times is projected once.
         """
         if len(self.table) > self.rows.numel() or not enabled(self.table):
-            return F.linear(self.vectors(), weight, bias)
-        return F.embedding(self.rows, F.linear(self.table, weight, bias))
+            return F.linear(self.vectors(), weight, bias)  # (B, T, any)
+        return F.embedding(self.rows, F.linear(self.table, weight, bias))  # (B, T, any)
 
 
 class Embedding(nn.Embedding):
@@ -61,13 +61,13 @@ class Embedding(nn.Embedding):
     ``type`` dropout draws one mask for each distinct token of a batch and applies it wherever the
     token occurs: dropout on the embedding matrix, as in variational dropout (Gal and Ghahramani
     2016, arXiv:1512.05287) and in Merity et al. 2018 (arXiv:1708.02182, section 4.3), but for each
-    component instead of whole vectors. A layer above can then work on each distinct token once,
-    and on small data the models are at least as good. ``position`` dropout, the usual kind, draws
+    component instead of whole vectors. The next layer can then process each distinct token once,
+    and on small data the accuracy is at least as high. ``position`` dropout, the usual kind, draws
     a mask for every position.
 
     Args:
         vocabulary, size: V and E.
-        dropout: the probability of each component to be zeroed.
+        dropout: the probability of zeroing each component.
         kind: ``type`` or ``position``.
     """
 
@@ -78,8 +78,8 @@ class Embedding(nn.Embedding):
     def embed(self, tokens: Tensor) -> EmbeddedTokens:
         """Embed token ids (B, T).
 
-        On the CPU the table has the distinct tokens of this batch only; elsewhere finding them
-        costs more than it saves, and an exported program must be the same for all batches.
+        On the CPU the table has the distinct tokens of this batch only; on other devices
+        finding them costs more than it saves, and an exported program must not depend on the batch.
         """
         if self.kind == "position" and self.training:
             vectors = self.dropout(self(tokens)).flatten(0, 1)  # (B * T, E)

@@ -1,6 +1,6 @@
-"""Language models: the interface of every model, without a source.
+"""Language models, with the same interface as models with a source.
 
-The source is always (B, 0): it gives the number of texts and nothing else.
+The source is always (B, 0) and only determines the number of texts.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class RecurrentLanguageModel(Model):
     """Recurrent layers over one-hot tokens, and a linear layer (Karpathy's char-rnn, 2015).
 
     There is no embedding: a one-hot token selects its column of the input weights, as in the
-    classical exercise, so that the NumPy backend has the same weights. Padding is at the end,
-    where a model that reads from left to right has not seen it yet: nothing is packed.
+    classical exercise, so that the NumPy backend has the same weights. Padding is at the end, so it
+    cannot affect a model that reads from left to right: nothing is packed.
 
     Args:
         config: ``cell``, ``hidden``, ``layers`` and ``dropout`` are used.
@@ -75,7 +75,7 @@ class TransformerLanguageModel(Model):
     Args:
         config: ``hidden`` is the width H.
         vocabulary: V, special tokens included.
-        longest: positions that learned positions must have room for.
+        longest: the number of positions that learned positions support.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int, longest: int) -> None:
@@ -112,7 +112,7 @@ class TransformerLanguageModel(Model):
 
 
 def language_model(config: ModelConfig, vocabulary: int, longest: int) -> Model:
-    """Build the language model that a configuration asks for."""
+    """Build the language model described by a configuration."""
     if config.cell == "transformer":
         return TransformerLanguageModel(config, vocabulary, longest)
     return RecurrentLanguageModel(config, vocabulary)

@@ -25,9 +25,9 @@ _INITIALIZERS = {"normal_", "trunc_normal_", "kaiming_normal_", "xavier_normal_"
 class ShapesOnly(TorchFunctionMode):
     """Create weights on PyTorch's ``meta`` device inside this context: shapes without numbers.
 
-    ``with torch.device("meta")`` does that too, but drawing normal numbers or computing there makes
-    PyTorch import its decompositions, which takes 2 s. Here nothing is drawn, and what is computed
-    (the rates of positions) is computed on the CPU.
+    ``with torch.device("meta")`` does that too, but random initialization or computation makes
+    PyTorch import its decompositions, which takes 2 s. Here initialization is skipped, and other
+    computations (the rates of positions) run on the CPU.
     """
 
     def __torch_function__(
@@ -47,7 +47,7 @@ class ShapesOnly(TorchFunctionMode):
 
 
 def in_format(model: Model, precision: str) -> Model:
-    """Convert the model to ``train.precision``; bf16 keeps its weights in float32."""
+    """Convert the model to ``train.precision``; with bf16 the weights stay in float32."""
     return model.double() if precision == "float64" else model
 
 
@@ -55,13 +55,13 @@ def load_model(checkpoint: Checkpoint, config: Config, limits: MaxLengths, path:
     """Build the model of a checkpoint, with its weights.
 
     Args:
-        checkpoint: with tensors.
-        config: of its run.
+        checkpoint: a checkpoint with tensors.
+        config: the configuration of its run.
         limits: the maximum lengths.
         path: its file, for messages.
 
     Raises:
-        CheckpointError: the weights do not fit the configuration.
+        CheckpointError: the weights do not match the configuration.
     """
     check_weights(checkpoint, config, limits, path)
     model = make_model(config, checkpoint.codec, limits)
@@ -86,7 +86,7 @@ def shape_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
 def check_weights(checkpoint: Checkpoint, config: Config, limits: MaxLengths, path: Path) -> None:
     """Compare a checkpoint's weights with its configuration before the model is built.
 
-    A small file can describe a model that fits in no memory; the size of its weights is checked.
+    A small file can describe a model that is too large for memory, so sizes are checked first.
 
     Raises:
         CheckpointError: names, shapes or number formats differ.
@@ -112,7 +112,7 @@ def put_weights(model: Model, checkpoint: Checkpoint, path: Path) -> None:
     """Copy a checkpoint's weights, checked by `check_weights`, into the model.
 
     Raises:
-        CheckpointError: they do not fit.
+        CheckpointError: they do not match.
     """
     try:
         model.load_state_dict(dict(checkpoint.weights), strict=True)

@@ -1,4 +1,4 @@
-"""Positions of the Transformer's tokens.
+"""Positional encodings of the Transformer.
 
 A kind may add to the embeddings (`added`) or rotate queries and keys (`rotated`).
 """
@@ -20,7 +20,7 @@ class Positions(nn.Module):
     Args:
         width: of the embeddings.
         head: width of one attention head.
-        longest: positions that a table must have room for.
+        longest: the number of positions in a table.
     """
 
     gives_order: ClassVar[bool] = True
@@ -43,7 +43,7 @@ class Positions(nn.Module):
 class NoPositions(Positions):
     """The causal mask alone gives the order (Kazemnejad et al. 2023, arXiv:2305.19466).
 
-    The encoder is then causal too, or it would see its source as a bag of tokens.
+    The encoder is then causal too; otherwise it would see its source as a bag of tokens.
     """
 
     gives_order: ClassVar[bool] = False
@@ -89,7 +89,7 @@ class Learned(Positions):
 
 
 class Rotary(Positions):
-    """Queries and keys rotated by an angle that grows with the position; any length.
+    """Rotation of queries and keys by an angle that grows with the position; any length.
 
     Source: RoFormer (Su et al. 2021, arXiv:2104.09864).
     """
@@ -103,7 +103,8 @@ class Rotary(Positions):
         angles = _angles(self.get_buffer("rates"), heads.shape[2], start)[0]  # (T, H / 2N)
         cos, sin = angles.cos().to(heads.dtype), angles.sin().to(heads.dtype)
         left, right = heads.chunk(2, dim=3)  # (B, N, T, H / 2N) each
-        return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=3)
+        rotated = left * cos - right * sin, left * sin + right * cos  # (B, N, T, H / 2N) each
+        return torch.cat(rotated, dim=3)  # (B, N, T, H / N)
 
 
 def _rates(width: int) -> Tensor:
@@ -117,5 +118,6 @@ def _rates(width: int) -> Tensor:
 
 def _angles(rates: Tensor, size: int, start: int | Tensor) -> Tensor:
     """Return the (1 or B, size, width / 2) angles of positions from ``start``."""
-    places = (start + torch.arange(size, device=rates.device)).view(-1, size, 1)
+    places = start + torch.arange(size, device=rates.device)  # (size,) or (B, size)
+    places = places.view(-1, size, 1)  # (1 or B, size, 1)
     return places * rates

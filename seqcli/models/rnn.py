@@ -1,4 +1,4 @@
-"""Recurrent layers over a sequence."""
+"""Recurrent layers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RNN(nn.Module):
     def read(
         self, tokens: EmbeddedTokens, lengths: Tensor | None = None, state: CellState | None = None
     ) -> tuple[Tensor, CellState]:
-        """Do the same for embedded tokens."""
+        """Run the layers over embedded tokens; see `forward`."""
         outputs, last = self(tokens.vectors(), lengths, state)
         return outputs, last
 
@@ -60,7 +60,7 @@ class TorchRNN(RNN):
 
 
 class CellRNN(RNN):
-    """Any `Cell`, one step at a time: the reference for `TorchRNN`, and how new cells run."""
+    """Any `Cell`, one step at a time: the reference for `TorchRNN`, and used for new cells."""
 
     def __init__(
         self, cell: Cell, size: int, hidden: int, layers: int, dropout: float, bidirectional: bool
@@ -91,7 +91,8 @@ class CellRNN(RNN):
             outputs = torch.cat([output for output, _ in pairs], dim=2)  # (B, T, D * H)
             outputs = outputs if layer == self.layers - 1 else self.dropout(outputs)
             last += [after for _, after in pairs]
-        return outputs, tuple(torch.stack(parts) for parts in zip(*last, strict=True))
+        state = tuple(torch.stack(parts) for parts in zip(*last, strict=True))  # (L * D, B, H)
+        return outputs, state
 
     def _run(
         self, run: int, inputs: Tensor, lengths: Tensor | None, state: CellState
@@ -134,6 +135,6 @@ def make_rnn(
 
 
 def one_hot(tokens: Tensor, vocabulary: int, like: Tensor) -> Tensor:
-    """Turn token ids (B, T) into one-hot vectors (B, T, V) of the type of ``like``."""
+    """Convert token ids (B, T) to one-hot vectors (B, T, V) with the dtype of ``like``."""
     zeros = like.new_zeros(*tokens.shape, vocabulary)  # (B, T, V)
-    return zeros.scatter_(2, tokens[:, :, None], 1.0)
+    return zeros.scatter_(2, tokens[:, :, None], 1.0)  # (B, T, V)

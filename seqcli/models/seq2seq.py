@@ -22,18 +22,18 @@ from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
 
-Memory: TypeAlias = tuple[Tensor, ...]  # what `prepare` computes from the encoder's outputs
+Memory: TypeAlias = tuple[Tensor, ...]  # returned by `prepare` for the encoder's outputs
 
 
 class Encoder(nn.Module):
     """Embed the source and run a recurrent layer over it, in one direction or both.
 
-    Padding changes nothing: each row is read to its own length, in both directions.
+    Padding is ignored: each row is read up to its length, in both directions.
 
     Args:
-        config: the sizes.
+        config: the sizes of the layers.
         vocabulary: V of the source.
-        cell: what the layers are made of.
+        cell: the recurrent cell of the layers.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
@@ -70,7 +70,7 @@ class Bridge(nn.Module):
         self.projections = nn.ModuleList(nn.Linear(size, config.hidden) for _ in range(count))
 
     def forward(self, state: CellState) -> CellState:
-        """Turn tensors (L * D, B, H) into tensors (L, B, H)."""
+        """Map tensors (L * D, B, H) to tensors (L, B, H)."""
         return tuple(self._bridge(i, part) for i, part in enumerate(state))
 
     def _bridge(self, which: int, part: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class Decoder(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
-        """Compute what the steps need of the encoder's outputs (B, S, D * H): by default nothing.
+        """Precompute tensors from the encoder's outputs (B, S, D * H); by default none.
 
         ``attn_bias`` (B, S) masks padding; None if there is no padding.
         """
@@ -119,7 +119,7 @@ class Decoder(nn.Module):
 
 
 class PlainDecoder(Decoder):
-    """A decoder without attention: it sees the source through its first state only.
+    """A decoder without attention: only its first state depends on the source.
 
     Source: Sutskever et al. 2014, arXiv:1409.3215.
     """
@@ -165,15 +165,16 @@ class LuongDecoder(PlainDecoder):
         weights = self.attention(queries, keys, attn_bias)  # (B, K * T, S)
         contexts = (weights @ keys).view_as(outputs)  # (R, T, H)
         attended = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (R, T, H)
-        return self.output(self.dropout(attended)), state, weights.view(*tokens.shape, -1)
+        logits: Tensor = self.output(self.dropout(attended))  # (R, T, V)
+        return logits, state, weights.view(*tokens.shape, -1)  # weights: (R, T, S)
 
 
 class BahdanauDecoder(Decoder):
     """Attention before each step; the context is an input of the cell (Bahdanau et al. 2015).
 
-    Only what depends on the previous state is computed in the loop over the target. The input
-    weights of the tokens, the keys, and the input weights of the source positions are applied
-    before it. The output layer, and the layers above the first, run over all positions after it.
+    The loop over the target only computes what depends on the previous state. The input weights
+    of the tokens, the keys, and the input weights of the source positions are applied before it.
+    The output layer, and the layers above the first, run over all positions after it.
     """
 
     def __init__(
@@ -198,10 +199,10 @@ class BahdanauDecoder(Decoder):
         """Return values, keys (B, S, A) and gates (B, S, G) of the source, and the mask if any.
 
         The values are the encoder's outputs (B, S, C). Outside of training, where nothing is
-        dropped, they are the output layer's product with them (B, S, V).
+        dropped, they are already multiplied by the output layer's weights (B, S, V).
         """
         _, from_context, _ = self._output_weights()
-        values = outputs if self.training else F.linear(outputs, from_context)
+        values = outputs if self.training else F.linear(outputs, from_context)  # (B, S, C or V)
         parts = (values, self.attention.project_keys(outputs), self.from_context(outputs))
         return parts if attn_bias is None else (*parts, attn_bias)
 
@@ -221,10 +222,11 @@ class BahdanauDecoder(Decoder):
         if self.upper is not None:
             above = tuple(part[1:].contiguous() for part in state)  # (L - 1, R, H) each
             outputs, above = self.upper(self.dropout(outputs), None, above)  # (R, T, H)
-            after = tuple(torch.cat(parts) for parts in zip(after, above, strict=True))
+            after = tuple(torch.cat(parts) for parts in zip(after, above, strict=True))  # (L, R, H)
         sources, size, width = values.shape
         contexts = weights.view(sources, -1, size) @ values  # (B, K * T, C or V)
-        return self._logits(embedded, outputs, contexts.view(*tokens.shape, width)), after, weights
+        contexts = contexts.view(*tokens.shape, width)  # (R, T, C or V)
+        return self._logits(embedded, outputs, contexts), after, weights
 
     def _logits(self, embedded: EmbeddedTokens, outputs: Tensor, contexts: Tensor) -> Tensor:
         """Apply the output layer to state (R, T, H), context and token: (R, T, V)."""
@@ -232,13 +234,13 @@ class BahdanauDecoder(Decoder):
         if self.training:
             contexts = F.linear(self.dropout(contexts), from_context)  # (R, T, V)
         from_token = embedded.projected(from_input, self.output.bias)  # (R, T, V)
-        return F.linear(self.dropout(outputs), from_state) + contexts + from_token
+        return F.linear(self.dropout(outputs), from_state) + contexts + from_token  # (R, T, V)
 
     def _output_weights(self) -> tuple[Tensor, ...]:
         """Return the output layer's weights for state (V, H), context (V, C) and token (V, E)."""
         hidden, embedding = self.from_state.in_features, self.from_input.in_features
         sizes = [hidden, self.from_context.in_features, embedding]
-        return torch.split(self.output.weight, sizes, dim=1)
+        return torch.split(self.output.weight, sizes, dim=1)  # (V, H), (V, C), (V, E)
 
 
 class Seq2Seq(Model):
@@ -262,7 +264,7 @@ class Seq2Seq(Model):
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         past = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B * K, H)
-        logits, after, weights = self.decoder(token[:, None], state.memory, past)
+        logits, after, weights = self.decoder(token[:, None], state.memory, past)  # (B * K, 1, V)
         attention = None if weights is None else weights[:, 0]  # (B * K, S)
         state = replace(
             state, past=_batch_first(after), position=state.position + 1, attention=attention

@@ -1,7 +1,8 @@
-"""The Transformer (Vaswani et al. 2017, arXiv:1706.03762): one layer for every use of it.
+"""The Transformer (Vaswani et al. 2017, arXiv:1706.03762).
 
-An encoder layer has self-attention and a feed-forward network. A decoder layer attends to the
-source as well, and its self-attention is causal. A language model is a decoder without a source.
+Encoder, decoder and language model use the same layer, `TransformerLayer`. An encoder layer has
+self-attention and a feed-forward network. A decoder layer attends to the source as well, and its
+self-attention is causal. A language model is a decoder without a source.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ class KeysValues(NamedTuple):
         """Return these followed by those of new positions."""
         return KeysValues(
             torch.cat([self.keys, keys], dim=2), torch.cat([self.values, values], dim=2)
-        )
+        )  # (B, N, S, d) each
 
 
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in N heads.
 
-    The attention weights are not dropped: PyTorch's fused CPU kernel has no dropout.
+    There is no dropout on the attention weights: PyTorch's fused CPU kernel does not support it.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -63,7 +64,7 @@ class MultiHeadAttention(nn.Module):
     def projections(self, states: Tensor) -> tuple[Tensor, KeysValues]:
         """Project states (B, T, H) to queries, keys and values of self-attention, in one product.
 
-        A product of a small width is mostly overhead, forward and backward.
+        One large product has less overhead than several small ones, forward and backward.
         """
         weight = torch.cat([self.query.weight, self.key_value.weight])  # (3 H, H)
         bias = torch.cat([self.query.bias, self.key_value.bias])  # (3 H,)
@@ -75,14 +76,14 @@ class MultiHeadAttention(nn.Module):
     ) -> Tensor:
         """Attend with queries (B, N, T, d); ``mask`` is True where attention is allowed.
 
-        `attend` computes softmax(Q Kᵀ / √d) V; `weights` shows its first half.
+        `attend` computes softmax(Q Kᵀ / √d) V; `weights` returns the softmax.
         """
         mixed = attend(query, *memory, mask, causal)  # (B, N, T, d)
         joined: Tensor = self.output(mixed.transpose(1, 2).flatten(2))  # (B, T, H)
         return joined
 
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the attention weights (B, T, S), averaged over heads, to be displayed."""
+        """Return the attention weights (B, T, S), averaged over heads, for display."""
         scores = query @ keys.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, N, T, S)
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
@@ -124,7 +125,7 @@ class FeedForward(nn.Sequential):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply them to states (B, T, H)."""
+        """Apply both layers to states (B, T, H)."""
         first, _, dropout, second = self
         assert isinstance(dropout, Dropout)
         outputs: Tensor = second(dropout.relu(first(x)))  # (B, T, H)
@@ -164,7 +165,7 @@ class TransformerLayer(nn.Module):
     def __init__(self, config: ModelConfig, positions: Positions, cross: bool) -> None:
         super().__init__()
         width, dropout, norm = config.hidden, config.dropout, config.norm
-        self.positions = (positions,)  # in a tuple, so that it is not registered in every layer
+        self.positions = (positions,)  # a tuple, so that it is not registered as a submodule
         self.self_attention = MultiHeadAttention(width, config.heads)
         self.after_self = Residual(width, dropout, norm)
         if cross:
@@ -201,7 +202,8 @@ class TransformerLayer(nn.Module):
         x = self.after_self.outputs(x, attended)  # (R, T, H)
         source_query = None
         if memory is not None:
-            together = self.after_cross.inputs(x).reshape(len(memory.source.keys), -1, x.shape[2])
+            sources, width = len(memory.source.keys), x.shape[2]
+            together = self.after_cross.inputs(x).reshape(sources, -1, width)  # (B, K * T, H)
             source_query = self.cross_attention.queries(together)  # (B, N, K * T, d)
             attended = self.cross_attention(source_query, *memory).view_as(x)  # (R, T, H)
             x = self.after_cross.outputs(x, attended)
@@ -217,7 +219,7 @@ class TransformerLayer(nn.Module):
 
 
 class Layers(nn.ModuleList):
-    """A list of Transformer layers, typed as such."""
+    """A typed list of Transformer layers."""
 
     def __iter__(self) -> Iterator[TransformerLayer]:
         return super().__iter__()  # type: ignore[return-value]
@@ -229,7 +231,7 @@ class TokenEmbedding(nn.Module):
     Args:
         config: ``hidden`` is the width H, ``positions`` the kind.
         vocabulary: V.
-        longest: positions that learned positions must have room for.
+        longest: the number of positions that learned positions support.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int, longest: int) -> None:
@@ -253,8 +255,8 @@ class Transformer(Model):
 
     Args:
         config: ``hidden`` is the width H.
-        source, target: sizes of the vocabularies.
-        longest: positions that learned positions must have room for.
+        source, target: the sizes of the vocabularies.
+        longest: the number of positions that learned positions support.
     """
 
     def __init__(self, config: ModelConfig, source: int, target: int, longest: int) -> None:
@@ -304,11 +306,11 @@ class Transformer(Model):
         return logits, replace(state, past=after, position=position, attention=weights)
 
     def _encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor | None, list[KeysValues]]:
-        """Return the mask (B, 1, 1, S), None if there is no padding, and for each decoder layer
-        keys and values of the source (B, N, S, d).
+        """Return the mask and, for each decoder layer, keys and values of the source (B, N, S, d).
 
-        Without positions an encoder is causal, or it would see its source as a bag of tokens. A
-        causal encoder needs no mask: padding is at the end.
+        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
+        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
+        because padding is at the end.
         """
         padding = padding_mask(lengths, source.shape[1], source.device)
         mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
@@ -321,7 +323,7 @@ class Transformer(Model):
 
     def _first_position(self, source: Tensor, lengths: Tensor) -> Tensor:
         """Return the target's first position (B, 1): 0, or the source's length."""
-        return lengths.to(source.device)[:, None] * self.continues
+        return lengths.to(source.device)[:, None] * self.continues  # (B, 1)
 
 
 def make_layers(config: ModelConfig, positions: Positions, cross: bool) -> Layers:

@@ -1,16 +1,16 @@
 """A character language model trained by hand in NumPy, and the forward pass of every model.
 
-This page is the mathematics of the language model. A name such as ``anna`` is modeled by
-predicting, at every position, the next token, ``<eos>`` included. Read the files in this order:
+This page derives the mathematics of the language model. A name such as ``anna`` is modeled by
+predicting the next token at every position, ``<eos>`` included. Read the files in this order:
 ``parameters``, ``functional``, ``cells``, ``recurrence``, ``language_model``, ``optimizers``.
 ``trainer`` connects them to the program's training loop, and ``scope`` lists the settings that can
-be trained this way. ``forward`` is a package of its own: it runs trained models of every kind,
-without gradients.
+be trained this way. The package ``forward`` runs trained models of every kind, without
+gradients.
 
 Shapes
-    V vocabulary, H size of the state, B names in a batch, T length of the longest, n names that
-    still have a token at position t, and P tokens in the batch altogether. A position is a row, so
-    where a textbook writes Waa a for one column, the code writes a Waa^T for n rows.
+    V vocabulary, H size of the state, B names in a batch, T length of the longest name, n number of
+    names that have a token at position t, and P total number of tokens in the batch. A position is
+    a row, so where a textbook writes Waa a for one column, the code writes a Waa^T for n rows.
 
 Forward
     x is one-hot, (n, V). The state of every name starts at 0::
@@ -22,7 +22,7 @@ Forward
         L   = -(1/P) sum over all P tokens of log p_t[y_t]      nats per token
 
     The product of a one-hot row with Wax^T selects a row of Wax^T, so it is never computed:
-    ``input_rows`` adds ba to Wax^T once, (V, H), and indexing does the rest.
+    ``input_rows`` adds ba to Wax^T once, (V, H), and indexing selects the rows.
 
 Backward
     Write dq for dL/dq; it has the shape of q. Start at the end. For one row,
@@ -51,7 +51,7 @@ Backward
         dba  = dbh = sum over t and rows of dz_t       (H,)
 
 Speed
-    A loop over characters spends its time in the interpreter, at some ten NumPy calls for 50
+    A loop over characters spends its time in the interpreter, with about ten NumPy calls for 50
     numbers. Here only what depends on the previous position is computed position by position: one
     product with Waa forward and one backward, 2T small ones. Every "sum over t" above is a single
     product over all P rows of the batch (``recurrence``), and so are the logits and dl Wya: five

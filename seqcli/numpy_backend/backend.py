@@ -1,4 +1,4 @@
-"""A NumPy model as decoding and scoring use it; see `seqcli.decoding.inference.Backend`."""
+"""The NumPy backend of decoding and scoring; see `seqcli.decoding.inference.Backend`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from seqcli.numpy_backend.forward import NumpyModel
 
 @dataclass(frozen=True)
 class NumpyBackend:
-    """A model whose forward pass NumPy computes."""
+    """A model with a forward pass in NumPy."""
 
     model: NumpyModel
 
     def array(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values as they are."""
+        """Return the values unchanged."""
         return values
 
     def sources(self, batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

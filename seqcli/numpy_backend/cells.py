@@ -1,7 +1,7 @@
 """The recurrent cells, forward and backward: the simple RNN, the GRU and the LSTM.
 
-A cell gets ``zx`` = Wax x + ba, the input's product, from outside: x is one-hot, so this product is
-the choice of one row (`seqcli.numpy_backend.language_model.input_rows`). Its state is a tuple of
+The caller passes the input's product ``zx`` = Wax x + ba to a cell: x is one-hot, so this product
+selects one row (`seqcli.numpy_backend.language_model.input_rows`). Its state is a tuple of
 arrays (n, H), of which the first is a, the input of the output layer.
 
 To add a cell, write its two functions and add a line to `CELLS`.
@@ -17,8 +17,8 @@ import numpy as np
 from seqcli.numpy_backend.functional import sigmoid
 from seqcli.numpy_backend.parameters import Floats, Parameters
 
-State = tuple[Floats, ...]  # the arrays (n, H) from one step to the next; the first is a
-Cache = tuple[Floats, ...]  # what the backward step needs from the forward step
+State = tuple[Floats, ...]  # arrays (n, H) passed from step to step; the first is a
+Cache = tuple[Floats, ...]  # saved by the forward step for the backward step
 
 
 def rnn_cell_forward(zx: Floats, state: State, parameters: Parameters) -> tuple[State, Cache]:
@@ -162,11 +162,11 @@ def lstm_cell_backward(
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell, as the rest of the backend uses it.
+    """The functions and sizes of a cell.
 
     Args:
-        gates: blocks of H rows in its weights.
-        parts: arrays (n, H) in its state.
+        gates: the number of blocks of H rows in its weights.
+        parts: the number of arrays (n, H) in its state.
         forward: (zx, state, parameters) -> state, cache.
         backward: (dstate, cache, parameters) -> dzx, dzh, dstate before the step.
     """

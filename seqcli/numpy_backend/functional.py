@@ -1,4 +1,4 @@
-"""Activations and the loss, safe for numbers of any size."""
+"""Numerically stable activations, and the loss."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def log_softmax(logits: Floats) -> Floats:
 def cross_entropy(logits: Floats, y: Ids) -> tuple[float, Floats]:
     """Compute the mean of -log p(y), and its gradient with respect to the logits.
 
-    There is no padding (see `seqcli.numpy_backend.recurrence`): every row counts, those of
-    ``<eos>`` included. From L = -(1/P) sum log softmax(logits)[y] follows
+    There is no padding (see `seqcli.numpy_backend.recurrence`), so every row counts, including
+    those of ``<eos>``. From L = -(1/P) sum log softmax(logits)[y] follows
     dL/dlogits = (softmax(logits) - one_hot(y)) / P.
 
     Args:

@@ -82,18 +82,18 @@ def log_probabilities(batch: Packed, parameters: Parameters, cell: Cell) -> NDAr
 
 
 class SteppedModel:
-    """The model token by token, for sampling; see `seqcli.decoding.loop.StepModel`.
+    """The model one token at a time, for sampling; see `seqcli.decoding.loop.StepModel`.
 
     Args:
-        parameters: the weights, which must not change while it is used.
-        cell: what the weights belong to.
+        parameters: the weights, which must not change while the model is in use.
+        cell: the cell of the weights.
     """
 
     def __init__(self, parameters: Parameters, cell: Cell) -> None:
         self.parameters, self.cell, self.inputs = parameters, cell, input_rows(parameters)
 
     def start(self, source: Ids, source_lengths: Ids) -> DecoderState:
-        """Return the state of zeros for (n, 0) sources."""
+        """Return a state of zeros for (n, 0) sources."""
         return DecoderState((), self.cell.zeros(len(source), self.parameters))
 
     def step(self, token: Ids, state: DecoderState) -> tuple[Floats, DecoderState]:
@@ -117,7 +117,7 @@ def optimize(
     Args:
         batch: the names.
         parameters: the weights.
-        cell: the cell they belong to.
+        cell: the cell of the weights.
         optimizer: updates the weights.
         max_norm: maximum joint norm of the gradients; 0 disables clipping by norm.
         max_value: maximum absolute value of a gradient's entry; 0 disables clipping by value.

@@ -20,7 +20,7 @@ from seqcli.numpy_backend.parameters import TORCH_NAMES, Floats, Gradients, Para
 
 
 def clip(gradients: Gradients, limit: float) -> None:
-    """Clip every entry to [-limit, limit], in place: the classical clipping by value."""
+    """Clip every entry to [-limit, limit], in place (clipping by value)."""
     for gradient in gradients.values():
         np.clip(gradient, -limit, limit, out=gradient)
 
@@ -46,15 +46,15 @@ class Optimizer:
     """An optimizer's interface, and its state.
 
     Attributes:
-        names: of the arrays that it keeps for each parameter, as ``torch.optim`` calls them.
-        counts_steps: whether ``torch.optim`` saves the number of steps, too.
+        names: the names in ``torch.optim`` of the arrays stored for each parameter.
+        counts_steps: whether ``torch.optim`` also saves the number of steps.
         buffers: these arrays, by name and parameter; filled by the first update.
-        steps: updates so far.
+        steps: the number of updates so far.
 
     Args:
         lr: the learning rate; it may change from step to step.
         momentum: the fraction of the last step that is kept.
-        weight_decay: the pull of every weight towards 0.
+        weight_decay: the coefficient of weight decay.
     """
 
     names: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Optimizer:
             self.update_one(p, gradients[key], *buffers)
 
     def update_one(self, p: Floats, g: Floats, *buffers: Floats) -> None:
-        """Update one parameter by its gradient, and its buffers, in place."""
+        """Update one parameter and its buffers in place, given its gradient."""
         raise TypeError(f"{type(self).__name__} has no update_one")
 
     def state_dict(self) -> dict[str, Any]:
@@ -91,14 +91,14 @@ class Optimizer:
         return {"state": states, "param_groups": [group]}
 
     def load_state_dict(self, training: Mapping[str, Any], parameters: Parameters) -> None:
-        """Restore a state that either backend saved.
+        """Restore a state saved by either backend.
 
         Args:
             training: the training state of a checkpoint.
             parameters: the weights that the state belongs to.
 
         Raises:
-            SchemaError: it does not fit the parameters.
+            SchemaError: the state does not match the parameters.
         """
         shapes = [parameters[key].shape for key in TORCH_NAMES]
         is_number: dict[str, bool | None] = {"step": True} if self.counts_steps else {}
@@ -140,7 +140,7 @@ class Adam(Optimizer):
 
     Attributes:
         betas: the fractions of the running means of g and g^2 that each step keeps.
-        eps: keeps the quotient finite.
+        eps: avoids division by zero.
     """
 
     names = ("exp_avg", "exp_avg_sq")
@@ -149,7 +149,7 @@ class Adam(Optimizer):
     eps: ClassVar[float] = 1e-8
 
     def update_one(self, p: Floats, g: Floats, *buffers: Floats) -> None:
-        """Move by the mean gradient divided by the root of its mean square."""
+        """Subtract lr times the mean gradient divided by the root of the mean square."""
         (beta1, beta2), (m, v) = self.betas, buffers
         g = self.decayed(p, g)
         m += (1.0 - beta1) * (g - m)
@@ -173,6 +173,6 @@ class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
 
     def decayed(self, p: Floats, g: Floats) -> Floats:
-        """Shrink the weights themselves, and return the gradient as it is."""
+        """Decay the weights in place, and return the gradient unchanged."""
         p *= 1.0 - self.lr * self.weight_decay
         return g

@@ -14,10 +14,10 @@ Wya   (V, H)   output.weight state to logits
 by    (V,)     output.bias   bias of the logits
 ====  =======  ============  ===============================================================
 
-The shapes are PyTorch's, so a checkpoint is shared by renaming alone. The classical exercise has
-one bias where PyTorch's ``nn.RNN`` has two that are only added. Both are kept here because both
-are trained: a run that the other backend resumes continues exactly as it would have. (With a
-single bias the sum would move half as far in every step.)
+The shapes are PyTorch's, so both backends share checkpoints by renaming alone. The classical
+exercise has one bias where PyTorch's ``nn.RNN`` has two that are only added. Both are kept here
+because both are trained: a run resumed by the other backend continues exactly as it would have.
+(With a single bias the sum would move half as far in every step.)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TORCH_NAMES = {
 
 
 def shapes(n_x: int, n_a: int, gates: int) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every array, in the order of the table; for the arguments see below."""
+    """Return the shape of every array, in the order of the table; see `initialize_parameters`."""
     rows = gates * n_a
     return {
         "Wax": (rows, n_x),
@@ -65,7 +65,7 @@ def initialize_parameters(
         rng: the random number generator.
         n_x: V, the size of the vocabulary.
         n_a: H, the size of the state.
-        gates: blocks of H rows in the recurrent weights (``Cell.gates``).
+        gates: the number of blocks of H rows in the recurrent weights (``Cell.gates``).
         dtype: float32 to train, float64 to check gradients.
     """
     bound = n_a**-0.5

@@ -1,4 +1,4 @@
-"""A batch of names without padding, and a cell unrolled over it, forward and backward.
+"""Pack a batch of names without padding, and run a cell over it, forward and backward.
 
 The mask of a batch marks the positions that are tokens, not padding. Instead of computing the
 padding and multiplying the result by zeros, the mask is applied once, to the ids: the longest name
@@ -30,7 +30,8 @@ class Packed:
     Args:
         x: (P,) input ids.
         y: (P,) target ids.
-        counts: (T,) names that have a token at each position, falling from B; their sum is P.
+        counts: (T,) the number of names with a token at each position, decreasing from B, with
+            sum P.
         order: (B,) the row in the batch of each name, longest first.
     """
 
@@ -81,9 +82,9 @@ def rnn_forward(
 
     Args:
         zx: (P, gH) the inputs' products.
-        batch: gives the rows of ``zx`` at each position.
+        batch: the batch, which has the rows of ``zx`` at each position.
         parameters: the weights.
-        cell: the cell they belong to.
+        cell: the cell of the weights.
 
     Returns:
         a (P, H) after every token, and one cache per position.
@@ -108,7 +109,7 @@ def rnn_backward(
         caches: from `rnn_forward`.
         batch: the batch of the forward pass.
         parameters: the weights.
-        cell: the cell they belong to.
+        cell: the cell of the weights.
 
     Returns:
         dzx and dzh, (P, gH) each: the gradients at Wax x + ba and at Waa a + bh.

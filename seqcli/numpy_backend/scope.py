@@ -1,7 +1,7 @@
-"""What this backend can train: every key of the configuration is supported, irrelevant or refused.
+"""Check that the NumPy backend supports a configuration.
 
-It is an allow-list. A key that is not in `RULES` may have its default only, so that a new setting
-is never ignored silently.
+Every key is supported, irrelevant or refused. The rules are an allow-list: a key that is not in
+`RULES` may only have its default, so that a new setting is never ignored silently.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def check_model(config: Config, codec: Codec) -> None:
     """Refuse models that this backend cannot run.
 
     Raises:
-        UsageError: names the setting and the values it may have.
+        UsageError: a setting is not supported; the hint has the supported values.
     """
     if codec.source is not None:
         raise UsageError(
@@ -118,10 +118,10 @@ def check_model(config: Config, codec: Codec) -> None:
 
 
 def check_training(config: Config, corpus: Corpus) -> None:
-    """Refuse models and settings of training that this backend does not have.
+    """Refuse models and training settings that this backend does not support.
 
     Raises:
-        UsageError: names the setting and the values it may have.
+        UsageError: a setting is not supported; the hint has the supported values.
     """
     check_model(config, corpus.codec)
     for key in keys():
@@ -135,7 +135,7 @@ def check_training(config: Config, corpus: Corpus) -> None:
 
 
 def _check(config: Config, key: str) -> None:
-    """Refuse a key's value unless its rule allows it; a key without a rule has its default."""
+    """Refuse a value that the key's rule does not allow; without a rule only the default is."""
     rule = RULES.get(key, Only((keys()[key].default,)))
     section, _, leaf = key.partition(".")
     value = getattr(getattr(config, section), leaf)

@@ -33,21 +33,21 @@ from seqcli.numpy_backend.parameters import (
 from seqcli.numpy_backend.recurrence import Packed, pack
 from seqcli.training.trainer import EpochMetrics, StepResult, Tick, TrainerSetup, TrainingStep
 
-SCORED_AT_ONCE = 256  # names
+SCORING_BATCH = 256  # names
 
 
 class NumpyTrainer:
-    """Weights and their optimizer.
+    """The weights of a language model, with their optimizer.
 
     Random numbers are only drawn for the samples shown after an epoch, from a generator seeded by
     the run's seed and the epoch: there is no random state to save.
 
     Args:
         parameters: the weights, changed in place.
-        cell: the cell they belong to.
+        cell: the cell of the weights.
         corpus: the names.
         settings: the section ``train`` of the configuration.
-        limits: maximum lengths, which the samples keep to.
+        limits: the maximum lengths, which limit the samples.
     """
 
     def __init__(
@@ -107,18 +107,18 @@ class NumpyTrainer:
 def build(
     config: Config, corpus: Corpus, limits: MaxLengths, checkpoint: Checkpoint | None, path: Path
 ) -> TrainerSetup:
-    """Make fresh weights, or take a checkpoint's, and set the number of threads.
+    """Initialize the weights or load a checkpoint's, and set the number of threads.
 
     See `seqcli.training.torch_trainer.build` for the arguments.
 
     Raises:
-        CheckpointError: the weights do not fit the configuration.
+        CheckpointError: the weights do not match the configuration.
     """
     threads = config.train.threads or 1
     threadpool_limits(threads, user_api="blas")
     keep_freed_memory()
     train = replace(config.train, threads=threads)
-    origins = {"train.threads": "one is the fastest", **config.origins}
+    origins = {"train.threads": "one thread is fastest", **config.origins}
     config = replace(config, train=train, origins=origins)
     if checkpoint is None:
         parameters = fresh_parameters(config, len(corpus.codec.target))
@@ -138,14 +138,14 @@ def packed(batch: Batch) -> Packed:
 def mean_loss(parameters: Parameters, cell: Cell, pairs: Pairs, tick: Tick) -> float:
     """Return the loss in nats per token over all rows; ``tick`` is called between batches."""
     total = 0.0
-    for batch in BatchStream(pairs, SCORED_AT_ONCE, shuffle=False).epoch(0):
+    for batch in BatchStream(pairs, SCORING_BATCH, shuffle=False).epoch(0):
         total -= float(log_probabilities(packed(batch), parameters, cell).sum())
         tick()
     return total / (len(pairs.targets.tokens) + len(pairs))
 
 
 def fresh_parameters(config: Config, vocabulary: int) -> Parameters:
-    """Return new weights for a vocabulary of so many ids, drawn by the run's seed."""
+    """Return new weights for a vocabulary of this size, drawn with the run's seed."""
     rng = np.random.default_rng(config.train.seed)
     gates = CELLS[config.model.cell].gates
     return initialize_parameters(rng, vocabulary, config.model.hidden, gates, _dtype(config))

@@ -1,4 +1,4 @@
-"""Run folders: their files, their lock, and how a run is found.
+"""Run folders: find, lock, write and replace them.
 
 A run folder contains
 

@@ -13,16 +13,16 @@ from seqcli.messages import plural
 from seqcli.metrics.metric import shown
 from seqcli.runs.fit_evidence import WIDE_GAP, Evidence
 
-MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.5
+MORE_DROPOUT, MAX_DROPOUT = 0.2, 0.5
 
 
-def _again(facts: RunFacts, *options: str) -> str:
-    """Return a command for a new run with the same configuration but for some options."""
+def _retrain(facts: RunFacts, *options: str) -> str:
+    """Return a command that trains a new run with the same configuration and some other options."""
     return f"train --config {shlex.quote(f'{facts.folder}/config.yaml')} {' '.join(options)}"
 
 
 def train_longer(evidence: Evidence) -> str:
-    """Continue to twice the limit that ended the run."""
+    """Continue to twice the current limit."""
     facts = evidence.facts
     longer = [facts.doubled_limit]
     if facts.patience:
@@ -34,24 +34,24 @@ def regularize(evidence: Evidence) -> str:
     """Use more rows of a task, or else more dropout or a smaller model."""
     facts = evidence.facts
     if facts.drawn_rows:
-        return _again(facts, f"--train-rows {4 * facts.drawn_rows}")
-    if facts.dropout + MORE_DROPOUT <= MOST_DROPOUT and not facts.by_hand:
-        return _again(facts, f"--dropout {facts.dropout + MORE_DROPOUT:.2g}")
-    return _again(facts, f"--hidden {max(8, facts.hidden // 2)}")
+        return _retrain(facts, f"--train-rows {4 * facts.drawn_rows}")
+    if facts.dropout + MORE_DROPOUT <= MAX_DROPOUT and not facts.by_hand:
+        return _retrain(facts, f"--dropout {facts.dropout + MORE_DROPOUT:.2g}")
+    return _retrain(facts, f"--hidden {max(8, facts.hidden // 2)}")
 
 
 def other_rate(evidence: Evidence) -> str:
     """Add attention if there is none, or else reduce the learning rate."""
     if evidence.facts.could_attend:
-        return _again(evidence.facts, "--attention")
-    return _again(evidence.facts, f"--lr {evidence.facts.lr / 3:.2g}")
+        return _retrain(evidence.facts, "--attention")
+    return _retrain(evidence.facts, f"--lr {evidence.facts.lr / 3:.2g}")
 
 
 def larger_model(evidence: Evidence) -> str:
     """Add attention if there is none, or else use a larger hidden size."""
     if evidence.facts.could_attend:
-        return _again(evidence.facts, "--attention")
-    return _again(evidence.facts, f"--hidden {2 * evidence.facts.hidden}")
+        return _retrain(evidence.facts, "--attention")
+    return _retrain(evidence.facts, f"--hidden {2 * evidence.facts.hidden}")
 
 
 def evaluate(evidence: Evidence) -> str:
@@ -70,9 +70,9 @@ Kind = Literal[
     "good fit",
 ]
 
-SHORTEST = 3  # epochs that a diagnosis needs
+MIN_EPOCHS = 3  # required for a diagnosis
 SINCE_BEST = 2  # epochs after the lowest validation loss before it can be called overfitting
-POOR = 0.90  # training accuracy below which a model has not learned its training rows
+POOR_ACCURACY = 0.90  # training accuracy below which a model has not learned its training rows
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,11 @@ def diagnose_fit(
     """Diagnose a run by the metrics of its epochs (``EpochEnded.metrics``, in order, all finite).
 
     Uses sequence accuracy if known, else token accuracy. The training loss is measured during
-    training, with dropout and teacher forcing, so it may be above the validation loss without
-    meaning anything.
+    training, with dropout and teacher forcing, so it is often above the validation loss.
 
     Args:
         history: the metrics of each epoch.
-        facts: facts about the run; without them there is neither baseline nor command.
+        facts: facts about the run; without them the diagnosis has no baseline and no command.
     """
     known = facts or RunFacts()
     if not all("train_loss" in row and "val_loss" in row for row in history):
@@ -130,7 +129,7 @@ def diagnose_fit(
             "too short to say", None, "No fit diagnosis: there is no validation loss."
         )
     evidence = Evidence(history, known)
-    if len(history) < SHORTEST and not (history and evidence.nearly_perfect):
+    if len(history) < MIN_EPOCHS and not (history and evidence.nearly_perfect):
         return _too_short(evidence)
     rule = next(rule for rule in RULES if rule.applies(evidence))
     since = rule.since(evidence)
@@ -142,7 +141,8 @@ def diagnose_fit(
 def _too_short(evidence: Evidence) -> FitDiagnosis:
     epochs = len(evidence.history)
     text = (
-        f"Too short for a fit diagnosis: {plural(epochs, 'epoch')}, at least {SHORTEST} are needed."
+        f"Too short for a fit diagnosis: {plural(epochs, 'epoch')}, "
+        f"at least {MIN_EPOCHS} are needed."
     )
     more = train_longer(evidence) if epochs else ""
     return FitDiagnosis("too short to say", None, text, _command(more, evidence.facts))
@@ -193,7 +193,7 @@ def _poor_and_out_of_rate(evidence: Evidence) -> bool:
 def _poor(evidence: Evidence) -> bool:
     train = evidence.train_accuracy
     accuracy = evidence.val_accuracy if train is None else train
-    return accuracy is not None and accuracy < POOR
+    return accuracy is not None and accuracy < POOR_ACCURACY
 
 
 def _always(_: Evidence) -> bool:

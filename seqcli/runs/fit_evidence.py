@@ -10,23 +10,23 @@ from statistics import median
 
 from seqcli.events import RunFacts
 
-TAIL = 3  # the end of a curve is the median of its last epochs: one jump is no trend
-RISE = 0.05  # a clear rise of the validation loss: this share of its lowest value ...
+TAIL = 3  # a curve ends at the median of its last epochs, which ignores one outlier
+RISE = 0.05  # a clear rise of the validation loss: this fraction of its minimum ...
 RISE_NATS = 0.02  # ... and at least this many nats
 ACCURACY_GAP = 0.02  # training accuracy clearly above validation
 WIDE_GAP = 0.10  # training accuracy so far above that the model does not generalize
 LOSS_GAP = 0.10  # training loss clearly below validation: this share of the validation loss
 NEARLY_PERFECT = 0.99  # validation accuracy that leaves almost nothing to learn
 FALLING = 0.01  # a loss that still falls: by this fraction per epoch
-RAPIDLY = 0.03  # a loss that falls fast enough to close a gap
-CERTAIN = 4  # standard deviations: 1 of 100 converged noisy runs seems to fall
+RAPID_FALL = 0.03  # a loss that falls fast enough to close a gap
+NOISE_DEVIATIONS = 4  # standard deviations; 1 of 100 noisy converged runs appears to fall
 DECAYED = 0.01  # fraction of its peak below which the learning rate has no effect
 ACCURACIES = ("sequence_accuracy", "token_accuracy")
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The best baseline by a metric, and what the model scores by it."""
+    """The best baseline by a metric, and the model's score by the same metric."""
 
     name: str
     metric: str
@@ -53,7 +53,7 @@ class Evidence:
 
     @cached_property
     def best(self) -> int:
-        """The epoch of the lowest validation loss, from 0; of equal ones the first."""
+        """The first epoch with the lowest validation loss, counted from 0."""
         return self.val_loss.index(min(self.val_loss))
 
     @property
@@ -73,7 +73,7 @@ class Evidence:
 
     @property
     def end_val_loss(self) -> float:
-        """Validation loss at the end, of epochs after the best one where there are any."""
+        """Validation loss at the end; if possible of epochs after the best one."""
         after_best = self.val_loss[self.best + 1 :] or self.val_loss[-1:]
         return median(after_best[-TAIL:])
 
@@ -84,7 +84,7 @@ class Evidence:
         return "sequence" if known else "token"
 
     def reached(self, metric: str) -> float | None:
-        """Return a score at the end: the last one, unless that was a sudden dip."""
+        """Return the final score of a metric, ignoring a sudden dip in the last epoch."""
         values = [row[metric] for row in self.history if metric in row]
         return max(values[-1], median(values[-TAIL:])) if values else None
 
@@ -149,7 +149,7 @@ class Evidence:
     @property
     def val_loss_falls_rapidly(self) -> bool:
         """Whether validation loss falls so fast that the gap to training may still close."""
-        return self.since_best == 0 and _falls(self.val_loss, RAPIDLY)
+        return self.since_best == 0 and _falls(self.val_loss, RAPID_FALL)
 
     @property
     def rate_has_decayed(self) -> bool:
@@ -172,7 +172,7 @@ class Evidence:
 
     @property
     def reached_loss(self) -> float:
-        """The lower of the last validation loss and that of the end."""
+        """The lower of the last validation loss and `end_val_loss`."""
         return min(self.val_loss[-1], self.end_val_loss)
 
     @property
@@ -181,7 +181,7 @@ class Evidence:
         return any(map(self._beats, self.baselines))
 
     def _beats(self, baseline: Baseline) -> bool:
-        """Whether the model is better than a baseline by more than two standard errors."""
+        """Return whether the model beats a baseline by more than two standard errors."""
         if baseline.metric == "loss":
             return baseline.model < baseline.value * (1 - FALLING)
         error = math.sqrt(baseline.value * (1 - baseline.value) / max(self.facts.val_rows, 1))
@@ -199,14 +199,14 @@ def _falls(losses: Sequence[float], share: float = FALLING) -> bool:
     if not steps:
         return False
     drop = losses[-1 - steps] - losses[-1]
-    return drop > max(steps * share * abs(losses[-1]), CERTAIN * _noise(losses[-8:]))
+    return drop > max(steps * share * abs(losses[-1]), NOISE_DEVIATIONS * _noise(losses[-8:]))
 
 
 def _noise(losses: Sequence[float]) -> float:
     """Estimate the standard deviation of a loss around its trend, by its second differences.
 
-    Those of independent noise have a standard deviation of sqrt(6) times its own, and a median
-    size of 0.6745 times that.
+    For independent noise they have sqrt(6) times its standard deviation, and their median
+    absolute value is 0.6745 times that.
     """
     bends = [abs(a - 2 * b + c) for a, b, c in zip(losses, losses[1:], losses[2:], strict=False)]
     return median(bends) / (0.6745 * math.sqrt(6)) if bends else 0.0

@@ -61,8 +61,8 @@ class RunFolder:
             return self.paths
         return RunPaths(self.staging.path, self.paths.extra_best)
 
-    def take_place(self) -> None:
-        """Replace the old run by the staged one; do nothing if that is done already.
+    def replace_old_run(self) -> None:
+        """Replace the old run with the staged one; do nothing if it has already been replaced.
 
         Raises:
             SeqcliError: the disk is full or broken.
@@ -84,7 +84,7 @@ def begin(
 
     Args:
         name: the name of the run.
-        out: the folder or file given by the user.
+        out: the folder or file passed by the user.
         root: the parent folder of runs without ``out``.
         force: replace the run in ``out``, which is kept until the new one has a checkpoint.
 
@@ -93,7 +93,7 @@ def begin(
             overwrite, or cannot be written.
     """
     run = RunPaths(_numbered(root, _file_name(name))) if out is None else _requested(out)
-    put_back(run.folder)
+    restore_run(run.folder)
     with writing(run.folder):
         run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run):
@@ -164,12 +164,12 @@ def _check_location(folder: Path) -> None:
 
 
 def _shared_places() -> Iterator[tuple[str, Path]]:
-    with contextlib.suppress(OSError, RuntimeError):  # there may be none
+    with contextlib.suppress(OSError, RuntimeError):  # there may be no home folder
         yield "your home folder", Path.home().resolve()
 
 
 def _check_free(run: RunPaths, force: bool) -> None:
-    """Refuse to overwrite a run without ``force``, and ever to overwrite other files."""
+    """Refuse to overwrite a run without ``force``, or other files in any case."""
     taken = [path for path in run.files() if os.path.lexists(path)]
     if taken and not is_marked(run.folder):
         message = f"{run.folder} contains {taken[0].name} but is not a run folder of seqcli"
@@ -205,9 +205,9 @@ def _is_ours(file: PurePath) -> bool:
     return str(file) in (MARKER, run.lock.name, *(str(path) for path in run.files()))
 
 
-def put_back(folder: Path) -> None:
+def restore_run(folder: Path) -> None:
     """Restore a run folder that a killed process was replacing; see `recover`."""
-    with contextlib.suppress(OSError, ValueError, RuntimeError):  # no possible folder
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # not a valid folder
         if not os.path.lexists(folder):
             recover(folder.resolve(), _is_ours)
 
@@ -229,9 +229,9 @@ def _numbered(root: Path, name: str) -> Path:
         for number in itertools.count(1):
             folder = root / (name if number == 1 else f"{name}-{number}")
             with contextlib.suppress(FileExistsError):
-                folder.mkdir()  # of two processes, one succeeds
+                folder.mkdir()  # only one of two processes succeeds
                 return folder
-    raise AssertionError("numbers do not end")
+    raise AssertionError("unreachable")
 
 
 Loaded = TypeVar("Loaded")
@@ -242,7 +242,7 @@ def find_run(path: Path, root: Path = ROOT) -> RunPaths:
     """Return the run at ``path``: its folder, a file in it, or its ``--out FILE.pt``.
 
     Raises:
-        CheckpointError: there is no run; the hint names the nearest one.
+        CheckpointError: there is no run; the hint suggests the closest one.
     """
     places = [path]
     if path.suffix == ".pt":
@@ -250,7 +250,7 @@ def find_run(path: Path, root: Path = ROOT) -> RunPaths:
     if path.is_file():
         places.append(path.parent)
     for folder in places:
-        put_back(folder)
+        restore_run(folder)
         if folder.is_dir() and RunPaths(folder).holds_run():
             return existing(folder)
     raise _no_checkpoint(path, root)
@@ -264,7 +264,7 @@ def find_checkpoint(path: Path, prefer: str = "best", root: Path = ROOT) -> Path
     before it).
 
     Raises:
-        CheckpointError: there is none; the hint names the nearest run.
+        CheckpointError: there is none; the hint suggests the closest run.
     """
     if not path.is_dir():
         if os.path.lexists(path):
@@ -281,8 +281,8 @@ def find_checkpoint(path: Path, prefer: str = "best", root: Path = ROOT) -> Path
 def load_last(run: RunPaths, load: Callable[[Path], Loaded]) -> tuple[Loaded, str]:
     """Load the newest intact checkpoint; return it, and a note if it is not the last.
 
-    A damaged ``last.pt`` is moved to ``last.damaged.pt``, so that the next save does not keep it
-    instead of the intact one. Requires the lock.
+    A damaged ``last.pt`` is moved to ``last.damaged.pt``, so that the next save does not replace
+    the intact one with it. Requires the lock.
 
     Raises:
         CheckpointError: neither the last nor the one before it can be read.

@@ -1,7 +1,7 @@
-"""metrics.jsonl: the metrics of every epoch, one JSON object per line.
+"""Read and write metrics.jsonl: the metrics of every epoch, one JSON object per line.
 
-This is the only file with the complete history of a run, and no run depends on it: if it is lost,
-only the history is lost. The last line can be restored from the checkpoint; see
+This is the only file with the complete history of a run. A run does not depend on it: if it is
+lost, only the history is lost. The last line can be restored from the checkpoint; see
 `seqcli.api.recording`.
 """
 
@@ -48,7 +48,7 @@ def read_metrics(path: Path) -> list[Row]:
 def recover_metrics(
     path: Path, damaged: Path, last: EpochRecord | None, epochs: int
 ) -> tuple[list[Mapping[str, float]], str]:
-    """Make the file consistent with the checkpoint that a run resumes from.
+    """Synchronize the file with the checkpoint that a run resumes from.
 
     Rows after that checkpoint are removed; its last epoch is added if missing. The file is only
     written if it changes.
@@ -102,7 +102,7 @@ def _scan(path: Path) -> tuple[list[tuple[EpochRecord, bytes]], bool]:
         record = _record(line)
         if record is not None:
             read.append((record, line if line.endswith(b"\n") else line + b"\n"))
-        elif line.endswith(b"\n") or len(line) >= _LONGEST_LINE:  # else a kill cut it short
+        elif line.endswith(b"\n") or len(line) >= _LONGEST_LINE:  # otherwise a kill truncated it
             is_damaged = True
     return read, is_damaged
 
@@ -128,7 +128,7 @@ def _opened(path: Path) -> BinaryIO:
     """Open a regular file.
 
     Raises:
-        OSError: it is another kind of file, or cannot be opened.
+        OSError: it is not a regular file, or cannot be opened.
     """
     file = os.fdopen(open_descriptor(path, os.O_RDONLY), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -1,4 +1,4 @@
-"""The files of a run folder: names, marker, and how a checkpoint is kept and published."""
+"""The files of a run folder: their names, the marker, and copies of checkpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqcli.files.system import open_descriptor
 ROOT = Path("runs")
 MARKER = ".seqcli-run"
 EVENTS = "events.out.tfevents.*"
-_MARKER_BYTES = 4096  # a longer one is not ours
+_MARKER_BYTES = 4096  # a longer file is not a marker
 _BLOCK = 1 << 20
 
 
@@ -50,7 +50,7 @@ class RunPaths:
 
     @property
     def last(self) -> Path:
-        """The newest checkpoint, with all that resuming needs."""
+        """The newest checkpoint, from which a run resumes."""
         return self.folder / "last.pt"
 
     @property
@@ -205,7 +205,7 @@ def keep(path: Path, previous: Path) -> None:
     if not path.exists():
         return
     if previous.exists() and previous.samefile(path):
-        return  # renaming one link of a file to another does nothing
+        return  # renaming a file to another link of it does nothing
     temporary = temporary_name(previous)
     with writing(previous):
         temporary.unlink(missing_ok=True)
@@ -217,7 +217,7 @@ def keep(path: Path, previous: Path) -> None:
 
 
 def publish_best(run: RunPaths) -> None:
-    """Copy the best checkpoint to ``--out FILE.pt``, if given.
+    """Copy the best checkpoint to ``--out FILE.pt``, if specified.
 
     Raises:
         SeqcliError: the disk is full or broken.
@@ -236,14 +236,20 @@ def may_publish(run: RunPaths) -> bool:
     that ``--force`` allowed to replace when the run started.
     """
     current = digest(run.extra_best)
-    own = (digest(run.best), digest(run.best_previous), read_marker(run.folder).get("replaces"))
+    replaceable = (
+        digest(run.best),
+        digest(run.best_previous),
+        read_marker(run.folder).get("replaces"),
+    )
     return (
-        run.extra_best is None or not run.extra_best.exists() or (current != "" and current in own)
+        run.extra_best is None
+        or not run.extra_best.exists()
+        or (current != "" and current in replaceable)
     )
 
 
 def write_named_rows(run: RunPaths, rows: bytes | Path) -> None:
-    """Write the flagged rows, given as the content of a file or as a file to copy.
+    """Write the flagged rows, from the content of a file or by copying a file.
 
     Raises:
         SeqcliError: the disk is full or broken.

@@ -1,1 +1,1 @@
-"""What training is, whichever library computes: one loop, schedules, progress. No torch."""
+"""The training loop, schedules and progress, and the trainer of the PyTorch backend."""

@@ -1,4 +1,4 @@
-"""The training loop: trains any model on any corpus and reports progress as events."""
+"""The training loop: train any model on any corpus and report progress as events."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Save(Protocol):
     def __call__(
         self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
     ) -> None:
-        """Commit.
+        """Commit the state.
 
         Args:
-            training: all that resuming needs besides the weights, ``progress`` included.
-            progress: how far training has come; at the end of an epoch its ``batch`` is 0.
+            training: the state to resume from, including ``progress`` but not the weights.
+            progress: the progress of training; at the end of an epoch its ``batch`` is 0.
             stopping: whether the run is about to be interrupted.
         """
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: a signal asked for it
-    """Raised inside the loop when a signal asks to stop; the run can be resumed."""
+class Interrupted(Exception):  # noqa: N818 - not an error: requested by a signal
+    """Raised inside the loop when a signal requests a stop; the run can be resumed."""
 
 
 class Pending(NamedTuple):
@@ -52,14 +52,14 @@ class Pending(NamedTuple):
 
 
 class Loop:
-    """One trainer, one corpus, one configuration; `fit` runs the training.
+    """Train one model on one corpus; call `fit`.
 
     Args:
         trainer: the model and its optimizer.
         corpus: with a ``train`` split.
         config: the section ``train`` is used.
         save: commits the state after each epoch and every ``train.save_every`` seconds, or None.
-        stop: asked between batches.
+        stop: checked between batches.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Loop:
         stop: StopRequest | None = None,
     ) -> None:
         self.trainer, self.save = trainer, save
-        self.stop = StopRequest() if stop is None else stop  # a request not made yet is falsy
+        self.stop = StopRequest() if stop is None else stop  # a request without a signal is falsy
         self.settings, self.language = config.train, corpus.codec.source is None
         self.stream = BatchStream(
             corpus.splits["train"], self.settings.batch_size, self.settings.seed
@@ -108,7 +108,7 @@ class Loop:
         self.progress = progress
 
     def fit(self, listen: Listener) -> Finished:
-        """Train until a limit, the target accuracy, the end of patience, or a signal.
+        """Train until a limit, the target accuracy, the patience limit, or a signal.
 
         Raises:
             DivergedError: the loss or the gradient became NaN or infinite.
@@ -150,14 +150,14 @@ class Loop:
                 return
 
     def _done(self) -> float:
-        """Return the share of the run that is done, in steps."""
+        """Return the fraction of the run's steps that are done."""
         return min(self.progress.step / max(1, self.steps - 1), 1.0)
 
     def _read_results(self) -> None:
-        """Read the losses of the steps since the last call, and refuse what is not finite.
+        """Read the losses of the steps since the last call; raise if one is not finite.
 
-        Reading waits for the accelerator, so it is done only before something is reported, saved
-        or decided. The order of the sums is that of the steps, whenever they are read.
+        Reading waits for the accelerator, so results are read only when they are needed. Losses
+        are added in the order of the steps, so the sums do not depend on when they are read.
         """
         pending, self.pending = self.pending, []
         for step in pending:
@@ -178,7 +178,7 @@ class Loop:
         )
 
     def _after_step(self) -> None:
-        """Report, save and stop when it is time to."""
+        """Report, save or stop if it is time to."""
         now = time.monotonic()
         if now - self.reported_at >= REPORT_EVERY:
             self._report_progress("train")
@@ -188,7 +188,7 @@ class Loop:
             self._commit()
 
     def _tick(self) -> None:
-        """Report and stop between batches of validation."""
+        """Report or stop between batches of validation."""
         if time.monotonic() - self.reported_at >= REPORT_EVERY:
             self._report_progress("validate")
         if self.stop:
@@ -216,13 +216,13 @@ class Loop:
         evaluated = self.trainer.evaluate(progress.epoch, self._done(), self._tick)
         metrics = self._metrics(evaluated, time.monotonic() - began)
         val_loss = metrics.get("val_loss", 0.0)
-        if not math.isfinite(val_loss):  # never commit weights that nobody can use
+        if not math.isfinite(val_loss):  # never commit unusable weights
             rate = self.schedule.rate(max(0, progress.step - 1))
             raise self._diverged("the validation loss", val_loss, progress.step, rate)
         self.schedule.epoch_ended(metrics.get("val_loss", metrics["train_loss"]))
         record = progress.end_epoch(metrics, self._improved(metrics))
         self.history.append(metrics)
-        self._commit()  # before it is reported: an epoch that anyone heard of is never lost
+        self._commit()  # before it is reported, so that a reported epoch is never lost
         self.listen(
             EpochEnded(
                 record.epoch,
@@ -260,8 +260,8 @@ class Loop:
     def _commit(self, stopping: bool = False) -> None:
         self._read_results()  # so that no diverged weights are saved
         if self.save:
-            own = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
-            self.save({**own, **self.trainer.state()}, self.progress, stopping=stopping)
+            state = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
+            self.save({**state, **self.trainer.state()}, self.progress, stopping=stopping)
         self.saved_at = time.monotonic()
 
     def _finished(self, reason: str, seconds: float) -> Finished:

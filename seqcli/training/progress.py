@@ -1,4 +1,4 @@
-"""Training progress: plain numbers, stored in every checkpoint that can be resumed.
+"""The progress of training: plain numbers, stored in every checkpoint that can be resumed.
 
 The size of this state does not grow with the number of epochs. The metrics of all epochs are in
 metrics.jsonl; a checkpoint holds only the records of the last and of the best epoch.
@@ -15,8 +15,8 @@ from seqcli import schema
 from seqcli.config import TrainConfig
 from seqcli.schema import Bounds, Count, Number
 
-SMOOTHING = 0.99  # share of the smoothed loss that each step keeps
-_OWN = ("epoch", "step", "improved")  # what a record holds besides metrics
+SMOOTHING = 0.99  # weight of the previous value in the smoothed loss
+_OWN = ("epoch", "step", "improved")  # keys of a record besides its metrics
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class EpochRecord:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> EpochRecord:
-        """Return the record that `to_plain` flattened.
+        """Return the record from the table that `to_plain` returned.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not such a table.
+            KeyError, TypeError, ValueError: the table is malformed.
         """
         epoch, step, improved = (plain[name] for name in _OWN)
         if type(epoch) is not int or type(step) is not int or epoch < 1 or step < 0:
@@ -57,14 +57,14 @@ class EpochRecord:
 
 @dataclass
 class Progress:
-    """How far training has come.
+    """The progress of training.
 
     Args:
         epoch: the current epoch, counted from 1.
-        batch: batches of this epoch that are done.
+        batch: completed batches of this epoch.
         step: optimizer steps since the start of the run.
         loss_sum, tokens, rows, seconds: sums over the batches of this epoch; the loss in nats.
-        waited: epochs since the best one.
+        waited: the number of epochs since the best one.
         smoothed_loss: nats per token, see `smooth`.
         seconds_before: seconds of training and validation in all completed epochs.
         last, best: the last completed epoch and the best one; None before the first.
@@ -84,7 +84,7 @@ class Progress:
     best: EpochRecord | None = None
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the progress as a table that a checkpoint can hold; `progress_of` reads it."""
+        """Return the progress as plain data for a checkpoint; `progress_of` reads it."""
         return asdict(self)
 
     def count_step(self, tokens: int, rows: int) -> None:
@@ -129,7 +129,7 @@ def progress_of(training: Mapping[str, Any]) -> Progress:
     """Return the progress in a checkpoint's training state.
 
     Raises:
-        SchemaError: it is not one that training could have written.
+        SchemaError: it is missing or malformed.
     """
     progress: Progress = schema.read(Progress, training.get("progress"), "training.progress")
     last = progress.last.epoch if progress.last else 0
@@ -139,7 +139,7 @@ def progress_of(training: Mapping[str, Any]) -> Progress:
 
 
 def stop_reason(progress: Progress, settings: TrainConfig) -> str:
-    """Return why a run is over, or an empty string if it is not.
+    """Return the reason why a run has finished, or an empty string if it has not.
 
     The reasons are those of `seqcli.events.Finished`.
     """
@@ -149,7 +149,7 @@ def stop_reason(progress: Progress, settings: TrainConfig) -> str:
             return "target_accuracy"
     if settings.patience and progress.waited >= settings.patience:
         return "patience"
-    if progress.batch:  # inside an epoch, which has to be scored
+    if progress.batch:  # inside an epoch, which must be evaluated first
         return ""
     if settings.seconds and progress.elapsed >= settings.seconds:
         return "seconds"
@@ -159,7 +159,7 @@ def stop_reason(progress: Progress, settings: TrainConfig) -> str:
 
 
 def initial_loss(tokens: int) -> float:
-    """Return log(V), the loss of uniform predictions over V tokens: smoothing starts there."""
+    """Return log(V), the loss of uniform predictions over V tokens: the initial smoothed loss."""
     return math.log(tokens)
 
 

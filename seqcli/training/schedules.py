@@ -1,4 +1,4 @@
-"""Learning rates over time. A schedule knows its factor at any step; plateau also keeps state."""
+"""Learning-rate schedules; only `ReduceOnPlateau` keeps state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seqcli.config import TrainConfig
 
 
 class Constant:
-    """The learning rate as given, after ``warmup`` steps in which it rises from 0.
+    """A constant learning rate, after a linear warm-up from 0 over ``warmup`` steps.
 
     Args:
         config: the training configuration.
@@ -24,22 +24,22 @@ class Constant:
         return self.peak * rise * self.factor(step)
 
     def factor(self, step: int) -> float:
-        """Return what the peak is multiplied by once warm."""
+        """Return the factor of the peak learning rate after the warm-up."""
         return 1.0
 
     def epoch_ended(self, loss: float) -> None:
-        """Learn the validation loss of an epoch."""
+        """Update the schedule with the validation loss of an epoch."""
 
     def state(self) -> dict[str, float]:
-        """Return what a resumed run must know."""
+        """Return the state to resume from."""
         return {}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
 
 
 class WarmupCosine(Constant):
-    """Half a cosine from the peak to 0 at the last step (arXiv:1608.03983, without restarts)."""
+    """Cosine annealing to 0 at the last step (arXiv:1608.03983, without restarts)."""
 
     def factor(self, step: int) -> float:
         """See `Constant.factor`."""
@@ -48,8 +48,7 @@ class WarmupCosine(Constant):
 
 
 class WarmupInverseSqrt(Constant):
-    """Falls with one over the root of the step (Vaswani et al. 2017), the peak at the warm-up's
-    end."""
+    """Inverse square-root decay after the warm-up (Vaswani et al. 2017)."""
 
     def factor(self, step: int) -> float:
         """See `Constant.factor`."""
@@ -58,7 +57,7 @@ class WarmupInverseSqrt(Constant):
 
 
 class ReduceOnPlateau(Constant):
-    """Multiplied by a factor after some epochs in which validation loss did not improve."""
+    """Reduce the learning rate when the validation loss stops improving."""
 
     def __init__(self, config: TrainConfig, steps: int) -> None:
         super().__init__(config, steps)

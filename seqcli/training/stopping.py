@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: finish the step, save, then leave."""
+"""Handle SIGINT, SIGTERM and SIGHUP: finish the step, save, then exit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STOPPING = tuple(
 
 
 class StopRequest:
-    """Set by the first signal; the second one leaves at once."""
+    """A request to stop, made by the first signal; a second signal exits immediately."""
 
     def __init__(self) -> None:
         self.signal = 0
@@ -22,7 +22,7 @@ class StopRequest:
     def __bool__(self) -> bool:
         return self.signal != 0
 
-    def take(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
         if self.signal:
             signal.signal(number, signal.SIG_DFL)
@@ -32,9 +32,10 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Catch the signals of `STOPPING` while the block runs; in other threads than the main: none.
+    """Catch the signals in `STOPPING` inside the block.
 
-    A signal that the caller has ignored (``nohup``, a background job) stays ignored.
+    Outside the main thread no signal is caught. A signal that the caller has ignored (``nohup``, a
+    background job) stays ignored.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -43,7 +44,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     before = {number: signal.getsignal(number) for number in STOPPING}
     caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in caught:
-        signal.signal(number, request.take)
+        signal.signal(number, request.handle)
     try:
         yield request
     finally:

@@ -1,5 +1,8 @@
-"""Scheduled sampling (Bengio et al. 2015, arXiv:1506.03099): how often the decoder is fed the
-truth, and a forward pass that mixes truth with the model's own symbols at every position."""
+"""Scheduled sampling (Bengio et al. 2015, arXiv:1506.03099).
+
+Schedules of the teacher-forcing ratio, and a forward pass that feeds either the true token or the
+model's prediction at each position.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +14,32 @@ from torch import Tensor
 from seqcli.data.vocabulary import PAD
 from seqcli.models.base import Model
 
-STEEPNESS = 10.0  # of the inverse sigmoid, over the whole run
+STEEPNESS = 10.0  # slope of the inverse sigmoid over the whole run
 
 
 def constant(start: float, end: float, done: float) -> float:
-    """Stay at ``start``."""
+    """Return ``start``."""
     return start
 
 
 def linear(start: float, end: float, done: float) -> float:
-    """Go straight from ``start`` to ``end`` while ``done`` goes from 0 to 1."""
+    """Interpolate linearly from ``start`` to ``end`` as ``done`` goes from 0 to 1."""
     return start + (end - start) * done
 
 
 def inverse_sigmoid(start: float, end: float, done: float) -> float:
-    """Stay near ``start``, fall in the middle, end near ``end``."""
+    """Interpolate from about ``start`` to about ``end`` along an inverse sigmoid."""
     return end + (start - end) / (1 + math.exp(STEEPNESS * (done - 0.5)))
 
 
 def mixed_forward(
     model: Model, source: Tensor, source_lengths: Tensor, target_in: Tensor, ratio: float
 ) -> Tensor:
-    """Return logits (B, T, V) where each symbol fed, of each row and position, is the true one
-    with chance ``ratio`` and else the likeliest of the position before."""
+    """Return logits (B, T, V), feeding true tokens with probability ``ratio``.
+
+    Each token of each row is drawn separately. If the true token is not fed, the model's most
+    likely token at the previous position is.
+    """
     state = model.start(source, source_lengths)
     coins = torch.rand(target_in.shape).to(target_in.device) < ratio  # (B, T)
     token = target_in[:, 0]

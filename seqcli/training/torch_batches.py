@@ -23,8 +23,8 @@ class TensorBatch:
         source: (B, S) token ids.
         source_lengths: (B,), on the CPU, where packing needs them.
         target_in, target_out: (B, T) token ids.
-        tokens: target tokens that count, ``<eos>`` included.
-        weights: (B,) of the rows in the loss, or None where all are 1.
+        tokens: the number of target tokens, ``<eos>`` included and padding excluded.
+        weights: (B,) the weights of the rows in the loss, or None if all are 1.
     """
 
     source: Tensor
@@ -36,9 +36,9 @@ class TensorBatch:
 
 
 def to_device(batch: Batch, device: torch.device) -> TensorBatch:
-    """Copy a batch to the device; without sources they become (B, 0).
+    """Copy a batch to the device; missing sources become (B, 0).
 
-    CUDA copies without waiting for the steps that are still computed.
+    With CUDA the copy does not wait for steps that are still running.
     """
     non_blocking = device.type == "cuda"
 
@@ -57,21 +57,21 @@ def to_device(batch: Batch, device: torch.device) -> TensorBatch:
 
 
 def at_least_float32(logits: Tensor) -> Tensor:
-    """Widen half precision, in which a softmax is too coarse; leave the rest as it is."""
+    """Convert half precision, which is too coarse for a softmax, to float32."""
     return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 def cross_entropy(
     logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Sum the cross-entropy over all tokens but padding.
+    """Return the cross-entropy, summed over all tokens except padding.
 
     Args:
         logits: (B, T, V).
         targets: (B, T) token ids.
         smoothing: label smoothing (Szegedy et al. 2016, arXiv:1512.00567): the share of the
             target that is spread over all tokens.
-        weights: (B,) of the rows in the objective; None where all are 1.
+        weights: (B,) the weights of the rows in the objective, or None if all are 1.
 
     Returns:
         the objective, with label smoothing and weights, and the sum in nats, without them.

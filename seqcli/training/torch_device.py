@@ -12,16 +12,16 @@ from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.errors import UsageError
 
-WORTH_IT = 0.85  # all threads must take less than this share of one thread's time
+MAX_TIME_RATIO = 0.85  # use all threads if they take less than this fraction of one thread's time
 
 
 def choose_device(name: str, precision: str = "float32") -> torch.device:
-    """Return the device called ``name``; "auto" takes CUDA, then MPS, then the CPU.
+    """Return the device called ``name``; "auto" prefers CUDA, then MPS, then the CPU.
 
-    MPS has no float64.
+    MPS does not support float64.
 
     Raises:
-        UsageError: there is no such device here.
+        UsageError: the device is not available.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -39,15 +39,15 @@ def check_device(config: Config, corpus: Corpus) -> None:
     """Refuse a device that is not available; see `seqcli.registry.BACKEND_CHECKS`.
 
     Raises:
-        UsageError: there is no such device.
+        UsageError: the device is not available.
     """
     choose_device(config.train.device, config.train.precision)
 
 
 def choose_threads(work: Callable[[], object]) -> int:
-    """Time ``work`` on one thread and on all, in turn; return the faster number of threads.
+    """Time ``work`` on one thread and on all; return the faster number of threads.
 
-    Small recurrent steps are faster on one thread, and stay fast next to other programs.
+    Small recurrent steps are faster on one thread, and are then not slowed by other programs.
     """
     every = _cores()
     if every == 1:
@@ -60,10 +60,10 @@ def choose_threads(work: Callable[[], object]) -> int:
             began = time.perf_counter()
             work()
             measured.append(time.perf_counter() - began)
-    return every if min(times[every]) < WORTH_IT * min(times[1]) else 1
+    return every if min(times[every]) < MAX_TIME_RATIO * min(times[1]) else 1
 
 
 def _cores() -> int:
-    """Return the cores this process may use."""
+    """Return the number of cores that this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Optimizers, gradient clipping, and the state of an optimizer in a checkpoint."""
+"""Optimizers, gradient clipping, and saving and restoring an optimizer's state."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ OptimizerState: TypeAlias = Mapping[int, Mapping[str, Any]]  # by the number of 
 
 
 class FlatParameters:
-    """The trained parameters of a model; on the CPU they are parts of one vector.
+    """The trained parameters of a model, stored in one vector on the CPU.
 
-    Clipping and an optimizer step on fifty tensors spend more time on calls than on arithmetic: on
-    one vector a training step of a Transformer with 205,000 weights takes 12 percent less time. On
-    other devices the parameters are left as they are: cuDNN has its own layout of a layer's
-    weights.
+    On fifty tensors, clipping and an optimizer step spend more time on calls than on arithmetic:
+    with one vector a training step of a Transformer with 205,000 weights takes 12 percent less
+    time. On other devices the parameters stay separate, because cuDNN has its own layout of a
+    layer's weights.
 
     Args:
-        parameters: of one dtype, on the device where they will stay.
+        parameters: all of one dtype, on their final device.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
@@ -41,11 +41,11 @@ class FlatParameters:
 
     @property
     def trained(self) -> list[nn.Parameter]:
-        """The parameters to give to an optimizer."""
+        """The parameters for an optimizer."""
         return self.separate if self.vector is None else [self.vector]
 
     def gather_gradients(self) -> None:
-        """Copy the gradients of a backward pass to the vector, if there is one."""
+        """Copy the gradients of a backward pass to the vector, if it is used."""
         if self.vector is None:
             return
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.separate]
@@ -54,12 +54,12 @@ class FlatParameters:
         self.vector.grad = grad
 
     def zero_grad(self) -> None:
-        """Drop the gradients."""
+        """Reset the gradients to None."""
         for parameter in (*self.separate, *self.trained):
             parameter.grad = None
 
     def split_state(self, state: OptimizerState) -> dict[int, dict[str, Any]]:
-        """Turn the state of an optimizer over `trained` into one of each separate parameter."""
+        """Convert the state of an optimizer over `trained` to a state per parameter."""
         if self.vector is None or not state:
             return {number: dict(values) for number, values in state.items()}
         parts = {name: self._split(value) for name, value in state[0].items()}
@@ -70,7 +70,7 @@ class FlatParameters:
         """Undo `split_state`.
 
         Raises:
-            KeyError, ValueError: it is the state of other parameters.
+            KeyError, ValueError: the state belongs to other parameters.
         """
         if self.vector is None or not state:
             return {number: dict(values) for number, values in state.items()}
@@ -89,7 +89,7 @@ class FlatParameters:
         if not isinstance(values[0], Tensor) or values[0].dim() == 0:
             return values[0]
         if any(value.shape != p.shape for value, p in zip(values, self.separate, strict=True)):
-            raise ValueError("the optimizer state is of parameters of other sizes")
+            raise ValueError("the optimizer state has parameters of other sizes")
         return torch.cat([value.flatten() for value in values])  # (count,)
 
 
@@ -130,22 +130,22 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
 
 
 def clip_gradients(parameters: list[nn.Parameter], max_norm: float, max_value: float) -> Tensor:
-    """Clip the gradients by value, then by their joint norm; 0 is no limit.
+    """Clip the gradients by value, then by their joint norm; 0 disables a limit.
 
     Returns:
-        the norm before it is clipped, a scalar on the device.
+        the norm before clipping by norm, a scalar on the device.
     """
     if max_value > 0:
         nn.utils.clip_grad_value_(parameters, max_value)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    on_cpu = norm.device.type == "cpu"  # elsewhere looking at the norm waits for the device
+    on_cpu = norm.device.type == "cpu"  # reading the norm on other devices waits for them
     if max_norm > 0 and not (on_cpu and norm <= max_norm):
         nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
     return norm
 
 
 def capture_state(optimizer: Optimizer, parameters: FlatParameters) -> dict[str, Any]:
-    """Return the state of the optimizer, of each parameter apart, and the random states."""
+    """Return the state of the optimizer, per parameter, and the random states."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     state = optimizer.state_dict()
     (group,) = state["param_groups"]
@@ -165,7 +165,7 @@ def restore_state(
     """Restore what `capture_state` returned.
 
     The NumPy backend writes the same layout without random states: its training draws no random
-    numbers. The optimizer's settings are those of the configuration, not the stored ones.
+    numbers. The optimizer's settings come from the configuration, not from the stored state.
 
     Raises:
         KeyError, TypeError, ValueError, RuntimeError: the state does not fit.
@@ -182,19 +182,18 @@ def restore_state(
 
 
 def _state_layout(optimizer: Optimizer) -> dict[str, bool | None]:
-    """Return what an optimizer stores of each parameter after a step.
+    """Return the layout of the state that an optimizer stores for each parameter.
 
     Returns:
-        name -> whether it is one number (True) or an array of the parameter's shape (False); None
-        if nothing is stored.
+        name -> True for a scalar, False for an array of the parameter's shape, None for no value.
     """
     probe = torch.nn.Parameter(torch.zeros(2))
     probe.grad = torch.zeros(2)
     (group,) = optimizer.param_groups
-    twin = copy(optimizer)
-    twin.state, twin.param_groups = defaultdict(dict), [{**group, "params": [probe]}]
-    twin.step()
-    stored = twin.state[probe].items()
+    trial = copy(optimizer)
+    trial.state, trial.param_groups = defaultdict(dict), [{**group, "params": [probe]}]
+    trial.step()
+    stored = trial.state[probe].items()
     return {
         name: None if value is None else torch.as_tensor(value).dim() == 0 for name, value in stored
     }

@@ -38,8 +38,8 @@ from seqcli.training.torch_optimizers import FlatParameters
 from seqcli.training.trainer import EpochMetrics, StepResult, Tick, TrainerSetup, TrainingStep
 
 EXAMPLES = 4
-SAMPLED = 500  # training rows that are decoded after each epoch
-SCORED = 512  # rows scored at once
+DECODED_TRAIN_ROWS = 500  # number decoded after each epoch
+SCORING_BATCH = 512  # rows
 
 
 class TorchTrainer:
@@ -47,7 +47,7 @@ class TorchTrainer:
 
     Args:
         model: on its device.
-        corpus: with a ``train`` split, and ``val`` where there is one.
+        corpus: with a ``train`` split, and optionally ``val``.
         config: the section ``train`` is used.
         limits: the maximum lengths.
     """
@@ -61,7 +61,7 @@ class TorchTrainer:
         self.ratio = registry.resolve(
             "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
-        self.sample = corpus.splits["train"].sample(SAMPLED, self.settings.seed)
+        self.sample = corpus.splits["train"].sample(DECODED_TRAIN_ROWS, self.settings.seed)
 
     def training_step(self, step: TrainingStep) -> StepResult:
         """See `Trainer.training_step`."""
@@ -80,7 +80,7 @@ class TorchTrainer:
         return StepResult(nats / batch.tokens, batch.tokens, grad_norm)
 
     def loss(self, batch: TensorBatch, teacher_forcing: float) -> tuple[Tensor, Tensor]:
-        """Return the objective and the sum in nats, see `cross_entropy`."""
+        """Return the objective and the sum in nats; see `cross_entropy`."""
         inputs = (batch.source, batch.source_lengths, batch.target_in)
         with self._precision():
             if teacher_forcing >= 1:
@@ -96,7 +96,7 @@ class TorchTrainer:
         values = {
             split: scores(rows, registry.METRICS) if rows else {} for split, rows in scored.items()
         }
-        values["train"].pop("loss", None)  # the loop has the loss of all rows
+        values["train"].pop("loss", None)  # the loop computes the loss over all rows
         metrics = {
             f"{split}_{name}": values[split][name]
             for name in registry.METRICS
@@ -120,7 +120,7 @@ class TorchTrainer:
         torch_optimizers.restore_state(tensors, self.optimizer, self.parameters)
 
     def probe(self, batch: Batch) -> Callable[[], object]:
-        """Return a function that computes the gradients of a batch and changes nothing."""
+        """Return a function that computes the gradients of a batch without any update."""
         data = to_device(batch, self.model.device)
         self.model.train()
 
@@ -143,7 +143,7 @@ class TorchTrainer:
         return nullcontext()
 
     def _score(self, split: str, tick: Tick) -> Outcome | None:
-        """Return the outcome of a split, greedy, or None where there is no such split."""
+        """Decode a split greedily and return the outcome, or None if the split does not exist."""
         pairs = self.sample if split == "train" else self.corpus.splits.get(split)
         if pairs is None or len(pairs) == 0:
             return None
@@ -185,7 +185,7 @@ class TorchLanguageTrainer(TorchTrainer):
     """A language model with its optimizer.
 
     Samples are drawn by a generator seeded with the run's seed and the epoch, so that they do not
-    change the course of training.
+    affect training.
     """
 
     def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
@@ -194,7 +194,7 @@ class TorchLanguageTrainer(TorchTrainer):
         metrics = {}
         pairs = self.corpus.splits.get("val")
         if pairs is not None and len(pairs):
-            size = max(SCORED, self.settings.batch_size)
+            size = max(SCORING_BATCH, self.settings.batch_size)
             metrics["val_loss"] = inference.mean_loss(TorchBackend(self.model), pairs, size, tick)
         metrics["teacher_forcing"] = self._teacher_forcing(done)
         return EpochMetrics(metrics, samples=self._samples(epoch))
@@ -243,7 +243,7 @@ def build(
 
 
 def _with_threads(config: Config, trainer: TorchTrainer) -> Config:
-    """Set the number of threads, chosen by a probe if it is open, and return it in the config."""
+    """Set the number of threads, measured if unset, and return the configuration with it."""
     first = next(BatchStream(trainer.corpus.splits["train"], config.train.batch_size).epoch(0))
     threads = config.train.threads or choose_threads(trainer.probe(first))
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""The interface of a trainer: what the training loop needs of either backend."""
+"""The interface of a trainer, which the training loop uses with either backend."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TrainingStep:
     Args:
         batch: the rows to train on.
         learning_rate: of this step.
-        done: the share of the run that is done, from 0 to 1.
+        done: the fraction of the run that is done, from 0 to 1.
     """
 
     batch: Batch
@@ -75,10 +75,10 @@ class Trainer(Protocol):
         """Return the weights by PyTorch's names."""
 
     def state(self) -> dict[str, Any]:
-        """Return what resuming needs besides the weights, as plain data and arrays."""
+        """Return the state to resume from, except the weights, as plain data and arrays."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` of either backend returned."""
+        """Restore the return value of `state`, from either backend."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ class TrainerSetup:
     Args:
         trainer: with fresh weights, or with those of a checkpoint.
         config: the configuration with the number of threads filled in.
-        model: the model in words.
+        model: a description of the model.
         parameters: the number of trained weights.
         device: its name.
-        save: writes a checkpoint file in one step.
+        save: writes a checkpoint file atomically.
     """
 
     trainer: Trainer

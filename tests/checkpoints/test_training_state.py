@@ -37,7 +37,7 @@ def changed(**values: Any) -> dict[str, Any]:
 BAD = {
     "nothing": ({}, "training.optimizer must be a mapping, not None"),
     "text": ({"optimizer": "adam"}, "must be a mapping, not 'adam'"),
-    "another weight": ({"optimizer": {**state(), "state": {7: {}}}}, "is of another model"),
+    "another weight": ({"optimizer": {**state(), "state": {7: {}}}}, "belongs to another model"),
     "one weight": ({"optimizer": {**state(), "state": {0: state()["state"][0]}}}, "another model"),
     "no groups": ({"optimizer": {**state(), "param_groups": []}}, "param_groups must be"),
     "text in a group": (

@@ -47,7 +47,7 @@ def begun(out: Path, text: str = "", force: bool = False) -> RunPaths:
 def commit(folder: RunFolder, text: str) -> None:
     folder.current.config.write_text(text)
     folder.current.last.write_text(text)
-    folder.take_place()
+    folder.replace_old_run()
 
 
 def names(folder: Path) -> set[str]:

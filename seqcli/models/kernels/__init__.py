@@ -1,8 +1,8 @@
 """Faster CPU versions of computations in `seqcli.models`, each next to its plain reference.
 
 ``train.kernels`` chooses: ``auto`` runs a kernel where it is faster (on the CPU only), and
-``reference`` always runs plain autograd code. Every kernel file has the reference under the name
-``*_reference``, and a test that both agree and that the kernel ran.
+``reference`` always runs plain autograd code. Every kernel file contains the reference as
+``*_reference``, and a test checks that both agree and that the kernel ran.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _mode = ["auto"]
 
 
 def use(mode: str) -> None:
-    """Choose for this process: ``auto`` or ``reference``.
+    """Select the mode of this process: ``auto`` or ``reference``.
 
     Raises:
         UsageError: there is no such mode.
@@ -32,25 +32,25 @@ def use(mode: str) -> None:
 
 @contextlib.contextmanager
 def using(mode: str) -> Iterator[None]:
-    """Choose for a ``with`` block."""
-    before = _mode[0]
+    """Select the mode inside a ``with`` block."""
+    previous = _mode[0]
     use(mode)
     try:
         yield
     finally:
-        use(before)
+        use(previous)
 
 
 def enabled(values: Tensor) -> bool:
     """Return whether kernels may run on ``values``: on the CPU, and not while exporting."""
-    here = values.device.type == "cpu" and not torch.compiler.is_exporting()
-    return here and _mode[0] == "auto"
+    on_cpu = values.device.type == "cpu" and not torch.compiler.is_exporting()
+    return on_cpu and _mode[0] == "auto"
 
 
 def trains(values: Tensor) -> bool:
     """Return whether a kernel with a hand-written backward pass may run on ``values``.
 
-    Such a kernel pays only if gradients are needed, and it does not know autocast.
+    Such a kernel is faster only if gradients are needed, and it does not support autocast.
     """
     recording = torch.is_grad_enabled() and not torch.is_autocast_enabled(values.device.type)
     return recording and enabled(values)

@@ -1,4 +1,4 @@
-"""Energies of additive attention without gradients, for decoding."""
+"""The energies of additive attention, for decoding without gradients."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def additive_energies(queries: Tensor, keys: Tensor, energy: Tensor) -> Tensor:
 
 
 def additive_energies_reference(queries: Tensor, keys: Tensor, energy: Tensor) -> Tensor:
-    """Return the same by the formula."""
+    """Compute the same as `additive_energies`, written as in the formula."""
     return torch.tanh(queries[:, :, None] + keys[:, None]) @ energy  # (B, T, S, A) -> (B, T, S)

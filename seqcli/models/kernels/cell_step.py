@@ -1,7 +1,7 @@
-"""One step of a recurrent cell, forward and backward by hand.
+"""One step of a recurrent cell, with a hand-written backward pass.
 
-Autograd keeps about ten nodes for a step of a GRU; here a step forward returns what the step
-backward needs. tanh(x) is computed as 2 sigmoid(2 x) - 1, which takes half the time of
+Autograd records about ten nodes per GRU step; here the forward step returns a cache for the
+backward step. tanh(x) is computed as 2 sigmoid(2 x) - 1, which takes half the time of
 `torch.tanh` on the CPU.
 """
 
@@ -16,16 +16,16 @@ from torch import Tensor
 from seqcli.models.cells import Cell, CellState, GRUCell, LSTMCell, RNNCell
 from seqcli.models.kernels import enabled
 
-Cache: TypeAlias = tuple[Tensor, ...]  # what the backward pass of a step needs of its forward pass
+Cache: TypeAlias = tuple[Tensor, ...]  # saved by the forward pass of a step for its backward pass
 
-# Public functions would allocate their result; these write it where it belongs.
+# The public functions would allocate their results; these write into existing tensors.
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
 
 
 class CellStep:
-    """A cell's step with its derivative.
+    """The step of a cell, and its derivative.
 
     Args:
         activation: as in `Cell`.
@@ -37,7 +37,7 @@ class CellStep:
     def forward(
         self, inputs: Tensor, recurrent: Tensor, state: CellState
     ) -> tuple[CellState, Cache]:
-        """Return the next state, as in `Cell.combine`, and what `backward` needs."""
+        """Return the next state, as in `Cell.combine`, and the cache for `backward`."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
     def backward(
@@ -153,13 +153,13 @@ STEPS: Mapping[type[Cell], type[CellStep]] = {
 
 
 def step_of(cell: Cell) -> CellStep | None:
-    """Return the hand-written step of a cell, or None (a cell of the user's own)."""
+    """Return the hand-written step of a cell, or None for a user-defined cell."""
     step = STEPS.get(type(cell))
     return None if step is None else step(cell.activation)
 
 
 def combine(cell: Cell, inputs: Tensor, recurrent: Tensor, state: CellState) -> CellState:
-    """Compute the next state of a cell, see `Cell.combine`; used where no gradient is needed."""
+    """Compute the next state where no gradient is needed; see `Cell.combine`."""
     step = step_of(cell) if enabled(inputs) and not torch.is_grad_enabled() else None
     if step is None:
         return combine_reference(cell, inputs, recurrent, state)
@@ -168,7 +168,7 @@ def combine(cell: Cell, inputs: Tensor, recurrent: Tensor, state: CellState) -> 
 
 
 def combine_reference(cell: Cell, inputs: Tensor, recurrent: Tensor, state: CellState) -> CellState:
-    """Compute the same by the cell's own equations."""
+    """Compute the same as `combine` by the cell's own equations."""
     return cell.combine(inputs, recurrent, state)
 
 

@@ -1,7 +1,7 @@
-"""Dropout masks from cheap random bits.
+"""Generate dropout masks from few random bits.
 
-PyTorch's CPU generator takes 10 ns for a number of 64 bits, which made dropout a tenth of a
-training step of the Transformer. NumPy's SFC64 takes 2 ns and gives 8 masks' bits at once.
+PyTorch's CPU generator takes 10 ns for a number of 64 bits, so that dropout takes a tenth of a
+Transformer's training step. NumPy's SFC64 takes 2 ns, and each number serves 8 elements.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from seqcli.models.kernels import enabled
 
-LEVELS = 256  # of the 8 bits drawn for an element
+LEVELS = 256  # values of the 8 bits drawn for an element
 LANES = 8  # elements per 64-bit draw
 
 _relu_backward = torch.ops.aten.threshold_backward
@@ -26,21 +26,21 @@ def dropout_scales(like: Tensor, p: float) -> Tensor:
     """Return 0 with probability ``p`` and 1 / (1 - p) otherwise, in the shape of ``like``."""
     if not enabled(like) or like.dtype not in (torch.float32, torch.float64):
         return dropout_scales_reference(like, p)
-    return torch.from_numpy(_draw(like, p)).view(like.shape)
+    return torch.from_numpy(_draw(like, p)).view(like.shape)  # the shape of ``like``
 
 
 def dropout_scales_reference(like: Tensor, p: float) -> Tensor:
-    """Return the same by PyTorch's dropout; other draws, the same distribution."""
+    """Compute the same by PyTorch's dropout: different draws from the same distribution."""
     return F.dropout(torch.ones_like(like), p)
 
 
 def _draw(like: Tensor, p: float) -> np.ndarray:
     """Draw 8 bits per element.
 
-    8 bits tell 256 probabilities apart. If ``p`` is between two of them, each call draws which of
+    8 bits represent 256 probabilities. If ``p`` is between two of them, each call draws which of
     the two it uses, so that every element is dropped with probability ``p``. The generator is
-    seeded from PyTorch's, so that `torch.manual_seed` determines everything and PyTorch's random
-    state is all there is to save.
+    seeded from PyTorch's, so that `torch.manual_seed` determines the masks, and no other random
+    state has to be saved.
     """
     seed = int(torch.empty((), dtype=torch.int64).random_())
     generator = np.random.Generator(np.random.SFC64(seed))
@@ -62,12 +62,12 @@ def dropped_relu(input: Tensor, p: float) -> Tensor:
 
 
 def dropped_relu_reference(input: Tensor, scales: Tensor) -> Tensor:
-    """Return the same for drawn scales."""
+    """Compute the same as `dropped_relu` for the given scales."""
     return torch.relu(input) * scales
 
 
 class _DroppedReLU(torch.autograd.Function):
-    """max(x, 0) times 0 or a scale, in place; the output alone determines the gradient."""
+    """Compute max(x, 0) times the scales in place; the gradient depends only on the output."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, scales: Tensor, scale: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Run a recurrent layer of PyTorch over padded rows."""
+"""Run one of PyTorch's recurrent layers over padded rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seqcli.models.kernels.cell_step import CellStep, GRUStep, RNNStep, step_of
 def run_layer(
     layer: nn.RNNBase, inputs: Tensor, lengths: Tensor | None, state: CellState | None
 ) -> tuple[Tensor, CellState]:
-    """Read each row to its own length; padding changes nothing.
+    """Run the layer over each row up to its length, ignoring padding.
 
     Args:
         layer: ``batch_first``, with D directions and L layers.
@@ -47,14 +47,14 @@ def run_layer(
 def _outside_autocast(
     layer: nn.RNNBase, inputs: Tensor, lengths: Tensor | None, state: CellState | None
 ) -> tuple[Tensor, CellState]:
-    """Run in the type of the weights: autocast would turn cuDNN's layers to float16."""
-    own = next(layer.parameters()).dtype
-    first = None if state is None else tuple(part.to(own) for part in state)
+    """Run in the dtype of the weights: autocast would convert cuDNN's layers to float16."""
+    dtype = next(layer.parameters()).dtype
+    first = None if state is None else tuple(part.to(dtype) for part in state)
     with torch.autocast("cuda", enabled=False):
-        return run_layer(layer, inputs.to(own), lengths, first)
+        return run_layer(layer, inputs.to(dtype), lengths, first)
 
 
-FASTER = (RNNStep, GRUStep)  # than PyTorch's own layers
+FASTER_STEPS = (RNNStep, GRUStep)  # than PyTorch's own layers
 
 
 def rnn_layer(
@@ -64,10 +64,10 @@ def rnn_layer(
     lengths: Tensor | None,
     state: CellState | None,
 ) -> tuple[Tensor, CellState]:
-    """Run a layer of PyTorch over embedded tokens, see `run_layer`."""
+    """Run one of PyTorch's layers over embedded tokens; see `run_layer`."""
     step, table = step_of(cell), tokens.table
     fresh = state is None and layer.num_layers == 1
-    if isinstance(step, FASTER) and fresh and trains(table):
+    if isinstance(step, FASTER_STEPS) and fresh and trains(table):
         full = lengths is None or int(lengths.min()) == tokens.rows.shape[1]
         outputs, last = both_directions(step, tokens, None if full else lengths, layer.all_weights)
         return outputs, (last,)
@@ -79,7 +79,7 @@ def rnn_layer(
 def rnn_layer_reference(
     layer: nn.RNNBase, tokens: EmbeddedTokens, lengths: Tensor | None, state: CellState | None
 ) -> tuple[Tensor, CellState]:
-    """Look up every token's vector and run the layer."""
+    """Look up the vector of every token and run the layer."""
     return run_layer(layer, tokens.vectors(), lengths, state)
 
 
@@ -96,14 +96,15 @@ def one_hot_layer(
     lengths: Tensor | None,
     state: CellState | None,
 ) -> tuple[Tensor, CellState]:
-    """Run a layer with one-hot inputs (B, T, U), its input weights multiplied with the table."""
+    """Run a layer over one-hot inputs (B, T, U), with the table folded into the input weights."""
     rows, table = tokens
-    inputs = table.new_zeros(*rows.shape, len(table)).scatter_(2, rows[:, :, None], 1.0)
+    inputs = table.new_zeros(*rows.shape, len(table))  # (B, T, U)
+    inputs.scatter_(2, rows[:, :, None], 1.0)
     runs: Sequence[Sequence[Tensor]] = layer.all_weights
     lowest = 2 if layer.bidirectional else 1
     folded = [[F.linear(run[0], table), *run[1:]] for run in runs[:lowest]]  # (G, U), ...
     flat = [weight for weights in (*folded, *runs[lowest:]) for weight in weights]
-    run = getattr(torch, layer.mode.lower())  # nn.RNNBase refuses weights of another width
+    run = getattr(torch, layer.mode.lower())  # nn.RNNBase rejects weights of another width
     options = (True, layer.num_layers, layer.dropout, layer.training, layer.bidirectional)
     if state is None:
         zeros = inputs.new_zeros(len(runs), len(inputs), layer.hidden_size)
@@ -120,7 +121,7 @@ def one_hot_layer(
 
 
 def _unwrapped(state: CellState) -> CellState | Tensor:
-    """Return a state as PyTorch's functions take it."""
+    """Return a state in the form that PyTorch's functions expect."""
     return state if len(state) > 1 else state[0]
 
 
@@ -130,10 +131,10 @@ def both_directions(
     lengths: Tensor | None,
     runs: Sequence[Sequence[Tensor]],
 ) -> tuple[Tensor, Tensor]:
-    """Run one layer from a state of zeros, each row to its own length.
+    """Run one layer from a zero state over each row up to its length.
 
     Args:
-        step: of a cell whose state is one tensor.
+        step: the step of a cell whose state is one tensor.
         tokens: (B, T) positions of a table of U vectors.
         lengths: (B,), or None if no row is padded.
         runs: weights of each of the D directions, as in `nn.RNNBase.all_weights`.
@@ -145,6 +146,7 @@ def both_directions(
     reverse = _reverse_index(rows.shape[1], lengths)  # (T, B) or None
     repeated = rows.t()[:, None, :, None].expand(-1, len(runs), -1, 1)  # (T, D, B, 1)
     order = _reverse(repeated, reverse)[..., 0]  # (T, D, B)
+    # (D, G, E), (D, G, H), (D, G), (D, G)
     into, recurrent, into_bias, bias = (torch.stack(part) for part in zip(*runs, strict=True))
     products = torch.baddbmm(
         into_bias[:, None], table.expand(len(runs), -1, -1), into.transpose(1, 2)
@@ -168,8 +170,9 @@ def _reverse(values: Tensor, reverse: Tensor | None) -> Tensor:
         return values
     forward, backward = values.unbind(1)  # (T, B, H) each
     if reverse is None:
-        return torch.stack([forward, backward.flip(0)], 1)
-    return torch.stack([forward, backward.gather(0, reverse[:, :, None].expand_as(backward))], 1)
+        return torch.stack([forward, backward.flip(0)], 1)  # (T, D, B, H)
+    reversed_rows = backward.gather(0, reverse[:, :, None].expand_as(backward))  # (T, B, H)
+    return torch.stack([forward, reversed_rows], 1)  # (T, D, B, H)
 
 
 class _BothDirections(torch.autograd.Function):
@@ -188,8 +191,9 @@ class _BothDirections(torch.autograd.Function):
         """Run gates (T, D, B, G) through a cell with weights (D, G, H) and bias (D, 1, G)."""
         steps, directions, batch, width = gates.shape
         outputs = gates.new_empty(steps, directions, batch, weight.shape[2])  # (T, D, B, H)
-        state, transposed, caches = torch.zeros_like(outputs[0]), weight.transpose(1, 2), []
-        recurrent = bias.expand(directions, batch, width)  # the product with a state of zeros
+        state, caches = torch.zeros_like(outputs[0]), []  # (D, B, H)
+        transposed = weight.transpose(1, 2)  # (D, H, G)
+        recurrent = bias.expand(directions, batch, width)  # (D, B, G), for a state of zeros
         for t in range(steps):
             if t > 0:
                 recurrent = torch.baddbmm(bias, state, transposed)  # (D, B, G)
@@ -201,7 +205,7 @@ class _BothDirections(torch.autograd.Function):
         visible = _reverse(outputs, reverse) * _inside(steps, lengths, outputs)  # (T, D, B, H)
         last = state if lengths is None else outputs[lengths - 1, :, torch.arange(batch)]
         last = last if lengths is None else last.transpose(0, 1).contiguous()  # (D, B, H)
-        return visible.permute(2, 0, 1, 3).flatten(2), last
+        return visible.permute(2, 0, 1, 3).flatten(2), last  # (B, T, D * H), (D, B, H)
 
     @staticmethod
     @once_differentiable
@@ -209,7 +213,8 @@ class _BothDirections(torch.autograd.Function):
         """Return the gradients of the arguments of `forward`."""
         weight, outputs = ctx.saved_tensors
         steps, directions, batch, size = outputs.shape
-        grads = grad_visible.view(batch, steps, directions, size).permute(1, 2, 0, 3)
+        grads = grad_visible.view(batch, steps, directions, size)  # (B, T, D, H)
+        grads = grads.permute(1, 2, 0, 3)  # (T, D, B, H)
         grad_outputs = _reverse(grads * _inside(steps, ctx.lengths, outputs), ctx.reverse)
         if ctx.lengths is None:
             grad_outputs[-1] += grad_last
@@ -221,15 +226,18 @@ class _BothDirections(torch.autograd.Function):
         for t in reversed(range(steps)):
             (grad,) = ctx.step.backward((grad,), ctx.caches[t], grad_gates[t], grad_recurrent[t])
             if t > 0:
-                grad = torch.baddbmm(grad, grad_recurrent[t], weight).add_(grad_outputs[t - 1])
+                grad = torch.baddbmm(grad, grad_recurrent[t], weight)  # (D, B, H)
+                grad.add_(grad_outputs[t - 1])
         before = outputs[:-1].transpose(0, 1).flatten(1, 2)  # (D, (T - 1) * B, H)
         flat = grad_recurrent[1:].transpose(0, 1).flatten(1, 2)  # (D, (T - 1) * B, G)
         grad_weight = torch.bmm(flat.transpose(1, 2), before)  # (D, G, H)
-        return None, grad_gates, grad_weight, grad_recurrent.sum((0, 2))[:, None], None, None
+        grad_bias = grad_recurrent.sum((0, 2))[:, None]  # (D, 1, G)
+        return None, grad_gates, grad_weight, grad_bias, None, None
 
 
 def _inside(steps: int, lengths: Tensor | None, like: Tensor) -> Tensor | float:
     """Return 1 at tokens and 0 at padding (T, 1, B, 1), or 1 if there is no padding."""
     if lengths is None:
         return 1.0
-    return (torch.arange(steps)[:, None] < lengths)[:, None, :, None].to(like.dtype)
+    tokens = torch.arange(steps)[:, None] < lengths  # (T, B)
+    return tokens[:, None, :, None].to(like.dtype)  # (T, 1, B, 1)

@@ -19,7 +19,7 @@ class Attention:
             cell (Bahdanau et al. 2015), or after the cell (Luong et al. 2015).
 
     Args:
-        weights: of this part.
+        weights: the weights of this part.
         hidden: H, the size of the decoder's hidden state.
         directions: D; the encoder's outputs are D * H wide.
     """
@@ -30,7 +30,7 @@ class Attention:
         self.hidden, self.directions = hidden, directions
 
     def project_queries(self, states: Floats) -> Floats:
-        """Project decoder states (B, T, H) to queries (B, T, A); by default they are the states."""
+        """Project decoder states (B, T, H) to queries (B, T, A); the default is the identity."""
         return states
 
     def project_keys(self, memory: Floats) -> Floats:

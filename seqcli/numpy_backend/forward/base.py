@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seqcli.arrays.state import DecoderState
 from seqcli.numpy_backend.parameters import Floats, Ids
 
-MASKED = -1e9  # added to the energies of padding: exp() of it is 0, and no row becomes NaN
+MASKED = -1e9  # added to the energies of padding; exp() gives 0, and no row becomes NaN
 
 
 class NumpyModel:
@@ -53,5 +53,5 @@ def padding_mask(lengths: Ids, size: int) -> NDArray[np.bool_] | None:
 
 
 def attention_bias(mask: NDArray[np.bool_] | None, like: Floats) -> Floats | None:
-    """Turn a padding mask (B, S) into a term to add to attention energies: 0 or `MASKED`."""
+    """Convert a padding mask (B, S) to a bias for attention energies: 0 or `MASKED`."""
     return None if mask is None else np.where(mask, MASKED, 0.0).astype(like.dtype)

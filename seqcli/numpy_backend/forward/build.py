@@ -41,14 +41,14 @@ def load_model(
     path: Path,
     dtype: DTypeLike = np.float32,
 ) -> NumpyModel:
-    """Return the model of a checkpoint, ready to compute.
+    """Build the model of a checkpoint, with its weights.
 
     Args:
         checkpoint: its weights and its vocabularies are used.
         config: the configuration in the checkpoint.
-        limits: maximum lengths, which learned positions depend on.
+        limits: the maximum lengths, which determine the number of learned positions.
         path: the checkpoint, for messages.
-        dtype: the number format to compute in.
+        dtype: the dtype of the computation.
 
     Raises:
         CheckpointError: names, shapes or number formats of the weights differ from what the
@@ -105,7 +105,7 @@ def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
     """Return the NumPy definition of a part of a model.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no NumPy definition.
     """
     if name not in table:
         raise UsageError(f"no NumPy forward for {kind} {name!r}", "use --backend torch")

@@ -1,6 +1,6 @@
 """Language models; see `seqcli.models.language_model`.
 
-The source is always (B, 0): it gives the number of texts and nothing else.
+The source is always (B, 0) and only determines the number of texts.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class RecurrentLanguageModel(NumpyModel):
     A one-hot token selects its column of the input weights.
 
     Args:
-        weights: of the model.
+        weights: the weights of the model.
         config: ``hidden`` and ``layers`` are used.
         vocabulary: V, special tokens included.
-        cell: what the layers are made of.
+        cell: the recurrent cell of the layers.
     """
 
     def __init__(self, weights: Weights, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
@@ -67,11 +67,11 @@ class TransformerLanguageModel(NumpyModel):
     """The decoder-only Transformer (Radford et al. 2018), keys and values cached in `step`.
 
     Args:
-        weights: of the model.
+        weights: the weights of the model.
         config: ``hidden`` is the width H.
         vocabulary: V, special tokens included.
-        longest: positions that learned positions must have room for.
-        positions: their kind.
+        longest: the number of positions that learned positions support.
+        positions: the kind of positions.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The layers that every model is made of, and the weights they are read from."""
+"""The layers that models consist of, and access to the weights of a checkpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqcli.errors import CheckpointError
 from seqcli.numpy_backend.parameters import Floats, Ids
 from seqcli.schema import quoted
 
-EPSILON = 1e-5  # of a layer norm, as in PyTorch
+EPSILON = 1e-5  # of layer norms, as in PyTorch
 
 
 class Linear:
@@ -28,7 +28,7 @@ class Linear:
         self.weight, self.bias = weight, bias
 
     def __call__(self, x: Floats) -> Floats:
-        """Map (..., I) to (..., O) by one matrix product, however many axes there are."""
+        """Map (..., I) to (..., O) by one matrix product."""
         outputs, inputs = self.weight.shape
         y: Floats = x.reshape(-1, inputs) @ self.weight.T  # (rows, O)
         if self.bias is not None:
@@ -88,14 +88,14 @@ class LayerNorm:
 class Weights:
     """The weights of a checkpoint, by their PyTorch names, or those of one part of the model.
 
-    A layer is read with the sizes that the configuration gives it. Nothing is allocated before the
-    stored array has these sizes: a small file can describe a model that no memory holds.
+    A layer is read with the sizes from the configuration. Memory is only allocated after the stored
+    array matches these sizes, because a small file can describe a model that is too large.
 
     Args:
         arrays: name -> array.
         path: the checkpoint, for messages.
-        dtype: the number format to compute in.
-        prefix: of the names of this part.
+        dtype: the dtype of the computation.
+        prefix: the prefix of the names of this part.
         unread: names that no layer has read; shared by all parts.
     """
 
@@ -116,7 +116,7 @@ class Weights:
         return Weights(self.arrays, self.path, self.dtype, prefix, self.unread)
 
     def array(self, name: str, *shape: int) -> Floats:
-        """Return one array of the given shape, in `dtype`.
+        """Return an array, checked to have this shape, in `dtype`.
 
         Raises:
             CheckpointError: it is missing, or its shape or number format differs.

@@ -1,4 +1,4 @@
-"""Positions of the Transformer's tokens; see `seqcli.models.positions`."""
+"""Positional encodings of the Transformer; see `seqcli.models.positions`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Positions:
     """No positions: both methods return their input.
 
     Args:
-        weights: of this part.
+        weights: the weights of this part.
         width: of the embeddings.
         head: width of one attention head.
-        longest: positions that a table must have room for.
+        longest: the number of positions in a table.
     """
 
     gives_order: ClassVar[bool] = True
@@ -84,7 +84,7 @@ class Learned(Positions):
 
 
 class Rotary(Positions):
-    """Queries and keys rotated by an angle that grows with the position; any length.
+    """Rotation of queries and keys by an angle that grows with the position; any length.
 
     Source: RoFormer (Su et al. 2021, arXiv:2104.09864).
     """
@@ -103,9 +103,9 @@ class Rotary(Positions):
 
 
 def _rates(width: int) -> Floats:
-    """Return the (ceil(width / 2),) angular rates, from 1 down to 1 / 10000, as PyTorch has them.
+    """Return the (ceil(width / 2),) angular rates, from 1 down to 1 / 10000, as in `seqcli.models`.
 
-    They are computed in float64 and stored in float32, whatever the model computes in.
+    They are computed in float64 and rounded to float32, for every dtype of the model.
     """
     steps = np.arange((width + 1) // 2)
     rates: Floats = np.exp(steps * (-2 * np.log(10000.0) / width)).astype(np.float32)

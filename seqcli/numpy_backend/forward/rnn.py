@@ -20,8 +20,8 @@ class Cell:
     Attributes:
         gates: number of H-wide blocks in the products; G = gates * H.
         states: number of arrays in the state.
-        torch_layer: whether PyTorch has a layer for the cell, whose weights have other names than
-            those of `seqcli.models.rnn.CellRNN`.
+        torch_layer: whether PyTorch has a layer for the cell, whose weights are named
+            differently from those of `seqcli.models.rnn.CellRNN`.
     """
 
     gates: ClassVar[int]
@@ -101,8 +101,8 @@ class RNN:
     A state is a tuple of (L * D, B, H), in PyTorch's order.
 
     Args:
-        weights: of this part.
-        cell: what the layers are made of.
+        weights: the weights of this part.
+        cell: the recurrent cell of the layers.
         size: the width of the inputs.
         hidden: H.
         layers: L.
@@ -141,7 +141,7 @@ class RNN:
 
         Args:
             tokens: (B, T) ids.
-            embedding: of the tokens; None for one-hot vectors.
+            embedding: the embedding of the tokens; None for one-hot vectors.
             lengths: (B,), or None if no row is padded.
             state: the first state, or None for zeros.
 
@@ -163,7 +163,7 @@ class RNN:
         lengths: Ids | None,
         state: CellState | None,
     ) -> tuple[Floats, CellState]:
-        """Run all layers; ``products`` applies the first one's input weights to the inputs."""
+        """Run all layers; ``products`` applies the first layer's input weights to the inputs."""
         if state is None:
             dtype = self.runs[0].recurrent.weight.dtype
             zeros = np.zeros((len(self.runs), batch, self.hidden), dtype)
@@ -185,7 +185,7 @@ class RNN:
     def _run(
         self, run: int, products: Floats, lengths: Ids | None, state: CellState
     ) -> tuple[Floats, CellState]:
-        """Run one layer in one direction over products (B, T, G); padding changes no state."""
+        """Run one layer in one direction over products (B, T, G); padding keeps the state."""
         backward = self.directions == 2 and run % 2 == 1
         batch, size, _ = products.shape
         shortest = size if lengths is None else int(lengths.min())

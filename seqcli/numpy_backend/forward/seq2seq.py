@@ -1,4 +1,4 @@
-"""The recurrent encoder-decoder; see `encoder`, `decoders` and `seq2seq` in `seqcli.models`."""
+"""The recurrent encoder-decoder; see `seqcli.models.seq2seq`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.forward.rnn import RNN, Cell, CellState
 from seqcli.numpy_backend.parameters import Floats, Ids
 
-Memory: TypeAlias = tuple[Floats, ...]  # what `prepare` computes from the encoder's outputs
+Memory: TypeAlias = tuple[Floats, ...]  # returned by `prepare` for the encoder's outputs
 
 
 class Encoder:
     """Embed the source and run a recurrent layer over it, in one direction or both.
 
-    Padding changes nothing: each row is read to its own length, in both directions.
+    Padding is ignored: each row is read up to its length, in both directions.
 
     Args:
-        weights: of this part.
-        config: the sizes.
+        weights: the weights of this part.
+        config: the sizes of the layers.
         vocabulary: V of the source.
-        cell: what the layers are made of.
+        cell: the recurrent cell of the layers.
     """
 
     def __init__(self, weights: Weights, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
@@ -62,7 +62,7 @@ class Bridge:
         ]
 
     def __call__(self, state: CellState) -> CellState:
-        """Turn arrays (L * D, B, H) into arrays (L, B, H)."""
+        """Map arrays (L * D, B, H) to arrays (L, B, H)."""
         return tuple(self._bridge(i, part) for i, part in enumerate(state))
 
     def _bridge(self, which: int, part: Floats) -> Floats:
@@ -86,7 +86,7 @@ class Decoder:
         self.embedding = weights.embedding("embedding", vocabulary, config.embedding)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
-        """Compute what the steps need of the encoder's outputs (B, S, D * H): by default nothing.
+        """Precompute arrays from the encoder's outputs (B, S, D * H); by default none.
 
         ``attn_bias`` (B, S) masks padding; None if there is no padding.
         """
@@ -104,7 +104,7 @@ class Decoder:
 
 
 class PlainDecoder(Decoder):
-    """A decoder without attention: it sees the source through its first state only.
+    """A decoder without attention: only its first state depends on the source.
 
     Source: Sutskever et al. 2014, arXiv:1409.3215.
     """
@@ -160,7 +160,7 @@ class LuongDecoder(PlainDecoder):
 class BahdanauDecoder(Decoder):
     """Attention before each step; the context is an input of the cell (Bahdanau et al. 2015).
 
-    Only what depends on the previous state is computed in the loop over the target.
+    The loop over the target only computes what depends on the previous state.
     """
 
     def __init__(
@@ -266,5 +266,5 @@ class Seq2Seq(NumpyModel):
 
 
 def batch_first(state: CellState) -> CellState:
-    """Turn arrays (L, B, H) into (B, L, H), as a `DecoderState` stores them, or back."""
+    """Swap the axes of arrays (L, B, H) to (B, L, H), the layout of a `DecoderState`, or back."""
     return tuple(part.swapaxes(0, 1) for part in state)  # (B, L, H)

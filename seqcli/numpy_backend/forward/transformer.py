@@ -19,7 +19,7 @@ from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.parameters import Floats, Ids
 
 Mask: TypeAlias = NDArray[np.bool_]
-MOST_SCORES = 1 << 24  # attention scores computed at once: 64 MiB in float32
+MAX_SCORES = 1 << 24  # attention scores computed at once: 64 MiB in float32
 
 
 class KeysValues(NamedTuple):
@@ -59,10 +59,10 @@ class MultiHeadAttention:
     ) -> Floats:
         """Attend with queries (B, N, T, d); ``mask`` is True where attention is allowed.
 
-        A large batch is computed part by part, so that its scores fit into memory.
+        A large batch is computed in parts, so that the scores fit into memory.
         """
         batch, heads, size, width = query.shape
-        rows = max(1, MOST_SCORES // max(1, heads * size * memory.keys.shape[2]))
+        rows = max(1, MAX_SCORES // max(1, heads * size * memory.keys.shape[2]))
         mixed = np.empty_like(query, shape=(batch, size, heads, width))
         for first in range(0, batch, rows):
             part = slice(first, first + rows)
@@ -72,7 +72,7 @@ class MultiHeadAttention:
         return self.output(mixed.reshape(batch, size, heads * width))  # (B, T, H)
 
     def weights(self, query: Floats, keys: Floats, mask: Mask | None) -> Floats:
-        """Return the attention weights (B, T, S), averaged over heads, to be displayed."""
+        """Return the attention weights (B, T, S), averaged over heads, for display."""
         averaged: Floats = scores_to_weights(query, keys, mask).mean(axis=1)  # (B, T, S)
         return averaged
 
@@ -117,19 +117,19 @@ class FeedForward:
         self.second = weights.linear("3", inner, width)
 
     def __call__(self, x: Floats) -> Floats:
-        """Apply them to states (B, T, H)."""
+        """Apply both layers to states (B, T, H)."""
         return self.second(np.maximum(self.first(x), 0))
 
 
 class CrossMemory(NamedTuple):
-    """What a decoder layer needs of the source: its keys and values, and the mask or None."""
+    """The source of a decoder layer: its keys and values, and the mask or None."""
 
     source: KeysValues
     mask: Mask | None
 
 
 class LayerOutput(NamedTuple):
-    """What a layer returns.
+    """The output of a layer.
 
     Attributes:
         states: (R, T, H).
@@ -146,7 +146,7 @@ class TransformerLayer:
     """Self-attention, attention to the source (if ``cross``), and a feed-forward network.
 
     Args:
-        weights: of this part.
+        weights: the weights of this part.
         config: ``hidden`` is the width H.
         positions: shared by all layers; rotary positions rotate queries and keys.
         cross: whether the layer attends to a source.
@@ -217,11 +217,11 @@ class TokenEmbedding:
     """Token embeddings with positions.
 
     Args:
-        weights: of this part.
+        weights: the weights of this part.
         config: ``hidden`` is the width H, ``positions`` the kind.
         vocabulary: V.
-        longest: positions that learned positions must have room for.
-        kind: of the positions.
+        longest: the number of positions that learned positions support.
+        kind: the kind of positions.
     """
 
     def __init__(
@@ -246,11 +246,11 @@ class Transformer(NumpyModel):
     """Encoder and decoder, with keys and values cached in `step`.
 
     Args:
-        weights: of the model.
+        weights: the weights of the model.
         config: ``hidden`` is the width H.
-        sizes: of the source's and the target's vocabulary.
-        longest: positions that learned positions must have room for.
-        positions: their kind.
+        sizes: the sizes of the source and target vocabularies.
+        longest: the number of positions that learned positions support.
+        positions: the kind of positions.
     """
 
     def __init__(
@@ -308,11 +308,11 @@ class Transformer(NumpyModel):
         return logits, replace(state, past=after, position=position, attention=attention)
 
     def _encode(self, source: Ids, lengths: Ids) -> tuple[Mask | None, list[KeysValues]]:
-        """Return the mask (B, 1, 1, S), None if there is no padding, and for each decoder layer
-        keys and values of the source (B, N, S, d).
+        """Return the mask and, for each decoder layer, keys and values of the source (B, N, S, d).
 
-        Without positions an encoder is causal, or it would see its source as a bag of tokens. A
-        causal encoder needs no mask: padding is at the end.
+        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
+        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
+        because padding is at the end.
         """
         padding = padding_mask(lengths, source.shape[1])
         mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)

@@ -36,7 +36,7 @@ def test_it_is_what_the_fused_kernel_computes(
     def seen(out: Tensor) -> list[Tensor]:
         return [out, *torch.autograd.grad((out * weights).sum(), parts)]
 
-    monkeypatch.setattr(sdpa_short, "LEAST", 0)
+    monkeypatch.setattr(sdpa_short, "MIN_ELEMENTS", 0)
     ours = seen(attend(*parts, mask, causal))
     monkeypatch.setattr(F, "scaled_dot_product_attention", None)
     again = seen(attend(*parts, mask, causal))  # so it was not the kernel
