@@ -34,9 +34,7 @@ def memorized_rows(train: Pairs, sources: Ragged) -> Index:
     if not len(rows):
         return np.full(len(sources), UNKNOWN)
     train_sources, targets = train_sources[rows], row_hashes(train.targets)[rows]
-    order = np.lexsort(
-        (targets, train_sources)
-    )  # stable sort: the first row of each pair comes first
+    order = np.lexsort((targets, train_sources))  # stable: the first row of each pair comes first
     new = (np.diff(train_sources[order], prepend=0) != 0) | (
         np.diff(targets[order], prepend=0) != 0
     )
@@ -111,7 +109,7 @@ Scores = dict[str, float]
 
 
 def measure(
-    train: Ragged, reference: Ragged, vocabulary_size: int, guesses: Mapping[str, Ragged]
+    train: Ragged, reference: Ragged, vocabulary_size: int, predictions: Mapping[str, Ragged]
 ) -> dict[str, Scores]:
     """Return the scores of chance, the majority and other predictions, by name.
 
@@ -119,10 +117,12 @@ def measure(
         train: targets from which the majority is computed.
         reference: the targets to score against.
         vocabulary_size: number of distinct target tokens.
-        guesses: further predictions for the reference, by name.
+        predictions: predictions of other baselines, by name.
     """
     results = {"chance": chance(reference, vocabulary_size), "majority": majority(train, reference)}
-    return results | {name: score(guess, reference) for name, guess in guesses.items()}
+    return results | {
+        name: score(prediction, reference) for name, prediction in predictions.items()
+    }
 
 
 def chance(reference: Ragged, vocabulary_size: int) -> Scores:
@@ -144,17 +144,17 @@ def majority_prediction(train: Ragged, reference: Ragged) -> Ragged:
     """
     longest = int(max(train.lengths.max(initial=0), reference.lengths.max(initial=0)))
     known, places = _places(train), _places(reference)
-    guess = np.full(len(places), np.bincount(train.tokens).argmax(), np.int32)
+    prediction = np.full(len(places), np.bincount(train.tokens).argmax(), np.int32)
     for block in (0, longest):  # by position, then overridden by (length, position)
         cells = known + block * np.repeat(train.lengths, train.lengths)
         known_cells, tokens = _modes(cells, train.tokens)
         reference_cells = places + block * np.repeat(reference.lengths, reference.lengths)
         where = np.searchsorted(known_cells, reference_cells).clip(max=len(known_cells) - 1)
-        guess = np.where(known_cells[where] == reference_cells, tokens[where], guess)
-    return Ragged(guess, reference.offsets)
+        prediction = np.where(known_cells[where] == reference_cells, tokens[where], prediction)
+    return Ragged(prediction, reference.offsets)
 
 
-def score(guess: Ragged, reference: Ragged) -> Scores:
+def score(prediction: Ragged, reference: Ragged) -> Scores:
     """Compare N predictions with N references, position by position.
 
     Returns:
@@ -164,13 +164,13 @@ def score(guess: Ragged, reference: Ragged) -> Scores:
     """
     lengths = reference.lengths
     places = _places(reference)
-    inside = places < np.repeat(guess.lengths, lengths)
-    where = np.where(inside, np.repeat(guess.offsets[:-1], lengths) + places, -1)
-    right = inside & (np.append(guess.tokens, -1)[where] == reference.tokens)
+    inside = places < np.repeat(prediction.lengths, lengths)
+    where = np.where(inside, np.repeat(prediction.offsets[:-1], lengths) + places, -1)
+    right = inside & (np.append(prediction.tokens, -1)[where] == reference.tokens)
     counts = np.concatenate([[0], np.cumsum(right)])
-    positions = int(np.maximum(lengths, guess.lengths).sum())
+    positions = int(np.maximum(lengths, prediction.lengths).sum())
     whole = counts[reference.offsets[1:]] - counts[reference.offsets[:-1]] == lengths
-    whole &= guess.lengths == lengths
+    whole &= prediction.lengths == lengths
     return {
         "token_accuracy": float(right.sum() / positions) if positions else 0.0,
         "sequence_accuracy": float(whole.mean()) if whole.size else 0.0,
@@ -188,10 +188,10 @@ def _modes(cells: Index, tokens: Ids) -> tuple[Index, Ids]:
     codes = np.sort(cells * width + tokens)
     firsts = np.flatnonzero(np.diff(codes, prepend=-1))
     counts = np.diff(firsts, append=len(codes))
-    cell, token = np.divmod(codes[firsts], width)
-    order = np.lexsort((-token, counts, cell))  # the most frequent token of each cell comes last
-    last = order[np.diff(cell, append=-1) != 0]
-    return cell[last], token[last].astype(np.int32)
+    occurring, token = np.divmod(codes[firsts], width)
+    order = np.lexsort((-token, counts, occurring))  # the most frequent of each cell comes last
+    last = order[np.diff(occurring, append=-1) != 0]
+    return occurring[last], token[last].astype(np.int32)
 
 
 Baselines = dict[str, Scores]  # by name, of one split

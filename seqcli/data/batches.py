@@ -1,4 +1,4 @@
-"""Padded batches of rows of similar length, in an order that depends on seed and epoch only."""
+"""Build padded batches of rows of similar length, in an order set by the seed and the epoch."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from seqcli.tasks.base import make
 
 @blamed(DataError)
 def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
-    """Return the corpus of a configuration.
+    """Build the corpus of a configuration.
 
     A task and a folder generated from it with the same settings give the same corpus.
 

@@ -25,7 +25,7 @@ _LEARN_ROWS = 20_000  # of train; more would not change the most frequent tokens
 
 
 def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
-    """Return the first ``sizes[split]`` rows of each split of a task.
+    """Build a corpus from the first ``sizes[split]`` rows of each split of a task.
 
     Raises:
         UsageError: no train rows are requested, or the task has too few rows for a split.
@@ -112,8 +112,8 @@ def _baselines(task: Task, train: Rows, scored: Rows) -> Baselines:
     vocabulary = len(task.target_tokens())
     if scored.sources is None:
         return baselines.measure_language(as_ids(train.targets), as_ids(scored.targets), vocabulary)
-    guesses = task.heuristics(scored.sources, scored.targets.lengths)
-    return baselines.measure(train.targets, scored.targets, vocabulary, guesses)
+    predictions = task.heuristics(scored.sources, scored.targets.lengths)
+    return baselines.measure(train.targets, scored.targets, vocabulary, predictions)
 
 
 def heuristic_predictions(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:
@@ -125,8 +125,8 @@ def heuristic_predictions(about: Mapping[str, Any], pairs: Pairs) -> dict[str, R
         return {}
     first = np.int32(len(SPECIALS))
     sources = Ragged(pairs.sources.tokens - first, pairs.sources.offsets)
-    guesses = task.heuristics(sources, pairs.targets.lengths)
-    return {name: as_ids(guess) for name, guess in guesses.items()}
+    predictions = task.heuristics(sources, pairs.targets.lengths)
+    return {name: as_ids(prediction) for name, prediction in predictions.items()}
 
 
 def repeat_notes(

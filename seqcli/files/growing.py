@@ -144,7 +144,7 @@ def _make_way(path: Path, shown: Path) -> None:
     """Remove leftovers of an earlier writer of ``path``, and refuse foreign files.
 
     Raises:
-        UsageError: ``shown`` is in the way.
+        UsageError: ``shown`` exists and must not be removed.
     """
     for leftover in leftovers(path.parent, prefix_of(path)):
         if leftover.path.suffix == f".{PARTIAL}" and not leftover.is_folder:

@@ -99,7 +99,7 @@ def temporary_entry(write: Write) -> Iterator[tuple[Path, bool]]:
         yield folder, False
 
 
-def whole(folder: Path) -> bool:
+def is_intact(folder: Path) -> bool:
     """Return whether an entry has exactly its files, with correct checksums."""
     try:
         sums = _sums(folder)
@@ -145,9 +145,7 @@ def _base(setting: str) -> Path:
     path = user_cache_path("seqcli", appauthor=False)
     if path.is_absolute():
         return path
-    return (
-        Path.home() / ".cache" / "seqcli"
-    )  # the XDG specification says to ignore a relative XDG_CACHE_HOME
+    return Path.home() / ".cache" / "seqcli"  # a relative XDG_CACHE_HOME is invalid
 
 
 def _cached(key: str, write: Write) -> Path | None:
@@ -160,7 +158,7 @@ def _cached(key: str, write: Write) -> Path | None:
         if place.is_symlink():
             return None
         folder = place / key
-        if whole(folder):
+        if is_intact(folder):
             os.utime(folder)
             return folder
         _remove_old(place)
@@ -177,11 +175,11 @@ def _make(folder: Path, write: Write) -> Path:
             paths = sorted(path for path in partial.iterdir() if path.name != MARKER)
             sums = {path.name: checksum(path) for path in paths}
             (partial / CHECKS).write_text(json.dumps(sums), encoding="ascii")
-            if not whole(made):
+            if not is_intact(made):
                 remove_entry(made)
             with contextlib.suppress(OSError):
                 partial.rename(made)
-            if not whole(made):
+            if not is_intact(made):
                 raise OSError("the cache cannot be written")
             return made
         finally:

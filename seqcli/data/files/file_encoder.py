@@ -106,7 +106,8 @@ class EncodedFile:
         self.targets = TokenBuffer()
         self._lines, self._counts = array("q"), array("f")
         self._groups, self._inputs, self._pairs = bytearray(), bytearray(), bytearray()
-        self._odd, self._composed = array("q"), bytearray()  # rows not in NFC, and their NFC hashes
+        self._not_nfc = array("q")  # rows whose group is not in NFC
+        self._nfc_groups = bytearray()  # the hashes of their groups in NFC
         self.rows = 0  # in the file, including skipped ones
         self.format = ""
         self.digests: dict[str, str] = {}  # path -> SHA-256 of the bytes read
@@ -119,8 +120,8 @@ class EncodedFile:
         group = hash_of(row.group, seed)
         self._groups += group
         if not row.group.isascii() and not unicodedata.is_normalized("NFC", row.group):
-            self._odd.append(len(self))
-            self._composed += hash_of(unicodedata.normalize("NFC", row.group), seed)
+            self._not_nfc.append(len(self))
+            self._nfc_groups += hash_of(unicodedata.normalize("NFC", row.group), seed)
         if self.sources is not None and source is not None:
             self.sources.add(source)
             text = "\0".join(row.source)
@@ -150,8 +151,8 @@ class EncodedFile:
 
     def twins(self) -> Index:
         """Find the rows that equal another row after NFC normalization."""
-        composed = np.frombuffer(self._composed, np.uint64)
-        return np.frombuffer(self._odd, np.int64)[np.isin(composed, self.groups)]
+        composed = np.frombuffer(self._nfc_groups, np.uint64)
+        return np.frombuffer(self._not_nfc, np.int64)[np.isin(composed, self.groups)]
 
     @property
     def inputs(self) -> Hashes:

@@ -96,7 +96,7 @@ _LETTERS = ("chars", "graphemes")  # styles in which leading or trailing white s
 
 
 class RowRemarks:
-    """Find remarks about rows that are kept.
+    """Find remarks about usable rows.
 
     Args:
         codec: the tokenizer of each side, and the normalizer.
