@@ -179,7 +179,7 @@ def edit_meta(old: str, new: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (change_a_digit, r"val\.tsv was changed since gen-data wrote it"),
+        (change_a_digit, r"val\.tsv has changed since gen-data wrote it"),
         (lambda folder: (folder / "test.tsv").unlink(), r"test\.tsv does not exist"),
         (lambda folder: (folder / "meta.yaml").write_text("- 1\n"), r"meta\.yaml is damaged"),
         (lambda folder: (folder / "meta.yaml").write_text("{"), r"meta\.yaml is damaged"),

@@ -112,7 +112,7 @@ def test_a_header_is_needed_where_columns_have_names(tmp_path):
         corpus(DataConfig(path=path, columns="source=wrod,target=pron"), {})
     assert caught.value.hint == "the header has word, pron"
     path = write(tmp_path / "a.jsonl", as_json(ROWS))
-    with pytest.raises(UsageError, match="JSON has keys"):
+    with pytest.raises(UsageError, match="JSON rows have keys"):
         corpus(DataConfig(path=path, columns="source=1,target=2"), {})
 
 
@@ -266,7 +266,7 @@ def test_a_broken_cache_is_made_again(kept, tmp_path, damage):
     if damage != "gone":
         file.write_bytes(raw[:-4] if damage == "cut" else raw)
     assert same(corpus(data, {}), first)
-    assert cache.whole(kept / folders(kept)[0])
+    assert cache.is_intact(kept / folders(kept)[0])
 
 
 def test_without_a_cache_nothing_is_left_behind(tmp_path, monkeypatch):
