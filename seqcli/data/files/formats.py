@@ -34,15 +34,8 @@ _TITLES = frozenset(
     latin native orthography inflection pos tag language lang gender hypothesis prediction
     expected question answer sentence""".split()  # noqa: SIM905 - a list would be as long as the file
 )
-_ALONE = (
-    "name",
-    "names",
-    "word",
-    "words",
-    "text",
-    "source",
-    "target",
-)  # common names of a single column
+# common names of a single column
+_ALONE = ("name", "names", "word", "words", "text", "source", "target")
 
 
 def tsv(files: Sequence[TextFile], options: TableOptions) -> Records:
