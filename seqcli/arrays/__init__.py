@@ -1,1 +1,1 @@
-"""Arrays of any library that follows the Python array API standard (NumPy and PyTorch here)."""
+"""Work with arrays of any library that follows the Python array API standard."""

@@ -1,4 +1,4 @@
-"""Functions of arrays that decoding needs and the array API standard does not have."""
+"""Provide array functions for decoding that the array API standard lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqcli.arrays.namespace import Array, array_namespace
 
 
 def log_softmax(logits: Array) -> Array:
-    """Return log-probabilities along the last axis, in float32 at least."""
+    """Compute log-probabilities along the last axis, in float32 or float64."""
     xp = array_namespace(logits)
     if logits.dtype not in (xp.float32, xp.float64):
         logits = xp.astype(logits, xp.float32)
@@ -22,7 +22,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 def max_and_argmax(values: Array) -> tuple[Array, Array]:
-    """Return the largest value along the last axis, and its index."""
+    """Return the maximum along the last axis and its index."""
     xp = array_namespace(values)
     if hasattr(values, "topk"):  # PyTorch: one pass for both
         largest = values.max(-1)
@@ -47,5 +47,5 @@ def topk(values: Array, k: int) -> tuple[Array, Array]:
 
 
 def to_numpy(array: Array) -> NDArray[Any]:
-    """Return an array as a NumPy array, without a copy where it is in the CPU's memory."""
+    """Convert an array to NumPy, without a copy if it is in CPU memory."""
     return np.asarray(array.cpu() if hasattr(array, "cpu") else array)

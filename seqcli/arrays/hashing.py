@@ -1,7 +1,7 @@
-"""Counter-based random numbers: each is a hash of (seed, split, index, counter).
+"""Generate counter-based random numbers: each is a hash of (seed, split, index, counter).
 
 splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014)
-run as a counter: any subset of rows, in any order, on any worker, gives the same numbers.
+is used with a counter: any subset of rows, in any order, on any worker, gives the same numbers.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _HALF = np.uint64(32)
 
 
 def key(*words: int | str) -> int:
-    """Return a 64-bit key for a purpose, such as ``key(seed, "lengths")``."""
+    """Derive a 64-bit key for a purpose, as in ``key(seed, "lengths")``."""
     return int.from_bytes(blake2b(repr(words).encode(), digest_size=8).digest(), "little")
 
 
 def mix(values: Hashes) -> Hashes:
-    """Apply the finalizer of splitmix64 to each value: a bijection in which every bit counts."""
+    """Apply the finalizer of splitmix64 to each value: a bijection that mixes all bits."""
     mixed = values ^ (values >> np.uint64(30))
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(27)
@@ -37,25 +37,25 @@ def mix(values: Hashes) -> Hashes:
 
 
 def streams(purpose: int, index: NDArray[np.int64]) -> Hashes:
-    """Return the start (N,) of one stream of random numbers for each index (N,), under a key."""
+    """Return the start (N,) of a stream of random numbers for each index (N,), given a key."""
     return mix(index.astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(purpose))
 
 
 def draw(starts: Hashes, counter: int) -> Hashes:
-    """Return number ``counter`` of each stream (N,)."""
+    """Return the number at position ``counter`` of each stream, (N,)."""
     return mix(starts + np.uint64((counter + 1) * _GOLDEN & _WORD))
 
 
 def draw_each(starts: Hashes, counters: NDArray[np.int64]) -> Hashes:
-    """Return one number (N,) of each stream, at the stream's own counter (N,)."""
+    """Return one number (N,) of each stream, at that stream's counter (N,)."""
     return mix(starts + (counters + 1).astype(np.uint64) * np.uint64(_GOLDEN))
 
 
 def below(hashes: Hashes, count: int | Hashes) -> Hashes:
-    """Map hashes (N,) to 0 .. count-1, evenly, for a count of at most 2**32.
+    """Map hashes (N,) uniformly to 0 .. count-1, for a count of at most 2**32.
 
-    The high word of hash * count (Lemire, "Fast random integer generation in an interval", 2019):
-    no division, and no value is likelier than another by more than 2**-32.
+    The result is the high word of hash * count (Lemire, "Fast random integer generation in an
+    interval", 2019). This needs no division, and probabilities differ by at most 2**-32.
     """
     count = np.asarray(count, np.uint64)
     low = (hashes & _LOW) * count >> _HALF
@@ -63,9 +63,9 @@ def below(hashes: Hashes, count: int | Hashes) -> Hashes:
 
 
 def small(starts: Hashes, width: int, count: int) -> NDArray[np.uint16]:
-    """Return ``width`` numbers 0 .. count-1 of each stream (n,), for a count of at most 256.
+    """Draw ``width`` numbers 0 .. count-1 from each stream (n,), for a count of at most 256.
 
-    Four to a hash, 16 bits for each: no value is likelier than another by more than 0.4%.
+    Each hash gives four numbers of 16 bits; probabilities differ by at most 0.4%.
 
     Returns:
         (n, width)
@@ -78,9 +78,9 @@ def small(starts: Hashes, width: int, count: int) -> NDArray[np.uint16]:
 
 
 def row_hashes(rows: Ragged) -> Hashes:
-    """Return a hash (N,) of each row: the sum of its tokens times one random number per position.
+    """Hash each row, (N,): the sum of its tokens times one random number per position.
 
-    Two different rows meet with a chance of about 2**-64 times the size of the vocabulary
+    Two different rows collide with probability about 2**-64 times the size of the vocabulary
     (multilinear hashing: Carter and Wegman, "Universal classes of hash functions", 1979).
     """
     lengths = rows.lengths

@@ -1,4 +1,4 @@
-"""Memory: its size, and a setting of the C library that avoids page faults in training."""
+"""Query the memory size, and avoid page faults in training by a setting of the C library."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-LARGEST_IN_HEAP = 32 << 20  # bytes; glibc takes no more
+LARGEST_IN_HEAP = 32 << 20  # bytes; the maximum that glibc accepts
 KEPT = 1 << 30  # bytes
 
 
 def keep_freed_memory() -> None:
     """Let the C library reuse freed memory instead of returning it to the system.
 
-    A training step allocates and frees the same tensors every time. glibc takes those above some
-    128 kB from the system anew, and the system clears each page of them on first use: that was
-    8 percent of a step of the GRU, 12 percent of one of the Transformer. Where there is no
-    ``mallopt`` nothing happens.
+    Each training step allocates and frees the same tensors. By default, glibc requests those above
+    about 128 kB from the system each time, and the system clears every page on first use. That took
+    8% of a training step of the GRU and 12% of one of the Transformer. Without ``mallopt``, this
+    function does nothing.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,7 +1,7 @@
-"""Find the functions of the Python array API standard for an array.
+"""Find the array API namespace of an array.
 
-See https://data-apis.org/array-api/latest/. NumPy 2 follows the standard itself. PyTorch needs
-`array_api_compat`, which is imported for it only: its NumPy part imports every submodule of
+See https://data-apis.org/array-api/latest/. NumPy 2 implements the standard. PyTorch needs
+`array_api_compat`, which is imported for PyTorch only: its NumPy part imports every submodule of
 NumPy, which takes longer than decoding a line.
 """
 

@@ -1,4 +1,4 @@
-"""Rows of different lengths in one flat array: token ids plus offsets."""
+"""Store rows of different lengths in one flat array: token ids plus offsets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Ragged:
     """N rows of token ids; row i is ``tokens[offsets[i]:offsets[i + 1]]``.
 
     Args:
-        tokens: all rows end to end, int32.
-        offsets: (N + 1,), int64, rising from 0.
+        tokens: the concatenated rows, int32.
+        offsets: (N + 1,), int64, increasing from 0.
     """
 
     tokens: Ids
@@ -44,8 +44,8 @@ class Ragged:
 
     def lengths_of(self, rows: NDArray[np.integer]) -> Index:
         """Return the lengths (B,) of the given rows."""
-        found: Index = self.offsets[rows + 1] - self.offsets[rows]
-        return found
+        lengths: Index = self.offsets[rows + 1] - self.offsets[rows]
+        return lengths
 
     def take(self, rows: NDArray[np.integer]) -> Ragged:
         """Return the given rows, in the given order."""
@@ -55,8 +55,8 @@ class Ragged:
         return Ragged(self.tokens[np.repeat(self.offsets[rows], lengths) + within], offsets)
 
     def padded(self, rows: NDArray[np.integer], fill: int) -> tuple[Index, Index]:
-        """Return the given rows as (B, L) int64, filled up with ``fill``, and lengths (B,)."""
-        lengths = self.lengths_of(rows)  # not of all rows: N may be large
+        """Return the given rows as (B, L) int64, padded with ``fill``, and lengths (B,)."""
+        lengths = self.lengths_of(rows)  # of these rows only: N may be large
         columns = np.arange(lengths.max(initial=0))
         inside = columns < lengths[:, None]  # (B, L)
         where = np.where(inside, self.offsets[rows][:, None] + columns, 0)  # (B, L)

@@ -1,4 +1,4 @@
-"""The state of decoding, for arrays of any library.
+"""Represent the state of decoding, for arrays of any library.
 
 Shapes use one alphabet: B batch (sources), S source length, K beam, H hidden.
 """
@@ -18,10 +18,10 @@ class DecoderState:
     B * K.
 
     Args:
-        memory: what was computed from the source; shared by all hypotheses of one source.
-        past: what was computed from the target so far; changes with every step.
-        position: target tokens read so far.
-        attention: (B * K, S) attention weights of the last step, if the model has any.
+        memory: arrays computed from the source, shared by all hypotheses of one source.
+        past: arrays computed from the target so far, updated at every step.
+        position: number of target tokens processed so far.
+        attention: (B * K, S) attention weights of the last step, or None.
         beams: K.
     """
 

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
-from seqcli.data.files.kinds import GZIP, check_binary, complaint_about_line_ends
+from seqcli.data.files.kinds import GZIP, check_binary, line_ending_error
 from seqcli.data.files.opening import MOST_BYTES, readable, regular_file
 from seqcli.errors import DataError, UsageError
 
@@ -114,7 +114,7 @@ def _blocks(stream: BinaryIO, name: str) -> Iterator[list[Line]]:
 def _check_line_ends(rest: bytes, name: str, ended: bool) -> None:
     """Refuse input in which no line ends in LF, but some seem to end in CR."""
     if not ended and b"\r" in rest[:-1]:
-        raise complaint_about_line_ends(name)
+        raise line_ending_error(name)
 
 
 def _pieces(stream: BinaryIO, name: str) -> Iterator[bytes]:

@@ -1,1 +1,1 @@
-"""Vocabularies, files, splits, ragged arrays and batches. NumPy only."""
+"""Read and encode data: vocabularies, files, splits and batches. NumPy only."""

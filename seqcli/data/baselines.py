@@ -1,4 +1,4 @@
-"""Baselines: predictions and losses that need no model, only the training rows."""
+"""Compute baselines: predictions and losses from the training rows, without a model."""
 
 from __future__ import annotations
 
@@ -17,49 +17,51 @@ UNKNOWN = -1
 
 
 def most_frequent(targets: Ragged) -> int:
-    """Return the row with the most frequent target, the first of several."""
+    """Return the first row with the most frequent target."""
     _, first, counts = np.unique(row_hashes(targets), return_index=True, return_counts=True)
     return int(first[np.lexsort((first, -counts))[0]])
 
 
 def memorized_rows(train: Pairs, sources: Ragged) -> Index:
-    """Return (N,), for each source the training row with its most frequent target.
+    """Return, for each source, the training row with its most frequent target, (N,).
 
-    ``UNKNOWN`` stands for a source that training does not have; of targets that are as frequent
-    the first is taken.
+    Sources that are not in the training data get ``UNKNOWN``. Among equally frequent targets, the
+    first is used.
     """
     assert train.sources is not None
-    asked, known = row_hashes(sources), row_hashes(train.sources)
-    rows = np.flatnonzero(np.isin(known, asked))
+    queries, train_sources = row_hashes(sources), row_hashes(train.sources)
+    rows = np.flatnonzero(np.isin(train_sources, queries))
     if not len(rows):
         return np.full(len(sources), UNKNOWN)
-    known, targets = known[rows], row_hashes(train.targets)[rows]
-    order = np.lexsort((targets, known))  # stable: the first row of each pair comes first
-    new = (np.diff(known[order], prepend=0) != 0) | (np.diff(targets[order], prepend=0) != 0)
+    train_sources, targets = train_sources[rows], row_hashes(train.targets)[rows]
+    order = np.lexsort((targets, train_sources))  # stable: the first row of each pair comes first
+    new = (np.diff(train_sources[order], prepend=0) != 0) | (
+        np.diff(targets[order], prepend=0) != 0
+    )
     new[0] = True
     starts = np.flatnonzero(new)
     counts, first = np.diff(starts, append=len(order)), order[starts]
-    best = np.lexsort((first, -counts, known[first]))
-    best = best[np.unique(known[first][best], return_index=True)[1]]
-    found = first[best]  # one row for each source, by rising hash
-    place = np.searchsorted(known[found], asked).clip(max=len(found) - 1)
-    return np.where(known[found][place] == asked, rows[found][place], UNKNOWN)
+    best = np.lexsort((first, -counts, train_sources[first]))
+    best = best[np.unique(train_sources[first][best], return_index=True)[1]]
+    best_rows = first[best]  # one row per source, by increasing hash
+    place = np.searchsorted(train_sources[best_rows], queries).clip(max=len(best_rows) - 1)
+    return np.where(train_sources[best_rows][place] == queries, rows[best_rows][place], UNKNOWN)
 
 
 def measure_language(train: Ragged, reference: Ragged, vocabulary_size: int) -> dict[str, Scores]:
     """Return loss, bits per character and perplexity of each baseline; see `row_nats`."""
     tokens = max(len(reference.tokens) + len(reference), 1)
-    found = row_nats(train, reference, vocabulary_size)
-    return {name: scores(float(nats.sum()) / tokens) for name, nats in found.items()}
+    losses = row_nats(train, reference, vocabulary_size)
+    return {name: scores(float(nats.sum()) / tokens) for name, nats in losses.items()}
 
 
 def row_nats(
     train: Ragged, reference: Ragged, vocabulary_size: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Return (N,) the loss of each row by each baseline, summed over its tokens and ``<eos>``.
+    """Return the loss (N,) of each row under each baseline, summed over tokens and ``<eos>``.
 
-    ``chance`` takes every token for equally likely, ``unigram`` knows how often each one is in
-    train, ``bigram`` how often it follows the one before it; both counts begin at 1.
+    ``chance`` assigns equal probability to every token. ``unigram`` uses the token counts of train,
+    ``bigram`` the counts of pairs of consecutive tokens; both use add-one smoothing.
 
     Args:
         train: N rows of ids, without BOS and EOS.
@@ -75,22 +77,22 @@ def row_nats(
 
 
 def scores(loss: float) -> Scores:
-    """Return a loss in nats per token also as bits per character and as perplexity."""
+    """Convert a loss in nats per token to bits per character and perplexity."""
     perplexity = math.exp(min(loss, 700.0))
     return {"loss": loss, "bits_per_character": loss / math.log(2), "perplexity": perplexity}
 
 
 def _counted(train: Ragged, reference: Ragged, kinds: int, pairs: bool) -> NDArray[np.float64]:
-    """Return (N,) the loss of each row by a table of counts, of tokens or of pairs of tokens."""
+    """Return the loss (N,) of each row under counts of tokens or of pairs of tokens."""
     before, after = _with_ends(train, pairs)
-    wanted = _with_ends(reference, pairs)
-    width = int(max(after.max(), wanted[1].max())) + 1
+    context, token = _with_ends(reference, pairs)
+    width = int(max(after.max(), token.max())) + 1
     codes, counts = np.unique(before * width + after, return_counts=True)
-    totals = np.bincount(before, minlength=int(wanted[0].max(initial=0)) + 1)
-    sought = wanted[0] * width + wanted[1]
-    places = np.searchsorted(codes, sought).clip(max=len(codes) - 1)
-    seen = np.where(codes[places] == sought, counts[places], 0)
-    nats = -np.log((seen + 1) / (totals[wanted[0]] + kinds))
+    totals = np.bincount(before, minlength=int(context.max(initial=0)) + 1)
+    reference_codes = context * width + token
+    places = np.searchsorted(codes, reference_codes).clip(max=len(codes) - 1)
+    seen = np.where(codes[places] == reference_codes, counts[places], 0)
+    nats = -np.log((seen + 1) / (totals[context] + kinds))
     ends = np.concatenate([[0.0], np.cumsum(nats)])[np.cumsum(reference.lengths + 1)]
     return np.diff(ends, prepend=0.0)
 
@@ -107,22 +109,24 @@ Scores = dict[str, float]
 
 
 def measure(
-    train: Ragged, reference: Ragged, vocabulary_size: int, guesses: Mapping[str, Ragged]
+    train: Ragged, reference: Ragged, vocabulary_size: int, predictions: Mapping[str, Ragged]
 ) -> dict[str, Scores]:
     """Return the scores of chance, the majority and other predictions, by name.
 
     Args:
-        train: targets to learn the majority from.
-        reference: the targets to score on.
+        train: targets from which the majority is computed.
+        reference: the targets to score against.
         vocabulary_size: number of distinct target tokens.
-        guesses: more guesses for the reference, by name.
+        predictions: predictions of other baselines, by name.
     """
-    found = {"chance": chance(reference, vocabulary_size), "majority": majority(train, reference)}
-    return found | {name: score(guess, reference) for name, guess in guesses.items()}
+    results = {"chance": chance(reference, vocabulary_size), "majority": majority(train, reference)}
+    return results | {
+        name: score(prediction, reference) for name, prediction in predictions.items()
+    }
 
 
 def chance(reference: Ragged, vocabulary_size: int) -> Scores:
-    """Return the expected scores of uniformly random tokens, given the lengths."""
+    """Return the expected scores of uniformly random tokens with known lengths."""
     whole_rows = np.mean((1.0 / vocabulary_size) ** reference.lengths)
     return {"token_accuracy": 1.0 / vocabulary_size, "sequence_accuracy": float(whole_rows)}
 
@@ -135,38 +139,38 @@ def majority(train: Ragged, reference: Ragged) -> Scores:
 def majority_prediction(train: Ragged, reference: Ragged) -> Ragged:
     """Predict the most frequent token at each position of rows of the same length, N rows.
 
-    It looks at the length of the reference and at nothing else. Where train has no row of that
-    length, the most frequent token at that place in any row stands in, then the one of all.
+    The prediction depends on the length of the reference only. If train has no row of that length,
+    it uses the most frequent token at that position in any row, else the most frequent token.
     """
     longest = int(max(train.lengths.max(initial=0), reference.lengths.max(initial=0)))
     known, places = _places(train), _places(reference)
-    guess = np.full(len(places), np.bincount(train.tokens).argmax(), np.int32)
-    for block in (0, longest):  # places alone, then (length, place) over them
+    prediction = np.full(len(places), np.bincount(train.tokens).argmax(), np.int32)
+    for block in (0, longest):  # by position, then overridden by (length, position)
         cells = known + block * np.repeat(train.lengths, train.lengths)
-        found, tokens = _modes(cells, train.tokens)
-        wanted = places + block * np.repeat(reference.lengths, reference.lengths)
-        where = np.searchsorted(found, wanted).clip(max=len(found) - 1)
-        guess = np.where(found[where] == wanted, tokens[where], guess)
-    return Ragged(guess, reference.offsets)
+        known_cells, tokens = _modes(cells, train.tokens)
+        reference_cells = places + block * np.repeat(reference.lengths, reference.lengths)
+        where = np.searchsorted(known_cells, reference_cells).clip(max=len(known_cells) - 1)
+        prediction = np.where(known_cells[where] == reference_cells, tokens[where], prediction)
+    return Ragged(prediction, reference.offsets)
 
 
-def score(guess: Ragged, reference: Ragged) -> Scores:
+def score(prediction: Ragged, reference: Ragged) -> Scores:
     """Compare N predictions with N references, position by position.
 
     Returns:
-        token_accuracy, the share of positions guessed right, where a row has as many positions as
-        the longer of guess and reference (EOS is not one of them), and sequence_accuracy, the
-        share of rows guessed right as a whole.
+        token_accuracy, the fraction of correct positions, where a row has as many positions as the
+        longer of prediction and reference (without EOS), and sequence_accuracy, the fraction of
+        rows that are entirely correct.
     """
     lengths = reference.lengths
     places = _places(reference)
-    there = places < np.repeat(guess.lengths, lengths)
-    where = np.where(there, np.repeat(guess.offsets[:-1], lengths) + places, -1)
-    right = there & (np.append(guess.tokens, -1)[where] == reference.tokens)
+    inside = places < np.repeat(prediction.lengths, lengths)
+    where = np.where(inside, np.repeat(prediction.offsets[:-1], lengths) + places, -1)
+    right = inside & (np.append(prediction.tokens, -1)[where] == reference.tokens)
     counts = np.concatenate([[0], np.cumsum(right)])
-    positions = int(np.maximum(lengths, guess.lengths).sum())
+    positions = int(np.maximum(lengths, prediction.lengths).sum())
     whole = counts[reference.offsets[1:]] - counts[reference.offsets[:-1]] == lengths
-    whole &= guess.lengths == lengths
+    whole &= prediction.lengths == lengths
     return {
         "token_accuracy": float(right.sum() / positions) if positions else 0.0,
         "sequence_accuracy": float(whole.mean()) if whole.size else 0.0,
@@ -179,20 +183,20 @@ def _places(rows: Ragged) -> Index:
 
 
 def _modes(cells: Index, tokens: Ids) -> tuple[Index, Ids]:
-    """Return the cells that occur, in order, and the most frequent token in each."""
+    """Return the occurring cells, in order, and the most frequent token of each."""
     width = int(tokens.max()) + 1
     codes = np.sort(cells * width + tokens)
     firsts = np.flatnonzero(np.diff(codes, prepend=-1))
     counts = np.diff(firsts, append=len(codes))
-    found, token = np.divmod(codes[firsts], width)
-    order = np.lexsort((-token, counts, found))  # the best of each cell comes last
-    last = order[np.diff(found, append=-1) != 0]
-    return found[last], token[last].astype(np.int32)
+    occurring, token = np.divmod(codes[firsts], width)
+    order = np.lexsort((-token, counts, occurring))  # the most frequent of each cell comes last
+    last = order[np.diff(occurring, append=-1) != 0]
+    return occurring[last], token[last].astype(np.int32)
 
 
 Baselines = dict[str, Scores]  # by name, of one split
 
-_ROWS = 100_000  # looked at: more would take memory and change no baseline
+_ROWS = 100_000  # sample size; more would use memory and change no baseline
 
 
 def longest(splits: Mapping[str, Pairs]) -> dict[str, int]:
@@ -203,12 +207,12 @@ def longest(splits: Mapping[str, Pairs]) -> dict[str, int]:
 
 
 def scored_splits(splits: Iterable[str]) -> tuple[str, ...]:
-    """Return the splits that baselines are measured on: val and test, or train without them."""
+    """Return the splits on which baselines are computed: val and test, else train."""
     return tuple(split for split in splits if split != "train") or ("train",)
 
 
 def text_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
-    """Return chance and majority on each scored split."""
+    """Compute chance and majority on each scored split."""
     train = _some(splits["train"])
     return {
         split: measure(train, _some(splits[split]), vocabulary, {})
@@ -217,7 +221,7 @@ def text_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Ba
 
 
 def language_baselines(splits: Mapping[str, Pairs], vocabulary: int) -> dict[str, Baselines]:
-    """Return the losses of n-gram counts on each scored split."""
+    """Compute the losses of n-gram counts on each scored split."""
     train = _some(splits["train"])
     return {
         split: measure_language(train, _some(splits[split]), vocabulary)

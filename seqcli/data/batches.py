@@ -1,4 +1,4 @@
-"""Padded batches of rows of similar length, in an order that depends on seed and epoch only."""
+"""Build padded batches of rows of similar length, in an order set by the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqcli.arrays.ragged import Index
 from seqcli.data.corpus import Pairs
 from seqcli.data.vocabulary import BOS, EOS, PAD
 
-_POOL = 50  # batches sorted by length together: little padding, yet ever new neighbors
+_POOL = 50  # batches that are sorted by length together: little padding, but varied batches
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Batch:
     """B rows, padded with PAD to the longest, all int64.
 
     Args:
-        rows: (B,) where the rows stand in the split.
+        rows: (B,) positions of the rows in the split.
         source: (B, S), or None for a language model.
         source_lengths: (B,); zeros for a language model.
-        target_in: (B, T), BOS and the target: what the decoder is fed.
-        target_out: (B, T), the target and EOS: what it should say.
-        target_lengths: (B,), EOS counted.
-        weights: (B,), float32, how much each row counts in training; None where all are alike.
+        target_in: (B, T), BOS and the target: the input of the decoder.
+        target_out: (B, T), the target and EOS: the expected output.
+        target_lengths: (B,), including EOS.
+        weights: (B,), float32, training weight of each row; None if all are equal.
     """
 
     rows: Index
@@ -42,15 +42,15 @@ class Batch:
 class BatchStream:
     """The batches of a split, epoch by epoch.
 
-    An epoch is a pure function of (seed, its number), so the place in it is just a number of
-    batches. Shuffled epochs sort by length inside pools of some batches only; unshuffled ones sort
-    all rows (``Batch.rows`` tells the places they had).
+    An epoch is a pure function of (seed, its number), so a position in it is just a number of
+    batches. Shuffled epochs sort by length within pools of batches only; unshuffled epochs sort
+    all rows (``Batch.rows`` gives their original positions).
 
     Args:
         pairs: the rows.
-        batch_size: rows per batch, from 1; the last of an epoch may have fewer.
-        seed: of the order.
-        shuffle: False gives the same order by length in each epoch, for evaluation.
+        batch_size: rows per batch, at least 1; the last batch of an epoch may be smaller.
+        seed: seed of the order.
+        shuffle: if False, every epoch has the same order by length, for evaluation.
     """
 
     pairs: Pairs
@@ -63,7 +63,7 @@ class BatchStream:
         return -(-len(self.pairs) // self.batch_size)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches of epoch ``number``, from batch ``start`` on."""
+        """Yield the batches of epoch ``number``, starting at batch ``start``."""
         cuts = self._cuts(number)
         return (padded_batch(self.pairs, rows) for rows in cuts[start:])
 
@@ -73,7 +73,7 @@ class BatchStream:
         count = len(self.pairs)
         rows = random.permutation(count) if self.shuffle else np.arange(count)
         pool = _POOL * self.batch_size if self.shuffle else max(1, count)
-        for first in range(0, count, pool):  # pool by pool: of a million rows little at a time
+        for first in range(0, count, pool):  # pool by pool, to limit memory with millions of rows
             inside = rows[first : first + pool]
             keys = self.pairs.source_lengths_of(inside), self.pairs.targets.lengths_of(inside)
             rows[first : first + pool] = inside[np.lexsort(keys)]
@@ -83,7 +83,7 @@ class BatchStream:
 
 
 def padded_batch(pairs: Pairs, rows: Index) -> Batch:
-    """Return the given rows (B,), in the given order, as one batch."""
+    """Pad the given rows (B,), in the given order, to one batch."""
     source, source_lengths = None, np.zeros(len(rows), np.int64)
     if pairs.sources is not None:
         source, source_lengths = pairs.sources.padded(rows, PAD)  # (B, S)

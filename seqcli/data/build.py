@@ -1,4 +1,4 @@
-"""Build the corpus of a configuration: a task, a folder of gen-data, or a user's files."""
+"""Build the corpus of a configuration from a task, a gen-data folder, or a user's files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from seqcli.data.files.opening import kind_of_path
 from seqcli.data.files.paths import (
     file_of_split,
     file_to_split,
-    files_apart,
     files_of_folder,
+    files_per_split,
     paths_of,
 )
 from seqcli.data.files.tokenization import AUTO
@@ -28,17 +28,17 @@ from seqcli.tasks.base import make
 
 @blamed(DataError)
 def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
-    """Return the corpus of a configuration.
+    """Build the corpus of a configuration.
 
-    A task and a folder made of it with the same settings give the same corpus.
+    A task and a folder generated from it with the same settings give the same corpus.
 
     Args:
-        data: names a task, a path, or files for each split.
-        task_options: options of the task.
+        data: a task, a path, or one file per split.
+        task_options: the options of the task.
 
     Raises:
-        UsageError: not one of the three is given but none or more, or an unknown task or option.
-        DataError: a path is missing, or what is there cannot be used.
+        UsageError: none or several of the three are given, or a task or option is unknown.
+        DataError: a path is missing or cannot be used.
     """
     _check_one(data)
     if data.task:
@@ -46,17 +46,17 @@ def corpus(data: DataConfig, task_options: Mapping[str, Any]) -> Corpus:
         return task_corpus(make(data.task, task_options), sizes, data.seed)
     if task_options:
         names = ", ".join(f"task.{name}" for name in task_options)
-        raise UsageError(f"{names}: these belong to a task, but the data is of files")
+        raise UsageError(f"{names}: these options belong to a task, but the data comes from files")
     if data.train_file:
-        return read_files(files_apart(data), data)
+        return read_files(files_per_split(data), data)
     return _from_path(Path(data.path), data)
 
 
 def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
-    """Return the configuration with the tokenization that was chosen for its files.
+    """Replace ``auto`` by the tokenization that was chosen for the files.
 
-    A run records them, so that it is read in the same way ever after. The configuration of a task
-    is returned as it is.
+    A run stores the choice, so that its data is always read in the same way. The configuration of
+    a task is returned unchanged.
     """
     if corpus.reading is None:
         return config
@@ -66,7 +66,7 @@ def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
         for name, style in styles.items()
         if getattr(config.data, name) == AUTO
     }
-    origins = {f"data.{name}": "chosen by the training rows" for name in chosen}
+    origins = {f"data.{name}": "chosen from the training rows" for name in chosen}
     data = dataclasses.replace(config.data, **chosen)  # type: ignore[arg-type]
     return dataclasses.replace(config, data=data, origins={**config.origins, **origins})
 
@@ -75,17 +75,17 @@ def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
 def pairs_of(
     path: Path, split: str, codec: Codec, data: DataConfig
 ) -> tuple[Pairs, tuple[str, ...]]:
-    """Return rows encoded with the codec of a trained model, and notes on them.
+    """Encode rows with the codec of a trained model; return them with notes.
 
     Args:
-        path: a folder with a file for ``split``, or a file, of which every row is taken.
+        path: a folder with a file for ``split``, or a file, which is read completely.
         split: train, val or test.
-        codec: of the model; a token it does not know becomes UNK.
-        data: how files are written.
+        codec: the codec of the model; unknown tokens become UNK.
+        data: the format of the files.
 
     Raises:
-        DataError: there is no such file, or it is not made of pairs (of names, where the model
-            takes no sources).
+        DataError: the file does not exist, or does not contain pairs (names, if the model takes
+            no sources).
     """
     is_folder = kind_of_path(path) == "folder"
     paths = (file_of_split(path, split),) if is_folder else paths_of(path)
@@ -94,7 +94,7 @@ def pairs_of(
 
 
 def _check_one(data: DataConfig) -> None:
-    given = [
+    origins = [
         name
         for name, value in (
             ("a task", data.task),
@@ -103,19 +103,19 @@ def _check_one(data: DataConfig) -> None:
         )
         if value
     ]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given[:2])} are both given", "give one of them")
-    if not given:
+    if len(origins) > 1:
+        raise UsageError(f"{' and '.join(origins[:2])} are both given", "give one of them")
+    if not origins:
         hint = "give --task NAME or --data PATH, or --train FILE --val FILE --test FILE"
         raise UsageError("no data", hint)
     if (data.val_file or data.test_file) and not data.train_file:
-        raise UsageError("a file of val or test rows goes with --train FILE", "give that too")
+        raise UsageError("--val and --test require --train FILE", "give --train too")
 
 
 def _from_path(path: Path, data: DataConfig) -> Corpus:
     kind = kind_of_path(path)
     if str(path) in registry.TASKS and not kind:
-        raise DataError(f"{path} does not exist", f"for the task write --task {path}")
+        raise DataError(f"{path} does not exist", f"to use the task, give --task {path}")
     if kind != "folder":
         return read_files(file_to_split(data), data)
     if kind_of_path(path / META):

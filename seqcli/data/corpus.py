@@ -1,4 +1,4 @@
-"""Corpora: encoded pairs with their codec, and the maximum lengths of predictions."""
+"""Represent corpora: encoded pairs, their codec, and the maximum lengths of predictions."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from seqcli.data.tokenizers import Normalizer, Tokenizer, feature_text, feature_
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.events import DataRead
 
-ROOM = 10  # tokens an answer may be longer than any seen in training
+ROOM = 10  # tokens by which a prediction may exceed the longest training target
 
 
 @dataclass(frozen=True)
 class MaxLengths:
     """Maximum lengths of the training rows, in tokens.
 
-    Up to the longest source of training an answer may be ROOM tokens longer than the longest
-    target; a longer source gets proportionally more.
+    For sources up to the longest training source, a prediction may be ROOM tokens longer than the
+    longest training target; for longer sources the limit grows proportionally.
 
     Args:
-        source, target: the longest of each side.
-        labels: whether each target is a label: one token, and so is every answer.
+        source, target: the maximum length of each side.
+        labels: whether each target, and so each prediction, is a label of one token.
     """
 
     source: int
@@ -41,7 +41,7 @@ class MaxLengths:
 
     @property
     def positions(self) -> int:
-        """Number of learned positions: the longest source, its prediction, and one ``<eos>``."""
+        """The number of learned positions: the longest source, its prediction, and ``<eos>``."""
         return self.source + self.prediction(self.source) + 1
 
 
@@ -55,9 +55,9 @@ class Pairs:
     Args:
         targets: N rows of target ids, without BOS and EOS.
         sources: N rows of source ids, or None for a language model.
-        unknown_targets, unknown_sources: the tokens that have no id, where the rows say UNK, in
-            order; may be left empty where nobody will ask for them.
-        weights: (N,) how much each row counts in training, 1 on average; None where all are alike.
+        unknown_targets, unknown_sources: the texts of the UNK tokens, in order; may be empty if
+            they are not needed.
+        weights: (N,) training weight of each row, 1 on average; None if all are equal.
     """
 
     targets: Ragged
@@ -77,7 +77,7 @@ class Pairs:
         return self.sources.lengths
 
     def source_lengths_of(self, rows: Index) -> Index:
-        """Return the lengths (B,) of some sources; zeros without sources."""
+        """Return the source lengths (B,) of the given rows; zeros without sources."""
         return (
             np.zeros(len(rows), np.int64) if self.sources is None else self.sources.lengths_of(rows)
         )
@@ -91,11 +91,11 @@ class Pairs:
         weights = None if self.weights is None else self.weights[rows]
         if self.sources is None:
             return Pairs(targets, None, texts, (), weights)
-        strange = take_texts(self.sources, self.unknown_sources, rows)
-        return Pairs(targets, self.sources.take(rows), texts, strange, weights)
+        source_texts = take_texts(self.sources, self.unknown_sources, rows)
+        return Pairs(targets, self.sources.take(rows), texts, source_texts, weights)
 
     def sample(self, size: int, seed: int) -> Pairs:
-        """Return at most ``size`` rows in their order, drawn once by ``seed``."""
+        """Return a random sample of at most ``size`` rows, in their original order."""
         if len(self) <= size:
             return self
         return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:size]))
@@ -103,13 +103,13 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Codec:
-    """Convert text to ids and back, for both sides: the part of a corpus that a checkpoint stores.
+    """Convert text to ids and back, for both sides. Checkpoints store the codec.
 
     Args:
-        target, target_tokens: tokens of the targets, and how they are cut.
-        source, source_tokens: those of the sources; ``source`` is None for a language model.
-        form: what is done to a text before it is cut.
-        features: whether a source may go on, after a tab, with features such as ``N;ACC;PL``.
+        target, target_tokenizer: vocabulary and tokenizer of the targets.
+        source, source_tokenizer: those of the sources; ``source`` is None for a language model.
+        normalizer: normalizes texts before tokenization.
+        features: whether a source may be followed by a tab and features such as ``N;ACC;PL``.
     """
 
     target: Vocabulary
@@ -121,12 +121,12 @@ class Codec:
 
     @property
     def grapheme_rule(self) -> str:
-        """The version of the rules for graphemes; "" if no side uses them."""
+        """The version of the grapheme segmentation rules; "" if no side uses graphemes."""
         used = [self.target_tokenizer] + [self.source_tokenizer] * (self.source is not None)
         return next((one.rule for one in used if one.rule), "")
 
     def tokenize_source(self, text: str) -> list[str]:
-        """Return the tokens of a source as a user writes it; its features come last."""
+        """Tokenize a source as written by a user; its features come last."""
         features = ""
         if self.features:
             text, _, features = text.partition("\t")
@@ -135,30 +135,30 @@ class Codec:
         )
 
     def columns_note(self, text: str) -> str:
-        """Return what is wrong with the columns of a source; "" if nothing is."""
+        """Describe what is wrong with the columns of a source; "" if they are correct."""
         tabs = text.count("\t")
         if tabs == self.features or not text.strip():
             return ""
         if self.features:
-            found = f"{tabs + 1} columns" if tabs else "no features"
-            return f"{found}; this model takes source<TAB>features"
-        known = self.source is not None and any("\t" in one for one in self.source.tokens)
-        return "" if known else f"{tabs + 1} columns; this model takes the source alone"
+            columns = f"{tabs + 1} columns" if tabs else "no features"
+            return f"{columns}; this model takes source<TAB>features"
+        has_tab_tokens = self.source is not None and any("\t" in one for one in self.source.tokens)
+        return "" if has_tab_tokens else f"{tabs + 1} columns; this model takes the source alone"
 
     def with_features(self, tokens: list[str], features: str) -> list[str]:
-        """Return the tokens of a source followed by those of its features."""
+        """Append the tokens of the features to those of a source."""
         return [*tokens, *feature_tokens(features, self.normalizer)] if features else tokens
 
     def tokenize_target(self, text: str) -> list[str]:
-        """Return the tokens of a target as a user writes it."""
+        """Tokenize a target as written by a user."""
         return self.target_tokenizer.split(self.normalizer.target(text))
 
     def source_text(self, row: Sequence[int]) -> str:
-        """Return the text of a row of source ids, as a user writes it."""
+        """Return the text of a row of source ids."""
         return self.detokenize_source(self.source.decode(row)) if self.source else ""
 
     def detokenize_source(self, tokens: Sequence[str]) -> str:
-        """Return the text of the tokens of a source: the inverse of ``tokenize_source``."""
+        """Join the tokens of a source: the inverse of ``tokenize_source``."""
         if not self.features:
             return self.source_tokenizer.join(tokens)
         text = self.source_tokenizer.join([one for one in tokens if not is_feature(one)])
@@ -175,14 +175,14 @@ class Corpus:
     """Encoded splits with the codec that made them.
 
     Args:
-        name: what to call it, for example ``"reverse"`` or the stem of the user's file.
-        splits: split name -> rows; ``train`` is always there.
+        name: its display name, such as ``"reverse"`` or the stem of the user's file.
+        splits: split name -> rows; always includes ``train``.
         baselines: split (val and test, else train) -> baseline ("chance", "majority" ...) ->
             metric -> score.
-        about: provenance, as saved in a checkpoint: task, version, options, seed, overlap ...
-        notes: one line for each thing the user should know of (rows left out, repeats ...).
+        about: provenance, as stored in checkpoints: task, version, options, seed, overlap ...
+        notes: messages for the user, one line each (skipped rows, repeats ...).
         reading: how the user's files were read; None for a task.
-        named_rows: the file, or what it holds, that names each row of the findings in `reading`.
+        named_rows: the file that lists every row of the findings in `reading`, or its content.
     """
 
     name: str

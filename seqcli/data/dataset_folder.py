@@ -1,4 +1,4 @@
-"""Data sets on disk: train.tsv, val.tsv, test.tsv, and meta.yaml, which describes them."""
+"""Write and read data set folders: train.tsv, val.tsv, test.tsv, and meta.yaml."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seqcli.data.files.opening import read_bytes
 from seqcli.data.splits import overlaps, repeats
 from seqcli.data.task_corpus import (
     as_ids,
-    asked,
+    nonempty_splits,
     provenance,
     repeat_notes,
     task_baselines,
@@ -40,8 +40,8 @@ META = "meta.yaml"
 FILES = {split: f"{split}.tsv" for split in SPLITS}
 
 _CHUNK = 1 << 15  # rows written at a time
-_BYTES_PER_ROW = 24  # of memory: its hash, and the same twice more while they are sorted
-_SAMPLE = 1000  # rows by which the size of a file is judged
+_BYTES_PER_ROW = 24  # of memory: one hash, and two more copies during sorting
+_SAMPLE = 1000  # rows from which the size of a file is estimated
 
 
 def write_folder(
@@ -49,25 +49,25 @@ def write_folder(
 ) -> dict[str, Any]:
     """Write the first ``sizes[split]`` rows of each split; return the content of meta.yaml.
 
-    The folder appears whole or not at all: a killed run leaves no half data set.
+    The folder is written atomically: an interrupted run leaves no partial data set.
 
     Args:
-        task: what to draw from.
-        out: the folder to make.
+        task: the task that generates the rows.
+        out: the folder to create.
         sizes: split name -> rows; a split of 0 rows gets no file.
-        seed: of the rows.
-        force: replace a data set that is there.
+        seed: seed of the rows.
+        force: replace an existing data set.
 
     Raises:
-        UsageError: ``out`` is in the way, the task has too few rows for a split, or there is no
-            room for so many.
+        UsageError: ``out`` exists, the task has too few rows for a split, or the rows do not fit
+            in memory or on the disk.
         MachineError: the disk is full or broken.
     """
-    sizes = asked(sizes)
+    sizes = nonempty_splits(sizes)
     _check_memory(sizes)
     with replacing_folder(out, (META, *FILES.values()), force) as folder:
         check_room(folder, _bytes_needed(task, sizes, seed))
-        written = {split: _Written(task, split, seed) for split in sizes}
+        written = {split: _SplitWriter(task, split, seed) for split in sizes}
         for split, record in written.items():
             record.write(folder / FILES[split], sizes[split])
         meta = _meta(task, sizes, seed, written)
@@ -83,7 +83,7 @@ def read_folder(path: Path) -> Corpus:
         path: the folder.
 
     Raises:
-        DataError: a file is missing, bad, or not what meta.yaml says it is.
+        DataError: a file is missing or invalid, or does not match meta.yaml.
     """
     meta = _read_meta(path / META)
     vocabulary, sums = meta["vocabulary"], meta["sha256"]
@@ -96,7 +96,7 @@ def read_folder(path: Path) -> Corpus:
         rows = "names" if sources is None else "sources"
         notes = repeat_notes({split: meta["repeats"][split] for split in splits}, sizes, rows)
     except (KeyError, ValueError) as error:
-        raise _damaged(path / META, f"it says nothing of {quoted(error.args[0])}") from None
+        raise _damaged(path / META, f"it has no entry {quoted(error.args[0])}") from None
     about = {key: value for key, value in meta.items() if key in _ABOUT}
     pairs = {split: _checked(path / FILES[split], digests[split], codec) for split in splits}
     return Corpus(meta["task"], codec, pairs, meta["baselines"], {**about, **longest(pairs)}, notes)
@@ -116,8 +116,8 @@ def _writer(task: Task) -> Callable[[Rows], bytes]:
     return lines
 
 
-class _Written:
-    """Write one split and measure it on the way."""
+class _SplitWriter:
+    """Write one split, and collect its hashes, lengths and digest."""
 
     def __init__(self, task: Task, split: str, seed: int) -> None:
         self._task, self._split, self._seed = task, split, seed
@@ -153,19 +153,19 @@ class _Written:
         return np.concatenate(self._hashes)
 
     def lengths(self) -> dict[str, dict[str, float]]:
-        """Return the least, mean and greatest length of each side."""
+        """Return the minimum, mean and maximum length of each side."""
         return {side: _summary(counts) for side, counts in self._lengths.items()}
 
 
 def _check_memory(sizes: Mapping[str, int]) -> None:
-    """Refuse more rows than memory can compare (one hash per row, sorted).
+    """Refuse more rows than can be compared in memory (one hash per row, sorted).
 
     Raises:
-        UsageError: there are too many.
+        UsageError: the rows do not fit in memory.
     """
     if sum(sizes.values()) * _BYTES_PER_ROW > physical_memory():
-        message = f"{sum(sizes.values()):,} rows are more than this machine's memory can compare"
-        raise UsageError(message, f"ask for {physical_memory() // _BYTES_PER_ROW:,} at most")
+        message = f"comparing {sum(sizes.values()):,} rows needs more memory than this machine has"
+        raise UsageError(message, f"ask for at most {physical_memory() // _BYTES_PER_ROW:,}")
 
 
 def _bytes_needed(task: Task, sizes: Mapping[str, int], seed: int) -> int:
@@ -178,7 +178,7 @@ def _bytes_needed(task: Task, sizes: Mapping[str, int], seed: int) -> int:
 
 
 def _summary(parts: list[Index]) -> dict[str, float]:
-    """Return min, mean and max of lengths, given how many rows have each length."""
+    """Return the minimum, mean and maximum length from the number of rows of each length."""
     counts = np.zeros(max(map(len, parts)), np.int64)
     for part in parts:
         counts[: len(part)] += part
@@ -188,7 +188,7 @@ def _summary(parts: list[Index]) -> dict[str, float]:
 
 
 def _meta(
-    task: Task, sizes: Mapping[str, int], seed: int, written: Mapping[str, _Written]
+    task: Task, sizes: Mapping[str, int], seed: int, written: Mapping[str, _SplitWriter]
 ) -> dict[str, Any]:
     hashes = {split: one.hashes for split, one in written.items()}
     sides = {"source": task.source_tokens(), "target": task.target_tokens()}
@@ -239,12 +239,12 @@ def _read_meta(path: Path) -> _Meta:
     try:
         if len(raw) > _MOST_META:
             raise SchemaError("it is too large")
-        found: _Meta = schema.read(Annotated[_Meta, OPEN], yaml_file.load(raw.decode("utf-8")))
+        meta: _Meta = schema.read(Annotated[_Meta, OPEN], yaml_file.load(raw.decode("utf-8")))
     except UnicodeDecodeError:
         raise _damaged(path, "it is not UTF-8 text") from None
     except SchemaError as error:
         raise _damaged(path, str(error)) from None
-    return found
+    return meta
 
 
 def _damaged(path: Path, reason: str) -> DataError:
@@ -252,10 +252,10 @@ def _damaged(path: Path, reason: str) -> DataError:
 
 
 def _checked(file: Path, digest: str, codec: Codec) -> Pairs:
-    """Return the rows of a file after comparing it with meta.yaml."""
+    """Read the rows of a file after checking it against meta.yaml."""
     raw = read_bytes(file)
     if sha256(raw).hexdigest() != digest:
-        raise DataError(f"{file} was changed since gen-data wrote it", _AGAIN)
+        raise DataError(f"{file} has changed since gen-data wrote it", _AGAIN)
     pairs = _parsed(raw, file, codec)
     if any(side is not None and UNK in side.tokens for side in (pairs.sources, pairs.targets)):
         raise DataError(f"{file} has tokens that are not in {META}", _AGAIN)
@@ -264,9 +264,9 @@ def _checked(file: Path, digest: str, codec: Codec) -> Pairs:
 
 def _parsed(raw: bytes, file: Path, codec: Codec) -> Pairs:
     if codec.source is not None:
-        found = PairReader(codec.source.tokens, codec.target.tokens).rows(raw)
-        if found is not None:
-            return Pairs(as_ids(found[1]), as_ids(found[0]))
+        rows = PairReader(codec.source.tokens, codec.target.tokens).rows(raw)
+        if rows is not None:
+            return Pairs(as_ids(rows[1]), as_ids(rows[0]))
     kind = "names" if codec.source is None else "tsv"
     return encode_for_model((file,), DataConfig(format=kind, max_length=10**9, strict=True), codec)[
         0

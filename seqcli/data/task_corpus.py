@@ -1,4 +1,4 @@
-"""Corpora of tasks, generated in memory, with their baselines."""
+"""Generate the corpora of tasks in memory, with their baselines."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ from seqcli.errors import UsageError
 from seqcli.messages import count
 from seqcli.tasks.base import Rows, Task, make, options
 
-MOST_TOKENS = 500_000_000  # of a corpus in memory: 2 GB of ids
-_JUDGED_BY = 64  # rows
-_LEARN_ROWS = 20_000  # of train: more would not change which tokens are the most frequent
+MOST_TOKENS = 500_000_000  # the largest corpus in memory: 2 GB of ids
+_SIZE_SAMPLE = 64  # rows from which the number of tokens is estimated
+_LEARN_ROWS = 20_000  # of train; more would not change the most frequent tokens
 
 
 def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
-    """Return the first ``sizes[split]`` rows of each split of a task.
+    """Build a corpus from the first ``sizes[split]`` rows of each split of a task.
 
     Raises:
-        UsageError: no train rows are asked for, or the task has too few for a split.
+        UsageError: no train rows are requested, or the task has too few rows for a split.
     """
-    check_size(task, seed, asked(sizes))
-    rows = {split: first_rows(task, seed, split, size) for split, size in asked(sizes).items()}
+    check_size(task, seed, nonempty_splits(sizes))
+    rows = {
+        split: first_rows(task, seed, split, size) for split, size in nonempty_splits(sizes).items()
+    }
     hashes = {split: row_hashes(part.distinct) for split, part in rows.items()}
     codec = task_codec(task.source_tokens(), task.target_tokens())
     splits = {split: _pairs(part) for split, part in rows.items()}
@@ -40,11 +42,11 @@ def task_corpus(task: Task, sizes: Mapping[str, int], seed: int) -> Corpus:
     return Corpus(task.name, codec, splits, task_baselines(task, sizes, seed), about, notes)
 
 
-def asked(sizes: Mapping[str, int]) -> dict[str, int]:
+def nonempty_splits(sizes: Mapping[str, int]) -> dict[str, int]:
     """Return the splits with at least one row.
 
     Raises:
-        UsageError: a size is below 0, or there are to be no train rows.
+        UsageError: a size is negative, or no train rows are requested.
     """
     for split, size in sizes.items():
         if size < 0 or (size == 0 and split == "train"):
@@ -53,12 +55,12 @@ def asked(sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def check_size(task: Task, seed: int, sizes: Mapping[str, int]) -> None:
-    """Refuse more rows than memory holds, judged by the first few.
+    """Refuse more rows than fit in memory, estimated from the first rows.
 
     Raises:
-        UsageError: there are more than ``MOST_TOKENS`` tokens.
+        UsageError: the corpus has more than ``MOST_TOKENS`` tokens.
     """
-    few = first_rows(task, seed, "train", min(_JUDGED_BY, sizes["train"]))
+    few = first_rows(task, seed, "train", min(_SIZE_SAMPLE, sizes["train"]))
     sides = [few.targets] if few.sources is None else [few.targets, few.sources]
     tokens = sum(sizes.values()) * sum(len(side.tokens) for side in sides) // len(few.targets)
     if tokens > MOST_TOKENS:
@@ -79,14 +81,14 @@ def provenance(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Any
         "version": task.version,
         "options": options(task),
         "seed": seed,
-        "sizes": asked(sizes),
+        "sizes": nonempty_splits(sizes),
     }
 
 
 def task_codec(sources: tuple[str, ...] | None, targets: tuple[str, ...]) -> Codec:
-    """Return the codec of a task's alphabets; tokens are written with spaces between them.
+    """Return the codec of a task's alphabets, with tokens separated by spaces.
 
-    Those of a task without sources are characters of a text, with nothing between them.
+    The tokens of a task without sources are characters, with no separator.
     """
     if sources is None:
         return Codec(Vocabulary(targets), Tokenizer("chars"))
@@ -97,12 +99,12 @@ def task_codec(sources: tuple[str, ...] | None, targets: tuple[str, ...]) -> Cod
 def task_baselines(task: Task, sizes: Mapping[str, int], seed: int) -> dict[str, Baselines]:
     """Return the scores of chance, majority and the task's heuristics on each scored split.
 
-    Of a task without sources: the losses of n-gram counts (`language_baselines`).
+    For a task without sources: the losses of n-gram counts (`language_baselines`).
     """
     train = first_rows(task, seed, "train", min(sizes["train"], _LEARN_ROWS))
     return {
         split: _baselines(task, train, first_rows(task, seed, split, sizes[split]))
-        for split in scored_splits(asked(sizes))
+        for split in scored_splits(nonempty_splits(sizes))
     }
 
 
@@ -110,21 +112,21 @@ def _baselines(task: Task, train: Rows, scored: Rows) -> Baselines:
     vocabulary = len(task.target_tokens())
     if scored.sources is None:
         return baselines.measure_language(as_ids(train.targets), as_ids(scored.targets), vocabulary)
-    guesses = task.heuristics(scored.sources, scored.targets.lengths)
-    return baselines.measure(train.targets, scored.targets, vocabulary, guesses)
+    predictions = task.heuristics(scored.sources, scored.targets.lengths)
+    return baselines.measure(train.targets, scored.targets, vocabulary, predictions)
 
 
 def heuristic_predictions(about: Mapping[str, Any], pairs: Pairs) -> dict[str, Ragged]:
-    """Return the predictions of a task's heuristics, as ids; none for other corpora."""
+    """Return the predictions of a task's heuristics as ids; empty for other corpora."""
     if "task" not in about or pairs.sources is None:
         return {}
     task = make(about["task"], about["options"])
-    if task.version != about["version"]:  # a folder of rows of an older version
+    if task.version != about["version"]:  # the folder was generated by an older version
         return {}
     first = np.int32(len(SPECIALS))
     sources = Ragged(pairs.sources.tokens - first, pairs.sources.offsets)
-    guesses = task.heuristics(sources, pairs.targets.lengths)
-    return {name: as_ids(guess) for name, guess in guesses.items()}
+    predictions = task.heuristics(sources, pairs.targets.lengths)
+    return {name: as_ids(prediction) for name, prediction in predictions.items()}
 
 
 def repeat_notes(
@@ -145,5 +147,5 @@ def _pairs(rows: Rows) -> Pairs:
 
 
 def as_ids(rows: Ragged) -> Ragged:
-    """Return indices into an alphabet as ids of its vocabulary."""
+    """Convert indices into an alphabet to ids of its vocabulary."""
     return Ragged(rows.tokens + np.int32(len(SPECIALS)), rows.offsets)

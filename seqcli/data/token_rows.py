@@ -1,4 +1,4 @@
-"""Rows of tokens: the texts of unknown tokens, and fast reading and writing of pairs."""
+"""Read and write rows of tokens quickly, and keep the texts of unknown tokens."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Texts = tuple[str, ...]
 
 
 def unknown_in_rows(rows: Ragged) -> NDArray[np.int64]:
-    """Return (N,), the number of unknown tokens of each row."""
+    """Count the unknown tokens of each row, (N,)."""
     owners = np.searchsorted(rows.offsets, np.flatnonzero(rows.tokens == UNK), side="right") - 1
     return np.bincount(owners, minlength=len(rows))
 
 
-def take_texts(rows: Ragged, texts: Texts, wanted: NDArray[np.integer]) -> Texts:
-    """Return the texts of the unknown tokens of some rows, in the order of ``wanted``."""
+def take_texts(rows: Ragged, texts: Texts, selected: NDArray[np.integer]) -> Texts:
+    """Return the texts of the unknown tokens of the selected rows, in their order."""
     if not texts:
         return ()
     places = np.flatnonzero(rows.tokens == UNK)
-    order = Ragged(np.arange(len(rows.tokens), dtype=np.int32), rows.offsets).take(wanted).tokens
+    order = Ragged(np.arange(len(rows.tokens), dtype=np.int32), rows.offsets).take(selected).tokens
     taken = np.searchsorted(places, order[rows.tokens[order] == UNK])
     return tuple(texts[i] for i in taken.tolist())
 
 
 def decoded(rows: Ragged, vocabulary: Vocabulary, texts: Texts = ()) -> list[list[str]]:
-    """Return the tokens of N rows of ids; ``texts`` stand for its UNKs, in order."""
+    """Return the tokens of N rows of ids; ``texts`` replace the UNKs, in order."""
     tokens = np.array([UNKNOWN_TEXT] * 4 + list(vocabulary.tokens), object)[rows.tokens]
     if texts:
         tokens[rows.tokens == UNK] = texts
@@ -39,19 +39,19 @@ def decoded(rows: Ragged, vocabulary: Vocabulary, texts: Texts = ()) -> list[lis
     return [flat[a:b] for a, b in pairwise(ends)]
 
 
-_BLOCK = 1 << 18  # bytes packed at a time, in the cache
-_WORD = 8  # bytes in the numbers by which tokens are looked up
+_BLOCK = 1 << 18  # bytes processed at a time, to fit the CPU cache
+_WORD = 8  # bytes of the integers by which tokens are looked up
 _TAB, _LINE_END, _SPACE = b"\t\n "
 
-_Both = tuple[NDArray[np.integer], NDArray[np.integer]]  # of the sources, of the targets
+_Both = tuple[NDArray[np.integer], NDArray[np.integer]]  # (sources, targets)
 _Block = tuple[_Both, _Both]
 
 
 class PairWriter:
-    """Format rows of token indices as lines such as ``3 1 4<TAB>4 1 3``, many at once.
+    """Format many rows of token indices at once, as lines such as ``3 1 4<TAB>4 1 3``.
 
     Each token is looked up, with the separator that follows it, in a table of bytes padded with
-    NULs, and the NULs are left out of the result.
+    NULs, and the NULs are removed from the result.
 
     Args:
         sources: the source alphabet.
@@ -67,7 +67,7 @@ class PairWriter:
         self._source_tokens, self._target_tokens = len(sources), len(targets)
 
     def lines(self, sources: Ragged, targets: Ragged) -> bytes:
-        """Return the lines of N rows, none of them empty, end to end."""
+        """Return the concatenated lines of N nonempty rows."""
         starts = sources.offsets + targets.offsets  # (N + 1,) in the interleaved rows
         codes = np.empty(starts[-1], np.int64)
         before = np.repeat(targets.offsets[:-1], sources.lengths)
@@ -82,7 +82,7 @@ class PairWriter:
 
 
 def name_lines(rows: Ragged, tokens: Sequence[str]) -> bytes:
-    """Return the lines of N rows of token indices, such as ``anna``, end to end."""
+    """Return the concatenated lines of N rows of token indices, such as ``anna``."""
     letters = [tokens[i] for i in rows.tokens.tolist()]
     ends = rows.offsets.tolist()
     lines = ["".join(letters[a:b]) for a, b in pairwise(ends)]
@@ -90,7 +90,7 @@ def name_lines(rows: Ragged, tokens: Sequence[str]) -> bytes:
 
 
 class PairReader:
-    """Parse the lines of ``PairWriter``; tokens are looked up by their bytes as one number.
+    """Parse the lines of ``PairWriter``, looking up each token's bytes as one integer.
 
     Args:
         sources: the source alphabet.
@@ -103,25 +103,25 @@ class PairReader:
     def rows(self, raw: bytes) -> tuple[Ragged, Ragged] | None:
         """Return sources and targets as token indices; None if the lines need the slow reader.
 
-        It does not for lines other than ``PairWriter`` writes, unknown tokens, and tokens of
-        more than 8 bytes.
+        The slow reader is needed for lines in another format than ``PairWriter``'s, for unknown
+        tokens, and for tokens of more than 8 bytes.
         """
-        found = []
+        blocks = []
         first = 0
         while first < len(raw):
             end = raw.find(b"\n", first + _BLOCK) + 1 or len(raw)
             block = self._block(np.frombuffer(raw, np.uint8, end - first, first))
             if block is None:
                 return None
-            found.append(block)
+            blocks.append(block)
             first = end
-        if not found:
+        if not blocks:
             return None
-        tokens, lengths = zip(*found, strict=True)
+        tokens, lengths = zip(*blocks, strict=True)
         return _joined(tokens, lengths, 0), _joined(tokens, lengths, 1)
 
     def _block(self, data: NDArray[np.uint8]) -> _Block | None:
-        """Return the indices of both sides of some lines, and the lengths of both."""
+        """Return the token indices and the lengths of both sides of some lines."""
         ends = np.flatnonzero((data == _SPACE) | (data == _TAB) | (data == _LINE_END))
         kinds, widths = data[ends], np.diff(ends, prepend=-1) - 1
         tabs, lines = np.flatnonzero(kinds == _TAB), np.flatnonzero(kinds == _LINE_END)
@@ -142,7 +142,7 @@ class PairReader:
 
 
 class _Lookup:
-    """Map the bytes of a token, as a number, to its index."""
+    """Map the bytes of a token, as an integer, to its index."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         raw = [token.encode() for token in tokens]
@@ -168,7 +168,7 @@ def _joined(tokens: Sequence[_Both], lengths: Sequence[_Both], side: int) -> Rag
 def _codes(
     data: NDArray[np.uint8], starts: NDArray[np.int64], widths: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
-    """Return the bytes of each token (n,) as one number, the first byte lowest."""
+    """Return the bytes of each token (n,) as one little-endian integer."""
     codes = np.zeros(len(starts), np.uint64)
     for place in range(int(widths.max(initial=0))):
         letters = data[np.minimum(starts + place, len(data) - 1)].astype(np.uint64)

@@ -1,4 +1,4 @@
-"""Tokenizers and the normalizer that runs before them."""
+"""Tokenize texts, and normalize them before tokenization."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Literal, NamedTuple, cast
 
 from seqcli import registry
 
-# Versions of Unicode, newest first, each with a character that it added.
+# Unicode versions, newest first, each with a character that it added.
 _ADDED = (("17.0", "\U00016ea0"), ("16.0", "\U00010d40"), ("15.1", "\u2ffc"))
 
 
 def graphemes(text: str) -> list[str]:
     """Split a text into extended grapheme clusters (Unicode Standard Annex #29).
 
-    A cluster is what readers take for one character: a letter with its accents, a syllable of
-    Hangul, a conjunct of Devanagari, Bengali or Malayalam, a flag, an emoji with its modifiers.
-    Concatenated, the clusters are the text.
+    A cluster is what readers perceive as one character: a letter with its accents, a Hangul
+    syllable, a conjunct of Devanagari, Bengali or Malayalam, a flag, or an emoji with its
+    modifiers. Joining the clusters gives the text.
     """
-    if text.isascii() and "\r" not in text:  # only CR LF makes one cluster of two ASCII characters
+    if text.isascii() and "\r" not in text:  # CR LF is the only cluster of two ASCII characters
         return list(text)
     return _find_clusters()(text)
 
 
 @cache
 def grapheme_rule() -> str:
-    """Return the version of the segmentation rules of the installed `regex`, as ``Unicode 17.0``.
+    """Return the version of the segmentation rules in `regex`, such as ``Unicode 17.0``.
 
     A checkpoint of a model with grapheme tokens stores it: another version may split the same
-    text differently. Versions newer than those known here count as the newest known one.
+    text differently. Versions newer than those listed here count as the newest one listed.
     """
-    import regex  # 30 ms that only grapheme tokens pay for
+    import regex  # takes 30 ms, so only grapheme tokens import it
 
     assigned = (name for name, added in _ADDED if not regex.match(r"\p{Cn}", added))
     return f"Unicode {next(assigned, '15.0 or older')}"
@@ -56,7 +56,7 @@ class TokenStyle(NamedTuple):
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Split the texts of one side of a pair into tokens, and join tokens to a text.
+    """Split the texts of one side of a pair into tokens, and join tokens into texts.
 
     Args:
         style: a name of `seqcli.registry.TOKEN_STYLES`.
@@ -76,7 +76,7 @@ class Tokenizer:
 
     @property
     def rule(self) -> str:
-        """The version of the rules by which texts are split; "" where they never change."""
+        """The version of the segmentation rules; "" if they never change."""
         return grapheme_rule() if self.style == "graphemes" else ""
 
     def split(self, text: str) -> list[str]:
@@ -84,7 +84,7 @@ class Tokenizer:
         return self._style.split(text)
 
     def join(self, tokens: Sequence[str]) -> str:
-        """Return the text that some tokens make."""
+        """Join tokens into a text."""
         return self.joiner.join(tokens)
 
 
@@ -108,22 +108,22 @@ class Normalizer:
 
     Args:
         normalize: one of `FORMS`, the Unicode normalization of both sides and of the features.
-        lower: one of `SIDES`, the side of a pair in lower case.
+        lower: one of `SIDES`, the side of a pair to convert to lower case.
     """
 
     normalize: str = "none"
     lower: str = "none"
 
     def source(self, text: str) -> str:
-        """Return a source as the model sees it."""
+        """Normalize a source."""
         return self._form(text, self.lower in ("source", "both"))
 
     def target(self, text: str) -> str:
-        """Return a target as the model sees it."""
+        """Normalize a target."""
         return self._form(text, self.lower in ("target", "both"))
 
     def feature(self, text: str) -> str:
-        """Return a feature as the model sees it: its case is kept."""
+        """Normalize a feature; its case is kept."""
         return self._form(text, False)
 
     def _form(self, text: str, lower: bool) -> str:
@@ -135,13 +135,13 @@ class Normalizer:
         return unicodedata.normalize(cast(Literal["NFC", "NFD"], self.normalize.upper()), text)
 
 
-# Features are tokens of the source that no text can hold: one begins with a space, which no word
-# and no whole text does, and has more than one character, as no single character has.
+# Feature tokens cannot occur in a text: they begin with a space, unlike words and whole texts, and
+# have more than one character, unlike characters and graphemes.
 _BEFORE, _AFTER, SEPARATOR = " [", "]", ";"
 
 
 def feature_tokens(text: str, form: Normalizer) -> list[str]:
-    """Return the tokens of features such as ``N;ACC;PL``, without empty ones."""
+    """Split features such as ``N;ACC;PL`` into tokens, without empty ones."""
     names = (form.feature(name).strip() for name in text.split(SEPARATOR))
     return [f"{_BEFORE}{name}{_AFTER}" for name in names if name]
 
@@ -152,5 +152,5 @@ def is_feature(token: str) -> bool:
 
 
 def feature_text(tokens: Sequence[str]) -> str:
-    """Return features as they are written in a file."""
+    """Join feature tokens into the text used in files."""
     return SEPARATOR.join(token[len(_BEFORE) : -len(_AFTER)] for token in tokens)

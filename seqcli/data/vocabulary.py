@@ -1,4 +1,4 @@
-"""Tokens and their ids. The four special ids come before every data token."""
+"""Map tokens to ids. The four special ids come before every data token."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import lru_cache
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
-UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}"  # how a predicted <unk> is written: never a data token
+UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}"  # the text of a predicted <unk>; never a data token
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """Data tokens in order; the id of ``tokens[i]`` is ``i + 4``.
 
-    A data token may be any string, also one that looks like a special's name: specials are known
-    by their ids only.
+    A data token may be any string, even one that looks like the name of a special token: special
+    tokens are identified by their ids only.
     """
 
     tokens: tuple[str, ...]
@@ -26,16 +26,16 @@ class Vocabulary:
     def __post_init__(self) -> None:
         table = {token: index for index, token in enumerate(self.tokens, len(SPECIALS))}
         if len(table) != len(self.tokens):
-            raise ValueError("a vocabulary repeats a token")
+            raise ValueError("the vocabulary contains a token twice")
         object.__setattr__(self, "ids", table)
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[str]]) -> Vocabulary:
-        """Collect the tokens of rows, sorted, so that ids do not depend on the order of rows."""
+        """Build a vocabulary of sorted tokens, so that ids do not depend on the order of rows."""
         return cls(tuple(sorted({token for row in rows for token in row})))
 
     def __len__(self) -> int:
-        """Return the number of ids, specials included."""
+        """Return the number of ids, including special tokens."""
         return len(SPECIALS) + len(self.tokens)
 
     def encode(self, row: Sequence[str]) -> list[int]:
@@ -43,7 +43,7 @@ class Vocabulary:
         return [self.ids.get(token, UNK) for token in row]
 
     def decode(self, row: Iterable[int]) -> list[str]:
-        """Return the tokens of a row of ids, which holds no PAD, BOS or EOS."""
+        """Return the tokens of a row of ids without PAD, BOS and EOS."""
         first = len(SPECIALS)
         return [self.tokens[i - first] if i >= first else UNKNOWN_TEXT for i in map(int, row)]
 
@@ -52,7 +52,7 @@ class Vocabulary:
         return [token for token in dict.fromkeys(row) if token not in self.ids]
 
 
-_JOINERS = "\u200c\u200d"  # part of the spelling after a letter of many scripts, or of an emoji
+_JOINERS = "\u200c\u200d"  # part of the spelling in many scripts, and of emoji
 _TAGS = range(0xE0020, 0xE0080)  # spell the names of flags
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
 
@@ -61,15 +61,16 @@ _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
 def is_invisible(character: str) -> bool:
     """Return whether a character is invisible: a control or format character, an unusual space.
 
-    So are private use and unassigned characters, of which nobody knows the look. The space is not.
+    Private-use and unassigned characters count as invisible too, because they have no defined
+    appearance. The space does not.
     """
     return character != " " and unicodedata.category(character) in _UNSEEN
 
 
-def unseen(text: str) -> Iterator[tuple[int, str]]:
+def invisible_characters(text: str) -> Iterator[tuple[int, str]]:
     """Yield the position and the character of each invisible character in a text.
 
-    Joiners and tags behind a letter or an emoji, which spell words and flags, are left out.
+    Joiners and tags after a letter or an emoji, which spell words and flags, are skipped.
     """
     if text.isprintable() and text.isascii():
         return
@@ -78,16 +79,17 @@ def unseen(text: str) -> Iterator[tuple[int, str]]:
             yield place, character
 
 
-def code_of(character: str) -> str:
-    """Return the code and the name of a character, such as ``U+200B ZERO WIDTH SPACE``."""
+def code_point_name(character: str) -> str:
+    """Return the code point and name of a character, such as ``U+200B ZERO WIDTH SPACE``."""
     name = unicodedata.name(character, "")
     return f"U+{ord(character):04X} {name}".rstrip()
 
 
 def visible_token(token: str) -> str:
-    """Return a token with invisible characters escaped, quoted if a space is at an end.
+    """Escape the invisible characters of a token; quote it if it starts or ends with a space.
 
-    What cannot be seen is written as an escape: ``\\u200b``. So is a mark without its letter.
+    Invisible characters are written as escapes such as ``\\u200b``. So is a combining mark
+    without a letter.
     """
     shown = "".join(_escape(one) if is_invisible(one) else one for one in token)
     if token and unicodedata.category(token[0]) in ("Mn", "Me"):

@@ -1,1 +1,1 @@
-"""Files and folders: atomic writes, locks, growing files."""
+"""Write files and folders: atomic writes, locks, growing files."""

@@ -31,12 +31,12 @@ __all__ = [
     "writing",
 ]
 
-_ROOM = "make room on the disk; what was there before is unchanged"
-_MACHINE_HINTS = {  # errno -> what to do: the machine's fault
+_ROOM = "free some disk space; the existing file is unchanged"
+_MACHINE_HINTS = {  # errno -> hint, for errors of the machine
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
     errno.EFBIG: "raise the limit on file sizes (ulimit -f), or write to another disk",
-    errno.EIO: "the disk reports an error: write to another one, and check this one",
+    errno.EIO: "the disk reports an error: write to another disk, and check this one",
     errno.ENOMEM: "close other programs, and try again",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENFILE: "close other programs: the system has too many open files",
@@ -48,26 +48,26 @@ _USAGE_HINTS = {
     errno.ELOOP: "a symbolic link is in the way: give the path it points to",
     errno.EROFS: "the disk is read-only: choose another folder",
 }
-_BEGIN = 4096  # bytes by which a file is recognized
+_BEGIN = 4096  # bytes from which the kind of a file is recognized
 _ELSEWHERE = "choose a folder you can write to"
 
 
 def write_atomically(
     path: Path, write: Callable[[BinaryIO], object], *, overwrite: bool = True
 ) -> None:
-    """Let ``write`` fill a temporary file, then put it at ``path`` in one step.
+    """Call ``write`` with a temporary file, then rename it to ``path``.
 
-    Whatever goes wrong, the file that was at ``path`` stays as it was.
+    If anything fails, an existing file at ``path`` remains unchanged.
 
     Args:
         path: the file to write.
         write: fills the temporary file.
-        overwrite: replace a file that is there.
+        overwrite: replace an existing file.
 
     Raises:
         MachineError: the disk is full or broken.
-        UsageError: the folder is missing or not writable, ``path`` is not a place for a file, or
-            there is one and not ``overwrite``.
+        UsageError: the folder is missing or not writable, ``path`` cannot be a file, or
+            it exists and ``overwrite`` is False.
     """
     with writing(path):
         _sweep_once(path.parent.absolute())
@@ -81,7 +81,7 @@ def write_atomically(
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn errors of the system into one line that names ``path``.
+    """Convert system errors into one-line errors that name ``path``.
 
     Raises:
         MachineError: the disk is full or broken, or memory or open files have run out.
@@ -97,37 +97,37 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
-    """Refuse a path where no file can or may be written, before any work is done.
+    """Refuse a path that cannot or must not be written, before any work is done.
 
     Raises:
-        OSError: the path cannot be looked at (a name that is too long, a folder without access).
-        UsageError: it is a folder, a symbolic link, a device or a FIFO, or it exists and not
-            ``overwrite``.
+        OSError: the path is not accessible (a name that is too long, a folder without access).
+        UsageError: the path is a folder, a symbolic link, a device or a FIFO, or it exists and
+            ``overwrite`` is False.
     """
     refuse_stdout(path)
     if not path.name or path.is_dir():
         raise UsageError(f"{path} is a folder", "give the name of a file")
-    if path.is_symlink():  # also one that leads nowhere
+    if path.is_symlink():  # including dangling links
         raise UsageError(f"{path} is a symbolic link", "give the path it points to, or remove it")
     if os.path.lexists(path):
         if not path.is_file():  # never rename over /dev/null
             raise UsageError(f"{path} is not a regular file", "choose another file name")
         if not overwrite:
-            raise UsageError(f"{path} is already there", "choose another --out, or give --force")
+            raise UsageError(f"{path} already exists", "choose another --out, or give --force")
 
 
 def check_own_output(path: Path, recognize: Callable[[bytes], bool], hint: str) -> None:
-    """Refuse a path where there is a file that seqcli did not write, before any work is done.
+    """Refuse to replace a file that seqcli did not write, before any work is done.
 
     Args:
-        path: what is to be written.
-        recognize: whether a file that begins with these bytes (4 KiB at most) is of the kind that
-            is to be written, so that it may be replaced. An empty file always may.
-        hint: what to do instead.
+        path: the output file.
+        recognize: returns whether a file that begins with these bytes (at most 4 KiB) is of the
+            same kind as the output and may be replaced. Empty files are always replaced.
+        hint: the hint of the error.
 
     Raises:
         MachineError: the disk is broken.
-        UsageError: it is something else, or cannot be written at all.
+        UsageError: the existing file is of another kind, or the path cannot be written.
     """
     with writing(path):
         check_output(path, overwrite=True)
@@ -135,25 +135,27 @@ def check_own_output(path: Path, recognize: Callable[[bytes], bool], hint: str) 
             with path.open("rb") as file:
                 begin = file.read(_BEGIN)
             if begin and not recognize(begin):
-                raise UsageError(f"{path} is there, and seqcli did not write it", hint)
+                raise UsageError(f"{path} exists, and seqcli did not write it", hint)
 
 
 def refuse_stdout(path: Path) -> None:
-    """Refuse ``-``, which means stdout to most programs: a file of that name is hard to remove.
+    """Refuse ``-``, which usually means stdout; a file of that name is hard to remove.
 
     Raises:
         UsageError: ``path`` is ``-``.
     """
     if str(path) == "-":
-        raise UsageError("- usually means stdout, but this output is a file", "name it")
+        raise UsageError(
+            "- usually means stdout, but this output is a file", "give the name of a file"
+        )
 
 
 def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Rename a complete temporary file, durably.
+    """Rename a complete temporary file and flush the folder.
 
     Raises:
-        OSError: it cannot be renamed.
-        UsageError: another process has put a file there, and not ``overwrite``.
+        OSError: the file cannot be renamed.
+        UsageError: another process has written ``path``, and ``overwrite`` is False.
     """
     if overwrite or not _linked(temporary, path):
         temporary.replace(path)
@@ -161,11 +163,11 @@ def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _linked(temporary: Path, path: Path) -> bool:
-    """Move a file to a name that must be free; return False on a disk without hard links."""
+    """Move a file to a path that must not exist; return False on a disk without hard links."""
     try:
         os.link(temporary, path)
     except FileExistsError:
-        raise UsageError(f"{path} is already there: another process wrote it", "") from None
+        raise UsageError(f"{path} already exists: another process wrote it", "") from None
     except OSError:
         return False
     temporary.unlink()
@@ -184,5 +186,5 @@ def temporary_name(path: Path) -> Path:
 
 @cache
 def _sweep_once(folder: Path) -> None:
-    """Remove leftovers in a folder at the first write to it; scanning each time would be slow."""
+    """Remove leftovers in a folder on the first write only; scanning every time is slow."""
     sweep(folder)

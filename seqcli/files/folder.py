@@ -1,8 +1,8 @@
 """Write folders atomically, even if the process is killed.
 
-A folder is built next to its target and takes its place in one step: the state on the disk is the
-old folder or the new one. Where the system cannot swap two folders, the old one is renamed first;
-if the process dies right then, the next start puts it back.
+A folder is built next to its target and replaces it in one step: the disk holds either the old
+folder or the new one. If the system cannot swap two folders, the old one is renamed first; if the
+process dies at that moment, the next run restores it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from seqcli.files.atomic import refuse_stdout, writing
 from seqcli.files.system import exchange, sync_folder
 from seqcli.files.temporary import OLD, leftovers, prefix_of, temporary_folder, temporary_path
 
-Ours = Callable[[PurePath], bool]  # whether a file, relative to the folder, is one of seqcli's
+Ours = Callable[
+    [PurePath], bool
+]  # whether seqcli wrote a file, given its path relative to the folder
 
 
 class StagedFolder:
-    """A folder that is built next to ``target`` until there is something to keep.
+    """A folder that is built next to ``target`` and moved there by ``commit``.
 
     Attributes:
-        target: where it is to be, absolute, links resolved.
-        path: where its files are now: the staging folder, and ``target`` after ``commit``.
+        target: the final path, absolute, with links resolved.
+        path: the current path: the staging folder, and ``target`` after ``commit``.
 
     Example::
 
@@ -45,14 +47,14 @@ class StagedFolder:
 
     @property
     def committed(self) -> bool:
-        """Whether the folder is in its place."""
+        """Whether the folder has been moved to its target."""
         return self.path == self.target
 
     def commit(self) -> None:
-        """Move the folder to its target in one step, durably.
+        """Move the folder to its target in one step, and flush it to disk.
 
-        Files that are not seqcli's are linked into the new folder before, so that they are never
-        out of sight; the rest of the old folder is removed. Does nothing the second time.
+        Files that seqcli did not write are linked into the new folder first, so that they are
+        always visible; the rest of the old folder is removed. A second call does nothing.
 
         Raises:
             MachineError: the disk is full or broken.
@@ -74,11 +76,11 @@ class StagedFolder:
 def staged_folder(path: Path, ours: Ours) -> Iterator[StagedFolder]:
     """Yield a new, empty folder next to ``path``; remove it unless it is committed.
 
-    What writers that died left next to ``path`` is removed or put back first.
+    Leftovers of killed processes next to ``path`` are removed or restored first.
 
     Args:
-        path: the folder to make or replace; its parents are created.
-        ours: whether a file of the old folder may be removed once the new one is in place.
+        path: the folder to create or replace; its parents are created.
+        ours: whether a file of the old folder may be removed after the new one replaces it.
 
     Raises:
         MachineError: the disk is full or broken.
@@ -100,13 +102,13 @@ def replacing_folder(path: Path, names: Collection[str], force: bool) -> Iterato
     """Yield an empty folder next to ``path``, which replaces ``path`` at the end.
 
     Args:
-        path: the folder to make; its parents are created.
-        names: the files such a folder may hold: one that holds others is never replaced.
+        path: the folder to create; its parents are created.
+        names: the files the folder may contain; a folder with other files is never replaced.
         force: replace a folder that is not empty.
 
     Raises:
         MachineError: the disk is full or broken.
-        UsageError: ``path`` is in the way or cannot be written.
+        UsageError: ``path`` exists and may not be replaced, or cannot be written.
     """
 
     def ours(file: PurePath) -> bool:
@@ -121,37 +123,37 @@ def replacing_folder(path: Path, names: Collection[str], force: bool) -> Iterato
 
 
 def resolved_folder(path: Path) -> Path:
-    """Return the absolute path of a folder to write, the target of a link to a folder.
+    """Return the absolute path of a folder to write, with links resolved.
 
     Raises:
-        OSError: the path cannot be looked at.
-        UsageError: there is a file, or a link that leads nowhere, or it is the working folder.
+        OSError: the path is not accessible.
+        UsageError: the path is a file, a dangling link, or contains the working folder.
     """
     refuse_stdout(path)
     if path.is_symlink() and not path.exists():
-        raise UsageError(f"{path} is a symbolic link to nothing", "remove it, or choose another")
+        raise UsageError(f"{path} is a dangling symbolic link", "remove it, or choose another")
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file", "choose another folder")
     target = path.resolve()
-    if Path.cwd().is_relative_to(target):  # its place in the process would be lost
+    if Path.cwd().is_relative_to(target):  # the process would lose its working folder
         message = f"{path} is or contains the working folder, so it cannot be replaced"
         raise UsageError(message, "choose another folder, or run the command from elsewhere")
     return target
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """Refuse to start writing what does not fit on the disk.
+    """Refuse output that does not fit on the disk.
 
     Args:
-        folder: where it is to be written; it exists.
-        needed: bytes, about.
+        folder: an existing folder on the disk.
+        needed: the estimated size in bytes.
 
     Raises:
-        UsageError: less is free.
+        UsageError: less space is free.
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
-        message = f"this would take about {_readable(needed)}, and {_readable(free)} are free"
+        message = f"the output needs about {_readable(needed)}, but only {_readable(free)} are free"
         raise UsageError(f"{folder.parent}: {message}", "ask for fewer rows, or use another disk")
 
 
@@ -182,13 +184,13 @@ def _readable(size: float) -> str:
 
 
 def _check_free(path: Path, target: Path, names: Collection[str], force: bool) -> None:
-    held = sorted(one.name for one in target.iterdir()) if target.exists() else []
-    strange = [name for name in held if name not in names]
-    if strange:
-        message = f"{path} contains other files, such as {strange[0]}: it is not replaced"
+    existing = sorted(one.name for one in target.iterdir()) if target.exists() else []
+    foreign = [name for name in existing if name not in names]
+    if foreign:
+        message = f"{path} contains other files, such as {foreign[0]}: it will not be replaced"
         raise UsageError(message, "choose another folder")
-    if held and not force:
-        message = f"{path} already contains {held[0]}"
+    if existing and not force:
+        message = f"{path} already contains {existing[0]}"
         raise UsageError(message, "choose another folder, or give --force")
 
 
@@ -210,9 +212,9 @@ def _swap(staging: Path, target: Path) -> Path | None:
 
 
 def _retire(old: Path, target: Path, ours: Ours) -> None:
-    """Remove an old folder; what is not seqcli's in it moves to ``target``.
+    """Remove an old folder; move files that seqcli did not write to ``target``.
 
-    Never raises ``OSError``: what cannot be removed now is removed at the next start.
+    Never raises ``OSError``: what cannot be removed now is removed by the next run.
     """
     with contextlib.suppress(OSError):
         _empty(old, PurePath(), target, ours)
@@ -220,9 +222,9 @@ def _retire(old: Path, target: Path, ours: Ours) -> None:
 
 
 def _link_foreign(old: Path, inside: PurePath, new: Path, ours: Ours) -> None:
-    """Link what is not seqcli's in a folder into another one.
+    """Link the files of a folder that seqcli did not write into another folder.
 
-    Never raises ``OSError``: what cannot be linked is moved once the folders are exchanged.
+    Never raises ``OSError``: files that cannot be linked are moved after the folders are swapped.
     """
     with contextlib.suppress(OSError):
         for entry in sorted((old / inside).iterdir()):
@@ -235,7 +237,7 @@ def _link_foreign(old: Path, inside: PurePath, new: Path, ours: Ours) -> None:
 
 
 def _empty(old: Path, inside: PurePath, target: Path, ours: Ours) -> None:
-    """Move what is not seqcli's to ``target``, then remove the rest."""
+    """Move files that seqcli did not write to ``target``, then remove the rest."""
     entries = sorted((old / inside).iterdir(), key=lambda entry: ours(inside / entry.name))
     for entry in entries:
         name = inside / entry.name
@@ -251,7 +253,7 @@ def _empty(old: Path, inside: PurePath, target: Path, ours: Ours) -> None:
 
 
 def _is_there_too(entry: Path, other: Path) -> bool:
-    """Return whether two names are links to one file."""
+    """Return whether two paths are hard links to the same file."""
     with contextlib.suppress(OSError):
         return os.path.samestat(entry.lstat(), other.lstat())
     return False
@@ -282,7 +284,7 @@ def _sync_file(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a disk that cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # the disk does not support it
             raise
     finally:
         os.close(descriptor)

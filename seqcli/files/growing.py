@@ -1,4 +1,4 @@
-"""A file of lines that grows line by line and is renamed when complete."""
+"""Write a file line by line, and rename it when it is complete."""
 
 from __future__ import annotations
 
@@ -25,30 +25,29 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.E
 class LinesFile:
     """Write lines to ``PATH.partial``, and rename it to ``PATH`` at the end.
 
-    If something stops it, the partial file stays, with every line that reached the disk; the next
-    ``LinesFile`` of the same path removes it. A ``PATH.partial`` of somebody else is never touched.
-    A second, hidden name of the partial file (a hard link) shows whose it is, and a lock on it
-    shows whether its writer lives.
+    If writing is interrupted, the partial file remains, with every line that reached the disk; the
+    next ``LinesFile`` of the same path removes it. A ``PATH.partial`` from another program is never
+    touched. A second, hidden name of the partial file (a hard link) identifies its owner, and a
+    lock on it shows whether its writer is alive.
 
     Args:
-        path: what the whole file is to be called; ``.gz`` at its end packs it.
-        force: whether a file of that name may be replaced.
+        path: the path of the complete file; the suffix ``.gz`` compresses it.
+        force: whether an existing file may be replaced.
 
     Attributes:
-        partial: the partial file; None once there is none.
-        lines: how many lines were written; after a failure, how many the partial file holds.
+        partial: the partial file, or None if it does not exist.
+        lines: the number of lines written; after a failure, the number in the partial file.
 
     Raises:
         MachineError: the disk is full or broken.
-        UsageError: there is a file of that name already, another process is writing it, or the
-            folder cannot be written to.
+        UsageError: the file exists, another process is writing it, or the folder is not writable.
     """
 
     def __init__(self, path: Path, force: bool = False) -> None:
         self.path, self.lines, self._force = path, 0, force
         self.partial: Path | None = None
         with writing(path):
-            check_output(path, overwrite=True)  # of a kind that can be written at all
+            check_output(path, overwrite=True)  # whether the path can be written at all
             shown = path.with_name(f"{path.name}.{PARTIAL}")
             _drop_second_name(path, shown)
             sweep(path.parent)
@@ -64,7 +63,7 @@ class LinesFile:
         self._file = _packing(self._raw) if path.suffix == ".gz" else self._raw
 
     def write(self, lines: Iterable[str]) -> None:
-        """Add lines.
+        """Append lines.
 
         Raises:
             MachineError: the disk is full or broken.
@@ -116,7 +115,7 @@ class LinesFile:
 
     def _flush(self) -> None:
         if self._file is not self._raw:
-            self._file.close()  # writes the end of the packed data
+            self._file.close()  # writes the end of the compressed data
         self._raw.flush()
 
     def _hide(self) -> None:
@@ -126,7 +125,7 @@ class LinesFile:
             self.partial = None
 
     def _close(self) -> None:
-        with contextlib.suppress(OSError):  # a full disk refuses what is buffered again
+        with contextlib.suppress(OSError):  # on a full disk, writing the buffer fails again
             self._raw.close()
 
 
@@ -135,7 +134,7 @@ def _packing(raw: BinaryIO) -> IO[bytes]:
 
 
 def _drop_second_name(path: Path, shown: Path) -> None:
-    """Remove the partial name of a complete file whose writer was killed before that."""
+    """Remove the partial name of a complete file whose writer was killed before removing it."""
     with contextlib.suppress(FileNotFoundError):
         if os.path.samestat(path.lstat(), shown.lstat()):
             shown.unlink()
@@ -145,7 +144,7 @@ def _make_way(path: Path, shown: Path) -> None:
     """Remove leftovers of an earlier writer of ``path``, and refuse foreign files.
 
     Raises:
-        UsageError: ``shown`` is in the way.
+        UsageError: ``shown`` exists and must not be removed.
     """
     for leftover in leftovers(path.parent, prefix_of(path)):
         if leftover.path.suffix == f".{PARTIAL}" and not leftover.is_folder:
@@ -157,7 +156,7 @@ def _make_way(path: Path, shown: Path) -> None:
 
 
 def _show(hidden: Path, shown: Path, path: Path) -> Path | None:
-    """Give the partial file its visible name; return None if the disk cannot."""
+    """Give the partial file its visible name; return None if the disk has no hard links."""
     try:
         shown.hardlink_to(hidden)
     except FileExistsError:
@@ -175,14 +174,14 @@ def _in_the_way(path: Path, shown: Path) -> UsageError:
         try:
             if try_lock(descriptor) is False:
                 message = f"another process is writing {path}"
-                return UsageError(message, "let it end first, or choose another --out")
+                return UsageError(message, "wait until it ends, or choose another --out")
         finally:
             os.close(descriptor)
     return UsageError(f"{shown} is in the way", "move it, or choose another --out")
 
 
 def _whole_lines(path: Path, *, packed: bool) -> int:
-    """Count the complete lines on disk, and truncate an incomplete last one."""
+    """Count the complete lines on disk and truncate an incomplete last line."""
     count, size, end = 0, 0, 0
     for block in _unpacked(path) if packed else _blocks(path):
         if b"\n" in block:

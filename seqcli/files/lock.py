@@ -1,8 +1,8 @@
-"""Lock files: one process at a time, released by the system when the holder dies.
+"""Lock files: one process at a time; the system releases the lock when the process ends.
 
-`filelock` (4.3.1 was tried) does not replace this module. It locks a FIFO or a hard link to
-another file without complaint, its error does not name the process that holds the lock, and
-importing it takes 0.13 s of CPU time.
+`filelock` (tested: 4.3.1) does not replace this module. It locks a FIFO or a hard link to another
+file without an error, its error does not name the process that holds the lock, and importing it
+takes 0.13 s of CPU time.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from seqcli.files.system import open_descriptor, process_alive, try_lock
 def hold(path: Path) -> Iterator[None]:
     """Hold the lock file ``path``, which contains the process id of the holder.
 
-    The system's own lock decides, so that a killed process never leaves a lock behind. On disks
-    without locks, such as some network disks, the process id in the file decides. A lock file that
-    is a symbolic link or a hard link to another file is refused: nothing is written through it.
+    The lock is a lock of the operating system, so a killed process never leaves one behind. On
+    disks without locks, such as some network disks, the process id in the file is used instead. A
+    lock file that is a symbolic link or a hard link to another file is refused: nothing is written
+    through it.
 
     Raises:
-        UsageError: another process holds it (the message names its id), or it is not a plain file.
+        UsageError: another process holds the lock, or the path is not a regular file.
     """
     with _open_lock(path) as file:
         _acquire(file, path)
@@ -57,13 +58,13 @@ def _open_lock(path: Path) -> BinaryIO:
 
 
 def _not_a_lock(path: Path) -> UsageError:
-    message = f"{path} is not a lock file of seqcli: it is a link, or no regular file"
-    return UsageError(message, "look at where it leads; remove it if it is not yours")
+    message = f"{path} is not a lock file of seqcli: it is a link, or not a regular file"
+    return UsageError(message, "check where it points, and remove it if it is not needed")
 
 
 def _acquire(file: BinaryIO, path: Path) -> None:
     locked, owner = try_lock(file.fileno()), _read_owner(file)
-    hint = "let it end first, or write elsewhere with --out"
+    hint = "wait until it ends, or write elsewhere with --out"
     if locked is None:  # a disk without locks
         locked = owner in (None, os.getpid()) or not process_alive(owner or 0)
         hint += f"; if there is no such process, remove {path}"

@@ -1,4 +1,4 @@
-"""Open and read regular files only, and check names that become names of folders."""
+"""Open and read regular files only, and check names to be used for folders."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LONGEST_NAME = 150  # characters; file systems allow 255 bytes
 
 
 def single_name(name: str, where: str) -> str:
-    """Return a name read from a file if it is safe as the name of a folder.
+    """Check that a name read from a file is safe as the name of a folder, and return it.
 
     Raises:
-        UsageError: it is not: empty, too long, hidden, or with a separator in it.
+        UsageError: the name is empty, too long or hidden, or contains a separator.
     """
     printable = name.isprintable() and not set(name) & set("/\\:")
     if not printable or not name.strip() or name.startswith(".") or len(name) > LONGEST_NAME:
@@ -39,13 +39,13 @@ class NotRegularError(OSError):
 
 @contextlib.contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file to read bytes; links are followed, a FIFO is never waited for.
+    """Open a regular file to read bytes; follow links, but never block on a FIFO.
 
     Raises:
-        NotRegularError: it is something else.
-        OSError: it is missing or cannot be read.
+        NotRegularError: the path is not a regular file.
+        OSError: the file is missing or cannot be read.
     """
-    # O_NONBLOCK: opening a FIFO that nobody writes to must not wait for ever
+    # O_NONBLOCK: opening a FIFO without a writer must not block
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)
     try:
@@ -58,10 +58,10 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Return the bytes of a regular file of at most ``most`` bytes.
+    """Read a regular file of at most ``most`` bytes.
 
     Raises:
-        OSError: it is larger, no regular file, missing, or cannot be read.
+        OSError: the file is larger, not regular, missing, or cannot be read.
     """
     with open_regular(path) as file:
         content = file.read(most + 1)
@@ -71,10 +71,10 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 def read_json(path: Path, kind: Any, most: int) -> Any:
-    """Return what a JSON file holds, checked against a schema; see `seqcli.schema.read`.
+    """Read a JSON file and check it against a schema; see `seqcli.schema.read`.
 
     Raises:
-        SchemaError: it is no JSON, gives a key twice, or does not fit; the message is one line.
+        SchemaError: the file is not JSON, repeats a key, or does not fit the schema.
         OSError: see `read_regular`.
     """
     try:

@@ -1,4 +1,4 @@
-"""System calls that Python lacks or that differ between systems."""
+"""Wrap system calls that Python lacks or that differ between systems."""
 
 from __future__ import annotations
 
@@ -24,21 +24,26 @@ _LOCKED_BYTE = 1 << 30
 _LOCKED_BY_OTHERS = (errno.EACCES, errno.EDEADLK)  # as Windows reports it
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux's renameat2
 _HERE = -100  # AT_FDCWD: paths are relative to the working folder
-_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}  # no such call here
+_UNKNOWN = {
+    errno.ENOSYS,
+    errno.EINVAL,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+}  # the call is not available
 
 
 def open_descriptor(path: Path, flags: int, mode: int = 0o666) -> int:
-    """Open ``path`` without following a symbolic link at its end, and without waiting on a FIFO.
+    """Open ``path`` without following a final symbolic link and without blocking on a FIFO.
 
     Raises:
-        OSError: as ``os.open``; ELOOP where ``path`` is a link.
+        OSError: as ``os.open``; ELOOP if ``path`` is a link.
     """
     safe = _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     return os.open(path, flags | safe | getattr(os, "O_BINARY", 0), mode)
 
 
 def try_lock(descriptor: int) -> bool | None:
-    """Lock an open file or folder for this process until it is closed or the process dies.
+    """Lock an open file or folder for this process until it is closed or the process ends.
 
     Returns:
         whether it is locked now; None if the system or the disk has no locks.
@@ -59,7 +64,7 @@ def _try_flock(descriptor: int) -> bool | None:
 
 
 def _try_lock_byte(descriptor: int) -> bool | None:
-    """Lock one byte far behind the end of a file, so that others can still read its content."""
+    """Lock one byte far after the end of a file, so that others can still read its content."""
     place = os.lseek(descriptor, 0, os.SEEK_CUR)
     try:
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
@@ -72,7 +77,7 @@ def _try_lock_byte(descriptor: int) -> bool | None:
 
 
 def same_file(descriptor: int, path: Path) -> bool:
-    """Return whether ``path`` itself, not what it links to, is the open file."""
+    """Return whether ``path`` itself, not its link target, is the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except OSError:
@@ -80,7 +85,7 @@ def same_file(descriptor: int, path: Path) -> bool:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two paths in one step; return False where the system cannot.
+    """Swap two paths atomically; return False if the system does not support it.
 
     Raises:
         OSError: a path is missing or may not be renamed.
@@ -107,9 +112,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def process_alive(pid: int) -> bool:
-    """Return whether a process of this id runs; True if that is unknown.
+    """Return whether a process with this id is running; True if unknown.
 
-    On Windows it is unknown: there, signal 0 is Ctrl-C and no question.
+    On Windows it is unknown, because signal 0 means Ctrl-C there.
     """
     if os.name != "posix":
         return True
@@ -117,7 +122,7 @@ def process_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OverflowError):  # another user's, or no possible id: leave it alone
+    except (PermissionError, OverflowError):  # another user's process, or an invalid id
         return True
     return True
 
@@ -129,7 +134,7 @@ def owned(status: os.stat_result) -> bool:
 
 @cache
 def _renameat2() -> Any:
-    """Return the C function, or None if there is none."""
+    """Return the C function, or None if it does not exist."""
     if not sys.platform.startswith("linux"):
         return None
     try:

@@ -1,9 +1,9 @@
-"""Temporary files and folders that no other process uses, and that are removed if their owner dies.
+"""Create temporary files and folders that are unique and removed if their owner dies.
 
-A temporary lies next to what it will become, and is called ``.NAME.seqcli-XXXXXXXXXXXX.tmp``. Its
-owner holds a lock on it. The system releases the lock when the owner dies, however it dies, so an
-unlocked temporary is a leftover, and ``sweep`` removes it. Process ids play no part: in a container
-every process may get the same one.
+A temporary file is created next to its target and is named ``.NAME.seqcli-XXXXXXXXXXXX.tmp``. Its
+owner holds a lock on it. The system always releases the lock when the owner ends, so an unlocked
+temporary file is a leftover, and ``sweep`` removes it. Process ids are not used, because processes
+in different containers may have the same one.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from typing import BinaryIO
 
 from seqcli.files.system import open_descriptor, owned, same_file, try_lock
 
-FILE, OLD = "tmp", "old"  # endings: being written; to be put back if its successor is missing
+FILE, OLD = "tmp", "old"  # suffixes: being written; to be restored if its replacement is missing
 _NAME = re.compile(r"(\..+\.seqcli-)[0-9a-f]{12}\.(tmp|old|partial)", re.DOTALL)
-_LONGEST_STEM = 180  # bytes of NAME; file systems allow 255 in all
+_LONGEST_STEM = 180  # bytes of NAME; file systems allow 255 in total
 _ATTEMPTS = 100
-_NO_LOCKS_AGE = 86400  # seconds after which a temporary counts as left, on disks without locks
+_NO_LOCKS_AGE = 86400  # seconds after which a temporary is a leftover, on disks without locks
 
 
 def prefix_of(target: Path) -> str:
-    """Return the prefix of the names of all temporaries of ``target``."""
+    """Return the common prefix of the names of temporary files of ``target``."""
     raw = os.fsencode(target.name)
     stem = target.name
-    if len(raw) > _LONGEST_STEM:  # a name as long as the system allows needs a shorter temporary
+    if len(raw) > _LONGEST_STEM:  # the temporary name must not exceed the system's limit
         stem = sha256(raw).hexdigest()[:32]
     return f".{stem}.seqcli-"
 
@@ -45,7 +45,7 @@ def temporary_path(target: Path, ending: str = FILE) -> Path:
 
 @contextlib.contextmanager
 def temporary_file(target: Path, ending: str = FILE) -> Iterator[tuple[Path, BinaryIO]]:
-    """Create a locked file next to ``target``; remove it at the end if it is still there.
+    """Create a locked file next to ``target``; remove it at the end if it still exists.
 
     Yields:
         its path, and the file open for writing.
@@ -72,7 +72,7 @@ class Leftover:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder."""
+        """Whether the leftover is a folder."""
         return stat.S_ISDIR(os.fstat(self.descriptor).st_mode)
 
 
@@ -80,8 +80,8 @@ def leftovers(folder: Path, prefix: str = "") -> Iterator[Leftover]:
     """Yield the leftovers of dead owners in ``folder``, each locked until the next one.
 
     Args:
-        folder: where to look; one that is missing or cannot be read has none.
-        prefix: only names that begin with it (see ``prefix_of``).
+        folder: the folder to search; one that is missing or unreadable has no leftovers.
+        prefix: yield only names with this prefix (see ``prefix_of``).
     """
     for name in _names(folder):
         if name.startswith(prefix) and _NAME.fullmatch(name):
@@ -93,9 +93,9 @@ def leftovers(folder: Path, prefix: str = "") -> Iterator[Leftover]:
 def sweep(folder: Path, prefix: str = "") -> list[Path]:
     """Remove the files that dead owners left in ``folder``; return their paths.
 
-    Folders are left to those who know what they may hold (see ``seqcli.files.folder``). A partial
-    output that the user can still see under its other name stays. Never raises ``OSError``: what
-    cannot be removed is left for the next time.
+    Folders are handled by modules that know their contents (see ``seqcli.files.folder``). A partial
+    output that is still visible under its other name is kept. Never raises ``OSError``: files that
+    cannot be removed are left for the next call.
     """
     removed = []
     for leftover in leftovers(folder, prefix):
@@ -112,11 +112,11 @@ def temporary_folder(target: Path, mode: int = 0o777) -> Iterator[Path]:
     """Create a locked folder next to ``target``; it is unlocked, not removed, at the end.
 
     Args:
-        target: what it is to become.
-        mode: its permissions, less the umask.
+        target: the path to which the folder will be renamed.
+        mode: its permissions, before the umask.
 
     Raises:
-        OSError: the folder it is to lie in is missing, full or not writable.
+        OSError: the parent folder is missing, full or not writable.
     """
     path, descriptor = _create_folder(target, mode)
     try:
@@ -140,7 +140,7 @@ def _create_folder(target: Path, mode: int) -> tuple[Path, int]:
         if same_file(descriptor, path):
             return path, descriptor
         os.close(descriptor)
-    raise FileExistsError(f"no temporary folder can be made for {target}")
+    raise FileExistsError(f"cannot create a temporary folder for {target}")
 
 
 def create_file(target: Path, ending: str) -> tuple[Path, int]:
@@ -153,10 +153,10 @@ def create_file(target: Path, ending: str) -> tuple[Path, int]:
         path = temporary_path(target, ending)
         descriptor = open_descriptor(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try_lock(descriptor)
-        if same_file(descriptor, path):  # else swept before it was locked
+        if same_file(descriptor, path):  # otherwise it was swept before it was locked
             return path, descriptor
         os.close(descriptor)
-    raise FileExistsError(f"no temporary file can be made for {target}")
+    raise FileExistsError(f"cannot create a temporary file for {target}")
 
 
 def _names(folder: Path) -> list[str]:
@@ -171,7 +171,7 @@ def _claimed(path: Path) -> Iterator[Leftover | None]:
     """Lock a temporary file or folder; yield None if another process holds it."""
     try:
         descriptor = open_descriptor(path, os.O_RDONLY)
-    except OSError:  # a link, or gone, or not ours to read
+    except OSError:  # a link, removed meanwhile, or not readable
         yield None
         return
     try:
@@ -185,15 +185,15 @@ def _is_left(path: Path, descriptor: int) -> bool:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)) or not owned(status):
         return False
     locked = try_lock(descriptor)
-    if locked is None:  # a disk without locks: only age tells
+    if locked is None:  # a disk without locks: use the age instead
         locked = time.time() - status.st_mtime > _NO_LOCKS_AGE
     return locked and same_file(descriptor, path)
 
 
 def _is_kept(leftover: Leftover) -> bool:
     """Return whether a partial output still has its visible name."""
-    found = _NAME.fullmatch(leftover.path.name)
-    if found is None or found[2] != "partial":
+    match = _NAME.fullmatch(leftover.path.name)
+    if match is None or match[2] != "partial":
         return False
-    shown = leftover.path.with_name(found[1].removesuffix(".seqcli-")[1:] + ".partial")
+    shown = leftover.path.with_name(match[1].removesuffix(".seqcli-")[1:] + ".partial")
     return same_file(leftover.descriptor, shown)

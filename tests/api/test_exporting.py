@@ -215,7 +215,7 @@ def test_safetensors_hold_the_very_weights(runs, tmp_path, name, capsys):
     header = json.loads(path.read_bytes()[8 : 8 + size])
     assert json.loads(header["__metadata__"]["seqcli"]) == metadata(export_source(runs[name]))
     assert shell.run(app, words) == 2
-    assert "is already there" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert shell.run(app, (*words, "--force", "--json")) == 0
     assert json.loads(capsys.readouterr().out)["files"] == [str(path)]
 

@@ -84,7 +84,7 @@ def test_a_file_is_never_overwritten_unless_told(capsys, tmp_path, predictor):
     found.write_text("mine")
     code, _, err = run(capsys, "ab", "--out", found)
     assert (code, found.read_text()) == (2, "mine")
-    assert "is already there" in err
+    assert "already exists" in err
     assert run(capsys, "ab", "--out", found, "--force")[0] == 0
     assert found.read_text() == "ba\n"
     assert run(capsys, "ab", "--out", tmp_path / "no" / "out.txt")[0] == 2

@@ -97,7 +97,7 @@ def test_texts_come_back_from_ids(tmp_path: Path) -> None:
         if pairs.sources is not None
     }
     assert texts <= {("hæ hó", "h ai"), ("h", "ai")}
-    assert made.notes[0] == "no test split: there are only 2 distinct sources"
+    assert made.notes[0] == "no test split: the file has only 2 distinct sources"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_texts_come_back_from_ids(tmp_path: Path) -> None:
         (DataConfig(task="copy", path="x"), {}, "a task and a path are both given", "one of"),
         (DataConfig(task="revers"), {}, "no task is called 'revers'", "did you mean reverse?"),
         (DataConfig(task="copy"), {"lenght": 3}, "no option of task copy", "did you mean length?"),
-        (DataConfig(path="x.tsv"), {"length": 3}, r"task\.length: these belong to a task", ""),
+        (DataConfig(path="x.tsv"), {"length": 3}, r"task\.length: these options belong to", ""),
     ],
 )
 def test_wrong_settings_are_named(
@@ -123,4 +123,4 @@ def test_a_missing_path_is_named() -> None:
         corpus(DataConfig(path="nowhere/pairs.tsv"), {})
     with pytest.raises(DataError) as caught:
         corpus(DataConfig(path="reverse"), {})
-    assert caught.value.hint == "for the task write --task reverse"
+    assert caught.value.hint == "to use the task, give --task reverse"

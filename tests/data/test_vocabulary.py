@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqcli.data.vocabulary import code_of, unseen, visible_token
+from seqcli.data.vocabulary import code_point_name, invisible_characters, visible_token
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from seqcli.data.vocabulary import code_of, unseen, visible_token
     ],
 )
 def test_only_what_cannot_be_seen_is_found(text, found):
-    assert "".join(character for _, character in unseen(text)) == found
+    assert "".join(character for _, character in invisible_characters(text)) == found
 
 
 def test_tokens_are_shown_whole():
@@ -36,5 +36,5 @@ def test_tokens_are_shown_whole():
     assert visible_token("a ") == "'a '"
     assert visible_token("\u0301") == "\\u0301"
     assert visible_token("") == "''"
-    assert code_of("\u200b") == "U+200B ZERO WIDTH SPACE"
-    assert code_of("\ue000") == "U+E000"
+    assert code_point_name("\u200b") == "U+200B ZERO WIDTH SPACE"
+    assert code_point_name("\ue000") == "U+E000"

@@ -121,7 +121,7 @@ PAIRS = {
     "commas in a file of another name": Case(
         GOOD_CSV, 30, name="a.txt", settings={"format": "csv"}
     ),
-    "semicolons": Case(GOOD_CSV.replace(",", ";"), error="cells look parted by ';'", **CSV),
+    "semicolons": Case(GOOD_CSV.replace(",", ";"), error="cells seem separated by ';'", **CSV),
     "gzip": Case(gzip.compress(GOOD.encode()), 30, name="a.tsv.gz"),
     "gzip by another name": Case(gzip.compress(GOOD.encode()), 30),
     "no gzip in spite of the name": Case(GOOD, 30, name="a.tsv.gz"),

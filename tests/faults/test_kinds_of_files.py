@@ -96,8 +96,8 @@ PYTHON = (
 )
 TABLE = f"{'|'.join(('a', 'b'))}\n" + rows("|")
 
-KEYS = Refused("has no 'source', but 'word', 'pron'", "source=word")
-NOT_ROWS = Refused("but not like rows", "one object a line")
+KEYS = Refused("has no key 'source', only 'word', 'pron'", "source=word")
+NOT_ROWS = Refused("but not like rows", "one object per line")
 PAGE = Refused("an HTML page", "raw data")
 TWICE = '{"source": "a", "source": "b", "target": "c"}\n' * 9
 POINTER = "version https://git-lfs.github.com/spec/v1\n"
@@ -126,10 +126,10 @@ FILES = {
     "comment.tsv": ("# source\ttarget\n" + rows(), Read("tsv", len(ROWS) + 1)),
     # other separators
     "semicolons.tsv": (rows(";"), Refused("';' in every line", "--separator ';'")),
-    "semicolons.csv": (rows(";"), Refused("look parted by ';'", "--separator ';'")),
+    "semicolons.csv": (rows(";"), Refused("separated by ';'", "--separator ';'")),
     "both.csv": (rows(";").replace("\n", ",x\n"), Refused("or by commas", "--separator ,")),
-    "tabs.csv": (rows(), Refused("look parted by tabs", "--separator tab")),
-    "pipes.csv": (rows("|"), Refused("look parted by '|'", "--separator '|'")),
+    "tabs.csv": (rows(), Refused("separated by tabs", "--separator tab")),
+    "pipes.csv": (rows("|"), Refused("separated by '|'", "--separator '|'")),
     "pipes.txt": (TABLE, Refused("'|' in every line", "--separator '|'")),
     "bars.txt": (rows(" ||| "), Refused("'|||' in every line", "--separator '|||'")),
     "arrows.txt": (rows(" -> "), Refused("'->' in every line", "--separator '->'")),
@@ -157,12 +157,12 @@ FILES = {
     "tree.conllu": (CONLL, Refused("found 10", "--columns -,source,target,-")),
     "keys.jsonl": (lines_of(objects("word", "pron")), KEYS),
     "keys.json": (json.dumps(objects("word", "pron")), KEYS),
-    "twice.jsonl": (TWICE, Refused("given twice", "")),
+    "twice.jsonl": (TWICE, Refused("appears twice", "")),
     # JSON that is no table
     "columns.json": (COLUMNS, NOT_ROWS),
     "columns.txt": (COLUMNS, NOT_ROWS),
     "mapping.json": (json.dumps(dict(ROWS), indent=1), NOT_ROWS),
-    "arrays.txt": (lines_of(ROWS), Refused("looks like a JSON array", "one object a line")),
+    "arrays.txt": (lines_of(ROWS), Refused("looks like a JSON array", "one object per line")),
     "cut.json": (json.dumps(objects("source", "target"))[:-9], Refused("not JSON", "one object")),
     # text of another kind
     "page.txt": ("<!DOCTYPE html>\n<html><body>404</body></html>\n", PAGE),
@@ -211,8 +211,8 @@ FILES = {
     "tool.bin": (b"\x7fELF\2\1\1\0", Refused("a program", "name the file of rows")),
     "random.dat": (bytes((n * n * 31 + n) % 256 for n in range(4096)), Refused("binary", "UTF-8")),
     # next to nothing, or all at once
-    "empty.tsv": (b"", Refused("is empty", "one row a line")),
-    "blank.txt": (b"\n \n", Refused("is empty", "one row a line")),
+    "empty.tsv": (b"", Refused("is empty", "one row per line")),
+    "blank.txt": (b"\n \n", Refused("is empty", "one row per line")),
     "one_line.txt": (b"x" * 3_000_000, Refused("longer than", "one row per line")),
     # lists of names that stay lists of names
     "names.txt": ("".join(f"{a}\n" for a, _ in ROWS), Read("names")),

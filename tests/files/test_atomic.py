@@ -111,7 +111,7 @@ def test_without_overwrite_a_file_that_appears_meanwhile_is_kept(tmp_path: Path)
         file.write(b"ours")
         path.write_bytes(b"theirs")
 
-    with pytest.raises(UsageError, match="already there"):
+    with pytest.raises(UsageError, match="already exists"):
         write_atomically(path, write, overwrite=False)
     assert path.read_bytes() == b"theirs"
     path.unlink()

@@ -151,7 +151,7 @@ def test_a_file_that_appears_meanwhile_is_kept_and_the_lines_too(tmp_path: Path)
     file = LinesFile(path)
     file.write(["ours"])
     path.write_text("theirs")
-    with pytest.raises(UsageError, match="already there"):
+    with pytest.raises(UsageError, match="already exists"):
         file.__exit__(None, None, None)
     assert path.read_text() == "theirs"
     assert (tmp_path / "out.txt.partial").read_text() == "ours\n"

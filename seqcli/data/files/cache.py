@@ -1,8 +1,8 @@
-"""A cache of encoded files: entries are created atomically and verified when used.
+"""Cache encoded files: entries are created atomically and verified when used.
 
-``SEQCLI_CACHE`` names another folder than ``~/.cache/seqcli``, or is ``off``. Everything lies in
-the subfolder ``encoded`` of that folder. Only what carries the marker of the cache is ever
-removed, file by file: a folder of the user's is safe wherever it lies and whatever it is called.
+``SEQCLI_CACHE`` is ``off``, or the path of a folder to use instead of ``~/.cache/seqcli``. All
+entries are in its subfolder ``encoded``. Only folders with the cache's marker file are ever
+removed, file by file, so a user's own folder is safe, whatever its path.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ SUBFOLDER = "encoded"
 CHECKS = "checks.json"
 MARKER = "seqcli-cache-entry"
 _KEY = re.compile(r"[0-9a-f]{32}")
-_DAYS = 30  # after which an entry that was not used is removed
+_DAYS = 30  # after which an unused entry is removed
 _BLOCK = 1 << 20
 _MOST_CHECKS = 1 << 16  # bytes
 
-# Fills a folder; returns the key of what it wrote, or None where that is the key it was asked for.
+# Fills a folder; returns the key of its content, or None if that is the requested key.
 Write = Callable[[Path], str | None]
 
 
 def root() -> Path | None:
-    """Return the folder of the entries; None if the cache is off or there is no home folder."""
-    wanted = os.environ.get(VARIABLE, "")
-    if wanted.lower() == OFF:
+    """Return the folder of the entries; None if the cache is off or no home folder exists."""
+    setting = os.environ.get(VARIABLE, "")
+    if setting.lower() == OFF:
         return None
     try:
-        return _base(wanted) / SUBFOLDER
+        return _base(setting) / SUBFOLDER
     except RuntimeError:  # no home folder
         return None
 
@@ -51,23 +51,23 @@ def root() -> Path | None:
 def cached_folder(key: str, write: Write) -> Iterator[tuple[Path, bool]]:
     """Yield the cached folder of ``key``, filled by ``write`` unless it exists and is intact.
 
-    The entry is named only after it was filled, by the key that ``write`` returns: files may have
-    changed since ``key`` was made of them, and then the entry is that of their new content.
+    The entry gets its name only after it is filled, from the key that ``write`` returns: if the
+    files have changed since ``key`` was computed, the entry has the key of their new content.
 
-    Where there is no cache, or no room in it, the folder goes away afterwards (what is mapped from
-    it stays readable).
+    If the cache is off, full or not writable, a temporary folder is used and removed afterwards
+    (memory maps of its files stay readable).
 
     Args:
-        key: 32 hexadecimal digits, made of everything that the content depends on.
+        key: 32 hexadecimal digits, computed from everything that the content depends on.
         write: fills an empty folder with files.
 
     Yields:
-        the folder, and whether it stays.
+        the folder, and whether it is kept.
 
     Raises:
-        MachineError: there is no room for temporary files either.
+        MachineError: the disk has no room for temporary files either.
     """
-    folder = _found(key, write)
+    folder = _cached(key, write)
     if folder is not None:
         yield folder, True
         return
@@ -77,16 +77,16 @@ def cached_folder(key: str, write: Write) -> Iterator[tuple[Path, bool]]:
 
 @contextlib.contextmanager
 def temporary_entry(write: Write) -> Iterator[tuple[Path, bool]]:
-    """Yield a folder filled by ``write``, which is removed afterwards.
+    """Yield a folder filled by ``write``, and remove it afterwards.
 
-    What processes that were killed left in the folder for temporary files is removed first.
+    Leftovers of killed processes in the folder for temporary files are removed first.
 
     Yields:
-        the folder, and False: it does not stay.
+        the folder, and False: it is not kept.
 
     Raises:
         MachineError: the disk is full or broken.
-        UsageError: there is no folder for temporary files.
+        UsageError: no folder for temporary files exists.
     """
     with contextlib.ExitStack() as stack:
         with writing(Path(os.environ.get("TMPDIR", "/tmp"))):
@@ -99,8 +99,8 @@ def temporary_entry(write: Write) -> Iterator[tuple[Path, bool]]:
         yield folder, False
 
 
-def whole(folder: Path) -> bool:
-    """Return whether an entry has exactly its files, with the right checksums."""
+def is_intact(folder: Path) -> bool:
+    """Return whether an entry has exactly its files, with correct checksums."""
     try:
         sums = _sums(folder)
         names = {path.name for path in folder.iterdir()}
@@ -114,17 +114,17 @@ def whole(folder: Path) -> bool:
 
 def checksum(path: Path) -> int:
     """Return the CRC-32 of a file."""
-    found = 0
+    crc = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            found = zlib.crc32(block, found)
-    return found
+            crc = zlib.crc32(block, crc)
+    return crc
 
 
 def remove_entry(folder: Path) -> None:
     """Remove a folder of plain files with the marker of the cache, or an empty one.
 
-    The marker goes last, so that a removal that was interrupted can be continued. Never raises
+    The marker is removed last, so that an interrupted removal can be continued. Never raises
     ``OSError``.
     """
     with contextlib.suppress(OSError):
@@ -137,18 +137,18 @@ def remove_entry(folder: Path) -> None:
             folder.rmdir()
 
 
-def _base(wanted: str) -> Path:
-    if wanted:
-        return Path(wanted).expanduser()
-    from platformdirs import user_cache_path  # 60 ms that only large files pay for
+def _base(setting: str) -> Path:
+    if setting:
+        return Path(setting).expanduser()
+    from platformdirs import user_cache_path  # takes 60 ms, so only large files import it
 
     path = user_cache_path("seqcli", appauthor=False)
     if path.is_absolute():
         return path
-    return Path.home() / ".cache" / "seqcli"  # a relative XDG_CACHE_HOME has to be ignored
+    return Path.home() / ".cache" / "seqcli"  # a relative XDG_CACHE_HOME is invalid
 
 
-def _found(key: str, write: Write) -> Path | None:
+def _cached(key: str, write: Write) -> Path | None:
     """Return the folder of a key in the cache; None if the cache is unusable."""
     place = root()
     if place is None:
@@ -158,7 +158,7 @@ def _found(key: str, write: Write) -> Path | None:
         if place.is_symlink():
             return None
         folder = place / key
-        if whole(folder):
+        if is_intact(folder):
             os.utime(folder)
             return folder
         _remove_old(place)
@@ -167,7 +167,7 @@ def _found(key: str, write: Write) -> Path | None:
 
 
 def _make(folder: Path, write: Write) -> Path:
-    """Fill a temporary folder and rename it; an entry that another process made stays."""
+    """Fill a temporary folder and rename it, unless another process has created the entry."""
     with temporary_folder(folder) as partial:
         try:
             (partial / MARKER).touch()
@@ -175,11 +175,11 @@ def _make(folder: Path, write: Write) -> Path:
             paths = sorted(path for path in partial.iterdir() if path.name != MARKER)
             sums = {path.name: checksum(path) for path in paths}
             (partial / CHECKS).write_text(json.dumps(sums), encoding="ascii")
-            if not whole(made):
+            if not is_intact(made):
                 remove_entry(made)
             with contextlib.suppress(OSError):
                 partial.rename(made)
-            if not whole(made):
+            if not is_intact(made):
                 raise OSError("the cache cannot be written")
             return made
         finally:
@@ -190,8 +190,8 @@ def _sums(folder: Path) -> dict[str, Any]:
     path = folder / CHECKS
     if not _is_plain(path) or path.stat().st_size > _MOST_CHECKS:
         raise ValueError("not a list of checksums")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
-    return found
+    sums: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+    return sums
 
 
 def _is_plain(path: Path) -> bool:
@@ -199,7 +199,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _remove_old(place: Path) -> None:
-    """Remove entries that are unused for long, and leftovers of killed processes."""
+    """Remove entries that have not been used for a long time, and leftovers of killed processes."""
     oldest = time.time() - _DAYS * 86400
     for folder in place.iterdir():
         if _KEY.fullmatch(folder.name) and folder.lstat().st_mtime < oldest:

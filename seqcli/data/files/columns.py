@@ -1,10 +1,11 @@
-"""Columns: separators, their detection in text without tabs, and roles of columns.
+"""Parse columns: separators, their detection in text without tabs, and column roles.
 
-A list of names may hold semicolons, commas, hyphens or spaces now and then: a file is taken for a
-table with another separator only where at least ``SHARE`` of its lines have that separator the
-same number of times, inside and not at an edge. A comma counts only in a file called a table, or
-where no space follows it ("Smith, John" is a name); one space a line counts only in a file called
-a table or a lexicon ("Mary Ann" is a name). Hyphens, colons, slashes and dots never count.
+A list of names may contain some semicolons, commas, hyphens or spaces. A file is treated as a table
+with another separator only if at least ``SHARE`` of its lines have that separator the same number
+of times, with text on both sides. Commas count only in a file with the suffix of a table, or if no
+space follows them ("Smith, John" is a name). One space per line counts only in a file with the
+suffix of a table or a lexicon ("Mary Ann" is a name). Hyphens, colons, slashes and dots never
+count.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from dataclasses import dataclass
 from seqcli import registry
 from seqcli.errors import DataError, UsageError
 
-SHARE = 0.9  # of the lines must agree
-FEWEST = 2  # lines from which anything can be said
+SHARE = 0.9  # minimum fraction of lines that must agree
+FEWEST = 2  # minimum number of lines for detection
 TAB, SPACE, SPACES = "tab", "space", "spaces"
 NAMED = {TAB: "\t", "comma": ",", "semicolon": ";", "pipe": "|", "\\t": "\t", " ": SPACE}
-TABLES = (".tsv", ".tab")  # names of files that say: a table with tabs
+TABLES = (".tsv", ".tab")  # suffixes of tab-separated tables
 LEXICONS = (*TABLES, ".dict", ".dic", ".lex", ".lexicon", ".pairs")
-_MOST_PHONE = 2.25  # mean characters of the tokens behind the word of a pronunciation lexicon
-_FEWEST_PHONES = 3  # of them in a line, on average
+_MOST_PHONE = 2.25  # mean length of the phones in a pronunciation lexicon
+_FEWEST_PHONES = 3  # mean number of phones per line
 _ARROWS = ("->", "=>", "→", "⇒", "↦")
 
 _GAP = re.compile(r"\s{2,}")
@@ -33,40 +34,40 @@ Split = Callable[[str], list[str]]
 
 
 @dataclass(frozen=True)
-class Suspicion:
+class GuessedSeparator:
     """A separator that a text without tabs seems to use.
 
     Args:
         what: the separator in words, for a message.
-        option: what to give ``--separator``.
+        option: the value for ``--separator``.
     """
 
     what: str
     option: str
 
 
-def separator_of(asked: str) -> str:
-    """Return the separator that an option names: a text, or SPACE or SPACES.
+def separator_of(option: str) -> str:
+    """Convert ``--separator`` to the separator: a text, or SPACE or SPACES.
 
     Raises:
-        UsageError: it is empty of everything but line ends, or has a quote or a line end in it.
+        UsageError: the option is blank, or contains a quote or a line end.
     """
-    found = NAMED.get(asked, asked)
-    if found in (SPACE, SPACES, "\t"):
-        return found
-    found = found.strip()
-    if not found or '"' in found or not found.isprintable():
+    separator = NAMED.get(option, option)
+    if separator in (SPACE, SPACES, "\t"):
+        return separator
+    separator = separator.strip()
+    if not separator or '"' in separator or not separator.isprintable():
         hint = (
             "such as ';', '|||', tab, space (the last column takes the rest) or spaces (2 or more)"
         )
-        raise UsageError(f"--separator cannot be {asked!r}", hint)
-    return found
+        raise UsageError(f"--separator cannot be {option!r}", hint)
+    return separator
 
 
 def splitter(separator: str, width: int) -> Split:
     """Return the function that splits a line into cells.
 
-    White space around cells is left off, except with tabs. ``space`` is any run of white space:
+    White space around cells is stripped, except with tabs. ``space`` is any run of white space:
     the last of ``width`` columns takes the rest of the line, as in a pronunciation lexicon.
     """
     if separator == "\t":
@@ -78,33 +79,33 @@ def splitter(separator: str, width: int) -> Split:
     return lambda line: [cell.strip() for cell in line.split(separator)]
 
 
-def suspected(lines: Sequence[str], suffix: str) -> Suspicion | None:
-    """Return the separator of lines without tabs that look like a table; None for plain texts.
+def guess_separator(lines: Sequence[str], suffix: str) -> GuessedSeparator | None:
+    """Guess the separator of lines without tabs; return None if they are plain texts.
 
     Args:
-        lines: the first lines of a file; blank ones are not counted.
-        suffix: of the file's name, in lower case.
+        lines: the first lines of a file; blank ones are ignored.
+        suffix: the suffix of the file's name, in lower case.
     """
     lines = [line.strip() for line in lines if line.strip()]
     if len(lines) < FEWEST:
         return None
     if _agree(lines, "|||"):
-        return Suspicion("'|||'", "|||")
+        return GuessedSeparator("'|||'", "|||")
     arrow = next((one for one in _ARROWS if _agree(lines, one, once=True)), "")
     if arrow:
-        return Suspicion(f"{arrow!r}", arrow)
+        return GuessedSeparator(f"{arrow!r}", arrow)
     for mark in ";|":
         if _agree(lines, mark):
-            return Suspicion(f"{mark!r}", mark)
+            return GuessedSeparator(f"{mark!r}", mark)
     if _agree(lines, "=", once=True):
-        return Suspicion("'='", "=")
+        return GuessedSeparator("'='", "=")
     if _has_commas(lines, suffix):
-        return Suspicion("commas", ",")
+        return GuessedSeparator("commas", ",")
     return _spaces(lines, suffix)
 
 
 def same_count(lines: Sequence[str], separator: str) -> int:
-    """Return the number of separators that nearly all lines have; 0 if lines differ."""
+    """Return the number of separators in nearly all lines; 0 if lines differ."""
     counts = Counter(line.count(separator) for line in lines)
     count, agreeing = counts.most_common(1)[0]
     return count if agreeing >= SHARE * len(lines) else 0
@@ -126,14 +127,14 @@ def _has_commas(lines: Sequence[str], suffix: str) -> bool:
     return _agree(lines, ",") and spaced <= (1 - SHARE) * len(lines)
 
 
-def _spaces(lines: Sequence[str], suffix: str) -> Suspicion | None:
-    """Return the suspicion that columns are separated by white space."""
+def _spaces(lines: Sequence[str], suffix: str) -> GuessedSeparator | None:
+    """Guess whether columns are separated by white space."""
     if _is_lexicon(lines):
-        return Suspicion("a word and its tokens, parted by spaces,", SPACE)
+        return GuessedSeparator("a word and its tokens, separated by spaces,", SPACE)
     if same_count([_GAP.sub("\0", line) for line in lines], "\0"):
-        return Suspicion("two or more spaces", SPACES)
+        return GuessedSeparator("two or more spaces", SPACES)
     if suffix in LEXICONS and _agree(lines, " ", once=True):
-        return Suspicion("one space", SPACE)
+        return GuessedSeparator("one space", SPACE)
     return None
 
 
@@ -156,24 +157,24 @@ _HINT = "such as target=1,source=2,- or, with a header, source=word,target=pron"
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that the user asked for.
+    """The columns that the user selected.
 
     Args:
-        wanted: (role, place from 1) or (role, name in the header) for each column that is used.
-        width: how many columns a row has, where `-` or an order without places says so; else 0.
+        selected: (role, position from 1) or (role, name in the header) for each used column.
+        width: the number of columns per row, if the option implies it; else 0.
     """
 
-    wanted: tuple[tuple[str, int | str], ...]
+    selected: tuple[tuple[str, int | str], ...]
     width: int = 0
 
     @property
     def named(self) -> bool:
         """Whether columns are selected by the names in a header."""
-        return any(isinstance(where, str) for _, where in self.wanted)
+        return any(isinstance(where, str) for _, where in self.selected)
 
     def has(self, role: str) -> bool:
-        """Return whether there is a column for a role."""
-        return any(one == role for one, _ in self.wanted)
+        """Return whether a column has a role."""
+        return any(one == role for one, _ in self.selected)
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,11 @@ class Layout:
     """Positions of the parts of a pair in a row, counted from 0.
 
     Args:
-        target: of the target.
-        source: of the source; None for a language model.
-        features: of the features, in order.
-        count: of the count, or None.
-        width: how many columns a row must have; 0 for any.
+        target: position of the target.
+        source: position of the source; None for a language model.
+        features: positions of the features, in order.
+        count: position of the count, or None.
+        width: the required number of columns per row; 0 for any.
     """
 
     target: int
@@ -203,30 +204,30 @@ def parse_columns(text: str) -> Columns | None:
     """Parse ``data.columns``; return None if it is empty.
 
     Raises:
-        UsageError: it is not understood, names no target, or a place or role twice.
+        UsageError: the text is invalid, has no target, or repeats a position or role.
     """
     if not text.strip():
         return None
     items = [item.strip() for item in text.split(",")]
-    wanted = [_wanted(item, at) for at, item in enumerate(items, 1) if item != UNUSED]
-    roles, places = [role for role, _ in wanted], [where for _, where in wanted]
+    selected = [_selected(item, at) for at, item in enumerate(items, 1) if item != UNUSED]
+    roles, places = [role for role, _ in selected], [where for _, where in selected]
     for role in ROLES:
         if role != "features" and roles.count(role) > 1:
             raise UsageError(f"--columns {text}: {role} is given twice", _HINT)
-    twice = next((where for where in places if places.count(where) > 1), None)
-    if twice is not None:
-        raise UsageError(f"--columns {text}: column {twice} is given twice", _HINT)
+    repeated = next((where for where in places if places.count(where) > 1), None)
+    if repeated is not None:
+        raise UsageError(f"--columns {text}: column {repeated} is given twice", _HINT)
     if "target" not in roles:
         raise UsageError(f"--columns {text}: no column is the target", _HINT)
-    said = UNUSED in items or any("=" not in item for item in items)
-    return Columns(tuple(wanted), len(items) if said else 0)
+    fixed_width = UNUSED in items or any("=" not in item for item in items)
+    return Columns(tuple(selected), len(items) if fixed_width else 0)
 
 
-def _wanted(item: str, at: int) -> tuple[str, int | str]:
+def _selected(item: str, at: int) -> tuple[str, int | str]:
     role, equals, where = (part.strip() for part in item.partition("="))
     if role not in ROLES:
         known = registry.suggest(role, [*ROLES, UNUSED])
-        raise UsageError(f"--columns: no part of a row is called {role!r}", known)
+        raise UsageError(f"--columns: unknown role {role!r}", known)
     if not equals:
         return role, at
     if where.isdecimal():
@@ -242,15 +243,15 @@ def layout(columns: Columns, header: Sequence[str], where: str) -> Layout:
     """Return the positions of the columns.
 
     Args:
-        columns: what was asked for.
-        header: the cells of the header, or the keys a record has; empty where there is none.
-        where: names the header in the error: ``path, line N``.
+        columns: the selected columns.
+        header: the cells of the header, or the keys of a record; empty without a header.
+        where: the location of the header, for errors: ``path, line N``.
 
     Raises:
-        DataError: the header has no such column, or has it twice.
+        DataError: the header does not have a column, or has it twice.
     """
     places: dict[str, list[int]] = {}
-    for role, one in columns.wanted:
+    for role, one in columns.selected:
         at = _find(one, header, where) if isinstance(one, str) else one - 1
         places.setdefault(role, []).append(at)
     source, count = places.get("source"), places.get("count")
@@ -268,6 +269,6 @@ def _find(name: str, header: Sequence[str], where: str) -> int:
     cells = [cell.strip() for cell in header]
     if cells.count(name) == 1:
         return cells.index(name)
-    problem = "is there twice" if name in cells else "is not in the header"
+    problem = "appears twice" if name in cells else "is not in the header"
     shown = ", ".join(cell[:40] for cell in cells[:12])
     raise DataError(f"{where}: column {name!r} {problem}", f"the header has {shown}")

@@ -1,6 +1,6 @@
-"""Detect the format of a file by its name and its first lines.
+"""Detect the format of a file from its name and its first lines.
 
-What is not clear is refused, with the option that makes it so.
+Ambiguous files are refused with an error that names the option to set.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from seqcli.data.files import columns
 from seqcli.data.files.json_rows import begins_array, is_object, is_row
 from seqcli.data.files.kinds import check_prose
 from seqcli.data.files.opening import TextFile
-from seqcli.data.files.rows import Asked
+from seqcli.data.files.rows import TableOptions
 from seqcli.errors import DataError
 
 PACKED = ".gz"
-NAMES = "--format names where a line is one text"
+NAMES = "--format names if each line is one text"
 _JSON = (".json", ".jsonl", ".ndjson")
-_JSON_HINT = f"write one object a line, with keys source and target; or {NAMES}"
+_JSON_HINT = f"write one object per line, with keys source and target; or {NAMES}"
 
 
 def suffix_of(path: Path) -> str:
@@ -29,13 +29,13 @@ def suffix_of(path: Path) -> str:
     return path.with_suffix("").suffix.lower() if suffix == PACKED else suffix
 
 
-def format_of(files: Sequence[TextFile], wanted: str, asked: Asked) -> str:
+def format_of(files: Sequence[TextFile], requested: str, options: TableOptions) -> str:
     """Return the format of a file, or of two parallel files.
 
     Args:
-        files: one, or two.
-        wanted: the format that was asked for, or "auto".
-        asked: columns and separator, where the user gave any.
+        files: one or two files.
+        requested: the requested format, or "auto".
+        options: the columns and the separator, if the user gave any.
 
     Raises:
         DataError: the file is missing, is not text, or looks like a table with another separator.
@@ -43,20 +43,20 @@ def format_of(files: Sequence[TextFile], wanted: str, asked: Asked) -> str:
     if len(files) == 2:
         return "parallel"
     file, suffix = files[0], suffix_of(files[0].path)
-    if wanted not in ("auto", "csv"):
-        return wanted
+    if requested not in ("auto", "csv"):
+        return requested
     block = file.first_block()
-    if wanted == "auto" and not asked.separator:
+    if requested == "auto" and not options.separator:
         check_prose(block, str(file.path), suffix)
-    if wanted == "csv" or suffix == ".csv":
-        _check_csv(file, block, asked)
+    if requested == "csv" or suffix == ".csv":
+        _check_csv(file, block, options)
         return "csv"
     lines = _whole_lines(block)
-    return "tsv" if asked.separator else _by_content(file, suffix, lines, block, asked)
+    return "tsv" if options.separator else _by_content(file, suffix, lines, block, options)
 
 
 def sep_line(line: str) -> str:
-    """Return the separator that the first line of a CSV file declares, as in ``sep=;``; else ""."""
+    """Return the separator that a CSV file declares in a first line such as ``sep=;``; else ""."""
     line = line.strip().strip('"')
     return line[4:] if line[:4].lower() == "sep=" and len(line) == 5 else ""
 
@@ -69,18 +69,18 @@ def _whole_lines(block: bytes) -> list[str]:
 
 
 def _by_content(
-    file: TextFile, suffix: str, lines: Sequence[str], block: bytes, asked: Asked
+    file: TextFile, suffix: str, lines: Sequence[str], block: bytes, options: TableOptions
 ) -> str:
-    found = _json_format(file, suffix, block, lines)
-    if found:
-        return found
+    json_format = _json_format(file, suffix, block, lines)
+    if json_format:
+        return json_format
     if len(lines) >= columns.FEWEST and all(map(_is_quoted, lines)):
         hint = "--separator tab" if b"\t" in block else "--columns target=1"
         message = f"{file.path}, line 1: every line is in quotes"
         raise DataError(
             message, f"give --format csv {hint}, or --format {_plain(block)} for quotes"
         )
-    if asked.columns is not None or b"\t" in block:
+    if options.columns is not None or b"\t" in block:
         return "tsv"
     _check_names(file, suffix, lines)
     return "names"
@@ -96,7 +96,7 @@ def _is_quoted(line: str) -> bool:
 
 
 def _json_format(file: TextFile, suffix: str, block: bytes, lines: Sequence[str]) -> str:
-    """Return the format of JSON by its beginning; "" if it is not JSON."""
+    """Detect the JSON format of a file from its beginning; return "" if it is not JSON."""
     begin = block.lstrip()[:1]
     if begin == b"[" and begins_array(block.decode(errors="replace")):
         return "json"
@@ -104,9 +104,9 @@ def _json_format(file: TextFile, suffix: str, block: bytes, lines: Sequence[str]
         return "jsonl"
     if suffix == ".json" or (begin == b"{" and suffix not in _JSON and is_object("\n".join(lines))):
         message = f"{file.path} looks like JSON, but not like rows: an array of objects, or one"
-        raise DataError(f"{message} object a line", _JSON_HINT)
+        raise DataError(f"{message} object per line", _JSON_HINT)
     if begin == b"[" and lines and all(map(_is_array, lines)):
-        message = f"{file.path}, line 1: looks like a JSON array, not like an object with keys"
+        message = f"{file.path}, line 1: looks like a JSON array, not an object with keys"
         raise DataError(message, _JSON_HINT)
     return "jsonl" if suffix in _JSON else ""
 
@@ -119,30 +119,30 @@ def _is_array(line: str) -> bool:
 
 
 def _check_names(file: TextFile, suffix: str, lines: Sequence[str]) -> None:
-    """Refuse lines without tabs that look like rows of a table."""
-    found = columns.suspected(lines, suffix)
-    if found is None:
+    """Refuse lines without tabs that look like table rows."""
+    separator = columns.guess_separator(lines, suffix)
+    if separator is None:
         return
-    if found.option == ",":
+    if separator.option == ",":
         hint = f"give --format csv, or {NAMES}"
     else:
-        hint = f"give --separator {shlex.quote(found.option)}, or {NAMES}"
-    raise DataError(f"{file.path}, line 1: no tab, but {found.what} in every line", hint)
+        hint = f"give --separator {shlex.quote(separator.option)}, or {NAMES}"
+    raise DataError(f"{file.path}, line 1: no tab, but {separator.what} in every line", hint)
 
 
-def _check_csv(file: TextFile, block: bytes, asked: Asked) -> None:
+def _check_csv(file: TextFile, block: bytes, options: TableOptions) -> None:
     """Refuse a CSV file whose cells seem to be separated by something other than commas."""
     lines = _whole_lines(block)
-    if asked.separator or len(lines) < columns.FEWEST or sep_line(lines[0]):
+    if options.separator or len(lines) < columns.FEWEST or sep_line(lines[0]):
         return
     commas = columns.same_count(lines, ",")
-    if commas and asked.columns is not None:
+    if commas and options.columns is not None:
         return
     for mark, what in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
         if not columns.same_count(lines, mark):
             continue
         option = columns.TAB if mark == "\t" else shlex.quote(mark)
-        where = f"{file.path}, line 1: cells look parted by {what}"
+        where = f"{file.path}, line 1: cells seem separated by {what}"
         if commas:
             raise DataError(f"{where} or by commas", f"give --separator {option} or --separator ,")
         raise DataError(f"{where}, not by commas", f"give --separator {option}")

@@ -1,4 +1,4 @@
-"""Write encoded files as a folder of arrays: vocabularies from train, ids, repeated rows."""
+"""Write encoded files as a folder of arrays, with vocabularies built from train."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from seqcli.data.vocabulary import SPECIALS, UNK
 from seqcli.events import SplitRead
 
 
-class Again(NamedTuple):
+class Repeats(NamedTuple):
     """Rows that repeat an earlier one, and the numbers of the first occurrences."""
 
     rows: Index
     first: Index
 
 
-def again(hashes: Hashes) -> Again:
-    """Return the rows that have the hash of an earlier row."""
+def find_repeats(hashes: Hashes) -> Repeats:
+    """Find the rows whose hash equals that of an earlier row."""
     order = np.argsort(hashes, kind="stable")
     new = np.ones(len(order), np.bool_)
     new[1:] = hashes[order[1:]] != hashes[order[:-1]]
@@ -34,36 +34,36 @@ def again(hashes: Hashes) -> Again:
     first = order[starts].repeat(np.diff(starts, append=len(order)))
     rows, first = order[~new], first[~new]
     back = np.argsort(rows)
-    return Again(rows[back], first[back])
+    return Repeats(rows[back], first[back])
 
 
-def name_repeats(found: EncodedFile, findings: Findings) -> None:
+def report_repeats(file: EncodedFile, findings: Findings) -> None:
     """Report the rows of a file that repeat or contradict an earlier row."""
-    for row in found.twins().tolist():
-        findings.add("twin", found.path, found.split, int(found.lines[row]))
-    same = again(found.pairs)
+    for row in file.twins().tolist():
+        findings.add("twin", file.path, file.split, int(file.lines[row]))
+    same = find_repeats(file.pairs)
     for row, first in zip(*same, strict=True):
-        line = int(found.lines[first])
-        findings.add("duplicate", found.path, found.split, int(found.lines[row]), f"line {line}")
-    if found.sources is None:
+        line = int(file.lines[first])
+        findings.add("duplicate", file.path, file.split, int(file.lines[row]), f"line {line}")
+    if file.sources is None:
         return
-    other = again(found.inputs)
+    other = find_repeats(file.inputs)
     fresh = ~np.isin(other.rows, same.rows)
     for row, first in zip(other.rows[fresh], other.first[fresh], strict=True):
-        where = f"line {found.lines[first]}"
-        findings.add("contradictory", found.path, found.split, int(found.lines[row]), where)
+        where = f"line {file.lines[first]}"
+        findings.add("contradictory", file.path, file.split, int(file.lines[row]), where)
 
 
 def shared(one: Hashes, other: Hashes) -> Index:
-    """Return the rows of ``other`` whose hash is in ``one``."""
+    """Find the rows of ``other`` whose hash is in ``one``."""
     ordered = np.sort(one)
     places = np.searchsorted(ordered, other).clip(max=max(len(ordered) - 1, 0))
     return np.flatnonzero(ordered[places] == other) if len(ordered) else np.zeros(0, np.int64)
 
 
 META = "meta.json"
-KINDS = {"tokens": np.int32, "offsets": np.int64, "weights": np.float32}  # of the arrays
-Table = NDArray[np.int32]  # from the ids of the time being to those of the vocabulary
+KINDS = {"tokens": np.int32, "offsets": np.int64, "weights": np.float32}  # dtypes of the arrays
+Table = NDArray[np.int32]  # maps provisional ids to ids of the vocabulary
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Part:
     """The rows of a split: ``rows`` of an encoded file, in order."""
 
     split: str
-    gathered: EncodedFile
+    encoded: EncodedFile
     rows: Index
 
-    def spool(self, side: str) -> TokenBuffer | None:
-        """Return the rows of a side."""
-        return self.gathered.sources if side == "source" else self.gathered.targets
+    def buffer(self, side: str) -> TokenBuffer | None:
+        """Return the token buffer of a side."""
+        return self.encoded.sources if side == "source" else self.encoded.targets
 
 
 @dataclass(frozen=True)
@@ -84,27 +84,27 @@ class Side:
     """One side of all rows: its provisional tokens, and the table that maps them to ids."""
 
     name: str
-    gathered: tuple[str, ...]
+    provisional: tuple[str, ...]
     tokens: tuple[str, ...]
     table: Table
 
     @classmethod
     def of(cls, name: str, alphabet: IncrementalVocabulary, train: Part) -> Side:
         """Build the vocabulary of a side from the training rows."""
-        spool, gathered = train.spool(name), tuple(alphabet)
-        assert spool is not None
-        used = np.zeros(len(gathered), np.bool_)
-        for chunk in spool.taken(train.rows):
+        buffer, provisional = train.buffer(name), tuple(alphabet)
+        assert buffer is not None
+        used = np.zeros(len(provisional), np.bool_)
+        for chunk in buffer.taken(train.rows):
             used[chunk.tokens] = True
-        numbers = sorted(np.flatnonzero(used).tolist(), key=gathered.__getitem__)
-        table = np.full(len(gathered), UNK, np.int32)
+        numbers = sorted(np.flatnonzero(used).tolist(), key=provisional.__getitem__)
+        table = np.full(len(provisional), UNK, np.int32)
         table[numbers] = np.arange(len(numbers)) + len(SPECIALS)
-        return cls(name, gathered, tuple(gathered[number] for number in numbers), table)
+        return cls(name, provisional, tuple(provisional[number] for number in numbers), table)
 
 
-def parts_of_splits(gathered: Mapping[str, EncodedFile]) -> list[Part]:
-    """Return the parts of files that are already split."""
-    return [Part(split, one, np.arange(len(one))) for split, one in gathered.items()]
+def parts_of_splits(encoded: Mapping[str, EncodedFile]) -> list[Part]:
+    """Convert files that are already split to parts."""
+    return [Part(split, one, np.arange(len(one))) for split, one in encoded.items()]
 
 
 def write_parts(
@@ -117,11 +117,11 @@ def write_parts(
     """Write the arrays of each split; return the content of meta.json, and a summary.
 
     Args:
-        folder: where they go.
+        folder: the output folder.
         parts: the splits, train first.
-        alphabets: the tokens of each side that rows have.
-        findings: told of rows that stand in two splits or hold tokens that train does not.
-        repeat: repeat training rows as often as they count, in place of weighing them.
+        alphabets: the provisional vocabulary of each side.
+        findings: collects rows that are in two splits or have tokens that are not in train.
+        repeat: repeat training rows according to their counts instead of weighting them.
     """
     sides = [Side.of(name, alphabet, parts[0]) for name, alphabet in alphabets.items()]
     splits: dict[str, Any] = {}
@@ -136,16 +136,16 @@ def write_parts(
 
 
 def _shared(part: Part, earlier: list[Part], findings: Findings) -> int:
-    """Report the rows whose source is in an earlier split; return their number."""
-    own = part.gathered
-    found: dict[int, list[str]] = {}
+    """Report the rows whose source is in an earlier split, and return their number."""
+    own = part.encoded
+    other_splits: dict[int, list[str]] = {}
     for other in earlier:
-        for row in shared(other.gathered.inputs[other.rows], own.inputs[part.rows]).tolist():
-            found.setdefault(row, []).append(other.split)
-    for row, splits in found.items():
+        for row in shared(other.encoded.inputs[other.rows], own.inputs[part.rows]).tolist():
+            other_splits.setdefault(row, []).append(other.split)
+    for row, splits in other_splits.items():
         line = int(own.lines[part.rows[row]])
         findings.add("shared", own.path, part.split, line, "in " + " and ".join(splits))
-    return len(found)
+    return len(other_splits)
 
 
 class _PartWriter:
@@ -154,40 +154,40 @@ class _PartWriter:
     def __init__(self, folder: Path, part: Part, findings: Findings) -> None:
         self._folder, self._part, self._findings = folder, part, findings
         self._unknown: dict[int, list[str]] = {}  # row of the file -> tokens
-        self._counted = bool((part.gathered.counts != 1).any())
+        self._counted = bool((part.encoded.counts != 1).any())
 
     def side(self, side: Side, repeat: bool) -> list[str]:
         """Write the ids of one side; return the tokens without an id, in order."""
-        part, spool = self._part, self._part.spool(side.name)
+        part, buffer = self._part, self._part.buffer(side.name)
         unknown: list[str] = []
-        assert spool is not None
+        assert buffer is not None
         rows = part.rows
         if repeat and part.split == "train":
-            rows = rows.repeat(part.gathered.counts[rows].astype(np.int64))
-        lengths = spool.lengths[rows]
+            rows = rows.repeat(part.encoded.counts[rows].astype(np.int64))
+        lengths = buffer.lengths[rows]
         offsets_of(lengths).tofile(self._path(side.name, "offsets"))
         with self._path(side.name, "tokens").open("wb") as file:
             first = 0
-            for chunk in spool.taken(rows):
+            for chunk in buffer.taken(rows):
                 ids = side.table[chunk.tokens]
                 file.write(ids.tobytes())
-                unknown += self._strange(side, chunk, ids, rows[first : first + len(chunk)])
+                unknown += self._unknown_tokens(side, chunk, ids, rows[first : first + len(chunk)])
                 first += len(chunk)
         return unknown
 
-    def _strange(self, side: Side, chunk: Ragged, ids: Table, rows: Index) -> Iterator[str]:
-        """Yield the tokens without an id, and record their rows."""
+    def _unknown_tokens(self, side: Side, chunk: Ragged, ids: Table, rows: Index) -> Iterator[str]:
+        """Yield the tokens without an id and record their rows."""
         places = np.flatnonzero(ids == UNK)
         owners = rows[np.searchsorted(chunk.offsets, places, side="right") - 1]
         for place, row in zip(places.tolist(), owners.tolist(), strict=True):
-            token = side.gathered[chunk.tokens[place]]
+            token = side.provisional[chunk.tokens[place]]
             self._unknown.setdefault(row, []).append(token)
             yield token
 
     def weights(self) -> bool:
-        """Write the weight of each row, 1 on average; return whether there are weights."""
+        """Write the weight of each row, 1 on average; return whether any were written."""
         part = self._part
-        counts = part.gathered.counts[part.rows]
+        counts = part.encoded.counts[part.rows]
         if self._counted:
             weights = counts / np.float32(counts.mean(dtype=np.float64))
             weights.tofile(self._path("row", "weights"))
@@ -195,7 +195,7 @@ class _PartWriter:
 
     def summary(self, also_elsewhere: int) -> SplitRead:
         """Report the rows with tokens that are not in train; return the summary of the split."""
-        part, own = self._part, self._part.gathered
+        part, own = self._part, self._part.encoded
         for row, tokens in sorted(self._unknown.items()):
             text = " ".join(map(repr, dict.fromkeys(tokens)))
             self._findings.add("unknown", own.path, part.split, int(own.lines[row]), text)
@@ -211,10 +211,10 @@ class _PartWriter:
             float(own.counts[part.rows].sum(dtype=np.float64)) if self._counted else 0.0,
         )
 
-    def _lengths(self, spool: TokenBuffer | None) -> tuple[float, int]:
-        if spool is None:
+    def _lengths(self, buffer: TokenBuffer | None) -> tuple[float, int]:
+        if buffer is None:
             return 0.0, 0
-        lengths = spool.lengths[self._part.rows]
+        lengths = buffer.lengths[self._part.rows]
         return float(np.median(lengths)), int(lengths.max())
 
     def _path(self, side: str, what: str) -> Path:

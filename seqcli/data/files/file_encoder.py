@@ -1,6 +1,6 @@
 """Encode the rows of a file with provisional ids, in order of appearance.
 
-Row by row, what stays in memory is a few numbers; the ids go to a file once they are many.
+Only a few numbers per row stay in memory; large numbers of ids are written to a file.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from seqcli.data.files.opening import TextFile
 from seqcli.data.files.rows import (
     LEAST_COUNT,
     MOST_COUNT,
-    Asked,
     Problem,
     Records,
     Row,
     RowReader,
+    TableOptions,
     hash_of,
 )
 from seqcli.errors import DataError
 from seqcli.events import FileRead
 
 Hashes = NDArray[np.uint64]
-_IN_MEMORY = 1 << 24  # bytes of ids, before they go to the disk
+_IN_MEMORY = 1 << 24  # bytes of ids kept in memory before they are written to disk
 _CHUNK = 1 << 15  # rows read back at a time
 
 
@@ -65,7 +65,7 @@ class TokenBuffer:
         self._lengths, self._waiting = array("i"), array("i")
 
     def add(self, ids: array[int]) -> None:
-        """Write a row."""
+        """Append a row."""
         self._waiting.extend(ids)
         self._lengths.append(len(ids))
         if len(self._waiting) > _CHUNK:
@@ -91,7 +91,7 @@ class TokenBuffer:
             yield first, Ragged(tokens, offsets)
 
     def taken(self, rows: Index) -> Iterator[Ragged]:
-        """Yield the given rows, in rising order and possibly repeated, chunk by chunk."""
+        """Yield the given rows chunk by chunk; they must be sorted and may be repeated."""
         for first, chunk in self.chunks():
             inside = np.searchsorted(rows, (first, first + len(chunk)))
             yield chunk.take(rows[inside[0] : inside[1]] - first)
@@ -106,13 +106,11 @@ class EncodedFile:
         self.targets = TokenBuffer()
         self._lines, self._counts = array("q"), array("f")
         self._groups, self._inputs, self._pairs = bytearray(), bytearray(), bytearray()
-        self._odd, self._composed = (
-            array("q"),
-            bytearray(),
-        )  # rows not in NFC, and what they are in it
-        self.rows = 0  # of the file, those left out among them
+        self._not_nfc = array("q")  # rows whose group is not in NFC
+        self._nfc_groups = bytearray()  # the hashes of their groups in NFC
+        self.rows = 0  # in the file, including skipped ones
         self.format = ""
-        self.digests: dict[str, str] = {}  # path -> SHA-256 of the bytes that were read
+        self.digests: dict[str, str] = {}  # path -> SHA-256 of the bytes read
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -122,8 +120,8 @@ class EncodedFile:
         group = hash_of(row.group, seed)
         self._groups += group
         if not row.group.isascii() and not unicodedata.is_normalized("NFC", row.group):
-            self._odd.append(len(self))
-            self._composed += hash_of(unicodedata.normalize("NFC", row.group), seed)
+            self._not_nfc.append(len(self))
+            self._nfc_groups += hash_of(unicodedata.normalize("NFC", row.group), seed)
         if self.sources is not None and source is not None:
             self.sources.add(source)
             text = "\0".join(row.source)
@@ -152,9 +150,9 @@ class EncodedFile:
         return np.frombuffer(self._groups, np.uint64)
 
     def twins(self) -> Index:
-        """Return the rows that equal another row after NFC normalization."""
-        composed = np.frombuffer(self._composed, np.uint64)
-        return np.frombuffer(self._odd, np.int64)[np.isin(composed, self.groups)]
+        """Find the rows that equal another row after NFC normalization."""
+        composed = np.frombuffer(self._nfc_groups, np.uint64)
+        return np.frombuffer(self._not_nfc, np.int64)[np.isin(composed, self.groups)]
 
     @property
     def inputs(self) -> Hashes:
@@ -175,9 +173,9 @@ class FileEncoder:
     """Read and encode the files of one data set.
 
     Args:
-        data: how they are written and what is wanted of them.
-        codec: how texts are cut; its vocabularies are not looked at.
-        findings: told of each row that is left out.
+        data: the format of the files, and the options for reading them.
+        codec: the tokenizers and the normalizer; its vocabularies are not used.
+        findings: collects the skipped rows and the remarks.
     """
 
     def __init__(self, data: DataConfig, codec: Codec, findings: Findings) -> None:
@@ -188,51 +186,51 @@ class FileEncoder:
         """Read and encode a file, or two parallel files.
 
         Raises:
-            DataError: it is no text, has no row, or too many that cannot be used.
+            DataError: the file is not text, has no rows, or has too many unusable rows.
         """
         files = [TextFile(path) for path in paths]
         records, used_format = records_of(files, self._data)
-        found = EncodedFile(paths[0], split, records.layout.source is not None)
-        found.format = used_format
-        reader, bad = RowReader(self._codec, self._data, records.layout), _Bad(self._data)
+        encoded = EncodedFile(paths[0], split, records.layout.source is not None)
+        encoded.format = used_format
+        reader, bad = RowReader(self._codec, self._data, records.layout), _BadRows(self._data)
         remarks = RowRemarks(self._codec, records.layout)
         for record in records.rows:
-            if not found.rows and looks_like_header(record):
+            if not encoded.rows and looks_like_header(record):
                 self._findings.add("header", paths[0], split, record.line, ", ".join(record.cells))
             row = reader.read(record)
-            found.rows += 1
+            encoded.rows += 1
             if isinstance(row, Problem):
                 self._findings.add(row.kind, paths[0], split, row.line, row.detail)
                 bad.add(row, paths[0])
                 continue
-            self._keep(row, found)
+            self._keep(row, encoded)
             for kind, detail in remarks.of(record):
                 self._findings.add(kind, paths[0], split, row.line, detail)
-        bad.check(paths[0], found, records.hint)
-        found.digests = {str(file.path): file.sha256 for file in files}
-        return found
+        bad.check(paths[0], encoded, records.hint)
+        encoded.digests = {str(file.path): file.sha256 for file in files}
+        return encoded
 
-    def _keep(self, row: Row, found: EncodedFile) -> None:
-        source = None if found.sources is None else self.sources.ids(row.source)
-        found.add(row, source, self.targets.ids(row.target), self._data.seed)
+    def _keep(self, row: Row, encoded: EncodedFile) -> None:
+        source = None if encoded.sources is None else self.sources.ids(row.source)
+        encoded.add(row, source, self.targets.ids(row.target), self._data.seed)
 
 
 def records_of(files: Sequence[TextFile], data: DataConfig) -> tuple[Records, str]:
-    """Return the records of a file, and its format."""
-    asked = Asked(parse_columns(data.columns), data.separator)
-    name = format_of(files, data.format, asked)
-    records: Records = registry.resolve("format", name, registry.FORMATS)(files, asked)
+    """Open the records of a file; return them and the name of the format."""
+    options = TableOptions(parse_columns(data.columns), data.separator)
+    name = format_of(files, data.format, options)
+    records: Records = registry.resolve("format", name, registry.FORMATS)(files, options)
     return records, name
 
 
-class _Bad:
-    """Count unusable rows, and refuse a file with too many of them."""
+class _BadRows:
+    """Count unusable rows and refuse a file with too many of them."""
 
     def __init__(self, data: DataConfig) -> None:
         self._data, self._count, self._first = data, 0, Problem(0, "", "")
 
     def add(self, row: Problem, path: Path) -> None:
-        """Count a row that is left out; refuse it at once with ``strict``."""
+        """Count a skipped row; with ``strict``, raise an error at once."""
         if self._data.strict:
             raise DataError(_message(row, path), "correct it, or omit --strict")
         if row.kind == "blank":
@@ -240,17 +238,17 @@ class _Bad:
         self._first = self._first if self._count else row
         self._count += 1
 
-    def check(self, path: Path, found: EncodedFile, shape_hint: str) -> None:
-        """Refuse a file with too many unusable rows, or no usable one."""
-        if self._count > self._data.max_bad_fraction * (found.rows or 1):
+    def check(self, path: Path, encoded: EncodedFile, shape_hint: str) -> None:
+        """Refuse a file with too many unusable rows, or with no usable rows."""
+        if self._count > self._data.max_bad_fraction * (encoded.rows or 1):
             more = self._count - 1
-            also = f" (and {more:,} more of {found.rows:,} rows cannot be used)" if more else ""
-            hint = _hint(self._first, found.format, shape_hint)
+            also = f" (and {more:,} more of {encoded.rows:,} rows cannot be used)" if more else ""
+            hint = _hint(self._first, encoded.format, shape_hint)
             raise DataError(
-                _message(self._first, path) + also, hint + _LEAVE_OUT * bool(len(found))
+                _message(self._first, path) + also, hint + _LEAVE_OUT * bool(len(encoded))
             )
-        if not len(found):
-            raise DataError(f"{path} is empty", "give one row a line")
+        if not len(encoded):
+            raise DataError(f"{path} is empty", "write one row per line")
 
 
 def _message(row: Problem, path: Path) -> str:
@@ -262,19 +260,19 @@ def _hint(row: Problem, used_format: str, shape_hint: str) -> str:
         "shape": shape_hint or _SHAPES.get(used_format, ""),
         "bytes": "save the file as UTF-8 text, for example with iconv -f WINDOWS-1252 -t UTF-8",
         "long": "write one row per line, or raise --set data.max_length",
-        "count": f"counts are numbers from {LEAST_COUNT:g} to {MOST_COUNT:,.0f}; name another "
+        "count": f"counts must be between {LEAST_COUNT:g} and {MOST_COUNT:,.0f}; select another "
         "column with --columns, or --set data.counts=ignore",
     }
     return hints.get(row.kind) or "correct it"
 
 
-_LEAVE_OUT = "; or leave such rows out: --set data.max_bad_fraction=1"
+_LEAVE_OUT = "; or skip such rows with --set data.max_bad_fraction=1"
 
 
 _SHAPES = {
-    "tsv": "each line is source, tab, target; else give --columns, such as target=1,source=2,-",
-    "csv": "each row is source, target; else give --columns, such as target=1,source=2,-",
-    "jsonl": "each line has source and target; else give --columns source=KEY,target=KEY",
-    "json": "each object has source and target; else give --columns source=KEY,target=KEY",
-    "names": "one text a line and no tabs; or --format tsv",
+    "tsv": "write source, tab, target on each line; or give --columns, such as target=1,source=2,-",
+    "csv": "write source, target in each row; or give --columns, such as target=1,source=2,-",
+    "jsonl": "write source and target on each line; or give --columns source=KEY,target=KEY",
+    "json": "write source and target in each object; or give --columns source=KEY,target=KEY",
+    "names": "write one text per line without tabs; or give --format tsv",
 }

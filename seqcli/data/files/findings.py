@@ -1,4 +1,4 @@
-"""Findings about rows: left out and why, or kept with a remark."""
+"""Collect findings about rows that are skipped or need a remark."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import IO
 from seqcli.data.corpus import Codec
 from seqcli.data.files.columns import Layout
 from seqcli.data.files.rows import Record
-from seqcli.data.vocabulary import code_of, unseen
+from seqcli.data.vocabulary import code_point_name, invisible_characters
 from seqcli.events import DataRead, Finding
 
-# kind -> (whether rows of that kind are left out, what they are)
+# kind -> (whether rows of that kind are skipped, description)
 KINDS = {
     "blank": (True, "blank"),
     "shape": (True, "not of the expected shape"),
@@ -38,15 +38,15 @@ KINDS = {
     "unknown": (False, "tokens that are not in the training data"),
 }
 HEADER = "path\tline\tsplit\twhat\twhy\tdetail\n"
-_LISTED = 10  # lines that a finding names
-_IN_MEMORY = 1 << 20  # bytes of named rows, before they go to the disk
+_LISTED = 10  # line numbers that a finding lists
+_IN_MEMORY = 1 << 20  # bytes of flagged rows kept in memory before they are written to disk
 
 
 class Findings:
-    """Collect findings: counts and a few line numbers of each kind, and all rows in a file."""
+    """Collect the count and the first line numbers of each kind, and list all rows in a file."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, str], Finding] = {}
+        self._findings: dict[tuple[str, str, str], Finding] = {}
         self._rows: IO[str] = tempfile.SpooledTemporaryFile(  # noqa: SIM115
             _IN_MEMORY, "w+", encoding="utf-8"
         )
@@ -59,18 +59,18 @@ class Findings:
         cells = (str(path), str(line), split, done, what, detail)
         self._rows.write("\t".join(map(one_cell, cells)) + "\n")
         key = kind, str(path), split
-        found = self._found.get(key) or Finding(str(path), split, kind, what, left_out, detail)
-        lines = (*found.lines, line) if len(found.lines) < _LISTED else found.lines
-        self._found[key] = replace(found, count=found.count + 1, lines=lines)
+        finding = self._findings.get(key) or Finding(str(path), split, kind, what, left_out, detail)
+        lines = (*finding.lines, line) if len(finding.lines) < _LISTED else finding.lines
+        self._findings[key] = replace(finding, count=finding.count + 1, lines=lines)
 
     def collect(self) -> tuple[Finding, ...]:
-        """Return one finding per kind and file, left-out rows first."""
-        return tuple(sorted(self._found.values(), key=lambda one: not one.left_out))
+        """Return one finding per kind and file, skipped rows first."""
+        return tuple(sorted(self._findings.values(), key=lambda one: not one.left_out))
 
     def count(self, path: Path, split: str, kinds: Iterable[str]) -> int:
         """Return the number of rows of a file with findings of some kinds."""
-        found = (self._found.get((kind, str(path), split)) for kind in kinds)
-        return sum(one.count for one in found if one)
+        findings = (self._findings.get((kind, str(path), split)) for kind in kinds)
+        return sum(one.count for one in findings if one)
 
     def write(self, path: Path) -> None:
         """Write every flagged row, in the order of the findings."""
@@ -88,19 +88,19 @@ def one_cell(text: str) -> str:
 
 
 def remarks(read: DataRead | None) -> tuple[str, ...]:
-    """Return each finding in words; none for a task."""
+    """Return each finding as a sentence; empty for a task."""
     return () if read is None else tuple(map(str, read.findings))
 
 
-_LETTERS = ("chars", "graphemes")  # styles for which white space at an end is a token
+_LETTERS = ("chars", "graphemes")  # styles in which leading or trailing white space is a token
 
 
 class RowRemarks:
-    """Find remarks about rows that are kept.
+    """Find remarks about usable rows.
 
     Args:
-        codec: says how each side is cut into tokens, and what is done to texts before.
-        layout: where in a record the sides are.
+        codec: the tokenizer of each side, and the normalizer.
+        layout: the columns of the sides in a record.
     """
 
     def __init__(self, codec: Codec, layout: Layout) -> None:
@@ -113,18 +113,18 @@ class RowRemarks:
         """Yield the kind of each remark (see `findings.KINDS`), and its detail."""
         if record.cells[0].startswith(("# ", "#\t")):
             yield "comment", ""
-        found: dict[str, str] = {}
+        details: dict[str, str] = {}
         for side, at, letters in self._sides:
             text = record.cells[at]
             if letters and text != text.strip():
-                found.setdefault("edges", f"in the {side}")
+                details.setdefault("edges", f"in the {side}")
             if not (text.isascii() and text.isprintable()):
-                self._look(text, side, found)
-        yield from found.items()
+                self._check_characters(text, side, details)
+        yield from details.items()
 
-    def _look(self, text: str, side: str, found: dict[str, str]) -> None:
-        first = next(unseen(text), None)
+    def _check_characters(self, text: str, side: str, details: dict[str, str]) -> None:
+        first = next(invisible_characters(text), None)
         if first is not None:
-            found.setdefault("unseen", f"{code_of(first[1])} in the {side}")
+            details.setdefault("unseen", f"{code_point_name(first[1])} in the {side}")
         if self._as_it_is and not unicodedata.is_normalized("NFC", text):
-            found.setdefault("form", f"in the {side}")
+            details.setdefault("form", f"in the {side}")

@@ -1,4 +1,4 @@
-"""File formats: each turns a file into records with cells or a problem."""
+"""Read each file format as records with cells or a problem."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from seqcli.data.files.columns import (
 )
 from seqcli.data.files.detection import sep_line
 from seqcli.data.files.opening import MOST_BYTES, TextFile
-from seqcli.data.files.rows import NUL, Asked, Record, Records, columns_hint, text_records
+from seqcli.data.files.rows import NUL, Record, Records, TableOptions, columns_hint, text_records
 from seqcli.errors import DataError, UsageError
 
-_LOOKED_AT = 1000  # records from which the number of columns is told, where nobody said it
-_NUL = "\udc00"  # what stands for a NUL where csv reads: no byte becomes that
+_SAMPLE = 1000  # records from which the number of columns is inferred
+_NUL = "\udc00"  # replaces NUL for the csv module; no decoded byte becomes this
 _WORDS = {"\t": "tab", ",": "comma", SPACE: "space", SPACES: "space"}
-# what people call columns
+# common column names
 _TITLES = frozenset(
     """source target src tgt word words pron pronunciation phonemes phones ipa graphemes input
     output text label class category lemma form features tags count counts frequency freq name
@@ -34,56 +34,60 @@ _TITLES = frozenset(
     latin native orthography inflection pos tag language lang gender hypothesis prediction
     expected question answer sentence""".split()  # noqa: SIM905 - a list would be as long as the file
 )
-_ALONE = ("name", "names", "word", "words", "text", "source", "target")  # of one column
+# common names of a single column
+_ALONE = ("name", "names", "word", "words", "text", "source", "target")
 
 
-def tsv(files: Sequence[TextFile], asked: Asked) -> Records:
+def tsv(files: Sequence[TextFile], options: TableOptions) -> Records:
     """Read cells separated by tabs or ``--separator``, without quoting."""
-    separator = separator_of(asked.separator) if asked.separator else "\t"
-    columns = asked.columns or PAIR
-    places = [where for _, where in columns.wanted if isinstance(where, int)]
-    split = splitter(separator, columns.width or max(places, default=len(columns.wanted)))
+    separator = separator_of(options.separator) if options.separator else "\t"
+    columns = options.columns or PAIR
+    places = [where for _, where in columns.selected if isinstance(where, int)]
+    split = splitter(separator, columns.width or max(places, default=len(columns.selected)))
 
     def cells(record: Record) -> Record:
         return record if record.problem else record._replace(cells=split(record.cells[0]))
 
-    return _table(map(cells, text_records(files[0])), asked, files[0], separator)
+    return _table(map(cells, text_records(files[0])), options, files[0], separator)
 
 
-def comma_separated(files: Sequence[TextFile], asked: Asked) -> Records:
+def comma_separated(files: Sequence[TextFile], options: TableOptions) -> Records:
     """Read CSV as in RFC 4180: cells may be quoted, a quote inside a cell is doubled.
 
-    A first line such as ``sep=;`` is a directive and no row.
+    A first line such as ``sep=;`` is a directive, not a row.
     """
-    separator = separator_of(asked.separator) if asked.separator else ""
+    separator = separator_of(options.separator) if options.separator else ""
     if len(separator) > 1:
-        hint = "give --format tsv with it"
-        raise UsageError(f"--separator {asked.separator} does not go with CSV: one character", hint)
+        hint = "add --format tsv"
+        raise UsageError(
+            f"--separator {options.separator} cannot be used with CSV: it must be one character",
+            hint,
+        )
     declared, lines = _declared(_csv_lines(files[0]))
     used = separator or declared or ","
     records = _csv_records(files[0], lines, used, 1 if declared else 0)
-    return _table(records, asked, files[0], used)
+    return _table(records, options, files[0], used)
 
 
-def names(files: Sequence[TextFile], asked: Asked) -> Records:
+def names(files: Sequence[TextFile], options: TableOptions) -> Records:
     """Read one text per line, without sources; surrounding white space is stripped."""
-    if asked.columns is not None or asked.separator:
-        given = "--separator" if asked.columns is None else "--columns"
-        raise UsageError("a file of names has no columns", f"leave {given} or --format out")
+    if options.columns is not None or options.separator:
+        option = "--separator" if options.columns is None else "--columns"
+        raise UsageError("a file of names has no columns", f"omit {option} or --format")
     records = (r._replace(cells=[r.cells[0].strip()]) for r in text_records(files[0]))
     return Records(Layout(0, width=1), (_without_tab(record) for record in records))
 
 
-def parallel(files: Sequence[TextFile], asked: Asked) -> Records:
+def parallel(files: Sequence[TextFile], options: TableOptions) -> Records:
     """Read the sources from one file and the targets, line by line, from another."""
-    if asked.columns is not None or asked.separator:
-        given = "--separator" if asked.columns is None else "--columns"
-        raise UsageError("two files side by side have no columns", f"leave {given} out")
+    if options.columns is not None or options.separator:
+        option = "--separator" if options.columns is None else "--columns"
+        raise UsageError("two parallel files have no columns", f"omit {option}")
     return Records(Layout(1, 0, width=2), _parallel_records(files[0], files[1]))
 
 
 def looks_like_header(record: Record) -> bool:
-    """Return whether all cells of a record are usual names of columns."""
+    """Return whether all cells of a record are common column names."""
     cells = [cell.strip().lstrip("#").strip().lower() for cell in record.cells]
     if record.problem or not cells:
         return False
@@ -93,16 +97,16 @@ def looks_like_header(record: Record) -> bool:
 def _without_tab(record: Record) -> Record:
     if record.problem or "\t" not in record.cells[0]:
         return record
-    return record._replace(problem="shape", detail="has a tab, but names are one column")
+    return record._replace(problem="shape", detail="has a tab, but a file of names has one column")
 
 
 def _declared(lines: Iterator[str]) -> tuple[str, Iterator[str]]:
-    """Return the separator that a first line ``sep=;`` declares, and the lines of rows."""
+    """Return the separator declared by a first line ``sep=;``, and the remaining lines."""
     first = next(lines, None)
     if first is None:
         return "", lines
-    found = sep_line(first.rstrip("\n"))
-    return found, lines if found else chain([first], lines)
+    separator = sep_line(first.rstrip("\n"))
+    return separator, lines if separator else chain([first], lines)
 
 
 def _csv_records(
@@ -156,26 +160,32 @@ def _parallel_records(one: TextFile, other: TextFile) -> Iterator[Record]:
             yield Record(source.line, cells)
 
 
-def _table(records: Iterator[Record], asked: Asked, file: TextFile, separator: str) -> Records:
-    """Find the header, or how many columns there are, and refuse rows that have others."""
-    columns, path = asked.columns or PAIR, file.path
+def _table(
+    records: Iterator[Record], options: TableOptions, file: TextFile, separator: str
+) -> Records:
+    """Determine the columns from the header or the first rows, and mark rows that differ."""
+    columns, path = options.columns or PAIR, file.path
     if columns.named:
-        found, hint = _named_layout(records, columns, file), ""
+        positions, hint = _named_layout(records, columns, file), ""
     else:
-        first = list(islice(records, _LOOKED_AT))
+        first = list(islice(records, _SAMPLE))
         records = chain(first, records)
-        found = layout(columns, (), str(path))
-        if not found.width:
-            found = layout(Columns(columns.wanted, _commonest_width(first, columns)), (), str(path))
-        hint = columns_hint([one.cells for one in first if not one.problem], found.width)
+        positions = layout(columns, (), str(path))
+        if not positions.width:
+            positions = layout(
+                Columns(columns.selected, _commonest_width(first, columns)), (), str(path)
+            )
+        hint = columns_hint([one.cells for one in first if not one.problem], positions.width)
     between = _WORDS.get(separator, repr(separator))
-    return Records(found, (_shaped(record, found.width, between) for record in records), hint)
+    return Records(
+        positions, (_shaped(record, positions.width, between) for record in records), hint
+    )
 
 
 def _named_layout(records: Iterator[Record], columns: Columns, file: TextFile) -> Layout:
     header = next((r for r in records if r.problem != "blank"), None)
     if header is None:
-        raise DataError(f"{file.path} is empty", "a header and rows were expected")
+        raise DataError(f"{file.path} is empty", "expected a header and rows")
     where = f"{file.path}, line {header.line}"
     if header.problem:
         raise DataError(f"{where}: {header.detail}", "the header must be UTF-8 text")
@@ -184,8 +194,8 @@ def _named_layout(records: Iterator[Record], columns: Columns, file: TextFile) -
 
 
 def _commonest_width(records: Sequence[Record], columns: Columns) -> int:
-    """Return the number of columns that most rows have, at least those that are asked for."""
-    least = max(where for _, where in columns.wanted if isinstance(where, int))
+    """Return the most common number of columns, at least as many as are selected."""
+    least = max(where for _, where in columns.selected if isinstance(where, int))
     widths = Counter(len(record.cells) for record in records if not record.problem)
     return max(max(widths, key=lambda width: widths[width], default=least), least)
 

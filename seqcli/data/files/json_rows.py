@@ -1,4 +1,4 @@
-"""Rows in JSON: one object per line, or one array of objects."""
+"""Read rows in JSON: one object per line, or one array of objects."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from seqcli.data.files.columns import KEYS, Columns, layout
 from seqcli.data.files.opening import TextFile
-from seqcli.data.files.rows import Asked, Record, Records, text_records
+from seqcli.data.files.rows import Record, Records, TableOptions, text_records
 from seqcli.errors import DataError, UsageError
 
 _SHOWN = 8  # keys that a message lists
-_LOOKED_AT = 100  # records in which keys are looked for, for a hint
+_SAMPLE = 100  # records whose keys are examined for a hint
 _SPACE = " \t\r\n"
 _BROKEN = "correct it, or write one object per line (JSON lines)"
 
@@ -24,18 +24,18 @@ class _Object(dict[str, Any]):
     twice: tuple[str, ...] = ()
 
 
-def json_lines(files: Sequence[TextFile], asked: Asked) -> Records:
+def json_lines(files: Sequence[TextFile], options: TableOptions) -> Records:
     """Read one JSON object per line; columns are its keys."""
-    return _records(files[0], asked, _lines(files[0]))
+    return _records(files[0], options, _lines(files[0]))
 
 
-def json_array(files: Sequence[TextFile], asked: Asked) -> Records:
+def json_array(files: Sequence[TextFile], options: TableOptions) -> Records:
     """Read one JSON array of objects; columns are their keys."""
-    return _records(files[0], asked, _elements(files[0]))
+    return _records(files[0], options, _elements(files[0]))
 
 
 def begins_array(text: str) -> bool:
-    """Return whether a text begins like one array of JSON objects, and not like one a line."""
+    """Return whether a text begins like an array of JSON objects, not like one array per line."""
     text = text.lstrip(_SPACE)
     if not text.startswith("["):
         return False
@@ -50,42 +50,44 @@ def begins_array(text: str) -> bool:
 
 
 def is_row(text: str) -> bool:
-    """Return whether a text is one whole JSON object with a text or a number under some key."""
+    """Return whether a text is a complete JSON object with at least one text or number."""
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and any(isinstance(v, str | int | float) for v in found.values())
+    return isinstance(value, dict) and any(isinstance(v, str | int | float) for v in value.values())
 
 
 def is_object(text: str) -> bool:
-    """Return whether a text is one whole JSON object."""
+    """Return whether a text is a complete JSON object."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
 
 
-def _records(file: TextFile, asked: Asked, found: Iterator[Record]) -> Records:
-    """Return the cells under the keys that are wanted, given records with one object each."""
-    if asked.separator:
-        raise UsageError("JSON has keys, and nothing between columns", "leave --separator out")
-    columns = asked.columns or KEYS
-    keys = [where for _, where in columns.wanted if isinstance(where, str)]
-    if len(keys) < len(columns.wanted):
-        raise UsageError("a file of JSON has keys, no numbered columns", "--columns source=KEY,...")
-    lists = [role == "features" for role, _ in columns.wanted]
-    first = list(islice(found, _LOOKED_AT))
-    rows = (_keyed(record, keys, lists) for record in chain(first, found))
+def _records(file: TextFile, options: TableOptions, records: Iterator[Record]) -> Records:
+    """Extract the selected keys from records with one object each."""
+    if options.separator:
+        raise UsageError("JSON rows have keys, not separators", "omit --separator")
+    columns = options.columns or KEYS
+    keys = [where for _, where in columns.selected if isinstance(where, str)]
+    if len(keys) < len(columns.selected):
+        raise UsageError(
+            "JSON rows have keys, not numbered columns", "give --columns source=KEY,..."
+        )
+    lists = [role == "features" for role, _ in columns.selected]
+    first = list(islice(records, _SAMPLE))
+    rows = (_keyed(record, keys, lists) for record in chain(first, records))
     return Records(layout(columns, keys, str(file.path)), rows, _hint(first, columns))
 
 
 def _hint(records: Sequence[Record], columns: Columns) -> str:
-    """Return the option that names the keys there are, if two of them hold texts."""
+    """Suggest --columns for the keys that contain texts."""
     objects: list[Any] = [one.cells[0] for one in records if not one.problem]
     first = next((one for one in objects if isinstance(one, dict)), {})
     texts = [key for key, value in first.items() if isinstance(value, str)]
-    if not texts or all(where in first for _, where in columns.wanted):
+    if not texts or all(where in first for _, where in columns.selected):
         return ""
     if len(texts) == 1:
         return f"give --columns target={texts[0]}"
@@ -99,14 +101,14 @@ def _lines(file: TextFile) -> Iterator[Record]:
 
 def _parsed(record: Record) -> Record:
     try:
-        found = _decoder().decode(record.cells[0])
+        value = _decoder().decode(record.cells[0])
     except (ValueError, RecursionError):
         return record._replace(problem="shape", detail="not a JSON object")
-    return record._replace(cells=[found])
+    return record._replace(cells=[value])
 
 
 def _elements(file: TextFile) -> Iterator[Record]:
-    """Yield the elements of an array, each with the line that it begins on."""
+    """Yield the elements of an array, each with the line on which it begins."""
     text, decoder = file.text(), _decoder()
     place = _skip(text, 0)
     if text[place : place + 1] != "[":
@@ -116,10 +118,10 @@ def _elements(file: TextFile) -> Iterator[Record]:
     while text[place : place + 1] != "]":
         line, counted = line + text.count("\n", counted, place), place
         try:
-            found, place = decoder.raw_decode(text, place)
+            element, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
             raise DataError(f"{file.path}, line {line}: not JSON", _BROKEN) from None
-        yield Record(line, [found])
+        yield Record(line, [element])
         place = _skip(text, place)
         if text[place : place + 1] == ",":
             place = _skip(text, place + 1)
@@ -145,39 +147,39 @@ def _decoder() -> json.JSONDecoder:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    found = _Object(pairs)
-    if len(found) < len(pairs):
+    result = _Object(pairs)
+    if len(result) < len(pairs):
         keys = [key for key, _ in pairs]
-        found.twice = tuple(key for key in found if keys.count(key) > 1)
-    return found
+        result.twice = tuple(key for key in result if keys.count(key) > 1)
+    return result
 
 
 def _keyed(record: Record, keys: Sequence[str], lists: Sequence[bool]) -> Record:
-    """Return the cells of a record that holds one object, or what is wrong with it."""
+    """Extract the cells of a record with one object, or its problem."""
     if record.problem:
         return record
-    found: Any = record.cells[0]
-    if not isinstance(found, _Object):
+    item: Any = record.cells[0]
+    if not isinstance(item, _Object):
         return record._replace(cells=[], problem="shape", detail="not a JSON object")
-    if found.twice:
-        detail = f"the key {found.twice[0]!r} is given twice"
+    if item.twice:
+        detail = f"the key {item.twice[0]!r} appears twice"
         return record._replace(cells=[], problem="shape", detail=detail)
     cells: list[Any] = []
     for key, may_be_list in zip(keys, lists, strict=True):
-        value = found.get(key)
+        value = item.get(key)
         if may_be_list and isinstance(value, list) and all(isinstance(one, str) for one in value):
             value = ";".join(value)
-        problem, detail = _cell_problem(found, key, value)
+        problem, detail = _cell_problem(item, key, value)
         if problem:
             return record._replace(cells=[], problem=problem, detail=detail)
         cells.append(value)
     return record._replace(cells=cells)
 
 
-def _cell_problem(found: _Object, key: str, value: object) -> tuple[str, str]:
-    if key not in found:
-        there = ", ".join(repr(one[:40]) for one in list(found)[:_SHOWN]) or "no keys"
-        return "shape", f"has no {key!r}, but {there}"
+def _cell_problem(item: _Object, key: str, value: object) -> tuple[str, str]:
+    if key not in item:
+        keys = ", ".join(repr(one[:40]) for one in list(item)[:_SHOWN])
+        return "shape", f"has no key {key!r}, only {keys}" if keys else "is an empty object"
     if not isinstance(value, str):
         return "shape", f"has no text in {key!r}"
     if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):

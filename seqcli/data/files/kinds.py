@@ -1,7 +1,7 @@
 """Recognize files that are not data: binary formats, web pages, source code.
 
-`check_text` refuses what no format of ours reads. `check_prose` refuses text of another kind, such
-as a web page, which only ``--format`` can make a list of names.
+`check_text` refuses files that no supported format can read. `check_prose` refuses text of another
+kind, such as a web page, unless ``--format`` is given.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CONVERT = "save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8"
 _NAME_ROWS = "name the file of rows"
 _PACKED = "a packed archive"
 
-# how binary files begin: (bytes, what the file is, what to do)
+# signatures of binary files: (first bytes, kind of file, hint)
 _MAGIC = (
     (codecs.BOM_UTF32_LE, "UTF-32 text", "save it as UTF-8, for example with iconv -f UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32 text", "save it as UTF-8, for example with iconv -f UTF-32"),
@@ -51,9 +51,9 @@ _MAGIC = (
     (b"RIFF", "a sound or picture file", _NAME_ROWS),
     (b"ID3", "a sound file", _NAME_ROWS),
 )
-# pickles of protocol 2 to 5: the mark, the version, then a frame, a list or another opcode
+# pickles of protocol 2 to 5: the mark, the version, then the first opcode
 _PICKLE = (b"\x80\x02", b"\x80\x03", b"\x80\x04\x95", b"\x80\x05\x95")
-# what is inside a zip archive, where its beginning shows it
+# content of a zip archive, if it is visible in the first block
 _ZIPPED = (
     (b"xl/", "an Excel workbook (.xlsx)"),
     (b"word/", "a Word document (.docx)"),
@@ -62,7 +62,7 @@ _ZIPPED = (
     (b"data.pkl", "a PyTorch file"),
     (b".npy", "a NumPy archive (.npz)"),
 )
-# how text begins that is no table and no list of names
+# first characters of text that is neither a table nor a list of names
 _PROSE = (
     (b"<!doctype html", "an HTML page", "download the file itself: use the link to the raw data"),
     (b"<html", "an HTML page", "download the file itself: use the link to the raw data"),
@@ -86,7 +86,7 @@ _SUFFIXES = {
     ".toml": "a TOML file",
 }
 _CODE = (b"def ", b"import ", b"from ", b"class ", b"    return", b"if __name__")
-_CODE_SHARE = 0.25  # of the lines that are not blank, in source code of Python
+_CODE_SHARE = 0.25  # minimum fraction of the nonblank lines in Python source code
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r\x0b\x0c\x1b")
 
 
@@ -94,29 +94,29 @@ def check_text(block: bytes, name: str) -> None:
     """Refuse a file that does not begin like UTF-8 text.
 
     Args:
-        block: its first bytes, unpacked.
-        name: what to call the file.
+        block: the first bytes of the file, decompressed.
+        name: the name of the file, for the message.
 
     Raises:
-        DataError: says what the file is and what to do.
+        DataError: the file is not text; the message names its kind.
     """
     check_binary(block, name)
     if b"\n" not in block and b"\r" in block[:-1]:
-        raise complaint_about_line_ends(name)
+        raise line_ending_error(name)
 
 
 def check_binary(block: bytes, name: str) -> None:
     """Refuse a file that starts like a binary file or UTF-16 text; see `check_text`.
 
     Raises:
-        DataError: says what the file is and what to do.
+        DataError: the file is not text; the message names its kind.
     """
     what, hint = _binary_kind(block)
     if what:
         raise DataError(f"{name} is {what}", hint)
 
 
-def complaint_about_line_ends(name: str) -> DataError:
+def line_ending_error(name: str) -> DataError:
     """Return the error for a file whose lines end in CR alone, as on old Macs."""
     hint = r"make them LF, for example with tr '\r' '\n'"
     return DataError(f"{name}, line 1: lines end in CR alone", hint)
@@ -126,23 +126,23 @@ def check_prose(block: bytes, name: str, suffix: str) -> None:
     """Refuse text that is neither a table nor a list: a web page, source code and the like.
 
     Args:
-        block: its first bytes, unpacked.
-        name: what to call the file.
-        suffix: of its name, in lower case.
+        block: the first bytes of the file, decompressed.
+        name: the name of the file, for the message.
+        suffix: the suffix of the name, in lower case.
 
     Raises:
-        DataError: says what the file is, what to do, and how to read it nevertheless.
+        DataError: the file is of another kind; the hint says how to read it nevertheless.
     """
     begin = block[:64].lstrip().lower()
     what, hint = next(((w, h) for mark, w, h in _PROSE if begin.startswith(mark)), ("", _NAME_ROWS))
     what = what or _SUFFIXES.get(suffix, "") or ("Python source" if _is_code(block) else "")
     if what:
-        hint += "; or --format names to take each line for a text"
+        hint += "; or --format names to read each line as one text"
         raise DataError(f"{name} looks like {what}", hint)
 
 
 def _binary_kind(block: bytes) -> tuple[str, str]:
-    """Return the kind of a binary file and a hint, or two empty texts."""
+    """Return the kind of a binary file and a hint, or two empty strings."""
     if block.startswith(b"PK\x03\x04"):
         inside = (what for mark, what in _ZIPPED if mark in block)
         return next(inside, "a zip archive"), _EXPORT
@@ -166,7 +166,7 @@ def _is_text(block: bytes) -> bool:
 
 
 def _unnamed_kind(block: bytes) -> tuple[str, str]:
-    """Recognize binary files without a known signature by their bytes."""
+    """Recognize binary files without a known signature from their bytes."""
     nuls = block.count(0)
     if nuls > len(block) // 4:
         is_wide = max(block[::2].count(0), block[1::2].count(0)) > nuls * 0.9

@@ -23,8 +23,8 @@ from seqcli.data.files.encoding import (
     META,
     Part,
     array_path,
-    name_repeats,
     parts_of_splits,
+    report_repeats,
     write_meta,
     write_parts,
 )
@@ -45,8 +45,8 @@ from seqcli.events import DataRead, Finding
 from seqcli.files.regular import read_json
 from seqcli.schema import SchemaError
 
-FORMAT = 1  # of the folder
-LARGE = 4 << 20  # bytes of files from which their encoding is kept
+FORMAT = 1  # version of the folder layout
+LARGE = 4 << 20  # bytes of files above which their encoding is cached
 NAMED = "named_rows.tsv"
 _MOST_META = 1 << 30  # bytes
 
@@ -65,12 +65,12 @@ def codec_of(data: DataConfig) -> Codec:
 
 
 def read_files(files: Files, data: DataConfig) -> Corpus:
-    """Return the corpus of some files, from the cache if they were encoded before.
+    """Read files as a corpus, from the cache if they have been encoded before.
 
     Raises:
-        DataError: a file is missing, is not text, changes while it is read, or has too many rows
-            that cannot be used.
-        UsageError: the columns asked for do not go with its format.
+        DataError: a file is missing, is not text, changes while it is read, or has too many
+            unusable rows.
+        UsageError: the selected columns do not fit the format.
     """
     data, notes = chosen_tokens(files.splits, data)
     key = _key(files, data)
@@ -89,7 +89,7 @@ def read_files(files: Files, data: DataConfig) -> Corpus:
 
 
 def _key(files: Files, data: DataConfig) -> str:
-    """Return a digest of everything that the arrays depend on."""
+    """Compute a digest of everything that the arrays depend on."""
     splits = {split: list(map(str, paths)) for split, paths in files.splits.items()}
     parts = [FORMAT, unicodedata.unidata_version, splits, dict(files.sums), asdict(data)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
@@ -103,7 +103,7 @@ def _encode(files: Files, data: DataConfig, folder: Path) -> None:
     _check_unchanged(files, encoded.values())
     _check_alike(list(encoded.values()))
     for one in encoded.values():
-        name_repeats(one, findings)
+        report_repeats(one, findings)
     alphabets = {"target": encoder.targets}
     if next(iter(encoded.values())).sources is not None:
         alphabets = {"source": encoder.sources, **alphabets}
@@ -111,7 +111,7 @@ def _encode(files: Files, data: DataConfig, folder: Path) -> None:
     repeat = data.counts == "repeats"
     meta, splits = write_parts(folder, parts, alphabets, findings, repeat)
     sizes = {side: len(tokens) for side, tokens in meta["vocabulary"].items()}
-    told = DataRead(
+    report = DataRead(
         tuple(one.summary() for one in encoded.values()),
         splits,
         (sizes.get("source", 0), sizes["target"]),
@@ -119,7 +119,7 @@ def _encode(files: Files, data: DataConfig, folder: Path) -> None:
         tuple(_missing(parts, encoded)),
     )
     findings.write(folder / NAMED)
-    write_meta(folder, {**meta, "data": told})
+    write_meta(folder, {**meta, "data": report})
 
 
 def _parts(encoded: Mapping[str, EncodedFile]) -> list[Part]:
@@ -132,8 +132,8 @@ def _parts(encoded: Mapping[str, EncodedFile]) -> list[Part]:
 def _check_unchanged(files: Files, encoded: Iterable[EncodedFile]) -> None:
     """Refuse files that changed since their digest was computed."""
     for one in encoded:
-        for path, found in one.digests.items():
-            if found != files.sums[path]:
+        for path, digest in one.digests.items():
+            if digest != files.sums[path]:
                 hint = "run the command again once nothing writes to it"
                 raise DataError(f"{path} changed while it was read", hint)
 
@@ -143,19 +143,19 @@ def _check_alike(files: Sequence[EncodedFile]) -> None:
         if (one.sources is None) != (files[0].sources is None):
             kinds = ("pairs", "names") if one.sources is None else ("names", "pairs")
             message = f"{files[0].path} holds {kinds[0]}, but {one.path} {kinds[1]}"
-            raise DataError(message, "give files of one kind, or say which with --format")
+            raise DataError(message, "give files of one kind, or set the format with --format")
 
 
 def _missing(parts: Sequence[Part], encoded: Mapping[str, EncodedFile]) -> list[str]:
-    there = {part.split for part in parts}
-    missing = " and no ".join(split for split in SPLITS if split not in there)
+    present = {part.split for part in parts}
+    missing = " and no ".join(split for split in SPLITS if split not in present)
     if not missing:
         return []
     if "" not in encoded:
-        return [f"no {missing} split: no file was given for it"]
+        return [f"no {missing} split: no file was given"]
     one = encoded[""]
     distinct, rows = len(np.unique(one.groups)), "names" if one.sources is None else "sources"
-    return [f"no {missing} split: there are only {distinct} distinct {rows}"]
+    return [f"no {missing} split: the file has only {distinct} distinct {rows}"]
 
 
 def _load(
@@ -167,7 +167,7 @@ def _load(
     mapped: bool,
     stays: bool,
 ) -> Corpus:
-    """Return the corpus in a folder; ``mapped`` arrays stay on disk."""
+    """Load the corpus from a folder; ``mapped`` arrays stay on disk."""
     meta = _read_meta(folder / META)
     words = meta["vocabulary"]
     source = Vocabulary(tuple(words["source"])) if "source" in words else None
@@ -176,15 +176,15 @@ def _load(
         split: _pairs(folder, split, about, source is not None, mapped)
         for split, about in meta["splits"].items()
     }
-    told = meta["data"]
+    report = meta["data"]
     styles = (codec.source_tokenizer.style if source else "", codec.target_tokenizer.style)
-    told = replace(told, notes=(*told.notes, *notes), tokens=styles)
+    report = replace(report, notes=(*report.notes, *notes), tokens=styles)
     tokens = len(codec.target.tokens)
     measure = language_baselines if source is None else text_baselines
     named = folder / NAMED if stays else (folder / NAMED).read_bytes()
     about = {**files.about, **longest(splits)}
     return Corpus(
-        files.name, codec, splits, measure(splits, tokens), about, told.notes, told, named
+        files.name, codec, splits, measure(splits, tokens), about, report.notes, report, named
     )
 
 
@@ -193,7 +193,7 @@ def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: boo
         path = array_path(folder, split, side, what)
         if not mapped:
             return np.fromfile(path, KINDS[what])
-        # as a plain array: what is picked out of a memmap would be one again, slowly
+        # a plain array: indexing a memmap creates memmaps, which is slow
         return np.asarray(np.memmap(path, KINDS[what], "r"))
 
     def rows(side: str) -> Ragged:
@@ -237,11 +237,11 @@ class _Meta(TypedDict):
 
 def _read_meta(path: Path) -> _Meta:
     try:
-        found: _Meta = read_json(path, _Meta, _MOST_META)
+        meta: _Meta = read_json(path, _Meta, _MOST_META)
     except (OSError, SchemaError) as error:
-        hint = f"remove the folder {path.parent}: it is made again"
+        hint = f"remove the folder {path.parent}; it will be created again"
         raise DataError(f"{path} is damaged: {error}", hint) from None
-    return found
+    return meta
 
 
 def encode_for_model(
@@ -250,36 +250,36 @@ def encode_for_model(
     """Encode a file with the codec of a trained model; return its rows and the findings.
 
     Args:
-        paths: the file, or two side by side.
-        data: how they are written.
-        codec: of the model.
+        paths: the file, or two parallel files.
+        data: the format of the files.
+        codec: the codec of the model.
 
     Raises:
-        DataError: the file cannot be used, or holds pairs where the model takes names, or names
-            where it takes pairs.
+        DataError: the file cannot be used, or contains pairs although the model takes names, or
+            names although it takes pairs.
     """
     findings = Findings()
     encoder = FileEncoder(data, codec, findings)
-    found = encoder.encode(paths, "")
-    targets, strange = _encoded(found.targets, encoder.targets, codec.target)
-    if (codec.source is None) != (found.sources is None):
+    encoded = encoder.encode(paths, "")
+    targets, unknown_targets = _encoded(encoded.targets, encoder.targets, codec.target)
+    if (codec.source is None) != (encoded.sources is None):
         takes, has = ("names", "pairs") if codec.source is None else ("pairs", "names")
         message = f"{paths[0]}: the model was trained on {takes}, but this file contains {has}"
         raise DataError(message, "give a file like the one it was trained on, or --columns")
-    if codec.source is None or found.sources is None:
-        return Pairs(targets, None, strange), findings.collect()
-    sources, unknown = _encoded(found.sources, encoder.sources, codec.source)
-    return Pairs(targets, sources, strange, unknown), findings.collect()
+    if codec.source is None or encoded.sources is None:
+        return Pairs(targets, None, unknown_targets), findings.collect()
+    sources, unknown_sources = _encoded(encoded.sources, encoder.sources, codec.source)
+    return Pairs(targets, sources, unknown_targets, unknown_sources), findings.collect()
 
 
 def _encoded(
-    spool: TokenBuffer, alphabet: IncrementalVocabulary, vocabulary: Vocabulary
+    buffer: TokenBuffer, alphabet: IncrementalVocabulary, vocabulary: Vocabulary
 ) -> tuple[Ragged, tuple[str, ...]]:
-    """Return the ids of the vocabulary, and the tokens that have none, in order."""
+    """Convert provisional ids to ids of the vocabulary; return the unknown tokens too."""
     texts = list(alphabet)
     table = np.array([vocabulary.ids.get(token, UNK) for token in texts], np.int32)
-    chunks = [chunk.tokens for _, chunk in spool.chunks()]
+    chunks = [chunk.tokens for _, chunk in buffer.chunks()]
     tokens = np.concatenate(chunks)
     ids = table[tokens]
-    strange = tuple(texts[number] for number in tokens[ids == UNK].tolist())
-    return Ragged(ids, offsets_of(spool.lengths)), strange
+    unknown = tuple(texts[number] for number in tokens[ids == UNK].tolist())
+    return Ragged(ids, offsets_of(buffer.lengths)), unknown

@@ -1,7 +1,7 @@
 """Open data files: regular files only, read as lines of bytes.
 
-Every path of data passes `regular_file`, whoever named it: the command line, a configuration or a
-checkpoint. A pipe, a device or a socket never hangs a command or is read twice.
+Every data path is opened by `regular_file`, whether it comes from the command line, a configuration
+or a checkpoint. A pipe, a device or a socket never blocks a command and is never read twice.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NoReturn, cast
 
-from seqcli.data.files.kinds import GZIP, check_text, complaint_about_line_ends
+from seqcli.data.files.kinds import GZIP, check_text, line_ending_error
 from seqcli.errors import DataError, MachineError
 
-MOST_BYTES = 1 << 20  # of a line; a longer one is cut, and no use of it remains
+MOST_BYTES = 1 << 20  # of a line; longer lines are truncated and not used
 _BLOCK = 1 << 16
 _ONCE = "a pipe can be read only once; save it to a file first"
 _NOT_REGULAR = (
@@ -36,10 +36,10 @@ _MACHINE = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 def kind_of_path(path: Path) -> str:
-    """Return "file", "folder" or "" (nothing there) for a path of data.
+    """Return "file", "folder" or "" (not found) for a data path.
 
     Raises:
-        DataError: the path is a pipe, a device or a socket, is too long, or may not be looked at.
+        DataError: the path is a pipe, a device or a socket, is too long, or is not accessible.
     """
     if str(path) == "-":
         raise DataError("- (standard input) cannot be read as data", _ONCE)
@@ -56,10 +56,10 @@ def kind_of_path(path: Path) -> str:
 
 @contextlib.contextmanager
 def regular_file(path: Path) -> Iterator[io.FileIO]:
-    """Open a regular file for reading, and nothing else.
+    """Open a regular file for reading; refuse anything else.
 
-    The kind of file is checked before and after it is opened, so a path that changes in between is
-    refused too. Opening never waits.
+    The kind of file is checked before and after opening, so a path that changes in between is
+    refused too. Opening never blocks.
 
     Raises:
         DataError: the path is missing, is not a regular file or cannot be read.
@@ -77,7 +77,7 @@ def regular_file(path: Path) -> Iterator[io.FileIO]:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn errors of the system into one line that names the path.
+    """Convert system errors into one-line errors that name the path.
 
     Raises:
         DataError: the path is missing, damaged gzip, too long or not permitted.
@@ -88,7 +88,7 @@ def readable(path: Path) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError):
         _missing(path)
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{path} is a damaged gzip file", "pack it again") from None
+        raise DataError(f"{path} is a damaged gzip file", "compress it again") from None
     except PermissionError:
         hint = "ask its owner, or change it with chmod"
         raise DataError(f"{path} cannot be read: permission denied", hint) from None
@@ -106,11 +106,11 @@ def digest(path: Path) -> str:
     Raises:
         DataError: the file is missing or cannot be read.
     """
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     with regular_file(path) as file:
         while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
+            hasher.update(block)
+    return hasher.hexdigest()
 
 
 def read_bytes(path: Path) -> bytes:
@@ -130,7 +130,7 @@ class TextFile:
         path: names a regular file.
 
     Attributes:
-        sha256: the digest of the bytes that the last complete pass over `lines` read; "" before.
+        sha256: the digest of the bytes read by the last complete pass over `lines`; "" before.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +138,7 @@ class TextFile:
         self.sha256 = ""
 
     def first_block(self) -> bytes:
-        """Return up to 64 KiB of text from the beginning, unpacked.
+        """Return up to 64 KiB of decompressed text from the beginning.
 
         Raises:
             DataError: the file is missing, cannot be read, or is not text.
@@ -151,27 +151,27 @@ class TextFile:
     def lines(self) -> Iterator[bytes]:
         """Yield the lines without their ends (LF, CRLF or CRCRLF) and without a byte-order mark.
 
-        Lines end at LF only. A line of more than ``MOST_BYTES`` is cut to one byte more.
+        Lines end at LF only. Longer lines are truncated to ``MOST_BYTES`` + 1 bytes.
 
         Raises:
             DataError: the file is missing, cannot be read, or is not text.
         """
         self.first_block()
         with regular_file(self.path) as raw:
-            digested = _Digested(raw)
+            digested = _HashingReader(raw)
             with _unpacked(digested) as file:
                 yield from _lines(file, self.path)
             self.sha256 = digested.finish()
 
     def text(self) -> str:
-        """Return the whole text, for formats that are not made of lines.
+        """Return the whole text, for formats that are not line-based.
 
         Raises:
             DataError: the file is missing, cannot be read, or is not UTF-8 text.
         """
         self.first_block()
         with regular_file(self.path) as raw:
-            digested = _Digested(raw)
+            digested = _HashingReader(raw)
             with _unpacked(digested) as file:
                 whole = file.read().removeprefix(codecs.BOM_UTF8)
             self.sha256 = digested.finish()
@@ -183,11 +183,11 @@ class TextFile:
             raise DataError(f"{self.path}, line {line}: not valid UTF-8", hint) from None
 
 
-class _Digested(io.RawIOBase):
-    """A raw file that computes the digest of the bytes as they are read."""
+class _HashingReader(io.RawIOBase):
+    """A raw file that computes a digest of the bytes as they are read."""
 
     def __init__(self, raw: io.FileIO) -> None:
-        self._raw, self._found, self._done = raw, hashlib.sha256(), 0
+        self._raw, self._hasher, self._done = raw, hashlib.sha256(), 0
 
     def readable(self) -> bool:
         return True
@@ -204,17 +204,17 @@ class _Digested(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         begin = self._raw.tell()
         count = self._raw.readinto(buffer) or 0
-        fresh = begin + count - self._done  # bytes that were not read before
+        fresh = begin + count - self._done  # bytes that have not been read before
         if fresh > 0:
-            self._found.update(memoryview(buffer)[count - fresh : count])
+            self._hasher.update(memoryview(buffer)[count - fresh : count])
             self._done += fresh
         return count
 
     def finish(self) -> str:
-        """Read what is left and return the SHA-256 of all bytes."""
+        """Read the remaining bytes and return the SHA-256 of the file."""
         while self.read(_BLOCK):
             pass
-        return self._found.hexdigest()
+        return self._hasher.hexdigest()
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
@@ -225,7 +225,7 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
             yield line[:-1].rstrip(b"\r")
         else:
             if first and b"\r" in line[:-1]:
-                raise complaint_about_line_ends(str(path))
+                raise line_ending_error(str(path))
             _skip_rest(file, line)
             yield line.rstrip(b"\r")
         line, first = file.readline(MOST_BYTES + 1), False
@@ -265,6 +265,6 @@ def _missing(path: Path) -> NoReturn:
 
 
 def _short(path: Path) -> str:
-    """Return a path to show, or the end of a very long one."""
+    """Return a path for display, or the end of a very long path."""
     text = str(path)
     return text if len(text) <= 300 else f"...{text[-100:]}"

@@ -1,4 +1,4 @@
-"""Resolve paths of data: one file, two parallel files, or the files of a folder."""
+"""Resolve data paths: one file, two parallel files, or the files of a folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from seqcli.config.sections import DataConfig
 from seqcli.data.files.opening import digest, kind_of_path, readable, regular_file
 from seqcli.errors import DataError
 
-BESIDE = ","  # between two files whose lines stand side by side
+PATH_SEPARATOR = ","  # between the paths of two parallel files
 _STEMS = {"train": ("train",), "val": ("val", "dev", "valid", "validation"), "test": ("test",)}
 _ENDINGS = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".json", ".txt")
 _PACKED = ".gz"
-_PACKED_FACTOR = 4  # how much larger gzip files are inside
+_PACKED_FACTOR = 4  # estimated compression ratio of gzip files
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Files:
     """The files of a data set.
 
     Args:
-        name: what to call it.
-        splits: split -> its file (or two side by side); "" -> one that is split by source.
-        about: where the rows come from, as a checkpoint says it.
-        sums: path -> SHA-256, as it was before the file was read.
+        name: its display name.
+        splits: split -> its file (or two parallel files); "" -> one file to split by source.
+        about: the origin of the rows, as stored in checkpoints.
+        sums: path -> SHA-256 before the file was read.
     """
 
     name: str
@@ -44,42 +44,42 @@ def paths_of(text: str | Path) -> tuple[Path, ...]:
     """Return the file of a path, or the two files of ``a.src,b.tgt``.
 
     Raises:
-        DataError: one does not exist, is not a regular file or cannot be read.
+        DataError: a file does not exist, is not a regular file or cannot be read.
     """
     whole = Path(text)
-    parts = [part.strip() for part in str(text).split(BESIDE)]
-    beside = len(parts) == 2 and all(parts) and not kind_of_path(whole)
-    paths = tuple(map(Path, parts)) if beside else (whole,)
+    parts = [part.strip() for part in str(text).split(PATH_SEPARATOR)]
+    parallel = len(parts) == 2 and all(parts) and not kind_of_path(whole)
+    paths = tuple(map(Path, parts)) if parallel else (whole,)
     for path in paths:
         with regular_file(path):
             pass
     return paths
 
 
-def files_apart(data: DataConfig) -> Files:
-    """Return the files that are given for each split."""
-    given = {"train": data.train_file, "val": data.val_file, "test": data.test_file}
-    splits = {split: paths_of(text) for split, text in given.items() if text}
-    return _files(stem_of(splits["train"][0]), splits, given, data)
+def files_per_split(data: DataConfig) -> Files:
+    """Return the files that the user gave for each split."""
+    names = {"train": data.train_file, "val": data.val_file, "test": data.test_file}
+    splits = {split: paths_of(text) for split, text in names.items() if text}
+    return _files(stem_of(splits["train"][0]), splits, names, data)
 
 
 def file_to_split(data: DataConfig) -> Files:
-    """Return the file whose rows are split by source."""
+    """Return the file whose rows will be split by source."""
     paths = paths_of(data.path)
     return _files(stem_of(paths[0]), {"": paths}, data.path, data)
 
 
 def files_of_folder(folder: Path, data: DataConfig) -> Files:
-    """Return train, val (or dev) and test of a folder, whatever their format.
+    """Find the files of train, val (or dev) and test in a folder, in any format.
 
     Raises:
-        DataError: there is no file of training rows, or more than one.
+        DataError: the folder contains no training file, or several.
     """
-    found = {split: _in_folder(folder, stems) for split, stems in _STEMS.items()}
-    splits = {split: (path,) for split, path in found.items() if path is not None}
+    paths = {split: _in_folder(folder, stems) for split, stems in _STEMS.items()}
+    splits = {split: (path,) for split, path in paths.items() if path is not None}
     if "train" not in splits:
         raise DataError(
-            f"{folder} contains no train.tsv", "name a folder made by gen-data, or a file"
+            f"{folder} contains no train.tsv", "give a folder written by gen-data, or a file"
         )
     sums = {str(path): digest(path) for (path,) in splits.values()}
     named = {path.name: sums[str(path)] for (path,) in splits.values()}
@@ -88,10 +88,10 @@ def files_of_folder(folder: Path, data: DataConfig) -> Files:
 
 
 def file_of_split(folder: Path, split: str) -> Path:
-    """Return the file of one split in a folder.
+    """Find the file of one split in a folder.
 
     Raises:
-        DataError: there is none, or more than one.
+        DataError: the folder contains no such file, or several.
     """
     path = _in_folder(folder, _STEMS[split])
     if path is None:
@@ -100,24 +100,24 @@ def file_of_split(folder: Path, split: str) -> Path:
 
 
 def stem_of(path: Path) -> str:
-    """Return the name of a file without its endings."""
+    """Return the name of a file without its suffixes."""
     return (path.with_suffix("") if path.suffix.lower() == _PACKED else path).stem
 
 
 def _in_folder(folder: Path, stems: tuple[str, ...]) -> Path | None:
-    """Return the file of a split, whatever the case of its name."""
+    """Find the file of a split, ignoring the case of its name."""
     with readable(folder):
         names = sorted(path.name for path in folder.iterdir())
-    wanted = {stem + end + packed for stem in stems for end in _ENDINGS for packed in ("", _PACKED)}
-    there = [folder / name for name in names if name.lower() in wanted]
-    if len(there) > 1:
-        message = f"{folder} contains both {there[0].name} and {there[1].name}"
-        raise DataError(message, "name the files with --train, --val and --test")
-    return there[0] if there else None
+    known = {stem + end + zipped for stem in stems for end in _ENDINGS for zipped in ("", _PACKED)}
+    matches = [folder / name for name in names if name.lower() in known]
+    if len(matches) > 1:
+        message = f"{folder} contains both {matches[0].name} and {matches[1].name}"
+        raise DataError(message, "give the files with --train, --val and --test")
+    return matches[0] if matches else None
 
 
 def _files(name: str, splits: dict[str, tuple[Path, ...]], path: object, data: DataConfig) -> Files:
-    """Return files with their current digests."""
+    """Create `Files` with their current digests."""
     sums = {str(path): digest(path) for paths in splits.values() for path in paths}
     listed = [sums[str(path)] for paths in splits.values() for path in paths]
     sha256 = listed[0] if len(listed) == 1 else listed

@@ -1,4 +1,4 @@
-"""Rows of a file: raw records, the tokens of a pair, and the columns they probably have."""
+"""Represent the rows of a file: raw records, tokenized pairs, and hints about columns."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NUL = "a NUL character"
 class Record(NamedTuple):
     """One row of a file.
 
-    ``problem`` is "" or why the row cannot be used: "blank", "bytes", "shape", "long" or "cells",
-    and ``detail`` says more.
+    ``problem`` is "" or the reason why the row cannot be used: "blank", "bytes", "shape", "long" or
+    "cells"; ``detail`` describes it.
     """
 
     line: int
@@ -32,9 +32,9 @@ class Record(NamedTuple):
 
 
 class Records(NamedTuple):
-    """The rows of a file, to be read once, and the positions of a pair's parts in them.
+    """The rows of a file, which can be read once, and their column layout.
 
-    ``hint`` says what to do where many rows have another shape; empty for the usual hint.
+    ``hint`` is shown if many rows have another shape; if empty, the default hint is shown.
     """
 
     layout: Layout
@@ -42,8 +42,8 @@ class Records(NamedTuple):
     hint: str = ""
 
 
-class Asked(NamedTuple):
-    """The columns and the separator that the user asked for ("" for the default)."""
+class TableOptions(NamedTuple):
+    """The columns and the separator that the user requested ("" for the default)."""
 
     columns: Columns | None = None
     separator: str = ""
@@ -59,7 +59,7 @@ def text_records(file: TextFile) -> Iterator[Record]:
 
 
 def decoded_line(raw: bytes) -> tuple[str, str, str]:
-    """Return the problem of a line, its detail (both "" if there is none), and its text."""
+    """Decode a line; return its problem, the detail (both "" if valid), and the text."""
     if len(raw) > MOST_BYTES:
         return "long", f"longer than {MOST_BYTES:,} bytes", ""
     if b"\0" in raw:
@@ -71,18 +71,18 @@ def decoded_line(raw: bytes) -> tuple[str, str, str]:
         return "bytes", detail, ""
 
 
-_SHARE = 0.8  # of the cells of a column
+_SHARE = 0.8  # minimum fraction of the cells of a column
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _TAGS = re.compile(r"[A-Z0-9][\w.,/{}()+*=-]*([;|][\w.,/{}()+*=-]+)+")
 _NOTHING = ("", "_", "-")
 
 
 def columns_hint(rows: Sequence[Sequence[str]], width: int) -> str:
-    """Return a hint such as ``give --columns source,target,features``; "" if unclear.
+    """Suggest columns, as in ``give --columns source,target,features``; return "" if unclear.
 
     Args:
         rows: the cells of some rows.
-        width: how many columns were expected.
+        width: the expected number of columns.
     """
     widths = Counter(map(len, rows))
     if not widths:
@@ -96,7 +96,7 @@ def columns_hint(rows: Sequence[Sequence[str]], width: int) -> str:
 
 
 def _kind(cells: Sequence[str]) -> str:
-    """Return "number", "tags", "nothing" or "text" for a column."""
+    """Classify a column as "number", "tags", "nothing" or "text"."""
     checks = (
         ("nothing", lambda cell: cell in _NOTHING),
         ("number", lambda cell: bool(_NUMBER.fullmatch(cell))),
@@ -109,7 +109,7 @@ def _kind(cells: Sequence[str]) -> str:
 
 
 def _roles(kinds: Sequence[str]) -> list[str]:
-    """Return a role for each column: the first two texts are source and target."""
+    """Assign a role to each column: the first two text columns are source and target."""
     roles, texts = [], ["source", "target"]
     for at, kind in enumerate(kinds):
         if kind == "text" and texts:
@@ -125,19 +125,19 @@ def _roles(kinds: Sequence[str]) -> list[str]:
     return roles
 
 
-LEAST_COUNT, MOST_COUNT = 1e-6, 1e9  # beyond, a weight would vanish or drown all others
+LEAST_COUNT, MOST_COUNT = 1e-6, 1e9  # outside, a weight would vanish or dominate all others
 
 
 class Row(NamedTuple):
     """A tokenized pair.
 
     Args:
-        line: where it stands in its file.
-        source: its tokens, features last; empty for a language model.
-        target: its tokens.
-        group: what says into which split it goes: the text of the source without features (of
-            the target, for a language model).
-        times: how often it counts.
+        line: line number in the file.
+        source: source tokens, features last; empty for a language model.
+        target: target tokens.
+        group: the text that determines the split: the source without features (the target, for a
+            language model).
+        times: the count of the row.
     """
 
     line: int
@@ -148,7 +148,7 @@ class Row(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """The reason why a record is left out: a kind of `seqcli.data.files.findings.KINDS`."""
+    """The reason why a record is skipped: a kind of `seqcli.data.files.findings.KINDS`."""
 
     line: int
     kind: str
@@ -159,9 +159,9 @@ class RowReader:
     """Tokenize the records of one file.
 
     Args:
-        codec: says how (its vocabularies are not looked at).
-        data: says what is too long, and what counts mean.
-        layout: where in a record the parts stand.
+        codec: the tokenizers and the normalizer (its vocabularies are not used).
+        data: the maximum length, and the meaning of counts.
+        layout: the columns of a record.
     """
 
     def __init__(self, codec: Codec, data: DataConfig, layout: Layout) -> None:
@@ -171,7 +171,7 @@ class RowReader:
         self._count = None if data.counts == "ignore" else layout.count
 
     def read(self, record: Record) -> Row | Problem:
-        """Return the pair in a record, or what is wrong with it."""
+        """Tokenize the pair in a record; return the reason if it cannot be used."""
         if record.problem:
             return Problem(record.line, record.problem, record.detail)
         cells, codec, at = record.cells, self._codec, self._layout
@@ -198,23 +198,23 @@ class RowReader:
         return Row(record.line, source, target, group, count)
 
     def _number(self, text: str) -> float:
-        """Return a count, or 0 if it is unusable."""
+        """Parse a count; return 0 if it is unusable."""
         try:
             count = float(text)
         except ValueError:
             return 0.0
-        if "_" in text or not LEAST_COUNT <= count <= MOST_COUNT:  # NaN is not between them
+        if "_" in text or not LEAST_COUNT <= count <= MOST_COUNT:  # this also rejects NaN
             return 0.0
         return 0.0 if self._whole_counts and count != int(count) else count
 
 
 def length_problem(tokens: Sequence[str], side: str, longest: int) -> str:
-    """Return the error of a side that is too long, or has too long a token; else "".
+    """Describe a side that is too long or has a token that is too long; return "" if neither.
 
     Args:
-        tokens: of the side.
-        side: what to call it.
-        longest: ``data.max_length``: the most tokens, and the most characters of one.
+        tokens: the tokens of the side.
+        side: the name of the side, for the message.
+        longest: ``data.max_length``, the limit on tokens and on the characters of each token.
     """
     if len(tokens) > longest:
         return f"the {side} has {len(tokens):,} tokens, more than {longest:,}"

@@ -1,29 +1,29 @@
-"""Choose the tokenization of a side by its training rows: labels, words or characters.
+"""Choose the tokenization of a side from its training rows: labels, words or characters.
 
-The rule, for a side whose style is ``auto`` (see `choose`):
+The rule for a side whose style is ``auto`` (see `choose`):
 
 ``whole``, for targets only
-    The targets are labels where few texts stand for many sources: at least `LABEL_SOURCES` distinct
-    pairs for each distinct target, at most `MOST_LABELS` of those, in `FEWEST_PAIRS` pairs or more.
-    Surnames by nationality have 800 pairs a label; in pronunciation, inflection, transliteration
-    and historical spelling the figure is 1.0 to 1.2, in SCAN 1.9. Between `MAYBE_SOURCES` and
-    `LABEL_SOURCES`, and for numbers, for targets that are part of their source, and for targets
-    built of a few words, the case is ambiguous: the next rule is asked.
+    The targets are labels if a few of them are shared by many sources: at least `LABEL_SOURCES`
+    distinct pairs per distinct target, at most `MOST_LABELS` distinct targets, and at least
+    `FEWEST_PAIRS` pairs. Surnames by nationality have 800 pairs per label; pronunciation,
+    inflection, transliteration and historical spelling have 1.0 to 1.2, SCAN has 1.9. Ratios
+    between `MAYBE_SOURCES` and `LABEL_SOURCES`, numbers, targets that are part of their source, and
+    targets built from a few words are ambiguous: the next rule decides.
 
 ``words``
-    The texts are tokens or words with spaces between them where most have several, and the words
-    recur: the *open share* is the share of the words of every second row that the rows between do
-    not have. It is at most 0.05 for phones in as few as 100 rows (0.00 in 8,000), 0.00 for SCAN,
-    and 0.2 to 1.0 for names and the orthography of eight languages. Short tokens (mean length at
-    most `SHORT`: no writing system has words so short) need `OPEN_SHORT`. Longer words need
-    `OPEN_WORDS`, since a word that training lacks cannot be written at all, and at most
-    `MOST_WORDS` of them. Sentences of an open vocabulary, such as translations, and spaced numbers
-    are ambiguous.
+    The texts are tokens or words separated by spaces if most texts have several words, and the
+    words recur: the *open share* is the fraction of the words in every second row that do not occur
+    in the other rows. It is at most 0.05 for phones in as few as 100 rows (0.00 in 8,000), 0.00 for
+    SCAN, and 0.2 to 1.0 for names and the orthography of eight languages. Short tokens (mean length
+    at most `SHORT`, shorter than the words of any writing system) must not exceed `OPEN_SHORT`.
+    Longer words must not exceed `OPEN_WORDS`, because a model cannot produce words that are not in
+    the training data, nor `MOST_WORDS` distinct words. Sentences with an open vocabulary, such as
+    translations, and spaced numbers are ambiguous.
 
 ``chars``
     In every other case.
 
-A side of a language model is never labels, and words only where its tokens are short.
+The texts of a language model are never labels, and words only if the tokens are short.
 """
 
 from __future__ import annotations
@@ -49,18 +49,19 @@ AUTO = "auto"
 LABEL_SOURCES, MAYBE_SOURCES = 20, 8
 MOST_LABELS = 1000
 FEWEST_PAIRS = 50
-MOST_NUMBERS = 20  # distinct targets that are numbers, above which they are no labels
-PART_OF_SOURCE = 0.5  # share of targets found in their sources, from which they are no labels
-WORDS_PER_LABEL = (
-    1 / 3
-)  # distinct words per distinct target, below which targets are built of words
-SEVERAL = 0.6  # share of the texts that have several words
-KNOWN_SINGLE = 0.9  # share of the texts with several words, or with one that others have too
+MOST_NUMBERS = 20  # maximum number of distinct numeric targets that count as labels
+PART_OF_SOURCE = (
+    0.5  # fraction of targets contained in their sources, above which they are not labels
+)
+# distinct words per distinct target, below which targets are built from words
+WORDS_PER_LABEL = 1 / 3
+SEVERAL = 0.6  # minimum fraction of texts with several words
+KNOWN_SINGLE = 0.9  # minimum fraction of texts with several words, or one shared word
 FEWEST_TEXTS = 20
 MEAN_WORDS = 1.8
 SHORT, OPEN_SHORT = 2.0, 0.05
 OPEN_WORDS, MOST_WORDS = 0.01, 1000
-NUMERALS = 0.3  # share of the words that are numbers of several digits
+NUMERALS = 0.3  # maximum fraction of words that are numbers of several digits
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class Choice:
     """The tokenization of a side.
 
     Args:
-        style: the token style that was chosen.
-        reason: what speaks for it, or for ``considered``; "" where nothing was to be decided.
-        considered: a style that nearly fits but was not chosen; "" if there is none.
+        style: the chosen token style.
+        reason: the reason for it, or for ``considered``; "" if there was no choice to make.
+        considered: a style that nearly fits but was not chosen, or "".
     """
 
     style: str
@@ -78,7 +79,7 @@ class Choice:
     considered: str = ""
 
     def note(self, side: str) -> str:
-        """Return one line for the user: the choice and how to override it; "" for plain chars."""
+        """Describe the choice and how to override it, in one line; return "" for plain chars."""
         option = f"--{side}-tokens"
         if self.considered:
             return (
@@ -95,7 +96,7 @@ def choose(texts: Sequence[str], sources: Sequence[str] | None, *, target: bool)
 
     Args:
         texts: the texts of the side, in the order of the rows.
-        sources: the sources that go with them; None for a language model.
+        sources: the corresponding sources; None for a language model.
         target: whether the side is the target.
     """
     labels = _labels(texts, sources) if target and sources is not None else None
@@ -108,20 +109,20 @@ def choose(texts: Sequence[str], sources: Sequence[str] | None, *, target: bool)
 
 
 def _labels(texts: Sequence[str], sources: Sequence[str]) -> Choice | None:
-    """Return the choice of labels, or the reason to consider them; None if there is none."""
+    """Return the choice of labels, or a reason to consider them; None if they do not fit."""
     pairs = set(zip(sources, texts, strict=True))
     labels = {text.strip() for text in texts}
     if len(pairs) < FEWEST_PAIRS or len(pairs) < MAYBE_SOURCES * len(labels):
         return None
-    found = f"{_texts(len(labels), 'target')} in {len(pairs):,} distinct pairs"
+    summary = f"{_texts(len(labels), 'target')} in {len(pairs):,} distinct pairs"
     doubt = _doubt(pairs, labels)
     if doubt:
-        return Choice("chars", f"{found}, but {doubt}", "whole")
-    return Choice("whole", f"the targets look like labels ({found})")
+        return Choice("chars", f"{summary}, but {doubt}", "whole")
+    return Choice("whole", f"the targets look like labels ({summary})")
 
 
 def _doubt(pairs: set[tuple[str, str]], labels: set[str]) -> str:
-    """Return why targets that are few may not be labels; "" if nothing contradicts it."""
+    """Return why a small set of targets may not be labels; "" if nothing contradicts it."""
     if len(labels) == 1:
         return "all targets are the same"
     if len(labels) > MOST_LABELS:
@@ -135,12 +136,12 @@ def _doubt(pairs: set[tuple[str, str]], labels: set[str]) -> str:
         return "most are part of their source"
     words = Counter(word for label in labels for word in label.split())
     if words.total() >= 2 * len(labels) and len(words) < WORDS_PER_LABEL * len(labels):
-        return f"they are built of {len(words):,} words"
+        return f"they are built from {len(words):,} words"
     return ""
 
 
 class _Words:
-    """The words of some texts, separated by white space."""
+    """The words of texts, separated by white space."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.rows = [text.split() for text in texts]
@@ -148,34 +149,34 @@ class _Words:
         self.total = self.counts.total()
 
     def choice(self, *, language_model: bool) -> Choice | None:
-        """Return the choice of words, or the reason to consider it; None if there is none."""
+        """Return the choice of words, or a reason to consider it; None if words do not fit."""
         if not self._several or self.total < MEAN_WORDS * len(self.rows):
             return None
         if language_model and not self._short:
             return None
         kind = "tokens" if self._short else "words"
-        found = f"{kind} with spaces between them, {len(self.counts):,} distinct ones"
+        summary = f"{kind} separated by spaces, {len(self.counts):,} distinct"
         doubt = self._doubt()
         if doubt:
-            return Choice("chars", f"{found}, but {doubt}", "words")
-        return Choice("words", f"the texts are {found}")
+            return Choice("chars", f"{summary}, but {doubt}", "words")
+        return Choice("words", f"the texts are {summary}")
 
     def _doubt(self) -> str:
-        """Return why texts with spaces may not be sequences of words."""
+        """Return why texts with spaces may not be sequences of words, or ""."""
         if len(self.rows) < FEWEST_TEXTS:
-            return f"{len(self.rows)} rows are too few to tell"
+            return f"{len(self.rows)} rows are too few to decide"
         numerals = sum(n for word, n in self.counts.items() if len(word) > 1 and _is_number(word))
         if numerals > NUMERALS * self.total:
             return "many are numbers"
         if self._open > (OPEN_SHORT if self._short else OPEN_WORDS):
-            return f"{self._open:.1%} of those in every second row are in no other row"
+            return f"{self._open:.1%} of those in every second row do not occur in other rows"
         if len(self.counts) > MOST_WORDS:
             return f"more than {MOST_WORDS:,}"
         return ""
 
     @cached_property
     def _several(self) -> bool:
-        """Whether most texts have several words, and the others one known word."""
+        """Whether most texts have several words, and the others one word that also occurs there."""
         several = [row for row in self.rows if len(row) > 1]
         known = {word for row in several for word in row}
         single = sum(len(row) == 1 and row[0] in known for row in self.rows)
@@ -186,7 +187,7 @@ class _Words:
 
     @cached_property
     def _short(self) -> bool:
-        """Whether words are so short that they must be tokens; combining marks do not count."""
+        """Whether words are short enough to be tokens, not counting combining marks."""
         return sum(_letters(word) * n for word, n in self.counts.items()) <= SHORT * self.total
 
     @cached_property
@@ -209,19 +210,19 @@ def _texts(count: int, what: str) -> str:
     return f"{count:,} distinct {what}{'s' * (count != 1)}"
 
 
-SAMPLE = 20_000  # rows that are looked at
+SAMPLE = 20_000  # rows that are examined
 
-Texts = tuple[str | None, str]  # of a source, if there is one, and of a target
+Texts = tuple[str | None, str]  # (source or None, target)
 
 
 def chosen_tokens(
     splits: Mapping[str, Sequence[Path]], data: DataConfig
 ) -> tuple[DataConfig, tuple[str, ...]]:
-    """Return the settings with ``auto`` replaced by a choice for each side, and notes.
+    """Replace ``auto`` by a choice for each side; return the settings and notes.
 
     Args:
-        splits: split -> its file (or two side by side); "" -> one that is split by source.
-        data: how the files are written.
+        splits: split -> its file (or two parallel files); "" -> one file to split by source.
+        data: the format of the files.
 
     Raises:
         DataError: the file of training rows is missing or not text.
@@ -245,7 +246,7 @@ def chosen_tokens(
 
 
 def _training_texts(splits: Mapping[str, Sequence[Path]], data: DataConfig) -> list[Texts]:
-    """Return the texts of training rows among the first of a file."""
+    """Return the texts of the training rows among the first rows of a file."""
     train = splits.get("train") or splits[""]
     rows = list(islice(_texts_of(train, data), SAMPLE))
     if "train" in splits or not rows:

@@ -137,7 +137,7 @@ def test_an_entry_that_is_not_as_written_is_not_used(name: str, damage: str, pla
     else:
         path.rename(place.parent / "elsewhere")
         path.symlink_to(place.parent / "elsewhere") if damage == "link" else os.mkfifo(path)
-    assert not cache.whole(folder)
+    assert not cache.is_intact(folder)
     with cache.cached_folder(KEY, write) as (found, _):
         assert (found / "rows").read_bytes() == b"rows"
 

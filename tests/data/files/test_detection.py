@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.build import corpus
-from seqcli.data.files.columns import suspected
+from seqcli.data.files.columns import guess_separator
 from seqcli.errors import DataError, UsageError
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyzäéñ", min_size=2, max_size=9)
@@ -38,14 +38,14 @@ SEPARATORS = {
 
 @given(st.lists(PLAIN_NAMES, min_size=2, max_size=40), st.sampled_from([".txt", ".names", ""]))
 def test_names_of_any_usual_form_stay_names(lines, suffix):
-    assert suspected(lines, suffix) is None
+    assert guess_separator(lines, suffix) is None
 
 
 @given(st.lists(NAME, min_size=8, max_size=40), st.lists(ODD_NAMES, max_size=4))
 def test_separators_in_some_names_make_no_table(plain, odd):
     lines = [*odd[: len(plain) // 4], *plain]
-    assert suspected(lines, ".txt") is None
-    assert suspected(lines[::-1], ".tsv") is None
+    assert guess_separator(lines, ".txt") is None
+    assert guess_separator(lines[::-1], ".tsv") is None
 
 
 @given(
@@ -55,7 +55,7 @@ def test_separators_in_some_names_make_no_table(plain, odd):
 )
 def test_a_separator_in_every_line_is_found(rows, separator, suffix):
     lines = [separator.join(row) for row in rows]
-    found = suspected(lines, suffix)
+    found = guess_separator(lines, suffix)
     assert found is not None
     assert found.option == SEPARATORS[separator]
 
@@ -69,7 +69,7 @@ def test_a_separator_in_every_line_is_found(rows, separator, suffix):
 def test_a_pronunciation_lexicon_is_found(rows):
     rows = [(word * 2, tokens) for word, tokens in rows]
     lines = [f"{word}  {' '.join(tokens)}" for word, tokens in rows]
-    assert suspected(lines, ".txt").option == "space"
+    assert guess_separator(lines, ".txt").option == "space"
 
 
 @settings(max_examples=30)

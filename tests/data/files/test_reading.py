@@ -92,7 +92,7 @@ def test_two_files_side_by_side(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ("target=1,sorce=2", "no part of a row is called 'sorce'"),
+        ("target=1,sorce=2", "unknown role 'sorce'"),
         ("source=1", "no column is the target"),
         ("target=1,target=2", "target is given twice"),
         ("target=1,source=1", "column 1 is given twice"),
@@ -112,7 +112,7 @@ def test_a_header_is_needed_where_columns_have_names(tmp_path):
         corpus(DataConfig(path=path, columns="source=wrod,target=pron"), {})
     assert caught.value.hint == "the header has word, pron"
     path = write(tmp_path / "a.jsonl", as_json(ROWS))
-    with pytest.raises(UsageError, match="JSON has keys"):
+    with pytest.raises(UsageError, match="JSON rows have keys"):
         corpus(DataConfig(path=path, columns="source=1,target=2"), {})
 
 
@@ -174,7 +174,7 @@ def test_names_in_columns_need_no_source(tmp_path):
 
 def test_val_and_test_go_with_train_and_are_of_one_kind(tmp_path):
     path = write(tmp_path / "a.tsv", tsv(ROWS))
-    with pytest.raises(UsageError, match="goes with --train FILE"):
+    with pytest.raises(UsageError, match="require --train FILE"):
         corpus(DataConfig(path=path, val_file=path), {})
     names = write(tmp_path / "names.txt", "anna\nbo\n")
     with pytest.raises(DataError, match=r"holds pairs, but .* names"):
@@ -266,7 +266,7 @@ def test_a_broken_cache_is_made_again(kept, tmp_path, damage):
     if damage != "gone":
         file.write_bytes(raw[:-4] if damage == "cut" else raw)
     assert same(corpus(data, {}), first)
-    assert cache.whole(kept / folders(kept)[0])
+    assert cache.is_intact(kept / folders(kept)[0])
 
 
 def test_without_a_cache_nothing_is_left_behind(tmp_path, monkeypatch):
@@ -287,6 +287,6 @@ def test_a_refused_file_says_how_to_leave_its_bad_rows_out(tmp_path, raw):
     path.write_bytes(raw)
     with pytest.raises(DataError) as refused:
         corpus(DataConfig(train_file=str(path), format="names"), {})
-    assert refused.value.hint.endswith("or leave such rows out: --set data.max_bad_fraction=1")
+    assert refused.value.hint.endswith("or skip such rows with --set data.max_bad_fraction=1")
     kept = corpus(DataConfig(train_file=str(path), format="names", max_bad_fraction=1.0), {})
     assert len(kept.splits["train"]) == 2

@@ -152,7 +152,7 @@ def test_what_the_user_says_counts(tmp_path):
     path = write(tmp_path / "a.tsv", *generated("labels"))
     made = corpus(DataConfig(train_file=path, target_tokens="chars"), {})
     assert made.codec.target_tokenizer.style == "chars"
-    assert made.notes == ("no val and no test split: no file was given for it",)
+    assert made.notes == ("no val and no test split: no file was given",)
     assert corpus(DataConfig(train_file=path), {}).reading.tokens == ("chars", "whole")
 
 
@@ -167,11 +167,11 @@ def test_a_run_records_the_choice_and_its_origin(tmp_path):
     path = write(tmp_path / "a.tsv", *generated("labels", rows=200))
     run = seqcli.train(data=path, out=tmp_path / "run", **TINY)
     text = (tmp_path / "run" / "config.yaml").read_text("utf-8")
-    assert "chosen by the training rows" in text
+    assert "chosen from the training rows" in text
     told = yaml.safe_load(text)["data"]
     assert (told["source_tokens"], told["target_tokens"]) == ("chars", "whole")
     origins = load(tmp_path / "run" / "best.pt").about["origins"]
-    assert origins["data.target_tokens"] == "chosen by the training rows"
+    assert origins["data.target_tokens"] == "chosen from the training rows"
     assert run.evaluate(split="val").metrics["sequence_accuracy"] >= 0
     more = seqcli.train(resume=run.path, set=["train.epochs=2"])
     assert len(more.history) == 2
