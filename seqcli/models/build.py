@@ -53,14 +53,14 @@ def _gates(model: nn.Module) -> dict[Tensor, int]:
     }
 
 
-def build(config: ModelConfig, source: int | None, target: int, longest: int) -> Model:
+def build(config: ModelConfig, source: int | None, target: int, max_length: int) -> Model:
     """Build a model for vocabularies of ``source`` and ``target`` ids.
 
     Args:
         config: the architecture and its sizes.
         source: the size of the source vocabulary; None for a language model.
         target: the size of the target vocabulary.
-        longest: the number of positions that learned positions support.
+        max_length: maximum sequence length; the size of a table of learned positions.
 
     Raises:
         UsageError: the settings are incompatible.
@@ -71,14 +71,14 @@ def build(config: ModelConfig, source: int | None, target: int, longest: int) ->
                 "a language model has no source to attend to",
                 "leave --attention out, or train on pairs",
             )
-        model = language_model(config, target, longest)
+        model = language_model(config, target, max_length)
     elif config.cell == "transformer":
         if config.attention != "none":
             raise UsageError(
                 "a Transformer has attention already; --attention is for rnn, gru and lstm",
                 "leave --attention out, or choose another --cell",
             )
-        model = Transformer(config, source, target, longest)
+        model = Transformer(config, source, target, max_length)
     else:
         model = seq2seq(config, source, target)
     registry.resolve("initialization", config.init, registry.INITIALIZATIONS)(model)

@@ -75,13 +75,13 @@ class TransformerLanguageModel(Model):
     Args:
         config: ``hidden`` is the width H.
         vocabulary: V, special tokens included.
-        longest: the number of positions that learned positions support.
+        max_length: maximum sequence length; the size of a table of learned positions.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: int, longest: int) -> None:
+    def __init__(self, config: ModelConfig, vocabulary: int, max_length: int) -> None:
         super().__init__()
         self.heads = (config.heads, config.hidden // config.heads)
-        self.embedding = TokenEmbedding(config, vocabulary, longest)
+        self.embedding = TokenEmbedding(config, vocabulary, max_length)
         self.layers = make_layers(config, self.embedding.positions, cross=False)
         self.norm = final_norm(config)
         self.output = nn.Linear(config.hidden, vocabulary)
@@ -111,8 +111,8 @@ class TransformerLanguageModel(Model):
         return logits, replace(state, past=tuple(flat(cache)), position=state.position + 1)
 
 
-def language_model(config: ModelConfig, vocabulary: int, longest: int) -> Model:
+def language_model(config: ModelConfig, vocabulary: int, max_length: int) -> Model:
     """Build the language model described by a configuration."""
     if config.cell == "transformer":
-        return TransformerLanguageModel(config, vocabulary, longest)
+        return TransformerLanguageModel(config, vocabulary, max_length)
     return RecurrentLanguageModel(config, vocabulary)

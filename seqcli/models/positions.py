@@ -20,12 +20,12 @@ class Positions(nn.Module):
     Args:
         width: of the embeddings.
         head: width of one attention head.
-        longest: the number of positions in a table.
+        max_length: the number of positions in a table.
     """
 
     gives_order: ClassVar[bool] = True
 
-    def __init__(self, width: int, head: int, longest: int) -> None:
+    def __init__(self, width: int, head: int, max_length: int) -> None:
         super().__init__()
 
     def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
@@ -52,8 +52,8 @@ class NoPositions(Positions):
 class Sinusoidal(Positions):
     """Fixed sines and cosines (Vaswani et al. 2017, arXiv:1706.03762); any length."""
 
-    def __init__(self, width: int, head: int, longest: int) -> None:
-        super().__init__(width, head, longest)
+    def __init__(self, width: int, head: int, max_length: int) -> None:
+        super().__init__(width, head, max_length)
         self.register_buffer("rates", _rates(width), persistent=False)  # (H / 2,)
         self.width = width
 
@@ -65,11 +65,11 @@ class Sinusoidal(Positions):
 
 
 class Learned(Positions):
-    """A learned vector for each position, up to ``longest``."""
+    """A learned vector for each position, up to ``max_length``."""
 
-    def __init__(self, width: int, head: int, longest: int) -> None:
-        super().__init__(width, head, longest)
-        self.table = nn.Embedding(longest, width)
+    def __init__(self, width: int, head: int, max_length: int) -> None:
+        super().__init__(width, head, max_length)
+        self.table = nn.Embedding(max_length, width)
 
     def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
         """See `Positions.added`.
@@ -94,8 +94,8 @@ class Rotary(Positions):
     Source: RoFormer (Su et al. 2021, arXiv:2104.09864).
     """
 
-    def __init__(self, width: int, head: int, longest: int) -> None:
-        super().__init__(width, head, longest)
+    def __init__(self, width: int, head: int, max_length: int) -> None:
+        super().__init__(width, head, max_length)
         self.register_buffer("rates", _rates(head), persistent=False)  # (H / 2N,)
 
     def rotated(self, heads: Tensor, start: int = 0) -> Tensor:

@@ -231,16 +231,16 @@ class TokenEmbedding(nn.Module):
     Args:
         config: ``hidden`` is the width H, ``positions`` the kind.
         vocabulary: V.
-        longest: the number of positions that learned positions support.
+        max_length: maximum sequence length; the size of a table of learned positions.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: int, longest: int) -> None:
+    def __init__(self, config: ModelConfig, vocabulary: int, max_length: int) -> None:
         super().__init__()
         width = config.hidden
         kind = registry.resolve("kind of positions", config.positions, registry.POSITIONS)
         self.embedding = nn.Embedding(vocabulary, width)
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
-        self.positions: Positions = kind(width, width // config.heads, longest)
+        self.positions: Positions = kind(width, width // config.heads, max_length)
         self.scale, self.dropout = math.sqrt(width), Dropout(config.dropout)
 
     def forward(self, tokens: Tensor, start: int | Tensor = 0) -> Tensor:
@@ -256,13 +256,13 @@ class Transformer(Model):
     Args:
         config: ``hidden`` is the width H.
         source, target: the sizes of the vocabularies.
-        longest: the number of positions that learned positions support.
+        max_length: maximum sequence length; the size of a table of learned positions.
     """
 
-    def __init__(self, config: ModelConfig, source: int, target: int, longest: int) -> None:
+    def __init__(self, config: ModelConfig, source: int, target: int, max_length: int) -> None:
         super().__init__()
-        self.source_embedding = TokenEmbedding(config, source, longest)
-        self.target_embedding = TokenEmbedding(config, target, longest)
+        self.source_embedding = TokenEmbedding(config, source, max_length)
+        self.target_embedding = TokenEmbedding(config, target, max_length)
         self.encoder = make_layers(config, self.source_embedding.positions, cross=False)
         self.decoder = make_layers(config, self.target_embedding.positions, cross=True)
         self.source_norm, self.target_norm = final_norm(config), final_norm(config)

@@ -28,7 +28,7 @@ LOGITS = np.log([[0.9, 0.9, 0.1, 0.9, 0.4, 0.2, 0.3]])  # PAD, BOS, EOS, UNK, th
 def made(cell: str, seed: int = 0) -> Model:
     torch.manual_seed(seed)
     config = ModelConfig(cell=cell, hidden=8, heads=2, feedforward=16, dropout=0.0)
-    model = build(config, None, V, longest=30).eval()
+    model = build(config, None, V, max_length=30).eval()
     for weight in model.parameters():
         weight.data *= 3  # far from uniform
     return model.requires_grad_(False)

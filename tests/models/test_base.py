@@ -48,7 +48,7 @@ def name(config: ModelConfig) -> str:
 def made(config: ModelConfig) -> tuple[Model, Tensor, Tensor]:
     """Return a model and a batch of sources (4, 5) and targets (4, 6), padded with zeros."""
     torch.manual_seed(1)
-    model = build(config, 11, 12, longest=20).eval()
+    model = build(config, 11, 12, max_length=20).eval()
     source = torch.randint(4, 11, (4, 5))
     source[torch.arange(5) >= LENGTHS[:, None]] = 0
     return model, source, torch.randint(4, 12, (4, 6))

@@ -37,7 +37,7 @@ def name(config: ModelConfig) -> str:
 def made(config: ModelConfig) -> tuple[Model, Tensor]:
     """Return a model and a batch of targets (4, 6)."""
     torch.manual_seed(1)
-    model = build(config, None, VOCABULARY, longest=20).eval()
+    model = build(config, None, VOCABULARY, max_length=20).eval()
     return model, torch.randint(4, VOCABULARY, (ROWS, 6))
 
 

@@ -68,15 +68,15 @@ def has_forward(config: ModelConfig) -> bool:
 
 
 def build(
-    weights: Weights, config: ModelConfig, source: int | None, target: int, longest: int
+    weights: Weights, config: ModelConfig, source: int | None, target: int, max_length: int
 ) -> NumpyModel:
     """Build a model for vocabularies of ``source`` (None: a language model) and ``target`` ids."""
     parts = {kind: resolve(kind, name, table) for kind, name, table in _parts(config)}
     if config.cell == "transformer":
         positions: type[Positions] = parts["positions"]
         if source is None:
-            return TransformerLanguageModel(weights, config, target, longest, positions)
-        return Transformer(weights, config, (source, target), longest, positions)
+            return TransformerLanguageModel(weights, config, target, max_length, positions)
+        return Transformer(weights, config, (source, target), max_length, positions)
     cell: Cell = parts["cell"](config.activation)
     if source is None:
         return RecurrentLanguageModel(weights, config, target, cell)

@@ -70,7 +70,7 @@ class TransformerLanguageModel(NumpyModel):
         weights: the weights of the model.
         config: ``hidden`` is the width H.
         vocabulary: V, special tokens included.
-        longest: the number of positions that learned positions support.
+        max_length: maximum sequence length; the size of a table of learned positions.
         positions: the kind of positions.
     """
 
@@ -79,12 +79,12 @@ class TransformerLanguageModel(NumpyModel):
         weights: Weights,
         config: ModelConfig,
         vocabulary: int,
-        longest: int,
+        max_length: int,
         positions: type[Positions],
     ) -> None:
         self.heads = (config.heads, config.hidden // config.heads)
         part = weights.part("embedding")
-        self.embedding = TokenEmbedding(part, config, vocabulary, longest, positions)
+        self.embedding = TokenEmbedding(part, config, vocabulary, max_length, positions)
         kind = self.embedding.positions
         self.layers = make_layers(weights.part("layers"), config, kind, cross=False)
         self.norm = final_norm(weights, "norm", config)

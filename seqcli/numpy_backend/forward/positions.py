@@ -18,12 +18,12 @@ class Positions:
         weights: the weights of this part.
         width: of the embeddings.
         head: width of one attention head.
-        longest: the number of positions in a table.
+        max_length: the number of positions in a table.
     """
 
     gives_order: ClassVar[bool] = True
 
-    def __init__(self, weights: Weights, width: int, head: int, longest: int) -> None:
+    def __init__(self, weights: Weights, width: int, head: int, max_length: int) -> None:
         self.width = width
 
     def added(self, embedded: Floats, start: int | Ids = 0) -> Floats:
@@ -47,8 +47,8 @@ class NoPositions(Positions):
 class Sinusoidal(Positions):
     """Fixed sines and cosines (Vaswani et al. 2017, arXiv:1706.03762); any length."""
 
-    def __init__(self, weights: Weights, width: int, head: int, longest: int) -> None:
-        super().__init__(weights, width, head, longest)
+    def __init__(self, weights: Weights, width: int, head: int, max_length: int) -> None:
+        super().__init__(weights, width, head, max_length)
         self.rates = _rates(width).astype(weights.dtype)  # (H / 2,)
 
     def added(self, embedded: Floats, start: int | Ids = 0) -> Floats:
@@ -60,11 +60,11 @@ class Sinusoidal(Positions):
 
 
 class Learned(Positions):
-    """A learned vector for each position, up to ``longest``."""
+    """A learned vector for each position, up to ``max_length``."""
 
-    def __init__(self, weights: Weights, width: int, head: int, longest: int) -> None:
-        super().__init__(weights, width, head, longest)
-        self.table = weights.embedding("table", longest, width)
+    def __init__(self, weights: Weights, width: int, head: int, max_length: int) -> None:
+        super().__init__(weights, width, head, max_length)
+        self.table = weights.embedding("table", max_length, width)
 
     def added(self, embedded: Floats, start: int | Ids = 0) -> Floats:
         """See `Positions.added`.
@@ -72,11 +72,11 @@ class Learned(Positions):
         Raises:
             DataError: the sequence is longer than the table.
         """
-        end, longest = int(np.max(start, initial=0)) + embedded.shape[1], len(self.table.weight)
-        if end > longest:
+        end, max_length = int(np.max(start, initial=0)) + embedded.shape[1], len(self.table.weight)
+        if end > max_length:
             raise DataError(
                 f"a sequence of {end} tokens is longer than this model's "
-                f"{longest} learned positions",
+                f"{max_length} learned positions",
                 "shorten it, or train with --set model.positions=sinusoidal (or rotary)",
             )
         places = start + np.arange(embedded.shape[1])  # ([B,] T)
@@ -89,8 +89,8 @@ class Rotary(Positions):
     Source: RoFormer (Su et al. 2021, arXiv:2104.09864).
     """
 
-    def __init__(self, weights: Weights, width: int, head: int, longest: int) -> None:
-        super().__init__(weights, width, head, longest)
+    def __init__(self, weights: Weights, width: int, head: int, max_length: int) -> None:
+        super().__init__(weights, width, head, max_length)
         self.rates = _rates(head).astype(weights.dtype)  # (H / 2N,)
 
     def rotated(self, heads: Floats, start: int = 0) -> Floats:

@@ -220,7 +220,7 @@ class TokenEmbedding:
         weights: the weights of this part.
         config: ``hidden`` is the width H, ``positions`` the kind.
         vocabulary: V.
-        longest: the number of positions that learned positions support.
+        max_length: maximum sequence length; the size of a table of learned positions.
         kind: the kind of positions.
     """
 
@@ -229,12 +229,12 @@ class TokenEmbedding:
         weights: Weights,
         config: ModelConfig,
         vocabulary: int,
-        longest: int,
+        max_length: int,
         kind: type[Positions],
     ) -> None:
         width = config.hidden
         self.embedding = weights.embedding("embedding", vocabulary, width)
-        self.positions = kind(weights.part("positions"), width, width // config.heads, longest)
+        self.positions = kind(weights.part("positions"), width, width // config.heads, max_length)
         self.scale = math.sqrt(width)
 
     def __call__(self, tokens: Ids, start: int | Ids = 0) -> Floats:
@@ -249,7 +249,7 @@ class Transformer(NumpyModel):
         weights: the weights of the model.
         config: ``hidden`` is the width H.
         sizes: the sizes of the source and target vocabularies.
-        longest: the number of positions that learned positions support.
+        max_length: maximum sequence length; the size of a table of learned positions.
         positions: the kind of positions.
     """
 
@@ -258,11 +258,11 @@ class Transformer(NumpyModel):
         weights: Weights,
         config: ModelConfig,
         sizes: tuple[int, int],
-        longest: int,
+        max_length: int,
         positions: type[Positions],
     ) -> None:
         source, target = (
-            TokenEmbedding(weights.part(f"{side}_embedding"), config, size, longest, positions)
+            TokenEmbedding(weights.part(f"{side}_embedding"), config, size, max_length, positions)
             for side, size in zip(("source", "target"), sizes, strict=True)
         )
         self.source_embedding, self.target_embedding = source, target
