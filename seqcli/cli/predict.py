@@ -201,11 +201,11 @@ class _Writer:
     def __init__(
         self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None, force: bool
     ) -> None:
-        from seqcli.report.predictions import UnknownSymbols
+        from seqcli.report.predictions import UnknownTokens
 
         self.out, self.logprob, self.scores = out, logprob, scores
         self.heat, self.png, self.force = heat, png, force
-        self.unknown = UnknownSymbols(out)
+        self.unknown = UnknownTokens(out)
         self.lines = self.failed = 0
         self.not_drawn: SeqcliError | None = None
 
