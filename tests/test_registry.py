@@ -41,7 +41,7 @@ def test_a_registered_name_is_a_choice_and_resolves_to_the_object():
     definition = object()
     seqcli.register("cell", "mine", definition)
     assert keys()["model.cell"].limit.allows("mine")
-    assert "mine" in keys()["model.cell"].wanted
+    assert "mine" in keys()["model.cell"].expected
     assert registry.resolve("cell", "mine", registry.CELLS) is definition
 
 

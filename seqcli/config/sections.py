@@ -16,8 +16,8 @@ Scalar = bool | int | float | str
 class OneOf:
     """One of the names in some collections, such as the tables of `seqcli.registry`.
 
-    The collections are read at each use, so names that are registered later count.
-    ``empty``: whether an empty text is allowed too (nothing chosen).
+    The collections are read at each use, so names that are registered later are allowed.
+    ``empty``: whether an empty text (no choice) is allowed too.
     """
 
     collections: tuple[Iterable[str], ...]
@@ -25,7 +25,7 @@ class OneOf:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names that are allowed now."""
+        """The names that are currently allowed."""
         return tuple(name for names in self.collections for name in names)
 
     def allows(self, value: Scalar) -> bool:
@@ -38,7 +38,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Range:
-    """A number between bounds; None leaves a side unbounded."""
+    """A range of numbers; None means no bound."""
 
     at_least: float | None = None
     above: float | None = None
@@ -281,7 +281,7 @@ class DecodeConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """All sections. ``task`` holds the options of the task, which the task checks."""
+    """All sections. ``task`` contains the options of the task, which the task validates."""
 
     data: DataConfig = DataConfig()
     task: Mapping[str, Any] = field(default_factory=dict)
@@ -289,7 +289,7 @@ class Config:
     train: TrainConfig = TrainConfig()
     decode: DecodeConfig = DecodeConfig()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Dotted key -> where its value comes from, for keys that were set."""
+    """Dotted key -> origin of its value, for keys that were set."""
 
 
 def describe(config: ModelConfig, language: bool = False) -> str:

@@ -70,7 +70,7 @@ def test_nothing_in_it_means_the_defaults(tmp_path, text):
         ("-", "not a list", ""),
         ("reverse", "not a single value", ""),
         ("x: !!python/object/apply:os.system [ls]", "the tag !!python/object/apply:os", "plain"),
-        ("train:\n  lr: !!float 1", "line 2: the tag !!float is not taken here", "plain"),
+        ("train:\n  lr: !!float 1", "line 2: the tag !!float is not supported here", "plain"),
         ("a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]", "line 1: one value is expected here", ""),
         ("train: *x", "line 1: found undefined alias", ""),
         ("? [a]\n: b", "line 1: a name is expected here, not a list", ""),
