@@ -15,7 +15,7 @@ seqcli tasks
 seqcli tasks patterns
 seqcli tasks --json"""
 
-WIDTH = 79  # of a paragraph
+WIDTH = 79  # terminal cells of a paragraph
 
 Name = Annotated[
     str | None,
@@ -36,7 +36,7 @@ def tasks(name: Name = None, json: options.Json = False) -> None:
 
 
 def _filled(paragraph: str) -> str:
-    """Wrap a paragraph for a narrow terminal; indented blocks and lists stay as they are."""
+    """Wrap a paragraph for a narrow terminal; indented blocks and lists are left unchanged."""
     is_block = any(line.startswith((" ", "-")) for line in paragraph.splitlines())
     return paragraph if is_block else textwrap.fill(paragraph, WIDTH)
 

@@ -5,8 +5,8 @@ with log-probability p therefore scores at most p / (limit + 1) ** penalty. If n
 hypotheses that greedy decoding discards could still reach the score of its finished hypothesis,
 then a beam of any width finds the same one: every discarded hypothesis is less likely than the
 greedy path at the same step, so the path ranks first in every beam. (Huang et al. 2017,
-arXiv:1809.00069 use such bounds to end a beam search; here they avoid starting one.) Confident models get the certificate
-for most sources, at the cost of one hypothesis per source.
+arXiv:1809.00069 use such bounds to end a beam search; here they avoid starting one.) Confident
+models get the certificate for most sources, at the cost of one hypothesis per source.
 """
 
 from __future__ import annotations

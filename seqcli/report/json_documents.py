@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.events import DataRead, Finished
 from seqcli.report.error_tables import worst
-from seqcli.report.evaluation import lost_lines
+from seqcli.report.evaluation import baseline_warnings
 from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
         "worst": [_scored(row, evaluation) for row in worst(evaluation.predictions, rows)],
         "seconds": evaluation.seconds,
         "notes": list(evaluation.notes),
-        "warnings": lost_lines(evaluation),
+        "warnings": baseline_warnings(evaluation),
     }
 
 
