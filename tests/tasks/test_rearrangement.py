@@ -48,8 +48,8 @@ def test_tokens_are_the_integers_from_one_to_below_the_vocabulary() -> None:
         ({"length": ""}, "task.length cannot be ''"),
         ({"length": 2.5}, "task.length takes text, not 2.5"),
         ({"vocab": 1}, "task.vocab cannot be 1"),
-        ({"vocab": "20"}, "task.vocab takes a whole number, not '20'"),
-        ({"vocab": True}, "task.vocab takes a whole number, not True"),
+        ({"vocab": "20"}, "task.vocab must be a whole number, not '20'"),
+        ({"vocab": True}, "task.vocab must be a whole number, not True"),
     ],
 )
 def test_wrong_options_are_named(options: Mapping[str, Any], message: str) -> None:
