@@ -55,7 +55,7 @@ def test_a_path_is_imported_when_it_is_used():
 @pytest.mark.usefixtures("tables")
 def test_a_metric_must_be_a_metric_of_its_name():
     seqcli.register("metric", "mine", Metric("other", "other", higher_is_better=True))
-    with pytest.raises(UsageError, match="no metric of that name"):
+    with pytest.raises(UsageError, match="not a metric of that name"):
         find("mine")
 
 

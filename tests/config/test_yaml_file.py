@@ -56,7 +56,7 @@ def test_nothing_in_it_means_the_defaults(tmp_path, text):
         ("train:\n  lr: '1e-3'", "line 2: train.lr must be", "without quotes"),
         ("train:\n  epochs: 012", "line 2: train.epochs", "write 12"),
         ("task:\n  x: 012", "line 2: task.x cannot be 012", "'012' for text"),
-        ("task:\n  x:", "line 2: task.x has no value", "leave it out"),
+        ("task:\n  x:", "line 2: task.x has no value", "omit it"),
         ("model:\n  cell: grru", "line 2: model.cell cannot be 'grru'", "did you mean gru?"),
         ("train:\n  lr: 1\n  lr: 2", "line 3: train.lr is given twice", "line 2"),
         ("train:\n  lr: 1\ntrain:\n  epochs: 2", "line 3: train is given twice", "line 1"),

@@ -147,7 +147,7 @@ def test_heuristics() -> None:
     ("options", "message", "hint"),
     [
         ({"kinds": "ones,periodc"}, "no kind of pattern is called 'periodc'", "mean periodic?"),
-        ({"kinds": []}, "must name one kind or more", ""),
+        ({"kinds": []}, "must have one or more kinds", ""),
         ({"kinds": "ones,ones"}, "each once", ""),
         ({"length": "3:9"}, "task.length cannot be '3:9'", "choose from 4"),
         ({"period": "1:3"}, "task.period cannot be '1:3'", "choose from 2 to 16"),
