@@ -208,18 +208,18 @@ def broadcast(*listeners: Listener, essential: Sequence[Listener] = ()) -> Liste
     """
     every = (*essential, *map(dispensable, listeners))
 
-    def tell(event: Event) -> None:
+    def notify(event: Event) -> None:
         for listen in every:
             listen(event)
 
-    return tell
+    return notify
 
 
 def dispensable(listen: Callable[P, object]) -> Callable[P, None]:
     """Wrap a listener such that it is dropped, with one note, when it first raises an exception."""
     failed = False
 
-    def tell(*args: P.args, **kwargs: P.kwargs) -> None:
+    def notify(*args: P.args, **kwargs: P.kwargs) -> None:
         nonlocal failed
         if failed:
             return
@@ -229,7 +229,7 @@ def dispensable(listen: Callable[P, object]) -> Callable[P, None]:
             failed = True
             note(f"{_name(listen)} failed and is disabled: {reason(error)}")
 
-    return tell
+    return notify
 
 
 def _name(listen: object) -> str:

@@ -292,7 +292,7 @@ class Exported:
     """The files of an export, and its comparison with the original.
 
     ``files``: their paths. ``rows``, ``steps``: the number compared; ``largest_difference``: of
-    weights or logits. ``notes``: further remarks.
+    weights or logits. ``notes``: further notes.
     """
 
     to: str

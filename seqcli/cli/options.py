@@ -134,7 +134,7 @@ def with_flags(
             command(flags=flags, **values)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
-        ordered = [one.replace(kind=keyword) for one in sorted(parameters, key=_place)]
+        ordered = [one.replace(kind=keyword) for one in sorted(parameters, key=_panel_index)]
         with_options.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
         with_options.__annotations__ = {one.name: one.annotation for one in ordered}
         return with_options
@@ -156,7 +156,7 @@ def _kind(key: Key | None) -> type:
     return key.kind if key else str
 
 
-def _place(parameter: inspect.Parameter) -> int:
+def _panel_index(parameter: inspect.Parameter) -> int:
     """Return the index of a parameter's panel on the help page."""
     for info in getattr(parameter.annotation, "__metadata__", ()):
         if info.rich_help_panel in PANELS:

@@ -90,7 +90,7 @@ OutFile = Annotated[
 Heat = Annotated[bool, options.switch("--attention", "Show the attention weights on stderr.")]
 
 
-def _picture_path(text: str) -> Path:
+def _plot_path(text: str) -> Path:
     """Parse a path for plots: a .png file or a folder."""
     path = options.path_to_write(text)
     if path.suffix.lower() not in ("", ".png") and not text.endswith("/"):
@@ -106,7 +106,7 @@ HeatPng = Annotated[
         "--attention-png",
         help="Draw the attention weights: a PNG file, or a folder with one per line.",
         metavar="PATH",
-        parser=_picture_path,
+        parser=_plot_path,
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -162,7 +162,7 @@ def predict(
         writer.sum_up()
     else:
         _write(writer, predictor, blocks, out_file, force)
-    writer.check_pictures()
+    writer.check_plots()
 
 
 def _write(
@@ -207,7 +207,7 @@ class _Writer:
         self.heat, self.png, self.force = heat, png, force
         self.unknown = UnknownTokens(out)
         self.lines = self.failed = 0
-        self.not_drawn: SeqcliError | None = None
+        self.plot_error: SeqcliError | None = None
 
     def write(self, predictor: Predictor, block: Sequence[Line], file: LinesFile | None) -> None:
         """Write the predictions of a block of lines, including those before an error."""
@@ -235,10 +235,10 @@ class _Writer:
             self._show_attention(prediction)
             yield prediction
 
-    def check_pictures(self) -> None:
+    def check_plots(self) -> None:
         """Raise the error of the first plot that failed; call it after writing all predictions."""
-        if self.not_drawn is not None:
-            raise self.not_drawn
+        if self.plot_error is not None:
+            raise self.plot_error
 
     def _show_attention(self, prediction: Prediction) -> None:
         if prediction.attention is None:  # not requested, or a blank line
@@ -247,12 +247,12 @@ class _Writer:
             from seqcli.report.attention import show_attention
 
             show_attention(self.out, prediction.attention)
-        if self.png and self.not_drawn is None:
+        if self.png and self.plot_error is None:
             try:
                 path = _png_path(self.png, self.lines)
                 _draw(prediction.attention, path, prediction.source, self.out, self.force)
             except SeqcliError as error:
-                self.not_drawn = error
+                self.plot_error = error
 
     def _warn(self, problem: str) -> None:
         """Warn about a line without a prediction; only count lines beyond the first ones."""
@@ -300,13 +300,13 @@ def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool)
         SeqcliError: the plot cannot be drawn or written.
     """
     from seqcli.files.atomic import check_own_output, writing
-    from seqcli.report.attention import draw_attention, is_own_picture
+    from seqcli.report.attention import draw_attention, is_own_plot
 
     try:
         with writing(png.parent):
             png.parent.mkdir(parents=True, exist_ok=True)
         if not force:
-            check_own_output(png, is_own_picture, "choose another name, or give --force")
+            check_own_output(png, is_own_plot, "choose another name, or give --force")
         draw_attention(attention, png, title)
     except Exception as error:
         hint = "the predictions are complete; plots need a working matplotlib"

@@ -185,9 +185,11 @@ def _cells(text: Sample) -> tuple[str, ...]:
 
 def _show_next(out: Out, prefix: str, distribution: Any) -> None:
     from seqcli.report.json_documents import next_document
-    from seqcli.report.predictions import bars
+    from seqcli.report.predictions import probability_bars
 
     if out.json:
         out.document(next_document(prefix, distribution))
-    for line in bars(distribution, plain_ascii=not out.stdout.encoding.startswith("utf")):
+    for line in probability_bars(
+        distribution, plain_ascii=not out.stdout.encoding.startswith("utf")
+    ):
         out.write(line)

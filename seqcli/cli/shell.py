@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from seqcli import registry
-from seqcli.config.flags import known_otherwise
+from seqcli.config.flags import alternative_hint
 from seqcli.errors import (
     Exit,
     MachineError,
@@ -129,7 +129,7 @@ def _nearest_option(option: str, context: Any) -> str:
     word = option.lstrip("-")
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
     if not near and context.info_name == "train":
-        hint = known_otherwise(word.replace("-", "_"))
+        hint = alternative_hint(word.replace("-", "_"))
         if hint:
             return hint
     if word == "option" and "set" in known:  # as in gen-data

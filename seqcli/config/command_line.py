@@ -23,7 +23,7 @@ def options_of(config: Config) -> list[str]:
     by the keys that differ from the resulting defaults.
     """
     plain = dotted(config)
-    chosen = _deciding(plain)
+    chosen = _preset_conditions(plain)
     default = dotted(loading.load(chosen))
     words: list[str] = []
     for key, value in plain.items():
@@ -38,7 +38,7 @@ def dotted(config: Config) -> dict[str, Any]:
     return {f"{name}.{leaf}": value for name, inside in sections for leaf, value in inside.items()}
 
 
-def _deciding(plain: Mapping[str, Any]) -> dict[str, Any]:
+def _preset_conditions(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys that presets depend on, if they differ from their defaults."""
     default = dotted(Config())
     keys = {key for conditions, _ in PRESETS for key in conditions}

@@ -71,7 +71,7 @@ def dotted(flags: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     values: dict[str, tuple[str, Any]] = {}
     for name, value in flags.items():
         if name not in FLAGS:
-            hint = known_otherwise(name) or registry.suggest(name, FLAGS)
+            hint = alternative_hint(name) or registry.suggest(name, FLAGS)
             raise UsageError(f"no flag is called {name!r}", hint)
         if name == "attention" and isinstance(value, bool):
             value = "additive" if value else "none"
@@ -90,10 +90,10 @@ def _rows_key(name: str, value: object) -> str:
     return f"data.{name}" if name in ("train", "val", "test") and is_number else ""
 
 
-def known_otherwise(name: str) -> str:
+def alternative_hint(name: str) -> str:
     """Return a hint for a setting with another flag or only a key; "" if there is none."""
     flag_of = {key: flag for flag, key in FLAGS.items()}
     if ALSO_CALLED.get(name) in flag_of:
         return f"did you mean {spelt(flag_of[ALSO_CALLED[name]])}?"
     same = [key.name for key in keys().values() if key.leaf == name]
-    return f"{same[0]} has no flag of its own: --set {same[0]}=..." if same else ""
+    return f"{same[0]} has no flag; use --set {same[0]}=..." if same else ""

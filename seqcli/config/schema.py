@@ -240,7 +240,7 @@ def read_free(name: str, value: object, where: str) -> object:
 
 def _free_scalar(name: str, value: object, where: str) -> Scalar:
     if isinstance(value, Plain):
-        return _guess(name, value, where)
+        return _infer_scalar(name, value, where)
     if isinstance(value, str):
         return value
     for reader in (_to_bool, _to_int, _to_float):
@@ -254,12 +254,12 @@ def _free_scalar(name: str, value: object, where: str) -> Scalar:
 def stays_text(text: str) -> bool:
     """Return whether unquoted text stays text where any type is allowed."""
     try:
-        return _guess("", Plain(text), "") == text
+        return _infer_scalar("", Plain(text), "") == text
     except UsageError:
         return False
 
 
-def _guess(name: str, text: Plain, where: str) -> Scalar:
+def _infer_scalar(name: str, text: Plain, where: str) -> Scalar:
     if _OCTAL.fullmatch(text):
         hint = f"write {text.lstrip('+-0') or '0'} for a number, or '{text}' for text"
         raise UsageError(f"{where}: {name} cannot be {text}: is it octal, decimal or text?", hint)

@@ -76,7 +76,7 @@ COLDEST, HOTTEST = 1e-3, 1e3  # beyond these, float32 cannot represent the logit
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How to sample the next token; the default is the model's own distribution.
+    """Settings for sampling the next token; the default is the distribution of the model.
 
     Args:
         temperature: divides the logits, from 0.001 to 1000. Below 1: more conservative; above 1:
@@ -161,7 +161,7 @@ class DataConfig:
     max_length: Positive = 1000
     """Maximum length of a source or target in tokens; longer rows are left out."""
     max_bad_fraction: Probability = 0.1
-    """Maximum fraction of unusable rows before a file is refused; blank lines do not count."""
+    """Maximum fraction of unusable rows before a file is rejected; blank lines do not count."""
     strict: bool = False
     """Refuse a file at its first unusable row or blank line."""
 
@@ -244,7 +244,7 @@ class TrainConfig:
     teacher_forcing_end: Probability = 0.0
     """Probability at the end of training, if there is a schedule."""
     teacher_forcing_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
-    """How the probability falls over the epochs."""
+    """Schedule of this probability over the epochs."""
     metric: Annotated[str, one_of(registry.METRICS)] = "loss"
     """Validation metric that selects the best checkpoint."""
     patience: Count = 0

@@ -85,7 +85,7 @@ def read(path: str | PathLike[str]) -> Iterator[Line]:
         return
     seen: dict[str, int] = {}
     for key, node in _sections(root, name, seen):
-        _once(key, seen, name)
+        _check_unique(key, seen, name)
         yield key.value, _value(node, name), name, key.start_mark.line + 1
 
 
@@ -115,7 +115,7 @@ def _nested(node: yaml.Node, name: str, levels: int, met: set[int]) -> object:
         seen: dict[str, int] = {}
         for key, _ in node.value:
             _check_tag(key, _TEXT, name, "a name")
-            _once(key, seen, name)
+            _check_unique(key, seen, name)
         return {key.value: _nested(value, name, levels - 1, met) for key, value in node.value}
     return _scalar(node, name)
 
@@ -166,7 +166,7 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         raise UsageError(f"{name}, line {line}: {reason}", "remove that character") from None
 
 
-def _once(key: yaml.ScalarNode, seen: dict[str, int], name: str) -> None:
+def _check_unique(key: yaml.ScalarNode, seen: dict[str, int], name: str) -> None:
     """Record the line of a key; raise UsageError if it is repeated."""
     line = key.start_mark.line + 1
     if key.value in seen:
@@ -189,7 +189,7 @@ def _sections(
                 continue  # an empty section
             yield key, node
             continue
-        _once(key, seen, name)
+        _check_unique(key, seen, name)
         _check_tag(node, _MAP, name, "keys with values")
         for leaf, value in node.value:
             _check_tag(leaf, _TEXT, name, "a name")
@@ -246,11 +246,11 @@ def to_yaml(config: Config) -> str:
 def written(value: object) -> str:
     """Format a value as one line of YAML, valid for any parser and for `load`."""
     if isinstance(value, list):
-        return f"[{', '.join(_dumped(one, plain=str.isidentifier) for one in value)}]"
-    return _dumped(value, plain=str.isprintable)
+        return f"[{', '.join(_dump_scalar(one, plain=str.isidentifier) for one in value)}]"
+    return _dump_scalar(value, plain=str.isprintable)
 
 
-def _dumped(value: object, plain: Callable[[str], bool]) -> str:
+def _dump_scalar(value: object, plain: Callable[[str], bool]) -> str:
     """Format one value; ``plain`` decides which texts need no quotes, if YAML allows it."""
     import yaml
 

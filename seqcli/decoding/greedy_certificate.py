@@ -77,7 +77,7 @@ class GreedyCertificate:
         return done
 
     def hypotheses(self) -> list[Hypothesis | None]:
-        """Return the best hypothesis of each source, or None where there is no certificate."""
+        """Return the best hypothesis of each source, or None without a certificate."""
         certified = self.rival / self.largest_divisor <= self.best  # (B,)
         parts = (self.tokens, self.length, self.total, self.best, certified)
         return [

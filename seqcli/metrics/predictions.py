@@ -108,7 +108,7 @@ class PredictionTable:
         baselines: name -> tokens predicted by a baseline.
         truncated: (N,) 1 where the prediction was truncated at the maximum length.
         oracle_length: whether the reference lengths were given to the model.
-        notes: remarks for the user.
+        notes: notes for the user.
     """
 
     sources: Texts

@@ -82,8 +82,8 @@ def read_predictions(
         lines: the output of `write_predictions`, or a tab-separated table with the columns source,
             truth (or gold, target, reference) and prediction: named in its first line, or exactly
             these three.
-        source, target: how texts are tokenized if the file does not say so; by default words if
-            most texts contain spaces, else characters.
+        source, target: tokenization if the file does not specify it; by default words if most
+            texts contain spaces, else characters.
 
     Raises:
         DataError: the file cannot be read; names the line.

@@ -34,7 +34,7 @@ class TextLosses:
         nats: (N,) loss of each text, summed over its tokens and ``<eos>``.
         unknown: (N,) unknown tokens in each text.
         baselines: name -> (N,) loss of each text by a baseline.
-        notes: remarks for the user.
+        notes: notes for the user.
     """
 
     texts: Sequence[str]

@@ -84,7 +84,7 @@ def _figure(attention: AttentionMap, title: str) -> Figure:
     return figure
 
 
-def is_own_picture(begin: bytes) -> bool:
+def is_own_plot(begin: bytes) -> bool:
     """Return whether ``begin`` is the start of a file written by ``draw_attention``."""
     return b"Software\0seqcli" in begin
 

@@ -38,7 +38,7 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
     return _template().render(
         name=comparison.name,
         headers=[" ".join(column.header.split()) for column in table.columns],
-        rows=[[(str(cell), _sortable(str(cell))) for cell in row] for row in table.rows[:arms]],
+        rows=[[(str(cell), _sort_key(str(cell))) for cell in row] for row in table.rows[:arms]],
         strong=table.strong,
         baselines=[list(map(str, row)) for row in table.rows[arms:]],
         caption=table.caption,
@@ -78,7 +78,7 @@ def _template() -> Template:
     return environment.from_string(TEMPLATE.read_text("utf-8"))
 
 
-def _sortable(cell: str) -> str:
+def _sort_key(cell: str) -> str:
     """Return the sort key of a cell: its first number, else its text."""
     if ":" in cell and cell.replace(":", "").isdigit():  # a time
         seconds = 0

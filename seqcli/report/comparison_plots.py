@@ -26,7 +26,7 @@ P = ParamSpec("P")
 Curves = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]  # arm -> seed -> epochs
 
 
-def _extra(draw: Callable[P, str]) -> Callable[P, str]:
+def _optional(draw: Callable[P, str]) -> Callable[P, str]:
     """Wrap a plotting function: return "" if the plot cannot be drawn, so that it is omitted."""
 
     @wraps(draw)
@@ -53,7 +53,7 @@ def history(comparison: Comparison, result: RunResult) -> list[dict[str, float]]
     return read_metrics(Path(comparison.folder) / result.run / "metrics.jsonl")
 
 
-@_extra
+@_optional
 def curves_svg(curves: Curves, key: str) -> str:
     """Draw learning curves over steps: the mean over seeds with a band from minimum to maximum.
 
@@ -75,7 +75,7 @@ def curves_svg(curves: Curves, key: str) -> str:
     return _svg(axes)
 
 
-@_extra
+@_optional
 def lengths_svg(comparison: Comparison) -> str:
     """Draw sequence accuracy by length, with training lengths shaded; "" for a single length."""
     lengths = {point.length for arm in comparison.arms for point in arm.by_length}
@@ -94,7 +94,7 @@ def lengths_svg(comparison: Comparison) -> str:
     return _svg(axes)
 
 
-@_extra
+@_optional
 def attention_svg(attention: ShownAttention) -> str:
     """Draw attention weights as a heat map."""
     rows, columns = len(attention.weights), len(attention.source)

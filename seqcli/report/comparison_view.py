@@ -34,7 +34,7 @@ def conclusions(comparison: Comparison) -> list[str]:
     """Describe the significant differences, the groups without any, and the method."""
     if len(comparison.arms) < 2:
         return ["No test of differences: only one model"]
-    lines = _too_few(comparison)
+    lines = _insufficient_data(comparison)
     tested = {test.scope for test in comparison.tests}
     for scope in comparison.scopes or ("test",):
         if scope in tested:
@@ -56,7 +56,7 @@ def method(comparison: Comparison) -> str:
     )
 
 
-def _too_few(comparison: Comparison) -> list[str]:
+def _insufficient_data(comparison: Comparison) -> list[str]:
     """Return a line if there are too few seeds or rows for a test."""
     few = comparison.too_few_seeds
     if few:
@@ -85,7 +85,7 @@ def _scope_lines(comparison: Comparison, scope: str) -> list[str]:
     else:
         lines = [_better_than(where, arm, differences, metric) for arm in better]
     return lines + [
-        f"No significant difference {where} between {_listed(group)}"
+        f"No significant difference {where} between {_join(group)}"
         for group in comparison.ties.get(scope, ())
     ]
 
@@ -94,14 +94,14 @@ def _better_than(
     where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
 ) -> str:
     others = [f"{one.worse} {_gain(one, metric)}" for one in differences if one.better == arm]
-    return f"{_capital(where)}, {arm} is better than {_listed(others)}"
+    return f"{_capitalize(where)}, {arm} is better than {_join(others)}"
 
 
 def _worse_than(
     where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
 ) -> str:
     others = [f"{one.better} {_gain(one, metric)}" for one in differences if one.worse == arm]
-    return f"{_capital(where)}, {arm} is worse than {_listed(others)}"
+    return f"{_capitalize(where)}, {arm} is worse than {_join(others)}"
 
 
 def _by_wins(differences: Sequence[SignificantDifference]) -> list[SignificantDifference]:
@@ -121,12 +121,12 @@ def _gain(one: SignificantDifference, metric: Metric) -> str:
     return f"(by {size} {metric.format.points or metric.label}, {low} to {high}, {p})"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join(names: Sequence[str]) -> str:
     """Join names as ``a, b and c``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _capital(text: str) -> str:
+def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

@@ -75,7 +75,7 @@ def metrics_table(evaluation: Scores) -> Table:
     columns += [Column("95% interval", right=True, drop=1)] * bool(evaluation.intervals)
     columns += [Column("best baseline", fold=True, drop=2)] * bool(evaluation.baselines)
     rows = []
-    for metric in _tabled(evaluation):
+    for metric in _table_metrics(evaluation):
         interval = metric.write_interval(evaluation.intervals.get(metric.name))
         row = [metric.title, metric.write(evaluation.metrics[metric.name])]
         row += [interval] * bool(evaluation.intervals)
@@ -87,12 +87,14 @@ def metrics_table(evaluation: Scores) -> Table:
 
 def baselines_table(evaluation: Evaluation) -> Table:
     """Return the table of baseline scores on the evaluated rows."""
-    metrics = [metric for metric in _tabled(evaluation) if metric.name != "sequence_error_rate"]
+    metrics = [
+        metric for metric in _table_metrics(evaluation) if metric.name != "sequence_error_rate"
+    ]
     known = {name for scores in evaluation.baselines.values() for name in scores}
     metrics = [metric for metric in metrics if metric.name in known]
     columns = [Column(metric.title, right=True, drop=place) for place, metric in enumerate(metrics)]
     rows = (
-        (baseline_name(name), *(_written(metric, scores) for metric in metrics))
+        (baseline_name(name), *(_format_score(metric, scores) for metric in metrics))
         for name, scores in evaluation.baselines.items()
     )
     split = f" on {evaluation.split}" if evaluation.split else ""
@@ -120,11 +122,11 @@ def references_table(evaluation: Scores) -> Table:
     metrics = [find(name) for name in ("sequence_accuracy", SCORE_OF_ANY, ERRORS_TO_NEAREST)]
     intervals = (metric.write_interval(evaluation.intervals.get(metric.name)) for metric in metrics)
     rows = [
-        _with_bound("model", (_written(one, evaluation.metrics) for one in metrics), bound),
+        _with_bound("model", (_format_score(one, evaluation.metrics) for one in metrics), bound),
         _with_bound("  95% interval", intervals, ""),
     ]
     rows += [
-        _with_bound(baseline_name(name), (_written(metric, scores) for metric in metrics), "-")
+        _with_bound(baseline_name(name), (_format_score(metric, scores) for metric in metrics), "-")
         for name, scores in evaluation.baselines.items()
     ]
     several = f"{count(references.several)} of {plural(references.sources, 'source')}"
@@ -151,7 +153,7 @@ def lengths_table(bins: Sequence[LengthBin]) -> Table:
     """Return the table of accuracy by source length."""
     headers = ("source length", "rows", "token accuracy", "sequence accuracy")
     rows = (
-        (_span(b), count(b.rows), percent(b.token_accuracy), percent(b.sequence_accuracy))
+        (_format_range(b), count(b.rows), percent(b.token_accuracy), percent(b.sequence_accuracy))
         for b in bins
     )
     return Table(tuple(Column(header, right=True) for header in headers), tuple(rows))
@@ -178,7 +180,7 @@ def subsets_table(subsets: Sequence[Subset]) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _tabled(evaluation: Scores) -> list[Metric]:
+def _table_metrics(evaluation: Scores) -> list[Metric]:
     """Return the metrics of the first table; for labels, without those equal to the accuracy."""
     metrics = map(shown, evaluation.metrics)
     repeated = SAME_FOR_LABELS if evaluation.classes else set()
@@ -235,9 +237,9 @@ def _headline(evaluation: Evaluation) -> str:
     )
 
 
-def _written(metric: Metric, scores: Mapping[str, float]) -> str:
+def _format_score(metric: Metric, scores: Mapping[str, float]) -> str:
     return metric.write(scores[metric.name]) if metric.name in scores else "-"
 
 
-def _span(length: LengthBin) -> str:
+def _format_range(length: LengthBin) -> str:
     return str(length.low) if length.low == length.high else f"{length.low}-{length.high}"

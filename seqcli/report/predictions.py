@@ -42,7 +42,7 @@ class UnknownTokens:
         room = len(self.tokens) < _COUNTED
         self.tokens.update(one for one in set(tokens) if room or one in self.tokens)
         if self.lines <= NAMED_LINES:
-            self.out.info(f"note: line {line}: unknown tokens: {_listed(tokens)}")
+            self.out.info(f"note: line {line}: unknown tokens: {_join(tokens)}")
         elif self.lines == NAMED_LINES + 1:
             self.out.info("note: there are more such lines; they are counted")
 
@@ -68,7 +68,7 @@ class UnknownTokens:
         if self.lines <= NAMED_LINES:
             return
         common = self.tokens.most_common(NAMED_TOKENS)
-        listed = ", ".join(f"{_shown(token)} ({count(times)})" for token, times in common)
+        listed = ", ".join(f"{_label(token)} ({count(times)})" for token, times in common)
         more = len(self.tokens) - len(common)
         others = f" and {count(more)} more" if more else ""
         self.out.info(
@@ -77,13 +77,13 @@ class UnknownTokens:
         )
 
 
-def _shown(token: str) -> str:
+def _label(token: str) -> str:
     return "␣" if token == " " else token_label(token)
 
 
-def _listed(tokens: Sequence[str]) -> str:
+def _join(tokens: Sequence[str]) -> str:
     distinct = list(dict.fromkeys(tokens))
-    listed = " ".join(_shown(token) for token in distinct[:NAMED_TOKENS])
+    listed = " ".join(_label(token) for token in distinct[:NAMED_TOKENS])
     more = len(distinct) - NAMED_TOKENS
     return f"{listed} and {count(more)} more" if more > 0 else listed
 
@@ -175,7 +175,7 @@ WIDTH = 40  # terminal cells of the longest bar
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def bars(distribution: Sequence[NextToken], *, plain_ascii: bool = False) -> list[str]:
+def probability_bars(distribution: Sequence[NextToken], *, plain_ascii: bool = False) -> list[str]:
     """Draw a bar for each of the most likely tokens, and one for all others together.
 
     Args:

@@ -26,7 +26,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Draw values as a row of bars, lowest to highest; long series are averaged to ``width``."""
+    """Draw values as a row of block characters; long series are averaged to ``width``."""
     if not values:
         return ""
     points = _averaged(values, width) if len(values) > width else list(values)

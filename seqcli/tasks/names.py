@@ -158,7 +158,7 @@ class Names(Task):
 
     def __post_init__(self) -> None:
         low, high = parse_range("length", self.length)
-        if high > LONGEST or _fitting(low, high) < _RARE:
+        if high > LONGEST or _count_fitting(low, high) < _RARE:
             raise UsageError(
                 f"task.length cannot be {self.length!r}: almost no name has such a length",
                 "most have from 8 to 25",
@@ -179,21 +179,21 @@ class Names(Task):
         pending, draw = np.arange(len(index)), 0
         while pending.size:
             tried = _draw(starts[pending], draw)  # (n, K)
-            fits = self._belongs(_written(tried), split)
+            fits = self._is_valid(_join_morphemes(tried), split)
             chosen[pending[fits]] = tried[fits]
             pending, draw = pending[~fits], draw + 1
-        return Rows(None, _written(chosen))
+        return Rows(None, _join_morphemes(chosen))
 
-    def _belongs(self, names: Ragged, split: str) -> NDArray[np.bool_]:
+    def _is_valid(self, names: Ragged, split: str) -> NDArray[np.bool_]:
         """Return whether each name (n,) belongs to the split and has a valid length."""
         low, high = parse_range("length", self.length)
         place = hashing.below(hashing.mix(row_hashes(names)), _SHARES)
-        first, end = _stretch(split)
+        first, end = _owned_hashes(split)
         inside = (place >= first) & (place < end)
         return inside & (low <= names.lengths) & (names.lengths <= high)
 
 
-def _stretch(split: str) -> tuple[int, int]:
+def _owned_hashes(split: str) -> tuple[int, int]:
     """Return the values of the content hash, of 0 .. 9, that belong to a split."""
     ends = np.cumsum([round(share * _SHARES) for share in SPLIT_SHARES.values()]).tolist()
     at = list(SPLIT_SHARES).index(split)
@@ -218,13 +218,13 @@ def _draw(starts: Hashes, number: int) -> Index:
     """Return draw ``number`` of each stream (N,) as the morphemes (N, K) of a name."""
     _, firsts = _morphemes()
     counter = number * (_PLACES + 1)
-    pattern = _weighted(hashing.draw(starts, counter), list(PATTERNS.values()))
+    pattern = _weighted_index(hashing.draw(starts, counter), list(PATTERNS.values()))
     drawn = np.zeros((len(starts), _PLACES), np.int64)
     for kind, slots in enumerate(PATTERNS):
         rows = np.flatnonzero(pattern == kind)
         for place, slot in enumerate(slots):
             hashes = hashing.draw(starts[rows], counter + 1 + place)
-            drawn[rows, place] = firsts[slot] + _weighted(hashes, _weights(slot))
+            drawn[rows, place] = firsts[slot] + _weighted_index(hashes, _weights(slot))
     return drawn
 
 
@@ -234,20 +234,20 @@ def _weights(slot: str) -> list[int]:
     return [100_000 // (rank + _FLATTENING) for rank in range(len(morphemes(slot)))]
 
 
-def _weighted(hashes: Hashes, weights: list[int]) -> Index:
+def _weighted_index(hashes: Hashes, weights: list[int]) -> Index:
     """Map hashes (N,) to 0 .. len(weights)-1, with probabilities proportional to the weights."""
     ends = np.cumsum(weights)
     return np.searchsorted(ends, hashing.below(hashes, int(ends[-1])).astype(np.int64), "right")
 
 
-def _written(morphemes: Index) -> Ragged:
+def _join_morphemes(morphemes: Index) -> Ragged:
     """Concatenate morphemes (N, K) to N names."""
     parts = _morphemes()[0].take(morphemes.reshape(-1))  # N * K rows
     return Ragged(parts.tokens, parts.offsets[:: morphemes.shape[1]])
 
 
 @cache
-def _fitting(low: int, high: int) -> int:
+def _count_fitting(low: int, high: int) -> int:
     """Return the number of sampled names with a length in a range."""
-    names = _written(_draw(hashing.streams(hashing.key("lengths"), np.arange(_TRIED)), 0))
+    names = _join_morphemes(_draw(hashing.streams(hashing.key("lengths"), np.arange(_TRIED)), 0))
     return int(((low <= names.lengths) & (names.lengths <= high)).sum())

@@ -77,7 +77,7 @@ class Copy(Rearrangement):
     """
 
     duplicate: int = 1
-    """How many times the source is repeated."""
+    """Number of copies of the source."""
     tokens: str = "any"
     """any: independent tokens. distinct: no token is repeated in a row. single: one token,
     repeated."""

@@ -84,14 +84,14 @@ def _added(primitive: str, seed: int) -> Parts:
     return np.append(others, np.full(len(others) // 9, bare)), test[test != bare]
 
 
-def _template(sides: str, held: Sequence[str], asked: Sequence[str], seed: int) -> Parts:
-    """Hold out ``sides`` after the ``held`` primitives; test has it after the ``asked`` ones.
+def _template(sides: str, held: Sequence[str], tested: Sequence[str], seed: int) -> Parts:
+    """Hold out ``sides`` after the ``held`` primitives; test has them after the ``tested`` ones.
 
     The published sets also omit, without documenting it, all commands with it after ``turn``.
     """
     turned = _holding([f"turn {sides}"])
     kept_out = _holding([f"{primitive} {sides}" for primitive in held])
-    test = _holding([f"{primitive} {sides}" for primitive in asked])
+    test = _holding([f"{primitive} {sides}" for primitive in tested])
     return np.flatnonzero(~turned & ~kept_out), np.flatnonzero(~turned & test)
 
 
