@@ -107,7 +107,7 @@ def predictions_table(
         above: rows to omit because they are already shown among the worst.
     """
     seen = set(above)
-    chosen = select_rows([row for row in scores.predictions if row not in seen], most)
+    chosen = choose([row for row in scores.predictions if row not in seen], most)
     wrong = sum(not row.correct for row in scores.predictions)
     of = f"{count(wrong)} of {plural(len(scores.predictions), 'prediction')}"
     caption = f"{of} {'is' if wrong == 1 else 'are'} wrong; {count(len(chosen))} "
@@ -121,7 +121,7 @@ def worst_table(scores: Scores, chosen: Sequence[ScoredRow], *, in_words: bool) 
     return _rows_table(scores, chosen, caption, in_words)
 
 
-def select_rows(rows: Sequence[ScoredRow], most: int = SHOWN) -> list[ScoredRow]:
+def choose(rows: Sequence[ScoredRow], most: int = SHOWN) -> list[ScoredRow]:
     """Select rows to show, in the order of the data: wrong ones first, then a few correct ones."""
     right = round(most * RIGHT_SHARE)
     return [row for row in rows if not row.correct][: most - right] + [

@@ -7,7 +7,7 @@ import pytest
 from rich.text import Text
 
 from seqcli.events import Finished
-from seqcli.report.error_tables import matrix_tables, select_rows, worst
+from seqcli.report.error_tables import choose, matrix_tables, worst
 from seqcli.report.evaluation import show_evaluation
 from seqcli.report.json_documents import (
     evaluation_document,
@@ -225,7 +225,7 @@ def test_an_evaluation_without_rows_or_lengths_is_shown(pipe, evaluation):
 
 
 def test_a_perfect_model_shows_a_few_right_rows():
-    assert select_rows([row(i, correct=True) for i in range(9)]) == [row(i, True) for i in range(3)]
+    assert choose([row(i, correct=True) for i in range(9)]) == [row(i, True) for i in range(3)]
 
 
 def test_json_keeps_stdout_free(pipe, evaluation):
