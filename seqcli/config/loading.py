@@ -59,8 +59,8 @@ def load(
     state = _State(dict(_flat(to_plain(base))), dict(base.origins))
     if source is not None and not isinstance(source, Config):
         state.apply(list(_from_source(source)))
-    given = flag_table.dotted(flags or {})
-    typed = [Setting(key, value, flag, flag) for key, (flag, value) in given.items()]
+    flag_values = flag_table.dotted(flags or {})
+    typed = [Setting(key, value, flag, flag) for key, (flag, value) in flag_values.items()]
     state.apply([*map(_from_set, sets), *typed])
     if not isinstance(source, Config):  # a complete configuration needs no defaults
         state.fill()
