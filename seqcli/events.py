@@ -1,6 +1,7 @@
 """Events of a training run: frozen records that are passed to listeners.
 
-Training emits them, reports listen. Records contain numbers, strings and tuples, never tensors.
+Training emits events and reports receive them. Records contain numbers, strings and tuples, never
+tensors.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class FileRead:
-    """A file of rows. ``rows`` counts all rows, ``kept`` those that are used."""
+    """A file of rows was read. ``rows`` counts all rows, ``kept`` those that are used."""
 
     path: str
     split: str  # "train", "val", "test", or "" if its rows are split by source
@@ -27,7 +28,7 @@ class FileRead:
 
 @dataclass(frozen=True)
 class SplitRead:
-    """The rows of a split; lengths are (median, longest), in tokens."""
+    """The rows of a split were read; lengths are (median, longest), in tokens."""
 
     split: str
     rows: int
@@ -65,7 +66,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class DataRead:
-    """The user's files were read: every row is kept or among the findings."""
+    """The user's files were read. Every row is kept or listed in the findings."""
 
     files: tuple[FileRead, ...]
     splits: tuple[SplitRead, ...]
@@ -78,14 +79,14 @@ class DataRead:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """Facts about a run that the fit diagnosis needs besides its curves.
+    """Facts about a run that the fit diagnosis uses in addition to its curves.
 
     Args:
         folder: the run folder; "" if unknown.
         lr, hidden, dropout, patience: settings of the configuration.
         doubled_limit: the option that doubles the limit of training, such as ``--epochs 40``.
         could_attend: whether attention could be added to the model.
-        by_hand: whether the NumPy backend trains it, which has no dropout.
+        by_hand: whether it is trained by the NumPy backend, which has no dropout.
         drawn_rows: training rows of a synthetic task; 0 for files.
         val_rows: validation rows.
         has_test: whether there are test rows.
@@ -199,26 +200,26 @@ Listener: TypeAlias = Callable[[Event], None]
 
 
 def broadcast(*listeners: Listener, essential: Sequence[Listener] = ()) -> Listener:
-    """Return one listener that passes each event to all of these.
+    """Return a listener that passes each event to all given listeners.
 
     Args:
-        listeners: each is dropped once it fails, with a note; training continues without it.
-        essential: called first; what they raise stops the run.
+        listeners: each is dropped with a note if it fails; training continues without it.
+        essential: called first; an exception stops the run.
     """
     every = (*essential, *map(dispensable, listeners))
 
-    def tell(event: Event) -> None:
+    def notify(event: Event) -> None:
         for listen in every:
             listen(event)
 
-    return tell
+    return notify
 
 
 def dispensable(listen: Callable[P, object]) -> Callable[P, None]:
-    """Return a listener that is dropped, with one note, when it first raises an exception."""
+    """Wrap a listener such that it is dropped, with one note, when it first raises an exception."""
     failed = False
 
-    def tell(*args: P.args, **kwargs: P.kwargs) -> None:
+    def notify(*args: P.args, **kwargs: P.kwargs) -> None:
         nonlocal failed
         if failed:
             return
@@ -226,9 +227,9 @@ def dispensable(listen: Callable[P, object]) -> Callable[P, None]:
             listen(*args, **kwargs)
         except Exception as error:
             failed = True
-            note(f"{_name(listen)} failed and is switched off: {reason(error)}")
+            note(f"{_name(listen)} failed and is disabled: {reason(error)}")
 
-    return tell
+    return notify
 
 
 def _name(listen: object) -> str:

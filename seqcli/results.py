@@ -1,4 +1,4 @@
-"""Results of evaluation, prediction and sampling: records of numbers, text and NumPy arrays."""
+"""Results of evaluation, prediction and sampling, as records of numbers, text and arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Sample:
-    """One text sampled from a model, or found by its beam search.
+    """A text sampled from a model, or found by beam search.
 
     ``log_probability``: in nats, over all tokens and ``<eos>``, if requested.
     ``ended``: False if the text was truncated at the maximum length (the log-probability still
@@ -60,7 +60,7 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One predicted target. ``log_probability``: in nats, over its tokens and ``<eos>``.
+    """A predicted target. ``log_probability``: in nats, over its tokens and ``<eos>``.
 
     ``truncated``: whether it reached the maximum length before ``<eos>`` (the log-probability still
     includes ``<eos>``). ``score``: the score of beam search, log-probability divided by
@@ -91,7 +91,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ScoredRow:
-    """One evaluated row, as tokens, so that single errors can be marked.
+    """An evaluated row as tokens, so that individual errors can be marked.
 
     ``features``: features of the source, such as ``N;ACC;PL``, if the model uses them.
     """
@@ -104,7 +104,7 @@ class ScoredRow:
     features: str = ""
 
     def line(self, joiner: str) -> str:
-        """Return the source as `predict` reads it; ``joiner`` joins its tokens."""
+        """Return the source in the input format of `predict`; ``joiner`` joins its tokens."""
         text = joiner.join(self.source)
         return f"{text}\t{self.features}" if self.features else text
 
@@ -157,7 +157,7 @@ class References:
 
 @dataclass(frozen=True)
 class Confusion:
-    """One kind of edit: substitution, deletion (``prediction`` is None) or insertion (``truth`` is
+    """A kind of edit: substitution, deletion (``prediction`` is None) or insertion (``truth`` is
     None)."""
 
     truth: str | None
@@ -167,7 +167,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Edits:
-    """The fewest edits from the truths to the predictions, the most frequent kinds first."""
+    """The minimal edits from the truths to the predictions, the most frequent kinds first."""
 
     substitutions: int
     deletions: int
@@ -208,10 +208,10 @@ class Scores:
     """Scores of predictions, computed from a model or from a file of predictions.
 
     ``metrics``: loss (nats per token, teacher forced, ``<eos>`` included), token_accuracy (tokens
-    right at their position, over the longer of truth and prediction) and sequence_accuracy (both
-    free running), token_error_rate (edits over reference tokens) and what else the rows allow of;
-    of a language model: loss, bits_per_character and perplexity, ``<eos>`` included in all three.
-    ``intervals``: metric -> its 95% interval, None where all rows have one source;
+    correct at their position, over the longer of truth and prediction) and sequence_accuracy (both
+    free running), token_error_rate (edits over reference tokens) and others that are defined for
+    the rows; for a language model: loss, bits_per_character and perplexity, all with ``<eos>``.
+    ``intervals``: metric -> its 95% interval, None if all rows have one source;
     ``interval_methods``: metric -> how it is computed. ``baselines``: baseline name ->
     metric name -> score.
     """
@@ -251,7 +251,7 @@ class Evaluation(Scores):
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a model: its vocabulary, and its tokenization."""
+    """One side of a model (source or target): its vocabulary and its tokenization."""
 
     tokenization: str
     tokens: tuple[str, ...]
@@ -292,7 +292,7 @@ class Exported:
     """The files of an export, and its comparison with the original.
 
     ``files``: their paths. ``rows``, ``steps``: the number compared; ``largest_difference``: of
-    weights or logits. ``notes``: further remarks.
+    weights or logits. ``notes``: further notes.
     """
 
     to: str

@@ -29,7 +29,7 @@ def test_a_listener_that_fails_is_noted_once_and_switched_off(notes):
     assert calls == [EVENT]
     assert others == [EVENT] * 3
     assert [record.getMessage() for record in notes.records] == [
-        "watch failed and is switched off: OSError: [Errno 28] No space left on device"
+        "watch failed and is disabled: OSError: [Errno 28] No space left on device"
     ]
 
 

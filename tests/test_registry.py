@@ -41,7 +41,7 @@ def test_a_registered_name_is_a_choice_and_resolves_to_the_object():
     definition = object()
     seqcli.register("cell", "mine", definition)
     assert keys()["model.cell"].limit.allows("mine")
-    assert "mine" in keys()["model.cell"].wanted
+    assert "mine" in keys()["model.cell"].expected
     assert registry.resolve("cell", "mine", registry.CELLS) is definition
 
 
@@ -55,7 +55,7 @@ def test_a_path_is_imported_when_it_is_used():
 @pytest.mark.usefixtures("tables")
 def test_a_metric_must_be_a_metric_of_its_name():
     seqcli.register("metric", "mine", Metric("other", "other", higher_is_better=True))
-    with pytest.raises(UsageError, match="no metric of that name"):
+    with pytest.raises(UsageError, match="not a metric of that name"):
         find("mine")
 
 

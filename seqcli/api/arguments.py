@@ -116,7 +116,7 @@ def number(key: Key) -> Check:
         try:
             return read(key, value, name)
         except UsageError:
-            message = f"{name} must be {key.wanted}, not {_shown(value)}"
+            message = f"{name} must be {key.expected}, not {_shown(value)}"
             raise UsageError(message, f"give another {name}") from None
 
     return check

@@ -1,4 +1,4 @@
-"""The command line: read options, call `seqcli.api`, and show the result with `seqcli.report`."""
+"""The command line: parse options, call `seqcli.api`, and show results with `seqcli.report`."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def compare(
 
 
 def _run(plan: Any, jobs: int, output: Out) -> None:
-    """Train the models of a plan and show the result."""
+    """Train the models of a plan and show the results."""
     from seqcli import api
     from seqcli.report.comparison_view import ComparisonView
 
@@ -217,18 +217,18 @@ def _run(plan: Any, jobs: int, output: Out) -> None:
 
 
 def _check_alone(context: typer.Context) -> None:
-    """Refuse options that a suite's file answers."""
+    """Raise UsageError for options that the file of a suite sets."""
     for name in context.params:
         source = context.get_parameter_source(name)
-        given = source is not None and source.name == "COMMANDLINE"
-        if given and name not in BESIDE_SUITE:
+        typed = source is not None and source.name == "COMMANDLINE"
+        if typed and name not in BESIDE_SUITE:
             option = "--" + name.rstrip("_").replace("_", "-")
             message = f"{option} cannot be used with --suite"
             raise UsageError(message, "copy the suite's YAML file and edit it")
 
 
 def _suite(suite: str, output: Out, *, jobs: int, plan: bool, **place: Any) -> None:
-    """Run a suite, or print its commands; ``place`` holds ``out`` and ``force``."""
+    """Run a suite, or print its commands; ``place`` contains ``out`` and ``force``."""
     from seqcli import api
     from seqcli.report.comparison_files import published_table, suite_document
     from seqcli.report.comparison_view import ComparisonView

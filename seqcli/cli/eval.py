@@ -157,7 +157,7 @@ def _evaluation(
     """Score a checkpoint (``settings``, ``decoding``) or a file of predictions (``styles``).
 
     Raises:
-        UsageError: neither or both, or options of the one with the other.
+        UsageError: neither or both are given, or an option does not apply to the given one.
     """
     from seqcli import api
 

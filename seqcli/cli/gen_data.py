@@ -85,7 +85,7 @@ def _task_options(own_flags: Mapping[str, str | None], texts: list[str]) -> dict
 
 
 def _show(out: Out, meta: Mapping[str, Any]) -> None:
-    """Show what meta.yaml says: the splits, and the baselines of the last one."""
+    """Show the contents of meta.yaml: the splits, and the baselines of the last one."""
     set_options = [
         (name, value) for name, value in meta["options"].items() if value not in ("", [])
     ]

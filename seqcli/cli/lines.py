@@ -1,4 +1,4 @@
-"""Read the input lines of a command: its arguments, a file, or stdin as it arrives."""
+"""Read the input lines of a command from its arguments, a file, or stdin as data arrives."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from seqcli.errors import DataError, UsageError
 if TYPE_CHECKING:
     from seqcli.report.console import Out
 
-_FIRST, _MOST = 1 << 14, 1 << 19  # bytes of the first block of lines, and of later ones
-_PAUSE = 0.02  # seconds without a byte after which the lines read so far are passed on
+_FIRST, _MOST = 1 << 14, 1 << 19  # bytes of the first block of lines, and the maximum of later ones
+_PAUSE = 0.02  # seconds without input after which the lines read so far are processed
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -36,7 +36,7 @@ Line = str | Unusable
 
 
 def read_lines(text: list[str], source: str | None, out: Out) -> Iterator[str]:
-    """Return the lines one by one; see `read_blocks`.
+    """Yield the lines one by one; see `read_blocks`.
 
     Raises:
         DataError: (while reading, after the lines before it) a line cannot be used.
@@ -52,8 +52,8 @@ def read_blocks(text: list[str], source: str | None, out: Out) -> Iterator[list[
     """Return the input lines in blocks: arguments, a file, or stdin.
 
     A block ends when no more input is available for a moment, or at half a megabyte: a typed line
-    is answered at once, and a file is read in large pieces. Gzip is decompressed. Binary input is
-    refused as in training. A line that is not UTF-8, has a NUL or is longer than a megabyte is
+    is processed at once, and a file is read in large blocks. Gzip is decompressed. Binary input is
+    rejected as in training. A line that is not UTF-8, has a NUL or is longer than a megabyte is
     `Unusable`.
 
     Raises:
@@ -74,12 +74,12 @@ def read_blocks(text: list[str], source: str | None, out: Out) -> Iterator[list[
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open a file, a pipe or a terminal; `seqcli.data.files.opening` refuses all else."""
+    """Open a file, a pipe or a terminal; `seqcli.data.files.opening` rejects anything else."""
     with readable(path):
         mode = path.stat().st_mode
         if stat.S_ISFIFO(mode) or (stat.S_ISCHR(mode) and _is_stream(path)):
             return path.open("rb")
-        with regular_file(path):  # refuses all else
+        with regular_file(path):  # rejects anything else
             return path.open("rb")
 
 
@@ -112,13 +112,13 @@ def _blocks(stream: BinaryIO, name: str) -> Iterator[list[Line]]:
 
 
 def _check_line_ends(rest: bytes, name: str, ended: bool) -> None:
-    """Refuse input in which no line ends in LF, but some seem to end in CR."""
+    """Raise an error if no line ends in LF but some seem to end in CR."""
     if not ended and b"\r" in rest[:-1]:
         raise line_ending_error(name)
 
 
 def _pieces(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    """Yield the bytes available; wait for the first byte, and only briefly for more."""
+    """Yield the available bytes; wait for the first byte, and only briefly for more."""
     source, room, parts = _decompressed(stream), _FIRST, list[bytes]()
     try:
         while piece := source.read1(room - sum(map(len, parts))):
@@ -144,7 +144,7 @@ def _decompressed(stream: BinaryIO) -> Any:
 
 
 def _more_is_ready(stream: BinaryIO) -> bool:
-    """Return whether more can be read soon; False where the system cannot tell."""
+    """Return whether more input is available soon; False if the system cannot tell."""
     try:
         return bool(select.select([stream], [], [], _PAUSE)[0])
     except (OSError, ValueError):

@@ -22,7 +22,7 @@ from seqcli.config.sections import OneOf
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Flags: TypeAlias = Mapping[str, Any]
-"""Flag -> value, None where the option was not given; the verbs of `seqcli.api` take them."""
+"""Flag -> value, None if the option was not given; passed to the functions of `seqcli.api`."""
 
 DATA, MODEL, TRAINING = "Data", "Model", "Training"
 OUTPUT, CONFIGURATION, DECODING = "Output", "Configuration", "Decoding"
@@ -30,7 +30,7 @@ TASK_OPTIONS, FILE_OPTIONS = "Synthetic tasks", "Data files"
 PREDICTIONS_FILE = "Scoring a file of predictions"
 PANELS = (DATA, MODEL, TRAINING, OUTPUT, CONFIGURATION, TASK_OPTIONS, FILE_OPTIONS)
 
-# The flags of the configuration by panel of the help page, in the order of the page.
+# Flags of the configuration by panel of the help page, in the order of the page.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     DATA: ("task", "data", "train", "val", "test"),
     MODEL: (*("cell", "attention", "layers", "hidden", "embedding", "heads", "dropout", "init"),),
@@ -50,7 +50,7 @@ ALL_FLAGS = tuple(name for names in GROUPS.values() for name in names)
 DATA_FLAGS = GROUPS[DATA] + GROUPS[TASK_OPTIONS] + GROUPS[FILE_OPTIONS]
 _PANEL_OF = {name: panel for panel, names in GROUPS.items() for name in names}
 _ROWS = "{} data: a file, or the number of rows of a task."
-# Help that differs from the documentation of the key, which says less or does not exist.
+# Help texts that replace the documentation of the key.
 OWN_HELP = {
     "train": _ROWS.format("Training"),
     "val": _ROWS.format("Validation"),
@@ -71,7 +71,7 @@ _DEFAULT = " [dim]\\[default: {}][/dim]"
 
 
 def completion(names: Callable[[], tuple[str, ...]]) -> Callable[[str], list[str]]:
-    """Return a function that completes a word to one of the names available at that time."""
+    """Return a completion function for the names available when it is called."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in names() if name.startswith(incomplete)]
@@ -98,7 +98,7 @@ def flag(name: str, spelling: str = "", default: object = None) -> Any:
     Args:
         name: the flag, such as ``batch_size``.
         spelling: the option, if not ``--batch-size``.
-        default: the default of the command, where it is not the default of the configuration.
+        default: the default of the command, if it differs from that of the configuration.
     """
     key, spelling = keys().get(FLAGS[name]), spelling or spelt(name)
     text = OWN_HELP.get(name) or (key.doc if key else "")
@@ -114,9 +114,9 @@ def flag(name: str, spelling: str = "", default: object = None) -> Any:
 def with_flags(
     *names: str, defaults: Mapping[str, Any] | None = None
 ) -> Callable[[Command], Callable[..., None]]:
-    """Give a command an option for each of these flags of the configuration.
+    """Add an option for each of these flags of the configuration to a command.
 
-    The command gets them as one argument, ``flags``. Typer sees one parameter for each.
+    The command receives them as one argument, ``flags``; Typer sees one parameter for each.
 
     Args:
         names: flags, such as ``task`` and ``batch_size``.
@@ -134,7 +134,7 @@ def with_flags(
             command(flags=flags, **values)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
-        ordered = [one.replace(kind=keyword) for one in sorted(parameters, key=_place)]
+        ordered = [one.replace(kind=keyword) for one in sorted(parameters, key=_panel_index)]
         with_options.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
         with_options.__annotations__ = {one.name: one.annotation for one in ordered}
         return with_options
@@ -152,12 +152,12 @@ def _parameter(name: str, defaults: Mapping[str, Any]) -> inspect.Parameter:
 
 
 def _kind(key: Key | None) -> type:
-    """Return the type of an option; an option of a task is a text until the task reads it."""
+    """Return the type of an option; text for options of a task, which the task parses."""
     return key.kind if key else str
 
 
-def _place(parameter: inspect.Parameter) -> int:
-    """Return the place of a parameter's panel on the help page."""
+def _panel_index(parameter: inspect.Parameter) -> int:
+    """Return the index of a parameter's panel on the help page."""
     for info in getattr(parameter.annotation, "__metadata__", ()):
         if info.rich_help_panel in PANELS:
             return PANELS.index(info.rich_help_panel)
@@ -175,7 +175,7 @@ def _choices(key: Key | None) -> str:
 
 
 def _default(key: Key | None, default: object) -> str:
-    """Return the default for the help; no value that does not hold for every task and model."""
+    """Format the default for the help; "varies" if it depends on other settings."""
     if default is not None:
         return _DEFAULT.format(default)
     if key is None or key.default == "" or key.default is False:
@@ -185,7 +185,7 @@ def _default(key: Key | None, default: object) -> str:
 
 
 def path_to_read(text: str) -> Path:
-    """Return a path to read.
+    """Parse a path to read.
 
     Raises:
         BadParameter: the text is not a file name.
@@ -196,7 +196,7 @@ def path_to_read(text: str) -> Path:
 
 
 def path_to_write(text: str) -> Path:
-    """Return a path to write.
+    """Parse a path to write.
 
     Raises:
         BadParameter: the text is not a file name, or means stdout.
@@ -213,12 +213,12 @@ def file_tokens(side: str) -> Any:
 
 
 def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
-    """Return an option that is on or off."""
+    """Return a boolean option."""
     return typer.Option(name, help=text, rich_help_panel=panel)
 
 
 def as_trained(name: str, metavar: str, text: str, panel: str, **limits: Any) -> Any:
-    """Return an option of a trained model whose default is the setting of its training."""
+    """Return an option whose default is the setting that the model was trained with."""
     help_ = text + _DEFAULT.format("as trained")
     return typer.Option(spelt(name), help=help_, metavar=metavar, rich_help_panel=panel, **limits)
 
@@ -247,7 +247,7 @@ Quiet = Annotated[
 ]
 Force = Annotated[bool, switch("--force", "Replace existing output.")]
 
-# a trained model and what it is used on
+# options of commands that use a trained model
 _CHECKPOINT = "Run folder or checkpoint file."
 Checkpoint = Annotated[
     Path, typer.Option("--ckpt", help=_CHECKPOINT, metavar="PATH", parser=path_to_read)

@@ -31,8 +31,8 @@ seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --log
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention"""
 
 ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
-NAMED = 10  # lines without a prediction that are reported one by one
-MANY = 10_000  # lines from which on the time they took is reported
+NAMED = 10  # maximum number of lines without a prediction that are reported individually
+MANY = 10_000  # minimum number of lines for which the elapsed time is reported
 
 Lines = Annotated[
     list[str] | None,
@@ -90,8 +90,8 @@ OutFile = Annotated[
 Heat = Annotated[bool, options.switch("--attention", "Show the attention weights on stderr.")]
 
 
-def _picture_path(text: str) -> Path:
-    """Return a path for plots: one that ends in .png, or a folder."""
+def _plot_path(text: str) -> Path:
+    """Parse a path for plots: a .png file or a folder."""
     path = options.path_to_write(text)
     if path.suffix.lower() not in ("", ".png") and not text.endswith("/"):
         raise typer.BadParameter(
@@ -106,7 +106,7 @@ HeatPng = Annotated[
         "--attention-png",
         help="Draw the attention weights: a PNG file, or a folder with one per line.",
         metavar="PATH",
-        parser=_picture_path,
+        parser=_plot_path,
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -139,7 +139,7 @@ def predict(
     from seqcli.report.console import Out
 
     if out_file == Path("-"):
-        out_file = None  # stdout, as without --out
+        out_file = None  # stdout, the default without --out
     out = Out.standard(json=json, quiet=quiet, product=out_file is None)
     if json and out_file:
         raise UsageError("--json writes to stdout, --out to a file", "choose one")
@@ -162,7 +162,7 @@ def predict(
         writer.sum_up()
     else:
         _write(writer, predictor, blocks, out_file, force)
-    writer.check_pictures()
+    writer.check_plots()
 
 
 def _write(
@@ -172,7 +172,7 @@ def _write(
     path: Path | None,
     force: bool,
 ) -> None:
-    """Write the predictions to a file or to stdout, a block at a time."""
+    """Write the predictions to a file or to stdout, block by block."""
     from seqcli.files.growing import LinesFile
     from seqcli.formatting import duration, plural
 
@@ -196,21 +196,21 @@ def _write(
 
 
 class _Writer:
-    """Write predictions to stdout or a file, and remarks about them to stderr."""
+    """Write predictions to stdout or a file, and notes about them to stderr."""
 
     def __init__(
         self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None, force: bool
     ) -> None:
-        from seqcli.report.predictions import UnknownSymbols
+        from seqcli.report.predictions import UnknownTokens
 
         self.out, self.logprob, self.scores = out, logprob, scores
         self.heat, self.png, self.force = heat, png, force
-        self.unknown = UnknownSymbols(out)
+        self.unknown = UnknownTokens(out)
         self.lines = self.failed = 0
-        self.not_drawn: SeqcliError | None = None
+        self.plot_error: SeqcliError | None = None
 
     def write(self, predictor: Predictor, block: Sequence[Line], file: LinesFile | None) -> None:
-        """Write the predictions of a block of lines, also those before an error."""
+        """Write the predictions of a block of lines, including those before an error."""
         lines: list[str] = []
         try:
             lines.extend(map(self._line, self.predict(predictor, block)))
@@ -218,44 +218,44 @@ class _Writer:
             file.write(lines) if file else self.out.write_lines(lines)
 
     def predict(self, predictor: Predictor, block: Sequence[Line]) -> Iterator[Prediction]:
-        """Yield the predictions of a block of lines; report what is unusual about them."""
+        """Yield the predictions of a block of lines, and report their notes and problems."""
         texts = [line if isinstance(line, str) else "" for line in block]
-        for line, answer in zip(block, predictor.predict(texts), strict=True):
+        for line, prediction in zip(block, predictor.predict(texts), strict=True):
             self.lines += 1
             if not isinstance(line, str):
-                answer = replace(answer, problem=line.problem)
-            if answer.problem:
-                self._name(answer.problem)
-            if answer.unknown:
-                self.unknown.add(self.lines, answer.unknown)
-            if any(one.truncated for one in answer.candidates):
+                prediction = replace(prediction, problem=line.problem)
+            if prediction.problem:
+                self._warn(prediction.problem)
+            if prediction.unknown:
+                self.unknown.add(self.lines, prediction.unknown)
+            if any(one.truncated for one in prediction.candidates):
                 self.unknown.add_truncated(self.lines)
-            if answer.note:
-                self.unknown.add_note(self.lines, answer.note)
-            self._show_attention(answer)
-            yield answer
+            if prediction.note:
+                self.unknown.add_note(self.lines, prediction.note)
+            self._show_attention(prediction)
+            yield prediction
 
-    def check_pictures(self) -> None:
-        """Raise the error of the first plot that failed, once all predictions are written."""
-        if self.not_drawn is not None:
-            raise self.not_drawn
+    def check_plots(self) -> None:
+        """Raise the error of the first plot that failed; call it after writing all predictions."""
+        if self.plot_error is not None:
+            raise self.plot_error
 
-    def _show_attention(self, answer: Prediction) -> None:
-        if answer.attention is None:  # not requested, or a blank line
+    def _show_attention(self, prediction: Prediction) -> None:
+        if prediction.attention is None:  # not requested, or a blank line
             return
         if self.heat:
             from seqcli.report.attention import show_attention
 
-            show_attention(self.out, answer.attention)
-        if self.png and self.not_drawn is None:
+            show_attention(self.out, prediction.attention)
+        if self.png and self.plot_error is None:
             try:
                 path = _png_path(self.png, self.lines)
-                _draw(answer.attention, path, answer.source, self.out, self.force)
+                _draw(prediction.attention, path, prediction.source, self.out, self.force)
             except SeqcliError as error:
-                self.not_drawn = error
+                self.plot_error = error
 
-    def _name(self, problem: str) -> None:
-        """Warn about a line without a prediction: the first ones at once, the others in sum."""
+    def _warn(self, problem: str) -> None:
+        """Warn about a line without a prediction; only count lines beyond the first ones."""
         self.failed += 1
         if self.failed <= NAMED:
             self.out.info(f"warning: line {self.lines:,} has no prediction: {problem}")
@@ -263,7 +263,7 @@ class _Writer:
             self.out.info("warning: further lines without a prediction are only counted")
 
     def sum_up(self) -> None:
-        """Report what concerns all lines together.
+        """Report totals over all lines.
 
         Raises:
             DataError: some lines have no prediction.
@@ -276,12 +276,12 @@ class _Writer:
             some = f"{count(self.failed)} of {plural(self.lines, 'line')} {have} no prediction"
             raise DataError(some, "each is a blank line in the output; correct or shorten them")
 
-    def _line(self, answer: Prediction) -> str:
+    def _line(self, prediction: Prediction) -> str:
         """Return the candidates separated by tabs, each followed by its requested scores."""
-        if len(answer.candidates) == 1 and not (self.logprob or self.scores):
-            return _one_line(answer.candidates[0].text)
+        if len(prediction.candidates) == 1 and not (self.logprob or self.scores):
+            return _one_line(prediction.candidates[0].text)
         cells: list[str] = []
-        for candidate in answer.candidates:
+        for candidate in prediction.candidates:
             cells.append(_one_line(candidate.text))
             cells += [f"{candidate.log_probability:.4f}"] * self.logprob
             cells += [f"{candidate.score:.4f}"] * self.scores
@@ -300,13 +300,13 @@ def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool)
         SeqcliError: the plot cannot be drawn or written.
     """
     from seqcli.files.atomic import check_own_output, writing
-    from seqcli.report.attention import draw_attention, is_own_picture
+    from seqcli.report.attention import draw_attention, is_own_plot
 
     try:
         with writing(png.parent):
             png.parent.mkdir(parents=True, exist_ok=True)
         if not force:
-            check_own_output(png, is_own_picture, "choose another name, or give --force")
+            check_own_output(png, is_own_plot, "choose another name, or give --force")
         draw_attention(attention, png, title)
     except Exception as error:
         hint = "the predictions are complete; plots need a working matplotlib"

@@ -150,7 +150,7 @@ def _lines(model: TrainedModel, source: str | None, out: Out) -> Any:
     """Return the sources: those of --input, or stdin for a model that needs sources."""
     if model.codec.source is not None:
         return read_lines([], source, out)
-    return None if source is None else ()  # `api.sample` refuses it
+    return None if source is None else ()  # `api.sample` rejects it
 
 
 def _check_next(n: int | None, greedy: bool, beam: int | None, *filters: bool) -> None:
@@ -160,7 +160,7 @@ def _check_next(n: int | None, greedy: bool, beam: int | None, *filters: bool) -
 
 
 def _write(out: Out, samples: Samples) -> None:
-    """Write the texts to stdout and remarks about them to stderr."""
+    """Write the texts to stdout and notes about them to stderr."""
     from seqcli.formatting import plural
     from seqcli.report.json_documents import samples_document
 
@@ -185,9 +185,11 @@ def _cells(text: Sample) -> tuple[str, ...]:
 
 def _show_next(out: Out, prefix: str, distribution: Any) -> None:
     from seqcli.report.json_documents import next_document
-    from seqcli.report.predictions import bars
+    from seqcli.report.predictions import probability_bars
 
     if out.json:
         out.document(next_document(prefix, distribution))
-    for line in bars(distribution, plain_ascii=not out.stdout.encoding.startswith("utf")):
+    for line in probability_bars(
+        distribution, plain_ascii=not out.stdout.encoding.startswith("utf")
+    ):
         out.write(line)

@@ -1,4 +1,4 @@
-"""Run a command line: print errors as one line and a hint, and return an exit code."""
+"""Run a command line: print an error as one line with a hint, and return the exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from seqcli import registry
-from seqcli.config.flags import known_otherwise
+from seqcli.config.flags import alternative_hint
 from seqcli.errors import (
     Exit,
     MachineError,
@@ -29,7 +29,7 @@ from seqcli.report.console import Out, flush_standard, show_notes
 BUG = "this is a bug in seqcli; please report it with the command and the traceback"
 
 
-_BARE = {"--attention": "additive", "--lower": "both"}  # their value if they have none
+_BARE = {"--attention": "additive", "--lower": "both"}  # their value if it is omitted
 
 
 class WithExamples:
@@ -49,10 +49,10 @@ class Command(WithExamples, TyperCommand):
 
 
 class Commands(WithExamples, TyperGroup):
-    """The group of commands, which suggests the nearest name for an unknown one."""
+    """The group of commands; suggests the most similar name for an unknown command."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that ``args`` begin with."""
+        """Return the command named by the first argument."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             hint = registry.suggest(args[0], self.commands)
             raise UsageError(f"unknown command {args[0]!r}", hint)
@@ -82,7 +82,7 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
 def _failed(error: BaseException) -> int:
     """Print an error to stderr and return its exit code."""
     if any(isinstance(one, KeyboardInterrupt) for one in causes(error)):
-        return Exit.SIGINT  # libraries turn it into errors of their own
+        return Exit.SIGINT  # libraries wrap it in their own errors
     out, known = Out.standard(), expected(error)
     if known is not None:
         out.error(known.message, known.hint)
@@ -110,7 +110,7 @@ def with_implied_values(argv: Sequence[str]) -> list[str]:
 
 
 def _usage(error: Any) -> tuple[str, str]:
-    """Return message and hint for an error of Typer's."""
+    """Return message and hint for an error raised by Typer."""
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context else "see seqcli --help"
     option = getattr(error, "option_name", None)
@@ -129,7 +129,7 @@ def _nearest_option(option: str, context: Any) -> str:
     word = option.lstrip("-")
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
     if not near and context.info_name == "train":
-        hint = known_otherwise(word.replace("-", "_"))
+        hint = alternative_hint(word.replace("-", "_"))
         if hint:
             return hint
     if word == "option" and "set" in known:  # as in gen-data

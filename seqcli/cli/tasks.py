@@ -15,7 +15,7 @@ seqcli tasks
 seqcli tasks patterns
 seqcli tasks --json"""
 
-WIDTH = 79  # of a paragraph
+WIDTH = 79  # terminal cells of a paragraph
 
 Name = Annotated[
     str | None,
@@ -35,8 +35,8 @@ def tasks(name: Name = None, json: options.Json = False) -> None:
         _describe(name, json)
 
 
-def _filled(paragraph: str) -> str:
-    """Wrap a paragraph for a narrow terminal; indented blocks and lists stay as they are."""
+def _wrap(paragraph: str) -> str:
+    """Wrap a paragraph for a narrow terminal; indented blocks and lists are left unchanged."""
     is_block = any(line.startswith((" ", "-")) for line in paragraph.splitlines())
     return paragraph if is_block else textwrap.fill(paragraph, WIDTH)
 
@@ -66,7 +66,7 @@ def _describe(name: str, json: bool) -> None:
         out.document(task_document(task))
     else:
         example = " -> ".join(filter(None, task.example))
-        about = "\n\n".join(map(_filled, task.about.split("\n\n")))
+        about = "\n\n".join(map(_wrap, task.about.split("\n\n")))
         out.write(f"{task.name}: {task.summary}\n\n  {example}\n\n{about}\n")
         out.show(task_options_table(task))
     out.info("set options with --set task.KEY=VALUE (gen-data: --option KEY=VALUE)")

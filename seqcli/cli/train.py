@@ -65,8 +65,8 @@ def train(
 ) -> None:
     """Train a model on a synthetic task or on your own data.
 
-    A default that varies depends on the task, the model and the backend; the run folder has the
-    configuration that was used, checkpoints, the metrics of every epoch, and a plot.
+    A default that varies depends on the task, the model and the backend. The run folder contains
+    the configuration, checkpoints, the metrics of every epoch, and a plot.
     """
     from seqcli import api
     from seqcli.report.console import Out

@@ -1,4 +1,4 @@
-"""The whole configuration of a run: defaults < YAML < ``--set`` < flags, strict, with origins."""
+"""The configuration of a run: defaults < YAML < ``--set`` < flags, validated, with origins."""
 
 from seqcli.config.flags import FLAGS
 from seqcli.config.loading import from_plain, load, task_options, to_plain

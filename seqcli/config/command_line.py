@@ -12,18 +12,18 @@ from seqcli.config.schema import TASK, stays_text
 from seqcli.config.sections import Config
 
 _FLAG_OF = {key: flag for flag, key in FLAGS.items()}
-# A number after these is a number of rows.
+# A number as the value of these flags is a number of rows.
 _FILES = ("data.train_file", "data.val_file", "data.test_file")
 
 
 def options_of(config: Config) -> list[str]:
     """Return the command-line arguments that reproduce ``config``, without shell quoting.
 
-    Keys that decide over defaults of other keys (`seqcli.config.presets`) come first, and of the
-    others those that differ from the defaults then.
+    Keys that determine the defaults of other keys (`seqcli.config.presets`) come first, followed
+    by the keys that differ from the resulting defaults.
     """
     plain = dotted(config)
-    chosen = _deciding(plain)
+    chosen = _preset_conditions(plain)
     default = dotted(loading.load(chosen))
     words: list[str] = []
     for key, value in plain.items():
@@ -33,15 +33,15 @@ def options_of(config: Config) -> list[str]:
 
 
 def dotted(config: Config) -> dict[str, Any]:
-    """Return dotted key -> value, made of numbers, text and lists."""
+    """Return dotted key -> value, where values are numbers, text and lists."""
     sections = loading.to_plain(config).items()
     return {f"{name}.{leaf}": value for name, inside in sections for leaf, value in inside.items()}
 
 
-def _deciding(plain: Mapping[str, Any]) -> dict[str, Any]:
+def _preset_conditions(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys that presets depend on, if they differ from their defaults."""
     default = dotted(Config())
-    keys = {key for wanted, _ in PRESETS for key in wanted}
+    keys = {key for conditions, _ in PRESETS for key in conditions}
     return {key: plain[key] for key in keys if plain[key] != default[key] or key == "model.cell"}
 
 
@@ -59,7 +59,7 @@ def _option(key: str, value: object) -> Iterator[str]:
 
 
 def written(key: str, value: object) -> str:
-    """Return a value as it is written after ``--set key=``, so that it is read back unchanged."""
+    """Format a value for ``--set key=`` such that it is read back unchanged."""
     text = _bare(value)
     if not key.startswith(TASK) or isinstance(value, bool | int | float):
         return text

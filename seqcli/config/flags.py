@@ -1,4 +1,4 @@
-"""Short names for the keys people set most: flags of ``seqcli train``, arguments of the API."""
+"""Short names for common keys: flags of ``seqcli train`` and arguments of the API."""
 
 from __future__ import annotations
 
@@ -68,32 +68,32 @@ def dotted(flags: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     Raises:
         UsageError: no flag has that name; the hint names the nearest flag or the key.
     """
-    found: dict[str, tuple[str, Any]] = {}
+    values: dict[str, tuple[str, Any]] = {}
     for name, value in flags.items():
         if name not in FLAGS:
-            hint = known_otherwise(name) or registry.suggest(name, FLAGS)
+            hint = alternative_hint(name) or registry.suggest(name, FLAGS)
             raise UsageError(f"no flag is called {name!r}", hint)
         if name == "attention" and isinstance(value, bool):
             value = "additive" if value else "none"
         if FLAGS[name].startswith(TASK) and isinstance(value, str):
-            value = Plain(value)  # typed as text, but it may be a number to the task
+            value = Plain(value)  # text on the command line; the task may expect a number
         if value is not None:
             rows = _rows_key(name, value)
             value = Plain(value) if rows and isinstance(value, str) else value
-            found[rows or FLAGS[name]] = (spelt(name), value)
-    return found
+            values[rows or FLAGS[name]] = (spelt(name), value)
+    return values
 
 
 def _rows_key(name: str, value: object) -> str:
-    """Return the key for a number of rows if ``--train`` and the like are given a number."""
+    """Return the key of the number of rows if ``--train``, ``--val`` or ``--test`` is a number."""
     is_number = isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
     return f"data.{name}" if name in ("train", "val", "test") and is_number else ""
 
 
-def known_otherwise(name: str) -> str:
-    """Return a hint for a flag that has another name or only a key; else ""."""
+def alternative_hint(name: str) -> str:
+    """Return a hint for a setting with another flag or only a key; "" if there is none."""
     flag_of = {key: flag for flag, key in FLAGS.items()}
     if ALSO_CALLED.get(name) in flag_of:
         return f"did you mean {spelt(flag_of[ALSO_CALLED[name]])}?"
     same = [key.name for key in keys().values() if key.leaf == name]
-    return f"{same[0]} has no flag of its own: --set {same[0]}=..." if same else ""
+    return f"{same[0]} has no flag; use --set {same[0]}=..." if same else ""

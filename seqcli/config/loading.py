@@ -1,7 +1,7 @@
 """Load a configuration: defaults < YAML < ``--set`` < flags, each value with its origin.
 
-``--set`` and flags are one command line: neither drops what the other gives. Where a layer chooses
-what has defaults of its own (`seqcli.config.presets`), those come before the general ones.
+``--set`` and flags form one layer: neither discards settings of the other. If a layer selects a
+value that has its own defaults (`seqcli.config.presets`), these override the general ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from seqcli.config.schema import TASK
 from seqcli.config.sections import Config
 from seqcli.errors import UsageError
 
-# The ways to say what to train on: a layer takes one of them, and it replaces what is below.
+# Keys that select the training data: a layer may set one, which replaces that of lower layers.
 _WAYS = {
     "data.task": "a task",
     "data.path": "a data path",
@@ -32,7 +32,7 @@ Source = str | PathLike[str] | Mapping[str, Any] | Config
 
 @dataclass(frozen=True)
 class Setting:
-    """One assignment of a key. ``origin`` is stored with the value, ``where`` is for errors."""
+    """An assignment of a key. ``origin`` is stored with the value; ``where`` is used in errors."""
 
     key: str
     value: object
@@ -43,7 +43,7 @@ class Setting:
 def load(
     source: Source | None = None, sets: Sequence[str] = (), flags: Mapping[str, Any] | None = None
 ) -> Config:
-    """Return the configuration made of all layers.
+    """Build the configuration from all layers.
 
     Args:
         source: a YAML file (``-`` is stdin), a mapping of sections or dotted keys, or a
@@ -53,22 +53,22 @@ def load(
 
     Raises:
         UsageError: a key or flag is unknown, given twice or of the wrong type; a value is out of
-            range; values do not go together; the file is missing or no YAML.
+            range; values are incompatible; the file is missing or not YAML.
     """
     base = source if isinstance(source, Config) else Config()
     state = _State(dict(_flat(to_plain(base))), dict(base.origins))
     if source is not None and not isinstance(source, Config):
         state.apply(list(_from_source(source)))
-    given = flag_table.dotted(flags or {})
-    typed = [Setting(key, value, flag, flag) for key, (flag, value) in given.items()]
+    flag_values = flag_table.dotted(flags or {})
+    typed = [Setting(key, value, flag, flag) for key, (flag, value) in flag_values.items()]
     state.apply([*map(_from_set, sets), *typed])
-    if not isinstance(source, Config):  # a whole configuration leaves nothing open
+    if not isinstance(source, Config):  # a complete configuration needs no defaults
         state.fill()
     return state.config()
 
 
 def to_plain(config: Config) -> dict[str, dict[str, Any]]:
-    """Return section -> key -> value, made of dicts, lists, numbers and text only."""
+    """Return section -> key -> value as plain dicts, lists, numbers and text."""
     plain: dict[str, dict[str, Any]] = {}
     for name in ("data", "task", *schema.section_types()):
         section = getattr(config, name)
@@ -77,10 +77,10 @@ def to_plain(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def from_plain(plain: object, origin: str = "checkpoint") -> Config:
-    """Return the configuration that ``to_plain`` converted, checked as strictly as a file.
+    """Convert the output of ``to_plain`` back, validated as strictly as a file.
 
     Raises:
-        UsageError: it is not such a mapping, or holds an unknown key or a wrong value.
+        UsageError: it is not such a mapping, or contains an unknown key or an invalid value.
     """
     if not isinstance(plain, Mapping):
         raise UsageError(
@@ -94,8 +94,8 @@ def from_plain(plain: object, origin: str = "checkpoint") -> Config:
 class _State:
     """The values so far, by dotted key."""
 
-    def __init__(self, found: dict[str, object], origins: dict[str, str]) -> None:
-        self.values, self.origins = found, origins
+    def __init__(self, values: dict[str, object], origins: dict[str, str]) -> None:
+        self.values, self.origins = values, origins
 
     def apply(self, layer: Sequence[Setting]) -> None:
         """Apply one layer over the previous ones; the last value of a key counts."""
@@ -105,18 +105,18 @@ class _State:
             self.origins[one.key] = one.origin
 
     def fill(self) -> None:
-        """Set the defaults that depend on other keys, for keys that nobody set."""
-        for wanted, defaults in PRESETS:
-            if all(self.values[key] == value for key, value in wanted.items()):
-                open_ = {name: one for name, one in defaults.items() if name not in self.origins}
-                why = " and ".join(f"{key}={value}" for key, value in wanted.items())
-                self.values.update(open_)
-                self.origins.update(dict.fromkeys(open_, f"default with {why}"))
+        """Set the defaults that depend on other keys, for keys that are not set."""
+        for conditions, defaults in PRESETS:
+            if all(self.values[key] == value for key, value in conditions.items()):
+                unset = {name: one for name, one in defaults.items() if name not in self.origins}
+                reason = " and ".join(f"{key}={value}" for key, value in conditions.items())
+                self.values.update(unset)
+                self.origins.update(dict.fromkeys(unset, f"default with {reason}"))
 
     def _replace_source(self, layer: Sequence[Setting]) -> None:
         """Drop the data of previous layers and its options if this layer selects other data.
 
-        Nothing that the layer itself sets is dropped, nor options below that no data goes with.
+        Settings of the layer itself are kept, and so are task options of layers without data.
         """
         new = _source_in(layer)
         below = next((key for key in _WAYS if self.values[key]), "")
@@ -133,7 +133,7 @@ class _State:
                 self.origins.pop(key, None)
 
     def config(self) -> Config:
-        """Return the configuration after checking that its values are compatible."""
+        """Return the configuration, after checking that its values are compatible."""
         nested: dict[str, dict[str, Any]] = {"task": {}}
         for name, value in self.values.items():
             section, _, leaf = name.partition(".")
@@ -148,7 +148,7 @@ def _source_in(layer: Sequence[Setting]) -> Setting | None:
     """Return the setting that selects the data, if the layer has one.
 
     Raises:
-        UsageError: it has two of different kinds.
+        UsageError: it has several settings of different kinds.
     """
     chosen = {one.key: one for one in layer if one.key in _WAYS}
     named = [chosen[key] for key in _WAYS if key in chosen and chosen[key].value != ""]
@@ -167,7 +167,7 @@ def _checked(one: Setting) -> object:
 
 
 def _check_together(config: Config) -> None:
-    """Refuse combinations of values that are only valid separately."""
+    """Reject values that are valid separately but not together."""
     model = config.model
     if model.cell != "transformer":
         return
@@ -185,7 +185,7 @@ def _check_together(config: Config) -> None:
         raise UsageError(message, "rotary positions rotate pairs: choose heads of an even width")
     if model.attention != "none":
         message = f"model.attention is {model.attention}, but model.cell is transformer"
-        hint = "the Transformer has an attention of its own: leave --attention out"
+        hint = "the Transformer has its own attention: omit --attention"
         raise UsageError(message, hint)
 
 
@@ -204,7 +204,7 @@ def _from_source(source: str | PathLike[str] | Mapping[str, Any]) -> Iterator[Se
 
 
 def _from_mapping(mapping: Mapping[str, Any], origin: str) -> Iterator[Setting]:
-    """Yield the settings of a mapping: of sections, or of dotted keys to values."""
+    """Yield the settings of a mapping from sections to keys, or from dotted keys to values."""
     for name, value in mapping.items():
         if isinstance(value, Mapping):
             for leaf, inner in value.items():
@@ -214,27 +214,27 @@ def _from_mapping(mapping: Mapping[str, Any], origin: str) -> Iterator[Setting]:
 
 
 def task_options(texts: Sequence[str]) -> dict[str, object]:
-    """Return the options of a task given as ``key=value`` texts, without ``task.`` before them.
+    """Parse options of a task given as ``key=value`` texts without the prefix ``task.``.
 
     Raises:
         UsageError: a text is not of that form, or an option is given twice.
     """
-    found: dict[str, object] = {}
+    options: dict[str, object] = {}
     for one in (_from_set(TASK + text.strip(), "--option") for text in texts):
         name = one.key.removeprefix(TASK)
-        if name in found:
+        if name in options:
             raise UsageError(f"--option {name} is given twice")
-        found[name] = schema.read_free(name, one.value, one.where)
-    return found
+        options[name] = schema.read_free(name, one.value, one.where)
+    return options
 
 
 def _from_set(text: str, flag: str = "--set") -> Setting:
-    """Return what ``key=value`` sets."""
-    key, sign, value = (part.strip() for part in text.partition("="))
+    """Parse ``key=value`` as a setting."""
+    key, sign, text_value = (part.strip() for part in text.partition("="))
     if not sign or key in ("", TASK):
         hint = "for example --set train.lr=3e-4 or --option length=5:20"
         raise UsageError(f"{flag} must be key=value, not {text.removeprefix(TASK)!r}", hint)
-    found: object = schema.Plain(value)
-    if key.startswith(TASK) and value.startswith(("[", '"', "'")):
-        found = yaml_file.read_value(value, f"{flag} {key}")
-    return Setting(key, found, flag, flag)
+    value: object = schema.Plain(text_value)
+    if key.startswith(TASK) and text_value.startswith(("[", '"', "'")):
+        value = yaml_file.read_value(text_value, f"{flag} {key}")
+    return Setting(key, value, flag, flag)

@@ -1,4 +1,4 @@
-"""All keys of the configuration, read off the dataclasses, and the check of their values."""
+"""All keys of the configuration, derived from the dataclasses, and validation of their values."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from seqcli.config import sections
 from seqcli.config.sections import Limit, OneOf, Scalar
 from seqcli.errors import UsageError
 
-TASK = "task."  # the section whose keys are the task's own business
-# What other toolkits call a key; only ever suggested, never taken.
+TASK = "task."  # the section of task options, which the task validates
+# Names of keys in other toolkits; suggested in errors, never accepted.
 ALSO_CALLED = {
     "learning_rate": "train.lr",
     "optimizer": "train.optimizer",
@@ -52,8 +52,8 @@ class Key:
         return self.name.partition(".")[2]
 
     @property
-    def wanted(self) -> str:
-        """What a value must be, in words."""
+    def expected(self) -> str:
+        """Description of the allowed values."""
         return _WORDS[self.kind] + ("" if self.limit is None else str(self.limit))
 
 
@@ -67,32 +67,33 @@ def section_types() -> dict[str, type[Any]]:
 def keys() -> Mapping[str, Key]:
     """Return every key by its dotted name, in the order of definition."""
     docs = field_docs(sections)
-    found: dict[str, Key] = {}
+    keys_by_name: dict[str, Key] = {}
     for section, cls in section_types().items():
         hints = get_type_hints(cls, include_extras=True)
         for field in dataclasses.fields(cls):
             kind, *limit = get_args(hints[field.name]) or (hints[field.name],)
             name, default = f"{section}.{field.name}", cast(Scalar, field.default)
             doc = docs.get((cls.__name__, field.name), "")
-            found[name] = Key(name, kind, default, limit[0] if limit else None, doc)
-    return found
+            limits = limit[0] if limit else None
+            keys_by_name[name] = Key(name, kind, default, limits, doc)
+    return keys_by_name
 
 
 def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
     """Return (class, field) -> the docstring below the field, for all classes of a module."""
-    found = {}
+    docs = {}
     for cls in ast.parse(inspect.getsource(module)).body:
         if isinstance(cls, ast.ClassDef):
             for field, below in zip(cls.body, cls.body[1:], strict=False):
                 if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
                     assert isinstance(field.target, ast.Name)
                     text = " ".join(str(ast.literal_eval(below.value)).split())
-                    found[cls.name, field.target.id] = text
-    return found
+                    docs[cls.name, field.target.id] = text
+    return docs
 
 
 def nearest_key(name: str) -> str:
-    """Return a hint for an unknown key: the right section of a known leaf, or a similar name."""
+    """Return a hint for an unknown key: the correct section of its name, or a similar name."""
     leaf = name.rpartition(".")[2]
     same = [key.name for key in keys().values() if key.leaf == leaf]
     if not same and leaf in ALSO_CALLED:
@@ -120,11 +121,11 @@ def find(name: str, where: str) -> Key:
     """Return the key called ``name``.
 
     Raises:
-        UsageError: there is none; the hint names the nearest.
+        UsageError: the key is unknown; the hint names the most similar one.
     """
     if name in section_types() or name == TASK[:-1]:
-        message = f"{where}: {name} is a section and takes no value itself"
-        raise UsageError(message, f"give its keys, such as {_first(name)}")
+        message = f"{where}: {name} is a section and cannot have a value"
+        raise UsageError(message, f"set one of its keys, such as {_first(name)}")
     if name not in keys():
         kind = "key" if "." in name else "section"
         raise UsageError(f"{where}: no configuration {kind} is called {name!r}", nearest_key(name))
@@ -132,7 +133,7 @@ def find(name: str, where: str) -> Key:
 
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-_MOST_DIGITS = 1000  # Python itself refuses more than 4300
+_MOST_DIGITS = 1000  # Python rejects more than 4300
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _OCTAL = re.compile(r"[-+]?0[0-9]+")
 _BOOL = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -190,35 +191,35 @@ def read(key: Key, value: object, where: str) -> Scalar:
     Args:
         key: what the value is for.
         value: a Python value, or ``Plain`` text.
-        where: names the place in the error: ``file, line N``, ``--set`` or a flag.
+        where: location for error messages: ``file, line N``, ``--set`` or a flag.
 
     Raises:
         UsageError: the type is wrong, the number out of range or the name unknown.
     """
     try:
-        found = _READERS[key.kind](value)
+        converted = _READERS[key.kind](value)
     except (ValueError, OverflowError):  # int() of thousands of digits, float() of a huge int
-        found = None
-    if found is None or (key.limit is not None and not key.limit.allows(found)):
-        raise _refusal(key, value, where)
-    return found
+        converted = None
+    if converted is None or (key.limit is not None and not key.limit.allows(converted)):
+        raise _invalid_value(key, value, where)
+    return converted
 
 
-def _refusal(key: Key, value: object, where: str) -> UsageError:
-    """Return the error for a value: key, place, what is allowed and what was given."""
+def _invalid_value(key: Key, value: object, where: str) -> UsageError:
+    """Return the error for an invalid value, with its location and the allowed values."""
     flag = where.startswith("--") and where != "--set"
     subject = f"{where} ({key.name})" if flag else f"{where}: {key.name}"
     if value in (None, "") and not (isinstance(key.limit, OneOf) and value == ""):
-        return UsageError(f"{subject} has no value; it must be {key.wanted}")
+        return UsageError(f"{subject} has no value; it must be {key.expected}")
     if isinstance(value, str) and isinstance(key.limit, OneOf):
         hint = registry.suggest(value, key.limit.names)
         return UsageError(f"{subject} cannot be {_shown(value)}", hint)
     hint = ""
     if isinstance(value, Plain) and _OCTAL.fullmatch(value):
-        hint = f"a leading 0 means octal to some readers; write {value.lstrip('+-0') or '0'}"
+        hint = f"some parsers read a leading 0 as octal; write {value.lstrip('+-0') or '0'}"
     elif isinstance(value, str) and not isinstance(value, Plain) and key.kind is not str:
         hint = "write it without quotes"
-    return UsageError(f"{subject} must be {key.wanted}, not {_shown(value)}", hint)
+    return UsageError(f"{subject} must be {key.expected}, not {_shown(value)}", hint)
 
 
 def _shown(value: object) -> str:
@@ -227,10 +228,10 @@ def _shown(value: object) -> str:
 
 
 def read_free(name: str, value: object, where: str) -> object:
-    """Return a value of the free ``task`` section: plain text is read as YAML 1.2 reads it.
+    """Convert a value of the free ``task`` section; plain text follows the rules of YAML 1.2.
 
     Raises:
-        UsageError: it is neither a number, text, true or false, nor a list of such.
+        UsageError: it is not a number, text, true or false, or a list of these.
     """
     if isinstance(value, list | tuple):
         return [_free_scalar(name, one, where) for one in value]
@@ -239,35 +240,35 @@ def read_free(name: str, value: object, where: str) -> object:
 
 def _free_scalar(name: str, value: object, where: str) -> Scalar:
     if isinstance(value, Plain):
-        return _guess(name, value, where)
+        return _infer_scalar(name, value, where)
     if isinstance(value, str):
         return value
     for reader in (_to_bool, _to_int, _to_float):
-        found = reader(value)
-        if found is not None:
-            return found
-    wanted = "a number, text, true or false, or a list of such"
-    raise UsageError(f"{where}: {name} must be {wanted}, not {_shown(value)}")
+        converted = reader(value)
+        if converted is not None:
+            return converted
+    expected = "a number, text, true or false, or a list of these"
+    raise UsageError(f"{where}: {name} must be {expected}, not {_shown(value)}")
 
 
 def stays_text(text: str) -> bool:
     """Return whether unquoted text stays text where any type is allowed."""
     try:
-        return _guess("", Plain(text), "") == text
+        return _infer_scalar("", Plain(text), "") == text
     except UsageError:
         return False
 
 
-def _guess(name: str, text: Plain, where: str) -> Scalar:
+def _infer_scalar(name: str, text: Plain, where: str) -> Scalar:
     if _OCTAL.fullmatch(text):
         hint = f"write {text.lstrip('+-0') or '0'} for a number, or '{text}' for text"
         raise UsageError(f"{where}: {name} cannot be {text}: is it octal, decimal or text?", hint)
     if text in ("", "~", "null", "Null", "NULL"):
-        raise UsageError(f"{where}: {name} has no value", "leave it out to keep its default")
+        raise UsageError(f"{where}: {name} has no value", "omit it to keep its default")
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for reader in (_to_int, _to_float):
-        found = reader(text)
-        if found is not None:
-            return found
+        converted = reader(text)
+        if converted is not None:
+            return converted
     return str(text)

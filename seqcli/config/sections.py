@@ -16,8 +16,8 @@ Scalar = bool | int | float | str
 class OneOf:
     """One of the names in some collections, such as the tables of `seqcli.registry`.
 
-    The collections are read at each use, so names that are registered later count.
-    ``empty``: whether an empty text is allowed too (nothing chosen).
+    The collections are read at each use, so names that are registered later are allowed.
+    ``empty``: whether an empty text (no choice) is allowed too.
     """
 
     collections: tuple[Iterable[str], ...]
@@ -25,7 +25,7 @@ class OneOf:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names that are allowed now."""
+        """The names that are currently allowed."""
         return tuple(name for names in self.collections for name in names)
 
     def allows(self, value: Scalar) -> bool:
@@ -38,7 +38,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Range:
-    """A number between bounds; None leaves a side unbounded."""
+    """A range of numbers; None means no bound."""
 
     at_least: float | None = None
     above: float | None = None
@@ -76,7 +76,7 @@ COLDEST, HOTTEST = 1e-3, 1e3  # beyond these, float32 cannot represent the logit
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How to sample the next token; the default is the model's own distribution.
+    """Settings for sampling the next token; the default is the distribution of the model.
 
     Args:
         temperature: divides the logits, from 0.001 to 1000. Below 1: more conservative; above 1:
@@ -161,7 +161,7 @@ class DataConfig:
     max_length: Positive = 1000
     """Maximum length of a source or target in tokens; longer rows are left out."""
     max_bad_fraction: Probability = 0.1
-    """Maximum fraction of unusable rows before a file is refused; blank lines do not count."""
+    """Maximum fraction of unusable rows before a file is rejected; blank lines do not count."""
     strict: bool = False
     """Refuse a file at its first unusable row or blank line."""
 
@@ -244,7 +244,7 @@ class TrainConfig:
     teacher_forcing_end: Probability = 0.0
     """Probability at the end of training, if there is a schedule."""
     teacher_forcing_schedule: Annotated[str, one_of(registry.TEACHER_SCHEDULES)] = "constant"
-    """How the probability falls over the epochs."""
+    """Schedule of this probability over the epochs."""
     metric: Annotated[str, one_of(registry.METRICS)] = "loss"
     """Validation metric that selects the best checkpoint."""
     patience: Count = 0
@@ -281,7 +281,7 @@ class DecodeConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """All sections. ``task`` holds the options of the task, which the task checks."""
+    """All sections. ``task`` contains the options of the task, which the task validates."""
 
     data: DataConfig = DataConfig()
     task: Mapping[str, Any] = field(default_factory=dict)
@@ -289,7 +289,7 @@ class Config:
     train: TrainConfig = TrainConfig()
     decode: DecodeConfig = DecodeConfig()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Dotted key -> where its value comes from, for keys that were set."""
+    """Dotted key -> origin of its value, for keys that were set."""
 
 
 def describe(config: ModelConfig, language: bool = False) -> str:

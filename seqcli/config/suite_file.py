@@ -34,7 +34,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Entry:
-    """One comparison of a suite: its name, the options of `seqcli.api.plan`, what is published."""
+    """A comparison of a suite: name, options of `seqcli.api.plan`, and published results."""
 
     name: str
     options: Mapping[str, Any]
@@ -57,10 +57,10 @@ def suite_names() -> list[str]:
 
 
 def load_suite(name: str) -> Suite:
-    """Return the suite of that name, or in that file.
+    """Load a suite by name or from a file.
 
     Raises:
-        UsageError: there is none, or the file is no suite; says where.
+        UsageError: the suite does not exist, or the file is invalid; names the location.
     """
     if name.endswith((".yaml", ".yml")):
         return _suite(Path(name))
@@ -70,59 +70,59 @@ def load_suite(name: str) -> Suite:
 
 
 def _suite(path: Path) -> Suite:
-    found = _section(yaml_file.read_nested(path), str(path))
-    _known(found, ("suite", "about", "all", "comparisons"), str(path))
-    shared = _section(found.get("all", {}), f"{path}: all")
-    entries = _section(found.get("comparisons"), f"{path}: comparisons")
+    document = _section(yaml_file.read_nested(path), str(path))
+    _check_keys(document, ("suite", "about", "all", "comparisons"), str(path))
+    shared = _section(document.get("all", {}), f"{path}: all")
+    entries = _section(document.get("comparisons"), f"{path}: comparisons")
     if not entries:
-        raise UsageError(f"{path}: comparisons: there is none", _EXAMPLE)
+        raise UsageError(f"{path}: comparisons must not be empty", _EXAMPLE)
     names = {name: single_name(name, f"{path}: comparisons") for name in entries}
     return Suite(
-        single_name(_text(found.get("suite", path.stem), f"{path}: suite"), f"{path}: suite"),
-        _text(found.get("about", ""), f"{path}: about"),
+        single_name(_text(document.get("suite", path.stem), f"{path}: suite"), f"{path}: suite"),
+        _text(document.get("about", ""), f"{path}: about"),
         tuple(_entry(name, entries[name], shared, f"{path}: {name}") for name in names),
     )
 
 
-def _section(found: object, where: str) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise UsageError(f"{where}: a mapping is expected here, not {_kind(found)}", _EXAMPLE)
-    return found
+def _section(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{where}: a mapping is expected here, not {_kind(value)}", _EXAMPLE)
+    return value
 
 
-def _text(found: object, where: str) -> str:
-    if not isinstance(found, str):
-        raise UsageError(f"{where}: one value is expected here, not {_kind(found)}", _EXAMPLE)
-    return str(found)
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{where}: one value is expected here, not {_kind(value)}", _EXAMPLE)
+    return str(value)
 
 
-def _list(found: object, where: str) -> list[Any]:
-    if not isinstance(found, list):
+def _list(value: object, where: str) -> list[Any]:
+    if not isinstance(value, list):
         hint = "write it as [a, b]"
-        raise UsageError(f"{where}: a list is expected here, not {_kind(found)}", hint)
-    return found
+        raise UsageError(f"{where}: a list is expected here, not {_kind(value)}", hint)
+    return value
 
 
-def _texts(found: object, where: str) -> list[str]:
-    return [_text(one, where) for one in _list(found, where)]
+def _texts(value: object, where: str) -> list[str]:
+    return [_text(one, where) for one in _list(value, where)]
 
 
-def _kind(found: object) -> str:
+def _kind(value: object) -> str:
     kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
-    return kinds.get(type(found), "one value")
+    return kinds.get(type(value), "one value")
 
 
-def _known(found: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
-    for name in found:
+def _check_keys(section: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
+    for name in section:
         if name not in names:
             raise UsageError(f"{where}: no key is called {name!r}", registry.suggest(name, names))
 
 
-def _entry(name: str, found: object, shared: Mapping[str, Any], where: str) -> Entry:
+def _entry(name: str, value: object, shared: Mapping[str, Any], where: str) -> Entry:
     """Return one comparison; its own settings override the shared ones."""
-    own = _section(found, where)
+    own = _section(value, where)
     both = {**shared, **own}
-    _known(both, OPTIONS, where)
+    _check_keys(both, OPTIONS, where)
     settings = {**_settings(shared, where), **_settings(own, where)}
     options: dict[str, Any] = {"set": [f"{key}={value}" for key, value in settings.items()]}
     for option in ("attention", "match", "recipes"):
@@ -144,26 +144,26 @@ def _entry(name: str, found: object, shared: Mapping[str, Any], where: str) -> E
 
 
 def _settings(section: Mapping[str, Any], where: str) -> dict[str, str]:
-    """Return the settings of a comparison, each value as it is written after ``--set key=``."""
+    """Return the settings of a comparison, each value as text for ``--set key=``."""
     where = f"{where}: set"
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for key, value in _section(section.get("set", {}), where).items():
         if isinstance(value, list):
-            found[key] = f"[{', '.join(_texts(value, f'{where}: {key}'))}]"
+            settings[key] = f"[{', '.join(_texts(value, f'{where}: {key}'))}]"
         else:
-            found[key] = _text(value, f"{where}: {key}")
-    return found
+            settings[key] = _text(value, f"{where}: {key}")
+    return settings
 
 
-def _published(found: object, where: str) -> Published:
+def _published(value: object, where: str) -> Published:
     where = f"{where}: published"
-    one = _section(found, where)
+    result = _section(value, where)
     names = tuple(field.name for field in fields(Published))
-    _known(one, names, where)
-    missing = [name for name in names if name not in one]
+    _check_keys(result, names, where)
+    missing = [name for name in names if name not in result]
     if missing:
-        raise UsageError(f"{where}: a published number lacks {', '.join(missing)}")
-    return Published(**{key: _text(value, f"{where}: {key}") for key, value in one.items()})
+        raise UsageError(f"{where}: a published result must also have {', '.join(missing)}")
+    return Published(**{key: _text(item, f"{where}: {key}") for key, item in result.items()})
 
 
 def _whole(text: str, where: str) -> int:

@@ -1,7 +1,7 @@
 """Read and write strict YAML: no aliases, no repeated keys, no surprising types.
 
-Aliases are refused (a few lines of them make a billion values), and so are keys given twice (YAML
-readers keep the last one in silence).
+Aliases are rejected (a few lines of them can expand to a billion values), and so are repeated keys
+(YAML parsers silently keep the last one).
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from seqcli.config.sections import Config
 from seqcli.errors import UsageError
 from seqcli.schema import SchemaError, quoted
 
-if TYPE_CHECKING:  # PyYAML costs 0.04 s, which help need not pay
+if TYPE_CHECKING:  # importing PyYAML takes 0.04 s, which --help avoids
     import yaml
 
 
 class _Strict:
-    """Refuse aliases and repeated keys; a mixin before PyYAML's loader."""
+    """Mixin for PyYAML loaders that rejects aliases and repeated keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse aliases, then compose as usual."""
+        """Reject aliases, then compose as usual."""
         if self.check_event(yaml.AliasEvent):  # type: ignore[attr-defined]
             line = self.peek_event().start_mark.line + 1  # type: ignore[attr-defined]
-            raise SchemaError(f"line {line}: an alias is not taken here")
+            raise SchemaError(f"line {line}: YAML aliases are not supported")
         return super().compose_node(parent, index)  # type: ignore[misc]
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """Refuse repeated keys, then construct as usual."""
+        """Reject repeated keys, then construct as usual."""
         seen: set[str] = set()
         for key, _ in node.value:
             line = key.start_mark.line + 1
@@ -52,10 +52,10 @@ class _Values(_Strict, yaml.SafeLoader):
 
 
 def load(text: str) -> Any:
-    """Return what a YAML document holds.
+    """Parse a YAML document.
 
     Raises:
-        SchemaError: it is no YAML, has an alias or a key twice, or is nested too deeply.
+        SchemaError: it is not YAML, has an alias or a repeated key, or is nested too deeply.
     """
     try:
         return _Values(text).get_single_data()
@@ -68,7 +68,7 @@ def load(text: str) -> Any:
 
 
 Line = tuple[str, object, str, int]  # dotted key, value, file name, line
-_DEEPEST = 8  # levels of a file that is read as it is
+_DEEPEST = 8  # maximum nesting in `read_nested`
 _TEXT, _LIST, _MAP = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 
 
@@ -76,8 +76,8 @@ def read(path: str | PathLike[str]) -> Iterator[Line]:
     """Yield every key of a YAML file, plain scalars as ``Plain``.
 
     Raises:
-        UsageError: the file cannot be read, is no YAML or no mapping of sections, names a key
-            twice, or uses tags.
+        UsageError: the file cannot be read, is not YAML or not a mapping of sections, repeats a
+            key, or uses tags.
     """
     name = "stdin" if str(path) == "-" else str(path)
     root = _compose(_text(path, name), name)
@@ -85,16 +85,16 @@ def read(path: str | PathLike[str]) -> Iterator[Line]:
         return
     seen: dict[str, int] = {}
     for key, node in _sections(root, name, seen):
-        _once(key, seen, name)
+        _check_unique(key, seen, name)
         yield key.value, _value(node, name), name, key.start_mark.line + 1
 
 
 def read_nested(path: str | PathLike[str]) -> object:
-    """Return a YAML file as mappings, lists and text; numbers stay as they are written.
+    """Read a YAML file as mappings, lists and text; numbers are kept as text.
 
     Raises:
-        UsageError: the file cannot be read, is no YAML, names a key twice, uses tags or aliases,
-            or is nested too deeply.
+        UsageError: the file cannot be read, is not YAML, repeats a key, uses tags or aliases, or
+            is nested too deeply.
     """
     name = "stdin" if str(path) == "-" else str(path)
     root = _compose(_text(path, name), name)
@@ -102,7 +102,7 @@ def read_nested(path: str | PathLike[str]) -> object:
 
 
 def _nested(node: yaml.Node, name: str, levels: int, met: set[int]) -> object:
-    """Return a node with its descendants; ``met`` holds the nodes visited before."""
+    """Convert a node and its descendants; ``met`` contains the nodes visited before."""
     line = node.start_mark.line + 1
     if id(node) in met:
         raise UsageError(f"{name}, line {line}: YAML aliases are not supported", "write it out")
@@ -114,14 +114,14 @@ def _nested(node: yaml.Node, name: str, levels: int, met: set[int]) -> object:
     if node.tag == _MAP:
         seen: dict[str, int] = {}
         for key, _ in node.value:
-            _known(key, _TEXT, name, "a name")
-            _once(key, seen, name)
+            _check_tag(key, _TEXT, name, "a name")
+            _check_unique(key, seen, name)
         return {key.value: _nested(value, name, levels - 1, met) for key, value in node.value}
     return _scalar(node, name)
 
 
 def read_value(text: str, where: str) -> object:
-    """Return the list or the quoted text that ``text`` writes in YAML: ``[a, b]`` or ``"a"``.
+    """Parse ``text`` as a list or a quoted text in YAML: ``[a, b]`` or ``"a"``.
 
     Raises:
         UsageError: it is neither a value nor a list of values.
@@ -166,8 +166,8 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         raise UsageError(f"{name}, line {line}: {reason}", "remove that character") from None
 
 
-def _once(key: yaml.ScalarNode, seen: dict[str, int], name: str) -> None:
-    """Record the line of a key, or refuse it if it is repeated."""
+def _check_unique(key: yaml.ScalarNode, seen: dict[str, int], name: str) -> None:
+    """Record the line of a key; raise UsageError if it is repeated."""
     line = key.start_mark.line + 1
     if key.value in seen:
         message = f"{name}, line {line}: {key.value} is given twice"
@@ -181,28 +181,28 @@ def _sections(
     """Yield (dotted key, value) for the keys of every section."""
     import yaml
 
-    _known(root, _MAP, name, "sections such as `train:` with keys below them")
+    _check_tag(root, _MAP, name, "sections such as `train:` with keys below them")
     for key, node in root.value:
-        _known(key, _TEXT, name, "a name")
+        _check_tag(key, _TEXT, name, "a name")
         if not isinstance(node, yaml.MappingNode):
             if isinstance(node, yaml.ScalarNode) and not node.value and "." not in key.value:
                 continue  # an empty section
             yield key, node
             continue
-        _once(key, seen, name)
-        _known(node, _MAP, name, "keys with values")
+        _check_unique(key, seen, name)
+        _check_tag(node, _MAP, name, "keys with values")
         for leaf, value in node.value:
-            _known(leaf, _TEXT, name, "a name")
+            _check_tag(leaf, _TEXT, name, "a name")
             mark = leaf.start_mark
             yield yaml.ScalarNode(_TEXT, f"{key.value}.{leaf.value}", mark), value
 
 
 def _value(node: yaml.Node | None, name: str) -> object:
-    """Return a scalar, ``Plain`` when it has no quotes, or a list of such."""
+    """Return a scalar, ``Plain`` if it has no quotes, or a list of these."""
     import yaml
 
     if isinstance(node, yaml.SequenceNode):
-        _known(node, _LIST, name, "a list")
+        _check_tag(node, _LIST, name, "a list")
         return [_scalar(one, name) for one in node.value]
     return _scalar(node, name)
 
@@ -210,26 +210,26 @@ def _value(node: yaml.Node | None, name: str) -> object:
 def _scalar(node: yaml.Node | None, name: str) -> str:
     import yaml
 
-    _known(node, _TEXT, name, "one value")
+    _check_tag(node, _TEXT, name, "one value")
     assert isinstance(node, yaml.ScalarNode)
     return Plain(node.value) if node.style is None else str(node.value)
 
 
-def _known(node: yaml.Node | None, tag: str, name: str, wanted: str) -> None:
-    """Refuse a node of another kind, or with a tag of its own."""
+def _check_tag(node: yaml.Node | None, tag: str, name: str, expected: str) -> None:
+    """Raise UsageError if a node is of another kind or has an explicit tag."""
     if node is not None and node.tag == tag:
         return
     line = node.start_mark.line + 1 if node is not None else 1
     kinds = {_TEXT: "a single value", _LIST: "a list", _MAP: "a mapping"}
     if node is None or node.tag in kinds:
-        found = kinds[node.tag] if node is not None else "nothing"
-        raise UsageError(f"{name}, line {line}: {wanted} is expected here, not {found}")
+        actual = kinds[node.tag] if node is not None else "nothing"
+        raise UsageError(f"{name}, line {line}: {expected} is expected here, not {actual}")
     message = f"{name}, line {line}: the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}"
-    raise UsageError(message + " is not taken here", "write the plain value")
+    raise UsageError(message + " is not supported here", "write the plain value")
 
 
 def to_yaml(config: Config) -> str:
-    """Return the configuration as YAML that ``load`` reads back, each value with its origin."""
+    """Convert the configuration to YAML that ``load`` reads back, each value with its origin."""
     lines = ["# The complete configuration of this run, with the origin of each value."]
     for section in ("data", "task", *schema.section_types()):
         inside = getattr(config, section)
@@ -244,14 +244,14 @@ def to_yaml(config: Config) -> str:
 
 
 def written(value: object) -> str:
-    """Return a value as one line of YAML that any reader and `load` accept."""
+    """Format a value as one line of YAML, valid for any parser and for `load`."""
     if isinstance(value, list):
-        return f"[{', '.join(_dumped(one, plain=str.isidentifier) for one in value)}]"
-    return _dumped(value, plain=str.isprintable)
+        return f"[{', '.join(_dump_scalar(one, plain=str.isidentifier) for one in value)}]"
+    return _dump_scalar(value, plain=str.isprintable)
 
 
-def _dumped(value: object, plain: Callable[[str], bool]) -> str:
-    """Return one value; ``plain`` decides which texts need no quotes, if YAML allows it."""
+def _dump_scalar(value: object, plain: Callable[[str], bool]) -> str:
+    """Format one value; ``plain`` decides which texts need no quotes, if YAML allows it."""
     import yaml
 
     style = None

@@ -1,8 +1,8 @@
-"""Decoding: from a model that scores the next token to whole predictions.
+"""Decoding: generate complete predictions from a model that scores the next token.
 
 One loop (`seqcli.decoding.loop`) steps a model of any backend. A `Strategy` chooses the tokens:
-the likeliest (`greedy`), a draw (`sampling`), or the best few hypotheses (`beam_search`).
+the most likely one (`greedy`), a random one (`sampling`), or the best hypotheses (`beam_search`).
 
-Shapes use one alphabet: B sources, R sources not finished yet, S source length, T target length,
+Shapes use one alphabet: B sources, R unfinished sources, S source length, T target length,
 K beam, V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""Beam search over all sources of a batch at once, with length penalty and n-best lists."""
+"""Batched beam search with length penalty and n-best lists."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class BeamSearch:
     """Keep the best unfinished hypotheses; see `seqcli.decoding.loop.Strategy`.
 
     The score of a finished hypothesis is its log-probability / (its length with EOS) **
-    ``length_penalty``. A source is done once none of its unfinished hypotheses can overtake the
-    last of its ``nbest`` finished ones. A hypothesis of ``limit`` tokens is scored with EOS after
-    it. Hypotheses are not copied: each entry stores its token and the entry before it.
+    ``length_penalty``. A source is done once none of its unfinished hypotheses can score higher
+    than the last of its ``nbest`` finished ones. A hypothesis of ``limit`` tokens is scored with
+    EOS appended. Hypotheses are not copied: each entry stores its token and its predecessor.
 
     Args:
         width: K, at least ``nbest``.
         length_penalty: the exponent; 0 disables it.
-        nbest: finished hypotheses to return of each source.
+        nbest: number of finished hypotheses to return per source.
     """
 
     tokens: Array  # (T + 1, B, K) the t-th token, from t = 1 on
@@ -57,7 +57,7 @@ class BeamSearch:
         return frontier, self.best[frontier.rows, -1] >= highest_possible
 
     def _finish(self, t: int, rows: Array, totals: Array) -> None:
-        """Record what the hypotheses (R, K) score if they end after t tokens."""
+        """Record the scores of the hypotheses (R, K) if they end after t tokens."""
         xp, width = array_namespace(totals), totals.shape[1]
         scores = totals / (t + 1) ** self.length_penalty  # (R, K)
         self.totals[t, rows, :width] = totals
@@ -99,7 +99,7 @@ class BeamSearch:
 
 
 def _by_source(table: Array) -> Array:
-    """Turn a table (T + 1, B, K) into (B, (T + 1) * K)."""
+    """Reshape a table (T + 1, B, K) to (B, (T + 1) * K)."""
     xp = array_namespace(table)
     return xp.reshape(xp.permute_dims(table, (1, 0, 2)), (table.shape[1], -1))
 

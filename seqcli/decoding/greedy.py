@@ -1,4 +1,4 @@
-"""Greedy decoding: the likeliest token at each step."""
+"""Greedy decoding: choose the most likely token at each step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqcli.decoding.loop import Frontier, Hypothesis
 
 
 class Greedy:
-    """Choose the likeliest token; see `seqcli.decoding.loop.Strategy`."""
+    """Choose the most likely token; see `seqcli.decoding.loop.Strategy`."""
 
     tokens: Array  # (B, T + 1), padded with EOS
     totals: Array  # (B,) log-probabilities
@@ -39,12 +39,12 @@ class Greedy:
         return replace(frontier, tokens=tokens, totals=totals), tokens[:, 0] == EOS
 
     def hypotheses(self) -> list[list[Hypothesis]]:
-        """Return one hypothesis of each source."""
+        """Return one hypothesis per source."""
         rows = zip(self.tokens.tolist(), self.totals.tolist(), strict=True)
         return [_hypothesis(tokens, total) for tokens, total in rows]
 
 
 def _hypothesis(tokens: list[int], total: float) -> list[Hypothesis]:
-    """Cut tokens at EOS; the score is the mean log-probability of a token."""
+    """Truncate tokens at EOS; the score is the mean log-probability per token."""
     length = tokens.index(EOS)
     return [Hypothesis(tokens[:length], total, total / (length + 1))]

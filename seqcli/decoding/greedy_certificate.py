@@ -1,12 +1,12 @@
-"""Greedy predictions with a certificate that no beam search would find a better one.
+"""Certify greedy predictions for which no beam search would find a better one.
 
-No hypothesis becomes likelier by another token. A continuation of an unfinished hypothesis of
-log-probability p therefore scores at most p / (limit + 1) ** penalty. If none of the hypotheses
-that greedy decoding discards could still reach the score of its finished hypothesis, then a beam
-of any width finds the same: every discarded hypothesis is less likely than the greedy path at the
-same step, so the path is the first of every beam. (Huang et al. 2017, arXiv:1809.00069 use such
-bounds to end a beam search; here they replace its beginning.) Confident models get the certificate
-for most sources, at the cost of one hypothesis per source.
+Appending a token never makes a hypothesis more likely. A continuation of an unfinished hypothesis
+with log-probability p therefore scores at most p / (limit + 1) ** penalty. If none of the
+hypotheses that greedy decoding discards could still reach the score of its finished hypothesis,
+then a beam of any width finds the same one: every discarded hypothesis is less likely than the
+greedy path at the same step, so the path ranks first in every beam. (Huang et al. 2017,
+arXiv:1809.00069 use such bounds to end a beam search; here they avoid starting one.) Confident
+models get the certificate for most sources, at the cost of one hypothesis per source.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class GreedyCertificate:
     best: Array  # (B,) the highest score of a finished hypothesis on the path
     total: Array  # (B,) its log-probability
     length: Array  # (B,) its number of tokens
-    rival: Array  # (B,) log-probability of the likeliest unfinished hypothesis discarded
+    rival: Array  # (B,) log-probability of the most likely discarded unfinished hypothesis
 
     def __init__(self, length_penalty: float) -> None:
         self.length_penalty = length_penalty
@@ -67,7 +67,7 @@ class GreedyCertificate:
         """Append tokens (R,) to paths of log-probability ``total``; return which are done (R,).
 
         A path is done if no continuation can improve on it, or if a discarded hypothesis (the
-        likeliest now has log-probability ``discarded``) is as likely as the path.
+        most likely one has log-probability ``discarded``) is as likely as the path.
         """
         xp = array_namespace(rows)
         self.tokens[rows, t] = token
@@ -77,7 +77,7 @@ class GreedyCertificate:
         return done
 
     def hypotheses(self) -> list[Hypothesis | None]:
-        """Return the best hypothesis of each source, or None where there is no certificate."""
+        """Return the best hypothesis of each source, or None without a certificate."""
         certified = self.rival / self.largest_divisor <= self.best  # (B,)
         parts = (self.tokens, self.length, self.total, self.best, certified)
         return [

@@ -1,4 +1,4 @@
-"""Score and decode many rows with a trained model, batch by batch, whatever computes it."""
+"""Score and decode rows with a trained model of any backend, batch by batch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONG_LINE = 64  # tokens; batches of longer sources are smaller, so that memory 
 
 
 class Backend(Protocol):
-    """A model, and the array library that computes it."""
+    """A model with its array library."""
 
     @property
     def model(self) -> StepModel:
@@ -48,11 +48,11 @@ class Backend(Protocol):
         """Return (B,) the negative log-likelihood of each target, EOS included."""
 
     def inference(self) -> AbstractContextManager[object]:
-        """Return a context in which nothing is recorded for gradients."""
+        """Return a context without gradient computation."""
 
 
 def do_nothing() -> None:
-    """Do nothing between two batches."""
+    """Do nothing after a batch."""
 
 
 def row_nats(backend: Backend, pairs: Pairs, batch_size: int, tick: Tick = do_nothing) -> Floats:
@@ -73,7 +73,7 @@ def row_nats(backend: Backend, pairs: Pairs, batch_size: int, tick: Tick = do_no
 
 
 def mean_loss(backend: Backend, pairs: Pairs, batch_size: int, tick: Tick = do_nothing) -> float:
-    """Return nats per target token over all rows, EOS included; see `row_nats`."""
+    """Return the mean loss in nats per target token, EOS included; see `row_nats`."""
     nats = row_nats(backend, pairs, batch_size, tick)
     return float(nats.sum()) / max(len(pairs.targets.tokens) + len(pairs), 1)
 
@@ -96,7 +96,7 @@ def predictions(
         how: the kind of search.
         batch_size: rows of a batch.
         tick: called after each batch.
-        oracle_length: whether each prediction gets the length of its target.
+        oracle_length: whether each prediction is forced to the length of its target.
     """
     rows: list[list[int]] = [[] for _ in range(len(pairs))]
     truncated = np.zeros(len(pairs), np.bool_)
@@ -117,8 +117,8 @@ def decode_sources(
     pairs = Pairs(Ragged.from_rows([[]] * len(sources)), sources)
     for rows in _batches_by_length(sources, batch_size):
         decoded = decode_batch(backend, padded_batch(pairs, rows), limits, how)
-        for row, found in zip(rows.tolist(), decoded, strict=True):
-            hypotheses[row] = found
+        for row, candidates in zip(rows.tolist(), decoded, strict=True):
+            hypotheses[row] = candidates
     return hypotheses
 
 
@@ -148,7 +148,7 @@ def sample_batch(
     random: np.random.Generator,
     max_length: int | None = None,
 ) -> list[Hypothesis]:
-    """Draw a target for each row of a batch."""
+    """Sample a target for each row of a batch."""
     limit, ends = _limit(batch, limits, None)
     limit = limit if ends is not None or max_length is None else max_length
     native = None if ends is None else backend.array(ends)
@@ -160,11 +160,11 @@ def sample_batch(
 def decode_texts(
     backend: Backend, prefix: Sequence[int], limit: int, how: Search
 ) -> list[Hypothesis]:
-    """Return the likeliest continuations of a prefix, best first, of a language model."""
+    """Return the most likely continuations of a prefix by a language model, best first."""
     model = PrefixedModel(backend.model, prefix)
     with backend.inference():
-        (found,) = search(model, *backend.sources(texts(1)), limit, how)
-    return found
+        (hypotheses,) = search(model, *backend.sources(texts(1)), limit, how)
+    return hypotheses
 
 
 def sample_texts(
@@ -175,7 +175,7 @@ def sample_texts(
     settings: SamplingConfig,
     random: np.random.Generator,
 ) -> list[list[int]]:
-    """Draw continuations of a prefix, of at most ``limit`` tokens, from a language model."""
+    """Sample continuations of a prefix, of at most ``limit`` tokens, from a language model."""
     model = PrefixedModel(backend.model, prefix)
     with backend.inference():
         drawn = sample(model, *backend.sources(texts(count)), limit, settings, random)
@@ -183,7 +183,7 @@ def sample_texts(
 
 
 def next_token(backend: Backend, prefix: Sequence[int], settings: SamplingConfig) -> Floats:
-    """Return the distribution (V,) of the token after a prefix, of a language model."""
+    """Return the distribution (V,) of the token after a prefix, by a language model."""
     with backend.inference():
         source, _ = backend.sources(texts(1))
         return next_token_probabilities(PrefixedModel(backend.model, prefix), source, settings)
@@ -192,7 +192,7 @@ def next_token(backend: Backend, prefix: Sequence[int], settings: SamplingConfig
 def attention_map(
     backend: Backend, source: Sequence[int], prediction: Sequence[int]
 ) -> NDArray[np.floating] | None:
-    """Return the attention weights (T + 1, S) of a prediction with EOS, None without attention."""
+    """Return the attention weights (T + 1, S) of a prediction and EOS; None without attention."""
     pairs = Pairs(Ragged.from_rows([prediction]), Ragged.from_rows([source]))
     with backend.inference():
         arrays, _ = backend.sources(padded_batch(pairs, np.zeros(1, np.int64)))

@@ -1,4 +1,4 @@
-"""The decoding loop, for models of any backend and for every strategy."""
+"""The decoding loop for models of any backend and for all strategies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from seqcli.arrays.state import DecoderState
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 
 NEVER_PREDICTED = (PAD, BOS, UNK)
-COMPACT_BELOW = 0.75  # finished sources leave the batch once this share or less is unfinished
+COMPACT_BELOW = (
+    0.75  # finished sources are removed from the batch if at most this share is unfinished
+)
 
 
 class StepModel(Protocol):
@@ -32,7 +34,7 @@ class Hypothesis:
     Args:
         ids: token ids, without BOS and EOS.
         log_probability: nats over all ids and EOS, also where the prediction is truncated.
-        score: what hypotheses are ranked by.
+        score: ranks the hypotheses of a source.
         truncated: whether decoding stopped at the maximum length, not at EOS.
     """
 
@@ -47,10 +49,10 @@ class Frontier:
     """The hypotheses that decoding continues: K of each of R sources.
 
     Args:
-        rows: (R,) which of the B sources each one is.
+        rows: (R,) index of each source among the B sources.
         tokens: (R, K) the last token of each hypothesis.
         totals: (R, K) log-probabilities so far.
-        state: the model's, of R sources and K beams.
+        state: the state of the model for R sources and K beams.
     """
 
     rows: Array
@@ -60,7 +62,7 @@ class Frontier:
 
     @classmethod
     def first(cls, rows: Array, state: DecoderState) -> Frontier:
-        """Return one empty hypothesis of each source."""
+        """Return one empty hypothesis per source."""
         xp = array_namespace(rows)
         shape, (like, *_) = (rows.shape[0], 1), (*state.past, *state.memory)
         dtype = xp.float64 if like.dtype == xp.float64 else xp.float32
@@ -78,7 +80,7 @@ class Frontier:
 
 
 class Strategy(Protocol):
-    """How the next tokens are chosen. It records its choices and returns the predictions."""
+    """The choice of the next tokens. A strategy records its choices and returns the predictions."""
 
     def begin(self, frontier: Frontier, limit: int) -> None:
         """Prepare for decoding B sources up to ``limit`` tokens and EOS."""
@@ -86,8 +88,8 @@ class Strategy(Protocol):
     def advance(self, t: int, frontier: Frontier, scores: Array) -> tuple[Frontier, Array]:
         """Choose the token after the first ``t`` ones.
 
-        A source that is done may be kept in the batch for some steps more: that must not change
-        its predictions.
+        A source that is done may stay in the batch for some more steps, which must not change its
+        predictions.
 
         Args:
             t: tokens so far.
@@ -106,13 +108,13 @@ def decode(
     strategy: Strategy,
     ends: Array | None = None,
 ) -> None:
-    """Extend hypotheses token by token until every source is done; finished ones leave the batch.
+    """Extend hypotheses token by token until every source is done.
 
     Args:
         model: any model, in evaluation mode.
-        frontier: where to start, as `Frontier.first` returns it.
+        frontier: initial hypotheses, from `Frontier.first`.
         limit: maximum length of a prediction; only EOS can follow.
-        strategy: chooses the tokens and has the predictions afterwards.
+        strategy: chooses the tokens and records the predictions.
         ends: (B,) the exact length of each prediction, at most ``limit``; None leaves it free.
     """
     xp = array_namespace(frontier.rows)
@@ -134,7 +136,7 @@ def decode(
 
 
 def next_scores(logits: Array) -> Array:
-    """Return log-probabilities of logits (..., V), -inf for the ids that are never predicted."""
+    """Convert logits (..., V) to log-probabilities; -inf for ids that are never predicted."""
     xp = array_namespace(logits)
     scores = log_softmax(logits)
     ids = xp.arange(scores.shape[-1], device=scores.device)  # (V,)
@@ -143,7 +145,7 @@ def next_scores(logits: Array) -> Array:
 
 
 def _only_eos(scores: Array, at_end: Array) -> Array:
-    """Allow EOS alone where ``at_end`` (R,), and all but EOS elsewhere; scores (R, K, V)."""
+    """Allow only EOS where ``at_end`` (R,), and all but EOS elsewhere; scores (R, K, V)."""
     xp = array_namespace(scores)
     is_eos = xp.arange(scores.shape[-1], device=scores.device) == EOS  # (V,)
     return xp.where(is_eos == at_end[:, None, None], scores, -xp.inf)  # (R, K, V)
@@ -161,14 +163,14 @@ class PrefixedModel:
         self.model, self.prefix = model, tuple(prefix)
 
     def start(self, source: Array, source_lengths: Array) -> DecoderState:
-        """Read the source, BOS, and all of the prefix but its last token."""
+        """Encode the source, then read BOS and all but the last token of the prefix."""
         state = self.model.start(source, source_lengths)
         for token in (BOS, *self.prefix)[:-1]:
             _, state = self.model.step(_repeated(token, source[:, :1], source.shape[0]), state)
         return state
 
     def step(self, token: Array, state: DecoderState) -> tuple[Array, DecoderState]:
-        """See `StepModel.step`; the first token, BOS, is replaced by the last of the prefix."""
+        """Replace BOS, the first token, by the last token of the prefix; see `StepModel.step`."""
         if self.prefix and state.position == len(self.prefix):
             token = _repeated(self.prefix[-1], token, token.shape[0])
         return self.model.step(token, state)

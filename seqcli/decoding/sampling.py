@@ -1,7 +1,7 @@
-"""Sampling: tokens drawn from the model's distribution, with temperature, top-k and top-p.
+"""Sample tokens from the model's distribution, with temperature, top-k and top-p.
 
-The draws are made in NumPy for either backend: from the same seed both draw the same texts, up to
-the rounding of their logits.
+Both backends sample in NumPy: with the same seed they produce the same texts, up to rounding of the
+logits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 class Sampling(Greedy):
-    """Draw the next token; see `seqcli.decoding.loop.Strategy`.
+    """Sample the next token; see `seqcli.decoding.loop.Strategy`.
 
     Args:
         settings: temperature, top-k and top-p.
@@ -37,15 +37,15 @@ class Sampling(Greedy):
 
 
 def probabilities(scores: NDArray[np.floating], settings: SamplingConfig) -> Floats:
-    """Return the probabilities (B, V) to draw from.
+    """Return the probabilities (B, V) to sample from.
 
     Args:
-        scores: (B, V) log-probabilities; -inf where an id must not be drawn.
+        scores: (B, V) log-probabilities; -inf for ids that must not be sampled.
         settings: the temperature is applied first, then top-k, then top-p to the rest.
     """
     shifted = scores.astype(np.float64)  # (B, V)
     shifted -= shifted.max(axis=1, keepdims=True)
-    with np.errstate(over="ignore"):  # -inf at a low temperature: exp(-inf) is right
+    with np.errstate(over="ignore"):  # -inf at a low temperature is fine: exp(-inf) is 0
         weights = np.exp(shifted / settings.temperature)
     weights /= weights.sum(axis=1, keepdims=True)
     if settings.top_k or settings.top_p < 1:
@@ -59,7 +59,7 @@ def keep_likeliest(weights: Floats, top_k: int, top_p: float) -> Floats:
 
     Args:
         weights: (B, V) probabilities.
-        top_k: how many to keep (Fan et al. 2018, arXiv:1805.04833); 0 keeps all.
+        top_k: number to keep (Fan et al. 2018, arXiv:1805.04833); 0 keeps all.
         top_p: keep the fewest that together have this probability, at least one (nucleus
             sampling, Holtzman et al. 2020, arXiv:1904.09751); 1 keeps all.
     """
@@ -75,7 +75,7 @@ def keep_likeliest(weights: Floats, top_k: int, top_p: float) -> Floats:
 
 
 def draw(weights: Floats, random: np.random.Generator) -> NDArray[np.int64]:
-    """Draw one id from each row of probabilities (B, V)."""
+    """Sample one id from each row of probabilities (B, V)."""
     heights = np.cumsum(weights, axis=1)  # (B, V)
     # in (0, 1]: an id of probability 0 is never the first whose height reaches the target
     target = (1.0 - random.random(len(heights))) * heights[:, -1]

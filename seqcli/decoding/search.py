@@ -22,12 +22,12 @@ from seqcli.decoding.sampling import Floats, Sampling, probabilities
 
 @dataclass(frozen=True)
 class Search:
-    """How predictions are searched for.
+    """Settings of the search for predictions.
 
     Args:
         beam: K; 1 is greedy decoding.
         length_penalty: see `BeamSearch`.
-        nbest: predictions of each source, at most ``beam``.
+        nbest: number of predictions per source, at most ``beam``.
     """
 
     beam: int = 1
@@ -57,12 +57,14 @@ def search(
     if how.beam == 1:
         greedy = Greedy()
         decode(model, first, limit, greedy, ends)
-        found = greedy.hypotheses()
+        hypotheses = greedy.hypotheses()
     elif how.nbest == 1:
-        found = _certified_or_searched(model, first, limit, how, ends)
+        hypotheses = _certified_or_searched(model, first, limit, how, ends)
     else:
-        found = _beam_search(model, first, limit, how, ends)
-    return found if ends is not None else [_mark_truncated(some, limit) for some in found]
+        hypotheses = _beam_search(model, first, limit, how, ends)
+    if ends is not None:
+        return hypotheses
+    return [_mark_truncated(of_source, limit) for of_source in hypotheses]
 
 
 def sample(
@@ -74,13 +76,13 @@ def sample(
     random: np.random.Generator,
     ends: Array | None = None,
 ) -> list[Hypothesis]:
-    """Draw one target for each source; see `search` for the other arguments.
+    """Sample one target for each source; see `search` for the other arguments.
 
-    Log-probabilities are the model's own, whatever the temperature.
+    Log-probabilities are those of the model, independent of the temperature.
 
     Args:
         settings: temperature, top-k and top-p.
-        random: the source of random numbers.
+        random: the random number generator.
     """
     sampling = Sampling(settings, random)
     decode(model, _first(source, model.start(source, source_lengths)), limit, sampling, ends)

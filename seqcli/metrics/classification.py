@@ -1,4 +1,4 @@
-"""Predictions of a single token: class labels, their confusion matrix, and macro F1."""
+"""Classification: labels as single tokens, their confusion matrix, and macro F1."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.statistics import Floats, Interval, binomial_interval, cluster_sums, effective_size
 
-MOST_CLASSES = 200  # with more, single tokens are words rather than labels
+MOST_CLASSES = 200  # beyond this, single tokens are treated as words, not as labels
 PSEUDO_ROWS = 0.25  # added to each class for the variance, right and wrong
 F1_METHOD = "linearized mean of F1, Clopper-Pearson, effective sample size"
-NO_LABEL = -1  # a prediction of no token, or of several
+NO_LABEL = -1  # a prediction that is not exactly one token
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,27 @@ class Labels:
     predictions: Index
 
     def matrix(self) -> Index:
-        """Return (C, C + X) counts: a row for each truth, a column for each prediction."""
+        """Return the confusion matrix (C, C + X): truths in rows, predictions in columns."""
         cells = self.truths * len(self.ids) + self.predictions
         counts = np.bincount(cells, minlength=self.classes * len(self.ids))
         return counts.reshape(self.classes, len(self.ids))
 
 
 def labels_of(truths: Ragged, predictions: Ragged) -> Labels | None:
-    """Return N rows as labels; None if a truth is not one token, or there are too many classes."""
+    """Convert N rows to labels; None if a truth is not one token or there are too many classes."""
     known = np.unique(truths.tokens)
     if (truths.lengths != 1).any() or not 2 <= len(known) <= MOST_CLASSES:
         return None
-    given = _single(predictions)
-    ids = np.concatenate([known, np.setdiff1d(given, known)])
+    predicted = _single(predictions)
+    ids = np.concatenate([known, np.setdiff1d(predicted, known)])
     order = np.argsort(ids)
-    places = (order[np.searchsorted(ids, side, sorter=order)] for side in (truths.tokens, given))
-    return Labels(ids, len(known), *places)
+    sides = truths.tokens, predicted
+    indices = (order[np.searchsorted(ids, side, sorter=order)] for side in sides)
+    return Labels(ids, len(known), *indices)
 
 
 def _single(rows: Ragged) -> Index:
-    """Return (N,) the token of each row that has exactly one, else ``NO_LABEL``."""
+    """Return (N,) the token of each row with exactly one token, else ``NO_LABEL``."""
     labels = np.full(len(rows), NO_LABEL)
     single = rows.lengths == 1
     labels[single] = rows.tokens[rows.offsets[:-1][single]]
@@ -60,7 +61,7 @@ def _single(rows: Ragged) -> Index:
 
 @dataclass(frozen=True)
 class MeanF1:
-    """F1 of each class that occurs as a truth, and the plain mean of them."""
+    """F1 of each class that occurs as a truth, and their unweighted mean."""
 
     labels: Labels
 
@@ -71,9 +72,9 @@ class MeanF1:
     def interval(self, clusters: Index) -> Interval | None:
         """Return the 95% interval: that of a share with the variance of the linearized mean.
 
-        Each class gets half a row more, one half of it right, so that a rare class without an
-        error does not count as certain. The variance is mostly that of rare classes, so its degrees
-        of freedom are Satterthwaite's over classes. Rows that share a source make it larger.
+        Half a row, one half of it correct, is added to each class, so that the F1 of a rare class
+        without errors is not treated as certain. Rare classes dominate the variance, so its degrees
+        of freedom are Satterthwaite's over classes. Rows that share a source increase it.
         """
         matrix = self._smoothed()
         effects = _effects(matrix)
@@ -87,11 +88,11 @@ class MeanF1:
         return binomial_interval(self.total() * size, size)
 
     def method(self, clusters: Index) -> str:
-        """Return how the interval is computed."""
+        """Return the name of the interval's method."""
         return F1_METHOD
 
     def _smoothed(self) -> Floats:
-        """Return the matrix (C, C + X), with PSEUDO_ROWS added to each class."""
+        """Return the confusion matrix (C, C + X) with PSEUDO_ROWS added to each class."""
         matrix = self.labels.matrix().astype(np.float64)
         classes = len(matrix)
         wrong = np.tile(matrix.sum(0) + 1, (classes, 1))  # as often as each label is predicted
@@ -100,7 +101,7 @@ class MeanF1:
         return matrix + PSEUDO_ROWS * (wrong + np.eye(*matrix.shape))
 
     def _design_effect(self, clusters: Index) -> float:
-        """Return by how much clusters make the variance larger than that of single rows."""
+        """Return the design effect: the variance with clusters over that of independent rows."""
         number, labels = len(clusters), self.labels
         sources = int(clusters.max(initial=-1)) + 1
         if sources == number or sources < 2:
@@ -121,7 +122,7 @@ def _f1(matrix: Floats) -> Floats:
 
 
 def _effects(matrix: Floats) -> Floats:
-    """Return (C, C + X) how the mean F1 changes with one row more in each cell."""
+    """Return (C, C + X) the derivative of the mean F1 with respect to each cell."""
     classes, both = len(matrix), _class_sizes(matrix)
     loss = np.zeros(matrix.shape[1])
     loss[:classes] = -_f1(matrix) / both
@@ -131,6 +132,6 @@ def _effects(matrix: Floats) -> Floats:
 
 
 def _class_sizes(matrix: Floats) -> Floats:
-    """Return (C,) how often each class is the truth plus how often it is predicted."""
+    """Return (C,) the number of rows with each class as truth plus that with it as prediction."""
     both: Floats = matrix.sum(1) + matrix.sum(0)[: len(matrix)]
     return both

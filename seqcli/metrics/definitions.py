@@ -1,6 +1,6 @@
-"""The metrics of the package. Each is computed from what every row contributes to it.
+"""The metrics of the package, each computed from the contributions of all rows.
 
-The confidence interval comes from the same contributions: from how they vary over sources.
+Confidence intervals are computed from the variance of the same contributions over sources.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from seqcli.statistics import (
 class Ratio:
     """A sum over rows divided by another sum: (N,) each.
 
-    ``kind`` states the bounds: a share is from 0 to 1, and no row contributes more than it is
-    divided by; a rate is at least 0; a mean has no bounds.
+    ``kind`` determines the bounds: a share is from 0 to 1, and no row contributes more to the
+    numerator than to the denominator; a rate is at least 0; a mean has no bounds.
     """
 
     parts: ArrayLike
@@ -61,13 +61,13 @@ class Ratio:
         return _INTERVALS[self.kind](*self._sums(clusters))
 
     def method(self, clusters: Index) -> str:
-        """Return how the interval is computed."""
+        """Return the name of the interval's method."""
         if self.kind == "share":
             return share_method(*self._sums(clusters))
         return statistics.RATE if self.kind == "rate" else MEAN
 
     def _sums(self, clusters: Index) -> tuple[Floats, Floats]:
-        """Return (C,) each: the sums over the rows of each cluster that has any weight."""
+        """Return (C,) each: the sums over the rows of each cluster with a positive weight."""
         parts, of = (
             cluster_sums(np.asarray(column, np.float64), clusters)
             for column in (self.parts, self.of)
@@ -80,7 +80,7 @@ _INTERVALS = {"share": share_interval, "rate": rate_interval, "mean": mean_inter
 
 
 def all_parts(outcome: Outcome) -> dict[str, Parts]:
-    """Return what the rows contribute to every metric that is defined for an outcome, by name."""
+    """Return metric name -> contributions of the rows, for metrics defined for the outcome."""
     computed = {one.name: one.parts(outcome) for one in metrics() if one.parts is not None}
     return {name: parts for name, parts in computed.items() if parts is not None}
 
@@ -196,7 +196,7 @@ MULTI_REFERENCE_ACCURACY = Metric(
     format=PERCENT,
     definition="Share of sources whose prediction equals any of their references.",
     parts=_multi_reference_accuracy,
-    tables=frozenset(),  # a table of its own
+    tables=frozenset(),  # shown in a separate table
 )
 MULTI_REFERENCE_ERROR_RATE = Metric(
     "multi_reference_token_error_rate",

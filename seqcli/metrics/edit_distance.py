@@ -1,4 +1,4 @@
-"""Levenshtein distances between truths and predictions, and the edits they consist of."""
+"""Levenshtein distances between truths and predictions, and counts of the edits."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rapidfuzz.distance import Levenshtein
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.data.vocabulary import UNK
 
-GAP = -1  # in place of a token that has no counterpart
-_NEVER_EQUAL = -2  # in place of an unknown token of a truth
+GAP = -1  # placeholder for a token without counterpart
+_NEVER_EQUAL = -2  # placeholder for an unknown token of a truth
 
 
 @dataclass(frozen=True)
 class EditCounts:
-    """Each kind of edit once, with its count over many rows; the most frequent kind first.
+    """The kinds of edits with their counts over many rows, most frequent first.
 
-    ``truths`` and ``predictions`` (K,) are token ids: both of them for a substitution, ``GAP`` in
+    ``truths`` and ``predictions`` (K,) are token ids: both for a substitution, ``GAP`` in
     ``predictions`` for a deletion, ``GAP`` in ``truths`` for an insertion. ``counts``: (K,).
     """
 
@@ -31,7 +31,7 @@ class EditCounts:
 
 
 def same_rows(truths: Ragged, predictions: Ragged) -> NDArray[np.bool_]:
-    """Return (N,), True where a prediction equals a truth that has no unknown token."""
+    """Return (N,) whether predictions equal truths; False for truths with unknown tokens."""
     same: NDArray[np.bool_] = truths.lengths == predictions.lengths
     rows = np.flatnonzero(same)
     left, right = truths.take(rows), predictions.take(rows)
@@ -42,7 +42,7 @@ def same_rows(truths: Ragged, predictions: Ragged) -> NDArray[np.bool_]:
 
 
 def edit_distances(truths: Ragged, predictions: Ragged) -> Index:
-    """Return (N,) Levenshtein distances in tokens. An unknown token of a truth equals no token."""
+    """Return (N,) Levenshtein distances in tokens; unknown tokens of a truth match no token."""
     distances = np.zeros(len(truths), np.int64)
     for row, truth, prediction in _wrong_rows(truths, predictions):
         distances[row] = Levenshtein.distance(truth, prediction)
@@ -50,9 +50,9 @@ def edit_distances(truths: Ragged, predictions: Ragged) -> Index:
 
 
 def count_edits(truths: Ragged, predictions: Ragged) -> EditCounts:
-    """Count the edits of N rows that turn truths into predictions, as few as possible.
+    """Count the minimal edits that turn truths into predictions, over N rows.
 
-    Of several ways with equally few edits, the one that rapidfuzz finds is counted.
+    If there are several minimal sequences of edits, the one that rapidfuzz returns is counted.
     """
     counts: Counter[tuple[int, int]] = Counter()
     for _, truth, prediction in _wrong_rows(truths, predictions):
@@ -66,7 +66,7 @@ def count_edits(truths: Ragged, predictions: Ragged) -> EditCounts:
 
 
 def _wrong_rows(truths: Ragged, predictions: Ragged) -> Iterator[tuple[int, list[int], list[int]]]:
-    """Yield (row, truth, prediction) of each row that is not right."""
+    """Yield (row, truth, prediction) of each wrong row."""
     tokens = np.where(truths.tokens == UNK, _NEVER_EQUAL, truths.tokens).tolist()
     predicted = predictions.tokens.tolist()
     starts, predicted_starts = truths.offsets.tolist(), predictions.offsets.tolist()

@@ -1,7 +1,8 @@
-"""Metrics as objects: label, direction, format and definition, and how a metric is computed.
+"""Metrics as objects with label, direction, format, definition and computation.
 
-Code that shows, compares or ranks values asks the metric and decides nothing by its name. Reports
-use this module, so it does not import NumPy. `seqcli.metrics.definitions` has the metrics.
+Code that shows, compares or ranks values uses these attributes and never depends on the name of a
+metric. Reports use this module, so it does not import NumPy. The metrics are defined in
+`seqcli.metrics.definitions`.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How the values of a metric are written.
+    """The number format of a metric.
 
     Args:
-        write: turns a value into text.
+        write: converts a value to text.
         unit: the end of that text, such as "%"; written once for several values.
-        bounds: the least and the largest value that a plot shows; None lets the values decide.
-        points: how differences are called where they are not in the metric's own unit, as
-            percentage points are; 100 of them are a difference of 1.
+        bounds: lower and upper limit of a plot's axis; None for limits from the values.
+        points: unit of differences if it is not the unit of the metric, such as percentage
+            points; 100 of them are a difference of 1.
     """
 
     write: Callable[[float], str]
@@ -37,11 +38,11 @@ class NumberFormat:
     points: str = ""
 
     def bare(self, value: float) -> str:
-        """Write a value without the unit."""
+        """Format a value without the unit."""
         return self.write(value).removesuffix(self.unit)
 
     def difference(self, value: float) -> str:
-        """Write a difference of two values, without the unit."""
+        """Format a difference of two values, without the unit."""
         return f"{value * 100:.1f}" if self.points else f"{value:.3f}"
 
 
@@ -54,9 +55,9 @@ COUNT = NumberFormat(formatting.count)
 
 
 class Parts(Protocol):
-    """What the N rows of an outcome contribute to a metric.
+    """The contributions of the N rows of an outcome to a metric.
 
-    ``clusters`` (N,) in its methods: the source of each row, numbered from 0 without gaps.
+    ``clusters`` (N,) in the methods: the source of each row, numbered from 0 without gaps.
     """
 
     def total(self) -> float:
@@ -66,7 +67,7 @@ class Parts(Protocol):
         """Return the 95% confidence interval; None if the rows do not determine one."""
 
     def method(self, clusters: Index) -> str:
-        """Return how the interval is computed."""
+        """Return the name of the interval's method."""
 
 
 TRAINING, EVALUATION, COMPARISON = "training", "evaluation", "comparison"
@@ -79,16 +80,16 @@ class Metric:
 
     Args:
         name: the key in documents, configurations and checkpoints.
-        label: the name on screens, such as "token error rate".
+        label: the name in reports, such as "token error rate".
         higher_is_better: the direction.
-        format: how values are written.
-        definition: what it measures, in a sentence.
-        parts: returns what the rows of an outcome contribute, or None if the metric is not defined
-            for that outcome; None for a metric that is computed in another way.
-        from_loss: of a metric of language models, its value at a loss in nats per token.
-        unit: added to the label in parentheses where there is room.
+        format: the number format.
+        definition: a sentence that defines it.
+        parts: returns the contributions of the rows of an outcome, or None if the metric is not
+            defined for that outcome; None for a metric that is computed in another way.
+        from_loss: for language models, computes the metric from a loss in nats per token.
+        unit: added to the label in parentheses if there is room.
         header: a shorter label for columns, in up to two lines.
-        tables: the screens whose tables have a column for it.
+        tables: kinds of tables that have a column for it.
     """
 
     name: str
@@ -118,11 +119,11 @@ class Metric:
         return float("nan") if parts is None else parts.total()
 
     def write(self, value: float) -> str:
-        """Write a value, such as ``71.0%``."""
+        """Format a value, such as ``71.0%``."""
         return self.format.write(value)
 
     def write_interval(self, interval: tuple[float, float] | None) -> str:
-        """Write an interval, such as ``71.0-76.4%``; "-" for None."""
+        """Format an interval, such as ``71.0-76.4%``; "-" for None."""
         if interval is None:
             return "-"
         low, high = interval
@@ -133,7 +134,7 @@ class Metric:
         return max(values) if self.higher_is_better else min(values)
 
     def gain(self, value: float, other: float) -> float:
-        """Return by how much a value is better than another; negative if it is worse."""
+        """Return the improvement of a value over another; negative if it is worse."""
         return value - other if self.higher_is_better else other - value
 
 
@@ -146,31 +147,33 @@ def find(name: str) -> Metric:
     """Return a registered metric.
 
     Raises:
-        UsageError: no metric has that name, or what is registered under it is no such metric.
+        UsageError: no metric has that name, or the registered object is not a metric of that name.
     """
     tables = registry.METRICS, registry.EVALUATION_METRICS, registry.LANGUAGE_METRICS
     table: dict[str, Any] = {key: value for one in tables for key, value in one.items()}
     metric = registry.resolve("metric", name, table)
     if not isinstance(metric, Metric) or metric.name != name:
         hint = "register a seqcli.metrics.metric.Metric of the same name"
-        raise UsageError(f"what is registered as metric {name!r} is no metric of that name", hint)
+        raise UsageError(
+            f"the object registered as metric {name!r} is not a metric of that name", hint
+        )
     return metric
 
 
 def metrics(*tables: registry.Table) -> Iterator[Metric]:
-    """Yield the metrics of some tables of the registry; of pairs by default."""
+    """Yield the metrics of some tables of the registry; metrics of pairs by default."""
     for table in tables or (registry.METRICS, registry.EVALUATION_METRICS):
         yield from map(find, table)
 
 
 def scores(outcome: Outcome, table: registry.Table) -> dict[str, float]:
-    """Return the values of the metrics of a table that are defined for an outcome, by name."""
+    """Return metric name -> value, for metrics of a table that are defined for the outcome."""
     parts = {one.name: one.parts(outcome) for one in metrics(table) if one.parts is not None}
     return {name: one.total() for name, one in parts.items() if one is not None}
 
 
 def shown(name: str) -> Metric:
-    """Return the metric to show a value with: a plain number if the name is not registered."""
+    """Return the metric of that name; one with a generic format if it is not registered."""
     if name in names():
         return find(name)
     return Metric(name, name.replace("_", " "), higher_is_better=False)
@@ -188,9 +191,9 @@ class EpochMetric:
 
     Args:
         key: as in metrics.jsonl.
-        metric: how it is shown.
+        metric: its label and format.
         split: "train" or "val"; "" for a figure of training itself.
-        tag: where TensorBoard shows it.
+        tag: its TensorBoard tag.
     """
 
     key: str
@@ -225,13 +228,13 @@ _FIGURES = {
 
 
 def epoch_metrics(keys: Iterable[str], table: str = "") -> list[EpochMetric]:
-    """Return what different keys of epochs are, of those with a column in a kind of table."""
+    """Return the metrics of distinct keys of epochs that have a column in a kind of table."""
     known = map(epoch_metric, dict.fromkeys(keys))
     return [one for one in known if not table or table in one.metric.tables]
 
 
 def epoch_metric(key: str) -> EpochMetric:
-    """Return what a key of an epoch's metrics is; a plain number if it is not known."""
+    """Return the metric of a key of an epoch; one with a generic format if it is unknown."""
     if key in _FIGURES:
         return _FIGURES[key]
     split, _, name = key.partition("_")

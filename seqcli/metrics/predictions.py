@@ -1,4 +1,4 @@
-"""Predictions with their truths: as token ids, which metrics are computed from, and as tokens."""
+"""Predictions with their truths: as token ids, for metrics, and as tokens."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Outcome:
     """N rows with their predictions, as token ids.
 
     Args:
-        truths, predictions: ids without BOS and EOS. An UNK in a truth equals no token.
+        truths, predictions: ids without BOS and EOS. UNK in a truth matches no token.
         nats: (N,) loss of each row, teacher forced, summed over its tokens and ``<eos>``.
         sources: (N,) the source of each row, numbered from 0 without gaps; by default all rows
             have different sources.
-        truncated: (N,) which predictions were cut at the maximum length; None if unknown.
+        truncated: (N,) whether predictions were truncated at the maximum length; None if unknown.
     """
 
     truths: Ragged
@@ -46,7 +46,7 @@ class Outcome:
 
     @cached_property
     def right_tokens(self) -> Index:
-        """(N,) the number of positions at which the prediction has the token of the truth."""
+        """(N,) number of positions where the prediction has the token of the truth."""
         lengths, predictions = self.truths.lengths, self.predictions
         positions = np.arange(len(self.truths.tokens))
         positions -= np.repeat(self.truths.offsets[:-1], lengths)
@@ -58,12 +58,12 @@ class Outcome:
 
     @cached_property
     def positions(self) -> Index:
-        """(N,) positions of each row: the longer of truth and prediction, in tokens."""
+        """(N,) number of positions: the longer of truth and prediction, in tokens."""
         return np.maximum(self.truths.lengths, self.predictions.lengths)
 
     @cached_property
     def right_rows(self) -> Flags:
-        """(N,) True where the prediction equals the truth."""
+        """(N,) whether the prediction equals the truth."""
         return same_rows(self.truths, self.predictions)
 
     @cached_property
@@ -78,7 +78,7 @@ class Outcome:
 
     @cached_property
     def nearest(self) -> Nearest | None:
-        """The scores against any reference of a source; None if no source has several."""
+        """The scores against the nearest reference; None if no source has several references."""
         if self.sources is None or references_of(self.sources, self.truths).max(initial=0) < 2:
             return None
         return nearest(self.sources, self.truths, self.predictions)
@@ -91,24 +91,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """N rows with their predictions, and what is needed to score them.
+    """N rows with their predictions, and the information needed to score them.
 
-    Truths, predictions and baselines are tokens, not texts: a text may be tokenized differently
-    from the tokens that were joined to make it.
+    Truths, predictions and baselines are tokens, not texts: joining tokens and tokenizing the text
+    again may give different tokens.
 
     Args:
         sources: texts.
-        truths: tokens; unknown tokens as they are written in the data.
+        truths: tokens; unknown tokens are spelled as in the data.
         predictions: tokens.
         source_tokens, target_tokens: how texts are tokenized.
         features: (N,) features of the sources, such as ``N;ACC;PL``; None without features.
         nats: (N,) loss of each row, summed over its tokens and ``<eos>``.
-        unseen_sources, unseen_truths: (N,) tokens of each row that training did not have.
+        unseen_sources, unseen_truths: (N,) tokens of each row not in the training data.
         vocabulary: target tokens that the model knows, for the chance baseline; 0 if unknown.
-        baselines: name -> tokens that a baseline predicts.
-        truncated: (N,) 1 where the prediction was cut at the maximum length.
+        baselines: name -> tokens predicted by a baseline.
+        truncated: (N,) 1 where the prediction was truncated at the maximum length.
         oracle_length: whether the reference lengths were given to the model.
-        notes: remarks for the user.
+        notes: notes for the user.
     """
 
     sources: Texts
@@ -136,7 +136,7 @@ class PredictionTable:
 
     @cached_property
     def outcome(self) -> Outcome:
-        """The rows as ids, numbered in order of appearance."""
+        """The rows as ids, assigned in order of appearance."""
         sources = numbered(self.inputs)
         return Outcome(self._ids(self.truths), self._ids(self.predictions), self.nats, sources)
 
@@ -161,7 +161,7 @@ class PredictionTable:
 
     @cached_property
     def known(self) -> dict[str, int]:
-        """The id of every target token so far."""
+        """The ids of the target tokens so far."""
         return {}
 
     def _ids(self, rows: TokenRows) -> Ragged:
@@ -178,11 +178,11 @@ def numbered(texts: Texts) -> Index:
 
 @dataclass(frozen=True)
 class Nearest:
-    """The scores of N rows against any reference of their sources.
+    """The scores of N rows against the nearest reference of their sources.
 
-    ``right`` (N,): 1 where the prediction is one of the references. ``edits``, ``lengths`` (N,): to
-    and of the nearest reference, of equally near ones the longest. ``first`` (N,): 1 for the first
-    row of each source, 0 for the others.
+    ``right`` (N,): 1 where the prediction is one of the references. ``edits``, ``lengths`` (N,):
+    edits to the nearest reference and its length; the longest one in case of ties. ``first`` (N,):
+    1 for the first row of each source, 0 for the others.
     """
 
     right: Floats
@@ -218,9 +218,9 @@ def nearest(sources: Index, truths: Ragged, predictions: Ragged) -> Nearest:
         truths, predictions: N rows of ids.
     """
     predicted, prediction_of_row = _distinct(sources, ids_of_rows(predictions))  # (P,), (N,)
-    given, _ = _distinct(sources, ids_of_rows(truths))  # (G,)
-    prediction, reference = _meet(sources[predicted], sources[given])  # (X,) each: all pairs
-    left, right_side = truths.take(given[reference]), predictions.take(predicted[prediction])
+    references, _ = _distinct(sources, ids_of_rows(truths))  # (G,)
+    prediction, reference = _matches(sources[predicted], sources[references])  # (X,) all pairs
+    left, right_side = truths.take(references[reference]), predictions.take(predicted[prediction])
     edits, lengths = edit_distances(left, right_side), left.lengths
     order = np.lexsort((-lengths, edits, prediction))
     best = order[np.diff(prediction[order], prepend=-1) != 0]  # (P,) the nearest of each
@@ -236,13 +236,13 @@ def nearest(sources: Index, truths: Ragged, predictions: Ragged) -> Nearest:
 
 
 def _distinct(sources: Index, targets: Index) -> tuple[Index, Index]:
-    """Return the first row of each different (source, target), and which of those each row is."""
+    """Return the first row of each distinct (source, target), and each row's index among these."""
     codes = sources * (int(targets.max(initial=0)) + 1) + targets
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     return first, inverse.astype(np.int64)
 
 
-def _meet(left: Index, right: Index) -> tuple[Index, Index]:
+def _matches(left: Index, right: Index) -> tuple[Index, Index]:
     """Return the positions of all pairs of equal numbers in two sorted arrays."""
     start, end = (np.searchsorted(right, left, side=side) for side in ("left", "right"))
     counts = end - start
@@ -252,6 +252,6 @@ def _meet(left: Index, right: Index) -> tuple[Index, Index]:
 
 
 def _mean_of_source(values: NDArray[Any], sources: Index) -> Floats:
-    """Return (N,) for each row the mean over the rows of its source."""
+    """Return (N,) the mean over the rows of each row's source."""
     means: Floats = np.bincount(sources, values) / np.bincount(sources)
     return means[sources]

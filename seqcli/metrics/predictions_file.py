@@ -1,8 +1,9 @@
-r"""The file of predictions: a tab-separated table from which all scores can be computed again.
+r"""Read and write files of predictions: tables from which all scores can be computed again.
 
-The first line names the columns; a token style follows the name of a column that is tokenized,
-as in ``source:chars`` and ``truth:words``. How cells are escaped: see `seqcli.metrics.table_file`.
-Tables of other programs with columns source, truth and prediction, without escapes, are read too.
+The tab-separated table begins with the names of the columns; the name of a tokenized column
+is followed by its token style, as in ``source:chars`` and ``truth:words``. For the escapes in
+cells, see `seqcli.metrics.table_file`. Tables of other programs with columns source, truth and
+prediction, without escapes, can be read too.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from seqcli.metrics.table_file import (
 
 Item = TypeVar("Item")
 
-PREFIX = "baseline:"  # of the column of a baseline's predictions
+PREFIX = "baseline:"  # prefix of a column of baseline predictions
 TEXTS = ("source", "truth", "prediction")
 FEATURES = "features"
 ORACLE_LENGTH = "oracle_length"  # after "prediction:" if the reference lengths were given
-FOR_PEOPLE = ("correct", "edits")  # written, but computed again when the file is read
+FOR_PEOPLE = ("correct", "edits")  # recomputed when the file is read
 NUMBERS = ("nats", "tokens", "unseen_in_source", "unseen_in_truth", "target_tokens", "truncated")
 _WITH_STYLE = ("source:", "truth:", "prediction:")
 _HINT = "write it again with seqcli eval --predictions FILE.tsv"
@@ -55,7 +56,7 @@ class _Columns:
     notes: tuple[str, ...] = ()
 
     def error(self, row: int, message: str) -> DataError:
-        """Return the error to raise about a row."""
+        """Return an error about a row."""
         return DataError(f"{self.path}, line {self.first + row}: {message}", _HINT)
 
 
@@ -78,11 +79,11 @@ def read_predictions(
 
     Args:
         path: the file, for messages.
-        lines: what `write_predictions` wrote, or a tab-separated table with the columns source,
+        lines: the output of `write_predictions`, or a tab-separated table with the columns source,
             truth (or gold, target, reference) and prediction: named in its first line, or exactly
             these three.
-        source, target: how texts are tokenized if the file does not say so; by default words if
-            most texts contain spaces, else characters.
+        source, target: tokenization if the file does not specify it; by default words if most
+            texts contain spaces, else characters.
 
     Raises:
         DataError: the file cannot be read; names the line.
@@ -171,7 +172,7 @@ def _plain(name: str) -> str:
 
 
 def _check_header(path: Path, header: Sequence[str], styles: Mapping[str, str]) -> None:
-    """Refuse a header with a token style that `write_predictions` did not write."""
+    """Raise DataError for a header that `write_predictions` cannot have written."""
     known = {*TEXTS, FEATURES, *FOR_PEOPLE, *NUMBERS}
     odd = [name for name in header if not (_plain(name) in known or name.startswith(PREFIX))]
     odd += [name for name in header if list(map(_plain, header)).count(_plain(name)) > 1]
@@ -189,7 +190,7 @@ def _check_header(path: Path, header: Sequence[str], styles: Mapping[str, str]) 
 
 
 def _wrong_width(path: Path, line: int, width: int, names: Sequence[str], named: bool) -> DataError:
-    """Return the error to raise about a row with another number of columns."""
+    """Return an error about a row with a wrong number of columns."""
     message = f"{path}, line {line}: {width} columns, expected {len(names)}"
     if named:
         return DataError(message, f"the columns are {', '.join(names)}")
@@ -200,7 +201,7 @@ def _wrong_width(path: Path, line: int, width: int, names: Sequence[str], named:
 def _tokens(
     columns: _Columns, name: str, asked: Tokenizer | None, texts: Iterable[Texts]
 ) -> Tokenizer:
-    """Return how a column is tokenized: as the file says, else as asked, else a guess."""
+    """Return the tokenizer of a column: from the file, else as requested, else guessed."""
     if columns.styles:
         return Tokenizer(columns.styles[name])
     return asked or Tokenizer("words" if mostly_spaced(chain.from_iterable(texts)) else "chars")
@@ -209,12 +210,12 @@ def _tokens(
 def _notes(
     columns: _Columns, tokens: Iterable[Tokenizer], asked: Iterable[Tokenizer | None]
 ) -> Iterator[str]:
-    """Yield a note on every choice that neither the file nor the user made."""
+    """Yield notes, including one for each tokenization that was guessed."""
     yield from columns.notes
     if not columns.styles:
         yield from edge_notes(columns.cells, TEXTS)
-    for side, used, given in zip(("source", "target"), tokens, asked, strict=True):
-        if not columns.styles and given is None:
+    for side, used, requested in zip(("source", "target"), tokens, asked, strict=True):
+        if not columns.styles and requested is None:
             yield f"{side}s are tokenized as {used.style}; change it with --{side}-tokens"
 
 
@@ -243,7 +244,7 @@ def _read(columns: _Columns, row: int, unescaped: Callable[[str], Item], cell: s
 
 
 def _numbers(columns: _Columns, name: str, kind: Callable[[str], Item]) -> list[Item] | None:
-    """Return a column as numbers; None without such a column."""
+    """Return a column as numbers; None if the file does not have it."""
     if name not in columns.cells:
         return None
     numbers = []
@@ -272,7 +273,7 @@ def _count(text: str) -> int:
 
 
 def _constant(columns: _Columns, numbers: Any) -> int:
-    """Return the number that is in every row of a column; 0 without the column."""
+    """Return the constant value of a column; 0 if the file does not have it."""
     if numbers is None or not len(numbers):
         return 0
     other = np.flatnonzero(numbers != numbers[0])
@@ -282,7 +283,7 @@ def _constant(columns: _Columns, numbers: Any) -> int:
 
 
 def _check_lengths(columns: _Columns, table: PredictionTable, tokens: Any) -> None:
-    """Refuse truths of another length than when their loss was computed."""
+    """Raise DataError if the length of a truth differs from when its loss was computed."""
     if tokens is None:
         return
     lengths = table.outcome.truths.lengths

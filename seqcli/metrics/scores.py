@@ -1,7 +1,7 @@
-"""Score predictions: metrics, 95% confidence intervals, baselines, and where the errors are.
+"""Score predictions: metrics, 95% confidence intervals, baselines, and error analysis.
 
-Rows of one source are right or wrong together, so intervals treat sources as the independent
-units. The methods are those of `seqcli.statistics`; every metric names its own.
+Errors of rows with the same source are correlated, so intervals treat sources as the independent
+units. The methods are those of `seqcli.statistics`; each metric names its own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def intervals(parts: Mapping[str, Parts], sources: Index) -> dict[str, Interval 
     """Return the interval of each metric; None if all rows have the same source.
 
     Args:
-        parts: what the N rows contribute to each metric.
+        parts: contributions of the N rows to each metric.
         sources: (N,) the source of each row, numbered from 0 without gaps.
     """
     return {name: part.interval(sources) for name, part in parts.items()}
@@ -55,8 +55,8 @@ def interval_methods(parts: Mapping[str, Parts], sources: Index) -> dict[str, st
 
 
 ORACLE_LENGTH = "oracle length: the reference length was given to the model"
-BINS = 8  # rows of the table of accuracy by length, at most
-CONFUSIONS = 100  # kinds of edits that are kept
+BINS = 8  # maximum number of rows in the table of accuracy by length
+CONFUSIONS = 100  # maximum number of edit kinds kept
 
 
 def score(table: PredictionTable) -> Scores:
@@ -101,7 +101,7 @@ def _references(outcome: Outcome) -> References | None:
 
 
 def _by_length(table: PredictionTable) -> tuple[LengthBin, ...]:
-    """Cut the range of source lengths into at most BINS bins of equal width."""
+    """Divide the range of source lengths into at most BINS bins of equal width."""
     lengths = table.source_lengths
     if not len(lengths):
         return ()
@@ -119,7 +119,7 @@ def _by_length(table: PredictionTable) -> tuple[LengthBin, ...]:
 
 
 def _by_unseen(table: PredictionTable) -> tuple[Subset, ...]:
-    """Return the scores of rows with and without unknown tokens, if there are any."""
+    """Return the scores of rows with and without unknown tokens, if any row has one."""
     parts = {}
     for side, unseen in (("source", table.unseen_sources), ("truth", table.unseen_truths)):
         if unseen is not None and unseen.any():
@@ -176,12 +176,11 @@ def _classes(table: PredictionTable) -> Classes | None:
 
 def _class_scores(labels: Sequence[str | None], matrix: Index) -> Iterator[ClassScore]:
     rows, predicted = matrix.sum(1).tolist(), matrix.sum(0).tolist()
-    for i, (of, given) in enumerate(zip(rows, predicted, strict=False)):
+    for i, (number, times) in enumerate(zip(rows, predicted, strict=False)):
         right = int(matrix[i, i])
-        precision = right / given if given else None
-        yield ClassScore(
-            labels[i] or "", of, given, precision, right / of, 2 * right / (of + given)
-        )
+        precision = right / times if times else None
+        recall, f1 = right / number, 2 * right / (number + times)
+        yield ClassScore(labels[i] or "", number, times, precision, recall, f1)
 
 
 def _rows(table: PredictionTable) -> Iterator[ScoredRow]:

@@ -1,4 +1,4 @@
-r"""Tab-separated tables: escape texts and rows of tokens to fit a cell, read them back.
+r"""Tab-separated tables: escape and unescape cells with texts or rows of tokens.
 
 Backslash, tab and line ends inside a text are written ``\\``, ``\t``, ``\n``, ``\r``. Tokens that
 tokenizing their text would not give back are written one by one, each after ``\/``.
@@ -38,7 +38,7 @@ def unescape(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape backslashes, tabs and line ends such that a text fits a cell."""
+    """Escape backslashes, tabs and line ends, which a cell must not contain."""
     for character, escaped in _ESCAPES.items():
         if character in text:
             text = text.replace(character, escaped)
@@ -46,7 +46,7 @@ def escape(text: str) -> str:
 
 
 def escape_tokens(row: Sequence[str], tokens: Tokenizer) -> str:
-    """Return the cell of a row of tokens: its text if that is tokenized alike, else each token."""
+    """Return the cell of a row of tokens: its text if it has the same tokens, else each token."""
     text = tokens.join(row)
     if tokens.split(text) == list(row):
         return escape(text)
@@ -66,7 +66,7 @@ def unescape_tokens(cell: str, tokens: Tokenizer) -> list[str]:
 
 
 def _fields(text: str) -> list[str]:
-    """Return what is before the first ``\\/`` and behind each, without escapes."""
+    """Split at each ``\\/`` and unescape the parts."""
     if "\\" not in text:
         return [text]
     characters, fields = iter(text), [""]
@@ -85,7 +85,7 @@ def _fields(text: str) -> list[str]:
 
 
 def write_table(path: Path, columns: Sequence[tuple[str, Iterable[str]]]) -> None:
-    """Write columns, each a name and its cells, as a tab-separated table, atomically.
+    """Write columns (name, cells) as a tab-separated table, atomically.
 
     Raises:
         UsageError, MachineError: it cannot be written.
@@ -115,7 +115,7 @@ _MOSTLY = 0.5  # of the texts have spaces inside, where texts are words
 
 
 def table_lines(path: Path) -> list[str]:
-    """Return the lines of a table: UTF-8 or UTF-16, gzipped or not, from stdin for ``-``.
+    """Read the lines of a table: UTF-8 or UTF-16, gzipped or not; ``-`` is stdin.
 
     Line ends are LF, CRLF or CRCRLF.
 
@@ -139,7 +139,7 @@ def table_lines(path: Path) -> list[str]:
 
 
 def header_note(cells: Sequence[str]) -> tuple[str, ...]:
-    """Return a note if a first row of three columns looks like a header but was not read as one."""
+    """Return a note if a first row of three columns looks like a header but was read as data."""
     plain = [cell.strip().lower() for cell in cells]
     known = sum(cell in OTHER_NAMES or cell in _COLUMNS for cell in plain)
     if len(cells) != len(_COLUMNS) or known < 2:
@@ -152,7 +152,7 @@ def header_note(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def mostly_spaced(texts: Iterable[str]) -> bool:
-    """Return whether most texts have white space inside, not counting the ends."""
+    """Return whether most texts contain white space, ignoring the ends."""
     spaced = [len(text.split()) > 1 for text in texts]
     return bool(spaced) and sum(spaced) >= _MOSTLY * len(spaced)
 
@@ -176,7 +176,7 @@ def _unpacked(raw: bytes, path: Path) -> bytes:
 
 
 def _as_utf8(raw: bytes) -> bytes:
-    """Return text in UTF-8; UTF-16 is recognized by its mark, or by the zeros next to tabs."""
+    """Convert text to UTF-8; UTF-16 is detected by its byte order mark or by zeros next to tabs."""
     encoding = next((name for mark, name in _BOMS if raw.startswith(mark)), "")
     if not encoding and b"\t\0" in raw[:4096] and raw[1:2] == b"\0":
         encoding = "utf-16-le"

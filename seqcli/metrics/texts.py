@@ -1,4 +1,4 @@
-"""Score texts by the losses a language model gives them; the file of these losses."""
+"""Score texts by their losses under a language model; read and write files of losses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from seqcli.statistics import Floats, Interval
 
 @dataclass(frozen=True)
 class TextLosses:
-    """N texts with the loss of each, and what is needed to score them.
+    """N texts with their losses, and the information needed to score them.
 
     Args:
         texts: N texts.
@@ -34,7 +34,7 @@ class TextLosses:
         nats: (N,) loss of each text, summed over its tokens and ``<eos>``.
         unknown: (N,) unknown tokens in each text.
         baselines: name -> (N,) loss of each text by a baseline.
-        notes: remarks for the user.
+        notes: notes for the user.
     """
 
     texts: Sequence[str]
@@ -49,7 +49,7 @@ class TextLosses:
 
     @cached_property
     def sizes(self) -> Index:
-        """(N,) tokens of each text, ``<eos>`` included."""
+        """(N,) number of tokens of each text, ``<eos>`` included."""
         return np.array([len(self.tokens.split(text)) + 1 for text in self.texts], np.int64)
 
 
@@ -100,15 +100,15 @@ def write_texts(path: Path, losses: TextLosses) -> None:
 
 
 def holds_texts(lines: Sequence[str]) -> bool:
-    """Return whether a file begins like one that `write_texts` wrote."""
+    """Return whether a file starts like one written by `write_texts`."""
     return lines[0].startswith(TEXT)
 
 
 def read_texts(path: Path, lines: Sequence[str]) -> TextLosses:
-    """Read the lines of a file that `write_texts` wrote; ``path`` is named in errors.
+    """Read the lines of a file written by `write_texts`; ``path`` is used in errors.
 
     Raises:
-        DataError: the file is something else, or damaged; says where.
+        DataError: the file is of another kind, or damaged; names the line.
     """
     header, *rows = (line.split("\t") for line in lines)
     tokens = _check_header(path, header)
@@ -144,7 +144,7 @@ def _columns(losses: TextLosses) -> Iterator[tuple[str, Iterable[str]]]:
 
 
 def _check_header(path: Path, header: Sequence[str]) -> Tokenizer:
-    """Return how texts are tokenized."""
+    """Validate the header and return the tokenizer."""
     style = header[0].removeprefix(TEXT)
     if not header[0].startswith(TEXT) or style not in registry.TOKEN_STYLES:
         message = f"{path}, line 1: the first column must be text:STYLE, not {header[0]!r}"
@@ -155,7 +155,7 @@ def _check_header(path: Path, header: Sequence[str]) -> Tokenizer:
     known = {header[0], *NUMBERS}
     odd = [name for name in header if name not in known and not name.startswith(BASELINE)]
     if odd or len(set(header)) < len(header):
-        problem = f"unknown column {odd[0]!r}" if odd else "a column comes twice"
+        problem = f"unknown column {odd[0]!r}" if odd else "a column occurs twice"
         raise DataError(f"{path}, line 1: {problem}", _HINT)
     return Tokenizer(style)
 
@@ -189,7 +189,7 @@ def _nats(cell: str) -> float:
 
 
 def _check_sizes(path: Path, losses: TextLosses, sizes: Any) -> None:
-    """Refuse texts of another length than when their loss was computed."""
+    """Raise DataError if the length of a text differs from when its loss was computed."""
     other = np.flatnonzero(sizes != losses.sizes)
     if len(other):
         row = int(other[0])

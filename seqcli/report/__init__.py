@@ -1,5 +1,5 @@
-"""What a person or a program reads: terminal views, tables, plots, logs and JSON documents.
+"""Terminal views, tables, plots, logs and JSON documents.
 
-Takes events and results (numbers and strings), never tensors. Import what you need from its
-modules: nothing heavy is loaded here.
+Reports are made from events and results (numbers and strings), never from tensors. Import from the
+modules: this package itself loads nothing heavy.
 """

@@ -1,4 +1,4 @@
-"""Attention weights as a heat map, in the terminal and as a PNG."""
+"""Draw attention weights as a heat map, in the terminal and as a PNG."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from seqcli.results import AttentionMap
 
 BLOCKS, ASCII_BLOCKS = " ░▒▓█", " .:*#"
-_LABELS = 60  # labels at one axis of the PNG
-_METADATA = {"Software": "seqcli"}  # marks files that may be replaced
-_WIDEST = 8  # terminal cells for one source token
+_LABELS = 60  # maximum number of labels per axis of the PNG
+_METADATA = {"Software": "seqcli"}  # identifies files that may be replaced
+_WIDEST = 8  # terminal cells per source token
 
 
 def show_attention(out: Out, attention: AttentionMap) -> None:
-    """Write the heat map to stderr, as wide as the terminal allows."""
+    """Write the heat map to stderr, at most as wide as the terminal."""
     width = out.stderr.width if draws(out.stderr) else None
     blocks = BLOCKS if out.stderr.encoding.startswith("utf") else ASCII_BLOCKS
     for line in heat_map(attention, width, blocks):
@@ -84,8 +84,8 @@ def _figure(attention: AttentionMap, title: str) -> Figure:
     return figure
 
 
-def is_own_picture(begin: bytes) -> bool:
-    """Return whether ``begin`` is the start of a file that ``draw_attention`` wrote."""
+def is_own_plot(begin: bytes) -> bool:
+    """Return whether ``begin`` is the start of a file written by ``draw_attention``."""
     return b"Software\0seqcli" in begin
 
 

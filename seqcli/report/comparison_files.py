@@ -1,4 +1,4 @@
-"""The files of a comparison: compare.json, compare.md, plots, report.html; those of a suite."""
+"""Write the files of a comparison (compare.json, compare.md, plots, report.html) or a suite."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from seqcli.comparison.run_result import RunResult
     from seqcli.comparison.summary import ArmSummary, Comparison
 
-ROW_LISTS = ("rows", "predictions", "attention_map", "samples")  # too long for a summary
+ROW_LISTS = (
+    "rows",
+    "predictions",
+    "attention_map",
+    "samples",
+)  # omitted because they are too long for a summary
 PLOTS = ("curves", "loss", "lengths")
 
 
@@ -47,7 +52,7 @@ def write_comparison(comparison: Comparison) -> None:
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """Return what ``--json`` prints: the results of every arm and run, and the conclusions."""
+    """Return the ``--json`` document: results of every arm and run, and the conclusions."""
     return {
         "name": comparison.name,
         "folder": comparison.folder,
@@ -68,7 +73,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
 
 
 def _tests_document(comparison: Comparison) -> dict[str, Any]:
-    """Return every tested pair, the groups without a significant difference, and the method."""
+    """Return the tested pairs, the groups without significant differences, and the method."""
     return {
         "differences": [
             {**asdict(one), "significant": one.significant} for one in comparison.tests
@@ -82,7 +87,7 @@ def _tests_document(comparison: Comparison) -> dict[str, Any]:
 
 
 def markdown(comparison: Comparison, plots: Mapping[str, str]) -> str:
-    """Return the comparison as Markdown: the table, the conclusions, the plots."""
+    """Return the comparison as Markdown: table, conclusions and plots."""
     table = comparison_table(comparison.arms, differing=comparison.differing)
     lines = [f"# {comparison.name}", "", *markdown_table(table), "", visible(table.caption), ""]
     lines += [f"- {line}" for line in conclusions(comparison)]
@@ -131,7 +136,7 @@ def _markdown_row(cells: Iterable[str]) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Return a document with null in place of numbers that are not finite."""
+    """Replace numbers that are not finite by null."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -157,14 +162,14 @@ def write_suite(suite: SuiteResult) -> None:
 
 
 def published_table(suite: SuiteResult) -> Table:
-    """Return our results next to published ones."""
+    """Return the table of our results next to published ones."""
     headers = ("comparison", "model", "metric", "ours", "published", "source")
     columns = tuple(Column(one, right=one in ("ours", "published")) for one in headers)
     return Table(columns, tuple(_row(one) for one in suite.rows), stacks=True)
 
 
 def suite_document(suite: SuiteResult) -> dict[str, Any]:
-    """Return what ``--json`` prints."""
+    """Return the ``--json`` document of a suite."""
     return {
         "suite": suite.name,
         "about": suite.about,

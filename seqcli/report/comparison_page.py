@@ -1,4 +1,4 @@
-"""report.html: a self-contained page with everything about a comparison."""
+"""Build report.html: a self-contained page with all results of a comparison."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _NUMBER = re.compile(r"-?[0-9][0-9,]*\.?[0-9]*")
 
 
 def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
-    """Return the page; ``plots`` are those of `comparison_plots`."""
+    """Return the HTML page; ``plots`` are those of `comparison_plots`."""
     table = comparison_table(comparison.arms, differing=comparison.differing)
     arms = len(comparison.arms)
     return _template().render(
         name=comparison.name,
         headers=[" ".join(column.header.split()) for column in table.columns],
-        rows=[[(str(cell), _sortable(str(cell))) for cell in row] for row in table.rows[:arms]],
+        rows=[[(str(cell), _sort_key(str(cell))) for cell in row] for row in table.rows[:arms]],
         strong=table.strong,
         baselines=[list(map(str, row)) for row in table.rows[arms:]],
         caption=table.caption,
@@ -64,7 +64,7 @@ def _lengths(comparison: Comparison) -> str:
 
 
 def inline(svg: str) -> str:
-    """Return a plot to be embedded in a page: in the color of the text, without metadata."""
+    """Prepare a plot for embedding in a page: in the color of the text, without metadata."""
     return _METADATA.sub("", svg).replace(GREY, "currentColor")
 
 
@@ -78,15 +78,15 @@ def _template() -> Template:
     return environment.from_string(TEMPLATE.read_text("utf-8"))
 
 
-def _sortable(cell: str) -> str:
+def _sort_key(cell: str) -> str:
     """Return the sort key of a cell: its first number, else its text."""
     if ":" in cell and cell.replace(":", "").isdigit():  # a time
         seconds = 0
         for part in cell.split(":"):
             seconds = seconds * 60 + int(part)
         return str(seconds)
-    found = _NUMBER.match(cell)
-    return found[0].replace(",", "") if found else cell
+    number = _NUMBER.match(cell)
+    return number[0].replace(",", "") if number else cell
 
 
 def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:

@@ -26,8 +26,8 @@ P = ParamSpec("P")
 Curves = Mapping[str, Sequence[Sequence[Mapping[str, float]]]]  # arm -> seed -> epochs
 
 
-def _extra(draw: Callable[P, str]) -> Callable[P, str]:
-    """Return "" for a plot that cannot be drawn: the report omits it."""
+def _optional(draw: Callable[P, str]) -> Callable[P, str]:
+    """Wrap a plotting function: return "" if the plot cannot be drawn, so that it is omitted."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> str:
@@ -53,9 +53,9 @@ def history(comparison: Comparison, result: RunResult) -> list[dict[str, float]]
     return read_metrics(Path(comparison.folder) / result.run / "metrics.jsonl")
 
 
-@_extra
+@_optional
 def curves_svg(curves: Curves, key: str) -> str:
-    """Return learning curves over steps: a line for the mean over seeds, a band to the extremes.
+    """Draw learning curves over steps: the mean over seeds with a band from minimum to maximum.
 
     Args:
         curves: the epochs of each run.
@@ -65,7 +65,7 @@ def curves_svg(curves: Curves, key: str) -> str:
     axes = _axes(f"validation {metric.title}", "optimizer steps")
     for n, (arm, seeds) in enumerate(curves.items()):
         known = [[(row["step"], row[key]) for row in one if key in row] for one in seeds]
-        points = list(zip(*known, strict=False))  # epochs that all seeds have
+        points = list(zip(*known, strict=False))  # number of epochs available for all seeds
         if not points:
             continue
         steps = [row[0][0] for row in points]
@@ -75,9 +75,9 @@ def curves_svg(curves: Curves, key: str) -> str:
     return _svg(axes)
 
 
-@_extra
+@_optional
 def lengths_svg(comparison: Comparison) -> str:
-    """Return sequence accuracy by length, the lengths of training shaded; "" for one length."""
+    """Draw sequence accuracy by length, with training lengths shaded; "" for a single length."""
     lengths = {point.length for arm in comparison.arms for point in arm.by_length}
     if len(lengths) < 2:
         return ""
@@ -94,9 +94,9 @@ def lengths_svg(comparison: Comparison) -> str:
     return _svg(axes)
 
 
-@_extra
+@_optional
 def attention_svg(attention: ShownAttention) -> str:
-    """Return attention weights as a heat map."""
+    """Draw attention weights as a heat map."""
     rows, columns = len(attention.weights), len(attention.source)
     axes = _axes("output", "source", (0.9 + 0.26 * columns, 0.8 + 0.26 * rows))
     axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -158,7 +158,7 @@ def _finish(axes: Axes, format: NumberFormat) -> None:
 
 
 def _svg(axes: Axes) -> str:
-    """Return the figure as an SVG element, the same for the same numbers, letters as letters."""
+    """Convert the figure to a reproducible SVG element, with text as text."""
     import matplotlib as mpl
 
     file = io.StringIO()

@@ -1,4 +1,4 @@
-"""The table of a comparison."""
+"""Build the table of a comparison."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class ArmColumn:
     """A column: its header, the cell of an arm, and its order of removal.
 
     Args:
-        header: in two lines.
+        header: the header, in two lines.
         cell: returns the cell of an arm.
-        metric: the metric that baselines show in this column; None if they show nothing.
+        metric: the metric shown for baselines in this column; None if they have no value.
         drop: the column with the highest value is removed first if the terminal is narrow.
     """
 
@@ -46,10 +46,10 @@ def comparison_table(
     """Return the table of a comparison.
 
     Args:
-        arms: those with a finished run.
+        arms: arms with a finished run.
         waiting: names of arms without a finished run.
-        width: terminal cells to keep within, by removing the least important columns.
-        differing: setting -> arm -> value, for the settings in which arms differ.
+        width: maximum width in terminal cells; the least important columns are removed to fit.
+        differing: setting -> arm -> value, for settings that differ between arms.
     """
     columns = columns_of(arms)
     caption = _caption(arms, differing)
@@ -61,12 +61,12 @@ def comparison_table(
 
 
 def differing_lines(differing: Differing) -> list[str]:
-    """Return a line for each setting in which arms differ: ``train.lr: 0.1 (rnn); 0.2 (gru)``."""
+    """Return a line per setting that differs: ``train.lr: 0.1 (rnn); 0.2 (gru)``."""
     return [f"{key}: {_values(values)}" for key, values in differing.items()]
 
 
 def _values(values: Mapping[str, Any]) -> str:
-    """Return each value with the arms that have it."""
+    """Format each value with the arms that have it."""
     arms: dict[str, list[str]] = {}
     for arm, value in values.items():
         text = "not set" if value is None else f"{value:,}" if type(value) is int else str(value)
@@ -90,7 +90,7 @@ def columns_of(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
 
 
 def _score_columns(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
-    """Return the deciding metric, its value on validation, other metrics, and scopes."""
+    """Return the columns of the main metric, its validation score, other metrics, and scopes."""
     from seqcli.comparison.summary import deciding_metric  # imports NumPy
 
     main = deciding_metric(bool(arms) and arms[0].first.language)
@@ -108,14 +108,14 @@ def _score_columns(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
 
 
 def _ranked_on_validation(arms: Sequence[ArmSummary], main: Metric) -> bool:
-    """Return whether the scored split is not the validation split that ranks the arms."""
+    """Return whether arms are ranked on validation but scored on another split."""
     if not arms or arms[0].first.split == "val":
         return False
     return all(main.name in arm.validation for arm in arms)
 
 
 def _other_metrics(arms: Sequence[ArmSummary], main: Metric) -> list[Metric]:
-    """Return the metrics besides the deciding one that all arms have and a comparison shows."""
+    """Return the further metrics that all arms have and that comparisons show."""
     names = [name for name in arms[0].scores if name != main.name] if arms else []
     metrics = [shown(name) for name in names if all(name in arm.scores for arm in arms)]
     return [metric for metric in metrics if COMPARISON in metric.tables]
@@ -142,7 +142,7 @@ def _scope_column(scope: str, main: Metric) -> ArmColumn:
 
 
 def spread(values: Spread, metric: Metric) -> str:
-    """Write mean, standard deviation and best: ``98.2 ± 0.4% (98.7%)``."""
+    """Format mean, standard deviation and best: ``98.2 ± 0.4% (98.7%)``."""
     if values.sd is None:
         return metric.write(values.mean)
     mean, deviation = (metric.format.bare(value) for value in (values.mean, values.sd))
@@ -164,7 +164,7 @@ def _table(
 
 
 def _caption(arms: Sequence[ArmSummary], differing: Differing | None) -> str:
-    """Explain the columns, how arms are ranked, and in which settings they differ."""
+    """Explain the columns, the ranking of the arms, and the settings that differ."""
     if not arms:
         return ""
     first = arms[0].first

@@ -1,4 +1,4 @@
-"""The live view of a comparison, and its conclusions in words."""
+"""Show the progress of a comparison, and state its conclusions in words."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ SCOPES = {"in_distribution": "on training lengths", "out_of_distribution": "on o
 
 
 def conclusions(comparison: Comparison) -> list[str]:
-    """Return the significant differences, the groups without any, and the method."""
+    """Describe the significant differences, the groups without any, and the method."""
     if len(comparison.arms) < 2:
         return ["No test of differences: only one model"]
-    lines = _too_few(comparison)
+    lines = _insufficient_data(comparison)
     tested = {test.scope for test in comparison.tests}
     for scope in comparison.scopes or ("test",):
         if scope in tested:
@@ -43,7 +43,7 @@ def conclusions(comparison: Comparison) -> list[str]:
 
 
 def method(comparison: Comparison) -> str:
-    """Return in one sentence how differences are tested; "" if none was."""
+    """Describe the tests of differences in one sentence; "" if there were none."""
     number = len(comparison.tests)
     if not number:
         return ""
@@ -56,8 +56,8 @@ def method(comparison: Comparison) -> str:
     )
 
 
-def _too_few(comparison: Comparison) -> list[str]:
-    """Return a line if some models have too few seeds, or there are too few rows."""
+def _insufficient_data(comparison: Comparison) -> list[str]:
+    """Return a line if there are too few seeds or rows for a test."""
     few = comparison.too_few_seeds
     if few:
         each = ", ".join(f"{arm} has {plural(number, 'seed')}" for arm, number in few.items())
@@ -68,8 +68,11 @@ def _too_few(comparison: Comparison) -> list[str]:
 
 
 def _scope_lines(comparison: Comparison, scope: str) -> list[str]:
-    """Return a line for each arm that is better than others (or for each that is worse, if these
-    are fewer), and one for each group of arms that do not differ."""
+    """Describe the differences in a scope.
+
+    There is one line per arm that is better than others (or per arm that is worse, if these are
+    fewer), and one per group of arms that do not differ.
+    """
     where = SCOPES.get(scope, f"on {SPLITS[comparison.split]}")
     differences = [one for one in comparison.significant_differences if one.scope == scope]
     if not differences:
@@ -82,7 +85,7 @@ def _scope_lines(comparison: Comparison, scope: str) -> list[str]:
     else:
         lines = [_better_than(where, arm, differences, metric) for arm in better]
     return lines + [
-        f"No significant difference {where} between {_listed(group)}"
+        f"No significant difference {where} between {_join(group)}"
         for group in comparison.ties.get(scope, ())
     ]
 
@@ -91,18 +94,18 @@ def _better_than(
     where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
 ) -> str:
     others = [f"{one.worse} {_gain(one, metric)}" for one in differences if one.better == arm]
-    return f"{_capital(where)}, {arm} is better than {_listed(others)}"
+    return f"{_capitalize(where)}, {arm} is better than {_join(others)}"
 
 
 def _worse_than(
     where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
 ) -> str:
     others = [f"{one.better} {_gain(one, metric)}" for one in differences if one.worse == arm]
-    return f"{_capital(where)}, {arm} is worse than {_listed(others)}"
+    return f"{_capitalize(where)}, {arm} is worse than {_join(others)}"
 
 
 def _by_wins(differences: Sequence[SignificantDifference]) -> list[SignificantDifference]:
-    """Return the differences, those of the arm with the most of them first."""
+    """Sort differences by the number of differences that the better arm has, highest first."""
     wins = {
         one.better: sum(other.better == one.better for other in differences) for one in differences
     }
@@ -110,7 +113,7 @@ def _by_wins(differences: Sequence[SignificantDifference]) -> list[SignificantDi
 
 
 def _gain(one: SignificantDifference, metric: Metric) -> str:
-    """Return the size of a difference, with its interval and the corrected p-value."""
+    """Format the size of a difference, with its interval and corrected p-value."""
     difference = one.difference
     gain, *ends = (metric.gain(x, 0.0) for x in (difference.mean, difference.low, difference.high))
     size, low, high = map(metric.format.difference, (gain, *sorted(ends)))
@@ -118,17 +121,17 @@ def _gain(one: SignificantDifference, metric: Metric) -> str:
     return f"(by {size} {metric.format.points or metric.label}, {low} to {high}, {p})"
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Write ``a, b and c``."""
+def _join(names: Sequence[str]) -> str:
+    """Join names as ``a, b and c``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _capital(text: str) -> str:
+def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
 class ComparisonView:
-    """A listener for the runs: a live table on a terminal, else a line now and then.
+    """A listener for the runs: a live table on a terminal, else occasional lines.
 
     Use it in a ``with`` block; the live table is removed at the end of the block.
     """
@@ -194,11 +197,11 @@ class ComparisonView:
         left = pace.estimate(progress)
         self._active[run] = progress, pace, left
         if self._live is None:
-            self._say_progress(run, progress, left)
+            self._report_progress(run, progress, left)
         elif self._clock() - self._drawn >= REFRESH:
             self._draw()
 
-    def _say_progress(self, run: str, progress: Progress, left: float | None) -> None:
+    def _report_progress(self, run: str, progress: Progress, left: float | None) -> None:
         if self._clock() < self._due:
             return
         self._due = self._clock() + EVERY
@@ -221,7 +224,7 @@ class ComparisonView:
         self._fill()
 
     def _fill(self) -> None:
-        """Build the table again."""
+        """Rebuild the table."""
         from seqcli.comparison.summary import summarize_arms  # imports NumPy
 
         arms = summarize_arms(self._results) if self._results else []
@@ -245,7 +248,7 @@ class ComparisonView:
 
 
 def _scores(result: RunResult) -> str:
-    """Return the scores of a run in words: ``test sequence accuracy 98.1%, token accuracy ...``."""
+    """Describe the scores of a run: ``test sequence accuracy 98.1%, token accuracy ...``."""
     from seqcli.comparison.summary import deciding_metric  # imports NumPy
 
     main = deciding_metric(result.language).name

@@ -1,4 +1,4 @@
-"""Write to stdout and stderr: rich on a terminal, plain lines elsewhere, silence if closed."""
+"""Write to stdout and stderr: rich on a terminal, plain lines elsewhere, nothing if closed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from seqcli.report.tables import Table
 
 
-_ESCAPING = "backslashreplace"  # for characters that a narrow encoding lacks
+_ESCAPING = "backslashreplace"  # for characters not in the encoding
 
 
 class MessageStream(io.TextIOBase):
-    """A stream of messages (stderr) that discards everything once a write fails.
+    """A stream of messages (stderr) that discards all output once a write fails.
 
-    A command must not end because nobody reads its messages.
+    A command must not fail because its messages cannot be written.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -40,13 +40,13 @@ class MessageStream(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        """Return whether it is a terminal."""
+        """Return whether the stream is a terminal."""
         with contextlib.suppress(ValueError):  # closed
             return self._stream is not None and self._stream.isatty()
         return False
 
     def fileno(self) -> int:
-        """Return its file descriptor."""
+        """Return the file descriptor."""
         if self._stream is None:
             raise OSError("a stream without a file descriptor")
         return self._stream.fileno()
@@ -110,14 +110,16 @@ def redirect_to_devnull(stream: Any) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
-    except (OSError, ValueError):  # no descriptor behind it: nothing to do
+    except (OSError, ValueError):  # no file descriptor: nothing to do
         return
 
 
 def _escaping(stream: TextIO | None) -> TextIO | None:
-    """Make a stream escape the characters that its encoding lacks."""
+    """Make a stream escape characters that are not in its encoding."""
     if isinstance(stream, io.TextIOWrapper) and stream.errors != _ESCAPING:
-        with contextlib.suppress(OSError, ValueError):  # it also flushes: gone, or closed
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # it also flushes, which fails if the stream is broken or closed
             stream.reconfigure(errors=_ESCAPING)
     return stream
 
@@ -126,9 +128,9 @@ def _escaping(stream: TextIO | None) -> TextIO | None:
 class Out:
     """The two output streams of a command: results go to stdout, messages to stderr.
 
-    On a terminal rich draws; elsewhere plain lines are written, never wrapped, cut or boxed.
-    Control characters are escaped here and nowhere else: in all messages, and in results on a
-    terminal. Output to a broken stream is discarded.
+    On a terminal, output is drawn by rich; elsewhere plain lines are written, never wrapped,
+    truncated or boxed. Control characters are escaped only here: in all messages, and in results
+    on a terminal. Output to a broken stream is discarded.
 
     Args:
         stdout: console for results.
@@ -144,7 +146,7 @@ class Out:
 
     @classmethod
     def standard(cls, *, json: bool = False, quiet: bool = False, product: bool = True) -> Out:
-        """Return the output of this process, also where a stream is closed.
+        """Return the output of this process; closed streams are allowed.
 
         Args:
             json, quiet: see `Out`.
@@ -159,12 +161,12 @@ class Out:
         return draws(self.stderr) and not self.quiet
 
     def info(self, text: str, style: str = "", *, prose: bool = False) -> None:
-        """Write a message to stderr; nothing when quiet.
+        """Write a message to stderr, unless quiet.
 
         Args:
-            text: a line, or several.
-            style: how rich draws it, for example ``"bold"``.
-            prose: wrap between words on a terminal; otherwise a line stays whole (to be copied).
+            text: one or more lines.
+            style: a rich style, for example ``"bold"``.
+            prose: wrap between words on a terminal; other lines are kept whole, for copying.
         """
         if not self.quiet:
             _line(self.stderr, visible(text, keep="\n"), style, prose)
@@ -176,17 +178,17 @@ class Out:
             _line(self.stderr, visible(f"hint: {hint}", keep="\n"))
 
     def write(self, text: str) -> None:
-        """Write a result to stdout; nothing with ``json``."""
+        """Write a result to stdout, unless ``json`` is set."""
         if not self.json:
             _line(self.stdout, visible(text, keep="\n\t") if self.stdout.is_terminal else text)
 
     def write_lines(self, lines: Sequence[str]) -> None:
-        """Write several lines of results to stdout at once; nothing with ``json``."""
+        """Write several lines of results to stdout at once, unless ``json`` is set."""
         if lines:
             self.write("\n".join(lines))
 
     def show(self, table: Table, *, to_stderr: bool = False) -> None:
-        """Write a table to stdout (nothing with ``json``) or to stderr (nothing when quiet)."""
+        """Write a table to stdout (unless ``json``) or to stderr (unless quiet)."""
         if self.quiet if to_stderr else self.json:
             return
         _show(self.stderr if to_stderr else self.stdout, table)
@@ -239,8 +241,8 @@ def flush_standard() -> OSError | None:
 def console(stream: TextIO | MessageStream | None) -> Console:
     """Return a rich console for ``stream``; output to None (a closed stream) is discarded.
 
-    ``NO_COLOR``, ``TERM=dumb`` and ``COLUMNS`` are honoured. Only the stream decides
-    whether it is a terminal: FORCE_COLOR must not put a live view into a file.
+    ``NO_COLOR``, ``TERM=dumb`` and ``COLUMNS`` are respected. Only the stream determines
+    whether it is a terminal: FORCE_COLOR must not write a live view to a file.
     """
     file = stream if isinstance(stream, MessageStream) else MessageStream(stream)
     terminal = Console(
@@ -250,13 +252,13 @@ def console(stream: TextIO | MessageStream | None) -> Console:
         markup=False,
         emoji=False,
     )
-    if terminal.width < 1:  # COLUMNS=0: rich would draw nothing at all
+    if terminal.width < 1:  # with COLUMNS=0 rich would draw nothing
         terminal.width = 80
     return terminal
 
 
 def draws(console: Console) -> bool:
-    """Return whether rich may draw boxes, colors and a live view here."""
+    """Return whether the console supports boxes, colors and a live view."""
     return console.is_terminal and not console.is_dumb_terminal
 
 

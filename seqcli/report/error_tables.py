@@ -1,31 +1,24 @@
-"""Labels: how well each is found, and which are taken for which."""
+"""Tables of errors: scores per label, the confusion matrix, edits, and wrong predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from seqcli.formatting import count, percent, plural
-from seqcli.report.tables import Column, Table, width_of
+from seqcli.report.predictions import describe_errors, mark, shown_source, shown_token
+from seqcli.report.tables import Column, Table, TableCell, width_of
 
 if TYPE_CHECKING:
-    from seqcli.results import Classes
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
-
-from seqcli.report.predictions import describe_errors, mark, shown_source, shown_symbol
-from seqcli.report.tables import TableCell
-
-if TYPE_CHECKING:
-    from seqcli.results import Confusion, Edits, ScoredRow, Scores
+    from seqcli.results import Classes, Confusion, Edits, ScoredRow, Scores
 
 
 NO_LABEL = "(no label)"
-MOST = 40  # labels of a matrix that a page can show
+MOST = 40  # maximum number of labels in a printed confusion matrix
 
 
 def class_table(classes: Classes) -> Table:
-    """Return precision, recall and F1 of each label, the commonest first."""
+    """Return the table of precision, recall and F1 per label, most frequent first."""
     headers = "class", "rows", "predicted", "precision", "recall", "F1"
     columns = tuple(Column(header, right=place > 0) for place, header in enumerate(headers))
     ordered = sorted(classes.scores, key=lambda one: -one.rows)
@@ -44,21 +37,21 @@ def class_table(classes: Classes) -> Table:
 
 
 def matrix_tables(classes: Classes, width: int) -> Iterator[Table]:
-    """Yield the confusion matrix, in as many parts as the terminal is narrow.
+    """Yield the confusion matrix, split into as many parts as needed to fit the terminal.
 
     Args:
-        classes: the labels.
-        width: of the terminal, in cells; 0 for as wide as it needs.
+        classes: the classification results.
+        width: width of the terminal in cells; 0 for no limit.
     """
     if len(classes.labels) > MOST:
         caption = f"the confusion matrix has {plural(len(classes.labels), 'column')}: see --json"
         yield Table((Column("confusion matrix"),), (("",),), caption=caption)
         return
-    yield from next(found for found in _parts(classes) if _fits(found, width))
+    yield from next(parts for parts in _parts(classes) if _fits(parts, width))
 
 
 def _parts(classes: Classes) -> Iterator[list[Table]]:
-    """Yield the matrix cut into 1, 2, 3 ... parts of like widths."""
+    """Yield the matrix split into 1, 2, 3 ... parts of similar width."""
     columns = len(classes.labels)
     for number in range(1, columns + 1):
         size = -(-columns // number)
@@ -71,7 +64,7 @@ def _fits(parts: list[Table], width: int) -> bool:
 
 
 def _part(classes: Classes, places: range) -> Table:
-    """Return some columns of the matrix, all of its rows."""
+    """Return a table with some columns and all rows of the matrix."""
     columns = [Column("truth \\ prediction", keep=True)]
     columns += [Column(str(place + 1), right=True) for place in places]
     names = [f"{place + 1} {label or NO_LABEL}" for place, label in enumerate(classes.labels)]
@@ -84,12 +77,12 @@ def _part(classes: Classes, places: range) -> Table:
     return Table(tuple(columns), rows, caption=caption)
 
 
-SHOWN = 10  # predictions, and kinds of edits
-RIGHT_SHARE = 0.3  # of the predictions shown, where there are enough of both
+SHOWN = 10  # default number of predictions and of edit kinds
+RIGHT_SHARE = 0.3  # share of correct rows among the predictions shown
 
 
 def edits_table(edits: Edits) -> Table:
-    """Return the commonest edits from truth to prediction."""
+    """Return the table of the most frequent edits from truth to prediction."""
     total = edits.substitutions + edits.deletions + edits.insertions
     figures = Column("times", right=True), Column("of all", right=True)
     columns = (*figures, Column("truth"), Column("prediction"))
@@ -105,13 +98,13 @@ def edits_table(edits: Edits) -> Table:
 def predictions_table(
     scores: Scores, most: int, *, in_words: bool, above: Iterable[ScoredRow] = ()
 ) -> Table:
-    """Return some predictions beside the truth: wrong ones first, then a few right ones.
+    """Return a table of predictions next to the truth: wrong ones first, then a few correct ones.
 
     Args:
-        scores: what to show rows of.
-        most: how many to show.
-        in_words: add a column that tells the errors, for places without color.
-        above: rows that have been shown before, as the worst.
+        scores: the scored rows.
+        most: maximum number of rows.
+        in_words: add a column that describes the errors, for output without color.
+        above: rows to omit because they are already shown among the worst.
     """
     seen = set(above)
     chosen = choose([row for row in scores.predictions if row not in seen], most)
@@ -123,13 +116,13 @@ def predictions_table(
 
 
 def worst_table(scores: Scores, chosen: Sequence[ScoredRow], *, in_words: bool) -> Table:
-    """Return the predictions that `worst` chose, beside the truth as above."""
+    """Return a table of the rows selected by `worst`, in the layout of `predictions_table`."""
     caption = "the worst: most edits for the length of the truth"
     return _rows_table(scores, chosen, caption, in_words)
 
 
 def choose(rows: Sequence[ScoredRow], most: int = SHOWN) -> list[ScoredRow]:
-    """Return the rows worth a look, in the order of the data: wrong ones first, a few right."""
+    """Select rows to show, in the order of the data: wrong ones first, then a few correct ones."""
     right = round(most * RIGHT_SHARE)
     return [row for row in rows if not row.correct][: most - right] + [
         row for row in rows if row.correct
@@ -137,8 +130,10 @@ def choose(rows: Sequence[ScoredRow], most: int = SHOWN) -> list[ScoredRow]:
 
 
 def worst(rows: Iterable[ScoredRow], most: int) -> list[ScoredRow]:
-    """Return the wrong rows with the most edits per symbol of the truth, of equal ones the longest
-    first; a row that repeats another is not told twice."""
+    """Return the wrong rows with the most edits per token of the truth, without duplicates.
+
+    Rows with equal rates are sorted by their number of edits, highest first.
+    """
     wrong = dict.fromkeys(row for row in rows if not row.correct)
     return sorted(wrong, key=lambda row: (-_share(row), -row.edits))[:most]
 
@@ -167,5 +162,5 @@ def _prediction_row(row: ScoredRow, scores: Scores, in_words: bool) -> tuple[Tab
 
 
 def _sides(one: Confusion) -> tuple[str, str]:
-    truth = "(inserted)" if one.truth is None else shown_symbol(one.truth)
-    return truth, "(deleted)" if one.prediction is None else shown_symbol(one.prediction)
+    truth = "(inserted)" if one.truth is None else shown_token(one.truth)
+    return truth, "(deleted)" if one.prediction is None else shown_token(one.prediction)

@@ -1,4 +1,4 @@
-"""Show an evaluation: metrics and baselines, then where the errors are."""
+"""Show an evaluation: metrics, baselines, and error analysis."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
     Args:
         out: the output.
         evaluation: the scores.
-        rows: predictions to show, and half as many of the worst.
+        rows: number of predictions to show; half as many of the worst are shown in addition.
     """
     out.write(_headline(evaluation))
     for note in evaluation.notes:
         out.info(f"note: {note}")
-    for line in lost_lines(evaluation):
+    for line in baseline_warnings(evaluation):
         out.write(line)
     drawn = draws(out.stdout)
     for table in _tables(evaluation, rows, out.stdout.width if drawn else 0):
@@ -51,7 +51,7 @@ def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
 
 
 def _tables(evaluation: Evaluation, rows: int, width: int) -> Iterator[Table]:
-    """Yield all tables; ``width`` of the terminal, or 0 off a terminal."""
+    """Yield all tables; ``width`` is that of the terminal, 0 without one."""
     yield metrics_table(evaluation)
     yield baselines_table(evaluation)
     yield references_table(evaluation)
@@ -70,12 +70,12 @@ def _tables(evaluation: Evaluation, rows: int, width: int) -> Iterator[Table]:
 
 
 def metrics_table(evaluation: Scores) -> Table:
-    """Return each metric of the model, its interval, and the best baseline."""
+    """Return the table of metrics with their intervals and best baselines."""
     columns = [Column("metric", keep=True), Column("model", right=True)]
     columns += [Column("95% interval", right=True, drop=1)] * bool(evaluation.intervals)
     columns += [Column("best baseline", fold=True, drop=2)] * bool(evaluation.baselines)
     rows = []
-    for metric in _tabled(evaluation):
+    for metric in _table_metrics(evaluation):
         interval = metric.write_interval(evaluation.intervals.get(metric.name))
         row = [metric.title, metric.write(evaluation.metrics[metric.name])]
         row += [interval] * bool(evaluation.intervals)
@@ -86,13 +86,15 @@ def metrics_table(evaluation: Scores) -> Table:
 
 
 def baselines_table(evaluation: Evaluation) -> Table:
-    """Return the scores of the baselines on the evaluated rows, a row for each."""
-    metrics = [metric for metric in _tabled(evaluation) if metric.name != "sequence_error_rate"]
+    """Return the table of baseline scores on the evaluated rows."""
+    metrics = [
+        metric for metric in _table_metrics(evaluation) if metric.name != "sequence_error_rate"
+    ]
     known = {name for scores in evaluation.baselines.values() for name in scores}
     metrics = [metric for metric in metrics if metric.name in known]
     columns = [Column(metric.title, right=True, drop=place) for place, metric in enumerate(metrics)]
     rows = (
-        (baseline_name(name), *(_written(metric, scores) for metric in metrics))
+        (baseline_name(name), *(_format_score(metric, scores) for metric in metrics))
         for name, scores in evaluation.baselines.items()
     )
     split = f" on {evaluation.split}" if evaluation.split else ""
@@ -100,7 +102,7 @@ def baselines_table(evaluation: Evaluation) -> Table:
 
 
 def references_table(evaluation: Scores) -> Table:
-    """Return scores where sources have multiple references: against one, and against any."""
+    """Return the table of scores against one and against any of multiple references."""
     references = evaluation.references
     bound = "" if references is None else percent(references.ceiling)
     headers = (
@@ -110,7 +112,7 @@ def references_table(evaluation: Scores) -> Table:
         "accuracy\nper source",
         "token error\nrate per source",
     )
-    order = (0, 2, 1, 0, 3)  # in which they are dropped
+    order = (0, 2, 1, 0, 3)  # the order in which they are dropped
     columns = tuple(
         Column(header, right=place > 0, keep=place == 0, drop=drop)
         for place, (header, drop) in enumerate(zip(headers, order, strict=True))
@@ -120,11 +122,11 @@ def references_table(evaluation: Scores) -> Table:
     metrics = [find(name) for name in ("sequence_accuracy", SCORE_OF_ANY, ERRORS_TO_NEAREST)]
     intervals = (metric.write_interval(evaluation.intervals.get(metric.name)) for metric in metrics)
     rows = [
-        _with_bound("model", (_written(one, evaluation.metrics) for one in metrics), bound),
+        _with_bound("model", (_format_score(one, evaluation.metrics) for one in metrics), bound),
         _with_bound("  95% interval", intervals, ""),
     ]
     rows += [
-        _with_bound(baseline_name(name), (_written(metric, scores) for metric in metrics), "-")
+        _with_bound(baseline_name(name), (_format_score(metric, scores) for metric in metrics), "-")
         for name, scores in evaluation.baselines.items()
     ]
     several = f"{count(references.several)} of {plural(references.sources, 'source')}"
@@ -139,7 +141,7 @@ def _with_bound(name: str, scores: Iterable[str], bound: str) -> tuple[str, ...]
 
 
 def novelty_table(novelty: Novelty | None) -> Table:
-    """Return the shares of sampled texts that are new, repeated, or in the data."""
+    """Return the table of shares of sampled texts that are new, repeated, or in the data."""
     headers = Column("sampled texts"), Column("share", right=True)
     if novelty is None:
         return Table(headers, ())
@@ -148,19 +150,19 @@ def novelty_table(novelty: Novelty | None) -> Table:
 
 
 def lengths_table(bins: Sequence[LengthBin]) -> Table:
-    """Return accuracy by source length."""
+    """Return the table of accuracy by source length."""
     headers = ("source length", "rows", "token accuracy", "sequence accuracy")
     rows = (
-        (_span(b), count(b.rows), percent(b.token_accuracy), percent(b.sequence_accuracy))
+        (_format_range(b), count(b.rows), percent(b.token_accuracy), percent(b.sequence_accuracy))
         for b in bins
     )
     return Table(tuple(Column(header, right=True) for header in headers), tuple(rows))
 
 
 def subsets_table(subsets: Sequence[Subset]) -> Table:
-    """Return scores with and without unknown tokens."""
+    """Return the table of scores with and without unknown tokens."""
     headers = "rows with", "rows", "token\naccuracy", "sequence\naccuracy", "token\nerror rate"
-    order = (0, 1, 2, 0, 3)  # in which they are dropped
+    order = (0, 1, 2, 0, 3)  # the order in which they are dropped
     columns = tuple(
         Column(header, right=place > 0, keep=place == 0, drop=drop)
         for place, (header, drop) in enumerate(zip(headers, order, strict=True))
@@ -178,18 +180,18 @@ def subsets_table(subsets: Sequence[Subset]) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _tabled(evaluation: Scores) -> list[Metric]:
-    """Return the metrics of the first table; for labels, without those that repeat the accuracy."""
+def _table_metrics(evaluation: Scores) -> list[Metric]:
+    """Return the metrics of the first table; for labels, without those equal to the accuracy."""
     metrics = map(shown, evaluation.metrics)
     repeated = SAME_FOR_LABELS if evaluation.classes else set()
     return [one for one in metrics if EVALUATION in one.tables and one.name not in repeated]
 
 
-def lost_lines(evaluation: Scores) -> list[str]:
-    """Return a warning if a baseline is better than the model, or as good.
+def baseline_warnings(evaluation: Scores) -> list[str]:
+    """Return a warning if a baseline is better than the model or equal to it.
 
-    Sequence accuracy decides, then token accuracy; the loss for a language model. A perfect model
-    loses to no baseline.
+    Sequence accuracy is compared first, then token accuracy; the loss for a language model. There
+    is no warning for a perfect model.
     """
     tied = ""
     for metric in map(find, ("sequence_accuracy", "token_accuracy", "loss")):
@@ -212,7 +214,7 @@ def lost_lines(evaluation: Scores) -> list[str]:
 def best_baseline(
     baselines: Mapping[str, Mapping[str, float]], metric: Metric
 ) -> tuple[str, float] | None:
-    """Return name and score of the best baseline by a metric; None if none has it."""
+    """Return name and score of the best baseline by a metric; None if no baseline has it."""
     scores = {name: one[metric.name] for name, one in baselines.items() if metric.name in one}
     if not scores:
         return None
@@ -235,9 +237,9 @@ def _headline(evaluation: Evaluation) -> str:
     )
 
 
-def _written(metric: Metric, scores: Mapping[str, float]) -> str:
+def _format_score(metric: Metric, scores: Mapping[str, float]) -> str:
     return metric.write(scores[metric.name]) if metric.name in scores else "-"
 
 
-def _span(length: LengthBin) -> str:
+def _format_range(length: LengthBin) -> str:
     return str(length.low) if length.low == length.high else f"{length.low}-{length.high}"

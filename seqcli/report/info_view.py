@@ -1,4 +1,4 @@
-"""The lines of ``seqcli info``."""
+"""Format the output of ``seqcli info``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seqcli.results import CheckpointInfo, Side
 
 
-_SHOWN = 12  # tokens of a vocabulary
+_SHOWN = 12  # maximum number of vocabulary tokens shown
 _INDENT = 12
 _SPLITS = {"val": "validation", "test": "test", "train": "training"}
 
@@ -24,8 +24,8 @@ def checkpoint_lines(checkpoint: CheckpointInfo, width: int | None = None) -> li
     """Return the lines that describe a checkpoint, each with a heading.
 
     Args:
-        checkpoint: what `seqcli.api.info` returns.
-        width: terminal cells at which texts are wrapped (commands never are); None for no limit.
+        checkpoint: the result of `seqcli.api.info`.
+        width: terminal cells at which texts, but not commands, are wrapped; None for no limit.
     """
     lines: list[str] = []
     for head, text in _rows(checkpoint):
@@ -39,7 +39,7 @@ def checkpoint_lines(checkpoint: CheckpointInfo, width: int | None = None) -> li
 
 
 def _wrapped(text: str, width: int | None) -> list[str]:
-    """Wrap a text between words; a word, such as a path, stays whole."""
+    """Wrap a text between words; words, such as paths, are never broken."""
     if width is None or width <= 2 * _INDENT:
         return [text]
     room = width - _INDENT

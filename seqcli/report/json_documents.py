@@ -1,4 +1,4 @@
-"""What ``--json`` prints: plain dictionaries of numbers, strings and lists."""
+"""Build the documents that ``--json`` prints: dictionaries of numbers, strings and lists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli.events import DataRead, Finished
 from seqcli.report.error_tables import worst
-from seqcli.report.evaluation import lost_lines
+from seqcli.report.evaluation import baseline_warnings
 from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ Document = dict[str, Any]
 
 
 def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
-    """Return all of an evaluation but the single predictions: these are counted, and the worst
-    ``rows`` of them told. What is about the checkpoint is left out where there is none."""
+    """Return the document of an evaluation, with its ``rows`` worst predictions.
+
+    Fields about the checkpoint are omitted if a file of predictions was scored.
+    """
     wrong = sum(not row.correct for row in evaluation.predictions)
     return {
         **(_about_checkpoint(evaluation) if evaluation.checkpoint else {"data": evaluation.data}),
@@ -49,7 +51,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
         "worst": [_scored(row, evaluation) for row in worst(evaluation.predictions, rows)],
         "seconds": evaluation.seconds,
         "notes": list(evaluation.notes),
-        "warnings": lost_lines(evaluation),
+        "warnings": baseline_warnings(evaluation),
     }
 
 
@@ -73,32 +75,33 @@ def _scored(row: ScoredRow, scores: Scores) -> Document:
     }
 
 
-def samples_document(found: Samples) -> Document:
-    """Return the texts drawn from a model, in order, and how to draw them again."""
+def samples_document(samples: Samples) -> Document:
+    """Return the document of sampled texts, with the seed that reproduces them."""
     return {
-        "samples": [_sample(text) for text in found.samples],
-        "seed": found.seed,
-        "draws": found.draws,
-        "notes": list(found.notes),
+        "samples": [_sample(text) for text in samples.samples],
+        "seed": samples.seed,
+        "draws": samples.draws,
+        "notes": list(samples.notes),
     }
 
 
-def next_document(prefix: str, found: Iterable[NextToken]) -> Document:
-    """Return the distribution of the next token, most likely first; the token null is ``<eos>``."""
-    return {"prefix": prefix, "next": [asdict(one) for one in found]}
+def next_document(prefix: str, distribution: Iterable[NextToken]) -> Document:
+    """Return the next-token distribution, most likely first; the token null means ``<eos>``."""
+    return {"prefix": prefix, "next": [asdict(one) for one in distribution]}
 
 
-def info_document(found: CheckpointInfo) -> Document:
-    """Return all that a checkpoint says about itself."""
+def info_document(checkpoint: CheckpointInfo) -> Document:
+    """Return the document that describes a checkpoint."""
     settings = {
-        key: {"value": value, "from": origin} for key, (value, origin) in found.settings.items()
+        key: {"value": value, "from": origin}
+        for key, (value, origin) in checkpoint.settings.items()
     }
-    return {**asdict(found), "settings": settings}
+    return {**asdict(checkpoint), "settings": settings}
 
 
-def export_document(found: Exported) -> Document:
-    """Return what an export wrote, and how it was compared with the original."""
-    return asdict(found)
+def export_document(exported: Exported) -> Document:
+    """Return the document of an export: its files and its comparison with the original."""
+    return asdict(exported)
 
 
 def _sample(text: Sample) -> Document:
@@ -109,7 +112,7 @@ def _sample(text: Sample) -> Document:
 def training_document(
     finished: Finished, diagnosis: FitDiagnosis, folder: str, read: DataRead | None = None
 ) -> Document:
-    """Return how a run ended, its diagnosis, the metrics of every epoch, and what was read."""
+    """Return the document of a run: its end, diagnosis, metrics of every epoch, and data."""
     return {
         "run": folder,
         "epochs": finished.epochs,
@@ -124,12 +127,12 @@ def training_document(
 
 
 def reading_document(read: DataRead) -> Document:
-    """Return what was read: files, splits, and the rows that were named."""
+    """Return the document of the data read: files, splits, and flagged rows."""
     return asdict(read)
 
 
 def tasks_document(tasks: Iterable[tuple[str, str, tuple[str, str]]]) -> Document:
-    """Return the tasks: (name, summary, (source, target) of an example) each."""
+    """Return the document that lists tasks, given (name, summary, (source, target)) of each."""
     return {
         "tasks": [
             {"name": name, "summary": summary, "example": {"source": pair[0], "target": pair[1]}}
@@ -139,7 +142,7 @@ def tasks_document(tasks: Iterable[tuple[str, str, tuple[str, str]]]) -> Documen
 
 
 def task_document(task: TaskInfo) -> Document:
-    """Return what a task is, and its options."""
+    """Return the document that describes a task and its options."""
     source, target = task.example
     options = [
         {"name": name, "default": default, "about": about} for name, default, about in task.options
@@ -148,7 +151,7 @@ def task_document(task: TaskInfo) -> Document:
 
 
 def prediction_document(prediction: Prediction) -> Document:
-    """Return the answers to a line; attention weights where they were asked for."""
+    """Return the predictions for a line, with attention weights if requested."""
     document: Document = {
         "source": prediction.source,
         "unknown": list(prediction.unknown),

@@ -26,21 +26,21 @@ from seqcli.report.summary import (
 )
 from seqcli.report.tables import rich_table
 
-REFRESH = 0.2  # seconds between two frames
-FEWEST_EPOCHS = 3  # epochs that are shown even if the introduction or examples must be cut
+REFRESH = 0.2  # minimum seconds between two frames
+FEWEST_EPOCHS = 3  # minimum number of epochs shown; introduction and examples are shortened first
 BAR, ASCII_BAR = "━─", "#-"
 
 
 def training_view(out: Out) -> LiveView | PlainLog:
-    """Return a live view on a terminal, else a plain log; use it as a context manager."""
+    """Return a live view for a terminal, else a plain log; use it as a context manager."""
     return LiveView(out) if out.live else PlainLog(out)
 
 
 class LiveView:
     """A listener that shows the run within the height of the terminal.
 
-    On leaving the ``with`` block the full table replaces the live view, also after an error or
-    Ctrl-C. There is no thread: the view is redrawn when an event arrives.
+    At the end of the ``with`` block the full table replaces the live view, also after an error or
+    Ctrl-C. No thread is used: the view is redrawn when an event arrives.
     """
 
     def __init__(self, out: Out, clock: Callable[[], float] = time.monotonic) -> None:
@@ -123,7 +123,7 @@ class LiveView:
         self.out.stderr.print(Group(*above, *self._table(None), *below))
 
     def _frame(self, console: Console) -> Group:
-        """Return what fits the terminal; only the bar is laid out more than once per epoch."""
+        """Return the content that fits the terminal; only the bar is updated within an epoch."""
         size = console.size
         if self._body is None or self._body[0] != size:
             lines = console.render_lines(self._above_the_bar(console, size.height - 2), pad=False)
@@ -131,7 +131,7 @@ class LiveView:
         return Group(self._body[1], self._bar(console))
 
     def _above_the_bar(self, console: Console, space: int) -> Group:
-        """Return what fits into ``space`` lines: introduction, newest epochs, examples."""
+        """Return introduction, newest epochs and examples that fit into ``space`` lines."""
         frame = _height(console, self._table(1)) - 1
         least = frame + min(len(self._epochs), FEWEST_EPOCHS) if self._epochs else 0
         examples = self._fitting_examples(console, space - least)
@@ -187,7 +187,7 @@ class LiveView:
 def progress_bar(
     console: Console, progress: Progress | None, left: float | None, name: str = ""
 ) -> Text:
-    """Return the progress of a run in one line: ``name``, a bar, and the seconds ``left``."""
+    """Draw the progress of a run in one line: ``name``, a bar, and the seconds ``left``."""
     if progress is None:
         return Text(f"{name} starting".lstrip(), style="dim", no_wrap=True, overflow="crop")
     before, after = _texts(progress, left)

@@ -21,13 +21,13 @@ LANGUAGE_CAPTION = "loss: nats per token, <eos> included; * best epoch"
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row: the number of the epoch (from 1) and its metrics."""
+    """A row of the table: the number of the epoch (from 1) and its metrics."""
 
     number: int
     metrics: Mapping[str, float]
 
 
-# How soon a column gives way on a narrow terminal; see `Column.drop`.
+# Order in which columns are hidden on a narrow terminal; see `Column.drop`.
 _DROP = {
     "val_sequence_accuracy": 0,
     "val_loss": 1,
@@ -40,7 +40,7 @@ _DROP = {
     "learning_rate": 9,
     "teacher_forcing": 10,
 }
-_DROP_OF_SPLIT = {"val": 4, "train": 6, "": 7}  # of all others
+_DROP_OF_SPLIT = {"val": 4, "train": 6, "": 7}  # for all other columns
 _SETTINGS = ("learning_rate", "teacher_forcing")  # shown only if they change
 
 
@@ -50,7 +50,7 @@ def epoch_table(epochs: Sequence[Epoch], best: int, last: int | None = None) -> 
     Args:
         epochs: the epochs, in order.
         best: number of the best epoch, which is marked; 0 for none.
-        last: show only this many epochs, the newest; the title counts the others.
+        last: show only this number of newest epochs; the title counts the others.
     """
     shown = epochs if last is None else epochs[max(0, len(epochs) - last) :]
     above = len(epochs) - len(shown)
@@ -75,7 +75,7 @@ def _table(epochs: Sequence[Epoch], best: int, metrics: Sequence[EpochMetric], t
 
 
 def _column(one: EpochMetric) -> Column:
-    """Return the column of a metric: the split above, the metric below."""
+    """Return the column of a metric, with the split above the name of the metric."""
     short = " ".join(one.metric.short.split())
     header = f"{one.split}\n{short}" if one.split or " " not in short else two_lines(short)
     return Column(header, right=True, drop=_DROP.get(one.key, _DROP_OF_SPLIT[one.split]))
@@ -97,7 +97,7 @@ LANGUAGE_LEGEND = "loss, bits and perplexity: per token, <eos> included; loss in
 
 
 class PlainLog:
-    """A listener that writes lines to stderr; nothing when quiet.
+    """A listener that writes lines to stderr, unless quiet.
 
     An epoch is ``epoch 3/20 train_loss=0.1 val_loss=0.2 ... best``, with the names of
     metrics.jsonl. A long epoch has a progress line after ``FIRST`` seconds, then one every
@@ -122,7 +122,7 @@ class PlainLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Do nothing: no resource is open."""
+        """Do nothing; no resource is open."""
 
     def __call__(self, event: Event) -> None:
         """Handle an event."""

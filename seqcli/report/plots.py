@@ -1,7 +1,7 @@
-"""Plots with matplotlib: learning curves, and what all plots share.
+"""Plots with matplotlib: learning curves, and functions shared by all plots.
 
-A plot looks the same on every machine: the user's settings (``MPLBACKEND``, ``matplotlibrc``) are
-ignored. A plot that cannot be drawn is a note, not an error.
+Plots look the same on every machine: the user's settings (``MPLBACKEND``, ``matplotlibrc``) are
+ignored. If a plot cannot be drawn, a note is printed instead of an error.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 Picture = TypeVar("Picture")
 _noted: set[str] = set()
 _VARIABLES = ("MPLBACKEND", "MATPLOTLIBRC")
-# tried in this order, if installed: texts may be of any script
+# used in this order, if installed, for texts in any script
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
 
 
 def draw_if_possible(what: Path | str, draw: Callable[[], Picture]) -> Picture | None:
     """Draw a plot; if that fails, print a note and return None.
 
-    A note is printed once: many plots of one report usually fail for the same reason.
+    Each note is printed only once: plots of a report usually fail for the same reason.
     """
     try:
         with drawing():
@@ -52,7 +52,7 @@ def draw_if_possible(what: Path | str, draw: Callable[[], Picture]) -> Picture |
 
 @contextlib.contextmanager
 def drawing() -> Iterator[None]:
-    """Use matplotlib's own defaults, and suppress its messages, inside the block."""
+    """Use matplotlib's defaults and suppress its messages within the block."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -68,7 +68,7 @@ def drawing() -> Iterator[None]:
 
 
 def any_script(texts: Iterable[Text]) -> None:
-    """Give texts fonts that cover many scripts, and show "$" as a dollar, not as mathematics."""
+    """Use fonts that cover many scripts, and disable mathematics between dollar signs."""
     from matplotlib.font_manager import fontManager
 
     installed = set(fontManager.get_font_names())
@@ -78,13 +78,13 @@ def any_script(texts: Iterable[Text]) -> None:
 
 
 def _set_defaults(settings: MutableMapping[Any, Any], defaults: Mapping[Any, Any]) -> None:
-    """Reset all settings but the backend, which a notebook chooses."""
+    """Reset all settings except the backend, which a notebook may have set."""
     settings.update({key: defaults[key] for key in defaults if not key.startswith("backend")})
 
 
 @contextlib.contextmanager
 def _own_environment() -> Iterator[None]:
-    """Hide the user's settings in the environment, which matplotlib reads when imported."""
+    """Hide the user's settings in the environment, which matplotlib reads at import."""
     before = {name: os.environ.pop(name) for name in _VARIABLES if name in os.environ}
     try:
         yield
@@ -94,9 +94,9 @@ def _own_environment() -> Iterator[None]:
 
 # Okabe and Ito's palette, which is safe for color blindness
 TRAIN, VAL, WARNING = "#0072B2", "#D55E00", "#E69F00"
-_LOG_FROM = 20.0  # losses that span more than this factor get a logarithmic axis
-_STYLES = ("--", "-", ":", "-.")  # of the metrics in the right panel
-_MARKERS_UP_TO = 30  # epochs; beyond, dots would hide the line
+_LOG_FROM = 20.0  # losses that span more than this factor are drawn on a logarithmic axis
+_STYLES = ("--", "-", ":", "-.")  # line styles in the right panel
+_MARKERS_UP_TO = 30  # maximum number of epochs drawn with dots
 
 
 def draw_curves(
@@ -110,8 +110,8 @@ def draw_curves(
 
     Args:
         history: the metrics of each epoch (``EpochEnded.metrics``), in order; may be empty.
-        path: where the PNG goes.
-        title: above both panels.
+        path: path of the PNG.
+        title: title above both panels.
         facts: see `diagnose_fit`.
     """
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Which lines held symbols that training never saw: the first ones by name, the rest in sum."""
+"""Report unknown tokens, mark and describe errors, and draw next-token probabilities."""
 
 from __future__ import annotations
 
@@ -19,125 +19,125 @@ if TYPE_CHECKING:
 
 
 NAMED_LINES = 10
-NAMED_SYMBOLS = 10
-_COUNTED = 10_000  # different symbols that are counted one by one: words may never end
+NAMED_TOKENS = 10
+_COUNTED = 10_000  # maximum number of distinct tokens counted; bounds memory for word tokens
 
 
-class UnknownSymbols:
-    """Tells the first lines with unknown symbols as they come, and counts all.
+class UnknownTokens:
+    """Report the first lines with unknown tokens immediately, and count all of them.
 
     Args:
-        out: where it is told (stderr).
+        out: receives the messages (stderr).
     """
 
     def __init__(self, out: Out) -> None:
         self.out, self.lines, self.noted, self.truncated = out, 0, 0, 0
-        self.symbols: Counter[str] = Counter()  # symbol -> lines that hold it
+        self.tokens: Counter[str] = Counter()  # token -> number of lines that contain it
 
-    def add(self, line: int, symbols: Sequence[str]) -> None:
-        """Take down the unknown symbols of a line."""
-        if not symbols:
+    def add(self, line: int, tokens: Sequence[str]) -> None:
+        """Record the unknown tokens of a line."""
+        if not tokens:
             return
         self.lines += 1
-        room = len(self.symbols) < _COUNTED
-        self.symbols.update(one for one in set(symbols) if room or one in self.symbols)
+        room = len(self.tokens) < _COUNTED
+        self.tokens.update(one for one in set(tokens) if room or one in self.tokens)
         if self.lines <= NAMED_LINES:
-            self.out.info(f"note: line {line}: unknown tokens: {_listed(symbols)}")
+            self.out.info(f"note: line {line}: unknown tokens: {_join(tokens)}")
         elif self.lines == NAMED_LINES + 1:
             self.out.info("note: there are more such lines; they are counted")
 
     def add_note(self, line: int, note: str) -> None:
-        """Take down a line whose columns are odd: the first is told, the others are counted."""
+        """Record a line with unexpected columns; report the first and count the others."""
         self.noted += 1
         if self.noted == 1:
             self.out.info(f"note: line {line}: {note}")
 
     def add_truncated(self, line: int) -> None:
-        """Count a line whose answer was cut at the length limit: the first one is told."""
+        """Record a line with a truncated prediction; report the first and count the others."""
         self.truncated += 1
         if self.truncated == 1:
             self.out.info(f"note: line {line}: the prediction is truncated at the length limit")
 
     def sum_up(self, lines: int) -> None:
-        """Tell the sum over all ``lines`` lines, where there was more than was told by name."""
+        """Report totals over all ``lines`` lines if some lines were only counted."""
         if self.truncated > 1:
-            told = f"{count(self.truncated)} of {plural(lines, 'line')}"
-            self.out.info(f"note: {told} have a prediction truncated at the length limit")
+            share = f"{count(self.truncated)} of {plural(lines, 'line')}"
+            self.out.info(f"note: {share} have a prediction truncated at the length limit")
         if self.noted > 1:
             self.out.info(f"note: {count(self.noted)} of {plural(lines, 'line')} have such columns")
         if self.lines <= NAMED_LINES:
             return
-        common = self.symbols.most_common(NAMED_SYMBOLS)
-        told = ", ".join(f"{_shown(symbol)} ({count(times)})" for symbol, times in common)
-        more = len(self.symbols) - len(common)
+        common = self.tokens.most_common(NAMED_TOKENS)
+        listed = ", ".join(f"{_label(token)} ({count(times)})" for token, times in common)
+        more = len(self.tokens) - len(common)
         others = f" and {count(more)} more" if more else ""
         self.out.info(
             f"note: {count(self.lines)} of {plural(lines, 'line')} have unknown tokens, "
-            f"by number of lines: {told}{others}"
+            f"by number of lines: {listed}{others}"
         )
 
 
-def _shown(symbol: str) -> str:
-    return "␣" if symbol == " " else token_label(symbol)
+def _label(token: str) -> str:
+    return "␣" if token == " " else token_label(token)
 
 
-def _listed(symbols: Sequence[str]) -> str:
-    different = list(dict.fromkeys(symbols))
-    told = " ".join(_shown(symbol) for symbol in different[:NAMED_SYMBOLS])
-    more = len(different) - NAMED_SYMBOLS
-    return f"{told} and {count(more)} more" if more > 0 else told
+def _join(tokens: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(tokens))
+    listed = " ".join(_label(token) for token in distinct[:NAMED_TOKENS])
+    more = len(distinct) - NAMED_TOKENS
+    return f"{listed} and {count(more)} more" if more > 0 else listed
 
 
-Pair: TypeAlias = tuple[str | None, str | None]  # truth symbol, predicted symbol
-MISSING = "·"  # stands in a marked prediction where a symbol of the truth is missing
-TOLD = 8  # errors of a row that are told one by one
+Pair: TypeAlias = tuple[str | None, str | None]  # token of the truth, predicted token
+MISSING = "·"  # placeholder for a missing token in a marked prediction
+MAX_ERRORS = 8  # maximum number of errors described per row
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a marked prediction, right (``ok``) or not."""
+    """A segment of a marked prediction, correct (``ok``) or not."""
 
     text: str
     ok: bool
 
 
 def shown_source(line: str) -> str:
-    """Return a source as `predict` takes it, its features (after a tab) set apart to be read."""
+    """Return a source with a visible separator before its features."""
     return line.replace("\t", " | ")
 
 
-def shown_symbol(symbol: str) -> str:
-    """Return a token such that all of it can be seen."""
-    shown = visible_token(symbol)
-    return '"' + shown.strip("'") + '"' if symbol.isspace() else shown
+def shown_token(token: str) -> str:
+    """Return a token with all of its characters visible."""
+    shown = visible_token(token)
+    return '"' + shown.strip("'") + '"' if token.isspace() else shown
 
 
 def mark(truth: Sequence[str], prediction: Sequence[str], joiner: str) -> tuple[Segment, ...]:
-    """Return the prediction as stretches that agree with the truth and that do not.
+    """Split the prediction into correct and wrong segments.
 
-    A symbol that is missing shows as ``MISSING``, so every error can be seen.
+    A missing token is shown as ``MISSING``, so that every error is visible.
     """
     segments: list[Segment] = []
-    for place, (true, got) in enumerate(align(truth, prediction)):
-        if place and joiner:
+    for i, (true, predicted) in enumerate(align(truth, prediction)):
+        if i and joiner:
             _extend(segments, Segment(joiner, True))
-        _extend(segments, Segment(MISSING if got is None else got, true == got))
+        _extend(segments, Segment(MISSING if predicted is None else predicted, true == predicted))
     return tuple(segments)
 
 
 def describe_errors(truth: Sequence[str], prediction: Sequence[str]) -> str:
-    """Return the errors in words, for places without color: ``3: 4 -> 7; 5: 2 missing``.
+    """Describe the errors in words, for output without color: ``3: 4 -> 7; 5: 2 missing``.
 
-    The number is the position in the truth, from 1 (for an extra symbol: after how many). The
-    first ``TOLD`` are told, the others counted.
+    The number is the position in the truth, from 1 (for an extra token: the position before it).
+    The first ``MAX_ERRORS`` are described, the others counted.
     """
-    said, position = list[str](), 0
-    for true, got in align(truth, prediction):
+    errors, position = list[str](), 0
+    for true, predicted in align(truth, prediction):
         position += true is not None
-        if true != got:
-            said.append(f"{position}: {_difference(true, got)}")
-    more = [f"and {len(said) - TOLD} more"] * (len(said) > TOLD)
-    return "; ".join(said[:TOLD] + more)
+        if true != predicted:
+            errors.append(f"{position}: {_difference(true, predicted)}")
+    more = [f"and {len(errors) - MAX_ERRORS} more"] * (len(errors) > MAX_ERRORS)
+    return "; ".join(errors[:MAX_ERRORS] + more)
 
 
 def align(truth: Sequence[str], prediction: Sequence[str]) -> list[Pair]:
@@ -156,36 +156,36 @@ def align(truth: Sequence[str], prediction: Sequence[str]) -> list[Pair]:
 
 
 def _extend(segments: list[Segment], segment: Segment) -> None:
-    """Append ``segment``, or lengthen the last one if both are right or both wrong."""
+    """Append ``segment``, or extend the last one if both are correct or both wrong."""
     if segments and segments[-1].ok == segment.ok:
         segment = Segment(segments.pop().text + segment.text, segment.ok)
     segments.append(segment)
 
 
-def _difference(true: str | None, got: str | None) -> str:
-    left, right = (side and shown_symbol(side) for side in (true, got))
+def _difference(true: str | None, predicted: str | None) -> str:
+    left, right = (side and shown_token(side) for side in (true, predicted))
     if left is None:
         return f"extra {right}"
     return f"{left} missing" if right is None else f"{left} -> {right}"
 
 
 SHOWN = 24
-FEWEST, SMALL = 8, 0.001  # beyond so many, shares below this are told together
-WIDTH = 40  # cells of the longest bar
+FEWEST, SMALL = 8, 0.001  # beyond this number, smaller probabilities are summed
+WIDTH = 40  # terminal cells of the longest bar
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def bars(found: Sequence[NextToken], *, plain_ascii: bool = False) -> list[str]:
-    """Return a line for each of the likeliest symbols, and one for all the others together.
+def probability_bars(distribution: Sequence[NextToken], *, plain_ascii: bool = False) -> list[str]:
+    """Draw a bar for each of the most likely tokens, and one for all others together.
 
     Args:
-        found: symbols with their probabilities, likeliest first.
-        plain_ascii: draw with # where the output has no blocks.
+        distribution: tokens with their probabilities, most likely first.
+        plain_ascii: draw with # instead of block characters.
     """
-    likely = sum(one.probability >= SMALL for one in found)
+    likely = sum(one.probability >= SMALL for one in distribution)
     most = min(SHOWN, max(FEWEST, likely))
-    rows = [(token_label(one.token), one.probability) for one in found[:most]]
-    rest = found[most:]
+    rows = [(token_label(one.token), one.probability) for one in distribution[:most]]
+    rest = distribution[most:]
     if rest:
         rows.append((plural(len(rest), "other"), sum(one.probability for one in rest)))
     wide = max(cell_len(name) for name, _ in rows)

@@ -1,4 +1,4 @@
-"""What both views of training show: the run, time left, the data read, examples, and the end."""
+"""Content shared by both views of training: run, time left, data, examples, and summary."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Draw values as a row of bars, lowest to highest; long series are averaged to ``width``."""
+    """Draw values as a row of block characters; long series are averaged to ``width``."""
     if not values:
         return ""
     points = _averaged(values, width) if len(values) > width else list(values)
@@ -42,8 +42,8 @@ def _averaged(values: Sequence[float], width: int) -> list[float]:
 
 
 def share_done(progress: Progress) -> float:
-    """Return how much of the whole run is done, from 0 to 1."""
-    trained = progress.phase == "validate"  # the epoch's steps are behind it
+    """Return the completed fraction of the run, from 0 to 1."""
+    trained = progress.phase == "validate"  # all steps of the epoch are done
     within = 1.0 if trained else progress.step / max(progress.steps, 1)
     return (progress.epoch - 1 + within) / max(progress.epochs, 1)
 
@@ -57,7 +57,9 @@ class TimeLeft:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self._start: tuple[float, float] | None = None  # time, and the share done then
+        self._start: tuple[float, float] | None = (
+            None  # time, and the fraction completed at that time
+        )
 
     def estimate(self, progress: Progress) -> float | None:
         """Return the seconds left, or None before the first estimate is possible."""
@@ -70,7 +72,7 @@ class TimeLeft:
         return (now - start) * (1 - share) / (share - first)
 
 
-# reason -> how the line about the end of a run begins, and its explanation
+# reason -> first words of the line about the end of a run, and its explanation
 REASONS = {
     "epochs": ("finished", ""),
     "iterations": ("finished", "iteration limit"),
@@ -106,14 +108,14 @@ def run_lines(run: RunStarted) -> list[str]:
 
 
 def _output(run: RunStarted) -> str:
-    """Return where the run is written, to follow its name."""
+    """Describe the output files, to be appended to the name of the run."""
     if run.file:
         return f": best checkpoint in {run.file}, run folder {run.folder}/"
     return f" in {run.folder}" if run.folder and run.folder != run.name else ""
 
 
 def examples_table(examples: Sequence[Example], *, in_words: bool) -> Table:
-    """Return a table of predictions and references, errors marked or described ``in_words``."""
+    """Return a table of predictions and references; errors are marked or described ``in_words``."""
     headers = ["source", "truth", "prediction"] + ["errors"] * in_words
     rows = tuple(_example_row(example, in_words) for example in examples)
     caption = "" if in_words else f"{MISSING} marks a missing token"
@@ -132,7 +134,7 @@ def end_lines(
     """Return the last lines of a run: why it ended, its best epoch, loss curve and diagnosis.
 
     Args:
-        finished: how it ended.
+        finished: the event that ended it.
         history: the metrics of each epoch.
         run: the event that started it.
     """
@@ -150,7 +152,7 @@ def end_lines(
 
 
 def _ending(finished: Finished, before: int) -> str:
-    """Return why the run ended; ``before`` are its epochs before it was resumed."""
+    """Describe why the run ended; ``before`` is the number of epochs before it was resumed."""
     begin, reason = REASONS.get(finished.reason, ("finished", finished.reason))
     now = finished.epochs - before
     if before and not now and finished.reason in _LIMITS:
@@ -173,12 +175,12 @@ def _example_row(example: Example, in_words: bool) -> tuple[TableCell, ...]:
 
 
 def validation_scores(metrics: Mapping[str, float]) -> str:
-    """Return the validation scores of an epoch in words: ``loss 0.0123, token accuracy 99.0%``."""
+    """Describe the validation scores of an epoch: ``loss 0.0123, token accuracy 99.0%``."""
     scored = [one for one in epoch_metrics(metrics, TRAINING) if one.split == "val"]
     return ", ".join(f"{one.metric.label} {one.metric.write(metrics[one.key])}" for one in scored)
 
 
-_FINDINGS = 12  # findings shown; all are in the file of flagged rows
+_FINDINGS = 12  # maximum number of findings shown; the file of flagged rows has all
 
 
 def show_reading(out: Out, read: DataRead, *, to_stderr: bool = True) -> None:
@@ -192,7 +194,7 @@ def show_reading(out: Out, read: DataRead, *, to_stderr: bool = True) -> None:
 
 
 def finding_lines(read: DataRead) -> list[str]:
-    """Return one line for each kind of flagged row, and the file that lists them all."""
+    """Return one line per kind of flagged rows, and the file that lists all of them."""
     lines = [f"{_severity(one)}: {one}" for one in read.findings[:_FINDINGS]]
     more = len(read.findings) - _FINDINGS
     if more > 0:

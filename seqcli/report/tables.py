@@ -1,4 +1,4 @@
-"""Tables: plain aligned text, or drawn by rich to fit the terminal without cutting numbers."""
+"""Tables as plain aligned text, or drawn by rich to fit the terminal with complete numbers."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 GAP = 2  # terminal cells between columns
-LEAST_TEXT = 10  # terminal cells that a text column keeps when it is cut
+LEAST_TEXT = 10  # minimum width of a text column, in terminal cells
 _Rows = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A table that fits, and the width of each of its columns in terminal cells."""
+    """A table that fits, with the widths of its columns in terminal cells."""
 
     table: Table
     widths: tuple[int, ...]
 
 
 def fit(table: Table, width: int) -> Fitted | None:
-    """Make a table at most ``width`` terminal cells wide.
+    """Fit a table into ``width`` terminal cells.
 
     Texts are shortened first, then headers take two lines, then the columns with the highest
     ``Column.drop`` are hidden one by one and named in the caption. Numbers are never shortened.
@@ -60,7 +60,7 @@ def plain_cell(cell: TableCell) -> str:
 
 
 def _with_short_headers(table: Table) -> Table:
-    """Return the table with headers in two lines where they are wider than their cells."""
+    """Break headers that are wider than their cells into two lines."""
     cells = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.columns)
     columns = [
         replace(column, header=two_lines(column.header))
@@ -103,7 +103,7 @@ def _widths(table: Table, width: int) -> tuple[int, ...] | None:
     if sum(least) > room:
         return None
     low, high = 0, max(natural, default=0)
-    while low < high:  # the widest width that texts may have
+    while low < high:  # maximum width of text columns
         most = (low + high + 1) // 2
         low, high = (most, high) if sum(_capped(natural, least, most)) <= room else (low, most - 1)
     return tuple(_capped(natural, least, low))
@@ -154,8 +154,8 @@ def _with_note(table: Table, dropped: Sequence[str]) -> Table:
 
 
 TableCell: TypeAlias = str | tuple[Segment, ...]
-ERROR_STYLE = "bold red underline"  # bold and underline stay under NO_COLOR
-_WIDEST = 200  # terminal cells of a line, beyond which a table is stacked
+ERROR_STYLE = "bold red underline"  # bold and underline are kept with NO_COLOR
+_WIDEST = 200  # line width in terminal cells beyond which a table is stacked
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ class Column:
     Args:
         header: the header; may have more than one line.
         right: whether to align right, as for numbers.
-        keep: whether it is never cut (numbers never are).
-        fold: whether it is wrapped between words instead of being cut.
+        keep: whether it is never truncated (numbers never are).
+        fold: whether it is wrapped between words instead of truncated.
         drop: priority for hiding it on a narrow terminal, highest first; 0 keeps it.
     """
 
@@ -182,10 +182,10 @@ class Table:
     """Headers and rows. A cell is a text, or a marked prediction (``predictions.mark``).
 
     Args:
-        columns: headers and how their columns are shown.
+        columns: headers and formats of the columns.
         rows: one cell for each column.
-        title: one line above; may be empty.
-        caption: one line below, to explain the headers; may be empty.
+        title: a line above the table; may be empty.
+        caption: a line below the table, to explain the headers; may be empty.
         strong: indices of rows to highlight.
         stacks: whether plain text shows the cells of wide rows one below another.
     """
@@ -201,14 +201,14 @@ class Table:
 def rich_table(table: Table) -> RenderableType:
     """Return a rich renderable that fits the terminal when it is drawn.
 
-    Texts that are too long end in "…"; numbers are never cut.
+    Texts that are too long are truncated with "…"; numbers never are.
     """
     return _TerminalTable(table)
 
 
 @dataclass(frozen=True)
 class _TerminalTable:
-    """A table on a terminal."""
+    """A rich renderable for a table on a terminal."""
 
     table: Table
 
@@ -257,7 +257,7 @@ def _grid(table: Table, widths: Sequence[int]) -> RichTable:
 
 
 def marked_text(cell: TableCell) -> Text:
-    """Return a cell as rich text, with errors red and underlined (not by color alone)."""
+    """Convert a cell to rich text, with errors in red and underlined."""
     if isinstance(cell, str):
         return Text(visible(cell), no_wrap=True)
     parts = ((visible(part.text), "" if part.ok else ERROR_STYLE) for part in cell)

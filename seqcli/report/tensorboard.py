@@ -13,11 +13,11 @@ from seqcli.metrics.metric import epoch_metrics
 
 
 class TensorBoardLog:
-    """A listener that writes the metrics of each epoch as scalars; the step is the optimizer's.
+    """A listener that writes the metrics of each epoch as scalars over optimizer steps.
 
-    A resumed run starts its file with a SessionLog START event, so that TensorBoard drops what an
-    earlier session wrote after that step. TensorBoard is imported when the first epoch ends. An
-    epoch is on disk when the listener returns.
+    A resumed run starts its file with a SessionLog START event, so that TensorBoard discards events
+    of earlier sessions after that step. TensorBoard is imported when the first epoch ends. An epoch
+    is on disk when the listener returns.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class TensorBoardLog:
             self._write([*self._opening(), *_scalars(event)])
 
     def _opening(self) -> list[Any]:
-        """Return the events that open a file: its version, and from which step it counts."""
+        """Return the first events of a file: its version and its first step."""
         if self._path is not None:
             return []
         from tensorboard.compat.proto.event_pb2 import Event as Record

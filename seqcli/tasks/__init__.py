@@ -1,7 +1,7 @@
 """Synthetic tasks: rows that are a pure function of (seed, split, index). NumPy only.
 
-``seqcli.tasks`` is also a verb. Python puts a package in the place of whatever has its name as soon
-as anything in it is imported; so the package can be called, and does what the verb does.
+``seqcli.tasks`` is also a function of the API. Importing a submodule replaces the function by this
+package, so the package itself is callable and does the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Listed = tuple[str, str, tuple[str, str]]
 
 
 class _Package(ModuleType):
-    """The package as a function: ``seqcli.tasks()`` lists the tasks."""
+    """A callable package: ``seqcli.tasks()`` lists the tasks."""
 
     def __call__(self) -> list[Listed]:
         """Return name, summary and a worked example (source, target) of every task."""

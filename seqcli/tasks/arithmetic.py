@@ -1,4 +1,4 @@
-"""Sums and products, written digit by digit."""
+"""Arithmetic tasks: sums and products, digit by digit."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ ORDERS = ("plain", "reversed")
 
 @dataclass(frozen=True)
 class Arithmetic(Task):
-    """An operation on two numbers.
+    """Base class of tasks that apply an operation to two numbers.
 
-    The longer number has exactly ``digits`` digits, so lengths share no row. Every such pair of
-    numbers is as likely as another, and each comes once before any comes twice. Without padding
-    0 and 0 are left out.
+    The longer number has exactly ``digits`` digits, so different lengths share no rows. All such
+    pairs of numbers are equally likely, and none is repeated before all have occurred. The pair of
+    0 and 0 is omitted unless numbers are padded.
     """
 
     digits: str = "3"
-    """Digits of the longer number: a number, or a range such as 1:3, each as likely."""
+    """Digits of the longer number: a number, or a range such as 1:3 (equally likely)."""
     test_digits: str = ""
-    """Digits of the longer number in test rows, if not as digits says."""
+    """Digits of the longer number in test rows, if different from digits."""
     base: int = 10
-    """Digits are below this."""
+    """The base of the number system."""
     order: str = "plain"
-    """plain: the answer begins with its highest digit. reversed: with its lowest."""
+    """plain: the result starts with its most significant digit. reversed: with its least."""
     padding: bool = False
-    """Whether numbers are filled up with zeros, all of them to the greatest length they may have
-    with that many digits."""
+    """Whether to pad numbers with zeros to the maximum length for that number of digits."""
 
     sign: ClassVar[str]
 
@@ -51,7 +50,7 @@ class Arithmetic(Task):
 
     @abstractmethod
     def combine(self, left: Digits, right: Digits) -> Digits:
-        """Return the result of two numbers (n, D) with leading zeros, highest digit first."""
+        """Return the result for two numbers (n, D), with leading zeros, highest digit first."""
 
     def source_tokens(self) -> tuple[str, ...]:
         """Return the digits and the sign."""
@@ -70,7 +69,7 @@ class Arithmetic(Task):
         targets = np.zeros((len(index), 2 * high + 1), np.uint8)
         for group in space.draw(seed, split, index):
             drawn = group.tokens.astype(np.int64)  # (n, D) pairs of digits
-            drawn[:, 0] += not self.padding  # the first pair is not 0 and 0
+            drawn[:, 0] += not self.padding  # exclude the first pair of digits, 0 and 0
             left, right = np.divmod(drawn, self.base)  # (n, D)
             question = self._question(left, right)
             answer = self._codes(self.combine(left, right))
@@ -90,7 +89,7 @@ class Arithmetic(Task):
         return np.concatenate([self._codes(left), sign, self._codes(right)], axis=1)  # (n, 2D + 1)
 
     def _codes(self, numbers: Digits) -> Digits:
-        """Return 1 + each digit (n, D), and 0 for zeros in front unless there is padding."""
+        """Return 1 + each digit (n, D), and 0 for leading zeros unless numbers are padded."""
         begun = np.maximum.accumulate(numbers > 0, axis=1) | self.padding  # (n, D)
         begun[:, -1] = True
         return np.where(begun, numbers + 1, 0)
@@ -98,15 +97,15 @@ class Arithmetic(Task):
 
 @dataclass(frozen=True)
 class Addition(Arithmetic):
-    """The sum of two numbers: 8 5 + 5 0 -> 1 3 5; with ``order=reversed`` 5 3 1.
+    """Compute the sum of two numbers: 8 5 + 5 0 -> 1 3 5; with ``order=reversed`` 5 3 1.
 
-    With 3 digits and padding it is minGPT's adder; without, the plain addition of Lee et al.,
-    "Teaching arithmetic to small transformers" (2023), where reversed answers are learnt from far
-    fewer rows, and close to Keras's addition_rnn (2-5 digits, 99% of characters right). With
-    ``base=2`` it is close to binary_addition in Delétang et al. (2023), which writes all numbers
-    from the lowest digit on.
+    With 3 digits and padding, this is the adder of minGPT. Without padding, it is the addition of
+    Lee et al., "Teaching arithmetic to small transformers" (2023), where reversed results are
+    learned from far fewer rows, and similar to Keras's addition_rnn (2-5 digits, 99% of characters
+    correct). With ``base=2`` it is similar to binary_addition in Delétang et al. (2023), which
+    writes all numbers with the lowest digit first.
 
-    Heuristic: ``no_carry`` adds digit by digit and carries nothing.
+    Heuristic: ``no_carry`` adds digit by digit without carries.
     """
 
     name: ClassVar[str] = "addition"
@@ -136,15 +135,16 @@ class Addition(Arithmetic):
 
 @dataclass(frozen=True)
 class Multiplication(Arithmetic):
-    """The product of two numbers: 1 2 * 1 3 -> 1 5 6; with ``order=reversed`` 6 5 1.
+    """Compute the product of two numbers: 1 2 * 1 3 -> 1 5 6; with ``order=reversed`` 6 5 1.
 
-    The options are those of addition. Far harder for every model: each digit of the answer hangs
-    on all digits of the question. With ``base=2`` it is close to binary_multiplication in Delétang
-    et al. (2023), which writes all numbers from the lowest digit on.
+    The options are those of addition. Multiplication is far harder for every model: each digit of
+    the result may depend on all digits of the numbers. With ``base=2`` it is similar to
+    binary_multiplication in Delétang et al. (2023), which writes all numbers with the lowest digit
+    first.
     """
 
     digits: str = "2"
-    """Digits of the longer number: a number, or a range such as 1:3, each as likely."""
+    """Digits of the longer number: a number, or a range such as 1:3 (equally likely)."""
 
     name: ClassVar[str] = "multiplication"
     version: ClassVar[int] = 1

@@ -17,7 +17,8 @@ from seqcli.config.schema import field_docs
 from seqcli.errors import UsageError
 from seqcli.results import TaskInfo
 
-SPLIT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}  # of the instance space, whatever is drawn
+# Fractions of the instance space, independent of the number of rows.
+SPLIT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Rows:
 
     @property
     def distinct(self) -> Ragged:
-        """The side that distinguishes rows: the sources, or the targets if there are no sources."""
+        """The side that identifies rows: the sources, or the targets if there are no sources."""
         return self.targets if self.sources is None else self.sources
 
 
@@ -42,7 +43,7 @@ class Task(ABC):
 
     Rows are a pure function of (seed, split, index): the same whether streamed or stored, in any
     order. Splits are disjoint by construction. Options are validated in ``__post_init__``
-    (``UsageError``). ``version`` goes up whenever the same (seed, split, index) gives other rows.
+    (``UsageError``). ``version`` increases whenever the same (seed, split, index) gives other rows.
     """
 
     name: ClassVar[str]
@@ -54,7 +55,7 @@ class Task(ABC):
     def source_tokens(self) -> tuple[str, ...] | None:
         """Return the source alphabet; None if rows have no source (language models).
 
-        The tokens of such a task are characters, and are written without spaces between them.
+        The tokens of a language-model task are characters, written without spaces.
         """
 
     @abstractmethod
@@ -66,7 +67,7 @@ class Task(ABC):
         """Return the rows at ``index`` (N,) of a split.
 
         Raises:
-            UsageError: the task has too few distinct rows for this split to own one.
+            UsageError: the task has too few distinct rows for this split to have one.
         """
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
@@ -75,18 +76,18 @@ class Task(ABC):
 
 
 def make(name: str, options: Mapping[str, Any]) -> Task:
-    """Return the task of that name with the given options, the others at their defaults.
+    """Create a task by name, with the given options and defaults for the others.
 
     Raises:
-        UsageError: no such task or option, or a value of the wrong type or out of range.
+        UsageError: the task or an option is unknown; a value has a wrong type or is out of range.
     """
     definition = registry.resolve("task", name, registry.TASKS)
     hints = get_type_hints(definition)
     known = [option.name for option in dataclasses.fields(definition)]
     for option in options:
         registry.check(f"option of task {name}", option, known)
-    given = {option: _typed(option, value, hints[option]) for option, value in options.items()}
-    return cast(Task, definition(**given))
+    values = {option: _typed(option, value, hints[option]) for option, value in options.items()}
+    return cast(Task, definition(**values))
 
 
 def options(task: Task) -> dict[str, Any]:
@@ -96,9 +97,9 @@ def options(task: Task) -> dict[str, Any]:
 
 
 def option_docs(kind: type[Task]) -> tuple[tuple[str, Any, str], ...]:
-    """Return name, default and meaning of each option of a task."""
+    """Return name, default and description of each option of a task."""
     docs: dict[str, str] = {}
-    for one in reversed(kind.__mro__):  # what a subclass says of an option counts
+    for one in reversed(kind.__mro__):  # descriptions in subclasses override inherited ones
         if issubclass(one, Task):
             own = field_docs(sys.modules[one.__module__])
             docs |= {field: doc for (name, field), doc in own.items() if name == one.__name__}
@@ -109,13 +110,15 @@ def parse_range(option: str, text: str, least: int = 1, most: int = 10_000) -> t
     """Parse ``"5:20"`` as (5, 20) and ``"16"`` as (16, 16).
 
     Raises:
-        UsageError: not of that form, the wrong way round, or not within least .. most.
+        UsageError: the text has another form, the range is reversed, or not within least .. most.
     """
-    found = re.fullmatch(r"([0-9]{1,9})(?::([0-9]{1,9}))?", text.strip())
-    if not found:
-        raise UsageError(f"task.{option} cannot be {text!r}", "write a number, or a range as 5:20")
-    low = int(found[1])
-    high = int(found[2] or low)
+    match = re.fullmatch(r"([0-9]{1,9})(?::([0-9]{1,9}))?", text.strip())
+    if not match:
+        raise UsageError(
+            f"task.{option} cannot be {text!r}", "write a number, or a range such as 5:20"
+        )
+    low = int(match[1])
+    high = int(match[2] or low)
     if high < low:
         raise UsageError(f"task.{option} cannot be {text!r}", f"did you mean {high}:{low}?")
     if low < least or high > most:
@@ -139,7 +142,7 @@ def _typed(option: str, value: Any, kind: Any) -> Any:
     if kind is float and whole:
         return float(value)
     if type(value) is not kind:
-        raise UsageError(f"task.{option} takes {_KINDS[kind]}, not {value!r}")
+        raise UsageError(f"task.{option} must be {_KINDS[kind]}, not {value!r}")
     return value
 
 
@@ -149,7 +152,7 @@ _KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 def _words(option: str, value: Any) -> tuple[str, ...]:
     words = value.split(",") if isinstance(value, str) else value
     if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-        raise UsageError(f"task.{option} takes a list of names, not {value!r}")
+        raise UsageError(f"task.{option} must be a list of names, not {value!r}")
     return tuple(word.strip() for word in words)
 
 
@@ -165,7 +168,7 @@ def task(name: str) -> TaskInfo:
     """Describe a task and its options.
 
     Raises:
-        UsageError: there is no such task; the hint names the nearest.
+        UsageError: the task is unknown; the hint names the most similar one.
     """
     kind: type[Task] = registry.resolve("task", name, registry.TASKS)
     about = (inspect.getdoc(kind) or "").replace("``", "")

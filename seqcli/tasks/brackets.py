@@ -1,4 +1,4 @@
-"""Words of nested brackets, and expressions in brackets."""
+"""Tasks with nested brackets: closing brackets, and evaluating expressions."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _PAIRS = ("()", "[]", "{}", "<>")
 
 @dataclass(frozen=True)
 class Dyck(DrawnTask):
-    """Which bracket must close next? ( [ ] { -> }; with ``mode=all``: all that must, } ).
+    """Predict the bracket that must close next: ( [ ] { -> }; with ``mode=all`` all of them, } ).
 
-    The source is the beginning of a well-formed word over some types of brackets, never nested
-    deeper than ``depth``, with a bracket open at its end. Each step opens or closes with equal
-    chance where both can be; the last step closes if it can, so that the answer is seldom the type
-    of the last token. This is the closing-bracket accuracy of Hewitt et al., "RNNs can
-    generate bounded hierarchical languages with optimal memory" (2020); FLaRe has two types and
-    depth 3, up to 40 tokens, tested up to 500.
+    The source is a prefix of a well-formed word over several types of brackets, nested at most
+    ``depth`` deep, with at least one open bracket at its end. If both are possible, each step opens
+    or closes a bracket with equal probability. The last step closes one if possible, so that the
+    target is rarely the type of the last token. This is the closing-bracket accuracy of Hewitt et
+    al., "RNNs can generate bounded hierarchical languages with optimal memory" (2020). FLaRe has
+    two types, depth 3 and up to 40 tokens, and tests up to 500 tokens.
 
-    Heuristic: ``last_open`` closes the last bracket that was opened, whether still open or not.
+    Heuristic: ``last_open`` closes the last bracket that was opened, even if it is closed already.
     """
 
     length: str = "2:40"
     """Tokens per row: a number, or a range such as 5:20."""
     types: int = 2
-    """Types of brackets."""
+    """Number of bracket types."""
     depth: int = 4
-    """How deep brackets may be nested."""
+    """Maximum nesting depth."""
     mode: str = "next"
     """next: the bracket that must close next. all: all that must close, in order."""
 
@@ -65,13 +65,13 @@ class Dyck(DrawnTask):
 
     @property
     def fills(self) -> int:
-        """Return how many variants of a word are drawn with other types."""
+        """Number of words drawn from one shape, with different types of brackets."""
         return 1 if self.types == 1 else FILLS
 
     def shape(self, starts: Hashes, lengths: Index, width: int) -> NDArray[Any]:
-        """Return the position where each bracket was opened, (n, W), one position at a time.
+        """Return the shapes (n, W) of words: the position where each bracket was opened.
 
-        It is 4q + 1 where a bracket opens at q, 4q + 2 where that one closes, 4W where none is.
+        A value is 4q + 1 where a bracket opens at q, 4q + 2 where it closes, and 4W for no token.
         """
         rows: Index = np.arange(len(starts))
         opened = np.zeros((self.depth, len(rows)), np.uint16)  # (D, n) places
@@ -108,7 +108,7 @@ class Dyck(DrawnTask):
         return np.where(levels < 0, 0, 1 + open_types[levels, rows])  # (n, T)
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Predict the type of the last opened bracket."""
+        """Predict the closing bracket of the last opened one."""
         places = np.arange(len(sources.tokens))
         opened = np.maximum.accumulate(np.where(sources.tokens % 2 == 0, places, 0))
         types = sources.tokens[opened[sources.offsets[1:] - 1]] // 2  # (N,)
@@ -116,7 +116,7 @@ class Dyck(DrawnTask):
         return {"last_open": guess}
 
     def _open(self, sources: Codes) -> tuple[Index, NDArray[np.int64]]:
-        """Return how many brackets are open at the end (n,), and their types (D, n)."""
+        """Return the number of open brackets at the end (n,) and their types (D, n)."""
         rows = np.arange(len(sources))
         open_types = np.zeros((self.depth, len(rows)), np.int64)
         depths = np.zeros(len(rows), np.int64)
@@ -129,20 +129,20 @@ class Dyck(DrawnTask):
 
 @dataclass(frozen=True)
 class ModArithBrackets(DrawnTask):
-    """What is the value modulo 5? ( ( 1 - 3 ) * - 2 ) -> 4. All signed numbers are in brackets.
+    """Evaluate an expression with brackets modulo 5: ( ( 1 - 3 ) * - 2 ) -> 4.
 
     An expression of length 1 to 4 is d, - d, ( d ) or ( - d ); a longer one is ( left sign right ),
-    with all lengths of its left side equally likely: modular_arithmetic_brackets in Delétang et al.
-    (2023), with multiplication as in the registry of its code. Because of the products the answer
-    0 comes in 3 of 10 long rows, so that is the score to beat.
+    with all lengths of the left side equally likely. This is modular_arithmetic_brackets in
+    Delétang et al. (2023), with multiplication as in the registry of its code. Because of the
+    products, 30% of long rows have the value 0, so always predicting 0 has this accuracy.
     """
 
     length: str = "1:40"
     """Tokens per row: a number, or a range such as 5:20."""
     modulus: int = 5
-    """The value is taken modulo this; the digits are below it."""
+    """Modulus of the value; digits are below it."""
     products: bool = True
-    """Whether expressions are multiplied, beside added and subtracted."""
+    """Whether expressions contain products in addition to sums and differences."""
 
     name: ClassVar[str] = "mod_arith_brackets"
     version: ClassVar[int] = 3
@@ -163,12 +163,12 @@ class ModArithBrackets(DrawnTask):
         return tuple(map(str, range(self.modulus)))
 
     def shape(self, starts: Hashes, lengths: Index, width: int) -> Codes:
-        """Return expressions (n, W) with 0 for all digits, from the outermost brackets inwards."""
+        """Return expressions (n, W) with 0 for all digits."""
         opening, closing, plus = self.modulus + 1, self.modulus + 2, self.modulus + 3
         out = np.zeros((len(starts), width), np.uint8)
         rows: Index = np.arange(len(starts))
         firsts, sizes = np.zeros_like(rows), lengths
-        while rows.size:  # expressions of `sizes` tokens from place `firsts` on
+        while rows.size:  # expressions of `sizes` tokens from position `firsts`
             numbers = hashing.draw_each(starts[rows], firsts + 1)
             short, pairs = sizes <= 2, sizes >= 5
             out[rows[short], firsts[short]] = np.where(sizes[short] == 2, plus + 1, 0)
@@ -193,7 +193,7 @@ class ModArithBrackets(DrawnTask):
     def targets(self, sources: Codes) -> Codes:
         """Return the value, (n, 1)."""
         reader = _Reader(len(sources), sources.shape[1] // 4 + 2, self.modulus)
-        for codes in sources.T.astype(np.int64):  # a place of all rows at a time
+        for codes in sources.T.astype(np.int64):  # one position of all rows at a time
             reader.read(codes)
         values: Codes = reader.totals[0][:, None]  # (n, 1)
         return 1 + values
@@ -204,9 +204,11 @@ class _Reader:
 
     def __init__(self, count: int, levels: int, modulus: int) -> None:
         self.totals = np.zeros((levels, count), np.int64)  # (D, n)
-        self._signs = np.zeros((levels, count), np.int64)  # of what comes next: 0 +, 1 -, 2 *
+        self._signs = np.zeros(
+            (levels, count), np.int64
+        )  # sign before the next operand: 0 +, 1 -, 2 *
         self._depths = np.zeros(count, np.int64)
-        self._wants = np.ones(count, np.bool_)  # a number comes next, so that - is part of it
+        self._needs_operand = np.ones(count, np.bool_)  # an operand is expected, so a - is unary
         self._negative = np.zeros(count, np.bool_)
         self._modulus = modulus
 
@@ -229,17 +231,17 @@ class _Reader:
         self._take(rows, inner)
 
     def _take(self, rows: Index, values: Index) -> None:
-        """Add, subtract or multiply the numbers (n,) that were read, in the open brackets."""
+        """Add, subtract or multiply the values (n,) in the innermost open brackets."""
         where = self._depths[rows], rows
         values = np.where(self._negative[rows], -values, values)
         total, sign = self.totals[where], self._signs[where]
-        found = np.where(sign == 2, total * values, total + (1 - 2 * (sign == 1)) * values)
-        self.totals[where] = found % self._modulus
-        self._wants[rows] = self._negative[rows] = False
+        total = np.where(sign == 2, total * values, total + (1 - 2 * (sign == 1)) * values)
+        self.totals[where] = total % self._modulus
+        self._needs_operand[rows] = self._negative[rows] = False
 
     def _sign(self, rows: Index, signs: Index) -> None:
-        between = ~self._wants[rows]
+        between = ~self._needs_operand[rows]
         self._negative[rows[~between]] = True
         joining = rows[between]
         self._signs[self._depths[joining], joining] = signs[between]
-        self._wants[joining] = True
+        self._needs_operand[joining] = True

@@ -1,4 +1,4 @@
-"""Counting tasks: no finite automaton solves them for sources of every length."""
+"""Counting tasks, which no finite automaton solves for sources of all lengths."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from seqcli.tasks.space import TokenArray, permute, shares
 
 @dataclass(frozen=True)
 class Majority(BinaryTask):
-    """Are there more 1s than 0s? 1 1 0 1 -> 1. A tie is 0.
+    """Predict whether there are more 1s than 0s: 1 1 0 1 -> 1. Ties are 0.
 
-    zoology's circuits (lengths from 16) and FLaRe (up to 40, tested up to 500). As ties count as 0,
-    that answer is the commoner one on short even lengths.
+    From the circuits of zoology (lengths from 16) and FLaRe (up to 40, tested up to 500). Because
+    ties are 0, this is the more frequent target for short even lengths.
     """
 
     name: ClassVar[str] = "majority"
@@ -38,18 +38,18 @@ class Majority(BinaryTask):
 
 @dataclass(frozen=True)
 class AnBnCn(LengthTask):
-    """As many b and c as there are a: a a a -> b b b c c c.
+    """Write as many b and c as there are a: a a a -> b b b c c c.
 
-    The part of the words a^n b^n c^n that n decides: after the first b, each next token is known.
-    With 2, 3 or 4 ``letters`` these are the languages of Suzgun et al. (lstm-eval), n from 1 to 50
-    for training and greater ones for testing, which an LSTM learns to count and a GRU does not.
+    The target is the part of a word a^n b^n c^n that is determined by n. With 2, 3 or 4
+    ``letters`` these are the languages of Suzgun et al. (lstm-eval), with n from 1 to 50 for
+    training and greater n for testing; an LSTM learns to count on them and a GRU does not.
 
-    There is one row for each n. Splits share no n, so train has but four fifths of them; a
-    ``test_length`` beyond ``length`` belongs to test as a whole.
+    There is one row for each n. Splits share no n, so train has only four fifths of them; values of
+    ``test_length`` beyond ``length`` all belong to test.
     """
 
     length: str = "1:30"
-    """How often a comes: a number, or a range such as 1:30."""
+    """Number of a: a number, or a range such as 1:30."""
     letters: int = 3
     """Number of letters: 2 is a^n b^n, 4 is a^n b^n c^n d^n."""
 
@@ -71,7 +71,7 @@ class AnBnCn(LengthTask):
         return tuple("bcdefghijklmnopqrstuvwxyz"[: self.letters - 1])
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:
-        """Return the rows at ``index`` (N,) of a split: each n once, then again."""
+        """Return the rows at ``index`` (N,) of a split; all n occur before any is repeated."""
         own = self._owned(seed, split)
         turn, place = np.divmod(index, len(own))
         keys = hashing.streams(hashing.key(seed, split, "order"), turn)
@@ -83,7 +83,7 @@ class AnBnCn(LengthTask):
         return Rows(Ragged(sources, offsets), Ragged(targets, offsets * (self.letters - 1)))
 
     def _owned(self, seed: int, split: str) -> Index:
-        """Return every n that a split owns."""
+        """Return the values of n that belong to a split."""
         low, high = self.lengths("train")
         count = high - low + 1
         order = permute(np.arange(count, dtype=np.uint32), count, hashing.key(seed, "counts"))
@@ -96,6 +96,6 @@ class AnBnCn(LengthTask):
         if not own.size:
             raise UsageError(
                 f"there are only {count} distinct rows, too few for a {split} split",
-                "ask for a wider range of lengths",
+                "choose a wider range of lengths",
             )
         return own

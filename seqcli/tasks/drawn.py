@@ -1,13 +1,13 @@
-"""Sources drawn from a grammar, and drawn again until they belong to the split.
+"""Tasks whose sources are drawn from a grammar, by rejection sampling for each split.
 
-A hash of the source decides which split owns it, so no source is in two splits. A split that owns
-one in ten needs ten draws, so what is slow about a draw, its shape, is kept for many of them, and
-only what fills it is drawn again. Sources are arrays of codes, (N, W): 1 + the index of a token,
-or 0 where there is none.
+A hash of the source determines its split, so no source is in two splits. A split with a tenth of
+the sources needs ten draws per row on average. The slow part of a draw, its shape, is therefore
+reused for many draws, and only its content is drawn again. Sources are arrays of codes, (N, W):
+1 + the index of a token, or 0 for no token.
 
-The length of a row is fixed before its source is drawn, so splits do not differ in their lengths.
-Of a length with few distinct sources a hash may leave a split without any. Such lengths have a pool
-(`Pool`): their distinct sources are divided by count, as those of `SequenceSpace` are.
+The length of a row is fixed before its source is drawn, so all splits have the same distribution of
+lengths. If a length has few distinct sources, a hash might assign none of them to a split. Such
+lengths have a pool (`Pool`): their distinct sources are divided by count, as in `SequenceSpace`.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from seqcli.tasks.space import nearest_owned, permute, shares, too_few_rows
 
 Codes = NDArray[np.integer]
 
-FILLS = 32  # of a shape: one of them is nearly always the split's own
-POOL = 4096  # draws of one length that its distinct sources are counted by
-FEW = 512  # distinct sources of a length; with more of them a hash divides them well enough
+FILLS = 32  # draws per shape: at least one of them nearly always belongs to the split
+POOL = 4096  # draws per length for counting its distinct sources
+FEW = 512  # maximum number of distinct sources in a pool; a hash divides larger sets well enough
 _ATTEMPTS = 100 * FILLS
-_BLOCK = 1 << 14  # rows drawn at a time: what is worked on stays in the cache
+_BLOCK = 1 << 14  # rows drawn at a time, so that arrays fit into the cache
 
 
 def ragged_of(codes: Codes) -> Ragged:
-    """Return the tokens of codes (N, W) as rows, without the gaps."""
+    """Return the tokens of codes (N, W) as rows, without the codes 0."""
     there = codes != 0  # (N, W)
     return Ragged(codes[there].astype(np.int32) - np.int32(1), offsets_of(there.sum(axis=1)))
 
 
 def owners(contents: Codes, seed: int) -> Index:
-    """Return the number of the split (n,) that owns each row of codes (n, W), whatever W."""
+    """Return the index of the split (n,) of each row of codes (n, W), independent of W."""
     places = hashing.streams(hashing.key("places"), np.arange(contents.shape[1]))  # (W,)
     sums = contents.astype(np.uint64) @ places  # (n,)
     shares = hashing.mix(sums + np.uint64(hashing.key(seed, "owners"))) * 2.0**-64
@@ -55,11 +55,11 @@ def owners(contents: Codes, seed: int) -> Index:
 
 @dataclass(frozen=True)
 class ShapeSampler:
-    """Draw sources in two steps: a shape, and quickly its content.
+    """Draw sources in two steps: a shape (slow), then its content (fast).
 
-    ``shape`` takes streams (n,) and the places (n,) of their rows in the batch to whatever ``fill``
-    needs (n, ...); ``fill`` takes that and other streams (n,) to codes (n, W). A shape is filled
-    ``fills`` times before another is drawn.
+    ``shape`` maps streams (n,) and positions (n,) of their rows in the batch to shapes (n, ...).
+    ``fill`` maps shapes and other streams (n,) to codes (n, W). A shape is filled ``fills`` times
+    before another one is drawn.
     """
 
     shape: Callable[[Hashes, Index], NDArray[Any]]
@@ -74,17 +74,17 @@ def digits_for(marked: Codes, starts: Hashes, count: int) -> Codes:
 
 
 def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: ShapeSampler) -> Codes:
-    """Return for each index (N,) the first draw (N, W) that the split owns.
+    """Return the first draw (N, W) that belongs to the split for each index (N,).
 
     Args:
-        seed: of the rows.
+        seed: the seed of the rows.
         split: train, val or test.
         index: (N,).
         purpose: the name of the task.
-        drawing: makes codes out of streams.
+        drawing: converts streams to codes.
 
     Raises:
-        UsageError: the split seems to own none.
+        UsageError: no draw belongs to the split.
     """
     places: Index = np.arange(len(index))
     cuts = range(_BLOCK, len(index), _BLOCK)
@@ -97,7 +97,7 @@ def own_draws(seed: int, split: str, index: Index, purpose: str, drawing: ShapeS
 def _own_block(
     seed: int, split: str, index: Index, places: Index, purpose: str, drawing: ShapeSampler
 ) -> Codes:
-    """Return the sources of the rows at some places (n,) of the batch."""
+    """Return the sources of the rows at positions (n,) of the batch."""
     pending: Index = np.arange(len(places))
     number = tuple(SPLIT_SHARES).index(split)
     for attempt in range(_ATTEMPTS):
@@ -109,31 +109,31 @@ def _own_block(
         key = hashing.key(seed, split, purpose, shape, filling)
         tried = drawing.fill(shapes, hashing.streams(key, index[places[pending]]))  # (n, W)
         if not attempt:
-            found = np.empty_like(tried)  # (N, W)
+            codes = np.empty_like(tried)  # (N, W)
         mine = owners(tried, seed) == number
-        found[pending[mine]] = tried[mine]
+        codes[pending[mine]] = tried[mine]
         pending, shapes = pending[~mine], shapes[~mine]
         if not pending.size:
-            return found
+            return codes
     raise UsageError(
         f"there are too few distinct rows of {purpose} for a {split} split",
-        "ask for longer rows or more tokens",
+        "choose longer rows or more tokens",
     )
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Sources of a length that has few: ``codes`` (M, L), and the split of each, (M,).
+    """The sources of a length that has few: ``codes`` (M, L), and the split of each (M,).
 
-    The distinct sources are divided by count, so every split owns some where there are three or
-    more; with fewer all belong to train. Equal draws have one owner.
+    The distinct sources are divided by count, so every split has some if there are at least three;
+    otherwise all belong to train. Equal draws belong to the same split.
     """
 
     codes: Codes
     owners: Index
 
     def own(self, split: str) -> Codes:
-        """Return the draws (m, L) that a split owns."""
+        """Return the draws (m, L) that belong to a split."""
         codes: Codes = self.codes[self.owners == tuple(SPLIT_SHARES).index(split)]
         return codes
 
@@ -142,20 +142,20 @@ class Pool:
 class DrawnTask(LengthTask):
     """A task whose sources are drawn from a grammar, with uniform lengths.
 
-    A length with fewer than three sources is in train alone; val and test have the nearest length
-    more often instead.
+    Lengths with fewer than three sources only occur in train; val and test have the nearest length
+    instead.
     """
 
     @property
     def fills(self) -> int:
-        """Return how many sources are made of one shape."""
+        """Number of sources drawn from one shape."""
         return FILLS
 
     @abstractmethod
     def shape(self, starts: Hashes, lengths: Index, width: int) -> NDArray[Any]:
         """Return shapes of sources of the given lengths (n,), one per stream (n,).
 
-        Each is an array over ``width`` places: (n, width).
+        Each shape is an array over ``width`` positions: (n, width).
         """
 
     @abstractmethod
@@ -181,15 +181,15 @@ class DrawnTask(LengthTask):
     def _sources(
         self, seed: int, split: str, index: Index, lengths: Index, starts: Hashes
     ) -> Codes:
-        """Return sources (N, W) of the given lengths (N,), out of pools and drawn."""
+        """Return sources (N, W) of the given lengths (N,), from pools or drawn."""
         high, pools = self.lengths(split)[1], _pools(self, seed)
-        found = np.zeros((len(index), high), np.uint8)  # (N, W)
+        sources = np.zeros((len(index), high), np.uint8)  # (N, W)
         for length, pool in pools.items():
             rows = np.flatnonzero(lengths == length)
             if rows.size:
                 own = pool.own(split)
                 chosen = hashing.below(hashing.draw(starts[rows], 1), len(own)).astype(np.int64)
-                found[rows, :length] = own[chosen]
+                sources[rows, :length] = own[chosen]
         rows = np.flatnonzero(~np.isin(lengths, list(pools)))
         if rows.size:
 
@@ -197,11 +197,11 @@ class DrawnTask(LengthTask):
                 return self.shape(starts, lengths[rows[places]], high)
 
             drawing = ShapeSampler(shape, self.fill, self.fills)
-            found[rows] = own_draws(seed, split, index[rows], self.name, drawing)
-        return found
+            sources[rows] = own_draws(seed, split, index[rows], self.name, drawing)
+        return sources
 
     def _owned_lengths(self, seed: int, split: str) -> list[int]:
-        """Return for each length of a split that length, or the nearest it owns a source of."""
+        """Map each length of a split to the nearest length with a source in the split."""
         low, high = self.lengths(split)
         lengths, pools = range(low, high + 1), _pools(self, seed)
         owned = [n for n in lengths if n not in pools or len(pools[n].own(split))]
@@ -213,9 +213,9 @@ class DrawnTask(LengthTask):
 
 @lru_cache(maxsize=16)
 def _pools(task: DrawnTask, seed: int) -> dict[int, Pool]:
-    """Return the pools of the lengths with few distinct sources, which are the shortest."""
+    """Return the pools of the lengths with few distinct sources (the shortest ones)."""
     ends = [end for split in SPLIT_SHARES for end in task.lengths(split)]
-    found = {}
+    pools = {}
     for length in range(min(ends), max(ends) + 1):
         starts = hashing.streams(hashing.key(seed, task.name, "pool", length), np.arange(POOL))
         shapes = task.shape(starts, np.full(POOL, length), length)
@@ -223,14 +223,16 @@ def _pools(task: DrawnTask, seed: int) -> dict[int, Pool]:
         distinct, which = np.unique(codes, axis=0, return_inverse=True)
         if len(distinct) > FEW:
             break
-        found[length] = Pool(codes, _dealt(len(distinct), seed, length)[which.reshape(-1)])
-    return found
+        pools[length] = Pool(
+            codes, _split_of_sources(len(distinct), seed, length)[which.reshape(-1)]
+        )
+    return pools
 
 
-def _dealt(count: int, seed: int, length: int) -> Index:
-    """Return the number of the split (count,) that owns each of ``count`` distinct sources."""
+def _split_of_sources(count: int, seed: int, length: int) -> Index:
+    """Return the index of the split (count,) of each of ``count`` distinct sources."""
     order = permute(np.arange(count, dtype=np.uint32), count, hashing.key(seed, "pool", length))
-    dealt = np.zeros(count, np.int64)
+    owner = np.zeros(count, np.int64)
     for number, part in enumerate(shares(count).values()):
-        dealt[order[part.start : part.stop]] = number
-    return dealt
+        owner[order[part.start : part.stop]] = number
+    return owner

@@ -1,4 +1,4 @@
-"""ListOps: nested lists of digits with the operators MIN, MAX, MED and SM."""
+"""ListOps: evaluate nested lists of digits with the operators MIN, MAX, MED and SM."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _LEAST_ARGUMENTS = 2
 
 @dataclass(frozen=True)
 class ListOps(DrawnTask):
-    """What is the value? [MAX 2 [MIN 8 3 ] 4 ] -> 4. Of all lists, the innermost first.
+    """Evaluate nested lists: [MAX 2 [MIN 8 3 ] 4 ] -> 4.
 
-    MIN, MAX, MED (the median, rounded down) and SM (the sum modulo 10), each of two arguments or
-    more, which are digits or lists. Inside a list one token in four opens another and one in four
-    ends it, where that can be. After Nangia and Bowman, "ListOps" (2018), and the generator of the
-    Long Range Arena, whose rows have 500 to 2000 tokens and nest 10 deep; these are short. No
-    answer is right in more than 17% of rows.
+    The operators are MIN, MAX, MED (the median, rounded down) and SM (the sum modulo 10), with two
+    or more arguments, which are digits or lists. Inside a list, one token in four opens another
+    list and one in four closes it, where possible. Based on Nangia and Bowman, "ListOps" (2018),
+    and the generator of the Long Range Arena, whose rows have 500 to 2000 tokens and a depth of 10;
+    rows are shorter here. No constant prediction is correct in more than 17% of rows.
     """
 
     length: str = "10:40"
     """Tokens per row: a number, or a range such as 5:20."""
     depth: int = 5
-    """How deep lists may be nested."""
+    """Maximum nesting depth."""
 
     name: ClassVar[str] = "listops"
     version: ClassVar[int] = 3
@@ -54,7 +54,7 @@ class ListOps(DrawnTask):
         return tuple("0123456789")
 
     def shape(self, starts: Hashes, lengths: Index, width: int) -> Codes:
-        """Return expressions (n, W) with 0 for all digits, one position at a time."""
+        """Return expressions (n, W) with 0 for all digits."""
         writer = _Writer(len(starts), self.depth)
         out = np.empty((width, len(starts)), np.uint8)  # (W, n)
         for place in range(width):
@@ -68,7 +68,7 @@ class ListOps(DrawnTask):
     def targets(self, sources: Codes) -> Codes:
         """Return the value, (n, 1)."""
         reader = _Reader(len(sources), self.depth)
-        for codes in sources.T.astype(np.int64):  # a place of all rows at a time
+        for codes in sources.T.astype(np.int64):  # one position of all rows at a time
             reader.read(codes)
         values: Codes = reader.counts[0].argmax(axis=1)[:, None]  # (n, 1)
         return 1 + values
@@ -82,10 +82,10 @@ class _Writer:
         self._deepest = depth
         self._depths = np.zeros(count, np.int64)
         self._arguments = np.zeros((depth + 1, count), np.int16)  # (D + 1, n) of each open list
-        self._needed = np.ones(count, np.int16)  # tokens that would end all open lists
+        self._needed = np.ones(count, np.int16)  # number of tokens needed to close all open lists
 
     def write(self, numbers: Hashes, left: Index) -> NDArray[np.uint64]:
-        """Return the next token (n,), given how many are ``left`` (n,), itself among them."""
+        """Return the next token (n,); ``left`` (n,) tokens remain, including this one."""
         arguments = self._arguments[self._depths, self._rows]
         lacking = (arguments < _LEAST_ARGUMENTS) & (self._depths > 0)
         choice = numbers & np.uint64(3)
@@ -102,7 +102,7 @@ class _Writer:
     def _step(
         self, opens: NDArray[np.bool_], ends: NDArray[np.bool_], lacking: NDArray[np.bool_]
     ) -> None:
-        """Update the counts for opened lists (n,), closed lists (n,), and other arguments."""
+        """Update the counts after opened lists (n,), closed lists (n,) and digits."""
         self._needed -= ends | lacking
         self._needed += opens * np.int16(_LEAST_ARGUMENTS + 1)
         self._arguments[self._depths, self._rows] += ~ends
@@ -113,7 +113,7 @@ class _Writer:
 
 
 class _Reader:
-    """Evaluate n expressions; each open list has a count of every digit."""
+    """Evaluate n expressions by counting the digits of each open list."""
 
     def __init__(self, count: int, depth: int) -> None:
         self.counts = np.zeros((depth + 1, count, 10), np.int16)  # (D + 1, n, 10)

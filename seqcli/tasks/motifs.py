@@ -1,10 +1,10 @@
-"""The kinds of pattern: motifs of digits, and which split owns them.
+"""The kinds of patterns, as motifs of digits, and the assignment of motifs to splits.
 
-Every pattern is a motif repeated for ever (a progression modulo 10 is one of ten digits). No
-source can come from two kinds: ``digit`` leaves 0 and 1 to ``zeros`` and ``ones``, progressions
-leave out step 0 (constant) and step 5 (alternating), and a periodic motif is neither a repetition
-of a shorter one nor a progression. As a source shows two periods, it fits one motif only (Fine and
-Wilf's theorem).
+Every pattern is a motif repeated indefinitely (a progression modulo 10 is a motif of at most ten
+digits). No source belongs to two kinds: ``digit`` excludes 0 and 1 (``zeros`` and ``ones``),
+progressions exclude step 0 (constant) and step 5 (alternating), and a periodic motif is neither a
+repetition of a shorter one nor a progression. A source contains two periods, so it matches only one
+motif (Fine and Wilf's theorem).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from seqcli.tasks.space import permute, shares
 Digits = NDArray[np.int64]
 
 LEAST_LENGTH = 4  # two periods of alternating, four terms of a progression
-LONGEST_PERIOD = 16  # a motif's digits, read as one number, fit in 64 bits
+LONGEST_PERIOD = 16  # maximum period: the digits of a motif, as one number, must fit in 64 bits
 _PAIRS = np.array([(low, high) for high in range(10) for low in range(high)])  # (45, 2)
 _STEPS = np.array([1, 2, 3, 4, 6, 7, 8, 9])
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Lengths of the source, and of the motif of ``periodic``."""
+    """The lengths of the source and of the motif of ``periodic``."""
 
     shortest: int
     longest: int
@@ -40,7 +40,7 @@ class Shape:
 
     @property
     def lengths(self) -> int:
-        """Number of lengths."""
+        """The number of lengths."""
         return self.longest - self.shortest + 1
 
 
@@ -54,19 +54,19 @@ class Drawn:
 
     @classmethod
     def empty(cls, count: int, shape: Shape) -> Drawn:
-        """Return room for ``count`` patterns of any kind."""
+        """Return arrays for ``count`` patterns of any kind."""
         motifs = np.zeros((count, max(10, shape.greatest_period)), np.int64)
         return cls(motifs, np.ones(count, np.int64), np.zeros(count, np.int64))
 
     def put(self, rows: Index, drawn: Drawn) -> None:
-        """Write patterns (n,) at the given places (n,)."""
+        """Write patterns (n,) to the given rows (n,)."""
         self.motifs[rows, : drawn.motifs.shape[1]] = drawn.motifs
         self.periods[rows] = drawn.periods
         self.lengths[rows] = drawn.lengths
 
 
 def unroll(motifs: Digits, periods: Index, firsts: Index, counts: Index) -> Ragged:
-    """Return ``counts`` (n,) tokens of each motif's repetition, from place ``firsts`` (n,) on."""
+    """Return ``counts`` (n,) tokens of each repeated motif, from position ``firsts`` (n,)."""
     offsets = offsets_of(counts)
     rows = np.repeat(np.arange(len(counts)), counts)
     places = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - firsts, counts)
@@ -74,7 +74,7 @@ def unroll(motifs: Digits, periods: Index, firsts: Index, counts: Index) -> Ragg
 
 
 def smallest_periods(rows: Ragged) -> Index:
-    """Return the smallest period (N,) that each row fits, at most its length."""
+    """Return the smallest period (N,) of each row, at most its length."""
     padded, lengths = rows.padded(np.arange(len(rows)), fill=-1)  # (N, L)
     periods = lengths.copy()
     for period in range(padded.shape[1] - 1, 0, -1):
@@ -91,7 +91,7 @@ class Constant:
     digits: tuple[int, ...]
 
     def owned(self, shape: Shape, split: str) -> int:
-        """Return how many sequences the split owns."""
+        """Return the number of sequences in the split."""
         return len(shares(len(self.digits) * shape.lengths)[split])
 
     def draw(self, starts: Hashes, seed: int, split: str, shape: Shape) -> Drawn:
@@ -107,7 +107,7 @@ class Alternating:
     """Two alternating digits; split by the pair, for either order and all lengths."""
 
     def owned(self, shape: Shape, split: str) -> int:
-        """Return how many pairs the split owns."""
+        """Return the number of pairs in the split."""
         return len(shares(len(_PAIRS))[split])
 
     def draw(self, starts: Hashes, seed: int, split: str, shape: Shape) -> Drawn:
@@ -123,7 +123,7 @@ class Progression:
     """Steps of 1-4 or 6-9 modulo 10; split by step, start and length."""
 
     def owned(self, shape: Shape, split: str) -> int:
-        """Return how many sequences the split owns."""
+        """Return the number of sequences in the split."""
         return len(shares(10 * len(_STEPS) * shape.lengths)[split])
 
     def draw(self, starts: Hashes, seed: int, split: str, shape: Shape) -> Drawn:
@@ -139,12 +139,12 @@ class Progression:
 class Periodic:
     """A longer motif repeated; split by the motif up to rotation, for all lengths.
 
-    There are far too many motifs to number, so a hash of the motif says which split owns it, and
-    motifs of other splits are drawn again.
+    There are too many motifs to enumerate, so a hash of the motif determines its split, and motifs
+    of other splits are drawn again.
     """
 
     def owned(self, shape: Shape, split: str) -> int:
-        """Return how many motifs of the shortest period the split owns at least."""
+        """Return a lower bound of the number of motifs of the shortest period in the split."""
         return len(shares(len(_PAIRS))[split])
 
     def draw(self, starts: Hashes, seed: int, split: str, shape: Shape) -> Drawn:
@@ -165,7 +165,7 @@ Kind = Constant | Alternating | Progression | Periodic
 
 
 def owners(motifs: Digits, seed: int) -> Index:
-    """Return the number of the split (n,) that owns each motif (n, p), p >= 2, by any rotation."""
+    """Return the index of the split (n,) of each motif (n, p), p >= 2; the same for rotations."""
     period = motifs.shape[1]
     codes = _canonical(motifs)
     if period == 2:
@@ -176,7 +176,7 @@ def owners(motifs: Digits, seed: int) -> Index:
 
 
 def _item(starts: Hashes, seed: int, split: str, count: int, what: str) -> Index:
-    """Draw from the split's share of ``count`` numbered items, (n,)."""
+    """Draw (n,) of the split's share of ``count`` numbered items."""
     own = shares(count)[split]
     place = hashing.below(hashing.draw(starts, 2), len(own)) + np.uint64(own.start)
     return permute(place.astype(np.uint32), count, hashing.key(seed, what)).astype(np.int64)
@@ -188,7 +188,7 @@ def _lengths(starts: Hashes, shape: Shape) -> Index:
 
 
 def _motifs(starts: Hashes, seed: int, split: str, period: int) -> Digits:
-    """Draw motifs (n, period) that the split owns."""
+    """Draw motifs (n, period) that belong to the split."""
     motifs = np.empty((len(starts), period), np.int64)
     missing: Index = np.arange(len(starts))
     counter = 3
@@ -204,7 +204,7 @@ def _motifs(starts: Hashes, seed: int, split: str, period: int) -> Digits:
 
 
 def _is_motif(digits: Digits) -> NDArray[np.bool_]:
-    """Return (n,), whether each is neither a repetition of a shorter motif nor a progression."""
+    """Return whether each (n,) is neither a repetition of a shorter motif nor a progression."""
     period = digits.shape[1]
     shorter = [part for part in range(1, period) if period % part == 0]
     repeated = [(digits == np.roll(digits, part, axis=1)).all(axis=1) for part in shorter]
@@ -215,20 +215,20 @@ def _is_motif(digits: Digits) -> NDArray[np.bool_]:
 
 
 def _canonical(motifs: Digits) -> Index:
-    """Return the smallest number (n,) that a rotation of each motif (n, p) spells."""
+    """Return (n,) the smallest rotation of each motif (n, p), as a decimal number."""
     powers = 10 ** np.arange(motifs.shape[1])[::-1]
-    spelt = np.stack([np.roll(motifs, turn, axis=1) @ powers for turn in range(len(powers))])
-    smallest: Index = spelt.min(axis=0)  # (n,)
+    rotations = np.stack([np.roll(motifs, turn, axis=1) @ powers for turn in range(len(powers))])
+    smallest: Index = rotations.min(axis=0)  # (n,)
     return smallest
 
 
 @lru_cache(maxsize=8)
 def _pair_owners(seed: int) -> Index:
-    """Return the number of the split that owns each pair, at the number low * 10 + high spells."""
+    """Return the index of the split of each pair, at index low * 10 + high."""
     count = len(_PAIRS)
     order = permute(np.arange(count, dtype=np.uint32), count, hashing.key(seed, "pairs"))
-    found = np.full(100, -1)
+    owner = np.full(100, -1)
     for number, own in enumerate(shares(count).values()):
         pairs = _PAIRS[order[own.start : own.stop]]  # (n, 2)
-        found[pairs @ (10, 1)] = number
-    return found
+        owner[pairs @ (10, 1)] = number
+    return owner

@@ -1,8 +1,9 @@
-"""Plausible names of chemical compounds, for language models: there is no source.
+"""Plausible names of chemical compounds, for language models: rows have no source.
 
-The morphemes are our own list. They are real, and most combinations look right though few exist.
-Nomenclature: substituents before a stem, a suffix for the functional group (IUPAC); stems of the
-WHO's international non-proprietary names for drugs (``-pril``, ``-olol``, ``-mycin``).
+The list of morphemes was made for this task. The morphemes are real; most combinations are
+plausible, but few exist. Nomenclature: substituents before a stem, a suffix for the functional
+group (IUPAC); stems of the WHO's international non-proprietary names for drugs (``-pril``,
+``-olol``, ``-mycin``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from seqcli.arrays.ragged import Index, Ragged
 from seqcli.errors import UsageError
 from seqcli.tasks.base import SPLIT_SHARES, Rows, Task, parse_range
 
-# Slot -> its morphemes, the commonest first. "/" stands for nothing at all, "_" for a space.
+# Slot -> its morphemes, most frequent first. "/" is the empty morpheme, "_" a space.
 SLOTS: Mapping[str, str] = {
     "substituent": (
         "methyl chloro hydroxy ethyl bromo fluoro amino nitro oxo phenyl methoxy iodo "
@@ -112,7 +113,7 @@ SLOTS: Mapping[str, str] = {
     "space": "_",
 }
 
-# How often each pattern of slots is taken.
+# Relative frequencies of the patterns of slots.
 PATTERNS: Mapping[tuple[str, ...], int] = {
     ("more", "substituent", "stem", "suffix"): 30,
     ("more", "substituent", "ring"): 16,
@@ -125,25 +126,26 @@ PATTERNS: Mapping[tuple[str, ...], int] = {
 
 
 def morphemes(slot: str) -> list[str]:
-    """Return the morphemes of a slot as they stand in a name."""
+    """Return the morphemes of a slot as they appear in a name."""
     return [part.replace("_", " ").strip("/") for part in SLOTS[slot].split()]
 
 
 TOKENS = (" ", *"abcdefghijklmnopqrstuvwxyz")
-LONGEST = 60  # of the option; no name is longer
-_SHARES = 10  # how fine the content hash cuts the splits
-_FLATTENING = 8  # the commonest morpheme of a slot is not much commoner than the second
-_TRIED = 4096  # names drawn to see whether a range of lengths has any
+LONGEST = 60  # maximum of the option; no name is longer
+_SHARES = 10  # number of values of the content hash that are divided among splits
+_FLATTENING = 8  # offset in Zipf's law; gives the first morphemes similar frequencies
+_TRIED = 4096  # names drawn to check whether a range of lengths has any
 _RARE = _TRIED // 100
 
 
 @dataclass(frozen=True)
 class Names(Task):
-    """Names such as ``chloropropanol`` or ``ralotinib``, for language models: there is no source.
+    """Generate names such as ``chloropropanol`` or ``ralotinib``, for language models.
 
-    A pattern is drawn, then a morpheme for each of its places (`seqcli.tasks.names`). A name
-    belongs to the split that a hash of its letters says, whatever the seed: row i of a split is the
-    first of its draws that falls there. Rows may repeat within a split, common names more often.
+    A pattern is drawn, then a morpheme for each of its slots (`seqcli.tasks.names`). A hash of the
+    letters determines the split of a name, independent of the seed: row i of a split is the first
+    of its draws that belongs to the split. Rows may repeat within a split, frequent names more
+    often.
     """
 
     name: ClassVar[str] = "names"
@@ -156,14 +158,14 @@ class Names(Task):
 
     def __post_init__(self) -> None:
         low, high = parse_range("length", self.length)
-        if high > LONGEST or _fitting(low, high) < _RARE:
+        if high > LONGEST or _count_fitting(low, high) < _RARE:
             raise UsageError(
-                f"task.length cannot be {self.length!r}: hardly any name has so many characters",
+                f"task.length cannot be {self.length!r}: almost no name has such a length",
                 "most have from 8 to 25",
             )
 
     def source_tokens(self) -> tuple[str, ...] | None:
-        """Return None: there are no sources."""
+        """Return None; there are no sources."""
         return None
 
     def target_tokens(self) -> tuple[str, ...]:
@@ -177,22 +179,22 @@ class Names(Task):
         pending, draw = np.arange(len(index)), 0
         while pending.size:
             tried = _draw(starts[pending], draw)  # (n, K)
-            fits = self._belongs(_written(tried), split)
+            fits = self._is_valid(_join_morphemes(tried), split)
             chosen[pending[fits]] = tried[fits]
             pending, draw = pending[~fits], draw + 1
-        return Rows(None, _written(chosen))
+        return Rows(None, _join_morphemes(chosen))
 
-    def _belongs(self, names: Ragged, split: str) -> NDArray[np.bool_]:
-        """Return (n,), which names are of this split and of a length that is asked for."""
+    def _is_valid(self, names: Ragged, split: str) -> NDArray[np.bool_]:
+        """Return whether each name (n,) belongs to the split and has a valid length."""
         low, high = parse_range("length", self.length)
         place = hashing.below(hashing.mix(row_hashes(names)), _SHARES)
-        first, end = _stretch(split)
+        first, end = _owned_hashes(split)
         inside = (place >= first) & (place < end)
         return inside & (low <= names.lengths) & (names.lengths <= high)
 
 
-def _stretch(split: str) -> tuple[int, int]:
-    """Return which values of the content hash, of 0 .. 9, a split owns."""
+def _owned_hashes(split: str) -> tuple[int, int]:
+    """Return the values of the content hash, of 0 .. 9, that belong to a split."""
     ends = np.cumsum([round(share * _SHARES) for share in SPLIT_SHARES.values()]).tolist()
     at = list(SPLIT_SHARES).index(split)
     return (0, *ends)[at], ends[at]
@@ -200,7 +202,7 @@ def _stretch(split: str) -> tuple[int, int]:
 
 @cache
 def _morphemes() -> tuple[Ragged, dict[str, int]]:
-    """Return all morphemes as rows of tokens, row 0 empty, and the first row of each slot."""
+    """Return all morphemes as rows of tokens (row 0 is empty), and the first row of each slot."""
     texts, firsts = [""], {}
     for slot in SLOTS:
         firsts[slot] = len(texts)
@@ -213,39 +215,39 @@ _PLACES = max(map(len, PATTERNS))
 
 
 def _draw(starts: Hashes, number: int) -> Index:
-    """Return draw ``number`` of each stream (N,): the morphemes (N, K) of a name."""
+    """Return draw ``number`` of each stream (N,) as the morphemes (N, K) of a name."""
     _, firsts = _morphemes()
     counter = number * (_PLACES + 1)
-    pattern = _weighted(hashing.draw(starts, counter), list(PATTERNS.values()))
+    pattern = _weighted_index(hashing.draw(starts, counter), list(PATTERNS.values()))
     drawn = np.zeros((len(starts), _PLACES), np.int64)
     for kind, slots in enumerate(PATTERNS):
         rows = np.flatnonzero(pattern == kind)
         for place, slot in enumerate(slots):
             hashes = hashing.draw(starts[rows], counter + 1 + place)
-            drawn[rows, place] = firsts[slot] + _weighted(hashes, _weights(slot))
+            drawn[rows, place] = firsts[slot] + _weighted_index(hashes, _weights(slot))
     return drawn
 
 
 @cache
 def _weights(slot: str) -> list[int]:
-    """Return how common each morpheme of a slot is: it falls like one over its rank (Zipf)."""
+    """Return the weights of the morphemes of a slot by Zipf's law: inverse to the rank."""
     return [100_000 // (rank + _FLATTENING) for rank in range(len(morphemes(slot)))]
 
 
-def _weighted(hashes: Hashes, weights: list[int]) -> Index:
-    """Map hashes (N,) to 0 .. len(weights)-1, as often as the weights say."""
+def _weighted_index(hashes: Hashes, weights: list[int]) -> Index:
+    """Map hashes (N,) to 0 .. len(weights)-1, with probabilities proportional to the weights."""
     ends = np.cumsum(weights)
     return np.searchsorted(ends, hashing.below(hashes, int(ends[-1])).astype(np.int64), "right")
 
 
-def _written(morphemes: Index) -> Ragged:
-    """Return the names (N rows) that morphemes (N, K) make."""
+def _join_morphemes(morphemes: Index) -> Ragged:
+    """Concatenate morphemes (N, K) to N names."""
     parts = _morphemes()[0].take(morphemes.reshape(-1))  # N * K rows
     return Ragged(parts.tokens, parts.offsets[:: morphemes.shape[1]])
 
 
 @cache
-def _fitting(low: int, high: int) -> int:
-    """Return how many of some names have a length in a range."""
-    names = _written(_draw(hashing.streams(hashing.key("lengths"), np.arange(_TRIED)), 0))
+def _count_fitting(low: int, high: int) -> int:
+    """Return the number of sampled names with a length in a range."""
+    names = _join_morphemes(_draw(hashing.streams(hashing.key("lengths"), np.arange(_TRIED)), 0))
     return int(((low <= names.lengths) & (names.lengths <= high)).sum())

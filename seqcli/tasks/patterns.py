@@ -1,4 +1,4 @@
-"""Continuation of digit patterns; for two kinds, motifs are held out for test."""
+"""Continuation of digit patterns, with held-out motifs in test for two kinds."""
 
 from __future__ import annotations
 
@@ -43,29 +43,29 @@ class Patterns(Task):
 
     Kinds: ``ones``, ``zeros`` and ``digit`` (one of 2 .. 9) repeat one token; ``alternating``
     repeats two digits, ``periodic`` a longer motif; ``progression`` adds a step modulo 10. The
-    source shows two periods at least (a progression: four terms), the target is the next
+    source contains at least two periods (a progression: four terms); the target is the next
     ``horizon`` tokens.
 
-    Splits share no source. Motifs of ``alternating`` and ``periodic`` belong to one split in all
-    rotations and lengths, so test rows of these kinds, a third of all by default, have motifs that
-    training does not have. The other kinds have 22 motifs in all, and training shows each of
-    them; these are split by phase and length. For held-out motifs alone, ask for
-    ``kinds=alternating,periodic``.
+    Splits share no source. All rotations and lengths of a motif of ``alternating`` or ``periodic``
+    belong to one split, so test rows of these kinds, a third of all by default, have motifs that
+    are not in the training rows. The other kinds have only 22 motifs, all of which are in the
+    training rows; they are split by phase and length. Use ``kinds=alternating,periodic`` for
+    held-out motifs only.
 
     Heuristics: ``copy_last`` repeats the last token, ``best_period`` the shortest period that fits
-    the source. The latter is right but for progressions of fewer than ten terms: 99% of rows by
-    default, all rows with held-out motifs.
+    the source. The latter is correct except for progressions of fewer than ten terms: for 99% of
+    rows by default, and for all rows with held-out motifs.
     """
 
     kinds: tuple[str, ...] = tuple(KINDS)
-    """Kinds of pattern, each as likely as another: ones, zeros, digit, alternating, periodic,
+    """Kinds of patterns, equally likely: ones, zeros, digit, alternating, periodic,
     progression."""
     length: str = "8:24"
-    """Tokens shown: a number, or a range such as 8:24."""
+    """Tokens in the source: a number, or a range such as 8:24."""
     horizon: int = 8
-    """Tokens to go on with."""
+    """Tokens in the target."""
     period: str = "2:6"
-    """periodic: tokens of the motif, a number or a range such as 2:6."""
+    """Tokens of the motif of periodic: a number, or a range such as 2:6."""
 
     name: ClassVar[str] = "patterns"
     version: ClassVar[int] = 1
@@ -76,12 +76,12 @@ class Patterns(Task):
         for kind in self.kinds:
             registry.check("kind of pattern", kind, KINDS)
         if not self.kinds or len(set(self.kinds)) < len(self.kinds):
-            raise UsageError("task.kinds must name one kind or more, each once")
+            raise UsageError("task.kinds must have one or more kinds, without duplicates")
         check_between("horizon", self.horizon, 1, 1000)
         shape = self._shape()
         if "periodic" in self.kinds and shape.shortest < 2 * shape.least_period:
             raise UsageError(
-                f"{shape.shortest} tokens do not show two periods of {shape.least_period}",
+                f"{shape.shortest} tokens do not contain two periods of {shape.least_period}",
                 "raise task.length or lower task.period",
             )
 
@@ -105,11 +105,11 @@ class Patterns(Task):
         return self._rows_of(drawn)
 
     def heuristics(self, sources: Ragged, target_lengths: Index) -> dict[str, Ragged]:
-        """Predict by repeating the last token, and by the smallest period that fits the source."""
+        """Predict by repeating the last token, and by the smallest period of the source."""
         ones = np.ones(len(sources), np.int64)
         return {
-            "copy_last": _go_on(sources, ones, target_lengths),
-            "best_period": _go_on(sources, smallest_periods(sources), target_lengths),
+            "copy_last": _continuation(sources, ones, target_lengths),
+            "best_period": _continuation(sources, smallest_periods(sources), target_lengths),
         }
 
     def _shape(self) -> Shape:
@@ -117,25 +117,25 @@ class Patterns(Task):
         return Shape(*lengths, *parse_range("period", self.period, 2, LONGEST_PERIOD))
 
     def _kinds_of(self, split: str) -> list[str]:
-        """Return the kinds with a sequence in the split."""
+        """Return the kinds that have sequences in the split."""
         owned = [kind for kind in self.kinds if KINDS[kind].owned(self._shape(), split)]
         if not owned:
             total = sum(KINDS[kind].owned(self._shape(), "train") for kind in self.kinds)
             raise UsageError(
                 f"there are only {total} distinct rows, too few for a {split} split",
-                "ask for a wider range of lengths, or for more kinds",
+                "choose a wider range of lengths, or more kinds",
             )
         return owned
 
     def _rows_of(self, drawn: Drawn) -> Rows:
-        """Return patterns (N,) split into the shown part and its continuation."""
+        """Divide patterns (N,) into sources and their continuations."""
         none, horizon = np.zeros_like(drawn.lengths), np.full_like(drawn.lengths, self.horizon)
         sources = unroll(drawn.motifs, drawn.periods, none, drawn.lengths)
         return Rows(sources, unroll(drawn.motifs, drawn.periods, drawn.lengths, horizon))
 
 
-def _go_on(sources: Ragged, periods: Index, counts: Index) -> Ragged:
-    """Return ``counts`` (N,) tokens that repeat the last ``periods`` (N,) tokens of each row."""
+def _continuation(sources: Ragged, periods: Index, counts: Index) -> Ragged:
+    """Continue each row by ``counts`` (N,) tokens that repeat its last ``periods`` (N,) tokens."""
     offsets = offsets_of(counts)
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
     ends = np.repeat(sources.offsets[1:] - periods, counts)

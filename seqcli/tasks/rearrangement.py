@@ -20,11 +20,11 @@ MARKS = ("<", ">")
 
 @dataclass(frozen=True)
 class Rearrangement(SequenceTask):
-    """A source of random integers and its rearrangement.
+    """Base class of tasks whose target is a rearrangement of random integers.
 
-    Sources are all sequences of the integers 1 .. vocab-1, every one as likely as another of its
-    length. Lengths are exactly even, but for those with fewer than three sequences: these are in
-    train alone.
+    Sources are all sequences of the integers 1 .. vocab-1, equally likely for each length. Lengths
+    are equally frequent, except for lengths with fewer than three sequences, which are only in
+    train.
     """
 
     vocab: int = 20
@@ -45,48 +45,48 @@ class Rearrangement(SequenceTask):
 
 @dataclass(frozen=True)
 class Reverse(Rearrangement):
-    """The source from back to front: 3 1 4 -> 4 1 3.
+    """Reverse the source: 3 1 4 -> 4 1 3.
 
-    Found throughout the literature: binary, lengths 1-40 and 41-500, in Delétang et al., "Neural
+    A common task in the literature: binary, lengths 1-40 and 41-500, in Delétang et al., "Neural
     networks and the Chomsky hierarchy" (2023); ten tokens, length 16, in the UvA deep learning
-    tutorials (lesson 6), where a one-layer Transformer gets every row right.
+    tutorials (lesson 6), where a one-layer Transformer predicts every row correctly.
     """
 
     name: ClassVar[str] = "reverse"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "the source from back to front"
+    summary: ClassVar[str] = "the source in reverse order"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "5 1 4 1 3")
 
     def targets(self, sources: TokenArray) -> TokenArray:
-        """Return the columns in the opposite order, (n, L)."""
+        """Return the columns in reverse order, (n, L)."""
         return sources[:, ::-1]
 
 
 @dataclass(frozen=True)
 class Copy(Rearrangement):
-    """The source as it is: 3 1 4 -> 3 1 4; with ``duplicate=2`` twice: 3 1 4 3 1 4.
+    """Copy the source: 3 1 4 -> 3 1 4; with ``duplicate=2`` twice: 3 1 4 3 1 4.
 
-    The identity of Tensor2Tensor's algorithmic problems, and the first example of the Annotated
-    Transformer (vocabulary 11, length 10). Twice, binary, lengths 1-40 and 41-500, it is
-    duplicate_string in Delétang et al. (2023).
+    The identity task of Tensor2Tensor's algorithmic problems, and the first example of the
+    Annotated Transformer (vocabulary 11, length 10). With ``duplicate=2``, binary, lengths 1-40 and
+    41-500, it is duplicate_string in Delétang et al. (2023).
 
     With 100 tokens (``vocab=101``) it is ``cmc`` of Kazemnejad et al., "The impact of positional
-    encoding on length generalization in Transformers" (2023), with ``tokens=single`` it is their
-    ``rsc``, trained on lengths to 20 and tested on 21-40. In rows of distinct tokens what comes
-    next can be told by what has been written, without counting places.
+    encoding on length generalization in Transformers" (2023); with ``tokens=single`` it is their
+    ``rsc``. Both train on lengths up to 20 and test on 21-40. If the tokens of a row are distinct,
+    the previous token determines the next one, without counting positions.
     """
 
     duplicate: int = 1
-    """How many times the source is repeated."""
+    """Number of copies of the source."""
     tokens: str = "any"
-    """any: each token drawn by itself. distinct: none comes twice in a row. single: one token,
-    again and again."""
+    """any: independent tokens. distinct: no token is repeated in a row. single: one token,
+    repeated."""
     marks: bool = False
-    """Whether < stands before each source and > after it, not counted in its length."""
+    """Whether to put < before and > after each source; they do not count in its length."""
 
     name: ClassVar[str] = "copy"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "the source as it is, once or more often"
+    summary: ClassVar[str] = "a copy of the source, or several copies"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "3 1 4 1 5")
 
     def __post_init__(self) -> None:
@@ -95,11 +95,11 @@ class Copy(Rearrangement):
         registry.check("kind of tokens", self.tokens, KINDS)
         longest = max(self.lengths(split)[1] for split in ("train", "test"))
         if self.tokens == "distinct" and longest >= self.vocab:
-            message = f"no rows of {longest} distinct tokens can be made with vocab={self.vocab}"
-            raise UsageError(message, f"say --vocab {longest + 1}, or more")
+            message = f"vocab={self.vocab} has too few tokens for rows of {longest} distinct ones"
+            raise UsageError(message, f"use --vocab {longest + 1} or more")
 
     def source_tokens(self) -> tuple[str, ...]:
-        """Return "1" .. "vocab-1", and then the marks."""
+        """Return "1" .. "vocab-1", followed by the marks."""
         return (*self.target_tokens(), *(MARKS if self.marks else ()))
 
     def target_tokens(self) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ class Copy(Rearrangement):
         return super().source_tokens()
 
     def space(self, split: str) -> SequenceSpace:
-        """Return what is drawn from for a split; of single tokens the first alone counts."""
+        """Return the space of a split; with single tokens only the first token is drawn."""
         count, lengths = self.vocab - 1, self.lengths(split)
         if self.tokens == "single":
             return SequenceSpace(1, *lengths, first=count)
@@ -124,27 +124,27 @@ class Copy(Rearrangement):
         return framed
 
     def targets(self, sources: TokenArray) -> TokenArray:
-        """Return the columns without marks, again and again, (n, L * duplicate)."""
+        """Return the repeated columns without marks, (n, L * duplicate)."""
         inner = sources[:, 1:-1] if self.marks else sources
         return np.tile(inner, (1, self.duplicate))
 
 
 @dataclass(frozen=True)
 class Sort(Rearrangement):
-    """The source in rising order: 3 1 4 1 -> 1 1 3 4.
+    """Sort the source in ascending order: 3 1 4 1 -> 1 1 3 4.
 
-    minGPT's demonstration (length 6, three tokens: ``--length 6 --vocab 4``), and bucket_sort in
-    Delétang et al. (2023), with ``--vocab 6``. Early tokens are small, late ones large, so much of
-    a row is known by its length alone.
+    The demonstration of minGPT (length 6, three tokens: ``--length 6 --vocab 4``), and bucket_sort
+    in Delétang et al. (2023), with ``--vocab 6``. Early tokens are small and late ones large, so
+    many tokens can be predicted from the length alone.
 
-    Heuristic: ``equal_shares`` writes every token as often as the others, the small ones first:
-    the likeliest one at each place of a row of that length. Nine in ten are right where there are
-    five tokens and 41 to 500 in a row.
+    Heuristic: ``equal_shares`` predicts all tokens equally often in ascending order, which is the
+    most likely token at each position for a given length. With five tokens and lengths 41 to 500,
+    90% of its tokens are correct.
     """
 
     name: ClassVar[str] = "sort"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "the source in rising order"
+    summary: ClassVar[str] = "the source in ascending order"
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "1 1 3 4 5")
 
     def targets(self, sources: TokenArray) -> TokenArray:
@@ -162,10 +162,10 @@ class Sort(Rearrangement):
 
 @dataclass(frozen=True)
 class OddsFirst(Rearrangement):
-    """The tokens at odd positions, counted from 1, then the others: 3 1 4 1 5 -> 3 4 5 1 1.
+    """Write the tokens at odd positions, then those at even positions: 3 1 4 1 5 -> 3 4 5 1 1.
 
-    Delétang et al. (2023), binary, lengths 1-40 and 41-500. The order is the paper's; the code
-    published with it puts the even places first.
+    Positions are counted from 1. From Delétang et al. (2023), binary, lengths 1-40 and 41-500. The
+    order is that of the paper; its published code puts even positions first.
     """
 
     name: ClassVar[str] = "odds_first"
@@ -174,5 +174,5 @@ class OddsFirst(Rearrangement):
     example: ClassVar[tuple[str, str]] = ("3 1 4 1 5", "3 4 5 1 1")
 
     def targets(self, sources: TokenArray) -> TokenArray:
-        """Return the first, third ... and then the second, fourth ... columns, (n, L)."""
+        """Return columns 1, 3 ..., followed by columns 2, 4 ..., (n, L)."""
         return np.concatenate([sources[:, ::2], sources[:, 1::2]], axis=1)

@@ -17,22 +17,23 @@ from seqcli.tasks.drawn import FILLS, Codes, ShapeSampler, own_draws, ragged_of
 from seqcli.tasks.sequences import LengthTask
 from seqcli.tasks.space import SequenceSpace, assemble, permute
 
-_RECALLED = 10  # tokens of copy_memory, of 8 kinds
-_POWER = 0.01  # of the law by which mqar's queries are placed
+_RECALLED = 10  # number of tokens to recall in copy_memory
+_POWER = 0.01  # exponent of the power law for the positions of mqar's queries
 
 
 @dataclass(frozen=True)
 class CopyMemory(Task):
     """Repeat ten tokens after a long gap: 3 1 4 1 5 2 6 5 3 5 0 .. 0 9 .. 9.
 
-    The source is 10 tokens of 1 .. 8, ``delay`` - 1 times 0, and 11 times 9, the sign to begin:
+    The source has 10 tokens of 1 .. 8, ``delay`` - 1 blanks 0, and 11 times the delimiter 9:
     ``delay`` + 20 tokens in all. The target is the 10 tokens. In Bai et al., "An empirical
     evaluation of generic convolutional and recurrent networks" (2018), delays are 500 to 2000, and
-    blanks are scored as well, so that saying nothing has 98% right; here only the 10 are.
+    blanks are scored too, so that predicting only blanks has 98% accuracy; here only the 10 tokens
+    are scored.
     """
 
     delay: int = 50
-    """Steps from the last token to the sign to begin (T in the literature)."""
+    """Steps from the last token to the delimiter (T in the literature)."""
 
     name: ClassVar[str] = "copy_memory"
     version: ClassVar[int] = 1
@@ -46,7 +47,7 @@ class CopyMemory(Task):
         check_between("delay", self.delay, 1, 1_000_000)
 
     def source_tokens(self) -> tuple[str, ...]:
-        """Return the blank 0, the tokens 1 .. 8, and the sign 9."""
+        """Return the blank 0, the tokens 1 .. 8, and the delimiter 9."""
         return tuple("0123456789")
 
     def target_tokens(self) -> tuple[str, ...]:
@@ -66,16 +67,16 @@ class CopyMemory(Task):
 
 @dataclass(frozen=True)
 class SelectiveCopy(LengthTask):
-    """The tokens without the noise, in order: 0 6 0 0 7 0 -> 6 7. Noise is 0.
+    """Copy the tokens between the noise, in order: 0 6 0 0 7 0 -> 6 7. Noise is 0.
 
-    Tokens stand at random places. From Gu and Dao, "Mamba" (2023), with 16 tokens of 14 kinds in
-    4096 places, and MAD, with 16 in 256.
+    The positions of the tokens are random. From Gu and Dao, "Mamba" (2023), with 16 tokens of 14
+    kinds at 4096 positions, and MAD, with 16 tokens at 256 positions.
     """
 
     length: str = "64"
     """Tokens per row, noise included: a number, or a range such as 64:256."""
     tokens: int = 8
-    """Tokens to be copied."""
+    """Number of tokens to copy."""
     vocab: int = 15
     """The tokens are the integers from 1 to vocab-1."""
 
@@ -117,28 +118,28 @@ class SelectiveCopy(LengthTask):
 
 @dataclass(frozen=True)
 class Mqar(LengthTask):
-    """The value of each key: k3 v7 k1 v2 . k1 . . k3 -> v2 v7.
+    """Recall the value of each key: k3 v7 k1 v2 . k1 . . k3 -> v2 v7.
 
-    Multi-query associative recall: some pairs of a key and a value, then every key again, in random
-    order, at places that become rarer with their distance (a power law, exponent 0.01 - 1), blanks
-    between. Arora et al., "Zoology" (2023), with 8192 tokens and (length, pairs) of (64, 4), (128,
-    8), (256, 16), (512, 64).
+    Multi-query associative recall: pairs of a key and a value, followed by all keys in random
+    order, separated by blanks. The positions of the queries follow a power law of the distance with
+    exponent 0.01 - 1. From Arora et al., "Zoology" (2023), with 8192 tokens and (length, pairs) of
+    (64, 4), (128, 8), (256, 16), (512, 64).
 
-    With ``noise`` the pairs stand anywhere in the first half, the keys come again in the second,
-    and what were blanks are random values; with one pair that is the induction head's task (Olsson
-    et al., 2022): find what came after this token.
+    With ``noise`` the pairs are at random positions of the first half, the queries in the second
+    half, and random values replace the blanks. With one pair, this is the task of an induction head
+    (Olsson et al., 2022): find the token that followed a given one.
 
-    Heuristic: ``value_in_context`` guesses a value of the source, the first one to follow a key.
+    Heuristic: ``value_in_context`` predicts the value of the first key for all keys.
     """
 
     length: str = "64"
     """Tokens per row: a number, or a range such as 64:256."""
     pairs: int = 4
-    """Pairs of a key and a value; each key is asked for once."""
+    """Pairs of a key and a value; each key is queried once."""
     vocab: int = 64
-    """Number of keys and values together, half of them each."""
+    """Total number of keys and values, half of them each."""
     noise: bool = False
-    """Whether pairs stand among random values, not at the front."""
+    """Whether pairs are placed among random values instead of at the beginning."""
 
     name: ClassVar[str] = "mqar"
     version: ClassVar[int] = 2
@@ -155,7 +156,7 @@ class Mqar(LengthTask):
             if low < least:
                 raise UsageError(
                     f"{self.pairs} pairs do not fit into {low} tokens",
-                    f"the least task.length is {least}",
+                    f"the minimum of task.length is {least}",
                 )
 
     def source_tokens(self) -> tuple[str, ...]:
@@ -195,18 +196,18 @@ class Mqar(LengthTask):
         return self.vocab // 2
 
     def _keys(self, starts: Hashes, places: Index) -> Codes:
-        """Return the codes of distinct keys, (n, P), for the rows at some places of the batch."""
+        """Return the codes of distinct keys, (n, P), for rows at some positions of the batch."""
         return 1 + self._half + _distinct(starts, self.pairs, self._half)
 
     def _with_values(self, keys: Codes, starts: Hashes) -> Codes:
-        """Return the codes of keys (n, P) and of values in turn, (n, 2P)."""
+        """Return the codes of keys (n, P) and values, alternating, (n, 2P)."""
         pairs = np.empty((len(keys), 2 * self.pairs), np.int32)  # (n, 2P)
         pairs[:, ::2] = keys
         pairs[:, 1::2] = 1 + hashing.below(_numbers(starts, self.pairs), self._half)
         return pairs
 
     def _source(self, pairs: Codes, order: Index, starts: Hashes, length: int) -> Codes:
-        """Return sources (n, S) of one length, of pairs (n, 2P) and the order (n, P) of queries."""
+        """Return sources (n, S) of one length from pairs (n, 2P) and query order (n, P)."""
         rows = np.arange(len(pairs))[:, None]
         front = length // 2 if self.noise else 2 * self.pairs
         sources = np.full((len(pairs), length), 1 + 2 * self._half, np.int32)  # (n, S)
@@ -236,10 +237,10 @@ def _numbers(starts: Hashes, count: int) -> Hashes:
 
 
 def _places(numbers: Hashes, count: int) -> Index:
-    """Return ``count`` places (n, count) out of S in rising order, by the power law.
+    """Sample ``count`` of S positions (n, count) by the power law, in ascending order.
 
-    Sampling without replacement: each place gets an exponential time, divided by its weight. The
-    earliest ones win (Efraimidis and Spirakis, 2006).
+    Sampling is without replacement: each position gets an exponential time divided by its weight,
+    and the earliest ones are chosen (Efraimidis and Spirakis, 2006).
     """
     uniform = (numbers >> np.uint64(11)).astype(np.float64) * 2.0**-53  # (n, S)
     weights: NDArray[np.float64] = np.arange(1, numbers.shape[1] + 1) ** (_POWER - 1)

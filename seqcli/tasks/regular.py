@@ -1,8 +1,8 @@
-"""Regular languages: a finite automaton solves these tasks for sources of any length.
+"""Regular tasks, which a finite automaton solves for sources of any length.
 
 The tasks, lengths 1-40 for training and 41-500 for testing, are those of Delétang et al., "Neural
-networks and the Chomsky hierarchy" (2023), where recurrent networks solve them on lengths never
-seen and Transformers do not.
+networks and the Chomsky hierarchy" (2023), where recurrent networks generalize to the longer
+lengths and Transformers do not.
 """
 
 from __future__ import annotations
@@ -39,14 +39,15 @@ class BinaryTask(SequenceTask):
 
 @dataclass(frozen=True)
 class Parity(BinaryTask):
-    """Is the number of 1s odd? 1 0 1 1 -> 1; with ``mode=prefix`` after each token: 1 1 0 1.
+    """Predict whether the number of 1s is odd: 1 0 1 1 -> 1; ``mode=prefix`` 1 1 0 1.
 
-    ``final`` is parity_check in Delétang et al. (2023) and the parity of xLSTM (train 3-40, then
-    40-256); ``prefix`` is cumulative parity in zoology and x-transformers.
+    With ``mode=prefix`` there is one target token for each prefix. ``final`` is parity_check in
+    Delétang et al. (2023) and the parity of xLSTM (trained on 3-40, tested on 40-256); ``prefix``
+    is cumulative parity in zoology and x-transformers.
     """
 
     mode: str = "final"
-    """final: one answer for the whole source. prefix: one after each token."""
+    """final: one target for the whole source. prefix: one for each prefix."""
 
     name: ClassVar[str] = "parity"
     version: ClassVar[int] = 1
@@ -58,22 +59,22 @@ class Parity(BinaryTask):
         registry.check("mode of parity", self.mode, MODES)
 
     def targets(self, sources: TokenArray) -> TokenArray:
-        """Return the parity of the whole (n, 1), or of every prefix (n, L)."""
+        """Return the parity of the source (n, 1), or of every prefix (n, L)."""
         parities: TokenArray = np.bitwise_xor.accumulate(sources, axis=1)  # (n, L)
         return parities if self.mode == "prefix" else parities[:, -1:]
 
 
 @dataclass(frozen=True)
 class EvenPairs(BinaryTask):
-    """Is the number of 0 1 and 1 0 together odd? 0 1 0 1 0 0 1 -> 1; 0 0 1 1 1 0 -> 0.
+    """Predict whether the number of 0 1 and 1 0 is odd: 0 1 0 1 0 0 1 -> 1; 0 0 1 1 1 0 -> 0.
 
-    It is even (0) if and only if the first token is the last one again. even_pairs in Delétang et
-    al. (2023).
+    The number is even if and only if the first and the last token are equal. This is even_pairs in
+    Delétang et al. (2023).
     """
 
     name: ClassVar[str] = "even_pairs"
     version: ClassVar[int] = 1
-    summary: ClassVar[str] = "whether 0 1 and 1 0 occur an odd number of times together"
+    summary: ClassVar[str] = "whether the total number of 0 1 and 1 0 is odd"
     example: ClassVar[tuple[str, str]] = ("0 1 0 1 0 0 1", "1")
 
     def targets(self, sources: TokenArray) -> TokenArray:
@@ -83,16 +84,16 @@ class EvenPairs(BinaryTask):
 
 @dataclass(frozen=True)
 class CycleNav(SequenceTask):
-    """The position after steps around a circle: +1 +1 0 +1 -1 -> 2.
+    """Predict the position after steps around a circle: +1 +1 0 +1 -1 -> 2.
 
-    The circle has ``positions`` places and the walk begins at 0. cycle_navigation in Delétang et
-    al. (2023), with 5 places. Chance is one in five, but on the shortest lengths one in three.
+    The circle has ``positions`` positions and the walk starts at 0. This is cycle_navigation in
+    Delétang et al. (2023), with 5 positions. Chance is 1/5, but 1/3 for the shortest lengths.
     """
 
     length: str = "1:40"
     """Tokens per row: a number, or a range such as 5:20."""
     positions: int = 5
-    """Places on the circle."""
+    """Positions on the circle."""
 
     name: ClassVar[str] = "cycle_nav"
     version: ClassVar[int] = 1
@@ -112,7 +113,7 @@ class CycleNav(SequenceTask):
         return tuple(map(str, range(self.positions)))
 
     def targets(self, sources: TokenArray) -> TokenArray:
-        """Return the place reached, (n, 1)."""
+        """Return the final position, (n, 1)."""
         steps = np.array([0, 1, -1])[sources]  # (n, L)
         place: TokenArray = steps.sum(axis=1, keepdims=True) % self.positions  # (n, 1)
         return place
@@ -120,16 +121,16 @@ class CycleNav(SequenceTask):
 
 @dataclass(frozen=True)
 class ModArith(SequenceTask):
-    """What is the value modulo 5? 4 - 3 * 2 + 1 -> 4. Multiplication binds tighter than + and -.
+    """Evaluate an expression modulo 5: 4 - 3 * 2 + 1 -> 4.
 
-    The length counts digits and signs, so it is odd; even lengths of a range are passed over.
-    modular_arithmetic in Delétang et al. (2023).
+    Multiplication has precedence over + and -. The length counts digits and signs, so it is odd;
+    even lengths of a range are skipped. This is modular_arithmetic in Delétang et al. (2023).
     """
 
     length: str = "1:39"
     """Digits and signs per row, an odd number or a range such as 1:39."""
     modulus: int = 5
-    """The value is taken modulo this; the digits are below it."""
+    """Modulus of the value; digits are below it."""
 
     name: ClassVar[str] = "mod_arith"
     version: ClassVar[int] = 1
@@ -141,7 +142,7 @@ class ModArith(SequenceTask):
         check_between("modulus", self.modulus, 2, 100)
 
     def lengths(self, split: str) -> tuple[int, int]:
-        """Return the least and the greatest odd length of a split's rows."""
+        """Return the minimum and maximum odd length of a split's rows."""
         low, high = super().lengths(split)
         if low == high and low % 2 == 0:
             raise UsageError(f"no expression has {low} tokens", f"did you mean {low + 1}?")
@@ -156,7 +157,7 @@ class ModArith(SequenceTask):
         return tuple(map(str, range(self.modulus)))
 
     def space(self, split: str) -> SequenceSpace:
-        """Return the space of a digit and then pairs of a sign and a digit."""
+        """Return the space of a digit followed by pairs of a sign and a digit."""
         low, high = self.lengths(split)
         return SequenceSpace(3 * self.modulus, low // 2 + 1, high // 2 + 1, self.modulus)
 

@@ -1,4 +1,4 @@
-"""The commands of SCAN, what they mean, and the published ways to split them."""
+"""The commands of SCAN, their actions, and the published splits."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ Parts = tuple[Index, Index]
 def language() -> Mapping[str, str]:
     """Return the actions of each of the 20,910 commands.
 
-    C = S | S and S | S after S; S = V | V twice | V thrice; V = a primitive or ``turn``, with a
-    side, that opposite or around (``turn`` not without).
+    C = S | S and S | S after S; S = V | V twice | V thrice; V is a primitive or ``turn``, followed
+    by an optional side, which may be preceded by opposite or around. ``turn`` always has a side.
     """
     verbs = {**PRIMITIVES}
     for (verb, action), (side, turn) in product({**PRIMITIVES, "turn": ""}.items(), SIDES.items()):
@@ -49,20 +49,20 @@ def language() -> Mapping[str, str]:
 
 
 def published(split: str, seed: int) -> Parts:
-    """Return the numbers of the commands in a published train and test set, copies included.
+    """Return the indices of the commands in a published train and test set, copies included.
 
-    The simple splits are random draws of the published sizes, and smaller ones are part of larger
-    ones; every other set is the published one.
+    The simple splits are random samples of the published sizes, where smaller sets are subsets of
+    larger ones; all other sets are the published ones.
 
     Args:
         split: a name in ``SPLITS``.
-        seed: of the draw of a simple split.
+        seed: seed of a simple split.
     """
     return SPLITS[split](seed)
 
 
 def _simple(share: int, seed: int) -> Parts:
-    """Put a percentage of all commands into train and the others into test."""
+    """Assign a percentage of all commands to train and the others to test."""
     count = len(language())
     order = permute(np.arange(count, dtype=np.uint32), count, hashing.key(seed, "scan"))
     first = count * share // 100
@@ -70,13 +70,13 @@ def _simple(share: int, seed: int) -> Parts:
 
 
 def _by_length(seed: int) -> Parts:
-    """Put all of at most 22 actions into train."""
+    """Assign all commands with at most 22 actions to train."""
     long = np.array([len(actions.split()) > 22 for actions in language().values()])
     return np.flatnonzero(~long), np.flatnonzero(long)
 
 
 def _added(primitive: str, seed: int) -> Parts:
-    """Leave to train, of all that holds a primitive, the bare primitive: a tenth of its rows."""
+    """Hold out all commands with a primitive but the bare one, a tenth of the train set."""
     held = _holding([primitive])
     bare = list(language()).index(primitive)
     others = np.flatnonzero(~held)
@@ -84,14 +84,14 @@ def _added(primitive: str, seed: int) -> Parts:
     return np.append(others, np.full(len(others) // 9, bare)), test[test != bare]
 
 
-def _template(sides: str, held: Sequence[str], asked: Sequence[str], seed: int) -> Parts:
-    """Keep ``sides`` after the ``held`` primitives out of train; ask for it after the ``asked``.
+def _template(sides: str, held: Sequence[str], tested: Sequence[str], seed: int) -> Parts:
+    """Hold out ``sides`` after the ``held`` primitives; test has them after the ``tested`` ones.
 
-    The published sets leave out, without saying so, every command with it after ``turn``.
+    The published sets also omit, without documenting it, all commands with it after ``turn``.
     """
     turned = _holding([f"turn {sides}"])
     kept_out = _holding([f"{primitive} {sides}" for primitive in held])
-    test = _holding([f"{primitive} {sides}" for primitive in asked])
+    test = _holding([f"{primitive} {sides}" for primitive in tested])
     return np.flatnonzero(~turned & ~kept_out), np.flatnonzero(~turned & test)
 
 
@@ -105,7 +105,7 @@ def _joined(*actions: str) -> str:
 
 
 _ALL = tuple(PRIMITIVES)
-_FILLERS = ("look", "walk", "run", "jump")  # in the order in which they are added
+_FILLERS = ("look", "walk", "run", "jump")  # in the order in which the published splits add them
 
 SPLITS: Mapping[str, Callable[[int], Parts]] = {
     "simple": partial(_simple, 80),
@@ -126,22 +126,22 @@ SPLITS: Mapping[str, Callable[[int], Parts]] = {
 
 @dataclass(frozen=True)
 class Scan(Task):
-    """Carry out a command: jump opposite left after walk -> I_WALK I_TURN_LEFT I_TURN_LEFT I_JUMP.
+    """Execute a command: jump opposite left after walk -> I_WALK I_TURN_LEFT I_TURN_LEFT I_JUMP.
 
     Lake and Baroni, "Generalization without systematicity" (2018), and Loula et al., "Rearranging
     the familiar" (2018): 20,910 commands of up to 9 words, 1 to 48 actions. Train and test are the
-    sets published at github.com/brendenlake/SCAN, made again from the grammar; only the simple
-    splits are draws of our own, of the same sizes. Val is a share of the published train set.
+    sets published at github.com/brendenlake/SCAN, regenerated from the grammar; only the simple
+    splits are different samples of the same sizes. Val is a share of the published train set.
 
-    Rows come in random order, each once before any comes twice. To have all of simple, ask for
-    ``--train 15892 --val 836 --test 4182``; fewer training rows are a random part of them.
+    Rows are in random order, and none is repeated before all have occurred. For all rows of simple,
+    use ``--train 15892 --val 836 --test 4182``; fewer training rows are a random subset.
     """
 
     split: str = "simple"
     """Published split: simple, length, add_jump, add_turn_left, around_right, right,
     opposite_right, jump_around_right, filler_0 to filler_3, simple_p1 to simple_p64."""
     val_share: float = 0.05
-    """Share of the published train set that is kept for val."""
+    """Share of the published train set that is used for val."""
 
     name: ClassVar[str] = "scan"
     version: ClassVar[int] = 1
@@ -168,7 +168,7 @@ class Scan(Task):
         """Return the rows at ``index`` (N,) of a split."""
         own = _parts(self.split, self.val_share, seed)[split]
         if not own.size:
-            raise UsageError(f"no commands are kept for {split}", "raise task.val_share")
+            raise UsageError(f"there are no commands for {split}", "raise task.val_share")
         turn, place = np.divmod(index, len(own))
         keys = hashing.streams(hashing.key(seed, split, "order"), turn)
         commands = own[permute(place.astype(np.uint32), len(own), keys)]  # (N,)
@@ -178,9 +178,9 @@ class Scan(Task):
 
 @lru_cache(maxsize=32)
 def _parts(split: str, val_share: float, seed: int) -> dict[str, Index]:
-    """Return the numbers of the commands of train, val and test.
+    """Return the indices of the commands of train, val and test.
 
-    Val takes no command that train is meant to see many times over (``jump`` in add_jump).
+    Commands that are repeated in train (``jump`` in add_jump) are not used for val.
     """
     known, test = published(split, seed)
     commands, copies = np.unique(known, return_counts=True)

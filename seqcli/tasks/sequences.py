@@ -1,4 +1,4 @@
-"""Base classes of tasks with lengths, and of tasks over all sequences of some tokens."""
+"""Base classes for tasks with lengths, and for tasks over all sequences of some tokens."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seqcli.tasks.space import Group, SequenceSpace, TokenArray, assemble
 
 @dataclass(frozen=True)
 class LengthTask(Task):
-    """A task whose rows have a length. Val is drawn like train, test as ``test_length`` says."""
+    """A task whose rows have a length; test may have other lengths (``test_length``)."""
 
     length: str = "5:20"
     """Tokens per row: a number, or a range such as 5:20."""
     test_length: str = ""
-    """Tokens per test row, if not as length says: a number, or a range such as 21:40."""
+    """Tokens per test row, if different from length: a number, or a range such as 21:40."""
 
     least_length: ClassVar[int] = 1
 
@@ -31,7 +31,7 @@ class LengthTask(Task):
         """Return the source alphabet."""
 
     def lengths(self, split: str) -> tuple[int, int]:
-        """Return the least and the greatest length of a split's rows."""
+        """Return the minimum and maximum length of a split's rows."""
         option = "test_length" if split == "test" and self.test_length else "length"
         return parse_range(option, getattr(self, option), self.least_length)
 
@@ -40,8 +40,8 @@ class LengthTask(Task):
 class SequenceTask(LengthTask):
     """A task whose sources are all sequences of some tokens, uniform for each length.
 
-    Lengths are exactly even. A length with fewer than three sequences, such as length 1 over two
-    tokens, is in train alone; val and test have the nearest length more often instead.
+    Lengths are equally frequent. Lengths with fewer than three sequences, such as length 1 over two
+    tokens, only occur in train; val and test have the nearest length instead.
     """
 
     @abstractmethod
@@ -49,11 +49,11 @@ class SequenceTask(LengthTask):
         """Return the targets (n, T) of sources (n, L) of one length."""
 
     def space(self, split: str) -> SequenceSpace:
-        """Return the space that the sources of a split are drawn from."""
+        """Return the space of the sources of a split."""
         return SequenceSpace(len(self.source_tokens()), *self.lengths(split))
 
     def sources(self, drawn: TokenArray) -> TokenArray:
-        """Return the sources (n, L) of sequences of the space."""
+        """Convert sequences of the space to sources (n, L)."""
         return drawn
 
     def rows(self, seed: int, split: str, index: Index) -> Rows:

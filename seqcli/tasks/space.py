@@ -1,8 +1,8 @@
 """Instance spaces divided into disjoint splits by construction.
 
-A space of N instances is put into a random order by a keyed permutation, and each split owns a
-stretch of that order. Instance number r of a split is then found directly: nothing is remembered,
-nothing is drawn again, and within a split no instance comes twice before all have come once.
+A keyed permutation puts the N instances of a space into a random order, and each split owns a
+contiguous range of that order. Instance r of a split can then be computed directly, without memory
+or rejection, and no instance of a split is repeated before all have occurred.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from seqcli.tasks.base import SPLIT_SHARES
 Words = NDArray[np.uint32]
 TokenArray = NDArray[np.integer]
 
-_LARGEST = 1 << 32  # a permuted word is 32 bits wide at most
+_LARGEST = 1 << 32  # maximum width of a permuted word
 _ROUNDS = 4
 
 
 def shares(count: int) -> dict[str, range]:
-    """Divide 0 .. count-1 into one range per split; with 3 instances or more, each has one."""
+    """Divide 0 .. count-1 into one range per split, not empty if there are 3 or more instances."""
     tenth = max(1, round(count * SPLIT_SHARES["test"])) if count >= len(SPLIT_SHARES) else 0
     first = count - 2 * tenth
     ends = {"train": (0, first), "val": (first, first + tenth), "test": (first + tenth, count)}
@@ -42,14 +42,14 @@ def shares(count: int) -> dict[str, range]:
 def permute(values: Words, count: int, key: int | Hashes) -> Words:
     """Return a keyed permutation of 0 .. count-1, applied to each value (N,).
 
-    Rounds of add, multiply by an odd number and xor-shift are invertible on words of w bits; what
-    falls beyond ``count`` goes through them again until it does not ("cycle walking": Black and
+    Rounds of add, multiply by an odd number and xor-shift are invertible on words of w bits.
+    Results beyond ``count`` are permuted again until they are below it ("cycle walking": Black and
     Rogaway, "Ciphers with arbitrary finite domains", 2002).
 
     Args:
         values: numbers below ``count``.
         count: at most 2**32.
-        key: one for all, or one for each value (N,).
+        key: one key for all values, or one for each (N,).
     """
     keys = np.atleast_1d(np.asarray(key, np.uint64))
     bits = max(1, (count - 1).bit_length())
@@ -74,7 +74,7 @@ def _shuffle(values: Words, keys: Hashes, bits: int) -> Words:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of one length: their places in the batch (n,) and their tokens (n, L)."""
+    """Rows of one length: their positions in the batch (n,) and their tokens (n, L)."""
 
     rows: Index
     tokens: TokenArray
@@ -84,15 +84,15 @@ class Group:
 class SequenceSpace:
     """All sequences over some tokens with a length from shortest to longest.
 
-    Of a sequence with more than 2**32 possibilities only the first tokens, its head, go through
-    the permutation; those after it are free, so sequences of two splits differ in the head.
+    If there are more than 2**32 sequences of a length, only the first tokens (the head) are
+    permuted, and the others are unrestricted; sequences of two splits differ in the head.
 
     Args:
-        tokens: number of tokens; they are 0 .. tokens-1.
-        shortest: least length, from 1.
-        longest: greatest length.
-        first: number of tokens that may come first, where that is another.
-        repeats: whether a token may come again; without, ``first`` must be left open.
+        tokens: number of tokens, which are 0 .. tokens-1.
+        shortest: minimum length, from 1.
+        longest: maximum length.
+        first: number of tokens allowed at the first position, if different.
+        repeats: whether tokens may be repeated; if not, ``first`` must not be set.
     """
 
     tokens: int
@@ -103,35 +103,35 @@ class SequenceSpace:
 
     def choices(self, begin: int, end: int) -> list[int]:
         """Return the number of possible tokens at each position from ``begin`` to ``end``."""
-        found = [self.tokens - (0 if self.repeats else place) for place in range(begin, end)]
+        counts = [self.tokens - (0 if self.repeats else place) for place in range(begin, end)]
         if self.first is not None and begin == 0:
-            found[0] = self.first
-        return found
+            counts[0] = self.first
+        return counts
 
     def size(self, length: int) -> int:
         """Return the number of distinct sequences of that length."""
         return prod(self.choices(0, length))
 
     def head(self, length: int) -> int:
-        """Return how many of the first tokens decide the split."""
+        """Return the number of first tokens that determine the split."""
         head = 1
         while head < length and self.size(head + 1) <= _LARGEST:
             head += 1
         return head
 
     def distinct(self) -> int:
-        """Return the number of distinct sequences in all splits together."""
+        """Return the total number of distinct sequences in all splits."""
         return sum(map(self.size, range(self.shortest, self.longest + 1)))
 
     def draw(self, seed: int, split: str, index: Index) -> list[Group]:
         """Return the sequences at ``index`` (N,) of a split, grouped by length.
 
-        Lengths come in blocks that hold each length once, in random order, so they are exactly
-        even; the number of the block says which instance of that length it is. A length with fewer
-        than three sequences belongs to train alone: val and test take the nearest length instead.
+        Each block of rows has every length once, in random order, so all lengths are equally
+        frequent; the index of the block selects the instance of that length. Lengths with fewer
+        than three sequences belong to train; val and test use the nearest length instead.
 
         Raises:
-            UsageError: the space is too small for this split to own a sequence.
+            UsageError: the space is too small for this split to have a sequence.
         """
         lengths, ranks = self._places(seed, split, index)
         starts = hashing.streams(hashing.key(seed, split, "tail"), index)
@@ -141,7 +141,7 @@ class SequenceSpace:
         ]
 
     def _places(self, seed: int, split: str, index: Index) -> tuple[Index, Index]:
-        """Return the length and the instance number within that length, each (N,)."""
+        """Return the length and the index of the instance within that length, each (N,)."""
         choices = self.longest - self.shortest + 1
         block, place = np.divmod(index, choices)
         if choices > 1:
@@ -160,7 +160,7 @@ class SequenceSpace:
         words = permute(places, count, hashing.key(seed, "heads", length))
         small = np.uint8 if self.tokens <= 1 << 8 else np.int32
         out = np.empty((len(ranks), length), small)  # (n, L)
-        turn = 1 if self.first is None else -1  # what is left of the word goes where tokens differ
+        turn = 1 if self.first is None else -1  # the rest goes to the position that differs
         _write_digits(words, self.choices(0, head)[::turn], out[:, :head][:, ::turn])
         for first in range(head, length, head):
             part = out[:, first : first + head]
@@ -171,7 +171,7 @@ class SequenceSpace:
 
 
 def nearest_owned(lengths: Sequence[int], owned: Iterable[int]) -> list[int]:
-    """Return for each length the nearest one that is owned: itself if it is, else the longer."""
+    """Map each length to the nearest owned one; to the longer one in case of ties."""
     there = set(owned)
     return [
         length if length in there else min(there, key=lambda own: (abs(own - length), -own))
@@ -184,7 +184,7 @@ def _redirections(space: SequenceSpace, split: str) -> tuple[Index, Index, Index
     """Map each length without rows in the split to the nearest one with rows.
 
     Returns:
-        For each length: the length used, its number among those sent there, and how many are.
+        For each length: the length used, its index among lengths with the same one, their number.
     """
     lengths = range(space.shortest, space.longest + 1)
     owned = [n for n in lengths if shares(space.size(space.head(n)))[split]]
@@ -200,15 +200,15 @@ def _redirections(space: SequenceSpace, split: str) -> tuple[Index, Index, Index
 
 
 def too_few_rows(distinct: int, split: str) -> UsageError:
-    """Return the error to raise where a split owns no row."""
+    """Return an error for a split without rows."""
     return UsageError(
         f"there are only {plural(distinct, 'distinct row')}, too few for a {split} split",
-        "ask for longer rows or a larger vocabulary",
+        "choose longer rows or a larger vocabulary",
     )
 
 
 def assemble(groups: list[Group], count: int) -> Ragged:
-    """Put groups together as N = ``count`` rows in the order of the batch."""
+    """Combine groups to N = ``count`` rows in the order of the batch."""
     if len(groups) == 1:
         only = groups[0].tokens
         offsets = np.arange(count + 1) * only.shape[1]
@@ -226,15 +226,15 @@ def assemble(groups: list[Group], count: int) -> Ragged:
 
 def _by_length(lengths: Index) -> Iterator[tuple[int, Index]]:
     order = np.argsort(lengths.astype(np.int32), kind="stable")
-    found, firsts = np.unique(lengths[order], return_index=True)
-    for length, rows in zip(found, np.split(order, firsts)[1:], strict=True):
+    distinct, firsts = np.unique(lengths[order], return_index=True)
+    for length, rows in zip(distinct, np.split(order, firsts)[1:], strict=True):
         yield int(length), rows
 
 
 def _write_digits(words: Words, bases: Sequence[int], out: TokenArray) -> None:
-    """Write the digits of each word (n,) into the columns of ``out`` (n, k), the last one first.
+    """Write the digits of each word (n,) to the columns of ``out`` (n, k), lowest digit first.
 
-    Each column has a base of its own; the last holds what is left.
+    Each column has its own base; the last column contains the rest.
     """
     for column, base in enumerate(bases[:-1]):
         divisor = np.uint32(base)
@@ -247,7 +247,7 @@ def _write_digits(words: Words, bases: Sequence[int], out: TokenArray) -> None:
 def _without_repeats(ranks: TokenArray) -> TokenArray:
     """Convert ranks (n, L) among the remaining tokens of each position to tokens."""
     out = np.empty_like(ranks)
-    taken = ranks[:, :0]  # (n, place) in rising order
+    taken = ranks[:, :0]  # (n, place) in ascending order
     for place in range(ranks.shape[1]):
         token = ranks[:, place].copy()
         for earlier in taken.T:

@@ -128,7 +128,7 @@ def test_flags(flags, key, value):
         ({"sets": ["train.learning_rate=1"]}, "learning_rate", "did you mean train.lr?"),
         ({"sets": ["seed=1"]}, "'seed'", "did you mean data.seed or train.seed?"),
         ({"sets": ["zzz=1"]}, "'zzz'", "the sections are data, model, train, decode, task"),
-        ({"sets": ["train=1"]}, "train is a section", "give its keys, such as train."),
+        ({"sets": ["train=1"]}, "train is a section", "set one of its keys, such as train."),
         ({"sets": ["train.lr"]}, "must be key=value", "for example"),
         (
             {"sets": ["train.lr="]},

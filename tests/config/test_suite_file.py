@@ -51,7 +51,7 @@ def test_what_an_entry_says_goes_before_what_all_share(tmp_path):
     [
         ("comparisons: [1]", "a mapping is expected here, not a list"),
         ("suite: x", "comparisons: a mapping is expected here, not nothing"),
-        ("comparisons: {}", "comparisons: there is none"),
+        ("comparisons: {}", "comparisons must not be empty"),
         ("- a", "a mapping is expected here, not a list"),
         ("", "a mapping is expected here, not nothing"),
         ("comparison: {}", "did you mean comparisons?"),
@@ -69,7 +69,10 @@ def test_what_an_entry_says_goes_before_what_all_share(tmp_path):
         ("comparisons: {x: {set: 1}}", "x: set: a mapping is expected here"),
         ("comparisons: {x: 1}", "x: a mapping is expected here, not one value"),
         ("comparisons: {x: {published: 1}}", "x: published: a list is expected"),
-        ("comparisons: {x: {published: [{arm: gru}]}}", "lacks metric, scope, value, source"),
+        (
+            "comparisons: {x: {published: [{arm: gru}]}}",
+            "must also have metric, scope, value, source",
+        ),
         (
             "comparisons: {x: {published: "
             "[{arm: [a], metric: m, scope: test, value: 1, source: s}]}}",

@@ -192,7 +192,7 @@ def edit_meta(old: str, new: str) -> Callable[[Path], None]:
             edit_meta("seed: 0", "seed: [0]"),
             r"seed must be a whole number, not \[0\]",
         ),
-        (edit_meta("seed: 0", "seed: &x 0\nmore: *x"), r"an alias is not taken here"),
+        (edit_meta("seed: 0", "seed: &x 0\nmore: *x"), r"YAML aliases are not supported"),
         (edit_meta("train.tsv", "other.tsv"), r"it has no entry 'train.tsv'"),
     ],
 )

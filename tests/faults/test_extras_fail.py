@@ -30,6 +30,6 @@ def test_training_ends_well_without_tensorboard_curves_and_view(tmp_path, monkey
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
     notes = [record.getMessage() for record in caplog.records]
     assert len(notes) == 3  # one each, not one an epoch
-    assert any(note.startswith("view failed and is switched off: ZeroDiv") for note in notes)
-    assert any(note.startswith("TensorBoardLog failed and is switched off") for note in notes)
+    assert any(note.startswith("view failed and is disabled: ZeroDiv") for note in notes)
+    assert any(note.startswith("TensorBoardLog failed and is disabled") for note in notes)
     assert any("curves.png could not be drawn: OSError" in note for note in notes)

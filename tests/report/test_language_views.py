@@ -5,7 +5,7 @@ from __future__ import annotations
 from seqcli.events import Finished, RunStarted
 from seqcli.report.evaluation import metrics_table, novelty_table
 from seqcli.report.plain import LANGUAGE_CAPTION, Epoch, epoch_table
-from seqcli.report.predictions import FEWEST, SHOWN, bars
+from seqcli.report.predictions import FEWEST, SHOWN, probability_bars
 from seqcli.report.summary import end_lines, run_lines
 from seqcli.results import Evaluation, NextToken, Novelty
 
@@ -50,7 +50,7 @@ def test_an_evaluation_names_what_is_counted() -> None:
 def test_bars_are_in_proportion_and_end_with_the_rest() -> None:
     found = [NextToken("a", 0.5), NextToken(None, 0.25), NextToken(" ", 0.125)]
     found += [NextToken(chr(0x4E00 + i), 0.125 / 40) for i in range(40)]
-    lines = bars(found)
+    lines = probability_bars(found)
     assert lines[0].split() == ["a", "50.0%", "█" * 40]
     assert lines[1].split() == ["<eos>", "25.0%", "█" * 20]
     assert lines[2].split()[-1] == "█" * 10
@@ -58,11 +58,11 @@ def test_bars_are_in_proportion_and_end_with_the_rest() -> None:
     assert len(lines) == SHOWN + 1
     assert lines[-1].startswith(f"{43 - SHOWN} others")
     assert len({line.index("%") + sum(ord(c) >= 0x4E00 for c in line) for line in lines}) == 1
-    assert set(bars(found, plain_ascii=True)[0].split()[-1]) == {"#"}
+    assert set(probability_bars(found, plain_ascii=True)[0].split()[-1]) == {"#"}
 
 
 def test_symbols_that_hardly_ever_come_share_a_bar() -> None:
     rare = [NextToken(chr(0x62 + i), 0.0001) for i in range(20)]
-    lines = bars([NextToken("a", 0.998), *rare])
+    lines = probability_bars([NextToken("a", 0.998), *rare])
     assert len(lines) == FEWEST + 1
     assert lines[-1].split()[:3] == ["13", "others", "0.1%"]

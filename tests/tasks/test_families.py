@@ -199,7 +199,7 @@ def test_the_owner_of_a_row_hangs_on_its_tokens_alone() -> None:
         (
             "copy",
             {"tokens": "distinct", "length": "5:20"},
-            "no rows of 20 distinct tokens can be made",
+            "too few tokens for rows of 20 distinct ones",
         ),
         ("copy", {"tokens": "some"}, "no kind of tokens is called 'some'"),
         ("cycle_nav", {"positions": 1}, "task.positions cannot be 1"),

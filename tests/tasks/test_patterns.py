@@ -147,12 +147,12 @@ def test_heuristics() -> None:
     ("options", "message", "hint"),
     [
         ({"kinds": "ones,periodc"}, "no kind of pattern is called 'periodc'", "mean periodic?"),
-        ({"kinds": []}, "must name one kind or more", ""),
+        ({"kinds": []}, "must have one or more kinds", ""),
         ({"kinds": "ones,ones"}, "each once", ""),
         ({"length": "3:9"}, "task.length cannot be '3:9'", "choose from 4"),
         ({"period": "1:3"}, "task.period cannot be '1:3'", "choose from 2 to 16"),
         ({"period": "2:40"}, "task.period cannot be '2:40'", "to 16"),
-        ({"period": "6", "length": 8}, "8 tokens do not show two periods of 6", "raise"),
+        ({"period": "6", "length": 8}, "8 tokens do not contain two periods of 6", "raise"),
         ({"horizon": 0}, "task.horizon cannot be 0", "from 1"),
     ],
 )

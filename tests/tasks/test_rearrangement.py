@@ -46,10 +46,10 @@ def test_tokens_are_the_integers_from_one_to_below_the_vocabulary() -> None:
         ({"length": 0}, "task.length cannot be '0'"),
         ({"length": "5-20"}, "task.length cannot be '5-20'"),
         ({"length": ""}, "task.length cannot be ''"),
-        ({"length": 2.5}, "task.length takes text, not 2.5"),
+        ({"length": 2.5}, "task.length must be text, not 2.5"),
         ({"vocab": 1}, "task.vocab cannot be 1"),
-        ({"vocab": "20"}, "task.vocab takes a whole number, not '20'"),
-        ({"vocab": True}, "task.vocab takes a whole number, not True"),
+        ({"vocab": "20"}, "task.vocab must be a whole number, not '20'"),
+        ({"vocab": True}, "task.vocab must be a whole number, not True"),
     ],
 )
 def test_wrong_options_are_named(options: Mapping[str, Any], message: str) -> None:

@@ -21,7 +21,7 @@ def test_a_wrong_task_or_option_suggests_the_right_one() -> None:
 def test_lists_may_be_written_with_commas() -> None:
     made = make("patterns", {"kinds": "ones, periodic"})
     assert made == make("patterns", {"kinds": ["ones", "periodic"]})
-    with pytest.raises(UsageError, match=r"task\.kinds takes a list of names, not 3"):
+    with pytest.raises(UsageError, match=r"task\.kinds must be a list of names, not 3"):
         make("patterns", {"kinds": 3})
 
 
