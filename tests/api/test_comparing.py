@@ -256,13 +256,13 @@ def test_killed_and_typed_again_it_ends_the_same(done, tmp_path):
     comparison = tiny(folder, jobs=1)
     assert all(path.stat().st_mtime_ns == moment for path, moment in before.items())
     assert results(folder) == results(done[0])
-    assert comparison.verdicts == done[1].verdicts
+    assert comparison.tests == done[1].tests
 
 
 @pytest.mark.slow
 def test_many_kills_change_nothing(done, tmp_path):
     folder, moments, hit = tmp_path / "killed", random.Random(3), 0
-    for _ in range(repeats(20, 6)):
+    for _ in range(repeats(20, 4)):
         process = subprocess.Popen(command(folder))
         time.sleep(moments.uniform(1.0, 9.0))
         process.kill()

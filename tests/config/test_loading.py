@@ -164,7 +164,7 @@ def test_flags(flags, key, value):
         ({"source": {"task": {"x": {}}}}, "task.x must be a number, text", ""),
         ({"flags": {"task": "sort", "data": "a.tsv"}}, "are both given", "choose one"),
         ({"flags": {"cell": "transformer", "hidden": 130}}, "does not divide", "multiple"),
-        ({"flags": {"cell": "transformer", "attention": True}}, "transformer", "leave"),
+        ({"flags": {"cell": "transformer", "attention": True}}, "transformer", "omit"),
     ],
 )
 def test_what_is_wrong_is_refused_with_the_nearest_right_thing(arguments, message, hint):

@@ -118,9 +118,8 @@ slow = pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "kills"),
     [
-        pytest.param("numpy", 1, marks=slow),
-        pytest.param("numpy", repeats(12, 4), marks=slow),
-        pytest.param("torch", repeats(5, 2), marks=slow),
+        pytest.param("numpy", repeats(12, 2), marks=slow),
+        pytest.param("torch", repeats(5, 1), marks=slow),
     ],
 )
 def test_a_forced_run_that_is_killed_leaves_the_old_run_or_the_new_one(
@@ -132,7 +131,7 @@ def test_a_forced_run_that_is_killed_leaves_the_old_run_or_the_new_one(
         shutil.copytree(known.old, place)
         run = RunPaths(place / "run", place / "run.pt")
         words = train(backend, place / "run.pt", "--force")
-        hit += kill_at(words, draw.uniform(0, 0.9 * known.seconds))
+        hit += kill_at(words, draw.uniform(0, 0.6 * known.seconds))
         finish(words if is_old(run, known.old) else resume(run.folder))
         check_done(run, known.new)
         assert (run.folder / "notes.txt").read_text() == "mine"
@@ -151,7 +150,7 @@ def test_a_new_run_that_is_killed_again_and_again_ends_with_the_same_bits(
     new = train(backend, tmp_path / "run.pt")
     for _ in range(kills):
         words = resume(run.folder) if run.has_checkpoint() else new
-        hit += kill_at(words, draw.uniform(0, 0.9 * known.seconds))
+        hit += kill_at(words, draw.uniform(0, 0.6 * known.seconds))
     finish(resume(run.folder) if run.has_checkpoint() else new)
     check_done(run, known.new)
     assert hit
@@ -181,8 +180,8 @@ def test_a_comparison_that_is_killed_ends_with_the_same_bits(tmp_path: Path) -> 
     began, draw, hit = time.monotonic(), random.Random(8), 0
     finish([*words, str(tmp_path / "never")])
     whole = time.monotonic() - began
-    for _ in range(repeats(7, 3)):
-        hit += kill_at([*words, str(tmp_path / "killed")], draw.uniform(0, whole))
+    for _ in range(repeats(7, 2)):
+        hit += kill_at([*words, str(tmp_path / "killed")], draw.uniform(0, 0.6 * whole))
         free(tmp_path / "killed")
     finish([*words, str(tmp_path / "killed")])
     names = [path.name for path in (tmp_path / "never").iterdir() if path.is_dir()]
@@ -191,7 +190,7 @@ def test_a_comparison_that_is_killed_ends_with_the_same_bits(tmp_path: Path) -> 
         for file in ("last.pt", "best.pt"):
             one, other = (tmp_path / side / name / file for side in ("killed", "never"))
             assert same_weights(one, other), one
-    assert hit >= 3
+    assert hit >= repeats(3, 1)
 
 
 @slow

@@ -104,21 +104,12 @@ def killed_until_done(folder: Path, model: str, kills: int, seed: int, longest: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["gru-attention"])
-def test_a_run_killed_a_few_times_ends_with_the_same_bits(model: str, tmp_path: Path) -> None:
-    subprocess.run(command(tmp_path / "never", model), check=True, capture_output=True)
-    hit = killed_until_done(tmp_path / "killed", model, kills=2, seed=1, longest=4.5)
-    assert hit
-    assert_same(tmp_path / "killed", tmp_path / "never")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", list(MODELS)[: repeats(4, 2)])
 def test_many_kills_change_nothing(model: str, tmp_path: Path) -> None:
     began = time.monotonic()
     subprocess.run(command(tmp_path / "never", model), check=True, capture_output=True)
     whole = time.monotonic() - began
-    hit = killed_until_done(tmp_path / "killed", model, kills=repeats(20, 6), seed=2, longest=whole)
+    hit = killed_until_done(tmp_path / "killed", model, kills=repeats(20, 3), seed=2, longest=whole)
     assert hit >= repeats(5, 1)
     assert_same(tmp_path / "killed", tmp_path / "never")
 
