@@ -120,7 +120,7 @@ def test_eval_scores_a_file_or_a_checkpoint(capsys, api, tmp_path):
     path.write_text("ab\tx\n")
     code, out, err = run(capsys, "eval", "--score", str(path))
     assert (code, out) == (3, "")
-    assert err.startswith(f"error: {path}, line 1: 2 columns where 3 are wanted\nhint: ")
+    assert err.startswith(f"error: {path}, line 1: 2 columns, expected 3\nhint: ")
 
 
 def test_predict_writes_one_line_for_each_line(capsys, api, monkeypatch):

@@ -148,7 +148,7 @@ def test_heuristics() -> None:
     [
         ({"kinds": "ones,periodc"}, "no kind of pattern is called 'periodc'", "mean periodic?"),
         ({"kinds": []}, "must have one or more kinds", ""),
-        ({"kinds": "ones,ones"}, "each once", ""),
+        ({"kinds": "ones,ones"}, "without duplicates", ""),
         ({"length": "3:9"}, "task.length cannot be '3:9'", "choose from 4"),
         ({"period": "1:3"}, "task.period cannot be '1:3'", "choose from 2 to 16"),
         ({"period": "2:40"}, "task.period cannot be '2:40'", "to 16"),
