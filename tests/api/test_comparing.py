@@ -50,9 +50,9 @@ def tiny(out, **options):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """Return the folder and the comparison of runs never disturbed, two at a time."""
+    """Return the folder and the comparison of runs never disturbed, one after the other."""
     folder = tmp_path_factory.mktemp("never") / "compare-tiny"
-    return folder, tiny(folder, jobs=2)
+    return folder, tiny(folder, jobs=1)
 
 
 def results(folder: Path) -> dict[str, object]:

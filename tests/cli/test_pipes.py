@@ -58,6 +58,7 @@ $S train --data names.txt --epochs 3 $TINY --out c --json >/dev/full 2>c.err; ec
 """
 
 
+@pytest.mark.slow
 def test_work_goes_on_when_nobody_reads_and_ends_with_its_own_code(tmp_path):
     script = WORK.format(seqcli=SEQCLI)
     path = {"PYTHONPATH": str(ROOT)}

@@ -29,7 +29,7 @@ PAIRS = {
 }
 TEXTS = {"lstm": {"cell": "lstm"}, "transformer": {"cell": "transformer"}}
 TEXTS |= {"gru": {"cell": "gru"}, "rnn": {"cell": "rnn", "backend": "numpy"}}
-QUICK_PAIRS, QUICK_TEXTS = ("gru-additive", "lstm-dot", "transformer-rotary"), ("lstm",)
+QUICK_PAIRS, QUICK_TEXTS = ("gru-additive", "transformer-rotary"), ("lstm",)
 LINES = ["3 1 4 1 5", "2 7", "9"]
 # Log-probabilities in nats of the two backends: sums of about ten float32 numbers.
 TOLERANCE = 1e-4

@@ -164,6 +164,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     return words
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(command_lines())
 def test_whatever_the_options_the_commands_train_what_is_planned(words):

@@ -18,11 +18,8 @@ MOST_CPU = 5.0  # seconds: 2 are promised, on a machine that is not busy
 MOST_MEMORY = 500 << 20
 MUTATED = repeats(200, 50)  # of each run
 QUICK = [  # of the crafted ones, those of a kind of their own
-    "hidden of 65,536", "256 layers of 65,536", "max_target of 10^12", "NaN weights",
-    "origins as a list", "a best epoch that never was", "an optimizer's moment as a scalar",
-    "data of a FIFO", "10^9 rows of a task", "a metric of 2^1500",
-    "a tuple nested 200,000 deep as a key", "10^60 values", "1,200 views of 4 MB",
-    "50,000 keys with one hash", "a hole of 1 TB",
+    "hidden of 65,536", "NaN weights", "origins as a list", "data of a FIFO",
+    "a tuple nested 200,000 deep as a key", "50,000 keys with one hash", "a hole of 1 TB",
 ]  # fmt: skip
 
 
@@ -72,7 +69,7 @@ def test_a_crafted_checkpoint_is_answered(name: str, asked: tuple[Child, Path]) 
 
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize(
-    "seeds", [range(8), pytest.param(range(8, MUTATED), marks=pytest.mark.slow)]
+    "seeds", [range(3), pytest.param(range(3, MUTATED), marks=pytest.mark.slow)]
 )
 @pytest.mark.timeout(3600)
 def test_mutated_checkpoints_are_answered(

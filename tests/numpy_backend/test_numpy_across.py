@@ -48,8 +48,8 @@ def trained(folder: Path, backend: str, listen=None, set=(), **more):
     )
 
 
-@pytest.mark.parametrize("precision", sorted(TOLERANCE))
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("precision", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("backend", ["torch", pytest.param("numpy", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_both_say_the_same_of_one_checkpoint(tmp_path, cell, backend, precision):
     run = trained(tmp_path / "run", backend, cell=cell, set=[f"train.precision={precision}"])
@@ -100,7 +100,10 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+@pytest.mark.parametrize(
+    "optimizer",
+    ["adamw", *(pytest.param(one, marks=pytest.mark.slow) for one in OPTIMIZERS if one != "adamw")],
+)
 @pytest.mark.parametrize(("first", "then"), [("numpy", "torch"), ("torch", "numpy")])
 def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, then, optimizer):
     """Moments, position, schedule and history are handed over: in float64 the rest is rounding."""

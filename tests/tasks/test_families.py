@@ -42,6 +42,7 @@ def test_a_copy_of_a_copy() -> None:
     )
 
 
+@pytest.mark.slow
 def test_sorting_scores_nine_in_ten_without_a_look_at_the_source() -> None:
     given = {"vocab": 6, "length": "41:500"}
     assert baselines("sort", given, train=6000)["majority"] == pytest.approx(0.899, abs=0.015)
