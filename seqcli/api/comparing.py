@@ -30,6 +30,7 @@ from seqcli.comparison.summary import Comparison, summarize
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
+from seqcli.data.corpus import Corpus
 from seqcli.data.files.findings import remarks
 from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError, blamed
 from seqcli.events import Event
@@ -152,13 +153,23 @@ def plan(
         from seqcli.api.parameter_matching import match_parameters
 
         arms = match_parameters(arms, corpus)
-    runs = planning.runs(arms, seeds)
+    stored = _stored_plan(name, planning.runs(arms, seeds), specification, base, corpus)
+    place = None if out is None else Path(out)
+    return Plan(choose_folder(f"compare-{stored.name}", place, stored, force), stored, force)
+
+
+def _stored_plan(
+    name: str,
+    runs: Sequence[PlannedRun],
+    specification: Specification,
+    base: Config,
+    corpus: Corpus,
+) -> StoredPlan:
+    """Return the plan of a comparison as its folder stores it."""
     title = single_name(name, "the name of the comparison") if name else corpus.name
     identity = identity_of(runs, specification, planning.open_keys(base), corpus.about)
     notes = (*_used_defaults(base), *corpus.notes, *remarks(corpus.reading))
-    stored = StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
-    place = None if out is None else Path(out)
-    return Plan(choose_folder(f"compare-{title}", place, stored, force), stored, force)
+    return StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
 
 
 @checked
