@@ -34,6 +34,7 @@ def test_it_knows_the_baselines_of_validation(run):
     assert made.diagnosis.command == f"seqcli train --resume '{made.path}' --epochs 2"
 
 
+@pytest.mark.slow
 def test_every_command_of_the_diagnosis_runs(run, tmp_path, monkeypatch, capsys):
     _, started = run
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+pytestmark = pytest.mark.slow
 REGISTERED = "import seqcli\nseqcli.register('cell', 'gru', 'a:b')"
 OUTSIDE = Path(__file__).parent / "outside.py"
 
@@ -76,7 +77,6 @@ def test_a_comparison_shows_the_metric_in_table_page_and_document(shown):
     assert "first-token" in screens["compare"]
 
 
-@pytest.mark.slow
 def test_the_command_line_loads_plugins_from_the_environment(tmp_path):
     shutil.copy(OUTSIDE, tmp_path / "mine.py")
     lines = [f"{a} {b} -> {b} {a}\n" for a in "abcdef" for b in "uvwxyz"]

@@ -61,6 +61,7 @@ def labeled(rng, shares, right, rows):
     return Outcome(*(Ragged.from_rows((side + 4)[:, None].tolist()) for side in (truths, answers)))
 
 
+@pytest.mark.slow
 def test_macro_f1_is_covered_where_classes_are_rare():
     """12 classes of unequal size in 300 rows; the intervals of earlier versions held 80 to 90%."""
     rng, held, times = np.random.default_rng(4), 0, 150
