@@ -2,7 +2,7 @@
 
 A job is a line of JSON on stdin: the folder to run in, and the command lines. The answer is a line
 of JSON on the stdout that this process began with: for each command its exit code, what it printed,
-its CPU seconds and its peak memory.
+its CPU seconds and how far its peak memory exceeds that of the idle process.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def answered(argv: list[str], said: Path) -> dict[str, Any]:
     from seqcli.cli import app, shell
 
     reset_peak()
+    idle = status("VmRSS")  # releases of PyTorch differ by hundreds of megabytes
     began = resource.getrusage(resource.RUSAGE_SELF)
     code = shell.run(app, argv)
     sys.stdout.flush()
@@ -44,7 +45,13 @@ def answered(argv: list[str], said: Path) -> dict[str, Any]:
     os.ftruncate(1, 0)
     os.lseek(1, 0, os.SEEK_SET)
     cpu = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
-    return {"argv": argv, "code": int(code), "said": text, "cpu": cpu, "peak": status("VmHWM")}
+    return {
+        "argv": argv,
+        "code": int(code),
+        "said": text,
+        "cpu": cpu,
+        "peak": status("VmHWM") - idle,
+    }
 
 
 def main() -> None:
