@@ -125,6 +125,11 @@ class Codec:
         used = [self.target_tokenizer] + [self.source_tokenizer] * (self.source is not None)
         return next((one.rule for one in used if one.rule), "")
 
+    @property
+    def copy_ids(self) -> list[int]:
+        """For each source id the target id of the same token, or PAD; empty without a source."""
+        return [] if self.source is None else self.source.ids_in(self.target)
+
     def tokenize_source(self, text: str) -> list[str]:
         """Tokenize a source as written by a user; its features come last."""
         features = ""
