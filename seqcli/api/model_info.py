@@ -10,12 +10,12 @@ from typing import Any
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import open_checkpoint
-from seqcli.checkpoints.content import Checkpoint
+from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
 from seqcli.results import CheckpointInfo, Side
-from seqcli.schema import is_array
+from seqcli.schema import to_plain
 
 _NOT_DATA_KEYS = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
 
@@ -32,7 +32,7 @@ def info(ckpt: str | Path) -> CheckpointInfo:
     """
     opened = open_checkpoint(ckpt)
     path, checkpoint, config, limits = opened.path, opened.checkpoint, opened.config, opened.limits
-    codec, about = checkpoint.codec, checkpoint.about
+    codec, record = checkpoint.codec, checkpoint.record
     source = None
     if codec.source is not None:
         source = Side(codec.source_tokenizer.style, codec.source.tokens, limits.source)
@@ -47,13 +47,15 @@ def info(ckpt: str | Path) -> CheckpointInfo:
         source=source,
         target=Side(codec.target_tokenizer.style, codec.target.tokens, limits.target),
         form={**vars(codec.normalizer), "features": codec.features},
-        data={"name": about.get("name", ""), **_data(about)},
+        data=_data(record),
         settings=_settings(config),
         epoch=int(metrics.pop("epoch", 0)),
         metrics=metrics,
-        baselines=about.get("baselines", {}),
+        baselines=record.baselines or {},
         resumable=checkpoint.training is not None,
-        next=tuple(_next_commands(shlex.quote(str(ckpt)), codec, rows_of(about))),
+        next=tuple(
+            _next_commands(shlex.quote(str(ckpt)), codec, record.rows or record.sizes or {})
+        ),
     )
 
 
@@ -63,12 +65,10 @@ def _parameters(checkpoint: Checkpoint) -> int:
     return sum(int(weight.size) for weight in different.values())
 
 
-def _data(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in about.items()
-        if key not in _NOT_DATA_KEYS and not is_array(value)
-    }
+def _data(record: RunRecord) -> dict[str, Any]:
+    stored = to_plain(record)
+    data = {key: value for key, value in stored.items() if key not in _NOT_DATA_KEYS}
+    return {"name": record.name or "", **data}
 
 
 def _settings(config: Config) -> dict[str, tuple[Any, str]]:
@@ -80,12 +80,6 @@ def _settings(config: Config) -> dict[str, tuple[Any, str]]:
         if name in values.get(section, {}):
             settings[key] = (values[section][name], origin)
     return settings
-
-
-def rows_of(about: Mapping[str, Any]) -> Mapping[str, int]:
-    """Return the number of rows in each split of the training data, if it is stored."""
-    sizes = about.get("rows") or about.get("sizes")
-    return sizes if isinstance(sizes, Mapping) else {}
 
 
 def _next_commands(ckpt: str, codec: Codec, rows: Mapping[str, int]) -> Iterator[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +47,6 @@ class TrainedModel:
     def codec(self) -> Codec:
         """The tokenization and vocabularies of the model."""
         return self.checkpoint.codec
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """The metadata of the checkpoint; see `seqcli.checkpoints.content.Checkpoint`."""
-        return self.checkpoint.about
 
     def backend(self, tokens: int) -> Backend:
         """Return the backend to compute ``tokens`` more tokens with."""
@@ -181,7 +175,7 @@ class LanguageModel(TrainedModel):
 
     def in_split(self, texts: Ragged, split: str) -> Flags:
         """Return a mask (N,) of the texts that are in a split of the training data."""
-        rows = self.about.get("fingerprints", {}).get(split, ())
+        rows = (self.checkpoint.record.fingerprints or {}).get(split, ())
         flags: Flags = known(texts, np.asarray(rows, np.int64))
         return flags
 
