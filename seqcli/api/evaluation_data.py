@@ -49,13 +49,16 @@ def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> N
             f"{corpus.name}: trained on version {then} of this task; it is {now} here",
             "evaluate on a file with --data, or train again",
         )
-    compared = corpus.about.keys() - NOT_COMPARED
-    same = all(about.get(key) == corpus.about[key] for key in compared)
-    if corpus.codec != codec or not same:
+    if corpus.codec != codec or not _is_same_data(corpus, about):
         raise DataError(
             f"{corpus.name}: this is not the data that the model was trained on",
             "restore the original data, or give it with --data",
         )
+
+
+def _is_same_data(corpus: Corpus, about: Mapping[str, Any]) -> bool:
+    compared = corpus.about.keys() - NOT_COMPARED
+    return all(about.get(key) == corpus.about[key] for key in compared)
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,12 @@ def _own_rows(model: TrainedModel, split: str) -> EvaluationData:
         available = " or ".join(f"--split {name}" for name in corpus.splits)
         raise DataError(f"{corpus.name}: has no {split} rows", f"choose {available}")
     name = str(model.about.get("name", ""))
-    return EvaluationData(corpus.splits[split], corpus, name, split, own=True)
+    notes = tuple(
+        f"{member.path} was trained on other data, which may include these rows"
+        for member in model.members[1:]
+        if not _is_same_data(corpus, member.checkpoint.about)
+    )
+    return EvaluationData(corpus.splits[split], corpus, name, split, True, notes)
 
 
 def _other_rows(model: TrainedModel, split: str, other: OtherData) -> EvaluationData:
