@@ -11,12 +11,12 @@ from seqcli import config as configuration
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import OpenedCheckpoint
 from seqcli.api.members import Ckpt, open_members
-from seqcli.checkpoints.content import Checkpoint
+from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
 from seqcli.results import CheckpointInfo, MemberInfo, Side
-from seqcli.schema import is_array
+from seqcli.schema import to_plain
 
 _NOT_DATA_KEYS = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
 
@@ -35,7 +35,7 @@ def info(ckpt: Ckpt) -> CheckpointInfo:
     """
     opened = open_members(ckpt)
     checkpoint, limits = opened.first.checkpoint, opened.limits
-    codec, about = checkpoint.codec, checkpoint.about
+    codec, record = checkpoint.codec, checkpoint.record
     source = None
     if codec.source is not None:
         source = Side(codec.source_tokenizer.style, codec.source.tokens, limits.source)
@@ -51,13 +51,17 @@ def info(ckpt: Ckpt) -> CheckpointInfo:
         source=source,
         target=Side(codec.target_tokenizer.style, codec.target.tokens, limits.target),
         form={**vars(codec.normalizer), "features": codec.features},
-        data={"name": about.get("name", ""), **_data(about)},
+        data=_data(record),
         settings=_shared_settings([one.config for one in opened.members]),
         epoch=alone.epoch if alone else 0,
         metrics=alone.metrics if alone else {},
-        baselines=about.get("baselines", {}),
+        baselines=record.baselines or {},
         resumable=alone is not None and checkpoint.training is not None,
-        next=tuple(_next_commands(_words(ckpt), codec, rows_of(about), alone is not None)),
+        next=tuple(
+            _next_commands(
+                _words(ckpt), codec, record.rows or record.sizes or {}, alone is not None
+            )
+        ),
         members=() if alone else members,
     )
 
@@ -90,12 +94,10 @@ def _parameters(checkpoint: Checkpoint) -> int:
     return sum(int(weight.size) for weight in different.values())
 
 
-def _data(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in about.items()
-        if key not in _NOT_DATA_KEYS and not is_array(value)
-    }
+def _data(record: RunRecord) -> dict[str, Any]:
+    stored = to_plain(record)
+    data = {key: value for key, value in stored.items() if key not in _NOT_DATA_KEYS}
+    return {"name": record.name or "", **data}
 
 
 def _shared_settings(configs: Sequence[Config]) -> dict[str, tuple[Any, str]]:
@@ -113,12 +115,6 @@ def _settings(config: Config) -> dict[str, tuple[Any, str]]:
         if name in values.get(section, {}):
             settings[key] = (values[section][name], origin)
     return settings
-
-
-def rows_of(about: Mapping[str, Any]) -> Mapping[str, int]:
-    """Return the number of rows in each split of the training data, if it is stored."""
-    sizes = about.get("rows") or about.get("sizes")
-    return sizes if isinstance(sizes, Mapping) else {}
 
 
 def _next_commands(

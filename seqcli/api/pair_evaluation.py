@@ -111,7 +111,7 @@ def _baselines(
             for place, row in enumerate(memorized_rows(train, sources).tolist())
         ],
     )
-    for name, guess in heuristic_predictions(corpus.about, pairs).items() if own else ():
+    for name, guess in heuristic_predictions(corpus.provenance, pairs).items() if own else ():
         yield name, decoded(guess, codec.target)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +49,6 @@ class TrainedModel:
     def codec(self) -> Codec:
         """The tokenization and vocabularies of the model."""
         return self.checkpoint.codec
-
-    @property
-    def about(self) -> Mapping[str, Any]:
-        """The metadata of the first checkpoint; see `seqcli.checkpoints.content.Checkpoint`."""
-        return self.checkpoint.about
 
     @property
     def member_paths(self) -> tuple[str, ...]:
@@ -195,9 +189,9 @@ class LanguageModel(TrainedModel):
         """Return a mask (N,) of the texts that are in a split of the training data."""
         flags: Flags = np.zeros(len(texts), np.bool_)
         for member in self.members:
-            codec, about = member.checkpoint.codec, member.checkpoint.about
-            own = with_ids(texts, id_maps(self.codec, codec)[1])
-            flags |= known(own, np.asarray(about.get("fingerprints", {}).get(split, ()), np.int64))
+            own = with_ids(texts, id_maps(self.codec, member.checkpoint.codec)[1])
+            rows = (member.checkpoint.record.fingerprints or {}).get(split, ())
+            flags |= known(own, np.asarray(rows, np.int64))
         return flags
 
     def in_training_data(self, texts: Ragged) -> Flags:

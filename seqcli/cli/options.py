@@ -33,7 +33,9 @@ PANELS = (DATA, MODEL, TRAINING, OUTPUT, CONFIGURATION, TASK_OPTIONS, FILE_OPTIO
 # Flags of the configuration by panel of the help page, in the order of the page.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     DATA: ("task", "data", "train", "val", "test"),
-    MODEL: (*("cell", "attention", "layers", "hidden", "embedding", "heads", "dropout", "init"),),
+    MODEL: (
+        *("cell", "attention", "copy", "layers", "hidden", "embedding", "heads", "dropout", "init"),
+    ),
     TRAINING: (
         *("epochs", "iterations", "batch_size", "optimizer", "lr", "schedule", "warmup"),
         *("patience", "seed", "backend", "device", "threads", "beam", "length_penalty", "samples"),

@@ -103,7 +103,7 @@ def test_evaluation_names_the_members(pairs, texts, tmp_path):
 
 def test_an_evaluation_warns_if_a_member_was_trained_on_other_data(runs, tmp_path):
     checkpoint = torch_file.load(Path(runs["gru"]) / "best.pt")
-    other = replace(checkpoint, about={**checkpoint.about, "seed": 1})
+    other = replace(checkpoint, record=replace(checkpoint.record, seed=1))
     torch_file.save(tmp_path / "other.pt", other)
     note, *_ = seqcli.evaluate([runs["gru"], tmp_path / "other.pt"]).notes
     assert note.startswith(f"{tmp_path}/other.pt was trained on other data")
