@@ -57,7 +57,11 @@ def info(ckpt: Ckpt) -> CheckpointInfo:
         metrics=alone.metrics if alone else {},
         baselines=record.baselines or {},
         resumable=alone is not None and checkpoint.training is not None,
-        next=tuple(_next_commands(_words(ckpt), codec, record.rows or record.sizes or {})),
+        next=tuple(
+            _next_commands(
+                _words(ckpt), codec, record.rows or record.sizes or {}, alone is not None
+            )
+        ),
         members=() if alone else members,
     )
 
@@ -113,8 +117,10 @@ def _settings(config: Config) -> dict[str, tuple[Any, str]]:
     return settings
 
 
-def _next_commands(words: Sequence[str], codec: Codec, rows: Mapping[str, int]) -> Iterator[str]:
-    """Yield commands that use the model of these checkpoints."""
+def _next_commands(
+    words: Sequence[str], codec: Codec, rows: Mapping[str, int], alone: bool
+) -> Iterator[str]:
+    """Yield commands that use a model, alone or an ensemble, of these checkpoints."""
     ckpt = " ".join(f"--ckpt {word}" for word in words)
     if codec.source is None:
         yield f"seqcli sample {ckpt} --n 10"
@@ -124,7 +130,5 @@ def _next_commands(words: Sequence[str], codec: Codec, rows: Mapping[str, int]) 
         yield f"seqcli predict {ckpt}"
     split = next((f" --split {name}" for name in ("val", "train") if rows.get(name)), "")
     yield f"seqcli eval {ckpt}" + split * (bool(rows) and not rows.get("test"))
-    if len(words) == 1:
-        yield f"seqcli export {words[0]} --to onnx --out exported"
-    else:
-        yield f"seqcli export {' '.join(words)} --to safetensors --out ensemble.safetensors"
+    kind = "onnx --out exported" if alone else "safetensors --out ensemble.safetensors"
+    yield f"seqcli export {' '.join(words)} --to {kind}"
