@@ -18,7 +18,13 @@ from seqcli.config import ModelConfig
 from seqcli.models.attention import Attention, attention_bias, padding_mask
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState
-from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding
+from seqcli.models.embedding import (
+    Dropout,
+    EmbeddedTokens,
+    Embedding,
+    OutputLayer,
+    TiedLinear,
+)
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
 
@@ -99,6 +105,14 @@ class Decoder(nn.Module):
             vocabulary, config.embedding, config.dropout, config.embedding_dropout
         )
         self.dropout = Dropout(config.dropout)
+        self.tied = config.tied_embeddings
+
+    def output_layer(self, inputs: int) -> OutputLayer:
+        """Return the layer that maps inputs of this size to logits."""
+        vocabulary, size = self.embedding.weight.shape
+        if self.tied:
+            return TiedLinear(self.embedding, inputs, size**-0.5)
+        return nn.Linear(inputs, vocabulary)
 
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
         """Precompute tensors from the encoder's outputs (B, S, D * H); by default none.
@@ -129,7 +143,7 @@ class PlainDecoder(Decoder):
         self.rnn = make_rnn(
             cell, config.embedding, config.hidden, config.layers, config.dropout, False
         )
-        self.output = nn.Linear(config.hidden, vocabulary)
+        self.output = self.output_layer(config.hidden)
 
     def forward(
         self, tokens: Tensor, memory: Memory, state: CellState
@@ -189,7 +203,7 @@ class BahdanauDecoder(Decoder):
         self.from_state = nn.Linear(hidden, gates)
         above = config.layers - 1
         self.upper = make_rnn(cell, hidden, hidden, above, config.dropout, False) if above else None
-        self.output = nn.Linear(hidden + context + embedding, vocabulary)
+        self.output = self.output_layer(hidden + context + embedding)
 
     def gated(self) -> tuple[nn.Module, ...]:
         """Return the modules whose weights (gates * H, I) have one block of rows per gate."""

@@ -29,7 +29,12 @@ TRANSFORMERS = [
     for norm in ("pre", "post")
 ]
 TRANSFORMERS += [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
-EVERY = [*RECURRENT, *TRANSFORMERS]
+TIED = [
+    replace(SMALL, attention="none", hidden=6, layers=1, tied_embeddings=True),
+    replace(SMALL, attention="additive", tied_embeddings=True),
+    replace(SMALL, cell="transformer", tied_embeddings=True),
+]
+EVERY = [*RECURRENT, *TRANSFORMERS, *TIED]
 LENGTHS = torch.tensor([5, 3, 1, 4])
 
 
@@ -42,6 +47,7 @@ def mode(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def name(config: ModelConfig) -> str:
     extra = ("-bridge" if config.bridge else "") + ("-on" if config.continue_positions else "")
+    extra += "-tied" if config.tied_embeddings else ""
     return describe(config).replace(" ", "-") + extra
 
 

@@ -11,7 +11,7 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.numpy_backend.forward.attention import Attention
 from seqcli.numpy_backend.forward.base import NumpyModel, attention_bias, padding_mask
-from seqcli.numpy_backend.forward.layers import Weights
+from seqcli.numpy_backend.forward.layers import Linear, Weights
 from seqcli.numpy_backend.forward.rnn import RNN, Cell, CellState
 from seqcli.numpy_backend.parameters import Floats, Ids
 
@@ -84,6 +84,14 @@ class Decoder:
 
     def __init__(self, weights: Weights, config: ModelConfig, vocabulary: int) -> None:
         self.embedding = weights.embedding("embedding", vocabulary, config.embedding)
+        self.tied = config.tied_embeddings
+
+    def output_layer(self, weights: Weights, inputs: int) -> Linear:
+        """Return the layer that maps inputs of this size to logits."""
+        vocabulary, size = self.embedding.weight.shape
+        if self.tied:
+            return weights.tied_linear("output", self.embedding, inputs, size**-0.5)
+        return weights.linear("output", inputs, vocabulary)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
         """Precompute arrays from the encoder's outputs (B, S, D * H); by default none.
@@ -113,7 +121,7 @@ class PlainDecoder(Decoder):
         super().__init__(weights, config, vocabulary)
         sizes = (config.embedding, config.hidden, config.layers)
         self.rnn = RNN(weights.part("rnn"), cell, *sizes, bidirectional=False)
-        self.output = weights.linear("output", config.hidden, vocabulary)
+        self.output = self.output_layer(weights, config.hidden)
 
     def __call__(
         self, tokens: Ids, memory: Memory, state: CellState
@@ -182,7 +190,7 @@ class BahdanauDecoder(Decoder):
         if config.layers > 1:
             part, above = weights.part("upper"), config.layers - 1
             self.upper = RNN(part, cell, hidden, hidden, above, bidirectional=False)
-        self.output = weights.linear("output", hidden + context + embedding, vocabulary)
+        self.output = self.output_layer(weights, hidden + context + embedding)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
         """Return values (B, S, C), keys (B, S, A) and gates (B, S, G) of the source, and the mask.
