@@ -192,6 +192,8 @@ class ModelConfig:
     tied_embeddings: bool = False
     """Use the target embeddings as the weights of the output layer, after a projection if sizes
     differ."""
+    layer_norm: bool = False
+    """Normalize both matrix products of recurrent cells (layer normalization); slower."""
     activation: Annotated[str, one_of(("tanh", "relu"))] = "tanh"
     """Nonlinearity of the rnn cell."""
     init: Annotated[str, one_of(registry.INITIALIZATIONS)] = "default"

@@ -44,7 +44,8 @@ class RecurrentLanguageModel(Model):
         super().__init__()
         cell: Cell = registry.resolve("cell", config.cell, registry.CELLS)(config.activation)
         self.vocabulary, self.sizes = vocabulary, (config.layers, config.hidden)
-        self.rnn = make_rnn(cell, vocabulary, config.hidden, config.layers, config.dropout, False)
+        sizes = (vocabulary, config.hidden, config.layers)
+        self.rnn = make_rnn(cell, *sizes, config.dropout, False, config.layer_norm)
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(config.hidden, vocabulary)
 

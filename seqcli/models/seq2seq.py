@@ -17,7 +17,7 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import Attention, attention_bias, padding_mask
 from seqcli.models.base import Model
-from seqcli.models.cells import Cell, CellState
+from seqcli.models.cells import Cell, CellState, NormalizedCell
 from seqcli.models.embedding import (
     Dropout,
     EmbeddedTokens,
@@ -54,6 +54,7 @@ class Encoder(nn.Module):
             config.layers,
             config.dropout,
             config.bidirectional,
+            config.layer_norm,
         )
 
     def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, CellState]:
@@ -141,7 +142,13 @@ class PlainDecoder(Decoder):
     def __init__(self, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
         super().__init__(config, vocabulary)
         self.rnn = make_rnn(
-            cell, config.embedding, config.hidden, config.layers, config.dropout, False
+            cell,
+            config.embedding,
+            config.hidden,
+            config.layers,
+            config.dropout,
+            bidirectional=False,
+            layer_norm=config.layer_norm,
         )
         self.output = self.output_layer(config.hidden)
 
@@ -197,12 +204,15 @@ class BahdanauDecoder(Decoder):
         super().__init__(config, vocabulary)
         hidden, embedding = config.hidden, config.embedding
         context, gates = hidden * attention.directions, hidden * cell.gates
-        self.cell, self.attention = cell, attention
+        self.cell = NormalizedCell(cell, hidden) if config.layer_norm else cell
+        self.attention = attention
         self.from_input = nn.Linear(embedding, gates)
         self.from_context = nn.Linear(context, gates, bias=False)
         self.from_state = nn.Linear(hidden, gates)
-        above = config.layers - 1
-        self.upper = make_rnn(cell, hidden, hidden, above, config.dropout, False) if above else None
+        self.upper = None
+        if config.layers > 1:
+            sizes = (hidden, hidden, config.layers - 1)
+            self.upper = make_rnn(cell, *sizes, config.dropout, False, config.layer_norm)
         self.output = self.output_layer(hidden + context + embedding)
 
     def gated(self) -> tuple[nn.Module, ...]:

@@ -34,7 +34,11 @@ TIED = [
     replace(SMALL, attention="additive", tied_embeddings=True),
     replace(SMALL, cell="transformer", tied_embeddings=True),
 ]
-EVERY = [*RECURRENT, *TRANSFORMERS, *TIED]
+NORMALIZED = [
+    replace(SMALL, cell="lstm", attention="additive", layer_norm=True),
+    replace(SMALL, cell="rnn", attention="dot", layers=1, layer_norm=True),
+]
+EVERY = [*RECURRENT, *TRANSFORMERS, *TIED, *NORMALIZED]
 LENGTHS = torch.tensor([5, 3, 1, 4])
 
 
@@ -48,6 +52,7 @@ def mode(request: pytest.FixtureRequest) -> Iterator[str]:
 def name(config: ModelConfig) -> str:
     extra = ("-bridge" if config.bridge else "") + ("-on" if config.continue_positions else "")
     extra += "-tied" if config.tied_embeddings else ""
+    extra += "-norm" if config.layer_norm else ""
     return describe(config).replace(" ", "-") + extra
 
 

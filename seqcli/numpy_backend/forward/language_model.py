@@ -42,8 +42,8 @@ class RecurrentLanguageModel(NumpyModel):
 
     def __init__(self, weights: Weights, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
         self.sizes = (config.layers, config.hidden)
-        part = weights.part("rnn")
-        self.rnn = RNN(part, cell, vocabulary, config.hidden, config.layers, bidirectional=False)
+        part, sizes = weights.part("rnn"), (vocabulary, config.hidden, config.layers)
+        self.rnn = RNN(part, cell, *sizes, False, config.layer_norm)
         self.output = weights.linear("output", config.hidden, vocabulary)
 
     def forward(self, source: Ids, source_lengths: Ids, target_in: Ids) -> Floats:

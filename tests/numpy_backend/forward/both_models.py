@@ -53,9 +53,14 @@ TIED = [
     ),
     replace(SMALL, cell="transformer", tied_embeddings=True),
 ]
-PAIR_MODELS = [*RECURRENT, *TRANSFORMERS, *CONTINUED, *OTHERS, *TIED]
+NORMALIZED = [
+    replace(cell, attention=attention, layer_norm=True)
+    for cell, attention in zip(CELLS, ("none", "additive", "dot"), strict=True)
+]
+PAIR_MODELS = [*RECURRENT, *TRANSFORMERS, *CONTINUED, *OTHERS, *TIED, *NORMALIZED]
 LANGUAGE_MODELS = [
     TIED[-1],
+    replace(CELLS[2], layer_norm=True),
     *(replace(cell, layers=layers) for cell in (*CELLS, RELU) for layers in (1, 3)),
     *TRANSFORMERS,
 ]
@@ -81,6 +86,7 @@ def name(case: tuple[ModelConfig, bool]) -> str:
     extra = ("-bridge" if config.bridge else "") + ("-on" if config.continue_positions else "")
     relu = "-relu" if config.activation == "relu" else ""
     extra += relu + ("-tied" if config.tied_embeddings else "")
+    extra += "-norm" if config.layer_norm else ""
     return describe(config, language=language).replace(" ", "-") + extra
 
 
