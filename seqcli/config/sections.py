@@ -191,6 +191,11 @@ class ModelConfig:
     embedding_dropout: Annotated[str, one_of(("type", "position"))] = "type"
     """Dropout of a recurrent model's embeddings: type draws one mask per distinct token of a batch
     (as in variational dropout), position draws one per position."""
+    tied_embeddings: bool = False
+    """Use the target embeddings as the weights of the output layer, after a projection if sizes
+    differ."""
+    layer_norm: bool = False
+    """Normalize both matrix products of recurrent cells (layer normalization); slower."""
     activation: Annotated[str, one_of(("tanh", "relu"))] = "tanh"
     """Nonlinearity of the rnn cell."""
     init: Annotated[str, one_of(registry.INITIALIZATIONS)] = "default"

@@ -63,6 +63,8 @@ RULES: dict[str, Rule] = {
     "model.bridge": _NO_SOURCE,
     "model.dropout": Only((0,)),
     "model.embedding_dropout": _NO_EMBEDDING,
+    "model.tied_embeddings": Only((False,)),
+    "model.layer_norm": Only((False,)),
     "model.activation": Only(("tanh",)),
     "model.init": Only(("default",)),
     "model.heads": _TRANSFORMER,
