@@ -16,6 +16,7 @@ from seqcli.comparison.plan_file import (
 )
 from seqcli.comparison.specification import Specification, arms, base_config, open_keys, runs
 from seqcli.config import load
+from seqcli.config.recipes import DataFacts
 from seqcli.errors import DataError
 
 ABOUT = {"path": "p.tsv", "sha256": "1e46"}
@@ -24,7 +25,7 @@ ABOUT = {"path": "p.tsv", "sha256": "1e46"}
 def plan(wanted=None, about=None, **flags):
     wanted = wanted or Specification(("gru", "transformer"), seeds=1)
     base = base_config(load(None, (), flags), wanted.recipes)
-    planned = runs(arms(base, wanted, False), wanted.seeds)
+    planned = runs(arms(base, wanted, DataFacts(rows=4000, task=base.data.task)), wanted.seeds)
     identity = identity_of(planned, wanted, open_keys(base), about or ABOUT)
     return StoredPlan("x", identity, {run.name: run for run in planned}, ("old-s0",), ("a note",))
 
