@@ -67,8 +67,9 @@ def chosen_line(config: Config) -> str:
     for key, value in (("model.hidden", model.hidden), ("model.dropout", model.dropout)):
         if key in chosen:
             parts.append(f"{key.partition('.')[2]} {value:g}")
-    parts.append(_limit_name(config))
-    return f"{_origin(config)}: {', '.join(parts)}"
+    if chosen & {"train.epochs", "train.epoch_steps"}:
+        parts.append(_limit_name(config))
+    return f"{_origin(config)}: {', '.join(parts)}" if parts else ""
 
 
 def attention_hint(gains: tuple[AttentionGain, ...] = ATTENTION_GAINS) -> str:
@@ -206,8 +207,8 @@ def _architecture_name(config: Config) -> str:
     model = config.model
     if model.cell == "transformer":
         return "Transformer"
-    name = model.cell.upper()
-    return name if model.attention == "none" else f"{name} with {model.attention} attention"
+    kind = {"none": "", "additive": " with attention"}
+    return model.cell.upper() + kind.get(model.attention, f" with {model.attention} attention")
 
 
 def _limit_name(config: Config) -> str:
