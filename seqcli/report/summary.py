@@ -93,7 +93,7 @@ REASONS = {
     "interrupted": ("interrupted after", ""),
     "diverged": ("stopped after", "the loss diverged"),
 }
-_LIMITS = ("epochs", "iterations")  # reasons that are also options
+_LIMITS = ("epochs", "iterations", "budget")  # reasons that are also options
 
 
 def run_lines(run: RunStarted) -> list[str]:
@@ -166,7 +166,7 @@ def _too_short(finished: Finished) -> list[str]:
     """Return a note if a time budget left no time for training."""
     if finished.reason != "budget" or finished.updates > 1:
         return []
-    return ["note: the budget ended before the first update was done; give a longer --budget"]
+    return ["note: the budget ended before training began: one update was done; raise --budget"]
 
 
 def _ending(finished: Finished, before: int) -> str:
