@@ -1,4 +1,4 @@
-"""Validate the state that a resumed run restores: optimizer and random states.
+"""Validate the state that a resumed run restores: optimizer, averaging and random states.
 
 The progress of training is validated by `seqcli.training.progress`.
 """
@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 
 from seqcli import schema
-from seqcli.schema import OPEN, Array, SchemaError, is_array
+from seqcli.schema import OPEN, Array, Count, SchemaError, is_array
 
 _Bytes = Annotated[Any, Array(("uint8",), axes=1)]
 _State = dict[int, dict[str, Any]]
@@ -35,6 +35,35 @@ class _Optimizer(TypedDict):
 
     state: _State
     param_groups: tuple[Annotated[_Group, OPEN]]
+
+
+class AveragingState(TypedDict):
+    """The state of a moving average of the weights; the checkpoint's weights are the averages.
+
+    Attributes:
+        updates: the number of weights that the average is taken over, one for each step.
+        trained: the weights that training continues from, by number.
+    """
+
+    updates: Count
+    trained: dict[int, Any]
+
+
+def averaging_state(
+    training: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]
+) -> AveragingState:
+    """Return the state of the moving average of weights of these shapes.
+
+    Raises:
+        SchemaError: it is missing, a shape differs, or a number is NaN or infinite.
+    """
+    where = "training.average"
+    state: AveragingState = schema.read(AveragingState, training.get("average"), where)
+    if sorted(state["trained"]) != list(range(len(shapes))):
+        raise SchemaError(f"{where} belongs to another model")
+    for number, shape in enumerate(shapes):
+        _check(state["trained"][number], shape, f"{where}.trained.{number}")
+    return state
 
 
 def optimizer_state(

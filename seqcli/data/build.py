@@ -93,7 +93,7 @@ def facts_of(corpus: Corpus) -> DataFacts:
         labels=bool((target_lengths == 1).all()),
         features=codec.features,
         language=codec.source is None,
-        task=str(corpus.about.get("task", "")),
+        task=corpus.provenance.task or "",
     )
 
 

@@ -22,7 +22,7 @@ from seqcli.decoding.search import sample
 from seqcli.numpy_backend.cells import CELLS, Cell
 from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, optimize
-from seqcli.numpy_backend.optimizers import Optimizer
+from seqcli.numpy_backend.optimizers import AveragedParameters, Optimizer
 from seqcli.numpy_backend.parameters import (
     TORCH_NAMES,
     Parameters,
@@ -62,6 +62,7 @@ class NumpyTrainer:
         self.settings, self.limits = settings, limits
         kind = registry.resolve("optimizer", settings.optimizer, registry.NUMPY_OPTIMIZERS)
         self.optimizer: Optimizer = kind(settings.lr, settings.momentum, settings.weight_decay)
+        self.average = AveragedParameters(parameters, settings.ema)
 
     def training_step(self, step: TrainingStep) -> StepResult:
         """See `Trainer.training_step`."""
@@ -74,18 +75,19 @@ class NumpyTrainer:
             max_norm=self.settings.grad_clip,
             max_value=self.settings.grad_clip_value,
         )
+        self.average.update()
         return StepResult(loss, len(batch), norm)
 
     def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
         """See `Trainer.evaluate`: the loss on the validation names; some names are sampled."""
         metrics, val = {}, self.corpus.splits.get("val")
         if val is not None and len(val):
-            metrics["val_loss"] = mean_loss(self.parameters, self.cell, val, tick)
+            metrics["val_loss"] = mean_loss(self.average.averages, self.cell, val, tick)
         return EpochMetrics(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
         random = np.random.default_rng([self.settings.seed, epoch])
-        model = SteppedModel(self.parameters, self.cell)
+        model = SteppedModel(self.average.averages, self.cell)
         source = np.zeros((self.settings.samples, 0), np.int64)
         lengths, limit = np.zeros(len(source), np.int64), self.limits.prediction(0)
         names = sample(model, source, lengths, limit, SamplingConfig(), random)
@@ -93,15 +95,17 @@ class NumpyTrainer:
 
     def weights(self) -> Mapping[str, Any]:
         """See `Trainer.weights`."""
-        return to_torch_names(self.parameters)
+        return to_torch_names(self.average.averages)
 
     def state(self) -> dict[str, Any]:
-        """See `Trainer.state`: the optimizer's state, in PyTorch's layout."""
-        return {"optimizer": self.optimizer.state_dict(), "random": {}}
+        """See `Trainer.state`: the states of optimizer and averaging, in PyTorch's layout."""
+        optimizer = {"optimizer": self.optimizer.state_dict(), "random": {}}
+        return {**optimizer, **self.average.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """See `Trainer.load_state`."""
         self.optimizer.load_state_dict(state, self.parameters)
+        self.average.load_state(state)
 
 
 def build(

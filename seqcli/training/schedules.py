@@ -1,4 +1,4 @@
-"""Learning-rate schedules; only `ReduceOnPlateau` keeps state."""
+"""Schedules of the learning rate and of weight averaging; only `ReduceOnPlateau` keeps state."""
 
 from __future__ import annotations
 
@@ -93,3 +93,12 @@ class ReduceOnPlateau(Constant):
     def restore(self, state: dict[str, float]) -> None:
         """See `Constant.restore`."""
         self.scale, self.best, self.waited = state["scale"], state["best"], int(state["waited"])
+
+
+def ema_decay(maximum: float, updates: int) -> float:
+    """Return the decay of an exponential moving average after a number of updates.
+
+    The decay min(maximum, (1 + t) / (10 + t)) is low at first, so that the average soon forgets
+    the initial weights.
+    """
+    return min(maximum, (1 + updates) / (10 + updates))

@@ -34,7 +34,7 @@ from seqcli.training import torch_optimizers
 from seqcli.training.teacher_forcing import mixed_forward
 from seqcli.training.torch_batches import TensorBatch, cross_entropy, to_device
 from seqcli.training.torch_device import choose_device, choose_threads
-from seqcli.training.torch_optimizers import FlatParameters
+from seqcli.training.torch_optimizers import AveragedWeights, FlatParameters
 from seqcli.training.trainer import (
     SAMPLED_ROWS,
     EpochMetrics,
@@ -64,6 +64,7 @@ class TorchTrainer:
         self.parameters = FlatParameters(p for p in model.parameters() if p.requires_grad)
         make = registry.resolve("optimizer", self.settings.optimizer, registry.OPTIMIZERS)
         self.optimizer = make(self.parameters.trained, self.settings)
+        self.average = AveragedWeights(self.parameters, self.settings.ema)
         self.ratio = registry.resolve(
             "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
@@ -82,6 +83,7 @@ class TorchTrainer:
             self.parameters.trained, self.settings.grad_clip, self.settings.grad_clip_value
         )
         self.optimizer.step()
+        self.average.update()
         self.parameters.zero_grad()
         return StepResult(nats / batch.tokens, batch.tokens, grad_norm)
 
@@ -96,7 +98,12 @@ class TorchTrainer:
         return cross_entropy(logits, batch.target_out, self.settings.label_smoothing, batch.weights)
 
     def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
-        """See `Trainer.evaluate`; validation rows and some training rows are decoded."""
+        """See `Trainer.evaluate`."""
+        with self.average.applied():
+            return self.epoch_metrics(epoch, done, tick)
+
+    def epoch_metrics(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
+        """Evaluate the model's weights: decode validation rows and some training rows."""
         validation, sampled = self._score("val", tick), self._score("train", tick)
         scored = {"train": sampled, "val": validation}
         values = {
@@ -114,16 +121,18 @@ class TorchTrainer:
 
     def weights(self) -> Mapping[str, Any]:
         """See `Trainer.weights`."""
-        return self.model.state_dict()
+        return self.average.weights(self.model)
 
     def state(self) -> dict[str, Any]:
-        """See `Trainer.state`: the state of the optimizer, and the random states."""
-        return torch_optimizers.capture_state(self.optimizer, self.parameters)
+        """See `Trainer.state`: the states of the optimizer, of averaging and of randomness."""
+        state = torch_optimizers.capture_state(self.optimizer, self.parameters)
+        return {**state, **self.average.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """See `Trainer.load_state`."""
         tensors = torch_file.to_tensors(state)
         torch_optimizers.restore_state(tensors, self.optimizer, self.parameters)
+        self.average.load_state(tensors)
 
     def probe(self, batch: Batch) -> Callable[[], object]:
         """Return a function that computes the gradients of a batch without any update."""
@@ -194,8 +203,8 @@ class TorchLanguageTrainer(TorchTrainer):
     affect training.
     """
 
-    def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
-        """See `Trainer.evaluate`; some texts are sampled."""
+    def epoch_metrics(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
+        """Evaluate the model's weights: score the validation rows and sample some texts."""
         self.model.eval()
         metrics = {}
         pairs = self.corpus.splits.get("val")

@@ -73,7 +73,7 @@ class Trainer(Protocol):
         """Score the validation rows; call ``tick`` between batches."""
 
     def weights(self) -> Mapping[str, Any]:
-        """Return the weights by PyTorch's names."""
+        """Return the weights by PyTorch's names; with ``train.ema`` their moving averages."""
 
     def state(self) -> dict[str, Any]:
         """Return the state to resume from, except the weights, as plain data and arrays."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from seqcli.config import ModelConfig
 from seqcli.config.sections import describe
+from seqcli.data.vocabulary import PAD
 from seqcli.errors import DataError, UsageError
 from seqcli.models import kernels
 from seqcli.models.base import Model
@@ -29,7 +30,12 @@ TRANSFORMERS = [
     for norm in ("pre", "post")
 ]
 TRANSFORMERS += [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
-EVERY = [*RECURRENT, *TRANSFORMERS]
+COPYING = [
+    *(replace(one, copy=True) for one in RECURRENT if one.attention != "none" and one.layers == 2),
+    *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
+]
+EVERY = [*RECURRENT, *TRANSFORMERS, *COPYING]
+COPY_IDS = [PAD, PAD, PAD, PAD, 5, PAD, 9, 4, 11, PAD, 7]  # the target ids of 11 source ids
 LENGTHS = torch.tensor([5, 3, 1, 4])
 
 
@@ -48,7 +54,7 @@ def name(config: ModelConfig) -> str:
 def made(config: ModelConfig) -> tuple[Model, Tensor, Tensor]:
     """Return a model and a batch of sources (4, 5) and targets (4, 6), padded with zeros."""
     torch.manual_seed(1)
-    model = build(config, 11, 12, max_length=20).eval()
+    model = build(config, 11, 12, max_length=20, copy_ids=COPY_IDS).eval()
     source = torch.randint(4, 11, (4, 5))
     source[torch.arange(5) >= LENGTHS[:, None]] = 0
     return model, source, torch.randint(4, 12, (4, 6))
