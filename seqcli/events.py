@@ -184,7 +184,7 @@ class Saved:
 class Finished:
     """Training ended.
 
-    ``reason``: "epochs", "iterations", "seconds", "patience", "target_accuracy", "interrupted".
+    ``reason``: "epochs", "steps", "seconds", "patience", "target_accuracy", "interrupted".
     """
 
     epochs: int

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 CHANGEABLE = (
     "train.backend",
     "train.epochs",
-    "train.iterations",
+    "train.steps",
     "train.seconds",
     "train.samples",
     "train.lr",

@@ -37,7 +37,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("cell", "attention", "copy", "layers", "hidden", "embedding", "heads", "dropout", "init"),
     ),
     TRAINING: (
-        *("epochs", "iterations", "batch_size", "optimizer", "lr", "schedule", "warmup"),
+        *("epochs", "steps", "batch_size", "optimizer", "lr", "schedule", "warmup"),
         *("patience", "seed", "backend", "device", "threads", "beam", "length_penalty", "samples"),
     ),
     TASK_OPTIONS: (

@@ -42,7 +42,7 @@ FLAGS: Mapping[str, str] = {
     "init": "model.init",
     "backend": "train.backend",
     "epochs": "train.epochs",
-    "iterations": "train.iterations",
+    "steps": "train.steps",
     "batch_size": "train.batch_size",
     "optimizer": "train.optimizer",
     "lr": "train.lr",

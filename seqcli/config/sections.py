@@ -213,7 +213,7 @@ class TrainConfig:
 
     epochs: Positive = 20
     """Passes over the training rows."""
-    iterations: Count = 0
+    steps: Count = 0
     """Total optimizer steps, instead of epochs; 0 uses epochs."""
     seconds: NotNegative = 0.0
     """Time limit in seconds; 0 means none."""

@@ -71,7 +71,7 @@ RULES: dict[str, Rule] = {
     "model.continue_positions": _TRANSFORMER,
     "model.positions": _TRANSFORMER,
     "train.epochs": _ANY,
-    "train.iterations": _ANY,
+    "train.steps": _ANY,
     "train.seconds": _ANY,
     "train.batch_size": _ANY,
     "train.optimizer": Only(registry.NUMPY_OPTIMIZERS),

@@ -75,7 +75,7 @@ class TimeLeft:
 # reason -> first words of the line about the end of a run, and its explanation
 REASONS = {
     "epochs": ("finished", ""),
-    "iterations": ("finished", "iteration limit"),
+    "steps": ("finished", "step limit"),
     "seconds": ("stopped after", "time limit (train.seconds)"),
     "patience": ("stopped early after", "no improvement on validation (train.patience)"),
     "target_accuracy": (
@@ -85,7 +85,7 @@ REASONS = {
     "interrupted": ("interrupted after", ""),
     "diverged": ("stopped after", "the loss diverged"),
 }
-_LIMITS = ("epochs", "iterations")  # reasons that are also options
+_LIMITS = ("epochs", "steps")  # reasons that are also options
 
 
 def run_lines(run: RunStarted) -> list[str]:

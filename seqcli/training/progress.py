@@ -153,8 +153,8 @@ def stop_reason(progress: Progress, settings: TrainConfig) -> str:
         return ""
     if settings.seconds and progress.elapsed >= settings.seconds:
         return "seconds"
-    if settings.iterations:
-        return "iterations" if progress.step >= settings.iterations else ""
+    if settings.steps:
+        return "steps" if progress.step >= settings.steps else ""
     return "epochs" if progress.epoch > settings.epochs else ""
 
 
