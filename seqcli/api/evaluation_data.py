@@ -130,7 +130,12 @@ def _own_rows(model: TrainedModel, split: str) -> EvaluationData:
         available = " or ".join(f"--split {name}" for name in corpus.splits)
         raise DataError(f"{corpus.name}: has no {split} rows", f"choose {available}")
     name = model.checkpoint.record.name or ""
-    return EvaluationData(corpus.splits[split], corpus, name, split, own=True)
+    notes = tuple(
+        f"{member.path} was trained on other data, which may include these rows"
+        for member in model.members[1:]
+        if not corpus.provenance.has_same_rows(member.checkpoint.record)
+    )
+    return EvaluationData(corpus.splits[split], corpus, name, split, True, notes)
 
 
 def _other_rows(model: TrainedModel, split: str, other: OtherData) -> EvaluationData:

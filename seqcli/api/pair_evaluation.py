@@ -41,7 +41,8 @@ def evaluate_pairs(
     notes = (*data.notes, *scores.notes, *_unknown_notes(data.pairs))
     evaluation = Evaluation(
         **{**vars(scores), "notes": notes},
-        checkpoint=str(model.path),
+        checkpoint=model.name,
+        members=model.member_paths,
         data=data.name,
         split=data.split,
         beam=search.beam,

@@ -250,12 +250,15 @@ Quiet = Annotated[
 Force = Annotated[bool, switch("--force", "Replace existing output.")]
 
 # options of commands that use a trained model
-_CHECKPOINT = "Run folder or checkpoint file."
+CHECKPOINT = (
+    "Run folder, checkpoint file, or quoted pattern. Several are an ensemble, which predicts with "
+    "the mean of their probabilities."
+)
 Checkpoint = Annotated[
-    Path, typer.Option("--ckpt", help=_CHECKPOINT, metavar="PATH", parser=path_to_read)
+    list[Path], typer.Option("--ckpt", help=CHECKPOINT, metavar="PATH", parser=path_to_read)
 ]
 CheckpointArgument = Annotated[
-    Path, typer.Argument(help=_CHECKPOINT, metavar="CKPT", parser=path_to_read)
+    list[Path], typer.Argument(help=CHECKPOINT, metavar="CKPT...", parser=path_to_read)
 ]
 BatchRows = Annotated[
     int,
