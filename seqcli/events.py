@@ -189,7 +189,7 @@ class Saved:
 class Finished:
     """Training ended.
 
-    ``reason``: "epochs", "iterations", "budget", "patience", "target_accuracy", "interrupted".
+    ``reason``: "epochs", "steps", "budget", "patience", "target_accuracy", "interrupted".
     """
 
     epochs: int

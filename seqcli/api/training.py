@@ -43,7 +43,7 @@ CHANGEABLE = (
     "train.backend",
     "train.budget",
     "train.epochs",
-    "train.iterations",
+    "train.steps",
     "train.samples",
     "train.lr",
     "train.patience",

@@ -92,7 +92,7 @@ class Sections(TypedDict):
     training: dict[str, Any] | None
 
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
             "recipe",
             "budget",
             "epochs",
-            "iterations",
+            "steps",
             "batch_size",
             "optimizer",
             "lr",

@@ -44,7 +44,7 @@ FLAGS: Mapping[str, str] = {
     "recipe": "train.recipe",
     "budget": "train.budget",
     "epochs": "train.epochs",
-    "iterations": "train.iterations",
+    "steps": "train.steps",
     "batch_size": "train.batch_size",
     "optimizer": "train.optimizer",
     "lr": "train.lr",

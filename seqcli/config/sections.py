@@ -245,7 +245,7 @@ class TrainConfig:
     learning-rate schedule ends with it. 0 means none."""
     epochs: Count = 20
     """Epochs: passes over the training rows, or see epoch_steps; 0 trains until the budget ends."""
-    iterations: Count = 0
+    steps: Count = 0
     """Total optimizer steps, instead of epochs; 0 uses epochs."""
     epoch_steps: Count = 0
     """Optimizer steps per epoch, after which the model is validated and saved; 0 means one pass

@@ -104,7 +104,7 @@ class CopyHead(PointerGenerator):
 
         ``mask``: (B, 1, 1, S), True at tokens, or None without padding.
         """
-        bias = None if mask is None else attention_bias(~mask[:, 0, 0], keys)  # (B, S)
+        bias = None if mask is None else attention_bias(mask[:, 0, 0], keys)  # (B, S)
         scaled = states / math.sqrt(states.shape[2])
         queries = scaled.reshape(len(keys), -1, states.shape[2])  # (B, K * T, H)
         weights: Tensor = self.attention(queries, keys, bias)  # (B, K * T, S)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import padding_mask
+from seqcli.models.attention import token_mask
 from seqcli.models.base import Model
 from seqcli.models.copying import CopyHead
 from seqcli.models.embedding import Dropout, OutputLayer, TiedLinear
@@ -338,8 +338,8 @@ class Transformer(Model):
             the mask (B, 1, 1, S), or None without padding; keys and values of the source
             (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
         """
-        padding = padding_mask(lengths, source.shape[1], source.device)
-        mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
+        tokens = token_mask(lengths, source.shape[1], source.device)
+        mask = None if tokens is None else tokens[:, None, None]  # (B, 1, 1, S)
         causal = not self.source_embedding.positions.gives_order
         x = self.source_embedding(source)  # (B, S, H)
         for layer in self.encoder:

@@ -75,7 +75,7 @@ RULES: dict[str, Rule] = {
     "train.recipe": Irrelevant("its choices are checked by their own keys"),
     "train.budget": _ANY,
     "train.epochs": _ANY,
-    "train.iterations": _ANY,
+    "train.steps": _ANY,
     "train.epoch_steps": _ANY,
     "train.batch_size": _ANY,
     "train.optimizer": Only(registry.NUMPY_OPTIMIZERS),

@@ -77,7 +77,7 @@ class CopyHead(PointerGenerator):
 
         ``mask``: (B, 1, 1, S), True at tokens, or None without padding.
         """
-        bias = None if mask is None else attention_bias(~mask[:, 0, 0], keys)  # (B, S)
+        bias = None if mask is None else attention_bias(mask[:, 0, 0], keys)  # (B, S)
         width = states.shape[2]
         queries = (states / math.sqrt(width)).reshape(len(keys), -1, width)  # (B, K * T, H)
         return self.attention(queries, keys, bias).reshape(*states.shape[:2], -1)  # (R, T, S)

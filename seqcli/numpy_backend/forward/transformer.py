@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.numpy_backend.forward.base import NumpyModel, padding_mask
+from seqcli.numpy_backend.forward.base import NumpyModel, token_mask
 from seqcli.numpy_backend.forward.copying import CopyHead
 from seqcli.numpy_backend.forward.layers import LayerNorm, Linear, Weights
 from seqcli.numpy_backend.forward.positions import Positions
@@ -335,8 +335,8 @@ class Transformer(NumpyModel):
             the mask (B, 1, 1, S), or None without padding; keys and values of the source
             (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
         """
-        padding = padding_mask(lengths, source.shape[1])
-        mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
+        tokens = token_mask(lengths, source.shape[1])
+        mask = None if tokens is None else tokens[:, None, None]  # (B, 1, 1, S)
         causal = not self.source_embedding.positions.gives_order
         x = self.source_embedding(source)  # (B, S, H)
         for layer in self.encoder:
