@@ -320,23 +320,16 @@ class Transformer(Model):
         """Return the logits (R, T, V) of the last layer's states (R, T, H)."""
         x = self.target_norm(x)
         logits: Tensor = self.output(x)  # (R, T, V)
-        if self.copy is None:
-            return logits
-        pointers, keys = copies
-        mixed: Tensor = self.copy(logits, x, self.copy.attend(x, keys, mask), pointers)
-        return mixed  # (R, T, V)
+        return logits if self.copy is None else self.copy.mixed(logits, x, mask, copies)
 
     def _encode(
         self, source: Tensor, lengths: Tensor
     ) -> tuple[Tensor | None, list[KeysValues], tuple[Tensor, ...]]:
-        """Encode the source.
+        """Return the mask, keys and values (B, N, S, d) per decoder layer, and tensors to copy by.
 
-        Without positions the encoder is causal; otherwise it would see its source as a bag of
-        tokens. A causal encoder needs no mask, because padding is at the end.
-
-        Returns:
-            the mask (B, 1, 1, S), or None without padding; keys and values of the source
-            (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
+        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
+        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
+        because padding is at the end.
         """
         tokens = token_mask(lengths, source.shape[1], source.device)
         mask = None if tokens is None else tokens[:, None, None]  # (B, 1, 1, S)
