@@ -237,10 +237,11 @@ class Evaluation(Scores):
     """Scores of a model on one split.
 
     ``beam`` is 0 if there was no search. ``checkpoint`` is "" if a file of predictions was scored;
-    ``data`` is then that file.
+    ``data`` is then that file. ``members``: the checkpoints of an ensemble.
     """
 
     checkpoint: str = ""
+    members: tuple[str, ...] = ()
     data: str = ""
     split: str = ""
     beam: int = 0
@@ -259,14 +260,28 @@ class Side:
 
 
 @dataclass(frozen=True)
+class MemberInfo:
+    """A member of an ensemble; see `CheckpointInfo`."""
+
+    path: str
+    model: str
+    parameters: int
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class CheckpointInfo:
-    """The description of a checkpoint.
+    """The description of a checkpoint, or of an ensemble.
 
     ``model``: one line; ``parameters``: their number; ``megabytes``: the size of the file.
     ``source``: None for a language model. ``data``: name and origin, with ``rows`` and ``sha256``
     of files. ``settings``: key -> (value, origin) of keys that were set. ``resumable``: whether it
     has the training state. ``metrics``: those of epoch ``epoch`` (0 if unknown). ``baselines``:
     split -> name -> metric -> score. ``next``: commands to run next.
+
+    An ensemble has ``members``: parameters and sizes are their sums, the settings are those that
+    all share, and there are no metrics of its own.
     """
 
     path: str
@@ -285,6 +300,7 @@ class CheckpointInfo:
     baselines: Mapping[str, Mapping[str, Mapping[str, float]]]
     resumable: bool
     next: tuple[str, ...]
+    members: tuple[MemberInfo, ...] = ()
 
 
 @dataclass(frozen=True)

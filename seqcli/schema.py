@@ -157,6 +157,16 @@ def read(kind: Any, value: object, where: str = "") -> Any:
     raise TypeError(f"{kind} is not supported as a schema")
 
 
+def to_plain(record: object) -> Any:
+    """Return dataclasses as mappings that `read` accepts; fields that are None are left out."""
+    if isinstance(record, Mapping):
+        return {key: to_plain(value) for key, value in record.items()}
+    if not dataclasses.is_dataclass(record):
+        return record
+    values = ((one.name, getattr(record, one.name)) for one in dataclasses.fields(record))
+    return {name: to_plain(value) for name, value in values if value is not None}
+
+
 def parse_json(text: str) -> Any:
     """Parse a JSON document.
 

@@ -103,10 +103,13 @@ def path(name: str, value: Any) -> Path:
 
 
 def checkpoint(name: str, value: Any) -> Any:
-    """Return the path of a checkpoint, or an open model unchanged."""
+    """Return the paths of checkpoints as a tuple, or an open model unchanged."""
     from seqcli.api.trained_model import TrainedModel
 
-    return value if isinstance(value, TrainedModel) else path(name, value)
+    if isinstance(value, TrainedModel):
+        return value
+    several = isinstance(value, list | tuple)
+    return tuple(path(name, one) for one in (value if several else (value,)))
 
 
 def number(key: Key) -> Check:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from seqcli import registry
 from seqcli.api.checkpoint_config import OpenedCheckpoint
+from seqcli.api.members import OpenedMembers, id_maps
+from seqcli.arrays.ensemble import Ensemble, Member
 from seqcli.decoding.inference import Backend
 
 AUTO = "auto"
@@ -25,18 +28,19 @@ class BackendChoice:
     over from then on.
 
     Args:
-        opened: the checkpoint.
+        opened: the checkpoint, or those of an ensemble.
         name: auto, torch or numpy.
 
     Raises:
         UsageError: the backend does not exist.
     """
 
-    def __init__(self, opened: OpenedCheckpoint, name: str) -> None:
+    def __init__(self, opened: OpenedMembers, name: str) -> None:
         self.opened = opened
         self.name = registry.check("backend", name, (AUTO, *LOADERS))
         self.work = 0.0
-        self.parameters = sum(weight.size for weight in opened.checkpoint.weights.values())
+        weights = [one.checkpoint.weights for one in opened.members]
+        self.parameters = sum(weight.size for some in weights for weight in some.values())
         self._loaded: dict[str, Backend] = {}
 
     def for_tokens(self, tokens: int) -> Backend:
@@ -44,14 +48,34 @@ class BackendChoice:
         self.work += float(tokens) * self.parameters
         name = self._automatic() if self.name == AUTO else self.name
         if name not in self._loaded:
-            self._loaded[name] = LOADERS[name](self.opened)
+            self._loaded[name] = _load(self.opened, name)
         return self._loaded[name]
 
     def _automatic(self) -> str:
         from seqcli.numpy_backend.forward import has_forward
 
         is_small = self.work <= NUMPY_WORK and "torch" not in self._loaded
-        return "numpy" if is_small and has_forward(self.opened.config.model) else "torch"
+        forward = all(has_forward(one.config.model) for one in self.opened.members)
+        return "numpy" if is_small and forward else "torch"
+
+
+def _load(opened: OpenedMembers, name: str) -> Backend:
+    """Load a model, or all members of an ensemble, into the backend of a name."""
+    backends = [LOADERS[name](_with_device_of(opened.first, one)) for one in opened.members]
+    if len(backends) == 1:
+        return backends[0]
+    members, codec = [], opened.first.checkpoint.codec
+    for backend, one in zip(backends, opened.members, strict=True):
+        maps = id_maps(codec, one.checkpoint.codec)
+        arrays = (None if ids is None else backend.array(ids) for ids in maps)
+        members.append(Member(backend.model, *arrays))
+    return backends[0].with_model(Ensemble(tuple(members)))
+
+
+def _with_device_of(first: OpenedCheckpoint, one: OpenedCheckpoint) -> OpenedCheckpoint:
+    """Return a checkpoint that is loaded on the device of the first member of its ensemble."""
+    train = replace(one.config.train, device=first.config.train.device)
+    return replace(one, config=replace(one.config, train=train))
 
 
 def load_numpy(opened: OpenedCheckpoint) -> Backend:

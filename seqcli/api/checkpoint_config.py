@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.data_paths import located
+from seqcli.api.data_paths import current_paths
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
-from seqcli.data.corpus import Codec, MaxLengths
+from seqcli.data.corpus import Codec, MaxLengths, Provenance
 from seqcli.errors import CheckpointError, UsageError
 from seqcli.runs import RunPaths, find_checkpoint
 from seqcli.runs.metrics_log import read_metrics
@@ -50,7 +50,7 @@ def open_checkpoint(ckpt: str | Path) -> OpenedCheckpoint:
     path = find_checkpoint(Path(ckpt))
     checkpoint = numpy_file.load(path)
     config = config_of(checkpoint, path)
-    limits = limits_of(checkpoint.about, checkpoint.codec, path)
+    limits = limits_of(checkpoint.record, checkpoint.codec, path)
     return OpenedCheckpoint(path, checkpoint, config, limits)
 
 
@@ -63,12 +63,12 @@ def config_of(checkpoint: Checkpoint, path: Path) -> Config:
         CheckpointError: the configuration is invalid in this version.
     """
     _check_paths(checkpoint.config, path)
-    origins = checkpoint.about.get("origins", {})
+    origins = checkpoint.record.origins or {}
     try:
         config = replace(configuration.from_plain(checkpoint.config), origins=origins)
     except UsageError as error:
         raise CheckpointError(f"{path}: {error.message}", error.hint) from error
-    return replace(config, data=located(config.data, checkpoint.about, path))
+    return replace(config, data=current_paths(config.data, checkpoint.record, path))
 
 
 def _check_paths(config: Mapping[str, Any], path: Path) -> None:
@@ -83,14 +83,14 @@ def _check_paths(config: Mapping[str, Any], path: Path) -> None:
             raise CheckpointError(message, "name the rows with --data, or train again")
 
 
-def limits_of(about: Mapping[str, Any], codec: Codec, path: Path) -> MaxLengths:
-    """Return the maximum lengths of the training rows, from the metadata of a checkpoint or corpus.
+def limits_of(provenance: Provenance, codec: Codec, path: Path) -> MaxLengths:
+    """Return the maximum lengths of the training rows of a checkpoint or corpus.
 
     Raises:
-        CheckpointError: the metadata has no maximum lengths.
+        CheckpointError: the maximum lengths are not stored.
     """
-    source, target = about.get("max_source"), about.get("max_target")
-    if not (isinstance(source, int) and isinstance(target, int)):
+    source, target = provenance.max_source, provenance.max_target
+    if source is None or target is None:
         raise CheckpointError(
             f"{path}: does not contain the maximum lengths of its training rows", "train again"
         )

@@ -167,7 +167,7 @@ def _stored_plan(
 ) -> StoredPlan:
     """Return the plan of a comparison as its folder stores it."""
     title = single_name(name, "the name of the comparison") if name else corpus.name
-    identity = identity_of(runs, specification, planning.open_keys(base), corpus.about)
+    identity = identity_of(runs, specification, planning.open_keys(base), corpus.provenance)
     notes = (*_used_defaults(base), *corpus.notes, *remarks(corpus.reading))
     return StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
 

@@ -8,11 +8,12 @@ moved together. The data is checked by digest before it is used (`seqcli.api.eva
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from seqcli.checkpoints.content import FileLocation, RunRecord
 from seqcli.config import DataConfig
 
 PATH_KEYS = {
@@ -25,7 +26,7 @@ PATH_KEYS = {
 _BETWEEN = ","  # separates two parallel files
 
 
-def locations(data: DataConfig, folder: Path) -> dict[str, dict[str, str]]:
+def locations(data: DataConfig, folder: Path) -> dict[str, FileLocation]:
     """Return the paths of the data files, in the form that checkpoints store.
 
     Args:
@@ -33,19 +34,17 @@ def locations(data: DataConfig, folder: Path) -> dict[str, dict[str, str]]:
         folder: the run folder.
 
     Returns:
-        key -> ``absolute`` path, and path ``relative`` to the run folder.
+        key of the section ``data`` -> its paths.
     """
     stored = {}
     for key, text in file_settings(data):
         paths = [os.path.abspath(path) for path in _files(text)]  # noqa: PTH100 - keep links
-        stored[key] = {
-            "absolute": _BETWEEN.join(paths),
-            "relative": _BETWEEN.join(_relative(path, folder) for path in paths),
-        }
+        relative = [_relative(path, folder) for path in paths]
+        stored[key] = FileLocation(_BETWEEN.join(paths), _BETWEEN.join(relative))
     return stored
 
 
-def located(data: DataConfig, about: Mapping[str, Any], checkpoint: Path) -> DataConfig:
+def current_paths(data: DataConfig, record: RunRecord, checkpoint: Path) -> DataConfig:
     """Return the data settings with the current path of each file.
 
     The stored absolute path is tried first, then the path relative to the run folder, then the path
@@ -53,14 +52,14 @@ def located(data: DataConfig, about: Mapping[str, Any], checkpoint: Path) -> Dat
 
     Args:
         data: the data settings in a checkpoint.
-        about: the section ``about`` of the checkpoint, with the `locations` of the files.
+        record: the record in the checkpoint, with the `locations` of the files.
         checkpoint: the checkpoint file.
     """
-    stored = about.get("locations")
+    stored = record.locations or {}
     moved: dict[str, Any] = {}
     for key, text in file_settings(data):
-        known = stored.get(key) if isinstance(stored, Mapping) else None
-        readable = [one for one in _candidates(text, known, checkpoint) if is_readable(one)]
+        candidates = _candidates(text, stored.get(key, FileLocation()), checkpoint)
+        readable = [path for path in candidates if is_readable(path)]
         if readable and not _same(text, readable[0]):
             moved[key] = readable[0]
     return replace(data, **moved)
@@ -98,16 +97,14 @@ def _relative(path: str, folder: Path) -> str:
         return path
 
 
-def _candidates(text: str, known: object, checkpoint: Path) -> Iterator[str]:
-    if isinstance(known, Mapping):
-        absolute, relative = known.get("absolute"), known.get("relative")
-        if isinstance(absolute, str) and absolute:
-            yield absolute
-        if isinstance(relative, str) and relative:
-            # --out FILE.pt is next to its run folder FILE
-            for folder in (checkpoint.parent, checkpoint.with_suffix("")):
-                parts = (os.path.normpath(folder / part) for part in relative.split(_BETWEEN))
-                yield _BETWEEN.join(parts)
+def _candidates(text: str, stored: FileLocation, checkpoint: Path) -> Iterator[str]:
+    if stored.absolute:
+        yield stored.absolute
+    if stored.relative:
+        # --out FILE.pt is next to its run folder FILE
+        for folder in (checkpoint.parent, checkpoint.with_suffix("")):
+            parts = (os.path.normpath(folder / part) for part in stored.relative.split(_BETWEEN))
+            yield _BETWEEN.join(parts)
     yield text
 
 

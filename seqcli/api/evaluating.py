@@ -11,6 +11,7 @@ import numpy as np
 from seqcli import registry
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.evaluation_data import EvaluationData, evaluation_data, other_data
+from seqcli.api.members import Ckpt
 from seqcli.api.pair_evaluation import evaluate_pairs
 from seqcli.api.trained_model import LanguageModel, TrainedModel, open_model
 from seqcli.arrays.hashing import row_hashes
@@ -34,7 +35,7 @@ NOVELTY_SAMPLES, NOVELTY_SEED = 1000, 0  # texts sampled to estimate novelty
 
 @checked
 def evaluate(
-    ckpt: str | Path | TrainedModel,
+    ckpt: Ckpt | TrainedModel,
     *,
     split: str = "test",
     data: str | Path | None = None,
@@ -51,7 +52,7 @@ def evaluate(
     """Score a model on a split of its own data, or on other data.
 
     Args:
-        ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
+        ckpt: a model or an ensemble; see `open_model`.
         split: train, val or test.
         data: a folder written by gen-data (its ``split`` is used), or a whole file of pairs; for a
             language model a file of texts. By default the split of the run's own data.
@@ -89,7 +90,7 @@ def evaluate(
 
 def _check_no_search(model: LanguageModel, has_options: bool) -> None:
     if has_options:
-        message = f"{model.path} is a language model: it is scored without decoding"
+        message = f"{model.name} is a language model: it is scored without decoding"
         hint = "omit --beam, --length-penalty and --oracle-length"
         raise UsageError(message, hint)
 
@@ -109,7 +110,8 @@ def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluat
     losses = _losses(model, data)
     evaluation = Evaluation(
         **vars(score_texts(losses)),
-        checkpoint=str(model.path),
+        checkpoint=model.name,
+        members=model.member_paths,
         data=data.name,
         split=data.split,
         novelty=_novelty(model, None if data.own else data.pairs.targets),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seqcli import config as configuration
 from seqcli.api.data_paths import PATH_KEYS, file_settings, is_readable
@@ -13,10 +11,8 @@ from seqcli.api.trained_model import TrainedModel
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import pairs_of
-from seqcli.data.corpus import Codec, Corpus, Pairs
+from seqcli.data.corpus import Codec, Corpus, Pairs, Provenance
 from seqcli.errors import DataError, SeqcliError, UsageError
-
-NOT_COMPARED = {"path"}  # the data may have moved
 
 
 def corpus_of_run(config: Config) -> Corpus:
@@ -35,7 +31,7 @@ def corpus_of_run(config: Config) -> Corpus:
     return build_corpus(config.data, config.task)
 
 
-def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> None:
+def check_same_data(corpus: Corpus, codec: Codec, trained_on: Provenance) -> None:
     """Check that a corpus is the data a model was trained on, wherever its files are.
 
     Generated rows are the same only in the same version of their task.
@@ -43,15 +39,18 @@ def check_same_data(corpus: Corpus, codec: Codec, about: Mapping[str, Any]) -> N
     Raises:
         DataError: the data differs.
     """
-    now, then = corpus.about.get("version"), about.get("version")
-    if "task" in corpus.about and corpus.about["task"] == about.get("task") and now != then:
+    here = corpus.provenance
+    if (
+        here.task is not None
+        and here.task == trained_on.task
+        and here.version != trained_on.version
+    ):
         raise DataError(
-            f"{corpus.name}: trained on version {then} of this task; it is {now} here",
+            f"{corpus.name}: trained on version {trained_on.version} of this task; "
+            f"it is {here.version} here",
             "evaluate on a file with --data, or train again",
         )
-    compared = corpus.about.keys() - NOT_COMPARED
-    same = all(about.get(key) == corpus.about[key] for key in compared)
-    if corpus.codec != codec or not same:
+    if corpus.codec != codec or not here.has_same_rows(trained_on):
         raise DataError(
             f"{corpus.name}: this is not the data that the model was trained on",
             "restore the original data, or give it with --data",
@@ -126,12 +125,17 @@ def evaluation_data(model: TrainedModel, split: str, other: OtherData | None) ->
 
 def _own_rows(model: TrainedModel, split: str) -> EvaluationData:
     corpus = corpus_of_run(model.config)
-    check_same_data(corpus, model.codec, model.about)
+    check_same_data(corpus, model.codec, model.checkpoint.record)
     if split not in corpus.splits:
         available = " or ".join(f"--split {name}" for name in corpus.splits)
         raise DataError(f"{corpus.name}: has no {split} rows", f"choose {available}")
-    name = str(model.about.get("name", ""))
-    return EvaluationData(corpus.splits[split], corpus, name, split, own=True)
+    name = model.checkpoint.record.name or ""
+    notes = tuple(
+        f"{member.path} was trained on other data, which may include these rows"
+        for member in model.members[1:]
+        if not corpus.provenance.has_same_rows(member.checkpoint.record)
+    )
+    return EvaluationData(corpus.splits[split], corpus, name, split, True, notes)
 
 
 def _other_rows(model: TrainedModel, split: str, other: OtherData) -> EvaluationData:

@@ -6,19 +6,19 @@ from pathlib import Path
 
 from seqcli import registry
 from seqcli.api.arguments import check_counts, checked
-from seqcli.api.checkpoint_config import open_checkpoint
+from seqcli.api.members import Ckpt, open_members
 from seqcli.exporters.metadata import ExportSource
 from seqcli.results import Exported
 
 
 @checked
 def export(
-    ckpt: str | Path, *, to: str, out: str | Path, rows: int = 64, force: bool = False
+    ckpt: Ckpt, *, to: str, out: str | Path, rows: int = 64, force: bool = False
 ) -> Exported:
     """Export a trained model, and compare its outputs with the original.
 
     Args:
-        ckpt: a run folder (its best checkpoint) or a checkpoint file.
+        ckpt: a model or an ensemble; see `seqcli.api.open_model`.
         to: a format in `seqcli.registry.EXPORTS`.
         out: the file to write; for onnx a folder.
         rows: the number of rows to compare the outputs on.
@@ -31,15 +31,18 @@ def export(
     """
     check_counts(rows=rows)
     write = registry.resolve("format", to, registry.EXPORTS)
-    exported: Exported = write(export_source(Path(ckpt)), Path(out), rows, force)
+    exported: Exported = write(export_sources(ckpt), Path(out), rows, force)
     return exported
 
 
-def export_source(ckpt: Path) -> ExportSource:
-    """Open the checkpoint of a trained model.
+def export_sources(ckpt: Ckpt) -> tuple[ExportSource, ...]:
+    """Open the checkpoint of a trained model, or those of an ensemble.
 
     Raises:
-        CheckpointError: the file is missing, damaged or not a seqcli checkpoint.
+        CheckpointError: a file is missing, damaged or not a seqcli checkpoint.
+        UsageError: the checkpoints do not fit together.
     """
-    opened = open_checkpoint(ckpt)
-    return ExportSource(opened.path, opened.checkpoint, opened.config, opened.limits)
+    return tuple(
+        ExportSource(one.path, one.checkpoint, one.config, one.limits)
+        for one in open_members(ckpt).members
+    )

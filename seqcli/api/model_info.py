@@ -3,58 +3,89 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
-from seqcli.api.checkpoint_config import open_checkpoint
-from seqcli.checkpoints.content import Checkpoint
+from seqcli.api.checkpoint_config import OpenedCheckpoint
+from seqcli.api.members import Ckpt, open_members
+from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
-from seqcli.results import CheckpointInfo, Side
-from seqcli.schema import is_array
+from seqcli.results import CheckpointInfo, MemberInfo, Side
+from seqcli.schema import to_plain
 
 _NOT_DATA_KEYS = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
 
 
 @checked
-def info(ckpt: str | Path) -> CheckpointInfo:
+def info(ckpt: Ckpt) -> CheckpointInfo:
     """Describe a checkpoint: its model, training data, scores, and commands that use it.
 
     Args:
-        ckpt: a run folder (its best checkpoint) or a checkpoint file.
+        ckpt: a run folder (its best checkpoint), a checkpoint file or a pattern; several of them
+            are described as an ensemble.
 
     Raises:
-        CheckpointError: the file is missing, damaged or not a seqcli checkpoint.
+        CheckpointError: a file is missing, damaged or not a seqcli checkpoint.
+        UsageError: the members of an ensemble do not fit together.
     """
-    opened = open_checkpoint(ckpt)
-    path, checkpoint, config, limits = opened.path, opened.checkpoint, opened.config, opened.limits
-    codec, about = checkpoint.codec, checkpoint.about
+    opened = open_members(ckpt)
+    checkpoint, limits = opened.first.checkpoint, opened.limits
+    codec, record = checkpoint.codec, checkpoint.record
     source = None
     if codec.source is not None:
         source = Side(codec.source_tokenizer.style, codec.source.tokens, limits.source)
-    metrics = dict(checkpoint.metrics)
+    members = tuple(map(_member, opened.members))
+    alone = members[0] if len(members) == 1 else None
     return CheckpointInfo(
-        path=str(path),
+        path=opened.name,
         version=checkpoint.version,
-        model=describe(config.model, source is None),
-        parameters=_parameters(checkpoint),
-        megabytes=round(path.stat().st_size / 1e6, 2),
-        backend=config.train.backend,
+        model=_model(members),
+        parameters=sum(member.parameters for member in members),
+        megabytes=round(sum(one.path.stat().st_size for one in opened.members) / 1e6, 2),
+        backend=opened.first.config.train.backend,
         source=source,
         target=Side(codec.target_tokenizer.style, codec.target.tokens, limits.target),
         form={**vars(codec.normalizer), "features": codec.features},
-        data={"name": about.get("name", ""), **_data(about)},
-        settings=_settings(config),
-        epoch=int(metrics.pop("epoch", 0)),
-        metrics=metrics,
-        baselines=about.get("baselines", {}),
-        resumable=checkpoint.training is not None,
-        next=tuple(_next_commands(shlex.quote(str(ckpt)), codec, rows_of(about))),
+        data=_data(record),
+        settings=_shared_settings([one.config for one in opened.members]),
+        epoch=alone.epoch if alone else 0,
+        metrics=alone.metrics if alone else {},
+        baselines=record.baselines or {},
+        resumable=alone is not None and checkpoint.training is not None,
+        next=tuple(
+            _next_commands(
+                _words(ckpt), codec, record.rows or record.sizes or {}, alone is not None
+            )
+        ),
+        members=() if alone else members,
     )
+
+
+def _member(opened: OpenedCheckpoint) -> MemberInfo:
+    checkpoint, metrics = opened.checkpoint, dict(opened.checkpoint.metrics)
+    epoch = int(metrics.pop("epoch", 0))
+    model = describe(opened.config.model, checkpoint.codec.source is None)
+    return MemberInfo(str(opened.path), model, _parameters(checkpoint), epoch, metrics)
+
+
+def _model(members: Sequence[MemberInfo]) -> str:
+    """Describe the model in one line."""
+    models = list(dict.fromkeys(member.model for member in members))
+    if len(members) == 1:
+        return models[0]
+    count = f"ensemble of {len(members)} models"
+    return f"{count}, each {models[0]}" if len(models) == 1 else count
+
+
+def _words(ckpt: Ckpt) -> list[str]:
+    """Return the checkpoints as words of a command line."""
+    given = [ckpt] if isinstance(ckpt, str | Path) else ckpt
+    return [shlex.quote(str(one)) for one in given]
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
@@ -63,12 +94,16 @@ def _parameters(checkpoint: Checkpoint) -> int:
     return sum(int(weight.size) for weight in different.values())
 
 
-def _data(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in about.items()
-        if key not in _NOT_DATA_KEYS and not is_array(value)
-    }
+def _data(record: RunRecord) -> dict[str, Any]:
+    stored = to_plain(record)
+    data = {key: value for key, value in stored.items() if key not in _NOT_DATA_KEYS}
+    return {"name": record.name or "", **data}
+
+
+def _shared_settings(configs: Sequence[Config]) -> dict[str, tuple[Any, str]]:
+    """Return the keys that were set, with their values and origins, if all models share them."""
+    first, *others = map(_settings, configs)
+    return {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
 
 
 def _settings(config: Config) -> dict[str, tuple[Any, str]]:
@@ -82,20 +117,18 @@ def _settings(config: Config) -> dict[str, tuple[Any, str]]:
     return settings
 
 
-def rows_of(about: Mapping[str, Any]) -> Mapping[str, int]:
-    """Return the number of rows in each split of the training data, if it is stored."""
-    sizes = about.get("rows") or about.get("sizes")
-    return sizes if isinstance(sizes, Mapping) else {}
-
-
-def _next_commands(ckpt: str, codec: Codec, rows: Mapping[str, int]) -> Iterator[str]:
-    """Yield commands that use the model."""
+def _next_commands(
+    words: Sequence[str], codec: Codec, rows: Mapping[str, int], alone: bool
+) -> Iterator[str]:
+    """Yield commands that use a model, alone or an ensemble, of these checkpoints."""
+    ckpt = " ".join(f"--ckpt {word}" for word in words)
     if codec.source is None:
-        yield f"seqcli sample --ckpt {ckpt} --n 10"
+        yield f"seqcli sample {ckpt} --n 10"
     elif codec.features:
-        yield f"printf 'SOURCE\\tFEATURES\\n' | seqcli predict --ckpt {ckpt}"
+        yield f"printf 'SOURCE\\tFEATURES\\n' | seqcli predict {ckpt}"
     else:
-        yield f"seqcli predict --ckpt {ckpt}"
+        yield f"seqcli predict {ckpt}"
     split = next((f" --split {name}" for name in ("val", "train") if rows.get(name)), "")
-    yield f"seqcli eval --ckpt {ckpt}" + split * (bool(rows) and not rows.get("test"))
-    yield f"seqcli export {ckpt} --to onnx --out exported"
+    yield f"seqcli eval {ckpt}" + split * (bool(rows) and not rows.get("test"))
+    kind = "onnx --out exported" if alone else "safetensors --out ensemble.safetensors"
+    yield f"seqcli export {' '.join(words)} --to {kind}"

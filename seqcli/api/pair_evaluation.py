@@ -41,7 +41,8 @@ def evaluate_pairs(
     notes = (*data.notes, *scores.notes, *_unknown_notes(data.pairs))
     evaluation = Evaluation(
         **{**vars(scores), "notes": notes},
-        checkpoint=str(model.path),
+        checkpoint=model.name,
+        members=model.member_paths,
         data=data.name,
         split=data.split,
         beam=how.beam,
@@ -110,7 +111,7 @@ def _baselines(
             for place, row in enumerate(memorized_rows(train, sources).tolist())
         ],
     )
-    for name, guess in heuristic_predictions(corpus.about, pairs).items() if own else ():
+    for name, guess in heuristic_predictions(corpus.provenance, pairs).items() if own else ():
         yield name, decoded(guess, codec.target)
 
 

@@ -21,7 +21,7 @@ ORIGIN = "matched by parameters"
 
 def count_parameters(config: Config, corpus: Corpus) -> int:
     """Count the trainable parameters of a model without allocating them."""
-    limits = limits_of(corpus.about, corpus.codec, Path(corpus.name))
+    limits = limits_of(corpus.provenance, corpus.codec, Path(corpus.name))
     model = shape_model(config, corpus.codec, limits)
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 

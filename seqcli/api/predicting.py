@@ -6,11 +6,11 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
+from seqcli.api.members import Ckpt
 from seqcli.api.trained_model import PairModel, TrainedModel, open_model
 from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.data.vocabulary import UNK
@@ -25,7 +25,7 @@ HYPOTHESES_AT_ONCE = 512  # in a batch by default; they fit in the cache
 
 @checked
 def predict(
-    ckpt: str | Path | TrainedModel,
+    ckpt: Ckpt | TrainedModel,
     lines: Iterable[str],
     *,
     beam: int | None = None,
@@ -39,7 +39,7 @@ def predict(
     """Predict a target for each line, lazily and in order.
 
     Args:
-        ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
+        ckpt: a model or an ensemble; see `open_model`.
         lines: sources as text. The prediction for an empty line has no candidates, nor has that for
             a line that cannot be decoded; its ``problem`` gives the reason.
         beam: beam width, at least ``nbest``; by default that of the run.
@@ -69,7 +69,7 @@ def predict(
 
 @checked
 def open_predictor(
-    ckpt: str | Path | TrainedModel,
+    ckpt: Ckpt | TrainedModel,
     *,
     beam: int | None = None,
     nbest: int = 1,
@@ -83,11 +83,11 @@ def open_predictor(
     check_length_penalty(length_penalty)
     model = open_model(ckpt, backend)
     if not isinstance(model, PairModel):
-        message = f"{model.path} is a language model: it cannot predict targets for sources"
+        message = f"{model.name} is a language model: it cannot predict targets for sources"
         raise UsageError(message, "see seqcli sample")
     if attention and not model.has_attention:
         raise UsageError(
-            f"{model.path}: this model has no attention to show",
+            f"{model.name}: this model has no attention to show",
             "train one with --attention, or a Transformer",
         )
     how = model.search(beam, length_penalty, nbest)

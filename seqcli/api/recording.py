@@ -34,7 +34,7 @@ from seqcli import runs
 from seqcli.api.data_paths import locations
 from seqcli.api.run_facts import run_facts
 from seqcli.checkpoints import numpy_file
-from seqcli.checkpoints.content import Checkpoint
+from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.data.splits import fingerprints
@@ -155,24 +155,25 @@ class CheckpointWriter:
             config=configuration.to_plain(self.config),
             codec=self.corpus.codec,
             weights=self.weights(),
-            about=self._about,
+            record=self._record,
             metrics=metrics,
             training=training,
         )
 
     @cached_property
-    def _about(self) -> Mapping[str, Any]:
-        about: dict[str, Any] = {
-            **self.corpus.about,
-            "name": self.corpus.name,
-            "rows": {split: len(pairs) for split, pairs in self.corpus.splits.items()},
-            "baselines": self.corpus.baselines,
-            "origins": self.config.origins,
-            "locations": locations(self.config.data, self.folder.paths.folder),
-        }
-        if self.corpus.codec.source is None:  # to test whether sampled texts are new
-            about["fingerprints"] = fingerprints(self.corpus.splits)
-        return about
+    def _record(self) -> RunRecord:
+        corpus = self.corpus
+        is_language = corpus.codec.source is None
+        return RunRecord(
+            **vars(corpus.provenance),
+            name=corpus.name,
+            rows={split: len(pairs) for split, pairs in corpus.splits.items()},
+            baselines=corpus.baselines,
+            origins=self.config.origins,
+            locations=locations(self.config.data, self.folder.paths.folder),
+            # to test whether sampled texts are new
+            fingerprints=fingerprints(corpus.splits) if is_language else None,
+        )
 
 
 def _scores(record: EpochRecord | None) -> dict[str, float]:

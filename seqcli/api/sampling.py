@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from seqcli.api.arguments import checked
+from seqcli.api.members import Ckpt
 from seqcli.api.sample_filter import SampleFilter, SampleRequest
 from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model
 from seqcli.arrays.ragged import Ragged
@@ -31,7 +31,7 @@ ROUNDS = 20  # of sampling for unique targets
 
 @checked
 def sample(
-    ckpt: str | Path | TrainedModel,
+    ckpt: Ckpt | TrainedModel,
     n: int | None = None,
     *,
     lines: Iterable[str] | None = None,
@@ -51,7 +51,7 @@ def sample(
     """Sample texts from a language model, or targets from a sequence-to-sequence model.
 
     Args:
-        ckpt: a run folder (its best checkpoint), a checkpoint file, or an open model.
+        ckpt: a model or an ensemble; see `open_model`.
         n: the number of texts; 10 by default (1 with ``greedy`` and for each of ``lines``).
         lines: the sources, for a sequence-to-sequence model only.
         temperature, top_k, top_p: see `seqcli.config.sections.SamplingConfig`.
@@ -86,7 +86,7 @@ def sample(
 
 @checked
 def next_tokens(
-    ckpt: str | Path | TrainedModel,
+    ckpt: Ckpt | TrainedModel,
     *,
     prefix: str = "",
     temperature: float = 1.0,
@@ -104,7 +104,7 @@ def next_tokens(
     model = open_model(ckpt, backend)
     if not isinstance(model, LanguageModel):
         hint = "it predicts targets for sources: seqcli predict"
-        raise UsageError(f"{model.path} is a model of pairs, not a language model", hint)
+        raise UsageError(f"{model.name} is a model of pairs, not a language model", hint)
     distribution = model.next_token(model.encode_prefix(prefix), settings)
     vocabulary = model.codec.target
     return tuple(
@@ -137,7 +137,7 @@ def _check_pairs(has_text_options: bool) -> None:
 
 def _check_no_lines(model: LanguageModel, lines: object) -> None:
     if lines is not None:
-        raise UsageError(f"{model.path} is a language model: it takes no input", "omit --input")
+        raise UsageError(f"{model.name} is a language model: it takes no input", "omit --input")
 
 
 def _seed(seed: int | None) -> int:
@@ -221,7 +221,7 @@ def _draw_targets(
         UsageError: ``lines`` is None.
     """
     if lines is None:
-        message = f"{model.path} is a model of pairs: it needs sources"
+        message = f"{model.name} is a model of pairs: it needs sources"
         raise UsageError(message, "give --input FILE")
     sampler = _TargetSampler(model, request, settings, np.random.default_rng(seed))
     samples = [one for block in _blocks(lines) for one in sampler.samples(block)]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.api.arguments import checked
 from seqcli.api.backends import AUTO, BackendChoice
-from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
+from seqcli.api.checkpoint_config import OpenedCheckpoint
+from seqcli.api.members import Ckpt, OpenedMembers, id_maps, open_members, with_ids
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
@@ -34,15 +33,17 @@ GREEDY = Search()
 class TrainedModel:
     """A trained model, ready to score and to decode; see `open_model`.
 
+    An ensemble has the tokenization, the data and the search settings of its first member.
+
     Args:
-        opened: the checkpoint of the model.
+        opened: the checkpoint of the model, or those of an ensemble.
         choice: chooses the backend by the amount of work.
     """
 
-    def __init__(self, opened: OpenedCheckpoint, choice: BackendChoice) -> None:
-        self.opened, self.path, self.checkpoint = opened, opened.path, opened.checkpoint
-        self.config, self.limits = opened.config, opened.limits
-        self._choice = choice
+    def __init__(self, opened: OpenedMembers, choice: BackendChoice) -> None:
+        self.members, self.name, self.opened = opened.members, opened.name, opened.first
+        self.checkpoint, self.config = opened.first.checkpoint, opened.first.config
+        self.limits, self._choice = opened.limits, choice
 
     @property
     def codec(self) -> Codec:
@@ -50,9 +51,9 @@ class TrainedModel:
         return self.checkpoint.codec
 
     @property
-    def about(self) -> Mapping[str, Any]:
-        """The metadata of the checkpoint; see `seqcli.checkpoints.content.Checkpoint`."""
-        return self.checkpoint.about
+    def member_paths(self) -> tuple[str, ...]:
+        """The checkpoint files of an ensemble; none for a single model."""
+        return tuple(str(one.path) for one in self.members) if len(self.members) > 1 else ()
 
     def backend(self, tokens: int) -> Backend:
         """Return the backend to compute ``tokens`` more tokens with."""
@@ -126,9 +127,9 @@ class PairModel(TrainedModel):
 
     @property
     def has_attention(self) -> bool:
-        """Whether the model has attention weights."""
-        model = self.config.model
-        return model.cell == "transformer" or model.attention != "none"
+        """Whether the model has attention weights; an ensemble has the mean of its members'."""
+        models = [one.config.model for one in self.members]
+        return all(one.cell == "transformer" or one.attention != "none" for one in models)
 
     def length_problem(self, tokens: Sequence[str]) -> str:
         """Describe why a source is too long to decode; "" if it is not.
@@ -136,14 +137,19 @@ class PairModel(TrainedModel):
         The maximum is ``data.max_length``, or the longest training source if that is longer.
         Learned positions may allow less.
         """
-        model, limits = self.config.model, self.limits
-        problem = length_problem(tokens, "line", max(self.config.data.max_length, limits.source))
-        if problem or model.cell != "transformer" or model.positions != "learned":
+        longest = max(self.config.data.max_length, self.limits.source)
+        problem = length_problem(tokens, "line", longest)
+        if problem or all(self._has_positions(one, len(tokens)) for one in self.members):
             return problem
-        last = limits.prediction(len(tokens)) + 1 + len(tokens) * model.continue_positions
-        if max(len(tokens), last) <= limits.positions:
-            return ""
         return f"the line has {len(tokens):,} tokens, more than the model has learned positions for"
+
+    def _has_positions(self, member: OpenedCheckpoint, source: int) -> bool:
+        """Return whether a model has positions for a source of a length and its prediction."""
+        model = member.config.model
+        if model.cell != "transformer" or model.positions != "learned":
+            return True
+        last = self.limits.prediction(source) + 1 + source * model.continue_positions
+        return max(source, last) <= member.limits.positions
 
 
 class LanguageModel(TrainedModel):
@@ -181,8 +187,11 @@ class LanguageModel(TrainedModel):
 
     def in_split(self, texts: Ragged, split: str) -> Flags:
         """Return a mask (N,) of the texts that are in a split of the training data."""
-        rows = self.about.get("fingerprints", {}).get(split, ())
-        flags: Flags = known(texts, np.asarray(rows, np.int64))
+        flags: Flags = np.zeros(len(texts), np.bool_)
+        for member in self.members:
+            own = with_ids(texts, id_maps(self.codec, member.checkpoint.codec)[1])
+            rows = (member.checkpoint.record.fingerprints or {}).get(split, ())
+            flags |= known(own, np.asarray(rows, np.int64))
         return flags
 
     def in_training_data(self, texts: Ragged) -> Flags:
@@ -201,34 +210,33 @@ class LanguageModel(TrainedModel):
         if unknown:
             listed = " ".join(map(repr, unknown))
             message = (
-                f"the prefix has tokens that are not in the vocabulary of {self.path}: {listed}"
+                f"the prefix has tokens that are not in the vocabulary of {self.name}: {listed}"
             )
             raise UsageError(message, f"the vocabulary is {_listed(vocabulary.tokens)}")
         return vocabulary.encode(tokens)
 
 
 @checked
-def open_model(
-    ckpt: str | Path | TrainedModel, backend: str | None = None
-) -> PairModel | LanguageModel:
-    """Open a trained model; read and verify its checkpoint.
+def open_model(ckpt: Ckpt | TrainedModel, backend: str | None = None) -> PairModel | LanguageModel:
+    """Open a trained model or an ensemble; read and verify every checkpoint.
 
     Args:
-        ckpt: a run folder (its best checkpoint) or a checkpoint file; an open model is returned
-            unchanged.
+        ckpt: a run folder (its best checkpoint), a checkpoint file or a pattern; several of them
+            are an ensemble, whose probabilities are the mean of its members' at every step. An
+            open model is returned unchanged.
         backend: torch, numpy, or auto (the default): see `seqcli.api.backends`.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or not a seqcli checkpoint.
-        UsageError: the backend does not exist.
+        UsageError: the backend does not exist, or the members of an ensemble do not fit together.
     """
     if isinstance(ckpt, PairModel | LanguageModel):
         return ckpt
     assert not isinstance(ckpt, TrainedModel)
     keep_freed_memory()
-    opened = open_checkpoint(ckpt)
+    opened = open_members(ckpt)
     choice = BackendChoice(opened, backend or AUTO)
-    if opened.checkpoint.codec.source is None:
+    if opened.first.checkpoint.codec.source is None:
         return LanguageModel(opened, choice)
     return PairModel(opened, choice)
 

@@ -180,7 +180,7 @@ def _resume(
         corpus = build_corpus(settings.data, settings.task) if moved else corpus_of_run(settings)
         settings = with_chosen_tokens(settings, corpus)
         if checkpoint is not None:
-            check_same_data(corpus, checkpoint.codec, checkpoint.about)
+            check_same_data(corpus, checkpoint.codec, checkpoint.record)
         _check_backend(settings, corpus)
         notes = (*notes, *_backend_notes(before, settings))
         corpus = replace(corpus, notes=(*corpus.notes, *notes))
@@ -283,7 +283,7 @@ def _build_trainer(
 ) -> TrainerSetup:
     """Build the trainer of the backend, with the weights of a checkpoint if there is one."""
     build = registry.resolve("backend", settings.train.backend, registry.BACKENDS)
-    limits = limits_of(corpus.about, corpus.codec, folder.paths.config)
+    limits = limits_of(corpus.provenance, corpus.codec, folder.paths.config)
     setup: TrainerSetup = build(settings, corpus, limits, checkpoint, folder.paths.last)
     return setup
 

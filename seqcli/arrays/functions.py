@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,18 @@ def log_softmax(logits: Array) -> Array:
         return logits.log_softmax(-1)
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+
+
+def log_mean_exp(scores: Sequence[Array]) -> Array:
+    """Compute the logarithm of the mean of exp(scores), elementwise over arrays of one shape."""
+    xp, top = array_namespace(scores[0]), scores[0]
+    for one in scores[1:]:
+        top = xp.maximum(top, one)
+    possible = top > -xp.inf
+    top = xp.where(possible, top, 0.0)
+    total = sum(xp.exp(one - top) for one in scores)  # at least 1 where possible
+    mean = xp.where(possible, total, 1.0) / len(scores)
+    return xp.where(possible, top + xp.log(mean), -xp.inf)
 
 
 def max_and_argmax(values: Array) -> tuple[Array, Array]:

@@ -31,6 +31,11 @@ class DecoderState:
     attention: Array | None = None
     beams: int = 1
 
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All arrays that a step reads."""
+        return (*self.past, *self.memory)
+
     def select(self, index: Array) -> DecoderState:
         """Return the state of the sources at ``index`` (B',), each with its K hypotheses."""
         xp = array_namespace(index)

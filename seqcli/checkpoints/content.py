@@ -16,13 +16,11 @@ import numpy as np
 
 from seqcli import __version__, registry, schema
 from seqcli.checkpoints.budget import DEEPEST, MAX_INT_BITS, MOST_VALUES
-from seqcli.data.corpus import Codec
+from seqcli.data.corpus import Codec, Provenance
 from seqcli.data.tokenizers import FORMS, SIDES, Normalizer, Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
-from seqcli.schema import OPEN, Array, Bounds, Count, Number, Open, Plain, is_array, quoted
-
-MAX_TOKENS = 1_000_000  # in a training row
+from seqcli.schema import Array, Count, Number, Open, Plain, is_array, quoted
 
 
 class CodecSection(TypedDict):
@@ -38,23 +36,41 @@ class CodecSection(TypedDict):
     grapheme_rule: str
 
 
-class AboutSection(TypedDict, total=False):
-    """The origin of the data and its statistics; every key is optional."""
+@dataclass(frozen=True)
+class FileLocation:
+    """Two paths of a data file, either of which may lead to it after it has moved.
 
-    name: str
-    origins: dict[str, str]
-    baselines: dict[str, dict[str, dict[str, Number]]]
-    fingerprints: dict[str, Annotated[Any, Array(("int64",), axes=1)]]
-    max_source: Annotated[int, Bounds(0, MAX_TOKENS)]
-    max_target: Annotated[int, Bounds(0, MAX_TOKENS)]
-    rows: dict[str, Count]
-    sizes: dict[str, Count]
-    task: str
-    version: int
-    options: dict[str, Plain]
-    seed: Count
-    path: str | dict[str, str]
-    sha256: str | list[str] | dict[str, str]
+    Args:
+        absolute: the absolute path.
+        relative: the path relative to the run folder.
+    """
+
+    absolute: str = ""
+    relative: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord(Provenance):
+    """What a checkpoint stores of its run: the data it was trained on, and how that was chosen.
+
+    It is stored as the section ``about``. A field that is None was not stored.
+
+    Args:
+        name: the display name of the corpus.
+        rows: split -> number of rows.
+        baselines: split -> baseline -> metric -> score; see `seqcli.data.corpus.Corpus`.
+        origins: configuration key -> where its value was set.
+        locations: configuration key of a data file -> its paths.
+        fingerprints: split -> hashes (N,) of its texts, of a language model; NumPy arrays with
+            either backend.
+    """
+
+    name: str | None = None
+    rows: Mapping[str, Count] | None = None
+    baselines: Mapping[str, Mapping[str, Mapping[str, Number]]] | None = None
+    origins: Mapping[str, str] | None = None
+    locations: Mapping[str, FileLocation] | None = None
+    fingerprints: Mapping[str, Annotated[Any, Array(("int64",), axes=1)]] | None = None
 
 
 class MetricsSection(TypedDict, total=False):
@@ -71,7 +87,7 @@ class Sections(TypedDict):
     config: dict[str, Plain]
     codec: CodecSection
     weights: dict[str, Annotated[Any, Array()]]
-    about: Annotated[AboutSection, OPEN]
+    about: RunRecord
     metrics: Annotated[MetricsSection, Open(Number)]
     training: dict[str, Any] | None
 
@@ -87,8 +103,7 @@ class Checkpoint:
         config: the run's configuration as nested dicts of scalars and lists.
         codec: vocabularies and token styles of both sides.
         weights: parameter name -> tensor or NumPy array.
-        about: the origin of the data and the baseline scores; its arrays are NumPy arrays with
-            either backend.
+        record: the training data and its baseline scores.
         metrics: the scores of the epoch the weights are from.
         training: the state to resume from (optimizer, schedule, random states, progress); None in
             ``best.pt``.
@@ -99,7 +114,7 @@ class Checkpoint:
     config: Mapping[str, Any]
     codec: Codec
     weights: Mapping[str, Any]
-    about: Mapping[str, Any] = field(default_factory=dict)
+    record: RunRecord = field(default_factory=RunRecord)
     metrics: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, Any] | None = None
     version: str = __version__
@@ -119,7 +134,7 @@ def to_plain(checkpoint: Checkpoint) -> dict[str, Any]:
             "config": checkpoint.config,
             "codec": _codec_to_plain(checkpoint.codec),
             "weights": checkpoint.weights,
-            "about": checkpoint.about,
+            "about": schema.to_plain(checkpoint.record),
             "metrics": checkpoint.metrics,
             "training": checkpoint.training,
         }
@@ -142,7 +157,8 @@ def from_plain(value: object, path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: {error}", hint) from error
     _check_graphemes(codec, plain["codec"]["grapheme_rule"], path)
     _check_finite(plain["weights"], "weights", path)
-    return Checkpoint(**{**plain, "codec": codec})
+    record = plain.pop("about")
+    return Checkpoint(**{**plain, "codec": codec, "record": record})
 
 
 def _check_graphemes(codec: Codec, stored: str, path: Path) -> None:

@@ -35,7 +35,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint; weights are CPU tensors, arrays in ``about`` are NumPy arrays.
+    """Read a checkpoint; weights are CPU tensors, arrays in its record are NumPy arrays.
 
     ``torch.load`` can open these files, but is not used: a flipped bit in the attributes of a
     member, which no checksum covers, makes it treat the member as a folder and return zeros.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,7 @@ EXAMPLES = """\
 seqcli eval --ckpt runs/reverse-gru-attention
 seqcli eval --ckpt runs/reverse-gru-attention --beam 5 --json
 seqcli eval --ckpt runs/scan-lstm --oracle-length
+seqcli eval --ckpt runs/reverse-gru-attention --ckpt runs/reverse-lstm
 seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions predictions.tsv
 seqcli eval --ckpt models/pairs.pt --data more.csv --columns source=word,target=pron
 seqcli eval --score predictions.tsv
@@ -29,10 +30,10 @@ seqcli eval --ckpt names.pt --data names_test.txt --predictions losses.tsv"""
 OTHER_DATA = "Other data"
 
 Ckpt = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--ckpt",
-        help="Run folder or checkpoint file.",
+        help=options.CHECKPOINT,
         metavar="PATH",
         parser=options.path_to_read,
     ),
@@ -143,12 +144,12 @@ def evaluate(
         out.document(evaluation_document(evaluation, rows))
     else:
         show_evaluation(out, evaluation, rows)
-    if ckpt is not None:
+    if ckpt:
         out.info(f"next: {_next(ckpt, evaluation)}")
 
 
 def _evaluation(
-    ckpt: Path | None,
+    ckpt: Sequence[Path] | None,
     score: Path | None,
     settings: Mapping[str, Any],
     styles: Mapping[str, str | None],
@@ -161,8 +162,8 @@ def _evaluation(
     """
     from seqcli import api
 
-    if (ckpt is None) == (score is None):
-        problem = "nothing to evaluate" if ckpt is None else "--ckpt and --score are both given"
+    if bool(ckpt) == (score is not None):
+        problem = "nothing to evaluate" if not ckpt else "--ckpt and --score are both given"
         raise UsageError(problem, "give either --ckpt RUN or --score FILE.tsv")
     only_with_ckpt = {"split": decoding["split"] != "test", **settings}
     others = only_with_ckpt if score else styles
@@ -172,15 +173,16 @@ def _evaluation(
         raise UsageError(f"{option} cannot be used with {other}", "omit one of them")
     if score is not None:
         return api.rescore(score, **styles)
-    assert ckpt is not None
+    assert ckpt
     return api.evaluate(ckpt, **settings, **decoding)
 
 
-def _next(ckpt: Path, evaluation: Evaluation) -> str:
+def _next(ckpt: Sequence[Path], evaluation: Evaluation) -> str:
     """Return the command that predicts the first row, or samples from a language model."""
+    model = " ".join(f"--ckpt {shlex.quote(str(path))}" for path in ckpt)
     if evaluation.novelty is not None:
-        return f"seqcli sample --ckpt {shlex.quote(str(ckpt))} --n 10"
-    command = f"seqcli predict --ckpt {shlex.quote(str(ckpt))}"
+        return f"seqcli sample {model} --n 10"
+    command = f"seqcli predict {model}"
     rows = evaluation.predictions
     first = rows[0].line(evaluation.source_joiner) if rows else ""
     if not first or not first.replace("\t", "").isprintable():

@@ -6,7 +6,8 @@ from seqcli.cli import options
 
 EXAMPLES = """\
 seqcli info runs/reverse-gru-attention
-seqcli info names.pt --json"""
+seqcli info names.pt --json
+seqcli info runs/compare-reverse/gru-s1 runs/compare-reverse/gru-s2"""
 
 
 def info(ckpt: options.CheckpointArgument, json: options.Json = False) -> None:

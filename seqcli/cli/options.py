@@ -33,7 +33,9 @@ PANELS = (DATA, MODEL, TRAINING, OUTPUT, CONFIGURATION, TASK_OPTIONS, FILE_OPTIO
 # Flags of the configuration by panel of the help page, in the order of the page.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     DATA: ("task", "data", "train", "val", "test"),
-    MODEL: (*("cell", "attention", "layers", "hidden", "embedding", "heads", "dropout", "init"),),
+    MODEL: (
+        *("cell", "attention", "copy", "layers", "hidden", "embedding", "heads", "dropout", "init"),
+    ),
     TRAINING: (
         *("epochs", "iterations", "batch_size", "optimizer", "lr", "schedule", "warmup"),
         *("patience", "seed", "backend", "device", "threads", "beam", "length_penalty", "samples"),
@@ -248,12 +250,15 @@ Quiet = Annotated[
 Force = Annotated[bool, switch("--force", "Replace existing output.")]
 
 # options of commands that use a trained model
-_CHECKPOINT = "Run folder or checkpoint file."
+CHECKPOINT = (
+    "Run folder, checkpoint file, or quoted pattern. Several are an ensemble, which predicts with "
+    "the mean of their probabilities."
+)
 Checkpoint = Annotated[
-    Path, typer.Option("--ckpt", help=_CHECKPOINT, metavar="PATH", parser=path_to_read)
+    list[Path], typer.Option("--ckpt", help=CHECKPOINT, metavar="PATH", parser=path_to_read)
 ]
 CheckpointArgument = Annotated[
-    Path, typer.Argument(help=_CHECKPOINT, metavar="CKPT", parser=path_to_read)
+    list[Path], typer.Argument(help=CHECKPOINT, metavar="CKPT...", parser=path_to_read)
 ]
 BatchRows = Annotated[
     int,

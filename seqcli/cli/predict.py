@@ -28,7 +28,8 @@ seqcli predict --ckpt runs/reverse-gru-attention "3 1 4 1 5"
 echo "3 1 4 1 5" | seqcli predict --ckpt runs/reverse-gru-attention
 seqcli predict --ckpt models/pairs.pt --input words.txt.gz --out predictions.txt.gz
 seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --logprob
-seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention"""
+seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention
+seqcli predict --ckpt 'runs/compare-reverse/gru-attention-s*' --input words.txt"""
 
 ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NAMED = 10  # maximum number of lines without a prediction that are reported individually

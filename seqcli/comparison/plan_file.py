@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePath
 from typing import Any
@@ -18,9 +18,11 @@ from seqcli.comparison.specification import PlannedRun, Specification
 from seqcli.config import Config
 from seqcli.config.command_line import dotted
 from seqcli.config.presets import PRESETS
+from seqcli.data.corpus import Provenance
 from seqcli.errors import DataError, UsageError
 from seqcli.files.atomic import write_atomically
 from seqcli.files.regular import single_name
+from seqcli.schema import to_plain
 
 FILE = "plan.json"
 FORMAT = 3
@@ -87,7 +89,7 @@ def identity_of(
     runs: Iterable[PlannedRun],
     specification: Specification,
     open_keys: Collection[str],
-    about: object,
+    provenance: Provenance,
 ) -> Identity:
     """Return the identity of a plan.
 
@@ -95,7 +97,7 @@ def identity_of(
         runs: the runs of the plan.
         specification: how the runs differ.
         open_keys: keys that have default values.
-        about: the description of the data; see `seqcli.data.corpus.Corpus`.
+        provenance: where the rows come from.
     """
     varied = {"model.cell", "model.attention", "train.seed", *(specification.grid or {})}
     if specification.match == "params":
@@ -104,7 +106,7 @@ def identity_of(
         varied |= {key for _, preset in PRESETS for key in preset} & set(open_keys)
     config = next(iter(runs)).config
     settings = {key: value for key, value in comparable(config).items() if key not in varied}
-    return Identity(settings, tuple(sorted(varied)), _digest(about))
+    return Identity(settings, tuple(sorted(varied)), _digest(provenance))
 
 
 def comparable(config: Config) -> dict[str, Any]:
@@ -243,8 +245,7 @@ def _base_names(text: Any) -> str:
     return ",".join(PurePath(part.strip()).name for part in str(text).split(","))
 
 
-def _digest(about: object) -> str:
-    """Return a digest of the description of the data, without its path."""
-    known = {k: v for k, v in about.items() if k != "path"} if isinstance(about, dict) else {}
-    text = json.dumps(known, sort_keys=True, default=str)
+def _digest(provenance: Provenance) -> str:
+    """Return a digest of the provenance of the data, without its path."""
+    text = json.dumps(to_plain(replace(provenance, path=None)), sort_keys=True, default=str)
     return sha256(text.encode()).hexdigest()[:16]

@@ -33,6 +33,7 @@ FLAGS: Mapping[str, str] = {
     "strict": "data.strict",
     "cell": "model.cell",
     "attention": "model.attention",
+    "copy": "model.copy",
     "layers": "model.layers",
     "hidden": "model.hidden",
     "embedding": "model.embedding",

@@ -174,6 +174,8 @@ class ModelConfig:
     """Architecture: a recurrent cell, or a Transformer."""
     attention: Annotated[str, one_of(registry.ATTENTIONS, "none")] = "none"
     """Attention of a recurrent decoder: additive (Bahdanau), dot or general (Luong)."""
+    copy: bool = False
+    """Copy source tokens into the target (pointer-generator); a recurrent model needs attention."""
     layers: Depth = 1
     """Layers of the encoder, and of the decoder."""
     hidden: Width = 128
@@ -306,15 +308,17 @@ class Config:
 def describe(config: ModelConfig, language: bool = False) -> str:
     """Return a one-line description of a model; ``language``: of a language model."""
     layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
+    copying = ", copying" if config.copy else ""
     if config.cell == "transformer":
         kind, each = ("Transformer language model", "") if language else ("Transformer", " each")
         return (
             f"{kind}, {layers}{each}, hidden size {config.hidden}, {config.heads} heads, "
-            f"{config.positions} positions, {config.norm}-norm"
+            f"{config.positions} positions, {config.norm}-norm{copying}"
         )
     cell = f"{config.activation} RNN" if config.cell == "rnn" else config.cell.upper()
     if language:
         return f"{cell} language model, {layers}, hidden size {config.hidden}"
     encoder = "bidirectional" if config.bidirectional else "one-way"
     attention = f"{config.attention} attention" if config.attention != "none" else "no attention"
-    return f"{cell} encoder-decoder, {layers}, hidden size {config.hidden}, {encoder}, {attention}"
+    size = f"hidden size {config.hidden}"
+    return f"{cell} encoder-decoder, {layers}, {size}, {encoder}, {attention}{copying}"

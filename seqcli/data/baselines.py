@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ids, Index, Ragged
-from seqcli.data.corpus import Pairs
+from seqcli.data.corpus import Pairs, Provenance
 from seqcli.data.vocabulary import BOS, EOS
 
 UNKNOWN = -1
@@ -199,11 +200,11 @@ Baselines = dict[str, Scores]  # by name, of one split
 _ROWS = 100_000  # sample size; more would use memory and change no baseline
 
 
-def longest(splits: Mapping[str, Pairs]) -> dict[str, int]:
-    """Return the maximum lengths of sources and targets of train, in tokens."""
+def with_max_lengths(provenance: Provenance, splits: Mapping[str, Pairs]) -> Provenance:
+    """Return the provenance with the maximum lengths of the sources and targets of train."""
     train = splits["train"]
-    sources, targets = train.source_lengths, train.targets.lengths
-    return {"max_source": int(sources.max()), "max_target": int(targets.max())}
+    source, target = train.source_lengths.max(), train.targets.lengths.max()
+    return replace(provenance, max_source=int(source), max_target=int(target))
 
 
 def scored_splits(splits: Iterable[str]) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from seqcli.data.token_rows import take_texts
 from seqcli.data.tokenizers import Normalizer, Tokenizer, feature_text, feature_tokens, is_feature
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.events import DataRead
+from seqcli.schema import Bounds, Count, Plain
 
+MAX_TOKENS = 1_000_000  # in a training row
 ROOM = 10  # tokens by which a prediction may exceed the longest training target
 
 
@@ -125,6 +128,11 @@ class Codec:
         used = [self.target_tokenizer] + [self.source_tokenizer] * (self.source is not None)
         return next((one.rule for one in used if one.rule), "")
 
+    @property
+    def copy_ids(self) -> list[int]:
+        """For each source id the target id of the same token, or PAD; empty without a source."""
+        return [] if self.source is None else self.source.ids_in(self.target)
+
     def tokenize_source(self, text: str) -> list[str]:
         """Tokenize a source as written by a user; its features come last."""
         features = ""
@@ -171,6 +179,39 @@ class Codec:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """Where the rows of a corpus come from; a checkpoint stores it to recognize the same data.
+
+    A field that does not apply is None.
+
+    Args:
+        task, version, options: the task that generated the rows, its version and its options.
+        path: the path of the user's file or folder, or key -> the file of each split.
+        sha256: the digest of the file, or of several files; of those in a folder, by name.
+        seed: the random seed of the generated rows, or of the split by source.
+        sizes: split -> number of generated rows.
+        overlap: two splits (``train-val``) -> number of generated rows that are in both.
+        max_source, max_target: the length of the longest training source and target, in tokens.
+    """
+
+    task: str | None = None
+    version: int | None = None
+    options: Mapping[str, Plain] | None = None
+    path: str | Mapping[str, str] | None = None
+    sha256: str | tuple[str, ...] | Mapping[str, str] | None = None
+    seed: Count | None = None
+    sizes: Mapping[str, Count] | None = None
+    overlap: Mapping[str, Count] | None = None
+    max_source: Annotated[int, Bounds(0, MAX_TOKENS)] | None = None
+    max_target: Annotated[int, Bounds(0, MAX_TOKENS)] | None = None
+
+    def has_same_rows(self, other: Provenance) -> bool:
+        """Return whether both describe the same rows, which may have moved to another path."""
+        compared = (one.name for one in fields(Provenance) if one.name != "path")
+        return all(getattr(self, name) == getattr(other, name) for name in compared)
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Encoded splits with the codec that made them.
 
@@ -179,7 +220,7 @@ class Corpus:
         splits: split name -> rows; always includes ``train``.
         baselines: split (val and test, else train) -> baseline ("chance", "majority" ...) ->
             metric -> score.
-        about: provenance, as stored in checkpoints: task, version, options, seed, overlap ...
+        provenance: where the rows come from.
         notes: messages for the user, one line each (skipped rows, repeats ...).
         reading: how the user's files were read; None for a task.
         named_rows: the file that lists every row of the findings in `reading`, or its content.
@@ -189,7 +230,7 @@ class Corpus:
     codec: Codec
     splits: Mapping[str, Pairs]
     baselines: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
-    about: Mapping[str, object] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     notes: tuple[str, ...] = ()
     reading: DataRead | None = None
     named_rows: bytes | Path = b""

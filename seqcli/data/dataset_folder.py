@@ -16,24 +16,24 @@ from seqcli.arrays.memory import physical_memory
 from seqcli.arrays.ragged import Index
 from seqcli.config import yaml_file
 from seqcli.config.sections import DataConfig
-from seqcli.data.baselines import longest
-from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
+from seqcli.data.baselines import with_max_lengths
+from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, Provenance
 from seqcli.data.files.loading import encode_for_model
 from seqcli.data.files.opening import read_bytes
 from seqcli.data.splits import overlaps, repeats
 from seqcli.data.task_corpus import (
     as_ids,
     nonempty_splits,
-    provenance,
     repeat_notes,
     task_baselines,
     task_codec,
+    task_provenance,
 )
 from seqcli.data.token_rows import PairReader, PairWriter, name_lines
 from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError, UsageError
 from seqcli.files.folder import check_room, replacing_folder
-from seqcli.schema import OPEN, Count, Number, Plain, SchemaError, quoted
+from seqcli.schema import OPEN, Count, Number, Plain, SchemaError, quoted, to_plain
 from seqcli.tasks.base import Rows, Task
 
 META = "meta.yaml"
@@ -97,9 +97,17 @@ def read_folder(path: Path) -> Corpus:
         notes = repeat_notes({split: meta["repeats"][split] for split in splits}, sizes, rows)
     except (KeyError, ValueError) as error:
         raise _damaged(path / META, f"it has no entry {quoted(error.args[0])}") from None
-    about = {key: value for key, value in meta.items() if key in _ABOUT}
     pairs = {split: _checked(path / FILES[split], digests[split], codec) for split in splits}
-    return Corpus(meta["task"], codec, pairs, meta["baselines"], {**about, **longest(pairs)}, notes)
+    origin = Provenance(
+        meta["task"],
+        meta["version"],
+        meta["options"],
+        seed=meta["seed"],
+        sizes=meta["sizes"],
+        overlap=meta["overlap"],
+    )
+    provenance = with_max_lengths(origin, pairs)
+    return Corpus(meta["task"], codec, pairs, meta["baselines"], provenance, notes)
 
 
 def _writer(task: Task) -> Callable[[Rows], bytes]:
@@ -194,7 +202,7 @@ def _meta(
     sides = {"source": task.source_tokens(), "target": task.target_tokens()}
     vocabulary = {side: list(tokens) for side, tokens in sides.items() if tokens is not None}
     return {
-        **provenance(task, sizes, seed),
+        **to_plain(task_provenance(task, sizes, seed)),
         "vocabulary": vocabulary,
         "lengths": {split: one.lengths() for split, one in written.items()},
         "baselines": task_baselines(task, sizes, seed),
@@ -204,7 +212,6 @@ def _meta(
     }
 
 
-_ABOUT = ("task", "version", "options", "seed", "sizes", "overlap")
 _AGAIN = "run gen-data again, or remove meta.yaml to use the files as plain pairs"
 
 
@@ -229,7 +236,7 @@ class _Meta(TypedDict):
     sizes: dict[str, Count]
     vocabulary: _Alphabets
     baselines: dict[str, dict[str, dict[str, Number]]]
-    overlap: Plain
+    overlap: dict[str, Count]
     repeats: dict[str, Count]
     sha256: dict[str, str]
 

@@ -47,6 +47,13 @@ class Vocabulary:
         first = len(SPECIALS)
         return [self.tokens[i - first] if i >= first else UNKNOWN_TEXT for i in map(int, row)]
 
+    def ids_in(self, other: Vocabulary) -> list[int]:
+        """Return, for each id, the id of the same token in another vocabulary.
+
+        It is PAD for special tokens, and for tokens that the other vocabulary does not have.
+        """
+        return [PAD] * len(SPECIALS) + [other.ids.get(token, PAD) for token in self.tokens]
+
     def unknown(self, row: Sequence[str]) -> list[str]:
         """Return the distinct tokens of a row that have no id, in order."""
         return [token for token in dict.fromkeys(row) if token not in self.ids]

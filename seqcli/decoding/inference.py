@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.ensemble import Ensemble
 from seqcli.arrays.namespace import Array
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.config.sections import SamplingConfig
@@ -37,6 +38,9 @@ class Backend(Protocol):
     @property
     def model(self) -> StepModel:
         """The model, in evaluation mode."""
+
+    def with_model(self, model: Ensemble) -> Backend:
+        """Return the backend of an ensemble whose members are on the same device."""
 
     def array(self, values: NDArray[Any]) -> Array:
         """Return values as an array of this library, on the model's device."""

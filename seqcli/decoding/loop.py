@@ -64,8 +64,8 @@ class Frontier:
     def first(cls, rows: Array, state: DecoderState) -> Frontier:
         """Return one empty hypothesis per source."""
         xp = array_namespace(rows)
-        shape, (like, *_) = (rows.shape[0], 1), (*state.past, *state.memory)
-        dtype = xp.float64 if like.dtype == xp.float64 else xp.float32
+        shape, arrays = (rows.shape[0], 1), state.arrays
+        dtype = xp.float64 if any(one.dtype == xp.float64 for one in arrays) else xp.float32
         tokens = xp.full(shape, BOS, dtype=xp.int64, device=rows.device)  # (R, 1)
         totals = xp.zeros(shape, dtype=dtype, device=rows.device)  # (R, 1)
         return cls(rows, tokens, totals, state)

@@ -11,7 +11,7 @@ import contextlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,11 @@ class StateTensor:
         return {axis: size for axis, size in enumerate(self.shape) if isinstance(size, str)}
 
 
-def export_onnx(source: ExportSource, out: Path, rows: int, force: bool) -> Exported:
+def export_onnx(sources: Sequence[ExportSource], out: Path, rows: int, force: bool) -> Exported:
     """Write a folder with two graphs and a JSON file, and compare it with the original.
 
     Args:
-        source: the trained model.
+        sources: the trained model, alone: an ensemble is refused.
         out: the folder.
         rows: the number of rows to compare the outputs on.
         force: replace an older export in that folder.
@@ -66,6 +66,10 @@ def export_onnx(source: ExportSource, out: Path, rows: int, force: bool) -> Expo
     Raises:
         CheckpointError, UsageError, SeqcliError: see `seqcli.api.exporting.export`.
     """
+    if len(sources) > 1:
+        hint = "export one member at a time, or all weights with --to safetensors"
+        raise UsageError(f"an ensemble of {len(sources)} models has no ONNX export", hint)
+    (source,) = sources
     import_packages("onnx", *PACKAGES)
     torch.set_num_threads(source.config.train.threads or 1)
     checkpoint = torch_file.with_tensors(source.checkpoint)

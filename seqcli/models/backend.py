@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqcli.arrays.ensemble import Ensemble
 from seqcli.data.batches import Batch
 from seqcli.data.vocabulary import PAD
 from seqcli.models.base import Model
@@ -19,9 +20,13 @@ from seqcli.models.base import Model
 
 @dataclass(frozen=True)
 class TorchBackend:
-    """A model on its device, in evaluation mode."""
+    """A model or an ensemble on its device, in evaluation mode."""
 
-    model: Model
+    model: Model | Ensemble
+
+    def with_model(self, model: Ensemble) -> TorchBackend:
+        """Return the backend of an ensemble on the same device."""
+        return TorchBackend(model)
 
     def array(self, values: NDArray[Any]) -> Tensor:
         """Return values as a tensor on the model's device."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from seqcli import registry
 from seqcli.config import ModelConfig
+from seqcli.data.vocabulary import PAD
 from seqcli.errors import UsageError
 from seqcli.models.base import Model
 from seqcli.models.language_model import language_model
@@ -53,7 +54,13 @@ def _gates(model: nn.Module) -> dict[Tensor, int]:
     }
 
 
-def build(config: ModelConfig, source: int | None, target: int, max_length: int) -> Model:
+def build(
+    config: ModelConfig,
+    source: int | None,
+    target: int,
+    max_length: int,
+    copy_ids: Sequence[int] = (),
+) -> Model:
     """Build a model for vocabularies of ``source`` and ``target`` ids.
 
     Args:
@@ -61,10 +68,14 @@ def build(config: ModelConfig, source: int | None, target: int, max_length: int)
         source: the size of the source vocabulary; None for a language model.
         target: the size of the target vocabulary.
         max_length: maximum sequence length; the size of a table of learned positions.
+        copy_ids: for each source id the target id of the same token, or `PAD`; see
+            `seqcli.models.copying.PointerGenerator`.
 
     Raises:
         UsageError: the settings are incompatible.
     """
+    if config.copy:
+        check_copying(config, source, copy_ids)
     if source is None:
         if config.attention != "none":
             raise UsageError(
@@ -78,8 +89,24 @@ def build(config: ModelConfig, source: int | None, target: int, max_length: int)
                 "a Transformer has attention already; --attention is for rnn, gru and lstm",
                 "leave --attention out, or choose another --cell",
             )
-        model = Transformer(config, source, target, max_length)
+        model = Transformer(config, source, target, max_length, copy_ids)
     else:
-        model = seq2seq(config, source, target)
+        model = seq2seq(config, source, target, copy_ids)
     registry.resolve("initialization", config.init, registry.INITIALIZATIONS)(model)
     return model
+
+
+def check_copying(config: ModelConfig, source: int | None, copy_ids: Sequence[int]) -> None:
+    """Refuse to copy without a source, without attention, or without a token to copy.
+
+    Raises:
+        UsageError: the model cannot copy.
+    """
+    if source is None:
+        raise UsageError("a language model has no source to copy from", "leave --copy out")
+    if config.cell != "transformer" and config.attention == "none":
+        message = "copying needs attention: it points to the token to copy"
+        raise UsageError(message, "add --attention, or leave --copy out")
+    if all(target == PAD for target in copy_ids):
+        message = "source and target have no token in common, so there is nothing to copy"
+        raise UsageError(message, "leave --copy out")

@@ -72,7 +72,7 @@ def load_model(checkpoint: Checkpoint, config: Config, limits: MaxLengths, path:
 def make_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
     """Build the model for a codec, with fresh weights."""
     source = None if codec.source is None else len(codec.source)
-    model = build(config.model, source, len(codec.target), limits.positions)
+    model = build(config.model, source, len(codec.target), limits.positions, codec.copy_ids)
     return in_format(model, config.train.precision)
 
 

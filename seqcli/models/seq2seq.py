@@ -5,8 +5,9 @@ The decoder has no attention, attention after each step (Luong), or before each 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +19,13 @@ from seqcli.config import ModelConfig
 from seqcli.models.attention import Attention, attention_bias, padding_mask
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState, NormalizedCell
+from seqcli.models.copying import PointerGenerator
 from seqcli.models.embedding import (
     Dropout,
     EmbeddedTokens,
     Embedding,
     OutputLayer,
-    TiedLinear,
+    output_layer,
 )
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
@@ -93,6 +95,22 @@ class Bridge(nn.Module):
         return torch.tanh(projected) if which == 0 else projected
 
 
+class Decoded(NamedTuple):
+    """The outputs of a decoder.
+
+    Attributes:
+        logits: (R, T, V).
+        hidden: (R, T, H), the decoder's last hidden layer.
+        state: the last state, each (L, R, H).
+        weights: (R, T, S) attention weights, or None without attention.
+    """
+
+    logits: Tensor
+    hidden: Tensor
+    state: CellState
+    weights: Tensor | None
+
+
 class Decoder(nn.Module):
     """A decoder's interface.
 
@@ -110,10 +128,8 @@ class Decoder(nn.Module):
 
     def output_layer(self, inputs: int) -> OutputLayer:
         """Return the layer that maps inputs of this size to logits."""
-        vocabulary, size = self.embedding.weight.shape
-        if self.tied:
-            return TiedLinear(self.embedding, inputs, size**-0.5)
-        return nn.Linear(inputs, vocabulary)
+        scale = self.embedding.embedding_dim**-0.5
+        return output_layer(self.embedding, inputs, self.tied, scale)
 
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
         """Precompute tensors from the encoder's outputs (B, S, D * H); by default none.
@@ -122,14 +138,8 @@ class Decoder(nn.Module):
         """
         return ()
 
-    def forward(
-        self, tokens: Tensor, memory: Memory, state: CellState
-    ) -> tuple[Tensor, CellState, Tensor | None]:
-        """Read target tokens (R, T) from a state of tensors (L, R, H).
-
-        Returns:
-            logits (R, T, V), the last state, and attention weights (R, T, S) or None.
-        """
+    def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
+        """Read target tokens (R, T) from a state of tensors (L, R, H)."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
 
@@ -152,12 +162,10 @@ class PlainDecoder(Decoder):
         )
         self.output = self.output_layer(config.hidden)
 
-    def forward(
-        self, tokens: Tensor, memory: Memory, state: CellState
-    ) -> tuple[Tensor, CellState, Tensor | None]:
+    def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.forward`."""
         outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
-        return self.output(self.dropout(outputs)), state, None
+        return Decoded(self.output(self.dropout(outputs)), outputs, state, None)
 
 
 class LuongDecoder(PlainDecoder):
@@ -175,9 +183,7 @@ class LuongDecoder(PlainDecoder):
         keys = self.attention.project_keys(outputs)  # (B, S, H)
         return (keys,) if attn_bias is None else (keys, attn_bias)
 
-    def forward(
-        self, tokens: Tensor, memory: Memory, state: CellState
-    ) -> tuple[Tensor, CellState, Tensor | None]:
+    def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.forward`."""
         keys, attn_bias = memory if len(memory) == 2 else (memory[0], None)
         outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
@@ -187,7 +193,8 @@ class LuongDecoder(PlainDecoder):
         contexts = (weights @ keys).view_as(outputs)  # (R, T, H)
         attended = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (R, T, H)
         logits: Tensor = self.output(self.dropout(attended))  # (R, T, V)
-        return logits, state, weights.view(*tokens.shape, -1)  # weights: (R, T, S)
+        weights = weights.view(*tokens.shape, -1)  # (R, T, S)
+        return Decoded(logits, attended, state, weights)
 
 
 class BahdanauDecoder(Decoder):
@@ -230,9 +237,7 @@ class BahdanauDecoder(Decoder):
         parts = (values, self.attention.project_keys(outputs), self.from_context(outputs))
         return parts if attn_bias is None else (*parts, attn_bias)
 
-    def forward(
-        self, tokens: Tensor, memory: Memory, state: CellState
-    ) -> tuple[Tensor, CellState, Tensor | None]:
+    def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.forward`."""
         values, keys, gates, *rest = memory
         source = Source(keys, gates, rest[0] if rest else None)
@@ -250,7 +255,7 @@ class BahdanauDecoder(Decoder):
         sources, size, width = values.shape
         contexts = weights.view(sources, -1, size) @ values  # (B, K * T, C or V)
         contexts = contexts.view(*tokens.shape, width)  # (R, T, C or V)
-        return self._logits(embedded, outputs, contexts), after, weights
+        return Decoded(self._logits(embedded, outputs, contexts), outputs, after, weights)
 
     def _logits(self, embedded: EmbeddedTokens, outputs: Tensor, contexts: Tensor) -> Tensor:
         """Apply the output layer to state (R, T, H), context and token: (R, T, V)."""
@@ -268,17 +273,22 @@ class BahdanauDecoder(Decoder):
 
 
 class Seq2Seq(Model):
-    """An encoder, a bridge and a decoder."""
+    """An encoder, a bridge and a decoder, and optionally a pointer-generator.
 
-    def __init__(self, encoder: Encoder, bridge: Bridge, decoder: Decoder) -> None:
+    The pointer-generator copies by the attention of the decoder, so the memory begins with its
+    pointers.
+    """
+
+    def __init__(
+        self, encoder: Encoder, bridge: Bridge, decoder: Decoder, copy: PointerGenerator | None
+    ) -> None:
         super().__init__()
-        self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
+        self.encoder, self.bridge, self.decoder, self.copy = encoder, bridge, decoder, copy
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         memory, first = self._encode(source, source_lengths)
-        logits: Tensor = self.decoder(target_in, memory, first)[0]  # (B, T, V)
-        return logits
+        return self._decode(target_in, memory, first)[0]  # (B, T, V)
 
     def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
@@ -288,29 +298,47 @@ class Seq2Seq(Model):
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
         past = tuple(part.transpose(0, 1).contiguous() for part in state.past)  # (L, B * K, H)
-        logits, after, weights = self.decoder(token[:, None], state.memory, past)  # (B * K, 1, V)
+        logits, after, weights = self._decode(token[:, None], state.memory, past)  # (B * K, 1, V)
         attention = None if weights is None else weights[:, 0]  # (B * K, S)
         state = replace(
             state, past=_batch_first(after), position=state.position + 1, attention=attention
         )
         return logits[:, 0], state  # (B * K, V)
 
-    def _encode(self, source: Tensor, lengths: Tensor) -> tuple[tuple[Tensor, ...], CellState]:
-        """Return the decoder's memory and its first state, tensors (L, B, H)."""
+    def _encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, CellState]:
+        """Return the memory and the decoder's first state, tensors (L, B, H)."""
         outputs, last = self.encoder(source, lengths)  # (B, S, D * H)
         mask = padding_mask(lengths, source.shape[1], source.device)
-        return self.decoder.prepare(outputs, attention_bias(mask, outputs)), self.bridge(last)
+        memory = self.decoder.prepare(outputs, attention_bias(mask, outputs))
+        if self.copy is not None:
+            memory = (self.copy.pointers(source), *memory)
+        return memory, self.bridge(last)
+
+    def _decode(
+        self, tokens: Tensor, memory: Memory, state: CellState
+    ) -> tuple[Tensor, CellState, Tensor | None]:
+        """Return logits (R, T, V), the last state, and attention weights (R, T, S) or None."""
+        if self.copy is None:
+            logits, _, state, weights = self.decoder(tokens, memory, state)
+            return logits, state, weights
+        pointers, *rest = memory
+        logits, hidden, state, weights = self.decoder(tokens, tuple(rest), state)
+        return self.copy(logits, hidden, weights, pointers), state, weights
 
 
 def _batch_first(state: CellState) -> tuple[Tensor, ...]:
     return tuple(part.transpose(0, 1) for part in state)  # (B, L, H)
 
 
-def seq2seq(config: ModelConfig, source: int, target: int) -> Seq2Seq:
-    """Build the model for vocabularies of ``source`` and ``target`` tokens."""
+def seq2seq(config: ModelConfig, source: int, target: int, copy_ids: Sequence[int]) -> Seq2Seq:
+    """Build the model for vocabularies of ``source`` and ``target`` tokens.
+
+    ``copy_ids``: see `PointerGenerator`; used if ``config.copy`` is set.
+    """
     cell: Cell = registry.resolve("cell", config.cell, registry.CELLS)(config.activation)
     encoder, bridge = Encoder(config, source, cell), Bridge(config, cell.states)
-    return Seq2Seq(encoder, bridge, _decoder(config, target, cell))
+    copy = PointerGenerator(config.hidden, target, copy_ids) if config.copy else None
+    return Seq2Seq(encoder, bridge, _decoder(config, target, cell), copy)
 
 
 def _decoder(config: ModelConfig, vocabulary: int, cell: Cell) -> Decoder:

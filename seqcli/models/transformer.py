@@ -8,7 +8,7 @@ self-attention is causal. A language model is a decoder without a source.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import padding_mask
 from seqcli.models.base import Model
-from seqcli.models.embedding import Dropout, OutputLayer, TiedLinear
+from seqcli.models.copying import CopyHead
+from seqcli.models.embedding import Dropout, output_layer
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
 
@@ -257,41 +258,51 @@ class Transformer(Model):
         config: ``hidden`` is the width H.
         source, target: the sizes of the vocabularies.
         max_length: maximum sequence length; the size of a table of learned positions.
+        copy_ids: see `PointerGenerator`; used if ``config.copy`` is set.
     """
 
-    def __init__(self, config: ModelConfig, source: int, target: int, max_length: int) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        source: int,
+        target: int,
+        max_length: int,
+        copy_ids: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.source_embedding = TokenEmbedding(config, source, max_length)
         self.target_embedding = TokenEmbedding(config, target, max_length)
         self.encoder = make_layers(config, self.source_embedding.positions, cross=False)
         self.decoder = make_layers(config, self.target_embedding.positions, cross=True)
         self.source_norm, self.target_norm = final_norm(config), final_norm(config)
-        self.output = output_layer(config, self.target_embedding)
+        embedding = self.target_embedding.embedding
+        self.output = output_layer(embedding, config.hidden, config.tied_embeddings)
         self.continues = int(config.continue_positions)
+        self.copy = CopyHead(config.hidden, target, copy_ids) if config.copy else None
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
-        mask, memories = self._encode(source, source_lengths)
-        x = self.target_embedding(
-            target_in, self._first_position(source, source_lengths)
-        )  # (B, T, H)
+        mask, memories, copies = self._encode(source, source_lengths)
+        first = self._first_position(source, source_lengths)
+        x = self.target_embedding(target_in, first)  # (B, T, H)
         for layer, memory in zip(self.decoder, memories, strict=True):
             x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
-        logits: Tensor = self.output(self.target_norm(x))  # (B, T, V)
-        return logits
+        return self._logits(x, mask, copies)  # (B, T, V)
 
     def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
-        mask, memories = self._encode(source, source_lengths)
+        mask, memories, copies = self._encode(source, source_lengths)
         if mask is None:
             mask = torch.ones_like(source, dtype=torch.bool)[:, None, None]  # (B, 1, 1, S)
         first = self._first_position(source, source_lengths)
         empty = memories[0].keys[:, :, :0]  # (B, N, 0, d)
-        return DecoderState((mask, first, *flat(memories)), (empty, empty) * len(self.decoder))
+        memory = (mask, first, *flat(memories), *copies)
+        return DecoderState(memory, (empty, empty) * len(self.decoder))
 
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
-        mask, first, *memories = state.memory
+        mask, first, *rest = state.memory
+        memories, copies = rest[: 2 * len(self.decoder)], rest[2 * len(self.decoder) :]
         positions = first.repeat_interleave(state.beams, dim=0) + state.position  # (R, 1)
         x = self.target_embedding(token[:, None], positions)  # (R, 1, H)
         cache: list[KeysValues] = []
@@ -301,16 +312,31 @@ class Transformer(Model):
             x, kept, query = out  # (R, 1, H)
             cache.append(kept)
         weights = layer.cross_attention.weights(query, source.keys, mask).flatten(0, 1)  # (R, S)
-        logits = self.output(self.target_norm(x))[:, 0]  # (R, V)
+        logits = self._logits(x, mask, copies)[:, 0]  # (R, V)
         after, position = tuple(flat(cache)), state.position + 1
         return logits, replace(state, past=after, position=position, attention=weights)
 
-    def _encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor | None, list[KeysValues]]:
-        """Return the mask and, for each decoder layer, keys and values of the source (B, N, S, d).
+    def _logits(self, x: Tensor, mask: Tensor | None, copies: Sequence[Tensor]) -> Tensor:
+        """Return the logits (R, T, V) of the last layer's states (R, T, H)."""
+        x = self.target_norm(x)
+        logits: Tensor = self.output(x)  # (R, T, V)
+        if self.copy is None:
+            return logits
+        pointers, keys = copies
+        mixed: Tensor = self.copy(logits, x, self.copy.attend(x, keys, mask), pointers)
+        return mixed  # (R, T, V)
 
-        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
-        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
-        because padding is at the end.
+    def _encode(
+        self, source: Tensor, lengths: Tensor
+    ) -> tuple[Tensor | None, list[KeysValues], tuple[Tensor, ...]]:
+        """Encode the source.
+
+        Without positions the encoder is causal; otherwise it would see its source as a bag of
+        tokens. A causal encoder needs no mask, because padding is at the end.
+
+        Returns:
+            the mask (B, 1, 1, S), or None without padding; keys and values of the source
+            (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
         """
         padding = padding_mask(lengths, source.shape[1], source.device)
         mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
@@ -319,7 +345,8 @@ class Transformer(Model):
         for layer in self.encoder:
             x = layer(x, mask=None if causal else mask, causal=causal).states  # (B, S, H)
         x = self.source_norm(x)
-        return mask, [layer.cross_attention.keys_values(x) for layer in self.decoder]
+        copies = () if self.copy is None else self.copy.prepare(source, x)
+        return mask, [layer.cross_attention.keys_values(x) for layer in self.decoder], copies
 
     def _first_position(self, source: Tensor, lengths: Tensor) -> Tensor:
         """Return the target's first position (B, 1): 0, or the source's length."""
@@ -329,13 +356,6 @@ class Transformer(Model):
 def make_layers(config: ModelConfig, positions: Positions, cross: bool) -> Layers:
     """Return the layers of an encoder, of a decoder (``cross``) or of a language model."""
     return Layers(TransformerLayer(config, positions, cross) for _ in range(config.layers))
-
-
-def output_layer(config: ModelConfig, tokens: TokenEmbedding) -> OutputLayer:
-    """Return the layer that maps states (B, T, H) to logits (B, T, V)."""
-    if config.tied_embeddings:
-        return TiedLinear(tokens.embedding, config.hidden)
-    return nn.Linear(config.hidden, tokens.embedding.num_embeddings)
 
 
 def final_norm(config: ModelConfig) -> nn.Module:

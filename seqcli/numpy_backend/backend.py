@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcli.arrays.ensemble import Ensemble
 from seqcli.arrays.functions import log_softmax
 from seqcli.data.batches import Batch
 from seqcli.data.vocabulary import PAD
@@ -17,9 +18,13 @@ from seqcli.numpy_backend.forward import NumpyModel
 
 @dataclass(frozen=True)
 class NumpyBackend:
-    """A model with a forward pass in NumPy."""
+    """A model or an ensemble with a forward pass in NumPy."""
 
-    model: NumpyModel
+    model: NumpyModel | Ensemble
+
+    def with_model(self, model: Ensemble) -> NumpyBackend:
+        """Return the backend of an ensemble."""
+        return NumpyBackend(model)
 
     def array(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the values unchanged."""

@@ -12,7 +12,7 @@ from seqcli.metrics.metric import shown
 from seqcli.report.summary import validation_scores
 
 if TYPE_CHECKING:
-    from seqcli.results import CheckpointInfo, Side
+    from seqcli.results import CheckpointInfo, MemberInfo, Side
 
 
 _SHOWN = 12  # maximum number of vocabulary tokens shown
@@ -29,7 +29,7 @@ def checkpoint_lines(checkpoint: CheckpointInfo, width: int | None = None) -> li
     """
     lines: list[str] = []
     for head, text in _rows(checkpoint):
-        is_prose = head in ("checkpoint", "model", "source", "target", "data", "scored")
+        is_prose = head in ("checkpoint", "model", "source", "target", "data", "scored", "members")
         texts = _wrapped(visible(text), width) if is_prose else [visible(text)]
         heads = [head, *[""] * len(texts)]
         lines += [
@@ -48,12 +48,15 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
     kind = "with training state" if checkpoint.resumable else "without training state"
+    where = "ensemble" if checkpoint.members else checkpoint.path
     yield (
         "checkpoint",
-        f"{checkpoint.path}, {checkpoint.megabytes:g} MB, by seqcli {checkpoint.version}; {kind}",
+        f"{where}, {checkpoint.megabytes:g} MB, by seqcli {checkpoint.version}; {kind}",
     )
     parameters = plural(checkpoint.parameters, "parameter")
     yield "model", f"{checkpoint.model}; {parameters}; {checkpoint.backend} backend"
+    for number, member in enumerate(checkpoint.members):
+        yield "" if number else "members", _member(member, checkpoint.model)
     if checkpoint.source:
         yield "source", _side(checkpoint.source)
     yield "target", _side(checkpoint.target)
@@ -81,6 +84,14 @@ def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
         yield "" if number else "set", f"{key}={value} ({origin})"
     for number, command in enumerate(checkpoint.next):
         yield "" if number else "next", command
+
+
+def _member(member: MemberInfo, ensemble: str) -> str:
+    """Describe a member of an ensemble; its model only if it is not that of every member."""
+    model = "" if ensemble.endswith(f"each {member.model}") else f"; {member.model}"
+    scores = validation_scores(member.metrics)
+    at = f"; epoch {member.epoch}, validation: {scores}" if scores else ""
+    return f"{member.path}: {plural(member.parameters, 'parameter')}{model}{at}"
 
 
 def _side(side: Side) -> str:

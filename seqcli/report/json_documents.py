@@ -58,6 +58,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
 def _about_checkpoint(evaluation: Evaluation) -> Document:
     return {
         "checkpoint": evaluation.checkpoint,
+        "members": list(evaluation.members),
         "data": evaluation.data,
         "split": evaluation.split,
         "beam": evaluation.beam,

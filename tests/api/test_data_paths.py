@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seqcli.api.data_paths import is_readable, located, locations
+from seqcli.api.data_paths import current_paths, is_readable, locations
+from seqcli.checkpoints.content import FileLocation, RunRecord
 from seqcli.config import DataConfig
 
 
@@ -23,40 +24,40 @@ def file(path: Path, text: str = "a\tb\n") -> Path:
     return path
 
 
-def found(data: DataConfig, about: dict[str, object], checkpoint: Path) -> str:
-    return located(data, about, checkpoint).path
+def found(data: DataConfig, record: RunRecord, checkpoint: Path) -> str:
+    return current_paths(data, record, checkpoint).path
 
 
 def test_absolute_comes_before_relative_before_typed(here: Path) -> None:
     first = file(here / "project" / "data" / "pairs.tsv")
     os.chdir(here / "project")
     data = DataConfig(path="data/pairs.tsv")
-    about = {"locations": locations(data, Path("runs/x"))}
-    assert about["locations"]["path"]["relative"] == "../../data/pairs.tsv"
+    record = RunRecord(locations=locations(data, Path("runs/x")))
+    assert record.locations["path"].relative == "../../data/pairs.tsv"
     checkpoint = here / "project" / "runs" / "x" / "best.pt"
-    assert found(data, about, checkpoint) == "data/pairs.tsv"  # it still leads there
+    assert found(data, record, checkpoint) == "data/pairs.tsv"  # it still leads there
     os.chdir(here)
-    assert found(data, about, checkpoint) == str(first)
+    assert found(data, record, checkpoint) == str(first)
     (here / "project").rename(here / "moved")
     moved = here / "moved" / "runs" / "x" / "best.pt"
-    assert found(data, about, moved) == str(here / "moved" / "data" / "pairs.tsv")
+    assert found(data, record, moved) == str(here / "moved" / "data" / "pairs.tsv")
     extra = here / "moved" / "runs" / "x.pt"  # --out FILE.pt, next to the folder
-    assert found(data, about, extra) == str(here / "moved" / "data" / "pairs.tsv")
+    assert found(data, record, extra) == str(here / "moved" / "data" / "pairs.tsv")
     (here / "moved" / "data" / "pairs.tsv").unlink()
     file(here / "data" / "pairs.tsv")
-    assert found(data, about, moved) == "data/pairs.tsv"
+    assert found(data, record, moved) == "data/pairs.tsv"
     (here / "data" / "pairs.tsv").unlink()
-    assert found(data, about, moved) == "data/pairs.tsv"  # as typed, for the message
+    assert found(data, record, moved) == "data/pairs.tsv"  # as typed, for the message
 
 
 def test_another_file_of_the_typed_name_is_not_taken_for_it(here: Path) -> None:
     mine = file(here / "a" / "pairs.tsv")
     os.chdir(here / "a")
     data = DataConfig(path="pairs.tsv")
-    about = {"locations": locations(data, Path("run"))}
+    record = RunRecord(locations=locations(data, Path("run")))
     other = file(here / "b" / "pairs.tsv")
     os.chdir(other.parent)
-    assert found(data, about, here / "a" / "run" / "best.pt") == str(mine)
+    assert found(data, record, here / "a" / "run" / "best.pt") == str(mine)
 
 
 def test_two_files_and_a_folder_are_found_too(here: Path) -> None:
@@ -64,10 +65,10 @@ def test_two_files_and_a_folder_are_found_too(here: Path) -> None:
     os.chdir(here / "p")
     for text in ("x.src,x.tgt", "d"):
         data = DataConfig(path=text)
-        about = {"locations": locations(data, Path("run"))}
+        record = RunRecord(locations=locations(data, Path("run")))
         os.chdir(here)
         want = ",".join(str(here / "p" / part) for part in text.split(","))
-        assert found(data, about, here / "p" / "run" / "best.pt") == want
+        assert found(data, record, here / "p" / "run" / "best.pt") == want
         os.chdir(here / "p")
 
 
@@ -77,9 +78,9 @@ def test_files_of_each_split_are_found(here: Path) -> None:
         file(here / "p" / name)
     os.chdir(here / "p")
     data = DataConfig(**names)
-    about = {"locations": locations(data, Path("run"))}
+    record = RunRecord(locations=locations(data, Path("run")))
     os.chdir(here)
-    moved = located(data, about, here / "p" / "run" / "last.pt")
+    moved = current_paths(data, record, here / "p" / "run" / "last.pt")
     assert moved.val_file == str(here / "p" / "b.tsv")
     assert moved.test_file == str(here / "p" / "c.tsv")
 
@@ -88,15 +89,7 @@ def test_files_of_each_split_are_found(here: Path) -> None:
 def test_only_regular_files_and_folders_are_taken(path: str, here: Path) -> None:
     os.mkfifo(here / "fifo")
     file(here / "pairs.tsv")
-    about = {"locations": {"path": {"absolute": path, "relative": path}}}
-    assert found(DataConfig(path="pairs.tsv"), about, here / "best.pt") == "pairs.tsv"
+    record = RunRecord(locations={"path": FileLocation(path, path)})
+    assert found(DataConfig(path="pairs.tsv"), record, here / "best.pt") == "pairs.tsv"
     if path:
         assert not is_readable(path)
-
-
-@pytest.mark.parametrize(
-    "locations", [None, 3, [], {"path": None}, {"path": []}, {"path": {"absolute": 3}}, "x"]
-)
-def test_locations_of_a_wrong_kind_are_passed_over(locations: object, here: Path) -> None:
-    data = DataConfig(path="pairs.tsv")
-    assert located(data, {"locations": locations}, here / "best.pt") == data

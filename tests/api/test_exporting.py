@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import seqcli
-from seqcli.api.exporting import export_source
+from seqcli.api.exporting import export_sources
 from seqcli.checkpoints import numpy_file, torch_file
 from seqcli.cli import app, shell
 from seqcli.config import ModelConfig
@@ -132,7 +132,7 @@ VARIANTS = [*((one, True) for one in PAIRS), *((one, False) for one in LANGUAGE)
     ids=lambda one: str(one) if isinstance(one, bool) else one["cell"],
 )
 def test_every_kind_of_model_can_be_exported(runtime, runs, tmp_path, variant, pairs):
-    source = export_source(runs["gru" if pairs else "names"])
+    source = export_sources(runs["gru" if pairs else "names"])[0]
     config = ModelConfig(hidden=16, embedding=8, feedforward=16, heads=2, **variant)
     sizes = len(source.codec.source) if pairs else None, len(source.codec.target)
     torch.manual_seed(0)
@@ -144,7 +144,7 @@ def test_every_kind_of_model_can_be_exported(runtime, runs, tmp_path, variant, p
 
 def original(run):
     """Return what is exported of a run, and its model."""
-    source = export_source(run)
+    source = export_sources(run)[0]
     checkpoint = torch_file.with_tensors(source.checkpoint)
     return source, load_model(checkpoint, source.config, source.limits, source.path).eval()
 
@@ -213,7 +213,7 @@ def test_safetensors_hold_the_very_weights(runs, tmp_path, name, capsys):
         np.testing.assert_array_equal(found[weight], own.weights[weight])
     size = int.from_bytes(path.read_bytes()[:8], "little")
     header = json.loads(path.read_bytes()[8 : 8 + size])
-    assert json.loads(header["__metadata__"]["seqcli"]) == metadata(export_source(runs[name]))
+    assert json.loads(header["__metadata__"]["seqcli"]) == metadata(export_sources(runs[name])[0])
     assert shell.run(app, words) == 2
     assert "already exists" in capsys.readouterr().err
     assert shell.run(app, (*words, "--force", "--json")) == 0

@@ -13,6 +13,7 @@ import pytest
 
 import seqcli
 from seqcli.checkpoints import numpy_file
+from seqcli.checkpoints.content import FileLocation
 from seqcli.errors import DataError, Exit, SeqcliError, UsageError
 
 SMALL = {"backend": "numpy", "hidden": 8, "epochs": 1, "samples": 0, "cell": "rnn"}
@@ -116,8 +117,8 @@ def test_what_is_no_regular_file_is_never_opened(path: str, project: Path, tmp_p
     for name in ("best.pt", "last.pt"):
         was = numpy_file.load(project / "run" / name)
         config = {**was.config, "data": {**was.config["data"], "path": path}}
-        about = {**was.about, "path": path, "locations": {"path": {"absolute": path}}}
-        numpy_file.save(project / "run" / name, replace(was, config=config, about=about))
+        record = replace(was.record, path=path, locations={"path": FileLocation(path)})
+        numpy_file.save(project / "run" / name, replace(was, config=config, record=record))
     for use in (seqcli.evaluate, resumed):
         with pytest.raises(SeqcliError, match=r"names .*, which is not a regular file"):
             use(project / "run")

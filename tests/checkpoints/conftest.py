@@ -10,7 +10,7 @@ import checkpoint_equality as equal
 import numpy as np
 import pytest
 
-from seqcli.checkpoints.content import Checkpoint
+from seqcli.checkpoints.content import Checkpoint, FileLocation, RunRecord
 from seqcli.data.corpus import Codec
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
@@ -27,11 +27,12 @@ def checkpoint() -> Checkpoint:
         config={"model": {"cell": "gru", "layers": 1, "lr": 1e-3, "on": True}, "task": {"l": [1]}},
         codec=codec,
         weights={"embed": weight, "tied": weight, "bias": generator.standard_normal(3)},
-        about={
-            "task": "reverse",
-            "baselines": {"val": {"chance": {"loss": 0.1}}},
-            "fingerprints": {"train": np.arange(5)},
-        },
+        record=RunRecord(
+            task="reverse",
+            baselines={"val": {"chance": {"loss": 0.1}}},
+            locations={"path": FileLocation("/data/pairs.tsv", "../pairs.tsv")},
+            fingerprints={"train": np.arange(5)},
+        ),
         metrics={"val_loss": 0.25, "epoch": 3},
         training={
             "optimizer": {"state": {0: {"step": np.float32(2).reshape(())}}, "betas": (0.9, 0.99)},

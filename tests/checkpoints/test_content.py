@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqcli.checkpoints import content
-from seqcli.checkpoints.content import Checkpoint, from_plain, to_plain
+from seqcli.checkpoints.content import Checkpoint, RunRecord, from_plain, to_plain
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import CheckpointError
 
@@ -20,6 +20,16 @@ def test_plain_and_back(checkpoint: Checkpoint, same: Any) -> None:
     back = from_plain(to_plain(checkpoint), PATH)
     assert same(to_plain(back), to_plain(checkpoint))
     assert back.codec == checkpoint.codec
+    assert back.record.has_same_rows(checkpoint.record)
+    assert back.record.locations == checkpoint.record.locations
+
+
+def test_the_record_is_stored_as_the_fields_that_are_set(checkpoint: Checkpoint) -> None:
+    about = to_plain(checkpoint)["about"]
+    assert set(about) == {"task", "baselines", "locations", "fingerprints"}
+    assert about["locations"] == {
+        "path": {"absolute": "/data/pairs.tsv", "relative": "../pairs.tsv"}
+    }
 
 
 def test_a_language_model_has_no_source(checkpoint: Checkpoint) -> None:
@@ -59,10 +69,11 @@ def _set(plain: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("metrics", {"loss": True}, "metrics.loss must be"),
         ("metrics", {"loss": 1 << 1500}, "metrics.loss must be .* a whole number of 1501 bits"),
         ("training", 7, "training must be a mapping"),
-        ("about", {"x": {1, 2}}, "about.x must be plain data"),
-        ("about", {"x": b"raw"}, "about.x must be plain data"),
-        ("about", {"x": {None: 1}}, "about.x must be plain data"),
-        ("about", {"x": np.zeros(3)}, "about.x must be plain data"),
+        ("about", {"x": 1}, "about has an unknown key 'x'"),
+        ("about", {"options": {"x": {1, 2}}}, "about.options.x must be plain data"),
+        ("about", {"options": {"x": b"raw"}}, "about.options.x must be plain data"),
+        ("about", {"options": {"x": {None: 1}}}, "about.options.x must be plain data"),
+        ("about", {"options": {"x": np.zeros(3)}}, "about.options.x must be plain data"),
         ("about", {"name": 3}, "about.name must be text, not 3"),
         ("about", {"rows": [1]}, "about.rows must be a mapping"),
         ("about", {"rows": {"train": -1}}, "about.rows.train must be a whole number of at least 0"),
@@ -72,6 +83,12 @@ def _set(plain: dict[str, Any], key: str, value: object) -> dict[str, Any]:
             {"baselines": {"val": {"chance": 0.1}}},
             "about.baselines.val.chance must be a mapping",
         ),
+        ("about", {"locations": {"path": "p.tsv"}}, "about.locations.path must be a mapping"),
+        ("about", {"locations": {"path": {"absolute": 3}}}, "about.locations.path.absolute must"),
+        ("about", {"locations": "x"}, "about.locations must be a mapping"),
+        ("about", {"locations": {"path": None}}, "about.locations.path must be a mapping"),
+        ("about", {"sha256": 3}, "about.sha256 must be text or a list of values or a mapping"),
+        ("about", {"overlap": {"train-val": "x"}}, "about.overlap.train-val must be a whole"),
         ("about", {"origins": {"train.lr": 1}}, "about.origins.train.lr must be text"),
         ("about", {"fingerprints": {"train": np.zeros(3)}}, "about.fingerprints.train must be an"),
         ("codec", [], "codec must be a mapping"),
@@ -139,10 +156,10 @@ def test_absurd_depth_and_size_are_not_written(
     endless: list[Any] = []
     endless.append(endless)
     for bad in (deep, wide, endless):
-        with pytest.raises(ValueError, match="about"):
-            to_plain(replace(checkpoint, about={"x": bad}))
+        with pytest.raises(ValueError, match="config"):
+            to_plain(replace(checkpoint, config={"x": bad}))
 
 
 def test_what_could_not_be_read_back_is_not_written(checkpoint: Checkpoint) -> None:
-    with pytest.raises(ValueError, match=r"about\.where has a type"):
-        to_plain(replace(checkpoint, about={"where": Path("data.tsv")}))
+    with pytest.raises(ValueError, match=r"about\.path has a type"):
+        to_plain(replace(checkpoint, record=RunRecord(path=Path("data.tsv"))))

@@ -57,9 +57,9 @@ def test_only_a_tensors_own_numbers_are_written(in_torch: Checkpoint, tmp_path: 
 
 def test_arrays_in_about_are_numpys(in_torch: Checkpoint, tmp_path: Path) -> None:
     torch_file.save(tmp_path / "x.pt", in_torch)
-    assert torch_file.load(tmp_path / "x.pt").about["fingerprints"]["train"].sum() == 10
+    assert torch_file.load(tmp_path / "x.pt").record.fingerprints["train"].sum() == 10
     assert not isinstance(
-        torch_file.load(tmp_path / "x.pt").about["fingerprints"]["train"], torch.Tensor
+        torch_file.load(tmp_path / "x.pt").record.fingerprints["train"], torch.Tensor
     )
 
 

@@ -21,6 +21,7 @@ from seqcli.config import load, to_plain
 from seqcli.config.schema import Key, keys
 from seqcli.config.sections import OneOf
 from seqcli.config.suite_file import suite_names
+from seqcli.data.corpus import Provenance
 from seqcli.errors import UsageError
 
 
@@ -32,7 +33,7 @@ def small_corpus(data, task):
         name=data.task or "file",
         notes=(),
         reading=None,
-        about={},
+        provenance=Provenance(),
     )
 
 

@@ -16,16 +16,17 @@ from seqcli.comparison.plan_file import (
 )
 from seqcli.comparison.specification import Specification, arms, base_config, open_keys, runs
 from seqcli.config import load
+from seqcli.data.corpus import Provenance
 from seqcli.errors import DataError
 
-ABOUT = {"path": "p.tsv", "sha256": "1e46"}
+DATA = Provenance(path="p.tsv", sha256="1e46")
 
 
-def plan(wanted=None, about=None, **flags):
+def plan(wanted=None, data=DATA, **flags):
     wanted = wanted or Specification(("gru", "transformer"), seeds=1)
     base = base_config(load(None, (), flags), wanted.recipes)
     planned = runs(arms(base, wanted, False), wanted.seeds)
-    identity = identity_of(planned, wanted, open_keys(base), about or ABOUT)
+    identity = identity_of(planned, wanted, open_keys(base), data)
     return StoredPlan("x", identity, {run.name: run for run in planned}, ("old-s0",), ("a note",))
 
 
@@ -49,7 +50,7 @@ def test_a_plan_is_read_as_it_was_written(tmp_path):
             "it varies",
         ),
         (plan(Specification(("gru",), recipes="own"), task="sort", train=1000), "it varies"),
-        (plan(task="sort", train=1000, about={"sha256": "2f57"}), "its data differs"),
+        (plan(task="sort", train=1000, data=Provenance(sha256="2f57")), "its data differs"),
     ],
 )
 def test_another_comparison_is_told_by_what_its_runs_share(other, said):
@@ -63,7 +64,7 @@ def test_another_comparison_is_told_by_what_its_runs_share(other, said):
     [
         plan(Specification(("rnn",), seeds=5), task="sort", train=1000),
         plan(Specification(("gru",), "both"), task="sort", train=1000, threads=2),
-        plan(task="sort", train=1000, about={"path": "elsewhere/p.tsv", "sha256": "1e46"}),
+        plan(task="sort", train=1000, data=Provenance(path="elsewhere/p.tsv", sha256="1e46")),
     ],
 )
 def test_more_models_seeds_or_threads_are_the_same_comparison(same):

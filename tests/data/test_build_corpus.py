@@ -8,6 +8,7 @@ import pytest
 from seqcli import registry
 from seqcli.config.sections import DataConfig
 from seqcli.data.build import corpus
+from seqcli.data.corpus import Provenance
 from seqcli.data.dataset_folder import write_folder
 from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError, UsageError
@@ -30,23 +31,23 @@ def test_a_task_and_its_folder_give_the_same_corpus(name: str, tmp_path: Path) -
             assert np.array_equal(pairs.targets.tokens, twin.targets.tokens)
             assert np.array_equal(pairs.targets.offsets, twin.targets.offsets)
             assert pairs.targets.tokens.dtype == np.int32
-    for part in ("name", "codec", "baselines", "about", "notes"):
+    for part in ("name", "codec", "baselines", "provenance", "notes"):
         assert getattr(streamed, part) == getattr(stored, part)
 
 
 def test_a_task_says_where_it_is_from() -> None:
     made = corpus(DataConfig(task="reverse", train=50, val=10, test=0), {"length": "4:7"})
     assert made.name == "reverse"
-    assert made.about == {
-        "task": "reverse",
-        "version": 1,
-        "options": {"length": "4:7", "test_length": "", "vocab": 20},
-        "seed": 0,
-        "sizes": {"train": 50, "val": 10},
-        "overlap": {"train-val": 0},
-        "max_source": 7,
-        "max_target": 7,
-    }
+    assert made.provenance == Provenance(
+        task="reverse",
+        version=1,
+        options={"length": "4:7", "test_length": "", "vocab": 20},
+        seed=0,
+        sizes={"train": 50, "val": 10},
+        overlap={"train-val": 0},
+        max_source=7,
+        max_target=7,
+    )
     row = made.splits["train"]
     assert row.sources is not None
     source, target = row.sources[0].tolist(), row.targets[0].tolist()
@@ -62,7 +63,7 @@ def test_few_distinct_rows_are_noted() -> None:
         "val: only 2 of the 5 sources are distinct",
         "test: only 2 of the 5 sources are distinct",
     )
-    assert made.about["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}
+    assert made.provenance.overlap == {"train-val": 0, "train-test": 0, "val-test": 0}
 
 
 def test_a_file_is_split_by_source_and_learns_its_tokens_on_train(tmp_path: Path) -> None:
@@ -80,9 +81,9 @@ def test_a_file_is_split_by_source_and_learns_its_tokens_on_train(tmp_path: Path
     assert (made.splits["test"].targets.tokens == UNK).sum() == len(made.splits["test"])
     assert made.reading is not None
     assert made.reading.splits[2].unknown_rows == len(made.splits["test"])
-    assert made.about["path"] == str(path)
-    assert len(str(made.about["sha256"])) == 64
-    assert made.about["max_source"] == 5
+    assert made.provenance.path == str(path)
+    assert len(str(made.provenance.sha256)) == 64
+    assert made.provenance.max_source == 5
     assert made.baselines["test"]["majority"]["token_accuracy"] == 0.5
 
 

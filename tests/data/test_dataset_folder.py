@@ -220,7 +220,7 @@ def test_a_folder_of_plain_files(tmp_path: Path) -> None:
         "unknown": (2,),
     }
     assert (found.reading.splits[1].shared, found.reading.splits[1].unknown_tokens) == (1, 2)
-    assert found.about["max_source"] == 3
+    assert found.provenance.max_source == 3
     assert set(found.baselines["test"]) == {"chance", "majority"}
     (tmp_path / "train.tsv").write_text("ab\tx\nb\n")
     with pytest.raises(DataError, match=r"train\.tsv, line 2: expected 2"):

@@ -119,7 +119,7 @@ def first_batch(settings: configuration.Config) -> tuple[Any, Any, Any]:
     from seqcli.data.batches import BatchStream
 
     corpus = build_corpus(settings.data, settings.task)
-    limits = limits_of(corpus.about, corpus.codec, Path("check"))
+    limits = limits_of(corpus.provenance, corpus.codec, Path("check"))
     stream = BatchStream(corpus.splits["train"], settings.train.batch_size, 0)
     return corpus, limits, next(stream.epoch(0))
 

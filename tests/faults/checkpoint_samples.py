@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from seqcli.checkpoints import torch_file
-from seqcli.checkpoints.content import Checkpoint, to_plain
+from seqcli.checkpoints.content import Checkpoint, RunRecord, to_plain
 from seqcli.data.corpus import Codec
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
@@ -28,7 +28,7 @@ def trained(hidden: int = 48) -> Checkpoint:
         config={"model": {"cell": "gru", "hidden": hidden}, "train": {"lr": 1e-3}},
         codec=Codec(Vocabulary(tuple("abcdefgh")), Tokenizer("chars"), Vocabulary(("1", "2"))),
         weights=dict(model.state_dict()),
-        about={"task": "reverse", "baselines": {"val": {"chance": {"token_accuracy": 0.1}}}},
+        record=RunRecord(task="reverse", baselines={"val": {"chance": {"token_accuracy": 0.1}}}),
         metrics={"val_loss": 0.5},
         training={
             "optimizer": optimizer.state_dict(),

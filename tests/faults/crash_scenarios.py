@@ -272,7 +272,7 @@ def _data_state(folder: Path) -> str:
     if not (folder / "data").exists():
         return "old"
     try:
-        return {1: "old", 2: "new"}[int(str(read_folder(folder / "data").about["seed"]))]
+        return {1: "old", 2: "new"}[int(str(read_folder(folder / "data").provenance.seed))]
     except SeqcliError as error:
         return error.message
 

@@ -136,7 +136,14 @@ EDITS: dict[str, Edit] = {
     "fingerprints of floats": put("about/fingerprints", {"train": np.zeros(9)}),
     "fingerprints with two axes": put("about/fingerprints", {"train": np.zeros((3, 3), np.int64)}),
     "fingerprints as text": put("about/fingerprints", "all"),
-    "an array as provenance": put("about/note", np.zeros(5)),
+    "an array as provenance": put("about/version", np.zeros(5)),
+    "an unknown field of 1 MB": put("about/" + "k" * MEGABYTE, 1),
+    "locations as text": put("about/locations", {"path": "/dev/zero"}),
+    "locations of /dev/zero": put(
+        "about/locations", {"path": {"absolute": "/dev/zero", "relative": "../fifo"}}
+    ),
+    "overlap as text": put("about/overlap", "none"),
+    "digests as numbers": put("about/sha256", [1, 2]),
     "escape sequences as names": put("about/name", "\x1b]0;owned\x07\x1b[2J"),
     "a name that is a number": put("about/name", 7),
     "progress missing": drop("training", "progress"),

@@ -85,11 +85,11 @@ def test_a_data_set_is_the_old_or_the_new(kills: int, tmp_path: Path) -> None:
     for number in range(1, kills + 1):
         wait = moments.uniform(0, 0.5) * (number > 1)
         hits += killed([*argv, str(number)], tmp_path, appears(tmp_path), wait)
-        found = int(str(read_folder(tmp_path / "data").about["seed"]))
+        found = int(str(read_folder(tmp_path / "data").provenance.seed))
         assert found in (seed, number)
         seed = found
     run([*argv, "99"], tmp_path)
-    assert read_folder(tmp_path / "data").about["seed"] == 99
+    assert read_folder(tmp_path / "data").provenance.seed == 99
     assert names(tmp_path) == ["data"]
     assert hits
 

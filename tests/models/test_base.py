@@ -11,6 +11,7 @@ from torch import Tensor
 
 from seqcli.config import ModelConfig
 from seqcli.config.sections import describe
+from seqcli.data.vocabulary import PAD
 from seqcli.errors import DataError, UsageError
 from seqcli.models import kernels
 from seqcli.models.base import Model
@@ -38,7 +39,12 @@ NORMALIZED = [
     replace(SMALL, cell="lstm", attention="additive", layer_norm=True),
     replace(SMALL, cell="rnn", attention="dot", layers=1, layer_norm=True),
 ]
-EVERY = [*RECURRENT, *TRANSFORMERS, *TIED, *NORMALIZED]
+COPYING = [
+    *(replace(one, copy=True) for one in RECURRENT if one.attention != "none" and one.layers == 2),
+    *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
+]
+EVERY = [*RECURRENT, *TRANSFORMERS, *COPYING, *TIED, *NORMALIZED]
+COPY_IDS = [PAD, PAD, PAD, PAD, 5, PAD, 9, 4, 11, PAD, 7]  # the target ids of 11 source ids
 LENGTHS = torch.tensor([5, 3, 1, 4])
 
 
@@ -59,7 +65,7 @@ def name(config: ModelConfig) -> str:
 def made(config: ModelConfig) -> tuple[Model, Tensor, Tensor]:
     """Return a model and a batch of sources (4, 5) and targets (4, 6), padded with zeros."""
     torch.manual_seed(1)
-    model = build(config, 11, 12, max_length=20).eval()
+    model = build(config, 11, 12, max_length=20, copy_ids=COPY_IDS).eval()
     source = torch.randint(4, 11, (4, 5))
     source[torch.arange(5) >= LENGTHS[:, None]] = 0
     return model, source, torch.randint(4, 12, (4, 6))

@@ -98,7 +98,7 @@ def test_no_row_is_in_two_splits(name: str, given: Mapping[str, Any]) -> None:
 @EVERY_TASK
 def test_the_measured_overlap_is_nothing_on_every_split(name: str) -> None:
     corpus = task_corpus(make(name, {}), {"train": 4000, "val": 500, "test": 500}, seed=3)
-    assert corpus.about["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}
+    assert corpus.provenance.overlap == {"train-val": 0, "train-test": 0, "val-test": 0}
 
 
 @EVERY_CASE
@@ -258,7 +258,7 @@ def test_a_new_task_is_one_definition_and_one_registry_line(
     asked = DataConfig(task="rotate", train=500, val=50, test=60)
     corpus = build.corpus(asked, {"length": "2:4", "test_length": "6"})
     assert corpus.name == "rotate"
-    assert corpus.about["overlap"] == {"train-val": 0, "train-test": 0, "val-test": 0}
+    assert corpus.provenance.overlap == {"train-val": 0, "train-test": 0, "val-test": 0}
     assert {"chance", "majority"} <= set(corpus.baselines["test"])
     assert {split: len(pairs) for split, pairs in corpus.splits.items()} == {
         "train": 500,
@@ -295,7 +295,7 @@ def test_a_task_that_breaks_its_promises_is_caught() -> None:
     with pytest.raises(AssertionError):
         assert_pure(Impure())
     corpus = task_corpus(Leaky(), {"train": 100, "val": 100, "test": 100}, 0)
-    assert corpus.about["overlap"] == {"train-val": 100, "train-test": 100, "val-test": 100}
+    assert corpus.provenance.overlap == {"train-val": 100, "train-test": 100, "val-test": 100}
 
 
 def test_fields_of_tasks_do_not_take_the_names_of_gen_data() -> None:

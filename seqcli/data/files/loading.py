@@ -14,7 +14,7 @@ import numpy as np
 
 from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.config.sections import DataConfig
-from seqcli.data.baselines import language_baselines, longest, text_baselines
+from seqcli.data.baselines import language_baselines, text_baselines, with_max_lengths
 from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
 from seqcli.data.files import cache
 from seqcli.data.files.columns import parse_columns
@@ -173,8 +173,8 @@ def _load(
     source = Vocabulary(tuple(words["source"])) if "source" in words else None
     codec = replace(codec_of(data), target=Vocabulary(tuple(words["target"])), source=source)
     splits = {
-        split: _pairs(folder, split, about, source is not None, mapped)
-        for split, about in meta["splits"].items()
+        split: _pairs(folder, split, entry, source is not None, mapped)
+        for split, entry in meta["splits"].items()
     }
     report = meta["data"]
     styles = (codec.source_tokenizer.style if source else "", codec.target_tokenizer.style)
@@ -182,13 +182,22 @@ def _load(
     tokens = len(codec.target.tokens)
     measure = language_baselines if source is None else text_baselines
     named = folder / NAMED if stays else (folder / NAMED).read_bytes()
-    about = {**files.about, **longest(splits)}
+    provenance = with_max_lengths(files.provenance, splits)
     return Corpus(
-        files.name, codec, splits, measure(splits, tokens), about, report.notes, report, named
+        files.name,
+        codec,
+        splits,
+        measure(splits, tokens),
+        provenance,
+        report.notes,
+        report,
+        named,
     )
 
 
-def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: bool) -> Pairs:
+def _pairs(
+    folder: Path, split: str, entry: _SplitOfPairs, with_sources: bool, mapped: bool
+) -> Pairs:
     def array(side: str, what: str) -> Any:
         path = array_path(folder, split, side, what)
         if not mapped:
@@ -202,9 +211,9 @@ def _pairs(folder: Path, split: str, about: Any, with_sources: bool, mapped: boo
     return Pairs(
         rows("target"),
         rows("source") if with_sources else None,
-        tuple(about["unknown_targets"]),
-        tuple(about.get("unknown_sources", ())),
-        array("row", "weights") if about["weights"] else None,
+        tuple(entry["unknown_targets"]),
+        tuple(entry.get("unknown_sources", ())),
+        array("row", "weights") if entry["weights"] else None,
     )
 
 

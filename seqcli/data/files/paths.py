@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqcli.config.sections import DataConfig
+from seqcli.data.corpus import Provenance
 from seqcli.data.files.opening import digest, kind_of_path, readable, regular_file
 from seqcli.errors import DataError
 
@@ -24,13 +25,13 @@ class Files:
     Args:
         name: its display name.
         splits: split -> its file (or two parallel files); "" -> one file to split by source.
-        about: the origin of the rows, as stored in checkpoints.
+        provenance: where the rows come from.
         sums: path -> SHA-256 before the file was read.
     """
 
     name: str
     splits: Mapping[str, Sequence[Path]]
-    about: Mapping[str, object]
+    provenance: Provenance
     sums: Mapping[str, str]
 
     def size(self) -> int:
@@ -83,8 +84,8 @@ def files_of_folder(folder: Path, data: DataConfig) -> Files:
         )
     sums = {str(path): digest(path) for (path,) in splits.values()}
     named = {path.name: sums[str(path)] for (path,) in splits.values()}
-    about = {"path": str(folder), "sha256": named, "seed": data.seed}
-    return Files(folder.absolute().name, splits, about, sums)
+    provenance = Provenance(path=str(folder), sha256=named, seed=data.seed)
+    return Files(folder.absolute().name, splits, provenance, sums)
 
 
 def file_of_split(folder: Path, split: str) -> Path:
@@ -116,9 +117,11 @@ def _in_folder(folder: Path, stems: tuple[str, ...]) -> Path | None:
     return matches[0] if matches else None
 
 
-def _files(name: str, splits: dict[str, tuple[Path, ...]], path: object, data: DataConfig) -> Files:
+def _files(
+    name: str, splits: dict[str, tuple[Path, ...]], path: str | dict[str, str], data: DataConfig
+) -> Files:
     """Create `Files` with their current digests."""
     sums = {str(path): digest(path) for paths in splits.values() for path in paths}
-    listed = [sums[str(path)] for paths in splits.values() for path in paths]
+    listed = tuple(sums[str(path)] for paths in splits.values() for path in paths)
     sha256 = listed[0] if len(listed) == 1 else listed
-    return Files(name, splits, {"path": path, "sha256": sha256, "seed": data.seed}, sums)
+    return Files(name, splits, Provenance(path=path, sha256=sha256, seed=data.seed), sums)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from seqcli.data.corpus import MaxLengths
 from seqcli.errors import UsageError
 from seqcli.numpy_backend.forward.attention import Attention
 from seqcli.numpy_backend.forward.base import NumpyModel
+from seqcli.numpy_backend.forward.copying import PointerGenerator
 from seqcli.numpy_backend.forward.language_model import (
     RecurrentLanguageModel,
     TransformerLanguageModel,
@@ -26,6 +27,7 @@ from seqcli.numpy_backend.forward.rnn import Cell
 from seqcli.numpy_backend.forward.seq2seq import (
     BahdanauDecoder,
     Bridge,
+    Decoder,
     Encoder,
     LuongDecoder,
     PlainDecoder,
@@ -57,7 +59,8 @@ def load_model(
     """
     weights, codec = Weights(checkpoint.weights, path, dtype), checkpoint.codec
     source = None if codec.source is None else len(codec.source)
-    model = build(weights, config.model, source, len(codec.target), limits.positions)
+    sizes = (source, len(codec.target))
+    model = build(weights, config.model, *sizes, limits.positions, codec.copy_ids)
     weights.check_all_read()
     return model
 
@@ -68,19 +71,27 @@ def has_forward(config: ModelConfig) -> bool:
 
 
 def build(
-    weights: Weights, config: ModelConfig, source: int | None, target: int, max_length: int
+    weights: Weights,
+    config: ModelConfig,
+    source: int | None,
+    target: int,
+    max_length: int,
+    copy_ids: Sequence[int],
 ) -> NumpyModel:
-    """Build a model for vocabularies of ``source`` (None: a language model) and ``target`` ids."""
+    """Build a model for vocabularies of ``source`` (None: a language model) and ``target`` ids.
+
+    ``copy_ids``: for each source id the target id of the same token, or PAD.
+    """
     parts = {kind: resolve(kind, name, table) for kind, name, table in _parts(config)}
     if config.cell == "transformer":
         positions: type[Positions] = parts["positions"]
         if source is None:
             return TransformerLanguageModel(weights, config, target, max_length, positions)
-        return Transformer(weights, config, (source, target), max_length, positions)
+        return Transformer(weights, config, (source, target), max_length, positions, copy_ids)
     cell: Cell = parts["cell"](config.activation)
     if source is None:
         return RecurrentLanguageModel(weights, config, target, cell)
-    return seq2seq(weights, config, (source, target), cell, parts.get("attention"))
+    return seq2seq(weights, config, (source, target), cell, parts.get("attention"), copy_ids)
 
 
 def seq2seq(
@@ -89,16 +100,26 @@ def seq2seq(
     sizes: tuple[int, int],
     cell: Cell,
     kind: type[Attention] | None,
+    copy_ids: Sequence[int],
 ) -> Seq2Seq:
     """Build the recurrent encoder-decoder for vocabularies of the given sizes."""
     encoder = Encoder(weights.part("encoder"), config, sizes[0], cell)
     bridge = Bridge(weights.part("bridge"), config, cell.states)
-    part = weights.part("decoder")
+    decoder = _decoder(weights.part("decoder"), config, sizes[1], cell, kind)
+    copy = None
+    if config.copy:
+        copy = PointerGenerator(weights.part("copy"), config.hidden, sizes[1], copy_ids)
+    return Seq2Seq(encoder, bridge, decoder, copy)
+
+
+def _decoder(
+    weights: Weights, config: ModelConfig, vocabulary: int, cell: Cell, kind: type[Attention] | None
+) -> Decoder:
     if kind is None:
-        return Seq2Seq(encoder, bridge, PlainDecoder(part, config, sizes[1], cell))
-    attention = kind(part.part("attention"), config.hidden, 2 if config.bidirectional else 1)
+        return PlainDecoder(weights, config, vocabulary, cell)
+    attention = kind(weights.part("attention"), config.hidden, 2 if config.bidirectional else 1)
     decoder = BahdanauDecoder if kind.before_step else LuongDecoder
-    return Seq2Seq(encoder, bridge, decoder(part, config, sizes[1], cell, attention))
+    return decoder(weights, config, vocabulary, cell, attention)
 
 
 def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.numpy_backend.forward.attention import Attention
 from seqcli.numpy_backend.forward.base import NumpyModel, attention_bias, padding_mask
+from seqcli.numpy_backend.forward.copying import PointerGenerator
 from seqcli.numpy_backend.forward.layers import Linear, Weights
 from seqcli.numpy_backend.forward.rnn import RNN, Cell, CellState, NormalizedCell
 from seqcli.numpy_backend.parameters import Floats, Ids
@@ -80,6 +81,22 @@ class Bridge:
         return np.tanh(projected) if which == 0 else projected
 
 
+class Decoded(NamedTuple):
+    """The outputs of a decoder.
+
+    Attributes:
+        logits: (R, T, V).
+        hidden: (R, T, H), the decoder's last hidden layer.
+        state: the last state, each (L, R, H).
+        weights: (R, T, S) attention weights, or None without attention.
+    """
+
+    logits: Floats
+    hidden: Floats
+    state: CellState
+    weights: Floats | None
+
+
 class Decoder:
     """A decoder's interface; R = B * K rows, K hypotheses for each of the memory's B sources."""
 
@@ -89,10 +106,8 @@ class Decoder:
 
     def output_layer(self, weights: Weights, inputs: int) -> Linear:
         """Return the layer that maps inputs of this size to logits."""
-        vocabulary, size = self.embedding.weight.shape
-        if self.tied:
-            return weights.tied_linear("output", self.embedding, inputs, size**-0.5)
-        return weights.linear("output", inputs, vocabulary)
+        scale = self.embedding.weight.shape[1] ** -0.5
+        return weights.output_layer(self.embedding, inputs, self.tied, scale)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
         """Precompute arrays from the encoder's outputs (B, S, D * H); by default none.
@@ -101,14 +116,8 @@ class Decoder:
         """
         return ()
 
-    def __call__(
-        self, tokens: Ids, memory: Memory, state: CellState
-    ) -> tuple[Floats, CellState, Floats | None]:
-        """Read target tokens (R, T) from a state of arrays (L, R, H).
-
-        Returns:
-            logits (R, T, V), the last state, and attention weights (R, T, S) or None.
-        """
+    def __call__(self, tokens: Ids, memory: Memory, state: CellState) -> Decoded:
+        """Read target tokens (R, T) from a state of arrays (L, R, H)."""
         raise TypeError(f"{type(self).__name__} has no __call__")
 
 
@@ -124,12 +133,10 @@ class PlainDecoder(Decoder):
         self.rnn = RNN(weights.part("rnn"), cell, *sizes, False, config.layer_norm)
         self.output = self.output_layer(weights, config.hidden)
 
-    def __call__(
-        self, tokens: Ids, memory: Memory, state: CellState
-    ) -> tuple[Floats, CellState, Floats | None]:
+    def __call__(self, tokens: Ids, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.__call__`."""
         outputs, state = self.rnn.read(tokens, self.embedding, None, state)  # (R, T, H)
-        return self.output(outputs), state, None
+        return Decoded(self.output(outputs), outputs, state, None)
 
 
 class LuongDecoder(PlainDecoder):
@@ -152,9 +159,7 @@ class LuongDecoder(PlainDecoder):
         keys = self.attention.project_keys(outputs)  # (B, S, H)
         return (keys,) if attn_bias is None else (keys, attn_bias)
 
-    def __call__(
-        self, tokens: Ids, memory: Memory, state: CellState
-    ) -> tuple[Floats, CellState, Floats | None]:
+    def __call__(self, tokens: Ids, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.__call__`."""
         keys, attn_bias = memory if len(memory) == 2 else (memory[0], None)
         outputs, state = self.rnn.read(tokens, self.embedding, None, state)  # (R, T, H)
@@ -163,7 +168,8 @@ class LuongDecoder(PlainDecoder):
         weights = self.attention(queries, keys, attn_bias)  # (B, K * T, S)
         contexts = (weights @ keys).reshape(outputs.shape)  # (R, T, H)
         attended = np.tanh(self.combine(np.concatenate([outputs, contexts], axis=2)))  # (R, T, H)
-        return self.output(attended), state, weights.reshape(*tokens.shape, -1)
+        weights = weights.reshape(*tokens.shape, -1)  # (R, T, S)
+        return Decoded(self.output(attended), attended, state, weights)
 
 
 class BahdanauDecoder(Decoder):
@@ -204,9 +210,7 @@ class BahdanauDecoder(Decoder):
         parts = (outputs, self.attention.project_keys(outputs), self.from_context(outputs))
         return parts if attn_bias is None else (*parts, attn_bias)
 
-    def __call__(
-        self, tokens: Ids, memory: Memory, state: CellState
-    ) -> tuple[Floats, CellState, Floats | None]:
+    def __call__(self, tokens: Ids, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.__call__`."""
         values = memory[0]
         first = tuple(part[0] for part in state)  # (R, H) each
@@ -218,7 +222,7 @@ class BahdanauDecoder(Decoder):
         size, width = values.shape[1:]
         contexts = weights.reshape(len(values), -1, size) @ values  # (B, K * T, C)
         parts = [outputs, contexts.reshape(*tokens.shape, width), self.embedding(tokens)]
-        return self.output(np.concatenate(parts, axis=2)), after, weights
+        return Decoded(self.output(np.concatenate(parts, axis=2)), outputs, after, weights)
 
     def _steps(
         self, tokens: Ids, memory: Memory, state: CellState
@@ -243,16 +247,17 @@ class BahdanauDecoder(Decoder):
 
 
 class Seq2Seq(NumpyModel):
-    """An encoder, a bridge and a decoder."""
+    """An encoder, a bridge and a decoder, and optionally a pointer-generator."""
 
-    def __init__(self, encoder: Encoder, bridge: Bridge, decoder: Decoder) -> None:
-        self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
+    def __init__(
+        self, encoder: Encoder, bridge: Bridge, decoder: Decoder, copy: PointerGenerator | None
+    ) -> None:
+        self.encoder, self.bridge, self.decoder, self.copy = encoder, bridge, decoder, copy
 
     def forward(self, source: Ids, source_lengths: Ids, target_in: Ids) -> Floats:
         """See `NumpyModel.forward`."""
         memory, first = self._encode(source, source_lengths)
-        logits, _, _ = self.decoder(target_in, memory, first)
-        return logits
+        return self._decode(target_in, memory, first)[0]  # (B, T, V)
 
     def start(self, source: Ids, source_lengths: Ids) -> DecoderState:
         """See `NumpyModel.start`."""
@@ -262,7 +267,7 @@ class Seq2Seq(NumpyModel):
     def step(self, token: Ids, state: DecoderState) -> tuple[Floats, DecoderState]:
         """See `NumpyModel.step`."""
         past = batch_first(state.past)  # (L, R, H)
-        logits, after, weights = self.decoder(token[:, None], state.memory, past)
+        logits, after, weights = self._decode(token[:, None], state.memory, past)
         attention = None if weights is None else weights[:, 0]  # (R, S)
         state = replace(
             state, past=batch_first(after), position=state.position + 1, attention=attention
@@ -270,10 +275,25 @@ class Seq2Seq(NumpyModel):
         return logits[:, 0], state  # (R, V)
 
     def _encode(self, source: Ids, lengths: Ids) -> tuple[Memory, CellState]:
-        """Return the decoder's memory and its first state, arrays (L, B, H)."""
+        """Return the memory and the decoder's first state, arrays (L, B, H)."""
         outputs, last = self.encoder(source, lengths)  # (B, S, D * H)
         mask = padding_mask(lengths, source.shape[1])
-        return self.decoder.prepare(outputs, attention_bias(mask, outputs)), self.bridge(last)
+        memory = self.decoder.prepare(outputs, attention_bias(mask, outputs))
+        if self.copy is not None:
+            memory = (self.copy.pointers(source), *memory)
+        return memory, self.bridge(last)
+
+    def _decode(
+        self, tokens: Ids, memory: Memory, state: CellState
+    ) -> tuple[Floats, CellState, Floats | None]:
+        """Return logits (R, T, V), the last state, and attention weights (R, T, S) or None."""
+        if self.copy is None:
+            logits, _, state, weights = self.decoder(tokens, memory, state)
+            return logits, state, weights
+        pointers, *rest = memory
+        logits, hidden, state, weights = self.decoder(tokens, tuple(rest), state)
+        assert weights is not None
+        return self.copy(logits, hidden, weights, pointers), state, weights
 
 
 def batch_first(state: CellState) -> CellState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
+from seqcli.numpy_backend.forward.attention import scores_to_weights
 from seqcli.numpy_backend.forward.base import NumpyModel, padding_mask
-from seqcli.numpy_backend.forward.layers import LayerNorm, Linear, Weights
+from seqcli.numpy_backend.forward.copying import CopyHead
+from seqcli.numpy_backend.forward.layers import LayerNorm, Weights
 from seqcli.numpy_backend.forward.positions import Positions
 from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.parameters import Floats, Ids
@@ -80,20 +82,6 @@ class MultiHeadAttention:
         batch, size, width = states.shape
         heads = states.reshape(batch, size, self.heads, width // self.heads)  # (B, T, N, d)
         return heads.swapaxes(1, 2)  # (B, N, T, d)
-
-
-def scores_to_weights(
-    query: Floats, keys: Floats, mask: Mask | None, causal: bool = False
-) -> Floats:
-    """Return the attention weights (B, N, T, S) of queries (B, N, T, d) with keys (B, N, S, d)."""
-    scores = query @ keys.swapaxes(2, 3)  # (B, N, T, S)
-    scores /= math.sqrt(query.shape[3])
-    if causal:
-        size = query.shape[2]
-        scores += np.triu(np.full((size, size), -np.inf, scores.dtype), 1)  # (T, T)
-    if mask is not None:
-        scores = np.where(mask, scores, -np.inf)
-    return softmax(scores)
 
 
 class Residual:
@@ -251,6 +239,7 @@ class Transformer(NumpyModel):
         sizes: the sizes of the source and target vocabularies.
         max_length: maximum sequence length; the size of a table of learned positions.
         positions: the kind of positions.
+        copy_ids: see `CopyHead`; used if ``config.copy`` is set.
     """
 
     def __init__(
@@ -260,6 +249,7 @@ class Transformer(NumpyModel):
         sizes: tuple[int, int],
         max_length: int,
         positions: type[Positions],
+        copy_ids: Sequence[int] = (),
     ) -> None:
         source, target = (
             TokenEmbedding(weights.part(f"{side}_embedding"), config, size, max_length, positions)
@@ -270,29 +260,34 @@ class Transformer(NumpyModel):
         self.decoder = make_layers(weights.part("decoder"), config, target.positions, cross=True)
         self.source_norm = final_norm(weights, "source_norm", config)
         self.target_norm = final_norm(weights, "target_norm", config)
-        self.output = output_layer(weights, config, target)
+        self.output = weights.output_layer(target.embedding, config.hidden, config.tied_embeddings)
         self.continues = int(config.continue_positions)
+        self.copy = None
+        if config.copy:
+            self.copy = CopyHead(weights.part("copy"), config.hidden, sizes[1], copy_ids)
 
     def forward(self, source: Ids, source_lengths: Ids, target_in: Ids) -> Floats:
         """See `NumpyModel.forward`."""
-        mask, memories = self._encode(source, source_lengths)
+        mask, memories, copies = self._encode(source, source_lengths)
         x = self.target_embedding(target_in, self._first_position(source_lengths))  # (B, T, H)
         for layer, memory in zip(self.decoder, memories, strict=True):
             x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
-        return self.output(self.target_norm(x))
+        return self._logits(x, mask, copies)
 
     def start(self, source: Ids, source_lengths: Ids) -> DecoderState:
         """See `NumpyModel.start`."""
-        mask, memories = self._encode(source, source_lengths)
+        mask, memories, copies = self._encode(source, source_lengths)
         if mask is None:
             mask = np.ones_like(source, dtype=np.bool_)[:, None, None]  # (B, 1, 1, S)
         first = self._first_position(source_lengths)
         empty = memories[0].keys[:, :, :0]  # (B, N, 0, d)
-        return DecoderState((mask, first, *flat(memories)), (empty, empty) * len(self.decoder))
+        memory = (mask, first, *flat(memories), *copies)
+        return DecoderState(memory, (empty, empty) * len(self.decoder))
 
     def step(self, token: Ids, state: DecoderState) -> tuple[Floats, DecoderState]:
         """See `NumpyModel.step`."""
-        mask, first, *memories = state.memory
+        mask, first, *rest = state.memory
+        memories, copies = rest[: 2 * len(self.decoder)], rest[2 * len(self.decoder) :]
         positions = np.repeat(first, state.beams, axis=0) + state.position  # (R, 1)
         x = self.target_embedding(token[:, None], positions)  # (R, 1, H)
         cache: list[KeysValues] = []
@@ -302,17 +297,30 @@ class Transformer(NumpyModel):
             cache.append(kept)
         assert query is not None
         weights = layer.cross_attention.weights(query, source.keys, mask)  # (B, K, S)
-        logits = self.output(self.target_norm(x))[:, 0]  # (R, V)
+        logits = self._logits(x, mask, copies)[:, 0]  # (R, V)
         attention = weights.reshape(len(token), -1)  # (R, S)
         after, position = tuple(flat(cache)), state.position + 1
         return logits, replace(state, past=after, position=position, attention=attention)
 
-    def _encode(self, source: Ids, lengths: Ids) -> tuple[Mask | None, list[KeysValues]]:
-        """Return the mask and, for each decoder layer, keys and values of the source (B, N, S, d).
+    def _logits(self, x: Floats, mask: Mask | None, copies: Sequence[Floats]) -> Floats:
+        """Return the logits (R, T, V) of the last layer's states (R, T, H)."""
+        x = self.target_norm(x)
+        if self.copy is None:
+            return self.output(x)
+        pointers, keys = copies
+        return self.copy(self.output(x), x, self.copy.attend(x, keys, mask), pointers)
 
-        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
-        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
-        because padding is at the end.
+    def _encode(
+        self, source: Ids, lengths: Ids
+    ) -> tuple[Mask | None, list[KeysValues], tuple[Floats, ...]]:
+        """Encode the source.
+
+        Without positions the encoder is causal; otherwise it would see its source as a bag of
+        tokens. A causal encoder needs no mask, because padding is at the end.
+
+        Returns:
+            the mask (B, 1, 1, S), or None without padding; keys and values of the source
+            (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
         """
         padding = padding_mask(lengths, source.shape[1])
         mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
@@ -321,7 +329,8 @@ class Transformer(NumpyModel):
         for layer in self.encoder:
             x = layer(x, mask=None if causal else mask, causal=causal).states  # (B, S, H)
         x = self.source_norm(x)
-        return mask, [layer.cross_attention.keys_values(x) for layer in self.decoder]
+        copies = () if self.copy is None else self.copy.prepare(source, x)
+        return mask, [layer.cross_attention.keys_values(x) for layer in self.decoder], copies
 
     def _first_position(self, lengths: Ids) -> Ids:
         """Return the target's first position (B, 1): 0, or the source's length."""
@@ -335,13 +344,6 @@ def make_layers(
     """Return the layers of an encoder, of a decoder (``cross``) or of a language model."""
     parts = (weights.part(str(layer)) for layer in range(config.layers))
     return [TransformerLayer(part, config, positions, cross) for part in parts]
-
-
-def output_layer(weights: Weights, config: ModelConfig, tokens: TokenEmbedding) -> Linear:
-    """Return the layer that maps states (B, T, H) to logits (B, T, V)."""
-    if config.tied_embeddings:
-        return weights.tied_linear("output", tokens.embedding, config.hidden)
-    return weights.linear("output", config.hidden, len(tokens.embedding.weight))
 
 
 def final_norm(weights: Weights, name: str, config: ModelConfig) -> LayerNorm | Identity:

@@ -134,6 +134,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(
         corpus(DataConfig(train_file=str(path)), {})
     monkeypatch.setattr(FileEncoder, "encode", encode)
     made = corpus(DataConfig(train_file=str(path)), {})
-    assert made.about["sha256"] == digest(path)
+    assert made.provenance.sha256 == digest(path)
     first = made.splits["train"]
     assert made.codec.source_text(first.sources[0].tolist()) == "x"

@@ -162,7 +162,7 @@ def test_labels_are_targets_of_one_token(tmp_path):
     path = write(tmp_path / "a.tsv", "Noel\tNew Zealand\nAda\t Malta \n")
     made = corpus(DataConfig(train_file=path, target_tokens="whole"), {})
     assert made.codec.target.tokens == ("Malta", "New Zealand")
-    assert made.about["max_target"] == 1
+    assert made.provenance.max_target == 1
 
 
 def test_names_in_columns_need_no_source(tmp_path):
@@ -220,7 +220,7 @@ def folders(place):
 
 
 def same(one, other):
-    assert (one.codec, one.about, one.notes) == (other.codec, other.about, other.notes)
+    assert (one.codec, one.provenance, one.notes) == (other.codec, other.provenance, other.notes)
     assert (one.baselines, one.reading) == (other.baselines, other.reading)
     for split, pairs in one.splits.items():
         twin = other.splits[split]

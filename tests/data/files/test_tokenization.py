@@ -170,7 +170,7 @@ def test_a_run_records_the_choice_and_its_origin(tmp_path):
     assert "chosen from the training rows" in text
     told = yaml.safe_load(text)["data"]
     assert (told["source_tokens"], told["target_tokens"]) == ("chars", "whole")
-    origins = load(tmp_path / "run" / "best.pt").about["origins"]
+    origins = load(tmp_path / "run" / "best.pt").record.origins
     assert origins["data.target_tokens"] == "chosen from the training rows"
     assert run.evaluate(split="val").metrics["sequence_accuracy"] >= 0
     more = seqcli.train(resume=run.path, set=["train.epochs=2"])

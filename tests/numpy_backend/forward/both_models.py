@@ -38,6 +38,11 @@ TRANSFORMERS = [
     for norm in ("pre", "post")
 ]
 CONTINUED = [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
+COPYING = [
+    *(replace(one, copy=True) for one in RECURRENT if one.attention != "none" and one.layers == 2),
+    replace(SMALL, attention="additive", bidirectional=False, copy=True),
+    *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
+]
 OTHERS = [
     RELU,
     replace(RELU, attention="additive"),
@@ -51,13 +56,22 @@ TIED = [
         for attention in ("none", "additive", "dot")
         for hidden in (6, 8)  # as wide as the embeddings, and wider
     ),
+    replace(SMALL, attention="additive", copy=True, tied_embeddings=True),
     replace(SMALL, cell="transformer", tied_embeddings=True),
 ]
 NORMALIZED = [
     replace(cell, attention=attention, layer_norm=True)
     for cell, attention in zip(CELLS, ("none", "additive", "dot"), strict=True)
 ]
-PAIR_MODELS = [*RECURRENT, *TRANSFORMERS, *CONTINUED, *OTHERS, *TIED, *NORMALIZED]
+PAIR_MODELS = [
+    *RECURRENT,
+    *TRANSFORMERS,
+    *CONTINUED,
+    *COPYING,
+    *OTHERS,
+    *TIED,
+    *NORMALIZED,
+]
 LANGUAGE_MODELS = [
     TIED[-1],
     replace(CELLS[2], layer_norm=True),
@@ -69,12 +83,14 @@ LARGE = [  # large enough for the kernels that need some work to pay
     replace(SMALL, hidden=64, embedding=64, attention="additive"),
     replace(SMALL, hidden=64, embedding=64, attention="dot", cell="lstm"),
     replace(SMALL, hidden=64, cell="transformer"),
+    replace(SMALL, hidden=64, embedding=64, attention="additive", copy=True),
+    replace(SMALL, hidden=64, cell="transformer", copy=True),
 ]
 LIMITS = MaxLengths(source=5, target=7)
 CODEC = Codec(
     Vocabulary(tuple("abcdefgh")),
     Tokenizer("chars"),
-    Vocabulary(tuple("1234567")),
+    Vocabulary(tuple("1ab23cf")),
     Tokenizer("chars"),
 )
 PATH = Path("best.pt")
@@ -94,7 +110,8 @@ def torch_model(config: ModelConfig, language: bool = False, noise: float = 0.3)
     """Return a model in float64 with random weights: initial ones, and noise added to them."""
     torch.manual_seed(zlib.crc32(name((config, language)).encode()))
     source = None if language else len(CODEC.source)
-    model = build(config, source, len(CODEC.target), LIMITS.positions).double().eval()
+    sizes = source, len(CODEC.target), LIMITS.positions
+    model = build(config, *sizes, CODEC.copy_ids).double().eval()
     with torch.no_grad():
         for weight in model.parameters():  # away from 0 and 1: those of norms, too
             weight += noise * torch.randn_like(weight)

@@ -1,0 +1,166 @@
+"""Open the checkpoints of a model or an ensemble, and check that they can predict together."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
+from seqcli.arrays.ragged import Ragged
+from seqcli.data.corpus import Codec, MaxLengths
+from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
+from seqcli.errors import CheckpointError, UsageError
+from seqcli.runs import RunPaths
+
+Ids: TypeAlias = NDArray[np.int64]
+Ckpt: TypeAlias = str | Path | Sequence[str | Path]
+"""Run folders, checkpoint files or patterns; several are an ensemble."""
+
+
+@dataclass(frozen=True)
+class OpenedMembers:
+    """One checkpoint, or those of an ensemble, which agree in their tokenization.
+
+    Args:
+        name: the name of the model in messages and reports.
+        members: the checkpoints; the first one determines the ids and the default settings.
+    """
+
+    name: str
+    members: tuple[OpenedCheckpoint, ...]
+
+    @property
+    def first(self) -> OpenedCheckpoint:
+        """The first member."""
+        return self.members[0]
+
+    @property
+    def limits(self) -> MaxLengths:
+        """The maximum lengths: the largest of any member."""
+        every = [one.limits for one in self.members]
+        source, target = max(one.source for one in every), max(one.target for one in every)
+        return MaxLengths(source, target, every[0].labels)
+
+
+def open_members(ckpt: Ckpt) -> OpenedMembers:
+    """Open and verify one or more checkpoints.
+
+    Args:
+        ckpt: a run folder (its best checkpoint), a checkpoint file, or a pattern such as
+            ``runs/gru-s*``, or several of them.
+
+    Raises:
+        CheckpointError: a checkpoint is missing, damaged or not a seqcli checkpoint.
+        UsageError: a checkpoint is named twice, or they do not fit together.
+    """
+    given = [ckpt] if isinstance(ckpt, str | Path) else list(ckpt)
+    if not given:
+        raise UsageError("no checkpoint is named", "give a run folder or a checkpoint file")
+    members = [open_checkpoint(path) for one in given for path in _expanded(Path(one))]
+    _check_distinct([one.path for one in members])
+    for other in members[1:]:
+        _check_fit(members[0], other)
+    return OpenedMembers(" + ".join(str(one.path) for one in members), tuple(members))
+
+
+def id_maps(first: Codec, other: Codec) -> tuple[Ids | None, Ids | None]:
+    """Return the ids of another codec for the source and target ids of the first one.
+
+    A map is None if the tokens have the same ids in both, or if there is no source.
+    """
+    source = None
+    if first.source is not None and other.source is not None:
+        source = _id_map(first.source, other.source)
+    return source, _id_map(first.target, other.target)
+
+
+def with_ids(rows: Ragged, ids: Ids | None) -> Ragged:
+    """Return rows of ids of the first codec as ids of another one; see `id_maps`."""
+    return rows if ids is None else Ragged(ids[rows.tokens].astype(np.int32), rows.offsets)
+
+
+def _id_map(first: Vocabulary, other: Vocabulary) -> Ids | None:
+    if first.tokens == other.tokens:
+        return None
+    return np.array([*range(len(SPECIALS)), *other.encode(first.tokens)], np.int64)
+
+
+def _expanded(path: Path) -> Iterator[Path]:
+    """Yield the run folders and ``.pt`` files that match a pattern; else the path itself.
+
+    Raises:
+        CheckpointError: nothing matches the pattern.
+    """
+    if path.exists() or not glob.has_magic(str(path)):
+        yield path
+        return
+    matches = [Path(one) for one in sorted(glob.glob(str(path)))]  # noqa: PTH207 - may be absolute
+    matches = [one for one in matches if one.suffix == ".pt" or RunPaths(one).has_checkpoint()]
+    if not matches:
+        hint = "quote the pattern; it must match run folders or .pt files"
+        raise CheckpointError(f"{path}: matches no checkpoint", hint)
+    yield from matches
+
+
+def _check_distinct(paths: Sequence[Path]) -> None:
+    """Refuse a checkpoint that is named twice, which would give it twice the weight."""
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        if seen.setdefault(path.resolve(), path) is not path:
+            message = f"{path}: this checkpoint is named twice"
+            raise UsageError(message, "name each member of an ensemble once")
+
+
+def _check_fit(first: OpenedCheckpoint, other: OpenedCheckpoint) -> None:
+    """Refuse two checkpoints whose inputs or outputs differ.
+
+    Raises:
+        UsageError: the message names both files and the first difference.
+    """
+    difference = _difference(first.checkpoint.codec, other.checkpoint.codec)
+    if difference:
+        message = f"{first.path} and {other.path} cannot form an ensemble: {difference}"
+        raise UsageError(message, "average models that were trained on the same data")
+
+
+def _difference(first: Codec, other: Codec) -> str:
+    """Describe the first difference of two codecs; "" if they fit together."""
+    codecs = (first, other)
+    if (first.source is None) != (other.source is None):
+        kinds = ["a language model" if c.source is None else "a model of pairs" for c in codecs]
+        return f"the first is {kinds[0]}, the second {kinds[1]}"
+    for what, one, two in _settings(first, other):
+        if one != two:
+            return f"{what} is {one} in the first and {two} in the second"
+    if first.source is not None and other.source is not None:
+        difference = _token_difference("source", first.source, other.source)
+        if difference:
+            return difference
+    return _token_difference("target", first.target, other.target)
+
+
+def _settings(first: Codec, other: Codec) -> Iterator[tuple[str, object, object]]:
+    """Yield the name and both values of every setting of tokenization."""
+    styles = [(one.source_tokenizer.style, one.target_tokenizer.style) for one in (first, other)]
+    if first.source is not None:
+        yield "the tokenization of sources", styles[0][0], styles[1][0]
+    yield "the tokenization of targets", styles[0][1], styles[1][1]
+    yield "normalization", first.normalizer.normalize, other.normalizer.normalize
+    yield "lowercasing", first.normalizer.lower, other.normalizer.lower
+    switch = ("off", "on")
+    yield "features", switch[first.features], switch[other.features]
+
+
+def _token_difference(side: str, first: Vocabulary, other: Vocabulary) -> str:
+    """Describe the first token that only one of two vocabularies has; "" if there is none."""
+    for where, one, two in (("first", first, other), ("second", other, first)):
+        missing = two.unknown(one.tokens)
+        if missing:
+            return f"only the {where} has the {side} token {visible_token(missing[0])}"
+    return ""
