@@ -17,7 +17,6 @@ from seqcli.numpy_backend.forward.base import NumpyModel, padding_mask
 from seqcli.numpy_backend.forward.copying import CopyHead
 from seqcli.numpy_backend.forward.layers import LayerNorm, Weights
 from seqcli.numpy_backend.forward.positions import Positions
-from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.parameters import Floats, Ids
 
 Mask: TypeAlias = NDArray[np.bool_]
