@@ -22,7 +22,7 @@ from seqcli.config import ModelConfig
 from seqcli.models.attention import token_mask
 from seqcli.models.base import Model
 from seqcli.models.copying import CopyHead
-from seqcli.models.embedding import Dropout, OutputLayer, TiedLinear
+from seqcli.models.embedding import Dropout, output_layer
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
 
@@ -275,16 +275,16 @@ class Transformer(Model):
         self.encoder = make_layers(config, self.source_embedding.positions, cross=False)
         self.decoder = make_layers(config, self.target_embedding.positions, cross=True)
         self.source_norm, self.target_norm = final_norm(config), final_norm(config)
-        self.output = output_layer(config, self.target_embedding)
+        embedding = self.target_embedding.embedding
+        self.output = output_layer(embedding, config.hidden, config.tied_embeddings)
         self.continues = int(config.continue_positions)
         self.copy = CopyHead(config.hidden, target, copy_ids) if config.copy else None
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         mask, memories, copies = self._encode(source, source_lengths)
-        x = self.target_embedding(
-            target_in, self._first_position(source, source_lengths)
-        )  # (B, T, H)
+        first = self._first_position(source, source_lengths)
+        x = self.target_embedding(target_in, first)  # (B, T, H)
         for layer, memory in zip(self.decoder, memories, strict=True):
             x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
         return self._logits(x, mask, copies)  # (B, T, V)
@@ -349,13 +349,6 @@ class Transformer(Model):
 def make_layers(config: ModelConfig, positions: Positions, cross: bool) -> Layers:
     """Return the layers of an encoder, of a decoder (``cross``) or of a language model."""
     return Layers(TransformerLayer(config, positions, cross) for _ in range(config.layers))
-
-
-def output_layer(config: ModelConfig, tokens: TokenEmbedding) -> OutputLayer:
-    """Return the layer that maps states (B, T, H) to logits (B, T, V)."""
-    if config.tied_embeddings:
-        return TiedLinear(tokens.embedding, config.hidden)
-    return nn.Linear(config.hidden, tokens.embedding.num_embeddings)
 
 
 def final_norm(config: ModelConfig) -> nn.Module:

@@ -86,6 +86,7 @@ RULES: dict[str, Rule] = {
     "train.grad_clip_value": _ANY,
     "train.schedule": _ANY,
     "train.warmup": _ANY,
+    "train.restarts": _ANY,
     "train.plateau_factor": _ANY,
     "train.plateau_patience": _ANY,
     "train.ema": _ANY,

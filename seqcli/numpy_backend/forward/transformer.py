@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
+from seqcli.numpy_backend.forward.attention import scores_to_weights
 from seqcli.numpy_backend.forward.base import NumpyModel, token_mask
 from seqcli.numpy_backend.forward.copying import CopyHead
-from seqcli.numpy_backend.forward.layers import Identity, LayerNorm, Linear, Weights
+from seqcli.numpy_backend.forward.layers import Identity, LayerNorm, Weights
 from seqcli.numpy_backend.forward.positions import Positions
-from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.parameters import Floats, Ids
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -81,20 +81,6 @@ class MultiHeadAttention:
         batch, size, width = states.shape
         heads = states.reshape(batch, size, self.heads, width // self.heads)  # (B, T, N, d)
         return heads.swapaxes(1, 2)  # (B, N, T, d)
-
-
-def scores_to_weights(
-    query: Floats, keys: Floats, mask: Mask | None, causal: bool = False
-) -> Floats:
-    """Return the attention weights (B, N, T, S) of queries (B, N, T, d) with keys (B, N, S, d)."""
-    scores = query @ keys.swapaxes(2, 3)  # (B, N, T, S)
-    scores /= math.sqrt(query.shape[3])
-    if causal:
-        size = query.shape[2]
-        scores += np.triu(np.full((size, size), -np.inf, scores.dtype), 1)  # (T, T)
-    if mask is not None:
-        scores = np.where(mask, scores, -np.inf)
-    return softmax(scores)
 
 
 class Residual:
@@ -273,7 +259,7 @@ class Transformer(NumpyModel):
         self.decoder = make_layers(weights.part("decoder"), config, target.positions, cross=True)
         self.source_norm = final_norm(weights, "source_norm", config)
         self.target_norm = final_norm(weights, "target_norm", config)
-        self.output = output_layer(weights, config, target)
+        self.output = weights.output_layer(target.embedding, config.hidden, config.tied_embeddings)
         self.continues = int(config.continue_positions)
         part = weights.part("copy")
         self.copy = CopyHead(part, config.hidden, sizes[1], copy_ids) if config.copy else None
@@ -351,13 +337,6 @@ def make_layers(
     """Return the layers of an encoder, of a decoder (``cross``) or of a language model."""
     parts = (weights.part(str(layer)) for layer in range(config.layers))
     return [TransformerLayer(part, config, positions, cross) for part in parts]
-
-
-def output_layer(weights: Weights, config: ModelConfig, tokens: TokenEmbedding) -> Linear:
-    """Return the layer that maps states (B, T, H) to logits (B, T, V)."""
-    if config.tied_embeddings:
-        return weights.tied_linear("output", tokens.embedding, config.hidden)
-    return weights.linear("output", config.hidden, len(tokens.embedding.weight))
 
 
 def final_norm(weights: Weights, name: str, config: ModelConfig) -> LayerNorm | Identity:
