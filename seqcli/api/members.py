@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
 from seqcli.errors import CheckpointError, UsageError
 from seqcli.runs import RunPaths
+from seqcli.runs.ensemble import read_members
+from seqcli.runs.paths import MEMBERS
 
 Ids: TypeAlias = NDArray[np.int64]
 Ckpt: TypeAlias = str | Path | Sequence[str | Path]
@@ -52,8 +55,8 @@ def open_members(ckpt: Ckpt) -> OpenedMembers:
     """Open and verify one or more checkpoints.
 
     Args:
-        ckpt: a run folder (its best checkpoint), a checkpoint file, or a pattern such as
-            ``runs/gru-s*``, or several of them.
+        ckpt: a run folder (its best checkpoint, or those of its members), a checkpoint file, or a
+            pattern such as ``runs/gru-s*``; or several of them.
 
     Raises:
         CheckpointError: a checkpoint is missing, damaged or not a seqcli checkpoint.
@@ -62,11 +65,14 @@ def open_members(ckpt: Ckpt) -> OpenedMembers:
     given = [ckpt] if isinstance(ckpt, str | Path) else list(ckpt)
     if not given:
         raise UsageError("no checkpoint is named", "give a run folder or a checkpoint file")
-    members = [open_checkpoint(path) for one in given for path in _expanded(Path(one))]
+    paths = [path for one in given for path in _expanded(Path(one))]
+    members = [open_checkpoint(path) for path in paths]
     _check_distinct([one.path for one in members])
     for other in members[1:]:
         _check_fit(members[0], other)
-    return OpenedMembers(" + ".join(str(one.path) for one in members), tuple(members))
+    is_run = len(given) == 1 and RunPaths(Path(given[0])).ensemble.exists()
+    name = str(given[0]) if is_run else " + ".join(str(one.path) for one in members)
+    return OpenedMembers(name, tuple(members))
 
 
 def id_maps(first: Codec, other: Codec) -> tuple[Ids | None, Ids | None]:
@@ -92,11 +98,16 @@ def _id_map(first: Vocabulary, other: Vocabulary) -> Ids | None:
 
 
 def _expanded(path: Path) -> Iterator[Path]:
-    """Yield the run folders and ``.pt`` files that match a pattern; else the path itself.
+    """Yield the members of an ensemble's run folder, the matches of a pattern, or the path itself.
+
+    A pattern matches run folders and ``.pt`` files.
 
     Raises:
-        CheckpointError: nothing matches the pattern.
+        CheckpointError: nothing matches the pattern, or an ensemble has an untrained member.
     """
+    if path.is_dir() and RunPaths(path).ensemble.exists():
+        yield from _members(RunPaths(path))
+        return
     if path.exists() or not glob.has_magic(str(path)):
         yield path
         return
@@ -105,7 +116,21 @@ def _expanded(path: Path) -> Iterator[Path]:
     if not matches:
         hint = "quote the pattern; it must match run folders or .pt files"
         raise CheckpointError(f"{path}: matches no checkpoint", hint)
-    yield from matches
+    for match in matches:
+        yield from _members(RunPaths(match)) if RunPaths(match).ensemble.exists() else [match]
+
+
+def _members(run: RunPaths) -> Iterator[Path]:
+    members = read_members(run)
+    trained = [member for member in members if member.has_checkpoint()]
+    if len(trained) < len(members):
+        message = f"{run.folder}: {len(trained)} of {len(members)} members have a checkpoint"
+        hint = f"continue with seqcli train --resume {shlex.quote(str(run.folder))}"
+        if trained:
+            pattern = shlex.quote(f"{run.folder}/{MEMBERS}/*")
+            hint += f", or use these: --ckpt {pattern}"
+        raise CheckpointError(message, hint)
+    yield from (member.folder for member in members)
 
 
 def _check_distinct(paths: Sequence[Path]) -> None:

@@ -14,6 +14,7 @@ from seqcli import registry, runs
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import config_of, limits_of
 from seqcli.api.data_paths import PATH_KEYS
+from seqcli.api.ensemble_training import check_ensemble, train_members
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.recording import CheckpointWriter, restore, run_started
 from seqcli.checkpoints import numpy_file
@@ -22,7 +23,15 @@ from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
-from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
+from seqcli.events import (
+    DataRead,
+    EnsembleFinished,
+    Event,
+    Finished,
+    Listener,
+    RunStarted,
+    broadcast,
+)
 from seqcli.files.atomic import write_atomically
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.tensorboard import TensorBoardLog
@@ -62,6 +71,7 @@ class Run:
     ``history`` contains the metrics of each epoch (see `seqcli.events.EpochEnded`), ``rows`` the
     number of rows in each split, and ``data`` a summary of the data files (None for a task).
     ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
+    An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
     """
 
     path: Path
@@ -71,6 +81,7 @@ class Run:
     checkpoint: Path
     rows: Mapping[str, int]
     data: DataRead | None = None
+    ensemble: EnsembleFinished | None = None
 
     @property
     def history(self) -> tuple[Mapping[str, float], ...]:
@@ -101,7 +112,7 @@ def train(
     listen: Listener | None = None,
     **flags: Any,
 ) -> Run:
-    """Train a model; return the finished run.
+    """Train a model, or an ensemble with ``train.members``; return the finished run.
 
     Args:
         config: a YAML file, or a mapping of sections or dotted keys.
@@ -131,7 +142,11 @@ def train(
     settings = with_chosen_tokens(settings, corpus)
     _check_backend(settings, corpus)
     place = None if out is None else Path(out)
+    if settings.train.members > 1:
+        check_ensemble(settings, place)
     with runs.begin(run_name(settings, corpus), place, force=force) as folder:
+        if settings.train.members > 1:
+            return _run_ensemble(folder, settings, corpus, listen)
         return _run(folder, settings, corpus, None, listen)
 
 
@@ -163,6 +178,8 @@ def run_name(config: Config, corpus: Corpus) -> str:
         parts.append("attention" if kind == "additive" else f"{kind}-attention")
     if config.train.backend != "torch":
         parts.append(config.train.backend)
+    if config.train.members > 1:
+        parts.append(f"x{config.train.members}")
     return "-".join(parts)
 
 
@@ -184,10 +201,14 @@ def _resume(
         _check_backend(settings, corpus)
         notes = (*notes, *_backend_notes(before, settings))
         corpus = replace(corpus, notes=(*corpus.notes, *notes))
+        if settings.train.members > 1:
+            return _run_ensemble(folder, settings, corpus, listen, (sets, flags))
         return _run(folder, settings, corpus, checkpoint, listen)
 
 
 def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:
+    if paths.ensemble.exists():
+        return None, ()
     if not (paths.last.exists() or paths.previous.exists()):
         return None, ("stopped before its first checkpoint: starting again",)
     checkpoint, note = runs.load_last(paths, _resumable)
@@ -276,6 +297,27 @@ def _run(
     paths = folder.paths
     fit, named = diagnose_fit(finished.history, started.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, started.rows, data)
+
+
+def _run_ensemble(
+    folder: runs.RunFolder,
+    settings: Config,
+    corpus: Corpus,
+    listen: Listener | None,
+    changes: tuple[Sequence[str], Mapping[str, Any]] = ((), {}),
+) -> Run:
+    """Train the members of an ensemble in a locked folder; ``changes``: of a resumed run."""
+    emit = broadcast(listen or _ignore)
+    write_config(folder.current, settings)
+    data = _report_data(folder, corpus, emit)
+    done = train_members(folder, settings, corpus, emit, changes)
+    best = {f"val_{name}": score for name, score in (done.validation or ({},))[-1].items()}
+    epochs = max(member.epochs for member in done.members)
+    finished = Finished(epochs, 0, best, "members", done.seconds)
+    text = "No fit diagnosis of an ensemble: see its members."
+    fit = FitDiagnosis("too short to say", None, text)
+    path, rows = folder.paths.folder, {name: len(some) for name, some in corpus.splits.items()}
+    return Run(path, settings, finished, fit, path, rows, data, done)
 
 
 def _build_trainer(

@@ -38,7 +38,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     TRAINING: (
         *("epochs", "iterations", "batch_size", "optimizer", "lr", "schedule", "warmup"),
-        *("patience", "seed", "backend", "device", "threads", "beam", "length_penalty", "samples"),
+        *("patience", "seed", "ensemble", "backend", "device", "threads"),
+        *("beam", "length_penalty", "samples"),
     ),
     TASK_OPTIONS: (
         *("length", "test_length", "vocab", "train_rows", "val_rows", "test_rows", "data_seed"),

@@ -50,6 +50,7 @@ FLAGS: Mapping[str, str] = {
     "warmup": "train.warmup",
     "patience": "train.patience",
     "seed": "train.seed",
+    "ensemble": "train.members",
     "threads": "train.threads",
     "device": "train.device",
     "samples": "train.samples",

@@ -109,7 +109,8 @@ Count = Annotated[int, Range(at_least=0, at_most=10**9)]
 Positive = Annotated[int, Range(at_least=1, at_most=10**9)]
 Width = Annotated[int, Range(at_least=1, at_most=2**16)]
 Depth = Annotated[int, Range(at_least=1, at_most=2**8)]
-Seed = Annotated[int, Range(at_least=0, at_most=2**32 - 1)]
+MAX_SEED = 2**32 - 1
+Seed = Annotated[int, Range(at_least=0, at_most=MAX_SEED)]
 Fraction = Annotated[float, Range(at_least=0, below=1)]
 Probability = Annotated[float, Range(at_least=0, at_most=1)]
 # a loss or gradient scaled by more overflows float32
@@ -258,6 +259,8 @@ class TrainConfig:
     """Stop when validation sequence accuracy reaches this; 2 never stops."""
     seed: Seed = 0
     """Random seed of initial weights, batch order, dropout and teacher forcing."""
+    members: Annotated[int, Range(at_least=1, at_most=100)] = 1
+    """Models to train as an ensemble, with consecutive seeds; 1 trains a single model."""
     backend: Annotated[str, one_of(registry.BACKENDS)] = "torch"
     """Compute backend; numpy trains rnn, gru and lstm language models without PyTorch."""
     threads: Annotated[int, Range(at_least=0, at_most=1024)] = 0

@@ -48,7 +48,8 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
     kind = "with training state" if checkpoint.resumable else "without training state"
-    where = "ensemble" if checkpoint.members else checkpoint.path
+    listed = " + ".join(member.path for member in checkpoint.members)  # again below
+    where = "ensemble" if checkpoint.path == listed else checkpoint.path
     yield (
         "checkpoint",
         f"{where}, {checkpoint.megabytes:g} MB, by seqcli {checkpoint.version}; {kind}",
