@@ -148,26 +148,28 @@ def _check_fit(first: OpenedCheckpoint, other: OpenedCheckpoint) -> None:
     Raises:
         UsageError: the message names both files and the first difference.
     """
-    difference = _difference(first.checkpoint.codec, other.checkpoint.codec)
-    if difference:
-        message = f"{first.path} and {other.path} cannot form an ensemble: {difference}"
+    problem = difference(first.checkpoint.codec, other.checkpoint.codec)
+    if problem:
+        message = f"{first.path} and {other.path} cannot form an ensemble: {problem}"
         raise UsageError(message, "average models that were trained on the same data")
 
 
-def _difference(first: Codec, other: Codec) -> str:
-    """Describe the first difference of two codecs; "" if they fit together."""
+def difference(
+    first: Codec, other: Codec, names: tuple[str, str] = ("the first", "the second")
+) -> str:
+    """Describe the first difference of two codecs, called ``names``; "" if they fit together."""
     codecs = (first, other)
     if (first.source is None) != (other.source is None):
-        kinds = ["a language model" if c.source is None else "a model of pairs" for c in codecs]
-        return f"the first is {kinds[0]}, the second {kinds[1]}"
+        kinds = ["for a language model" if c.source is None else "for pairs" for c in codecs]
+        return f"{names[0]} is {kinds[0]}, {names[1]} {kinds[1]}"
     for what, one, two in _settings(first, other):
         if one != two:
-            return f"{what} is {one} in the first and {two} in the second"
+            return f"{what} is {one} in {names[0]} and {two} in {names[1]}"
     if first.source is not None and other.source is not None:
-        difference = _token_difference("source", first.source, other.source)
-        if difference:
-            return difference
-    return _token_difference("target", first.target, other.target)
+        problem = _token_difference("source", first.source, other.source, names)
+        if problem:
+            return problem
+    return _token_difference("target", first.target, other.target, names)
 
 
 def _settings(first: Codec, other: Codec) -> Iterator[tuple[str, object, object]]:
@@ -182,10 +184,12 @@ def _settings(first: Codec, other: Codec) -> Iterator[tuple[str, object, object]
     yield "features", switch[first.features], switch[other.features]
 
 
-def _token_difference(side: str, first: Vocabulary, other: Vocabulary) -> str:
+def _token_difference(
+    side: str, first: Vocabulary, other: Vocabulary, names: tuple[str, str]
+) -> str:
     """Describe the first token that only one of two vocabularies has; "" if there is none."""
-    for where, one, two in (("first", first, other), ("second", other, first)):
+    for where, one, two in ((names[0], first, other), (names[1], other, first)):
         missing = two.unknown(one.tokens)
         if missing:
-            return f"only the {where} has the {side} token {visible_token(missing[0])}"
+            return f"only {where} has the {side} token {visible_token(missing[0])}"
     return ""

@@ -14,6 +14,7 @@ from seqcli import registry, runs
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import config_of, limits_of
 from seqcli.api.data_paths import PATH_KEYS
+from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.ensemble_training import check_ensemble, train_members
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.recording import CheckpointWriter, restore, run_started
@@ -144,6 +145,7 @@ def train(
     place = None if out is None else Path(out)
     if settings.train.members > 1:
         check_ensemble(settings, place)
+    open_teacher(settings, corpus)
     with runs.begin(run_name(settings, corpus), place, force=force) as folder:
         if settings.train.members > 1:
             return _run_ensemble(folder, settings, corpus, listen)
@@ -280,6 +282,7 @@ def _run(
 ) -> Run:
     """Train in a locked folder, and write all files of the run."""
     write_config(folder.current, settings)
+    corpus = with_distilled_rows(folder, settings, corpus)
     with stop_on_signals() as stop:
         emit = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
         data = _report_data(folder, corpus, emit)

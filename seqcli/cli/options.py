@@ -38,8 +38,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     TRAINING: (
         *("epochs", "iterations", "batch_size", "optimizer", "lr", "schedule", "warmup"),
-        *("patience", "seed", "ensemble", "backend", "device", "threads"),
-        *("beam", "length_penalty", "samples"),
+        *("patience", "seed", "ensemble", "distill", "unlabelled"),
+        *("backend", "device", "threads", "beam", "length_penalty", "samples"),
     ),
     TASK_OPTIONS: (
         *("length", "test_length", "vocab", "train_rows", "val_rows", "test_rows", "data_seed"),
@@ -66,6 +66,7 @@ OWN_HELP = {
 }
 _METAVARS = {
     **{"data": "PATH", "train": "FILE|N", "val": "FILE|N", "test": "FILE|N"},
+    **{"distill": "RUN", "unlabelled": "FILE"},
     **{"length": "N|LOW:HIGH", "test_length": "N|LOW:HIGH", "vocab": "N"},
     **{"columns": "ROLE=COLUMN,...", "separator": "TEXT", "attention": "[KIND]", "lower": "[SIDE]"},
 }

@@ -51,6 +51,8 @@ FLAGS: Mapping[str, str] = {
     "patience": "train.patience",
     "seed": "train.seed",
     "ensemble": "train.members",
+    "distill": "train.distill",
+    "unlabelled": "train.unlabelled",
     "threads": "train.threads",
     "device": "train.device",
     "samples": "train.samples",

@@ -261,6 +261,12 @@ class TrainConfig:
     """Random seed of initial weights, batch order, dropout and teacher forcing."""
     members: Annotated[int, Range(at_least=1, at_most=100)] = 1
     """Models to train as an ensemble, with consecutive seeds; 1 trains a single model."""
+    distill: str = ""
+    """Run of a teacher, often an ensemble: its predictions for the training sources are added to
+    the training rows (sequence-level knowledge distillation)."""
+    unlabelled: str = ""
+    """File of sources without targets, one per line, for which the teacher of train.distill also
+    predicts training rows."""
     backend: Annotated[str, one_of(registry.BACKENDS)] = "torch"
     """Compute backend; numpy trains rnn, gru and lstm language models without PyTorch."""
     threads: Annotated[int, Range(at_least=0, at_most=1024)] = 0

@@ -102,6 +102,11 @@ class RunPaths:
         return tuple(RunPaths(one) for one in sorted(numbered, key=lambda one: int(one.name)))
 
     @property
+    def distilled(self) -> Path:
+        """The training rows that a teacher predicted."""
+        return self.folder / "distilled.npz"
+
+    @property
     def tensorboard(self) -> Path:
         """The folder of TensorBoard's event files."""
         return self.folder / "tb"
@@ -120,7 +125,7 @@ class RunPaths:
         """Return the files that a run may write to its folder, except marker and lock."""
         checkpoints = (self.best, self.best_previous, self.last, self.previous, self.damaged)
         logs = (self.metrics, self.damaged_metrics, self.curves, self.named_rows, self.result)
-        return (self.config, self.ensemble, *checkpoints, *logs)
+        return (self.config, self.ensemble, self.distilled, *checkpoints, *logs)
 
     def holds_run(self) -> bool:
         """Return whether the folder contains any file of a run."""
