@@ -9,6 +9,7 @@ and at least one of them is.
 from __future__ import annotations
 
 import contextlib
+import math
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ from seqcli.messages import plural
 from seqcli.runs import RunPaths
 from seqcli.runs.ensemble import member_paths, write_members
 from seqcli.runs.paths import MEMBERS
+
+SCORING = 0.05  # the share of train.budget that is reserved for the validation of all members
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ def train_members(
     settings: Config,
     corpus: Corpus,
     emit: Listener,
+    started: float,
     changes: tuple[Sequence[str], Mapping[str, Any]] = ((), {}),
 ) -> EnsembleFinished:
     """Train, resume or keep every member; score them and the ensemble on validation.
@@ -76,15 +80,16 @@ def train_members(
         settings: the configuration of the ensemble.
         corpus: its data.
         emit: called with every event.
+        started: ``time.monotonic()`` from which ``train.budget`` counts.
         changes: ``set`` and flags of a resumed run.
 
     Raises:
         SeqcliError: the training of a member failed.
         StoppedBySignal: a signal arrived; finished members are kept.
     """
-    began, done = time.monotonic(), dict[str, Member]()
+    done = dict[str, Member]()
     jobs = min(default_jobs(), settings.train.members)
-    planned = _jobs(settings, jobs, changes)
+    planned = _jobs(_with_shared_budget(settings, jobs, started), jobs, changes)
     names = tuple(one.name for one in planned)
     write_members(folder.current, names)
     rows = {split: len(pairs) for split, pairs in corpus.splits.items()}
@@ -103,9 +108,19 @@ def train_members(
     folder.replace_old_run()
     members = tuple(done[name] for name in names)
     validation = _validation(folder.paths, names) if "val" in corpus.splits else ()
-    finished = EnsembleFinished(members, validation, time.monotonic() - began)
+    finished = EnsembleFinished(members, validation, time.monotonic() - started)
     emit(finished)
     return finished
+
+
+def _with_shared_budget(settings: Config, jobs: int, started: float) -> Config:
+    """Divide the time left of ``train.budget`` among members that are trained in turn."""
+    if not settings.train.budget:
+        return settings
+    left = max(1.0, settings.train.budget - (time.monotonic() - started))
+    turns = math.ceil(settings.train.members / jobs)
+    share = (1 - SCORING) * left / turns
+    return replace(settings, train=replace(settings.train, budget=share))
 
 
 def _jobs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.arguments import checked
-from seqcli.api.checkpoint_config import config_of, limits_of
-from seqcli.api.data_paths import PATH_KEYS
+from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.ensemble_training import check_ensemble, train_members
-from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.recording import CheckpointWriter, restore, run_started
-from seqcli.checkpoints import numpy_file
+from seqcli.api.resuming import CHANGEABLE, load_resumed
 from seqcli.config import Config
+from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.build import corpus as build_corpus
-from seqcli.data.build import with_chosen_tokens
+from seqcli.data.build import with_chosen_tokens, with_recipe
 from seqcli.data.corpus import Corpus
-from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
+from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.events import (
     DataRead,
     EnsembleFinished,
@@ -45,24 +45,6 @@ from seqcli.training.stopping import stop_on_signals
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
-
-# Settings that --resume may change: how long to train and on which hardware.
-CHANGEABLE = (
-    "train.backend",
-    "train.epochs",
-    "train.iterations",
-    "train.seconds",
-    "train.samples",
-    "train.lr",
-    "train.patience",
-    "train.target_accuracy",
-    "train.threads",
-    "train.device",
-    "train.kernels",
-    "train.save_every",
-    "decode.beam",
-    "decode.length_penalty",
-)
 
 
 @dataclass(frozen=True)
@@ -111,6 +93,7 @@ def train(
     resume: str | Path | None = None,
     force: bool = False,
     listen: Listener | None = None,
+    started: float | None = None,
     **flags: Any,
 ) -> Run:
     """Train a model, or an ensemble with ``train.members``; return the finished run.
@@ -123,6 +106,7 @@ def train(
             the settings in `CHANGEABLE` and the paths of the data.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
         listen: called with every event (`seqcli.events`).
+        started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
         flags: settings by short names, which override the rest: ``task="reverse", cell="gru"``.
 
     Raises:
@@ -131,16 +115,15 @@ def train(
         DivergedError: the loss became NaN or infinite; the best checkpoint is kept.
         StoppedBySignal: a signal arrived; use ``resume`` to continue.
     """
+    started = time.monotonic() if started is None else started
     if resume is not None:
         if config is not None or out is not None:
             raise UsageError(
                 "--resume continues a run in its own folder with its own configuration",
                 "omit --config and --out; --set may change " + ", ".join(CHANGEABLE),
             )
-        return _resume(Path(resume), set, flags, listen)
-    settings = configuration.load(config, set, flags)
-    corpus = build_corpus(settings.data, settings.task)
-    settings = with_chosen_tokens(settings, corpus)
+        return _resume(Path(resume), set, flags, listen, started)
+    settings, corpus = _configured(config, set, flags)
     _check_backend(settings, corpus)
     place = None if out is None else Path(out)
     if settings.train.members > 1:
@@ -148,8 +131,8 @@ def train(
     open_teacher(settings, corpus)
     with runs.begin(run_name(settings, corpus), place, force=force) as folder:
         if settings.train.members > 1:
-            return _run_ensemble(folder, settings, corpus, listen)
-        return _run(folder, settings, corpus, None, listen)
+            return _run_ensemble(folder, settings, corpus, listen, started)
+        return _run(folder, settings, corpus, None, listen, started)
 
 
 @checked
@@ -165,11 +148,25 @@ def read_data(
         UsageError: the configuration is wrong, or names a task, which has no files.
         DataError: the data cannot be used.
     """
-    settings = configuration.load(config, set, flags)
-    corpus = build_corpus(settings.data, settings.task)
+    settings, corpus = _configured(config, set, flags)
     if corpus.reading is None:
         raise UsageError("the rows of a task are generated, not read", "name data files")
-    return corpus.reading
+    return replace(corpus.reading, recipe=chosen_line(settings))
+
+
+def _configured(
+    config: str | Path | Mapping[str, Any] | Config | None,
+    sets: Sequence[str],
+    flags: Mapping[str, Any],
+) -> tuple[Config, Corpus]:
+    """Load the configuration and the corpus, and choose what is open by the recipe.
+
+    A `Config` is complete: nothing is chosen.
+    """
+    settings = configuration.load(config, sets, flags)
+    corpus = build_corpus(settings.data, settings.task)
+    settings = with_chosen_tokens(settings, corpus)
+    return settings if isinstance(config, Config) else with_recipe(settings, corpus), corpus
 
 
 def run_name(config: Config, corpus: Corpus) -> str:
@@ -186,85 +183,20 @@ def run_name(config: Config, corpus: Corpus) -> str:
 
 
 def _resume(
-    path: Path, sets: Sequence[str], flags: Mapping[str, Any], listen: Listener | None
+    path: Path,
+    sets: Sequence[str],
+    flags: Mapping[str, Any],
+    listen: Listener | None,
+    started: float,
 ) -> Run:
     """Resume a run from its last checkpoint or, if it has none, from scratch."""
     paths = runs.find_run(path)
     with runs.reopen(paths) as folder:
-        checkpoint, notes = _last_checkpoint(paths)
-        before = _config_before(paths, checkpoint)
-        settings = configuration.load(before, sets, flags)
-        _check_changes(before, settings, paths)
-        moved = settings.data != before.data
-        corpus = build_corpus(settings.data, settings.task) if moved else corpus_of_run(settings)
-        settings = with_chosen_tokens(settings, corpus)
-        if checkpoint is not None:
-            check_same_data(corpus, checkpoint.codec, checkpoint.record)
+        settings, corpus, checkpoint = load_resumed(paths, sets, flags)
         _check_backend(settings, corpus)
-        notes = (*notes, *_backend_notes(before, settings))
-        corpus = replace(corpus, notes=(*corpus.notes, *notes))
         if settings.train.members > 1:
-            return _run_ensemble(folder, settings, corpus, listen, (sets, flags))
-        return _run(folder, settings, corpus, checkpoint, listen)
-
-
-def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:
-    if paths.ensemble.exists():
-        return None, ()
-    if not (paths.last.exists() or paths.previous.exists()):
-        return None, ("stopped before its first checkpoint: starting again",)
-    checkpoint, note = runs.load_last(paths, _resumable)
-    return checkpoint, (note,) if note else ()
-
-
-def _resumable(path: Path) -> Checkpoint:
-    """Load a checkpoint, and check that it has a training state."""
-    checkpoint = numpy_file.load(path)
-    if checkpoint.training is None:
-        message = f"{path}: has no training state to resume from"
-        raise CheckpointError(message, "give the folder of the run, or start a new run")
-    return checkpoint
-
-
-def _config_before(paths: runs.RunPaths, checkpoint: Checkpoint | None) -> Config:
-    if checkpoint is None:
-        return configuration.load(paths.config)
-    return config_of(checkpoint, paths.last)
-
-
-def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
-    """Return a note on what changes when a run resumes with another backend."""
-    if before.train.backend == after.train.backend:
-        return ()
-    return (
-        f"previously trained with {before.train.backend}, resuming with {after.train.backend}: "
-        "weights, optimizer state, schedule and row order are kept; random numbers and rounding "
-        "differ",
-    )
-
-
-def _check_changes(before: Config, after: Config, paths: runs.RunPaths) -> None:
-    """Check that a resumed run changes only settings that it may change."""
-    old, new = configuration.to_plain(before), configuration.to_plain(after)
-    changed = [
-        f"{section}.{key}"
-        for section, values in new.items()
-        for key, value in values.items()
-        if old[section].get(key) != value
-    ]
-    refused = [key for key in changed if key not in CHANGEABLE and not _is_moved(key, old, new)]
-    if refused:
-        raise UsageError(
-            f"{paths.folder} cannot be resumed with another " + ", ".join(refused),
-            "--resume may change " + ", ".join(CHANGEABLE) + "; for the rest start a new run",
-        )
-
-
-def _is_moved(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether a key is a data path that was set before; the data is checked later."""
-    section, _, leaf = key.partition(".")
-    is_path = section == "data" and leaf in PATH_KEYS
-    return is_path and bool(old["data"][leaf]) == bool(new["data"][leaf])
+            return _run_ensemble(folder, settings, corpus, listen, started, (sets, flags))
+        return _run(folder, settings, corpus, checkpoint, listen, started)
 
 
 def _check_backend(settings: Config, corpus: Corpus) -> None:
@@ -279,6 +211,7 @@ def _run(
     corpus: Corpus,
     checkpoint: Checkpoint | None,
     listen: Listener | None,
+    started: float,
 ) -> Run:
     """Train in a locked folder, and write all files of the run."""
     write_config(folder.current, settings)
@@ -289,17 +222,17 @@ def _run(
         setup = _build_trainer(folder, settings, corpus, checkpoint)
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
-        loop = Loop(setup.trainer, corpus, settings, writer, stop)
+        loop = Loop(setup.trainer, corpus, settings, writer, stop, started)
         notes = restore(loop, writer, checkpoint)
-        started = run_started(folder.paths, corpus, loop, setup, notes)
+        event = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
-        emit(started)
-        finished = _fit(loop, emit, folder, started)
+        emit(event)
+        finished = _fit(loop, emit, folder, event)
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
-    fit, named = diagnose_fit(finished.history, started.facts), paths.extra_best or paths.folder
-    return Run(paths.folder, settings, finished, fit, named, started.rows, data)
+    fit, named = diagnose_fit(finished.history, event.facts), paths.extra_best or paths.folder
+    return Run(paths.folder, settings, finished, fit, named, event.rows, data)
 
 
 def _run_ensemble(
@@ -307,13 +240,14 @@ def _run_ensemble(
     settings: Config,
     corpus: Corpus,
     listen: Listener | None,
+    started: float,
     changes: tuple[Sequence[str], Mapping[str, Any]] = ((), {}),
 ) -> Run:
     """Train the members of an ensemble in a locked folder; ``changes``: of a resumed run."""
     emit = broadcast(listen or _ignore)
     write_config(folder.current, settings)
     data = _report_data(folder, corpus, emit)
-    done = train_members(folder, settings, corpus, emit, changes)
+    done = train_members(folder, settings, corpus, emit, started, changes)
     best = {f"val_{name}": score for name, score in (done.validation or ({},))[-1].items()}
     epochs = max(member.epochs for member in done.members)
     finished = Finished(epochs, 0, best, "members", done.seconds)

@@ -280,7 +280,7 @@ def _budget(epochs: int | None, steps: int | None, seconds: float | None) -> lis
     if steps is not None:
         return [f"train.iterations={steps}"]
     if seconds is not None:
-        return [f"train.seconds={seconds!r}", "train.epochs=1000000"]
+        return [f"train.budget={seconds!r}", "train.epochs=0"]
     return []
 
 

@@ -16,7 +16,7 @@ from seqcli.formatting import count, duration, loss, plural, visible
 from seqcli.report.console import Out
 from seqcli.report.live import REFRESH, progress_bar
 from seqcli.report.plain import EVERY
-from seqcli.report.summary import TimeLeft
+from seqcli.report.summary import TimeLeft, epoch_number
 
 
 class RunsView:
@@ -104,7 +104,7 @@ class RunsView:
         smoothed = progress.smoothed_loss
         loss_text = "" if smoothed is None else f", smoothed loss {loss(smoothed)}"
         self.out.info(
-            f"{run}: epoch {count(progress.epoch)}/{count(progress.epochs)} "
+            f"{run}: epoch {epoch_number(progress)} "
             f"step {count(progress.step)}/{count(progress.steps)}{loss_text}{ahead}"
         )
 
