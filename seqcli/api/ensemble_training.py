@@ -22,7 +22,7 @@ from seqcli.api.checkpoint_config import progress_of
 from seqcli.api.job_pool import Listen, default_jobs, run_all
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
-from seqcli.config.sections import MAX_SEED
+from seqcli.config.limits import MAX_SEED
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, DivergedError, StoppedBySignal, UsageError
 from seqcli.events import EnsembleFinished, EnsembleStarted, Event, Listener, MemberEvent

@@ -16,9 +16,9 @@ import typer
 
 from seqcli import registry
 from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.limits import Duration, OneOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
-from seqcli.config.sections import Duration, OneOf
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Flags: TypeAlias = Mapping[str, Any]

@@ -10,7 +10,7 @@ from source import modules
 import seqcli
 from seqcli import registry
 from seqcli.config import FLAGS, keys
-from seqcli.config.sections import OneOf
+from seqcli.config.limits import OneOf
 
 TABLES = {
     name: table
