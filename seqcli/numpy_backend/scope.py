@@ -98,6 +98,7 @@ RULES: dict[str, Rule] = {
     "train.patience": _ANY,
     "train.target_accuracy": Irrelevant("a language model has no sequence accuracy"),
     "train.seed": _ANY,
+    "train.members": _ANY,
     "train.backend": _ANY,
     "train.threads": _ANY,
     "train.device": Only(("auto", "cpu")),
