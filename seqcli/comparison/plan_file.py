@@ -25,7 +25,7 @@ from seqcli.files.regular import single_name
 from seqcli.schema import to_plain
 
 FILE = "plan.json"
-FORMAT = 3
+FORMAT = 4
 MAX_BYTES = 64 << 20  # bytes
 # Settings that do not affect the trained weights; they may differ between runs. What a recipe chose
 # is in other keys.
@@ -33,7 +33,7 @@ MACHINE = ("train.recipe", "train.threads", "train.device", "train.samples", "tr
 BUDGET = (
     "train.budget",
     "train.epochs",
-    "train.iterations",
+    "train.steps",
     "train.epoch_steps",
     "train.batch_size",
     "train.patience",

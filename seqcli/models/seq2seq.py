@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import Attention, attention_bias, padding_mask
+from seqcli.models.attention import Attention, attention_bias, token_mask
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState, NormalizedCell
 from seqcli.models.copying import PointerGenerator
@@ -25,7 +25,7 @@ from seqcli.models.embedding import (
     EmbeddedTokens,
     Embedding,
     OutputLayer,
-    TiedLinear,
+    output_layer,
 )
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
@@ -128,10 +128,8 @@ class Decoder(nn.Module):
 
     def output_layer(self, inputs: int) -> OutputLayer:
         """Return the layer that maps inputs of this size to logits."""
-        vocabulary, size = self.embedding.weight.shape
-        if self.tied:
-            return TiedLinear(self.embedding, inputs, size**-0.5)
-        return nn.Linear(inputs, vocabulary)
+        scale = self.embedding.embedding_dim**-0.5
+        return output_layer(self.embedding, inputs, self.tied, scale)
 
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
         """Precompute tensors from the encoder's outputs (B, S, D * H); by default none.
@@ -310,7 +308,7 @@ class Seq2Seq(Model):
     def _encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, CellState]:
         """Return the memory and the decoder's first state, tensors (L, B, H)."""
         outputs, last = self.encoder(source, lengths)  # (B, S, D * H)
-        mask = padding_mask(lengths, source.shape[1], source.device)
+        mask = token_mask(lengths, source.shape[1], source.device)
         memory = self.decoder.prepare(outputs, attention_bias(mask, outputs))
         if self.copy is not None:
             memory = (self.copy.pointers(source), *memory)

@@ -10,7 +10,7 @@ import numpy as np
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.numpy_backend.forward.attention import Attention
-from seqcli.numpy_backend.forward.base import NumpyModel, attention_bias, padding_mask
+from seqcli.numpy_backend.forward.base import NumpyModel, attention_bias, token_mask
 from seqcli.numpy_backend.forward.copying import PointerGenerator
 from seqcli.numpy_backend.forward.layers import Linear, Weights
 from seqcli.numpy_backend.forward.rnn import RNN, Cell, CellState, NormalizedCell
@@ -106,10 +106,8 @@ class Decoder:
 
     def output_layer(self, weights: Weights, inputs: int) -> Linear:
         """Return the layer that maps inputs of this size to logits."""
-        vocabulary, size = self.embedding.weight.shape
-        if self.tied:
-            return weights.tied_linear("output", self.embedding, inputs, size**-0.5)
-        return weights.linear("output", inputs, vocabulary)
+        scale = self.embedding.weight.shape[1] ** -0.5
+        return weights.output_layer(self.embedding, inputs, self.tied, scale)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
         """Precompute arrays from the encoder's outputs (B, S, D * H); by default none.
@@ -279,7 +277,7 @@ class Seq2Seq(NumpyModel):
     def _encode(self, source: Ids, lengths: Ids) -> tuple[Memory, CellState]:
         """Return the memory and the decoder's first state, arrays (L, B, H)."""
         outputs, last = self.encoder(source, lengths)  # (B, S, D * H)
-        mask = padding_mask(lengths, source.shape[1])
+        mask = token_mask(lengths, source.shape[1])
         memory = self.decoder.prepare(outputs, attention_bias(mask, outputs))
         if self.copy is not None:
             memory = (self.copy.pointers(source), *memory)
