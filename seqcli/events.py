@@ -75,6 +75,7 @@ class DataRead:
     notes: tuple[str, ...] = ()
     named_rows: str = ""  # the file that lists all flagged rows
     tokens: tuple[str, str] = ("", "")  # tokenization of sources ("" without any) and targets
+    recipe: str = ""  # what the recipe would choose for a run on the data; "" in a run
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class RunFacts:
         val_rows: validation rows.
         has_test: whether there are test rows.
         baselines: (name, metric -> score) of each baseline on validation.
+        attention_hint: a line on what attention would add to the model; "" if it is no option.
     """
 
     folder: str = ""
@@ -105,6 +107,7 @@ class RunFacts:
     val_rows: int = 0
     has_test: bool = True
     baselines: tuple[tuple[str, Mapping[str, float]], ...] = ()
+    attention_hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,13 @@ class RunStarted:
     vocabulary: tuple[int, int]  # sizes of the source and the target vocabulary
     device: str
     threads: int
-    epochs: int
+    epochs: int  # 0 without a limit but the time budget
     batch_size: int
     epochs_done: int = 0
     steps_done: int = 0
     notes: tuple[str, ...] = ()
     file: str = ""  # the copy of the best checkpoint (``--out FILE.pt``), if any
+    recipe: str = ""  # what the recipe chose; "" if that is nothing
     facts: RunFacts = RunFacts()
 
 
@@ -133,12 +137,13 @@ class Progress:
     """The progress of an epoch, emitted a few times per second."""
 
     epoch: int
-    epochs: int
+    epochs: int  # 0 without a limit but the time budget
     step: int  # within the epoch, from 1
     steps: int  # steps in an epoch
     sequences_per_second: float
     phase: str = "train"  # "train" or "validate"
     smoothed_loss: float | None = None  # running mean, nats per token
+    share: float | None = None  # completed fraction of a run with a time budget
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,7 @@ class Saved:
 class Finished:
     """Training ended.
 
-    ``reason``: "epochs", "steps", "seconds", "patience", "target_accuracy", "interrupted".
+    ``reason``: "epochs", "steps", "budget", "patience", "target_accuracy", "interrupted".
     """
 
     epochs: int
@@ -193,6 +198,7 @@ class Finished:
     reason: str
     seconds: float
     history: tuple[Mapping[str, float], ...] = field(default=())
+    updates: int = 0  # optimizer steps of the whole run
 
 
 Event: TypeAlias = DataRead | RunStarted | Progress | EpochEnded | Saved | Finished

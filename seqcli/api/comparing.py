@@ -29,7 +29,7 @@ from seqcli.comparison.specification import PlannedRun, Specification
 from seqcli.comparison.summary import Comparison, summarize
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
-from seqcli.data.build import with_chosen_tokens
+from seqcli.data.build import facts_of, with_chosen_tokens
 from seqcli.data.corpus import Corpus
 from seqcli.data.files.findings import remarks
 from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError, blamed
@@ -132,8 +132,8 @@ def plan(
         seeds: the number of runs of each model; their seeds count up from train.seed.
         match: params: choose widths so that parameter counts agree within 5%; none: keep widths.
         grid: ``key=a,b,c`` texts; every combination is a separate arm.
-        recipes: shared: one learning rate, warm-up, schedule and dropout for all models; own: the
-            best-known ones of each. Explicit settings override both.
+        recipes: shared: one learning rate, warm-up, schedule and dropout for all models; own: those
+            of each model's recipe. Explicit settings override both.
         out, force: as for `compare`.
         name: the name of the comparison; by default the name of its data.
         flags: settings by short names, which override the rest: ``task="sort", epochs=5``.
@@ -148,7 +148,7 @@ def plan(
     base = planning.base_config(configuration.load(config, set, flags), recipes)
     corpus = build_corpus(base.data, base.task)
     base = with_chosen_tokens(base, corpus)
-    arms = planning.arms(base, specification, corpus.codec.source is None)
+    arms = planning.arms(base, specification, facts_of(corpus))
     if match == "params" and len(arms) > 1:
         from seqcli.api.parameter_matching import match_parameters
 

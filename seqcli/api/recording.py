@@ -36,6 +36,7 @@ from seqcli.api.run_facts import run_facts
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
+from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.corpus import Corpus
 from seqcli.data.splits import fingerprints
 from seqcli.errors import CheckpointError, DivergedError
@@ -234,4 +235,5 @@ def run_started(
         notes=(*corpus.notes, *notes),
         file=str(paths.extra_best or ""),
         facts=run_facts(str(paths.folder), setup.config, corpus),
+        recipe=chosen_line(setup.config),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.recording import CheckpointWriter, restore, run_started
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
+from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.build import corpus as build_corpus
-from seqcli.data.build import with_chosen_tokens
+from seqcli.data.build import with_chosen_tokens, with_recipe
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
 from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
 # Settings that --resume may change: how long to train and on which hardware.
 CHANGEABLE = (
     "train.backend",
+    "train.budget",
     "train.epochs",
     "train.steps",
-    "train.seconds",
     "train.samples",
     "train.lr",
     "train.patience",
@@ -99,6 +101,7 @@ def train(
     resume: str | Path | None = None,
     force: bool = False,
     listen: Listener | None = None,
+    started: float | None = None,
     **flags: Any,
 ) -> Run:
     """Train a model; return the finished run.
@@ -111,6 +114,7 @@ def train(
             the settings in `CHANGEABLE` and the paths of the data.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
         listen: called with every event (`seqcli.events`).
+        started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
         flags: settings by short names, which override the rest: ``task="reverse", cell="gru"``.
 
     Raises:
@@ -119,20 +123,19 @@ def train(
         DivergedError: the loss became NaN or infinite; the best checkpoint is kept.
         StoppedBySignal: a signal arrived; use ``resume`` to continue.
     """
+    started = time.monotonic() if started is None else started
     if resume is not None:
         if config is not None or out is not None:
             raise UsageError(
                 "--resume continues a run in its own folder with its own configuration",
                 "omit --config and --out; --set may change " + ", ".join(CHANGEABLE),
             )
-        return _resume(Path(resume), set, flags, listen)
-    settings = configuration.load(config, set, flags)
-    corpus = build_corpus(settings.data, settings.task)
-    settings = with_chosen_tokens(settings, corpus)
+        return _resume(Path(resume), set, flags, listen, started)
+    settings, corpus = _configured(config, set, flags)
     _check_backend(settings, corpus)
     place = None if out is None else Path(out)
     with runs.begin(run_name(settings, corpus), place, force=force) as folder:
-        return _run(folder, settings, corpus, None, listen)
+        return _run(folder, settings, corpus, None, listen, started)
 
 
 @checked
@@ -148,11 +151,25 @@ def read_data(
         UsageError: the configuration is wrong, or names a task, which has no files.
         DataError: the data cannot be used.
     """
-    settings = configuration.load(config, set, flags)
-    corpus = build_corpus(settings.data, settings.task)
+    settings, corpus = _configured(config, set, flags)
     if corpus.reading is None:
         raise UsageError("the rows of a task are generated, not read", "name data files")
-    return corpus.reading
+    return replace(corpus.reading, recipe=chosen_line(settings))
+
+
+def _configured(
+    config: str | Path | Mapping[str, Any] | Config | None,
+    sets: Sequence[str],
+    flags: Mapping[str, Any],
+) -> tuple[Config, Corpus]:
+    """Load the configuration and the corpus, and choose what is open by the recipe.
+
+    A `Config` is complete: nothing is chosen.
+    """
+    settings = configuration.load(config, sets, flags)
+    corpus = build_corpus(settings.data, settings.task)
+    settings = with_chosen_tokens(settings, corpus)
+    return settings if isinstance(config, Config) else with_recipe(settings, corpus), corpus
 
 
 def run_name(config: Config, corpus: Corpus) -> str:
@@ -167,7 +184,11 @@ def run_name(config: Config, corpus: Corpus) -> str:
 
 
 def _resume(
-    path: Path, sets: Sequence[str], flags: Mapping[str, Any], listen: Listener | None
+    path: Path,
+    sets: Sequence[str],
+    flags: Mapping[str, Any],
+    listen: Listener | None,
+    started: float,
 ) -> Run:
     """Resume a run from its last checkpoint or, if it has none, from scratch."""
     paths = runs.find_run(path)
@@ -184,7 +205,7 @@ def _resume(
         _check_backend(settings, corpus)
         notes = (*notes, *_backend_notes(before, settings))
         corpus = replace(corpus, notes=(*corpus.notes, *notes))
-        return _run(folder, settings, corpus, checkpoint, listen)
+        return _run(folder, settings, corpus, checkpoint, listen, started)
 
 
 def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:
@@ -256,6 +277,7 @@ def _run(
     corpus: Corpus,
     checkpoint: Checkpoint | None,
     listen: Listener | None,
+    started: float,
 ) -> Run:
     """Train in a locked folder, and write all files of the run."""
     write_config(folder.current, settings)
@@ -265,17 +287,17 @@ def _run(
         setup = _build_trainer(folder, settings, corpus, checkpoint)
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
-        loop = Loop(setup.trainer, corpus, settings, writer, stop)
+        loop = Loop(setup.trainer, corpus, settings, writer, stop, started)
         notes = restore(loop, writer, checkpoint)
-        started = run_started(folder.paths, corpus, loop, setup, notes)
+        event = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
-        emit(started)
-        finished = _fit(loop, emit, folder, started)
+        emit(event)
+        finished = _fit(loop, emit, folder, event)
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
-    fit, named = diagnose_fit(finished.history, started.facts), paths.extra_best or paths.folder
-    return Run(paths.folder, settings, finished, fit, named, started.rows, data)
+    fit, named = diagnose_fit(finished.history, event.facts), paths.extra_best or paths.folder
+    return Run(paths.folder, settings, finished, fit, named, event.rows, data)
 
 
 def _build_trainer(

@@ -268,7 +268,7 @@ def _budget(flags: options.Flags, seconds: float | None) -> list[str]:
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} are both budgets", "choose one")
     if seconds is not None:
-        return [f"train.seconds={seconds!r}", "train.epochs=1000000"]
+        return [f"train.budget={seconds!r}", "train.epochs=0"]
     return []
 
 

@@ -16,9 +16,9 @@ import typer
 
 from seqcli import registry
 from seqcli.config.flags import FLAGS, spelt
-from seqcli.config.presets import varying
+from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
-from seqcli.config.sections import OneOf
+from seqcli.config.sections import Duration, OneOf
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Flags: TypeAlias = Mapping[str, Any]
@@ -37,7 +37,17 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("cell", "attention", "copy", "layers", "hidden", "embedding", "heads", "dropout", "init"),
     ),
     TRAINING: (
-        *("epochs", "steps", "batch_size", "optimizer", "lr", "schedule", "warmup"),
+        *(
+            "recipe",
+            "budget",
+            "epochs",
+            "steps",
+            "batch_size",
+            "optimizer",
+            "lr",
+            "schedule",
+            "warmup",
+        ),
         *("patience", "seed", "backend", "device", "threads", "beam", "length_penalty", "samples"),
     ),
     TASK_OPTIONS: (
@@ -66,7 +76,13 @@ OWN_HELP = {
 _METAVARS = {
     **{"data": "PATH", "train": "FILE|N", "val": "FILE|N", "test": "FILE|N"},
     **{"length": "N|LOW:HIGH", "test_length": "N|LOW:HIGH", "vocab": "N"},
-    **{"columns": "ROLE=COLUMN,...", "separator": "TEXT", "attention": "[KIND]", "lower": "[SIDE]"},
+    **{
+        "budget": "TIME",
+        "columns": "ROLE=COLUMN,...",
+        "separator": "TEXT",
+        "attention": "[KIND]",
+        "lower": "[SIDE]",
+    },
 }
 _METAVAR_OF_KIND = {bool: "", int: "N", float: "X", str: "NAME"}
 _DEFAULT = " [dim]\\[default: {}][/dim]"
@@ -154,8 +170,8 @@ def _parameter(name: str, defaults: Mapping[str, Any]) -> inspect.Parameter:
 
 
 def _kind(key: Key | None) -> type:
-    """Return the type of an option; text for options of a task, which the task parses."""
-    return key.kind if key else str
+    """Return the type of an option; text for options that the task or the schema parses."""
+    return key.kind if key and not isinstance(key.limit, Duration) else str
 
 
 def _panel_index(parameter: inspect.Parameter) -> int:
@@ -177,10 +193,12 @@ def _choices(key: Key | None) -> str:
 
 
 def _default(key: Key | None, default: object) -> str:
-    """Format the default for the help; "varies" if it depends on other settings."""
+    """Format the default for the help; "varies" if the recipe chooses it."""
     if default is not None:
         return _DEFAULT.format(default)
     if key is None or key.default == "" or key.default is False:
+        return ""
+    if isinstance(key.limit, Duration):  # 0, which the documentation explains
         return ""
     shown = "varies" if key.name in varying() else key.default
     return _DEFAULT.format(shown)

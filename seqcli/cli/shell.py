@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,8 +60,18 @@ class Commands(WithExamples, TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+_started = time.monotonic()
+
+
+def started() -> float:
+    """Return ``time.monotonic()`` at the start of the command line that runs."""
+    return _started
+
+
 def run(app: typer.Typer, argv: Sequence[str]) -> int:
     """Run a command line, print any error, and return the exit code."""
+    global _started
+    _started = time.monotonic()
     show_notes()
     words = with_implied_values(argv) or ["--help"]
     try:

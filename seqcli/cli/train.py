@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqcli.cli import options
+from seqcli.cli import options, shell
 from seqcli.cli.options import OUTPUT
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 seqcli train --task reverse --cell gru --attention
 seqcli train --task sort --cell transformer --epochs 10 --lr 1e-3
-seqcli train --data pairs.tsv --cell lstm --attention dot --out models/pairs
+seqcli train --data pairs.tsv --budget 10m
+seqcli train --data pairs.tsv --recipe best --cell lstm --attention dot --out models/pairs
 seqcli train --data names.txt --cell gru --out names.pt
 seqcli train --train train.tsv --val dev.tsv --columns target=1,source=2,count=3
 seqcli train --data labels.csv --columns source=name,target=class --target-tokens whole --check
@@ -65,8 +66,9 @@ def train(
 ) -> None:
     """Train a model on a synthetic task or on your own data.
 
-    A default that varies depends on the task, the model and the backend. The run folder contains
-    the configuration, checkpoints, the metrics of every epoch, and a plot.
+    The recipe chooses the defaults that vary, by the data and the time; your own settings override
+    it. The run folder contains the configuration, checkpoints, the metrics of every epoch, and a
+    plot.
     """
     from seqcli import api
     from seqcli.report.console import Out
@@ -78,7 +80,14 @@ def train(
         return _check(output, config, set_ or (), flags)
     with training_view(output) as view:
         run = api.train(
-            config, set=set_ or (), out=out, resume=resume, force=force, listen=view, **flags
+            config,
+            set=set_ or (),
+            out=out,
+            resume=resume,
+            force=force,
+            listen=view,
+            started=shell.started(),
+            **flags,
         )
     if json:
         output.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))

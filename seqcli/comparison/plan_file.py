@@ -14,10 +14,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from seqcli import config as configuration
+from seqcli.comparison import defaults
 from seqcli.comparison.specification import PlannedRun, Specification
 from seqcli.config import Config
 from seqcli.config.command_line import dotted
-from seqcli.config.presets import PRESETS
 from seqcli.data.corpus import Provenance
 from seqcli.errors import DataError, UsageError
 from seqcli.files.atomic import write_atomically
@@ -30,9 +30,10 @@ MAX_BYTES = 64 << 20  # bytes
 # Settings that do not affect the trained weights; they may differ between runs.
 MACHINE = ("train.threads", "train.device", "train.samples", "train.save_every")
 BUDGET = (
+    "train.budget",
     "train.epochs",
     "train.steps",
-    "train.seconds",
+    "train.epoch_steps",
     "train.batch_size",
     "train.patience",
     "train.target_accuracy",
@@ -103,7 +104,7 @@ def identity_of(
     if specification.match == "params":
         varied.add("model.hidden")
     if specification.recipes == "own":
-        varied |= {key for _, preset in PRESETS for key in preset} & set(open_keys)
+        varied |= set(defaults.RECIPE) & set(open_keys)
     config = next(iter(runs)).config
     settings = {key: value for key, value in comparable(config).items() if key not in varied}
     return Identity(settings, tuple(sorted(varied)), _digest(provenance))

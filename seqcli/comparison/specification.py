@@ -13,15 +13,15 @@ from typing import Any
 from seqcli import config as configuration
 from seqcli import registry
 from seqcli.comparison import defaults
-from seqcli.config import Config
+from seqcli.config import Config, recipe_choice
 from seqcli.config.command_line import dotted, options_of
+from seqcli.config.recipes import DataFacts
 from seqcli.errors import UsageError
 from seqcli.files.regular import single_name
 
 ATTENTIONS = ("on", "off", "both")
 MATCHES = ("params", "none")
 RECIPES = ("shared", "own")
-_PRESET = "default with"  # prefix of the origin of a preset
 _RUN = re.compile(r"(?P<arm>.+)-s(?P<seed>[0-9]+)")
 # Keys with separate options, which --grid cannot vary.
 _OWN = {"model.cell": "--cells", "model.attention": "--attention", "train.seed": "--seeds"}
@@ -84,8 +84,8 @@ def base_config(config: Config, recipes: str = defaults.RECIPES) -> Config:
 
     Args:
         config: the user's configuration.
-        recipes: shared: every model is trained by `defaults.RECIPE`; own: the settings of the
-            recipe depend on cell and task (see `seqcli.config.presets`).
+        recipes: shared: every model is trained by `defaults.RECIPE`; own: these settings are
+            chosen for each model (see `arms`).
     """
     files = config.data.path or config.data.train_file
     task = "" if files else config.data.task or defaults.TASK
@@ -97,26 +97,35 @@ def base_config(config: Config, recipes: str = defaults.RECIPES) -> Config:
         own.update({f"task.{name}": value for name, value in options.items()})
     if task == "":
         own = {key: value for key, value in own.items() if not key.startswith("data.")}
+    if config.train.budget:  # a budget in time replaces that in epochs
+        del own["train.epochs"]
     return _rebuilt({**own, **_set(config)}, _origins(config, own))
 
 
-def arms(base: Config, specification: Specification, language: bool) -> list[Arm]:
+def arms(base: Config, specification: Specification, facts: DataFacts) -> list[Arm]:
     """Return the models to compare, in the order of their cells.
+
+    The configurations are complete: training them chooses nothing. With ``recipes="own"``, the
+    settings of `defaults.RECIPE` that are open are those of each model's recipe
+    (`seqcli.config.recipes`).
 
     Args:
         base: the shared configuration.
         specification: how the models differ.
-        language: whether they are language models, which have no attention.
+        facts: the facts about the training rows.
 
     Raises:
         UsageError: a value of ``--grid`` is invalid.
     """
     models: list[Arm] = []
-    for cell, attention in _models(base, specification, language):
+    for cell, attention in _models(base, specification, facts.language):
         for points in itertools.product(*_axes(specification)):
             own = {"model.cell": cell, "model.attention": attention}
             config = _rebuilt({**_set(base), **own}, _origins(base, own))
             config = configuration.load(config, [f"{key}={value}" for key, value in points])
+            if specification.recipes == "own":
+                config = recipe_choice.choose(config, facts, only=defaults.RECIPE)
+            config = _complete(config)
             name = _arm_name(cell, attention, points)
             if any(one.name == name for one in models):
                 hint = "choose values that differ in letters or digits"
@@ -180,11 +189,7 @@ def open_keys(config: Config) -> set[str]:
 def _set(config: Config) -> dict[str, Any]:
     """Return the keys that the user or compare set, with their values."""
     plain = configuration.to_plain(config)
-    return {
-        key: _value(plain, key)
-        for key, origin in config.origins.items()
-        if not origin.startswith(_PRESET)
-    }
+    return {key: _value(plain, key) for key in config.origins}
 
 
 def _origins(config: Config, own: Mapping[str, object]) -> dict[str, str]:
@@ -193,9 +198,14 @@ def _origins(config: Config, own: Mapping[str, object]) -> dict[str, str]:
 
 
 def _rebuilt(values: Mapping[str, object], origins: Mapping[str, str]) -> Config:
-    """Load settings, with the presets that depend on them, and restore their origins."""
+    """Load settings, and restore their origins."""
     made = configuration.load(values)
     return replace(made, origins={**made.origins, **origins})
+
+
+def _complete(config: Config) -> Config:
+    """Turn off the recipe of `seqcli train`."""
+    return replace(config, train=replace(config.train, recipe="none"))
 
 
 def _models(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from seqcli.config import loading, yaml_file
 from seqcli.config.flags import FLAGS, spelt
-from seqcli.config.presets import PRESETS
 from seqcli.config.schema import TASK, stays_text
 from seqcli.config.sections import Config
 
@@ -19,15 +18,15 @@ _FILES = ("data.train_file", "data.val_file", "data.test_file")
 def options_of(config: Config) -> list[str]:
     """Return the command-line arguments that reproduce ``config``, without shell quoting.
 
-    Keys that determine the defaults of other keys (`seqcli.config.presets`) come first, followed
-    by the keys that differ from the resulting defaults.
+    The configuration is complete, so the arguments turn off the recipe.
     """
-    plain = dotted(config)
-    chosen = _preset_conditions(plain)
-    default = dotted(loading.load(chosen))
+    plain = {**dotted(config), "train.recipe": "none"}
+    always = ("model.cell", "train.recipe", "train.budget")
+    default = dotted(loading.load({key: plain[key] for key in always}))
     words: list[str] = []
     for key, value in plain.items():
-        if key in chosen or key.startswith(TASK) or default[key] != value:
+        shown = key in always and value != 0.0
+        if shown or key.startswith(TASK) or default[key] != value:
             words += _option(key, value)
     return words
 
@@ -36,13 +35,6 @@ def dotted(config: Config) -> dict[str, Any]:
     """Return dotted key -> value, where values are numbers, text and lists."""
     sections = loading.to_plain(config).items()
     return {f"{name}.{leaf}": value for name, inside in sections for leaf, value in inside.items()}
-
-
-def _preset_conditions(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys that presets depend on, if they differ from their defaults."""
-    default = dotted(Config())
-    keys = {key for conditions, _ in PRESETS for key in conditions}
-    return {key: plain[key] for key in keys if plain[key] != default[key] or key == "model.cell"}
 
 
 def _option(key: str, value: object) -> Iterator[str]:

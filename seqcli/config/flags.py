@@ -41,6 +41,8 @@ FLAGS: Mapping[str, str] = {
     "dropout": "model.dropout",
     "init": "model.init",
     "backend": "train.backend",
+    "recipe": "train.recipe",
+    "budget": "train.budget",
     "epochs": "train.epochs",
     "steps": "train.steps",
     "batch_size": "train.batch_size",

@@ -1,7 +1,7 @@
 """Load a configuration: defaults < YAML < ``--set`` < flags, each value with its origin.
 
-``--set`` and flags form one layer: neither discards settings of the other. If a layer selects a
-value that has its own defaults (`seqcli.config.presets`), these override the general ones.
+``--set`` and flags form one layer: neither discards settings of the other. Keys that no layer sets
+have the default of the schema here; `seqcli.config.recipes` chooses better ones from the data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 from seqcli.config import flags as flag_table
 from seqcli.config import schema, yaml_file
-from seqcli.config.presets import PRESETS
 from seqcli.config.schema import TASK
 from seqcli.config.sections import Config
 from seqcli.errors import UsageError
@@ -25,6 +24,7 @@ _WAYS = {
     "data.path": "a data path",
     "data.train_file": "a file of training rows",
 }
+BY_BUDGET = "limited by train.budget"  # origin of train.epochs
 _BESIDE_TRAIN = ("data.val_file", "data.test_file")
 
 Source = str | PathLike[str] | Mapping[str, Any] | Config
@@ -62,8 +62,18 @@ def load(
     flag_values = flag_table.dotted(flags or {})
     typed = [Setting(key, value, flag, flag) for key, (flag, value) in flag_values.items()]
     state.apply([*map(_from_set, sets), *typed])
-    if not isinstance(source, Config):  # a complete configuration needs no defaults
-        state.fill()
+    state.lift_epochs()
+    return state.config()
+
+
+def with_defaults(config: Config, values: Mapping[str, object], origin: str) -> Config:
+    """Return a configuration with other values for some keys, all with the same origin.
+
+    Raises:
+        UsageError: a value is out of range, or values are incompatible.
+    """
+    state = _State(dict(_flat(to_plain(config))), dict(config.origins))
+    state.apply([Setting(key, value, origin, origin) for key, value in values.items()])
     return state.config()
 
 
@@ -104,14 +114,12 @@ class _State:
             self.values[one.key] = _checked(one)
             self.origins[one.key] = one.origin
 
-    def fill(self) -> None:
-        """Set the defaults that depend on other keys, for keys that are not set."""
-        for conditions, defaults in PRESETS:
-            if all(self.values[key] == value for key, value in conditions.items()):
-                unset = {name: one for name, one in defaults.items() if name not in self.origins}
-                reason = " and ".join(f"{key}={value}" for key, value in conditions.items())
-                self.values.update(unset)
-                self.origins.update(dict.fromkeys(unset, f"default with {reason}"))
+    def lift_epochs(self) -> None:
+        """Remove the limit of epochs if a time budget is the only limit that is set."""
+        limits = ("train.epochs", "train.steps")
+        if self.values["train.budget"] and not any(key in self.origins for key in limits):
+            self.values["train.epochs"] = 0
+            self.origins["train.epochs"] = BY_BUDGET
 
     def _replace_source(self, layer: Sequence[Setting]) -> None:
         """Drop the data of previous layers and its options if this layer selects other data.
@@ -168,7 +176,10 @@ def _checked(one: Setting) -> object:
 
 def _check_together(config: Config) -> None:
     """Reject values that are valid separately but not together."""
-    model = config.model
+    model, train = config.model, config.train
+    if not (train.epochs or train.steps or train.budget):
+        hint = "give --epochs N, or a time: --budget 10m"
+        raise UsageError("train.epochs is 0, and no other key limits training", hint)
     if model.cell != "transformer":
         return
     if model.hidden % model.heads:

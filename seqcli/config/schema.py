@@ -18,7 +18,7 @@ from typing import Any, cast, get_args, get_type_hints
 
 from seqcli import registry
 from seqcli.config import sections
-from seqcli.config.sections import Limit, OneOf, Scalar
+from seqcli.config.sections import Duration, Limit, OneOf, Scalar
 from seqcli.errors import UsageError
 
 TASK = "task."  # the section of task options, which the task validates
@@ -32,6 +32,8 @@ ALSO_CALLED = {
     "clip": "train.grad_clip",
     "clip_value": "train.grad_clip_value",
     "max_grad_norm": "train.grad_clip",
+    "time_limit": "train.budget",
+    "steps_per_epoch": "train.epoch_steps",
 }
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
@@ -196,6 +198,9 @@ def read(key: Key, value: object, where: str) -> Scalar:
     Raises:
         UsageError: the type is wrong, the number out of range or the name unknown.
     """
+    if isinstance(key.limit, Duration) and isinstance(value, str):
+        seconds = key.limit.seconds(value)
+        value = value if seconds is None else seconds
     try:
         converted = _READERS[key.kind](value)
     except (ValueError, OverflowError):  # int() of thousands of digits, float() of a huge int
@@ -217,6 +222,8 @@ def _invalid_value(key: Key, value: object, where: str) -> UsageError:
     hint = ""
     if isinstance(value, Plain) and _OCTAL.fullmatch(value):
         hint = f"some parsers read a leading 0 as octal; write {value.lstrip('+-0') or '0'}"
+    elif isinstance(key.limit, Duration):
+        hint = "m means minutes, h hours"
     elif isinstance(value, str) and not isinstance(value, Plain) and key.kind is not str:
         hint = "write it without quotes"
     return UsageError(f"{subject} must be {key.expected}, not {_shown(value)}", hint)

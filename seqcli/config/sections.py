@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -63,6 +64,24 @@ class Range:
         return low + below + ("" if self.at_most is None else f" and at most {self.at_most}")
 
 
+_TIME = re.compile(r"([0-9]+|[0-9]*\.[0-9]+)(s|m|h)?", re.ASCII)
+_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Duration(Range):
+    """A range of seconds; texts with a unit are allowed too: 90, 90s, 10m, 1h."""
+
+    def __str__(self) -> str:
+        return " of seconds, or a time such as 90s, 10m or 1h"
+
+    @staticmethod
+    def seconds(text: str) -> float | None:
+        """Return the number of seconds that a text means, or None if it is not a duration."""
+        match = _TIME.fullmatch(text) if len(text) <= 20 else None
+        return float(match[1]) * _SECONDS[match[2]] if match else None
+
+
 Limit = OneOf | Range
 
 
@@ -114,6 +133,8 @@ Fraction = Annotated[float, Range(at_least=0, below=1)]
 Probability = Annotated[float, Range(at_least=0, at_most=1)]
 # a loss or gradient scaled by more overflows float32
 NotNegative = Annotated[float, Range(at_least=0, at_most=10**9)]
+Time = Annotated[float, Duration(at_least=0, at_most=10**9)]
+RECIPES = ("auto", "quick", "best", "none")
 TokenStyle = Annotated[str, one_of(registry.TOKEN_STYLES, "auto")]
 
 
@@ -191,6 +212,11 @@ class ModelConfig:
     embedding_dropout: Annotated[str, one_of(("type", "position"))] = "type"
     """Dropout of a recurrent model's embeddings: type draws one mask per distinct token of a batch
     (as in variational dropout), position draws one per position."""
+    tied_embeddings: bool = False
+    """Use the target embeddings as the weights of the output layer, after a projection if sizes
+    differ."""
+    layer_norm: bool = False
+    """Normalize both matrix products of recurrent cells (layer normalization); slower."""
     activation: Annotated[str, one_of(("tanh", "relu"))] = "tanh"
     """Nonlinearity of the rnn cell."""
     init: Annotated[str, one_of(registry.INITIALIZATIONS)] = "default"
@@ -211,12 +237,19 @@ class ModelConfig:
 class TrainConfig:
     """Training."""
 
-    epochs: Positive = 20
-    """Passes over the training rows."""
+    recipe: Annotated[str, one_of(RECIPES)] = "auto"
+    """Recipe for the settings that you leave open: auto takes minutes, quick about one minute,
+    best up to an hour; none keeps fixed defaults."""
+    budget: Time = 0.0
+    """Time limit of the whole run, from the command to the saved model, such as 90s, 10m or 1h; the
+    learning-rate schedule ends with it. 0 means none."""
+    epochs: Count = 20
+    """Epochs: passes over the training rows, or see epoch_steps; 0 trains until the budget ends."""
     steps: Count = 0
     """Total optimizer steps, instead of epochs; 0 uses epochs."""
-    seconds: NotNegative = 0.0
-    """Time limit in seconds; 0 means none."""
+    epoch_steps: Count = 0
+    """Optimizer steps per epoch, after which the model is validated and saved; 0 means one pass
+    over the training rows."""
     batch_size: Positive = 64
     """Rows per optimizer step."""
     optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,33 +43,44 @@ class Batch:
 class BatchStream:
     """The batches of a split, epoch by epoch.
 
-    An epoch is a pure function of (seed, its number), so a position in it is just a number of
-    batches. Shuffled epochs sort by length within pools of batches only; unshuffled epochs sort
+    An epoch is one pass over the rows, or a fixed number of batches of an endless sequence of
+    passes. It is a pure function of (seed, its number), so a position in it is just a number of
+    batches. Shuffled passes sort by length within pools of batches only; unshuffled passes sort
     all rows (``Batch.rows`` gives their original positions).
 
     Args:
         pairs: the rows.
         batch_size: rows per batch, at least 1; the last batch of an epoch may be smaller.
         seed: seed of the order.
-        shuffle: if False, every epoch has the same order by length, for evaluation.
+        shuffle: if False, every pass has the same order by length, for evaluation.
+        steps: batches per epoch; 0 means one pass.
     """
 
     pairs: Pairs
     batch_size: int
     seed: int = 0
     shuffle: bool = True
+    steps: int = 0
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return -(-len(self.pairs) // self.batch_size)
+        return self.steps or -(-len(self.pairs) // self.batch_size)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches of epoch ``number``, starting at batch ``start``."""
-        cuts = self._cuts(number)
-        return (padded_batch(self.pairs, rows) for rows in cuts[start:])
+        """Yield the batches of epoch ``number`` (from 1), starting at batch ``start``."""
+        first = (number - 1) * self.steps + start
+        cuts = islice(self._cuts_from(first), self.steps - start) if self.steps else None
+        return (padded_batch(self.pairs, rows) for rows in cuts or self._cuts(number)[start:])
+
+    def _cuts_from(self, first: int) -> Iterator[Index]:
+        """Yield the rows of each batch of the endless sequence, starting at batch ``first``."""
+        number, start = divmod(first, -(-len(self.pairs) // self.batch_size))
+        while True:
+            yield from self._cuts(number + 1)[start:]
+            number, start = number + 1, 0
 
     def _cuts(self, number: int) -> list[Index]:
-        """Return the rows of each batch of an epoch, in order."""
+        """Return the rows of each batch of a pass, in order."""
         random = np.random.Generator(np.random.PCG64([self.seed, number]))
         count = len(self.pairs)
         rows = random.permutation(count) if self.shuffle else np.arange(count)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import registry
+from seqcli.config import recipe_choice
+from seqcli.config.recipes import DataFacts
 from seqcli.config.sections import Config, DataConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
@@ -69,6 +71,30 @@ def with_chosen_tokens(config: Config, corpus: Corpus) -> Config:
     origins = {f"data.{name}": "chosen from the training rows" for name in chosen}
     data = dataclasses.replace(config.data, **chosen)  # type: ignore[arg-type]
     return dataclasses.replace(config, data=data, origins={**config.origins, **origins})
+
+
+def with_recipe(config: Config, corpus: Corpus) -> Config:
+    """Fill the keys that the user left open; see `seqcli.config.recipe_choice.choose`."""
+    return recipe_choice.choose(config, facts_of(corpus))
+
+
+def facts_of(corpus: Corpus) -> DataFacts:
+    """Return the facts about the training rows that determine a recipe."""
+    codec, train = corpus.codec, corpus.splits["train"]
+    target_lengths, source_lengths = train.targets.lengths, train.source_lengths
+    sources = set(codec.source.tokens) if codec.source else set()
+    return DataFacts(
+        rows=len(train),
+        source_length=(float(source_lengths.mean()), int(source_lengths.max())),
+        target_length=(float(target_lengths.mean()), int(target_lengths.max())),
+        source_tokens=len(sources),
+        target_tokens=len(codec.target.tokens),
+        shared_tokens=len(sources & set(codec.target.tokens)) / max(len(sources), 1),
+        labels=bool((target_lengths == 1).all()),
+        features=codec.features,
+        language=codec.source is None,
+        task=corpus.provenance.task or "",
+    )
 
 
 @blamed(DataError)

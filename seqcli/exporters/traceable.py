@@ -48,9 +48,7 @@ class ScannedRNN(RNN):
         outputs, last = inputs, []
         for layer in range(0, len(runs), directions):
             per_direction = [
-                self._run(
-                    runs[run], run > layer, outputs, lengths, tuple(part[run] for part in state)
-                )
+                self._run(run, run > layer, outputs, lengths, tuple(part[run] for part in state))
                 for run in range(layer, layer + directions)
             ]
             outputs = torch.cat([output for output, _ in per_direction], dim=2)  # (B, T, D * H)
@@ -59,23 +57,24 @@ class ScannedRNN(RNN):
 
     def _run(
         self,
-        weights: RunWeights,
+        run: int,
         backward: bool,
         inputs: Tensor,
         lengths: Tensor | None,
         state: CellState,
     ) -> tuple[Tensor, CellState]:
         """Run one layer in one direction; the state does not change at padding."""
-        weight_in, bias_in, weight, bias = weights
+        weight_in, bias_in, weight, bias = _runs_of(self.rnn)[0][run]
+        cell = self.rnn.cell_of(run)
         products = F.linear(inputs, weight_in, bias_in)  # (B, T, G)
         if lengths is None:  # decoders: one step
-            after = self.cell.combine(products[:, 0], F.linear(state[0], weight, bias), state)
+            after = cell.combine(products[:, 0], F.linear(state[0], weight, bias), state)
             return after[0][:, None], after  # (B, 1, H)
         positions = torch.arange(inputs.shape[1], device=inputs.device)
         inside = (positions[:, None] < lengths[None])[:, :, None]  # (T, B, 1)
 
         def step(before: CellState, now: tuple[Tensor, Tensor]) -> tuple[CellState, Tensor]:
-            after = self.cell.combine(now[0], F.linear(before[0], weight, bias), before)
+            after = cell.combine(now[0], F.linear(before[0], weight, bias), before)
             kept = tuple(
                 torch.where(now[1], new, old) for new, old in zip(after, before, strict=True)
             )

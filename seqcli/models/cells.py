@@ -88,3 +88,26 @@ class LSTMCell(Cell):
         i, f, g, o = (inputs + recurrent).chunk(4, -1)  # (B, H) each
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class NormalizedCell(nn.Module, Cell):
+    """A cell with layer normalization of both products (Ba et al. 2016, arXiv:1607.06450).
+
+    Each product of H-wide blocks is normalized as a whole. Unlike in the paper, the cell state of
+    an LSTM is not normalized, so that any cell can be wrapped.
+
+    Args:
+        cell: the cell that computes the next state.
+        hidden: H.
+    """
+
+    def __init__(self, cell: Cell, hidden: int) -> None:
+        super().__init__()
+        self.cell, self.activation = cell, cell.activation
+        self.gates, self.states = cell.gates, cell.states  # type: ignore[misc]
+        self.inputs = nn.LayerNorm(cell.gates * hidden)
+        self.recurrent = nn.LayerNorm(cell.gates * hidden)
+
+    def combine(self, inputs: Tensor, recurrent: Tensor, state: CellState) -> CellState:
+        """See `Cell.combine`."""
+        return self.cell.combine(self.inputs(inputs), self.recurrent(recurrent), state)

@@ -1,8 +1,8 @@
-"""Embedding and dropout, with dropout fused into neighboring operations."""
+"""Embedding, tied output layer, and dropout, which is fused into neighboring operations."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -89,3 +89,41 @@ class Embedding(nn.Embedding):
             return EmbeddedTokens(tokens, self.dropout(self.weight))
         used, rows = torch.unique(tokens, return_inverse=True)  # (U,), (B, T)
         return EmbeddedTokens(rows, self.dropout(F.embedding(used, self.weight)))  # (U, E)
+
+
+class TiedLinear(nn.Module):
+    """An output layer whose weights are an embedding matrix.
+
+    It has fewer weights than `nn.Linear`, and tokens with similar embeddings get similar logits
+    (Press and Wolf 2017, arXiv:1608.05859; Inan et al. 2017, arXiv:1611.01462). Inputs of another
+    size than the embeddings are projected first.
+
+    Args:
+        embedding: the embedding, (V, E).
+        inputs: I, the size of the inputs.
+        scale: the factor of the logits, E^-0.5 for embeddings with a variance of 1.
+    """
+
+    def __init__(self, embedding: nn.Embedding, inputs: int, scale: float = 1.0) -> None:
+        super().__init__()
+        vocabulary, size = embedding.weight.shape
+        self.embedding = (embedding,)  # a tuple, so that it is not registered as a submodule
+        self.scale = scale
+        same = inputs == size
+        self.projection = None if same else nn.Linear(inputs, size, bias=False)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights (V, I) of the equivalent linear layer."""
+        table = self.embedding[0].weight * self.scale  # (V, E)
+        return table if self.projection is None else table @ self.projection.weight  # (V, I)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return logits (..., V) of inputs (..., I)."""
+        if self.projection is not None:
+            inputs = self.projection(inputs)  # (..., E)
+        return F.linear(inputs * self.scale, self.embedding[0].weight, self.bias)  # (..., V)
+
+
+OutputLayer: TypeAlias = nn.Linear | TiedLinear  # with `weight` (V, I) and `bias` (V,)

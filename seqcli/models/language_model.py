@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
+from seqcli.errors import UsageError
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell
 from seqcli.models.embedding import Dropout
@@ -22,6 +23,7 @@ from seqcli.models.transformer import (
     final_norm,
     flat,
     make_layers,
+    output_layer,
     paired,
 )
 
@@ -42,7 +44,8 @@ class RecurrentLanguageModel(Model):
         super().__init__()
         cell: Cell = registry.resolve("cell", config.cell, registry.CELLS)(config.activation)
         self.vocabulary, self.sizes = vocabulary, (config.layers, config.hidden)
-        self.rnn = make_rnn(cell, vocabulary, config.hidden, config.layers, config.dropout, False)
+        sizes = (vocabulary, config.hidden, config.layers)
+        self.rnn = make_rnn(cell, *sizes, config.dropout, False, config.layer_norm)
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(config.hidden, vocabulary)
 
@@ -84,7 +87,7 @@ class TransformerLanguageModel(Model):
         self.embedding = TokenEmbedding(config, vocabulary, max_length)
         self.layers = make_layers(config, self.embedding.positions, cross=False)
         self.norm = final_norm(config)
-        self.output = nn.Linear(config.hidden, vocabulary)
+        self.output = output_layer(config, self.embedding)
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
@@ -112,7 +115,14 @@ class TransformerLanguageModel(Model):
 
 
 def language_model(config: ModelConfig, vocabulary: int, max_length: int) -> Model:
-    """Build the language model described by a configuration."""
+    """Build the language model described by a configuration.
+
+    Raises:
+        UsageError: a recurrent model, which has no embeddings, is to use them twice.
+    """
     if config.cell == "transformer":
         return TransformerLanguageModel(config, vocabulary, max_length)
+    if config.tied_embeddings:
+        message = "model.tied_embeddings is true, but recurrent language models have no embeddings"
+        raise UsageError(message, "set it to false, or use --cell transformer")
     return RecurrentLanguageModel(config, vocabulary)

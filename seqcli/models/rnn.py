@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqcli.models.cells import Cell, CellState
+from seqcli.models.cells import Cell, CellState, NormalizedCell
 from seqcli.models.embedding import Dropout, EmbeddedTokens
 from seqcli.models.kernels.rnn_layer import rnn_layer, run_layer
 
@@ -26,6 +26,10 @@ class RNN(nn.Module):
     ) -> tuple[Tensor, CellState]:
         """Return outputs (B, T, D * H) and the last state."""
         raise TypeError(f"{type(self).__name__} has no forward")
+
+    def cell_of(self, run: int) -> Cell:
+        """Return the cell of one layer in one direction, numbered in PyTorch's order."""
+        return self.cell
 
     def gated(self) -> tuple[nn.Module, ...]:
         """Return the modules whose weights (gates * H, I) have one block of rows per gate."""
@@ -60,10 +64,21 @@ class TorchRNN(RNN):
 
 
 class CellRNN(RNN):
-    """Any `Cell`, one step at a time: the reference for `TorchRNN`, and used for new cells."""
+    """Any `Cell`, one step at a time: the reference for `TorchRNN`.
+
+    It is used for new cells and with layer norm, where each layer and direction has norms of its
+    own.
+    """
 
     def __init__(
-        self, cell: Cell, size: int, hidden: int, layers: int, dropout: float, bidirectional: bool
+        self,
+        cell: Cell,
+        size: int,
+        hidden: int,
+        layers: int,
+        dropout: float,
+        bidirectional: bool,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__(cell)
         self.hidden, self.layers = hidden, layers
@@ -74,6 +89,14 @@ class CellRNN(RNN):
         gates = cell.gates * hidden
         self.inputs = nn.ModuleList(nn.Linear(width, gates) for width in runs)
         self.recurrent = nn.ModuleList(nn.Linear(hidden, gates) for _ in runs)
+        count = len(runs) if layer_norm else 0
+        self.norms = nn.ModuleList(NormalizedCell(cell, hidden) for _ in range(count))
+
+    def cell_of(self, run: int) -> Cell:
+        """See `RNN.cell_of`."""
+        normalized = self.norms[run] if len(self.norms) else self.cell
+        assert isinstance(normalized, Cell)
+        return normalized
 
     def forward(
         self, inputs: Tensor, lengths: Tensor | None = None, state: CellState | None = None
@@ -100,10 +123,11 @@ class CellRNN(RNN):
         """Run one layer in one direction; at padding the state does not change."""
         backward = self.directions == 2 and run % 2 == 1
         products, recurrent = self.inputs[run](inputs), self.recurrent[run]  # (B, T, G)
+        cell = self.cell_of(run)
         steps = range(inputs.shape[1])
         outputs = [state[0]] * len(steps)
         for t in reversed(steps) if backward else steps:
-            after = self.cell.combine(products[:, t], recurrent(state[0]), state)
+            after = cell.combine(products[:, t], recurrent(state[0]), state)
             outputs[t] = after[0]
             if lengths is not None:
                 inside = (t < lengths).to(inputs.device)[:, None]  # (B, 1)
@@ -115,12 +139,18 @@ class CellRNN(RNN):
 
 
 def make_rnn(
-    cell: Cell, size: int, hidden: int, layers: int, dropout: float, bidirectional: bool
+    cell: Cell,
+    size: int,
+    hidden: int,
+    layers: int,
+    dropout: float,
+    bidirectional: bool,
+    layer_norm: bool = False,
 ) -> RNN:
     """Return ``layers`` layers of a cell over inputs of width ``size``."""
     between = dropout if layers > 1 else 0.0
-    if cell.layer is None:
-        return CellRNN(cell, size, hidden, layers, between, bidirectional)
+    if cell.layer is None or layer_norm:
+        return CellRNN(cell, size, hidden, layers, between, bidirectional, layer_norm)
     extra = {"nonlinearity": cell.activation} if cell.layer is nn.RNN else {}
     layer = cell.layer(
         size,

@@ -18,9 +18,15 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import Attention, attention_bias, token_mask
 from seqcli.models.base import Model
-from seqcli.models.cells import Cell, CellState
+from seqcli.models.cells import Cell, CellState, NormalizedCell
 from seqcli.models.copying import PointerGenerator
-from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding
+from seqcli.models.embedding import (
+    Dropout,
+    EmbeddedTokens,
+    Embedding,
+    OutputLayer,
+    TiedLinear,
+)
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
 
@@ -50,6 +56,7 @@ class Encoder(nn.Module):
             config.layers,
             config.dropout,
             config.bidirectional,
+            config.layer_norm,
         )
 
     def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, CellState]:
@@ -117,6 +124,14 @@ class Decoder(nn.Module):
             vocabulary, config.embedding, config.dropout, config.embedding_dropout
         )
         self.dropout = Dropout(config.dropout)
+        self.tied = config.tied_embeddings
+
+    def output_layer(self, inputs: int) -> OutputLayer:
+        """Return the layer that maps inputs of this size to logits."""
+        vocabulary, size = self.embedding.weight.shape
+        if self.tied:
+            return TiedLinear(self.embedding, inputs, size**-0.5)
+        return nn.Linear(inputs, vocabulary)
 
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
         """Precompute tensors from the encoder's outputs (B, S, D * H); by default none.
@@ -139,9 +154,15 @@ class PlainDecoder(Decoder):
     def __init__(self, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
         super().__init__(config, vocabulary)
         self.rnn = make_rnn(
-            cell, config.embedding, config.hidden, config.layers, config.dropout, False
+            cell,
+            config.embedding,
+            config.hidden,
+            config.layers,
+            config.dropout,
+            bidirectional=False,
+            layer_norm=config.layer_norm,
         )
-        self.output = nn.Linear(config.hidden, vocabulary)
+        self.output = self.output_layer(config.hidden)
 
     def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.forward`."""
@@ -192,13 +213,16 @@ class BahdanauDecoder(Decoder):
         super().__init__(config, vocabulary)
         hidden, embedding = config.hidden, config.embedding
         context, gates = hidden * attention.directions, hidden * cell.gates
-        self.cell, self.attention = cell, attention
+        self.cell = NormalizedCell(cell, hidden) if config.layer_norm else cell
+        self.attention = attention
         self.from_input = nn.Linear(embedding, gates)
         self.from_context = nn.Linear(context, gates, bias=False)
         self.from_state = nn.Linear(hidden, gates)
-        above = config.layers - 1
-        self.upper = make_rnn(cell, hidden, hidden, above, config.dropout, False) if above else None
-        self.output = nn.Linear(hidden + context + embedding, vocabulary)
+        self.upper = None
+        if config.layers > 1:
+            sizes = (hidden, hidden, config.layers - 1)
+            self.upper = make_rnn(cell, *sizes, config.dropout, False, config.layer_norm)
+        self.output = self.output_layer(hidden + context + embedding)
 
     def gated(self) -> tuple[nn.Module, ...]:
         """Return the modules whose weights (gates * H, I) have one block of rows per gate."""

@@ -22,7 +22,7 @@ from seqcli.config import ModelConfig
 from seqcli.models.attention import token_mask
 from seqcli.models.base import Model
 from seqcli.models.copying import CopyHead
-from seqcli.models.embedding import Dropout
+from seqcli.models.embedding import Dropout, OutputLayer, TiedLinear
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
 
@@ -275,7 +275,7 @@ class Transformer(Model):
         self.encoder = make_layers(config, self.source_embedding.positions, cross=False)
         self.decoder = make_layers(config, self.target_embedding.positions, cross=True)
         self.source_norm, self.target_norm = final_norm(config), final_norm(config)
-        self.output = nn.Linear(config.hidden, target)
+        self.output = output_layer(config, self.target_embedding)
         self.continues = int(config.continue_positions)
         self.copy = CopyHead(config.hidden, target, copy_ids) if config.copy else None
 
@@ -356,6 +356,13 @@ class Transformer(Model):
 def make_layers(config: ModelConfig, positions: Positions, cross: bool) -> Layers:
     """Return the layers of an encoder, of a decoder (``cross``) or of a language model."""
     return Layers(TransformerLayer(config, positions, cross) for _ in range(config.layers))
+
+
+def output_layer(config: ModelConfig, tokens: TokenEmbedding) -> OutputLayer:
+    """Return the layer that maps states (B, T, H) to logits (B, T, V)."""
+    if config.tied_embeddings:
+        return TiedLinear(tokens.embedding, config.hidden)
+    return nn.Linear(config.hidden, tokens.embedding.num_embeddings)
 
 
 def final_norm(config: ModelConfig) -> nn.Module:

@@ -19,7 +19,7 @@ from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out
 from seqcli.report.live import REFRESH, progress_bar
 from seqcli.report.plain import EVERY
-from seqcli.report.summary import TimeLeft
+from seqcli.report.summary import TimeLeft, epoch_number
 from seqcli.report.tables import rich_table
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class ComparisonView:
         smoothed = progress.smoothed_loss
         loss_text = "" if smoothed is None else f", smoothed loss {loss(smoothed)}"
         self.out.info(
-            f"{run}: epoch {count(progress.epoch)}/{count(progress.epochs)} "
+            f"{run}: epoch {epoch_number(progress)} "
             f"step {count(progress.step)}/{count(progress.steps)}{loss_text}{ahead}"
         )
 

@@ -117,6 +117,7 @@ def training_document(
     return {
         "run": folder,
         "epochs": finished.epochs,
+        "updates": finished.updates,
         "best_epoch": finished.best_epoch,
         "best": dict(finished.best),
         "reason": finished.reason,

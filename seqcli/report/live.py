@@ -18,6 +18,7 @@ from seqcli.report.plain import EXAMPLES_SHOWN, Epoch, PlainLog, epoch_table
 from seqcli.report.summary import (
     TimeLeft,
     end_lines,
+    epoch_number,
     examples_table,
     run_lines,
     samples_table,
@@ -206,7 +207,7 @@ def progress_bar(
 def _texts(progress: Progress, left: float | None) -> tuple[str, str]:
     """Return the texts before and after the bar."""
     phase = "step" if progress.phase == "train" else progress.phase
-    before = f"epoch {progress.epoch}/{progress.epochs} {phase} {_steps(progress)} "
+    before = f"epoch {epoch_number(progress)} {phase} {_steps(progress)} "
     remaining = "" if left is None else f" {duration(left)} left"
     speed = f"{count(progress.sequences_per_second)} seq/s"
     smooth = progress.smoothed_loss
@@ -220,7 +221,7 @@ def _steps(progress: Progress) -> str:
 
 def _short_text(progress: Progress, left: float | None) -> str:
     remaining = "" if left is None else f" {duration(left)} left"
-    return f"{progress.epoch}/{progress.epochs} {percent(share_done(progress))}{remaining}"
+    return f"{epoch_number(progress)} {percent(share_done(progress))}{remaining}"
 
 
 def _height(console: Console, parts: list[RenderableType]) -> int:

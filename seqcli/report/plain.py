@@ -11,7 +11,14 @@ from seqcli.events import DataRead, EpochEnded, Event, Example, Finished, Progre
 from seqcli.formatting import count, duration, loss, plural, visible
 from seqcli.metrics.metric import TRAINING, EpochMetric, epoch_metrics
 from seqcli.report.console import Out
-from seqcli.report.summary import TimeLeft, end_lines, examples_table, run_lines, show_reading
+from seqcli.report.summary import (
+    TimeLeft,
+    end_lines,
+    epoch_number,
+    examples_table,
+    run_lines,
+    show_reading,
+)
 from seqcli.report.tables import Column, Table, two_lines
 
 BEST_MARK = "*"
@@ -153,7 +160,7 @@ class PlainLog:
         smooth = progress.smoothed_loss
         current_loss = "" if smooth is None else f"smoothed loss {loss(smooth)}, "
         self.out.info(
-            f"epoch {progress.epoch}/{progress.epochs}{phase} "
+            f"epoch {epoch_number(progress)}{phase} "
             f"step {count(progress.step)}/{count(progress.steps)}, "
             f"{current_loss}{count(progress.sequences_per_second)} seq/s{remaining}"
         )
@@ -164,7 +171,7 @@ class PlainLog:
         self._examples = ended.examples
         scores = " ".join(f"{name}={value:.6g}" for name, value in ended.metrics.items())
         best = " best" * ended.improved
-        self.out.info(f"epoch {ended.epoch}/{ended.epochs} {scores}{best}")
+        self.out.info(f"epoch {epoch_number(ended)} {scores}{best}")
         if ended.samples:
             self.out.info("  samples: " + " | ".join(map(visible, ended.samples)))
         self._due = self._clock() + EVERY

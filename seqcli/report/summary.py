@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from seqcli.events import (
     DataRead,
+    EpochEnded,
     Example,
     FileRead,
     Finding,
@@ -43,9 +44,16 @@ def _averaged(values: Sequence[float], width: int) -> list[float]:
 
 def share_done(progress: Progress) -> float:
     """Return the completed fraction of the run, from 0 to 1."""
+    if progress.share is not None:
+        return progress.share
     trained = progress.phase == "validate"  # all steps of the epoch are done
     within = 1.0 if trained else progress.step / max(progress.steps, 1)
     return (progress.epoch - 1 + within) / max(progress.epochs, 1)
+
+
+def epoch_number(one: Progress | EpochEnded) -> str:
+    """Return the number of an epoch, such as 3/20; only 3 if the number of epochs is unknown."""
+    return f"{count(one.epoch)}/{count(one.epochs)}" if one.epochs else count(one.epoch)
 
 
 class TimeLeft:
@@ -75,8 +83,8 @@ class TimeLeft:
 # reason -> first words of the line about the end of a run, and its explanation
 REASONS = {
     "epochs": ("finished", ""),
-    "steps": ("finished", "step limit"),
-    "seconds": ("stopped after", "time limit (train.seconds)"),
+    "steps": ("finished", "iteration limit"),
+    "budget": ("stopped after", "time budget (train.budget)"),
     "patience": ("stopped early after", "no improvement on validation (train.patience)"),
     "target_accuracy": (
         "stopped early after",
@@ -85,7 +93,7 @@ REASONS = {
     "interrupted": ("interrupted after", ""),
     "diverged": ("stopped after", "the loss diverged"),
 }
-_LIMITS = ("epochs", "steps")  # reasons that are also options
+_LIMITS = ("epochs", "steps", "budget")  # reasons that are also options
 
 
 def run_lines(run: RunStarted) -> list[str]:
@@ -96,6 +104,7 @@ def run_lines(run: RunStarted) -> list[str]:
     vocabulary = f"{count(source)} source, {count(target)} target" if source else count(target)
     lines = [
         run.name + _output(run),
+        *[run.recipe] * bool(run.recipe),
         f"{run.model}; {plural(run.parameters, 'parameter')}",
         f"rows: {rows}; batch size {count(run.batch_size)}; vocabulary: {vocabulary} tokens; "
         f"{run.device}{threads}",
@@ -148,7 +157,16 @@ def end_lines(
         lines.append(f"val loss {loss(losses[0])} {curve} {loss(losses[-1])}")
     diagnosis = diagnose_fit(history, run.facts if run else None)
     advise = bool(diagnosis.command) and diagnosis.kind != "good fit"
-    return [*lines, diagnosis.text, *[f"try: {diagnosis.command}"] * advise]
+    hint = run.facts.attention_hint if run else ""
+    lines += [*_too_short(finished), diagnosis.text, *[hint] * bool(hint)]
+    return [*lines, *[f"try: {diagnosis.command}"] * advise]
+
+
+def _too_short(finished: Finished) -> list[str]:
+    """Return a note if a time budget left no time for training."""
+    if finished.reason != "budget" or finished.updates > 1:
+        return []
+    return ["note: the budget ended before training began: one update was done; raise --budget"]
 
 
 def _ending(finished: Finished, before: int) -> str:
@@ -160,6 +178,8 @@ def _ending(finished: Finished, before: int) -> str:
     if before and not now and finished.reason != "interrupted":
         return f"nothing to do: {reason}"
     total = f", {count(finished.epochs)} in total" * bool(before)
+    if finished.reason == "budget":
+        reason += f", {plural(finished.updates, 'update')}"
     line = f"{begin} {plural(now, 'epoch')} in {duration(finished.seconds)}{total}"
     return f"{line}: {reason}" if reason else line
 
@@ -191,6 +211,8 @@ def show_reading(out: Out, read: DataRead, *, to_stderr: bool = True) -> None:
     out.show(splits_table(read), to_stderr=to_stderr)
     for line in finding_lines(read):
         write(line)
+    if read.recipe:
+        write(read.recipe)
 
 
 def finding_lines(read: DataRead) -> list[str]:

@@ -19,7 +19,14 @@ from seqcli.metrics.metric import find, language_scores
 from seqcli.training.progress import Progress, initial_loss, progress_of, stop_reason
 from seqcli.training.schedules import Constant
 from seqcli.training.stopping import StopRequest
-from seqcli.training.trainer import EpochMetrics, StepResult, Trainer, TrainingStep
+from seqcli.training.time_budget import TimeBudget
+from seqcli.training.trainer import (
+    SAMPLED_ROWS,
+    EpochMetrics,
+    StepResult,
+    Trainer,
+    TrainingStep,
+)
 
 REPORT_EVERY = 0.2  # seconds between Progress events
 
@@ -60,6 +67,7 @@ class Loop:
         config: the section ``train`` is used.
         save: commits the state after each epoch and every ``train.save_every`` seconds, or None.
         stop: checked between batches.
+        started: ``time.monotonic()`` from which ``train.budget`` counts; now by default.
     """
 
     def __init__(
@@ -69,12 +77,16 @@ class Loop:
         config: Config,
         save: Save | None = None,
         stop: StopRequest | None = None,
+        started: float | None = None,
     ) -> None:
         self.trainer, self.save = trainer, save
         self.stop = StopRequest() if stop is None else stop  # a request without a signal is falsy
         self.settings, self.language = config.train, corpus.codec.source is None
         self.stream = BatchStream(
-            corpus.splits["train"], self.settings.batch_size, self.settings.seed
+            corpus.splits["train"],
+            self.settings.batch_size,
+            self.settings.seed,
+            steps=self.settings.epoch_steps,
         )
         self.steps = self.settings.steps or len(self.stream) * self.settings.epochs
         self.epochs = -(-self.steps // len(self.stream))
@@ -86,6 +98,8 @@ class Loop:
         self.pending: list[Pending] = []
         self.listen: Listener = _ignore
         self.saved_at = self.reported_at = time.monotonic()
+        started = self.saved_at if started is None else started
+        self.budget = TimeBudget(self.settings.budget, started, _scored_rows(corpus))
 
     def resume(self, training: Mapping[str, Any]) -> None:
         """Restore a checkpoint's training state (the weights are in the model already).
@@ -106,6 +120,7 @@ class Loop:
                 f"the checkpoint's training state does not fit: {reason}", "start a new run"
             ) from error
         self.progress = progress
+        self.budget.resume(progress)
 
     def fit(self, listen: Listener) -> Finished:
         """Train until a limit, the target accuracy, the patience limit, or a signal.
@@ -135,6 +150,7 @@ class Loop:
             progress.count_step(result.tokens, len(step.batch.rows))
             self.pending.append(Pending(progress.step, step.learning_rate, result))
             progress.seconds = time.monotonic() - began
+            self._keep_time()
             self._after_step()
         self._read_results()
         self._end_epoch(began)
@@ -143,15 +159,27 @@ class Loop:
         """Yield the inputs of the rest of this epoch's steps."""
         progress = self.progress
         batches = self.stream.epoch(progress.epoch, start=progress.batch)
-        remaining = max(0, self.steps - progress.step)  # a resumed run may have a lower limit
-        for batch in islice(batches, remaining):
-            yield TrainingStep(batch, self.schedule.rate(progress.step), self._done())
-            if 0 < self.settings.seconds <= progress.elapsed:
+        if self.steps:  # a resumed run may have a lower limit
+            batches = islice(batches, max(0, self.steps - progress.step))
+        for batch in batches:
+            done = self._done()
+            yield TrainingStep(batch, self.schedule.rate(progress.step), done)
+            if progress.uses_up(self.settings.budget):
                 return
 
     def _done(self) -> float:
-        """Return the fraction of the run's steps that are done."""
-        return min(self.progress.step / max(1, self.steps - 1), 1.0)
+        """Return the completed fraction of the run, by its steps and by its time."""
+        progress, by_steps = self.progress, 0.0
+        if self.steps:
+            by_steps = min(progress.step / max(1, self.steps - 1), 1.0)
+        return max(by_steps, self.budget.done(progress)) if self.budget else by_steps
+
+    def _keep_time(self) -> None:
+        """Update the used time and the schedule of a run with a time budget."""
+        if self.budget:
+            self.budget.update(self.progress)
+            expected = self.budget.expected_steps(self.progress)
+            self.schedule.expect(min(expected, self.steps or math.inf))
 
     def _read_results(self) -> None:
         """Read the losses of the steps since the last call; raise if one is not finite.
@@ -207,13 +235,16 @@ class Loop:
                 progress.rows / max(progress.seconds, 1e-9),
                 phase,
                 progress.smoothed_loss,
+                self._done() if self.budget else None,
             )
         )
 
     def _end_epoch(self, began: float) -> None:
         """Validate, commit the epoch, then report it."""
         progress = self.progress
+        validation_began = time.monotonic()
         evaluated = self.trainer.evaluate(progress.epoch, self._done(), self._tick)
+        self.budget.validation = time.monotonic() - validation_began
         metrics = self._metrics(evaluated, time.monotonic() - began)
         val_loss = metrics.get("val_loss", 0.0)
         if not math.isfinite(val_loss):  # never commit unusable weights
@@ -222,6 +253,7 @@ class Loop:
         self.schedule.epoch_ended(metrics.get("val_loss", metrics["train_loss"]))
         record = progress.end_epoch(metrics, self._improved(metrics))
         self.history.append(metrics)
+        self._keep_time()
         self._commit()  # before it is reported, so that a reported epoch is never lost
         self.listen(
             EpochEnded(
@@ -259,17 +291,32 @@ class Loop:
 
     def _commit(self, stopping: bool = False) -> None:
         self._read_results()  # so that no diverged weights are saved
+        began = time.monotonic()
         if self.save:
             state = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
             self.save({**state, **self.trainer.state()}, self.progress, stopping=stopping)
         self.saved_at = time.monotonic()
+        self.budget.saving = self.saved_at - began
 
     def _finished(self, reason: str, seconds: float) -> Finished:
         progress = self.progress
         best = progress.best.metrics if progress.best else {}
         return Finished(
-            progress.epochs_done, progress.best_epoch, best, reason, seconds, tuple(self.history)
+            progress.epochs_done,
+            progress.best_epoch,
+            best,
+            reason,
+            seconds,
+            tuple(self.history),
+            progress.step,
         )
+
+
+def _scored_rows(corpus: Corpus) -> int:
+    """Return the number of rows that are scored after each epoch."""
+    validation = len(corpus.splits["val"]) if "val" in corpus.splits else 0
+    language = corpus.codec.source is None
+    return validation + (0 if language else min(SAMPLED_ROWS, len(corpus.splits["train"])))
 
 
 def _with_bits(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -67,6 +67,9 @@ class Progress:
         waited: the number of epochs since the best one.
         smoothed_loss: nats per token, see `smooth`.
         seconds_before: seconds of training and validation in all completed epochs.
+        used: seconds of the whole run, over all sessions, as its time budget counts them; 0
+            without a budget.
+        reserve: seconds needed to validate and save the model, which the budget includes.
         last, best: the last completed epoch and the best one; None before the first.
     """
 
@@ -80,6 +83,8 @@ class Progress:
     waited: Count = 0
     smoothed_loss: float = 0.0
     seconds_before: float = 0.0
+    used: float = 0.0
+    reserve: float = 0.0
     last: EpochRecord | None = None
     best: EpochRecord | None = None
 
@@ -113,6 +118,10 @@ class Progress:
     def elapsed(self) -> float:
         """Seconds of training and validation so far, over all sessions of the run."""
         return self.seconds_before + self.seconds
+
+    def uses_up(self, budget: float) -> bool:
+        """Return whether a time budget (0: none) leaves no time for another step."""
+        return 0 < budget <= self.used + self.reserve and self.step > 0
 
     def end_epoch(self, metrics: Mapping[str, float], improved: bool) -> EpochRecord:
         """Record the current epoch and move to the beginning of the next one."""
@@ -151,11 +160,11 @@ def stop_reason(progress: Progress, settings: TrainConfig) -> str:
         return "patience"
     if progress.batch:  # inside an epoch, which must be evaluated first
         return ""
-    if settings.seconds and progress.elapsed >= settings.seconds:
-        return "seconds"
+    if progress.uses_up(settings.budget):
+        return "budget"
     if settings.steps:
         return "steps" if progress.step >= settings.steps else ""
-    return "epochs" if progress.epoch > settings.epochs else ""
+    return "epochs" if 0 < settings.epochs < progress.epoch else ""
 
 
 def initial_loss(tokens: int) -> float:

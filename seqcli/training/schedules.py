@@ -16,7 +16,16 @@ class Constant:
     """
 
     def __init__(self, config: TrainConfig, steps: int) -> None:
-        self.peak, self.warmup, self.steps = config.lr, config.warmup, max(steps, 1)
+        self.peak, self.warmup, self.steps = config.lr, float(config.warmup), float(max(steps, 1))
+        self.longest_warmup = self.warmup
+
+    def expect(self, steps: float) -> None:
+        """Set the expected number of steps of a run that is limited by time.
+
+        The warm-up is at most a tenth of the steps.
+        """
+        self.steps = max(steps, 1.0)
+        self.warmup = min(self.longest_warmup, self.steps / 10)
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -52,7 +61,7 @@ class WarmupInverseSqrt(Constant):
 
     def factor(self, step: int) -> float:
         """See `Constant.factor`."""
-        warm = max(1, self.warmup)
+        warm = max(1.0, self.warmup)
         return math.sqrt(warm / max(warm, step + 1))
 
 

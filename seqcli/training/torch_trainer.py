@@ -35,10 +35,16 @@ from seqcli.training.teacher_forcing import mixed_forward
 from seqcli.training.torch_batches import TensorBatch, cross_entropy, to_device
 from seqcli.training.torch_device import choose_device, choose_threads
 from seqcli.training.torch_optimizers import AveragedWeights, FlatParameters
-from seqcli.training.trainer import EpochMetrics, StepResult, Tick, TrainerSetup, TrainingStep
+from seqcli.training.trainer import (
+    SAMPLED_ROWS,
+    EpochMetrics,
+    StepResult,
+    Tick,
+    TrainerSetup,
+    TrainingStep,
+)
 
 EXAMPLES = 4
-DECODED_TRAIN_ROWS = 500  # number decoded after each epoch
 SCORING_BATCH = 512  # rows
 
 
@@ -62,7 +68,7 @@ class TorchTrainer:
         self.ratio = registry.resolve(
             "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
-        self.sample = corpus.splits["train"].sample(DECODED_TRAIN_ROWS, self.settings.seed)
+        self.sample = corpus.splits["train"].sample(SAMPLED_ROWS, self.settings.seed)
 
     def training_step(self, step: TrainingStep) -> StepResult:
         """See `Trainer.training_step`."""

@@ -12,6 +12,7 @@ from seqcli.config import Config
 from seqcli.data.batches import Batch
 from seqcli.events import Example
 
+SAMPLED_ROWS = 500  # training rows that are decoded after each epoch
 Tick: TypeAlias = Callable[[], None]  # called between batches of validation
 
 

@@ -126,9 +126,12 @@ def test_check_shows_what_was_read_and_trains_nothing(tmp_path, capsys, monkeypa
         *["split", "rows", "distinct", "sources", "weight", "source", "length", "target", "length"],
         *["in", "an", "earlier", "split", "with", "unknown", "tokens"],
     ]
+    recipe = "recipe auto: GRU with attention, hidden 128"  # few rows
+    assert any(line.startswith(recipe) for line in out.splitlines())
     assert err == ""
     assert shell.run(app, [*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["recipe"].startswith(recipe)
     assert found["files"] == [{"path": "a.tsv", "split": "", "format": "tsv", "rows": 2, "kept": 2}]
     assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
     with pytest.raises(UsageError, match="generated, not read"):

@@ -31,6 +31,7 @@ def test_it_knows_the_baselines_of_validation(run):
         assert {metric: scored[name][metric] for metric in scores} == pytest.approx(scores)
     assert started.facts.val_rows == 20
     assert started.facts.could_attend
+    assert started.facts.attention_hint.startswith("add --attention: ")
     assert made.diagnosis.command == f"seqcli train --resume '{made.path}' --epochs 2"
 
 

@@ -37,6 +37,31 @@ def test_going_on_by_a_backend_that_cannot_is_refused(tmp_path):
         seqcli.train(resume=folder, epochs=2, backend="numpy")
 
 
+def test_config_yaml_of_a_run_makes_the_run_again(tmp_path):
+    rows = "".join(f"{a}{b}\t{b}{a}\n" for a in "abcdefg" for b in "abcdefg")
+    (tmp_path / "pairs.tsv").write_text(rows, "utf-8")
+    events = []
+    first = seqcli.train(
+        data=tmp_path / "pairs.tsv",
+        hidden=8,
+        threads=1,
+        recipe="quick",
+        set=["train.epochs=3", "train.epoch_steps=4"],
+        out=tmp_path / "one",
+        listen=events.append,
+    )
+    assert first.config.origins["model.attention"] == "recipe quick"
+    assert first.config.train.metric == "sequence_accuracy"
+    line = next(event.recipe for event in events if type(event).__name__ == "RunStarted")
+    assert line.startswith("recipe quick: GRU with attention")
+    again = seqcli.train(first.path / "config.yaml", out=tmp_path / "two")
+    assert again.config == first.config
+    losses = [[row["val_loss"] for row in run.history] for run in (first, again)]
+    assert losses[0] == losses[1]
+    with pytest.raises(UsageError, match=r"another train\.recipe"):
+        seqcli.train(resume=first.path, recipe="best")
+
+
 @pytest.mark.parametrize("columns", ["source,target", "target,-"])
 def test_eval_without_test_rows_names_the_splits_there_are(tmp_path, columns):
     (tmp_path / "a.tsv").write_text("ab\tba\ncd\tdc\n" * 8, encoding="utf-8")

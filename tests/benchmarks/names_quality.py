@@ -24,7 +24,14 @@ ROOT = Path(__file__).resolve().parents[2]
 KEPT_APART = 1000
 TORCH = ["--config", str(ROOT / "examples" / "names_recurrent.yaml")]
 NUMPY = ["--backend", "numpy"]
-CLASSICAL = ["--lr", "5e-3", "--batch-size", "32", "--warmup", "0"]  # the NumPy backend's presets
+CLASSICAL = [
+    "--lr",
+    "5e-3",
+    "--batch-size",
+    "32",
+    "--warmup",
+    "0",
+]  # the recipe of the NumPy backend
 MODELS = {
     "transformer": ["--config", str(ROOT / "examples" / "names_transformer.yaml")],
     "gru": TORCH,

@@ -20,14 +20,16 @@ from seqcli.comparison.specification import (
 )
 from seqcli.comparison.summary import in_distribution
 from seqcli.config import load
-from seqcli.config.presets import PRESETS
+from seqcli.config.recipe_choice import choose
+from seqcli.config.recipes import DataFacts
 from seqcli.errors import UsageError
 
 
 def planned(specification=None, language=False, **flags):
     specification = specification or Specification()
     base = base_config(load(None, (), flags), specification.recipes)
-    return runs(arms(base, specification, language), specification.seeds)
+    facts = DataFacts(rows=4000, language=language, task=base.data.task)
+    return runs(arms(base, specification, facts), specification.seeds)
 
 
 def test_without_options_four_models_with_attention_three_seeds_of_reverse():
@@ -60,15 +62,24 @@ def test_by_default_every_model_is_trained_by_the_same_recipe(task):
     assert {run.config.train.lr for run in found} == {defaults.RECIPE["train.lr"]}
 
 
-def test_the_recipe_and_the_settings_of_compare_leave_no_preset_open():
-    decided = {key for _, preset in PRESETS for key in preset} - {"model.cell"}
-    assert decided <= {*defaults.SETTINGS, *defaults.RECIPE}
+@pytest.mark.parametrize("recipes", ["shared", "own"])
+def test_training_a_planned_run_chooses_nothing(recipes):
+    for run in planned(Specification(recipes=recipes)):
+        facts = DataFacts(rows=4000, task="reverse")
+        assert run.config.train.recipe == "none"
+        assert choose(run.config, facts) is run.config
+
+
+def test_a_budget_in_time_replaces_the_epochs():
+    assert {run.config.train.epochs for run in planned(budget="90s")} == {0}
+    assert {run.config.train.epochs for run in planned(budget="90s", epochs=3)} == {3}
 
 
 def test_recipes_of_their_own_differ_and_every_difference_is_named():
     found = planned(Specification(recipes="own"))
     own = {run.config.model.cell: run.config.train.lr for run in found}
-    assert own["transformer"] == load(None, (), {"cell": "transformer"}).train.lr
+    facts = DataFacts(rows=4000, task="reverse")
+    assert own["transformer"] == choose(load({"model.cell": "transformer"}), facts).train.lr
     assert own["rnn"] != own["gru"]
     differing = differing_settings({run.arm: run.config for run in found})
     assert set(differing) == {"train.lr", "train.warmup", "model.dropout"}
@@ -105,7 +116,7 @@ def test_the_name_of_a_run_tells_its_arm_and_seed():
 def test_each_command_makes_the_very_configuration(tmp_path, monkeypatch):
     given = []
 
-    def train(config, *, set, out, resume, force, listen, **flags):
+    def train(config, *, set, out, resume, force, listen, started, **flags):
         given.append((load(config, set, flags), out))
         raise UsageError("far enough")
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from seqcli import api, registry
 from seqcli.cli import app, shell
 from seqcli.config import load, to_plain
+from seqcli.config.recipes import DataFacts
 from seqcli.config.schema import Key, keys
 from seqcli.config.sections import OneOf
 from seqcli.config.suite_file import suite_names
@@ -37,6 +38,11 @@ def small_corpus(data, task):
     )
 
 
+def small_facts(corpus):
+    """Stand in for the facts about the rows, which choose settings for ``--recipes own``."""
+    return DataFacts(rows=100, language=corpus.codec.source is None)
+
+
 command_of = functools.cache(typer.main.get_command)  # building it takes longer than parsing
 
 
@@ -52,7 +58,7 @@ class Spy:
         self.plans.append(self._plan(*words, **options))
         return self.plans[-1]
 
-    def train(self, config, *, set, out, resume, force, listen, **flags):
+    def train(self, config, *, set, out, resume, force, listen, started, **flags):
         self.trained.append((load(config, set, flags), str(out)))
         raise UsageError("far enough")
 
@@ -64,6 +70,7 @@ class Spy:
             mock.patch("typer.main.get_command", command_of),
             mock.patch("seqcli.api.train", self.train),
             mock.patch("seqcli.api.comparing.build_corpus", small_corpus),
+            mock.patch("seqcli.api.comparing.facts_of", small_facts),
             mock.patch("seqcli.api.comparing.remarks", return_value=()),
             mock.patch("seqcli.api.parameter_matching.match_parameters", lambda arms, corpus: arms),
         ):

@@ -16,6 +16,7 @@ from seqcli.comparison.plan_file import (
 )
 from seqcli.comparison.specification import Specification, arms, base_config, open_keys, runs
 from seqcli.config import load
+from seqcli.config.recipes import DataFacts
 from seqcli.data.corpus import Provenance
 from seqcli.errors import DataError
 
@@ -25,7 +26,7 @@ DATA = Provenance(path="p.tsv", sha256="1e46")
 def plan(wanted=None, data=DATA, **flags):
     wanted = wanted or Specification(("gru", "transformer"), seeds=1)
     base = base_config(load(None, (), flags), wanted.recipes)
-    planned = runs(arms(base, wanted, False), wanted.seeds)
+    planned = runs(arms(base, wanted, DataFacts(rows=4000, task=base.data.task)), wanted.seeds)
     identity = identity_of(planned, wanted, open_keys(base), data)
     return StoredPlan("x", identity, {run.name: run for run in planned}, ("old-s0",), ("a note",))
 

@@ -49,12 +49,14 @@ def test_what_is_written_for_an_option_of_a_task_is_read_as_it_was(value):
         {"data.path": "-a b.tsv", "data.strict": True, "data.lower": "source"},
         {"data.train_file": "10", "data.val_file": "v.tsv", "data.columns": "target=1,source=2"},
         {"data.task": "names", "train.backend": "numpy", "model.cell": "lstm", "train.lr": 1e-7},
+        {"data.task": "sort", "train.budget": 90.0},
+        {"data.task": "sort", "train.budget": 90.0, "train.epochs": 20},
     ],
 )
 def test_the_options_of_a_configuration_make_it_again(settings):
-    config = load(settings)
+    config = load({**settings, "train.recipe": "none"})
     words = options_of(config)
-    numbers = {"train.lr", "model.hidden"}
+    numbers = {"train.lr", "model.hidden", "train.epochs"}
     sets, flags = read(words)
     typed = {flag: float(value) for flag, value in flags.items() if FLAGS[flag] in numbers}
     whole = {flag: int(value) for flag, value in typed.items() if value.is_integer()}

@@ -39,6 +39,8 @@ def configs(draw: st.DrawFn) -> Config:
     names = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
     options = draw(st.dictionaries(names, st.one_of(free, st.lists(free, max_size=3)), max_size=3))
     mapping |= {f"task.{name}": value for name, value in options.items()}
+    if mapping.get("train.epochs") == 0:
+        mapping |= {"train.steps": 7}
     if mapping.get("model.cell") == "transformer":
         mapping |= {"model.attention": "none", "model.heads": 1}
         if mapping.get("model.hidden", 0) % 2:
@@ -283,16 +285,32 @@ def test_options_of_a_task():
             task_options(wrong)
 
 
-def test_the_numpy_backend_has_defaults_of_its_own_for_what_is_left_open(tmp_path):
-    config = load({"train.backend": "numpy", "model.hidden": 7}, (), {"lr": 1.0})
-    assert (config.model.cell, config.model.hidden, config.model.dropout) == ("rnn", 7, 0.0)
-    assert (config.train.lr, config.train.batch_size) == (1.0, 32)
-    assert config.origins["model.cell"] == "default with train.backend=numpy"
-    assert load(config, (), {"backend": "torch"}).model == config.model
-    assert load(Config(), (), {"backend": "numpy"}).model == Config().model
-    file = tmp_path / "config.yaml"
-    file.write_text(to_yaml(config), "utf-8")
-    assert load(file) == config
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("10m", 600.0), ("1h", 3600.0), (90, 90.0)],
+)
+def test_a_time_may_have_a_unit(text, seconds):
+    assert load(flags={"budget": text}).train.budget == seconds
+    assert load(sets=[f"train.budget={text}"]).train.budget == seconds
+
+
+@pytest.mark.parametrize("text", ["10x", "m", "-1", "1h30m", "1e3", "", "٣", "inf", "10 m"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(UsageError, match=r"\(train\.budget\)") as caught:
+        load(flags={"budget": text})
+    assert "10m or 1h" in caught.value.message
+
+
+def test_a_budget_lifts_the_limit_of_epochs_unless_there_is_another_limit():
+    alone = load(flags={"budget": "10m"})
+    assert alone.train.epochs == 0
+    assert alone.origins["train.epochs"] == "limited by train.budget"
+    assert load(flags={"budget": "10m", "epochs": 30}).train.epochs == 30
+    assert load(flags={"budget": "10m", "steps": 9}).train.steps == 9
+    assert load(alone, flags={"lr": 0.1}).train.epochs == 0
+    with pytest.raises(UsageError, match="epochs is 0, and no other key limits training") as caught:
+        load(alone, flags={"budget": "0"})
+    assert "--budget" in caught.value.hint
 
 
 def test_rotary_positions_need_heads_of_even_width() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from seqcli import registry
 from seqcli.config.sections import DataConfig
-from seqcli.data.build import corpus
+from seqcli.data.build import corpus, facts_of
 from seqcli.data.corpus import Provenance
 from seqcli.data.dataset_folder import write_folder
 from seqcli.data.vocabulary import UNK
@@ -54,6 +54,32 @@ def test_a_task_says_where_it_is_from() -> None:
     text = made.codec.source_text(source)
     assert text.split()[::-1] == made.codec.target_text(target).split()
     assert min(source) >= 4  # specials lie apart
+
+
+def test_the_facts_that_choose_a_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    rows = (f"{letter}{'b' * n}\tb c{' d' * n}\n" for n in range(2) for letter in "aefgh")
+    path.write_text("".join(rows), "utf-8")
+    made = corpus(DataConfig(path=str(path), target_tokens="words", max_bad_fraction=1.0), {})
+    facts, train = facts_of(made), made.splits["train"]
+    assert facts.rows == len(train)
+    assert train.sources is not None
+    assert facts.source_length == (train.source_lengths.mean(), train.source_lengths.max())
+    assert facts.target_length[1] == 3
+    assert facts.source_tokens == len(made.codec.source.tokens)  # type: ignore[union-attr]
+    assert facts.shared_tokens == 1 / facts.source_tokens  # b
+    assert facts.task == ""
+    assert not any((facts.labels, facts.features, facts.language))
+    labels = corpus(DataConfig(path=str(path), target_tokens="whole"), {})
+    assert facts_of(labels).labels
+
+
+def test_the_facts_name_the_task_of_a_folder(tmp_path: Path) -> None:
+    sizes = {"train": 50, "val": 6, "test": 7}
+    write_folder(make("names", {}), tmp_path / "data", sizes, seed=3)
+    facts = facts_of(corpus(DataConfig(path=str(tmp_path / "data")), {}))
+    assert (facts.task, facts.language, facts.source_tokens) == ("names", True, 0)
+    assert facts.source_length == (0.0, 0)
 
 
 def test_few_distinct_rows_are_noted() -> None:

@@ -34,8 +34,17 @@ COPYING = [
     *(replace(one, copy=True) for one in RECURRENT if one.attention != "none" and one.layers == 2),
     *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
 ]
-EVERY = [*RECURRENT, *TRANSFORMERS, *COPYING]
 COPY_IDS = [PAD, PAD, PAD, PAD, 5, PAD, 9, 4, 11, PAD, 7]  # the target ids of 11 source ids
+TIED = [
+    replace(SMALL, attention="none", hidden=6, layers=1, tied_embeddings=True),
+    replace(SMALL, attention="additive", tied_embeddings=True),
+    replace(SMALL, cell="transformer", tied_embeddings=True),
+]
+NORMALIZED = [
+    replace(SMALL, cell="lstm", attention="additive", layer_norm=True),
+    replace(SMALL, cell="rnn", attention="dot", layers=1, layer_norm=True),
+]
+EVERY = [*RECURRENT, *TRANSFORMERS, *COPYING, *TIED, *NORMALIZED]
 LENGTHS = torch.tensor([5, 3, 1, 4])
 
 
@@ -48,6 +57,8 @@ def mode(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def name(config: ModelConfig) -> str:
     extra = ("-bridge" if config.bridge else "") + ("-on" if config.continue_positions else "")
+    extra += "-tied" if config.tied_embeddings else ""
+    extra += "-norm" if config.layer_norm else ""
     return describe(config).replace(" ", "-") + extra
 
 

@@ -12,7 +12,7 @@ from seqcli import registry
 from seqcli.config import ModelConfig
 from seqcli.models.attention import AdditiveAttention
 from seqcli.models.build import build
-from seqcli.models.cells import Cell, CellState, GRUCell, LSTMCell, RNNCell
+from seqcli.models.cells import Cell, CellState, GRUCell, LSTMCell, NormalizedCell, RNNCell
 from seqcli.models.rnn import CellRNN, make_rnn
 from seqcli.models.seq2seq import BahdanauDecoder
 
@@ -108,3 +108,19 @@ def test_bahdanau_decoder_is_the_textbook_one() -> None:
             expected = decoder.output(torch.cat([now, seen, word]))
             torch.testing.assert_close(logits[row, t], expected, atol=1e-5, rtol=1e-4)
             torch.testing.assert_close(weights[row, t], alpha, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [RNNCell(), GRUCell(), LSTMCell()], ids=["rnn", "gru", "lstm"])
+def test_a_normalized_cell_ignores_scale_and_shift_of_its_products(cell: Cell) -> None:
+    torch.manual_seed(0)
+    size = cell.gates * 4
+    inputs, recurrent = torch.randn(2, 3, size).double().unbind()
+    state = tuple(torch.randn(3, 4).double() for _ in range(cell.states))
+    normalized = NormalizedCell(cell, 4).double()
+    expected = normalized.combine(inputs, recurrent, state)
+    scaled = normalized.combine(7 * inputs + 2, 0.5 * recurrent - 1, state)
+    for one, other in zip(scaled, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    layers = [torch.nn.functional.layer_norm(part, (size,)) for part in (inputs, recurrent)]
+    for one, other in zip(expected, cell.combine(*layers, state), strict=True):
+        torch.testing.assert_close(one, other)

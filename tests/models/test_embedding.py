@@ -1,14 +1,14 @@
-"""Dropout: its share, its mean, and the operations that have it inside."""
+"""The tied output layer. Dropout: its share, its mean, and the operations that have it inside."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqcli.models.cells import Cell, GRUCell, LSTMCell, RNNCell
-from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding
+from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding, TiedLinear
 from seqcli.models.rnn import make_rnn
 
 
@@ -120,3 +120,18 @@ def test_a_stack_reads_few_symbols_as_it_reads_their_vectors(
     plain = seen(*stack(F.embedding(places, table), lengths, state))
     for ours, theirs in zip(folded, plain, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("inputs", [4, 9])
+def test_a_tied_output_layer_learns_with_the_embeddings(inputs: int) -> None:
+    torch.manual_seed(0)
+    embedding = nn.Embedding(11, 4)
+    layer = TiedLinear(embedding, inputs, scale=0.5)
+    vectors = torch.randn(2, 3, inputs)
+    logits = layer(vectors)
+    same = F.linear(vectors, layer.weight, layer.bias)
+    torch.testing.assert_close(logits, same)
+    assert sum(p.numel() for p in layer.parameters()) == 11 + (0 if inputs == 4 else 4 * inputs)
+    logits[..., 5].sum().backward()
+    assert embedding.weight.grad is not None
+    assert embedding.weight.grad[5].abs().sum() > 0

@@ -134,6 +134,11 @@ def test_a_language_model_takes_no_attention_option() -> None:
         build(replace(SMALL, cell="gru", attention="additive"), None, 9, 9)
 
 
+def test_a_recurrent_language_model_has_no_embeddings_to_tie() -> None:
+    with pytest.raises(UsageError, match="no embeddings"):
+        build(replace(SMALL, tied_embeddings=True), None, VOCABULARY, 20)
+
+
 def test_sizes_of_makemore() -> None:
     wide = ModelConfig(cell="transformer", hidden=64, layers=4, heads=4, feedforward=256)
     model = build(wide, None, 30, 20)

@@ -22,6 +22,7 @@ from seqcli.numpy_backend.forward.transformer import (
     final_norm,
     flat,
     make_layers,
+    output_layer,
     paired,
 )
 from seqcli.numpy_backend.parameters import Floats, Ids
@@ -41,8 +42,8 @@ class RecurrentLanguageModel(NumpyModel):
 
     def __init__(self, weights: Weights, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
         self.sizes = (config.layers, config.hidden)
-        part = weights.part("rnn")
-        self.rnn = RNN(part, cell, vocabulary, config.hidden, config.layers, bidirectional=False)
+        part, sizes = weights.part("rnn"), (vocabulary, config.hidden, config.layers)
+        self.rnn = RNN(part, cell, *sizes, False, config.layer_norm)
         self.output = weights.linear("output", config.hidden, vocabulary)
 
     def forward(self, source: Ids, source_lengths: Ids, target_in: Ids) -> Floats:
@@ -88,7 +89,7 @@ class TransformerLanguageModel(NumpyModel):
         kind = self.embedding.positions
         self.layers = make_layers(weights.part("layers"), config, kind, cross=False)
         self.norm = final_norm(weights, "norm", config)
-        self.output = weights.linear("output", config.hidden, vocabulary)
+        self.output = output_layer(weights, config, self.embedding)
 
     def forward(self, source: Ids, source_lengths: Ids, target_in: Ids) -> Floats:
         """See `NumpyModel.forward`."""

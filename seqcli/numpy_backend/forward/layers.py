@@ -41,6 +41,24 @@ class Linear:
         return columns if self.bias is None else columns + self.bias
 
 
+class TiedLinear(Linear):
+    """An output layer whose weights are an embedding matrix; see `seqcli.models.embedding`.
+
+    Args:
+        weight: (V, E), the scaled embeddings.
+        bias: (V,).
+        projection: from inputs of another size to E, or None.
+    """
+
+    def __init__(self, weight: Floats, bias: Floats, projection: Linear | None) -> None:
+        super().__init__(weight, bias)
+        self.projection = projection
+
+    def __call__(self, x: Floats) -> Floats:
+        """Map (..., I) to (..., V)."""
+        return super().__call__(x if self.projection is None else self.projection(x))
+
+
 class Embedding:
     """A vector for each token; see `torch.nn.Embedding`.
 
@@ -141,6 +159,16 @@ class Weights:
     def embedding(self, name: str, vocabulary: int, size: int) -> Embedding:
         """Return an embedding of ``vocabulary`` ids."""
         return Embedding(self.part(name).array("weight", vocabulary, size))
+
+    def tied_linear(
+        self, name: str, embedding: Embedding, inputs: int, scale: float = 1.0
+    ) -> Linear:
+        """Return an output layer that uses an embedding; see `seqcli.models.embedding`."""
+        part, (vocabulary, size) = self.part(name), embedding.weight.shape
+        same = inputs == size
+        projection = None if same else part.linear("projection", inputs, size, bias=False)
+        table = embedding.weight * scale  # (V, E)
+        return TiedLinear(table, part.array("bias", vocabulary), projection)
 
     def layer_norm(self, name: str, width: int) -> LayerNorm:
         """Return the layer norm of states of ``width`` features."""

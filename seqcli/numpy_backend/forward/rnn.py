@@ -88,9 +88,31 @@ class LSTMCell(Cell):
         return o * np.tanh(c), c
 
 
-class Direction(NamedTuple):
-    """One layer in one direction: its products with the input and with the hidden state."""
+class NormalizedCell(Cell):
+    """A cell with layer normalization of both products (Ba et al. 2016, arXiv:1607.06450).
 
+    Args:
+        weights: the weights of the norms.
+        cell: the cell that computes the next state.
+        hidden: H.
+    """
+
+    def __init__(self, weights: Weights, cell: Cell, hidden: int) -> None:
+        super().__init__(cell.activation)
+        self.cell = cell
+        self.gates, self.states = cell.gates, cell.states  # type: ignore[misc]
+        self.inputs = weights.layer_norm("inputs", cell.gates * hidden)
+        self.recurrent = weights.layer_norm("recurrent", cell.gates * hidden)
+
+    def combine(self, inputs: Floats, recurrent: Floats, state: CellState) -> CellState:
+        """See `Cell.combine`."""
+        return self.cell.combine(self.inputs(inputs), self.recurrent(recurrent), state)
+
+
+class Direction(NamedTuple):
+    """One layer in one direction: its cell, and its products with input and hidden state."""
+
+    cell: Cell
     inputs: Linear
     recurrent: Linear
 
@@ -107,6 +129,7 @@ class RNN:
         hidden: H.
         layers: L.
         bidirectional: whether D is 2.
+        layer_norm: whether the cells are normalized.
     """
 
     def __init__(
@@ -117,8 +140,9 @@ class RNN:
         hidden: int,
         layers: int,
         bidirectional: bool,
+        layer_norm: bool = False,
     ) -> None:
-        self.cell, self.hidden, self.layers = cell, hidden, layers
+        self.cell, self.hidden, self.layers, self.layer_norm = cell, hidden, layers, layer_norm
         self.directions = 2 if bidirectional else 1
         sizes = [size] + [hidden * self.directions] * (layers - 1)
         runs = [width for width in sizes for _ in range(self.directions)]  # one per direction
@@ -187,12 +211,12 @@ class RNN:
     ) -> tuple[Floats, CellState]:
         """Run one layer in one direction over products (B, T, G); padding keeps the state."""
         backward = self.directions == 2 and run % 2 == 1
-        batch, size, _ = products.shape
+        direction, (batch, size, _) = self.runs[run], products.shape
         shortest = size if lengths is None else int(lengths.min())
         outputs = np.zeros_like(products, shape=(batch, size, self.hidden))
         for t in reversed(range(size)) if backward else range(size):
-            recurrent = self.runs[run].recurrent(state[0])  # (B, G)
-            after = self.cell.combine(products[:, t], recurrent, state)
+            recurrent = direction.recurrent(state[0])  # (B, G)
+            after = direction.cell.combine(products[:, t], recurrent, state)
             if lengths is not None and t >= shortest:
                 inside = np.less(t, lengths)[:, None]  # (B, 1)
                 outputs[:, t] = after[0] * inside
@@ -206,14 +230,19 @@ class RNN:
     def _direction(self, weights: Weights, run: int, size: int) -> Direction:
         """Read the weights of one layer in one direction, by their PyTorch names."""
         gates = self.cell.gates * self.hidden
-        if not self.cell.torch_layer:
+        cell = self.cell
+        if self.layer_norm:
+            cell = NormalizedCell(weights.part(f"norms.{run}"), cell, self.hidden)
+        if self.layer_norm or not cell.torch_layer:
             return Direction(
+                cell,
                 weights.linear(f"inputs.{run}", size, gates),
                 weights.linear(f"recurrent.{run}", self.hidden, gates),
             )
         end = f"_l{run // self.directions}" + "_reverse" * (run % self.directions)
         part = weights.part("layer")
         return Direction(
+            cell,
             Linear(part.array(f"weight_ih{end}", gates, size), part.array(f"bias_ih{end}", gates)),
             Linear(
                 part.array(f"weight_hh{end}", gates, self.hidden),

@@ -12,8 +12,8 @@ from seqcli.config import ModelConfig
 from seqcli.numpy_backend.forward.attention import Attention
 from seqcli.numpy_backend.forward.base import NumpyModel, attention_bias, token_mask
 from seqcli.numpy_backend.forward.copying import PointerGenerator
-from seqcli.numpy_backend.forward.layers import Weights
-from seqcli.numpy_backend.forward.rnn import RNN, Cell, CellState
+from seqcli.numpy_backend.forward.layers import Linear, Weights
+from seqcli.numpy_backend.forward.rnn import RNN, Cell, CellState, NormalizedCell
 from seqcli.numpy_backend.parameters import Floats, Ids
 
 Memory: TypeAlias = tuple[Floats, ...]  # returned by `prepare` for the encoder's outputs
@@ -40,6 +40,7 @@ class Encoder:
             config.hidden,
             config.layers,
             config.bidirectional,
+            config.layer_norm,
         )
 
     def __call__(self, source: Ids, lengths: Ids) -> tuple[Floats, CellState]:
@@ -101,6 +102,14 @@ class Decoder:
 
     def __init__(self, weights: Weights, config: ModelConfig, vocabulary: int) -> None:
         self.embedding = weights.embedding("embedding", vocabulary, config.embedding)
+        self.tied = config.tied_embeddings
+
+    def output_layer(self, weights: Weights, inputs: int) -> Linear:
+        """Return the layer that maps inputs of this size to logits."""
+        vocabulary, size = self.embedding.weight.shape
+        if self.tied:
+            return weights.tied_linear("output", self.embedding, inputs, size**-0.5)
+        return weights.linear("output", inputs, vocabulary)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
         """Precompute arrays from the encoder's outputs (B, S, D * H); by default none.
@@ -123,8 +132,8 @@ class PlainDecoder(Decoder):
     def __init__(self, weights: Weights, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
         super().__init__(weights, config, vocabulary)
         sizes = (config.embedding, config.hidden, config.layers)
-        self.rnn = RNN(weights.part("rnn"), cell, *sizes, bidirectional=False)
-        self.output = weights.linear("output", config.hidden, vocabulary)
+        self.rnn = RNN(weights.part("rnn"), cell, *sizes, False, config.layer_norm)
+        self.output = self.output_layer(weights, config.hidden)
 
     def __call__(self, tokens: Ids, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.__call__`."""
@@ -183,14 +192,16 @@ class BahdanauDecoder(Decoder):
         hidden, embedding = config.hidden, config.embedding
         context, gates = hidden * attention.directions, hidden * cell.gates
         self.cell, self.attention = cell, attention
+        if config.layer_norm:
+            self.cell = NormalizedCell(weights.part("cell"), cell, hidden)
         self.from_input = weights.linear("from_input", embedding, gates)
         self.from_context = weights.linear("from_context", context, gates, bias=False)
         self.from_state = weights.linear("from_state", hidden, gates)
         self.upper = None
         if config.layers > 1:
-            part, above = weights.part("upper"), config.layers - 1
-            self.upper = RNN(part, cell, hidden, hidden, above, bidirectional=False)
-        self.output = weights.linear("output", hidden + context + embedding, vocabulary)
+            part, sizes = weights.part("upper"), (hidden, hidden, config.layers - 1)
+            self.upper = RNN(part, cell, *sizes, False, config.layer_norm)
+        self.output = self.output_layer(weights, hidden + context + embedding)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
         """Return values (B, S, C), keys (B, S, A) and gates (B, S, G) of the source, and the mask.

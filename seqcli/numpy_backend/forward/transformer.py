@@ -14,7 +14,7 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.numpy_backend.forward.base import NumpyModel, token_mask
 from seqcli.numpy_backend.forward.copying import CopyHead
-from seqcli.numpy_backend.forward.layers import LayerNorm, Weights
+from seqcli.numpy_backend.forward.layers import LayerNorm, Linear, Weights
 from seqcli.numpy_backend.forward.positions import Positions
 from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.parameters import Floats, Ids
@@ -273,7 +273,7 @@ class Transformer(NumpyModel):
         self.decoder = make_layers(weights.part("decoder"), config, target.positions, cross=True)
         self.source_norm = final_norm(weights, "source_norm", config)
         self.target_norm = final_norm(weights, "target_norm", config)
-        self.output = weights.linear("output", config.hidden, sizes[1])
+        self.output = output_layer(weights, config, target)
         self.continues = int(config.continue_positions)
         self.copy = None
         if config.copy:
@@ -357,6 +357,13 @@ def make_layers(
     """Return the layers of an encoder, of a decoder (``cross``) or of a language model."""
     parts = (weights.part(str(layer)) for layer in range(config.layers))
     return [TransformerLayer(part, config, positions, cross) for part in parts]
+
+
+def output_layer(weights: Weights, config: ModelConfig, tokens: TokenEmbedding) -> Linear:
+    """Return the layer that maps states (B, T, H) to logits (B, T, V)."""
+    if config.tied_embeddings:
+        return weights.tied_linear("output", tokens.embedding, config.hidden)
+    return weights.linear("output", config.hidden, len(tokens.embedding.weight))
 
 
 def final_norm(weights: Weights, name: str, config: ModelConfig) -> LayerNorm | Identity:

@@ -50,8 +50,22 @@ OTHERS = [
     replace(SMALL, cell="transformer", hidden=9, heads=1, layers=1, feedforward=7),
     replace(SMALL, cell="transformer", hidden=12, heads=3, layers=3, positions="rotary"),
 ]
-PAIR_MODELS = [*RECURRENT, *TRANSFORMERS, *CONTINUED, *COPYING, *OTHERS]
+TIED = [
+    *(
+        replace(SMALL, attention=attention, hidden=hidden, tied_embeddings=True)
+        for attention in ("none", "additive", "dot")
+        for hidden in (6, 8)  # as wide as the embeddings, and wider
+    ),
+    replace(SMALL, cell="transformer", tied_embeddings=True),
+]
+NORMALIZED = [
+    replace(cell, attention=attention, layer_norm=True)
+    for cell, attention in zip(CELLS, ("none", "additive", "dot"), strict=True)
+]
+PAIR_MODELS = [*RECURRENT, *TRANSFORMERS, *CONTINUED, *COPYING, *OTHERS, *TIED, *NORMALIZED]
 LANGUAGE_MODELS = [
+    TIED[-1],
+    replace(CELLS[2], layer_norm=True),
     *(replace(cell, layers=layers) for cell in (*CELLS, RELU) for layers in (1, 3)),
     *TRANSFORMERS,
 ]
@@ -78,7 +92,9 @@ def name(case: tuple[ModelConfig, bool]) -> str:
     config, language = case
     extra = ("-bridge" if config.bridge else "") + ("-on" if config.continue_positions else "")
     relu = "-relu" if config.activation == "relu" else ""
-    return describe(config, language=language).replace(" ", "-") + extra + relu
+    extra += relu + ("-tied" if config.tied_embeddings else "")
+    extra += "-norm" if config.layer_norm else ""
+    return describe(config, language=language).replace(" ", "-") + extra
 
 
 def torch_model(config: ModelConfig, language: bool = False, noise: float = 0.3) -> Model:

@@ -1,0 +1,58 @@
+"""The time budget of a run (``train.budget``): from the command to the saved model."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from seqcli.training.progress import Progress
+
+ENDING = 1.0  # seconds for the learning curves and the exit of the process
+
+
+class TimeBudget:
+    """Measure the time that a run has used, and the time that it still needs to end.
+
+    Args:
+        seconds: the budget; 0 means none.
+        started: ``time.monotonic()`` when this session of the run was started.
+        scored_rows: rows that the evaluation after an epoch scores.
+    """
+
+    def __init__(self, seconds: float, started: float, scored_rows: int) -> None:
+        self.seconds, self.started, self.scored_rows = seconds, started, scored_rows
+        self.before = 0.0  # seconds used by earlier sessions
+        self.first_step = 0.0  # seconds; includes initializations of libraries
+        self.validation: float | None = None  # seconds of the last evaluation
+        self.saving = 0.0  # seconds of the last commit
+
+    def __bool__(self) -> bool:
+        return self.seconds > 0
+
+    def resume(self, progress: Progress) -> None:
+        """Count the time that earlier sessions used."""
+        self.before = max(progress.used, progress.elapsed)
+
+    def update(self, progress: Progress) -> None:
+        """Store the time used, and the time reserved for the end, in the progress."""
+        progress.used = self.before + time.monotonic() - self.started
+        progress.reserve = self._next_validation(progress) + self.saving + ENDING
+        if progress.step == 1:
+            self.first_step = progress.elapsed
+
+    def _next_validation(self, progress: Progress) -> float:
+        """Return the expected seconds of the next evaluation; at first, by the time of training."""
+        if self.validation is not None:
+            return self.validation
+        return self.scored_rows * progress.seconds / max(progress.rows, 1)
+
+    def done(self, progress: Progress) -> float:
+        """Return the fraction of the training time that is over, from 0 to 1."""
+        trained = max(0.0, progress.elapsed - self.first_step)
+        left = max(0.0, self.seconds - progress.used - progress.reserve)
+        return trained / (trained + left) if trained + left else 1.0
+
+    def expected_steps(self, progress: Progress) -> float:
+        """Return the expected number of steps of the run; infinite before the first step."""
+        done = self.done(progress)
+        return progress.step / done if done and progress.step else math.inf

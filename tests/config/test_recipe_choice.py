@@ -1,0 +1,237 @@
+"""What a recipe chooses: valid, monotone in the data, never over what was set."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqcli.config import Config, load, to_plain, to_yaml
+from seqcli.config.recipe_choice import attention_hint, choose, chosen_line, varying
+from seqcli.config.recipes import SMALL_ROWS, AttentionGain, DataFacts
+
+PAIRS = DataFacts(4000, (8.0, 20), (7.0, 18), 30, 40, 0.1)
+LABELS = dataclasses.replace(PAIRS, target_length=(1.0, 1), labels=True)
+LANGUAGE = DataFacts(30000, (0.0, 0), (6.0, 15), 0, 26, language=True)
+CELLS = ("rnn", "gru", "lstm", "transformer")
+PACES = ("quick", "auto", "best")
+
+
+@st.composite
+def facts(draw: st.DrawFn, rows: st.SearchStrategy[int] | None = None) -> DataFacts:
+    lengths = st.tuples(st.floats(0.5, 500.0), st.integers(1, 1000))
+    task = draw(st.sampled_from(["", "", "reverse", "copy"]))
+    language = draw(st.booleans())
+    return DataFacts(
+        draw(st.integers(1, 10**7) if rows is None else rows),
+        (0.0, 0) if language else draw(lengths),
+        draw(lengths),
+        labels=draw(st.booleans()),
+        features=draw(st.booleans()),
+        language=language,
+        task="names" if task and language else task,
+    )
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> dict[str, object]:
+    """Return a few settings of a user that may be combined with any recipe."""
+    some = {
+        "model.cell": st.sampled_from(CELLS),
+        "model.heads": st.sampled_from([1, 2, 8, 32]),
+        "model.positions": st.sampled_from(["learned", "rotary"]),
+        "train.recipe": st.sampled_from([*PACES, "none"]),
+        "train.budget": st.floats(0.1, 1e5),
+        "train.epochs": st.integers(1, 1000),
+        "train.steps": st.integers(1, 10**6),
+        "train.epoch_steps": st.integers(1, 1000),
+        "train.batch_size": st.integers(1, 1000),
+        "model.dropout": st.floats(0.0, 0.9),
+        "model.layers": st.integers(1, 6),
+        "decode.beam": st.integers(1, 20),
+    }
+    keys = draw(st.sets(st.sampled_from(sorted(some)), max_size=5))
+    return {key: draw(some[key]) for key in sorted(keys)}
+
+
+def value(config: Config, key: str) -> object:
+    section, _, leaf = key.partition(".")
+    return to_plain(config)[section][leaf]
+
+
+def updates(config: Config) -> int:
+    return config.train.epochs * config.train.epoch_steps
+
+
+@given(settings(), facts())
+def test_what_is_chosen_is_valid_and_leaves_what_was_set(given_settings, known):
+    before = load(given_settings)
+    after = choose(before, known)  # raises if it is not valid
+    for key, wanted in given_settings.items():
+        assert value(after, key) == wanted
+    changed = {key for key in after.origins if key not in before.origins}
+    assert changed <= varying()
+    assert {after.origins[key] for key in changed} <= {f"recipe {after.train.recipe}"}
+    untouched = set(before.origins) | changed
+    for section, values in to_plain(after).items():
+        for leaf, one in values.items():
+            if f"{section}.{leaf}" not in untouched:
+                assert one == to_plain(Config())[section][leaf]
+    assert choose(after, known) == after
+    assert len(chosen_line(after)) <= 80
+    assert after.train.epochs or after.train.budget or after.train.steps
+
+
+@given(facts(st.integers(SMALL_ROWS, 10**6)), st.sampled_from(CELLS), st.integers(1, 20))
+def test_updates_grow_with_the_rows_and_more_slowly(known, cell, factor):
+    known = dataclasses.replace(known, task="")
+    more = dataclasses.replace(known, rows=factor * known.rows)
+    config = load({"model.cell": cell})
+    few, many = updates(choose(config, known)), updates(choose(config, more))
+    slack = choose(config, more).train.epoch_steps  # rounded to whole epochs
+    assert few - slack <= many <= max(1, factor) * few + slack
+    assert choose(config, known).train.epochs <= 60
+
+
+@given(facts(), st.sampled_from(CELLS))
+def test_quick_is_shorter_than_auto_which_is_shorter_than_best(known, cell):
+    made = [choose(load({"model.cell": cell, "train.recipe": pace}), known) for pace in PACES]
+    lengths = [updates(one) or one.train.epochs for one in made]
+    assert lengths == sorted(lengths)
+    assert made[0].model.hidden <= made[1].model.hidden <= made[2].model.hidden
+
+
+@pytest.mark.parametrize("rows", [1000, 4000, 10_000])
+def test_auto_does_several_thousand_updates_on_files(rows):
+    found = choose(Config(), dataclasses.replace(PAIRS, rows=rows))
+    assert 4000 <= updates(found) <= 9000
+    assert found.train.warmup == 100
+
+
+def test_the_warm_up_is_a_tenth_of_the_updates_at_most():
+    found = choose(load({"model.cell": "transformer", "train.steps": 300}), PAIRS)
+    assert found.train.warmup == 30
+    short = load({"model.cell": "transformer", "train.epochs": 2, "train.batch_size": 40})
+    assert choose(short, PAIRS).train.warmup == 20
+
+
+@pytest.mark.parametrize(
+    ("set_", "known", "attention"),
+    [
+        ({}, PAIRS, "additive"),
+        ({}, dataclasses.replace(PAIRS, task="sort"), "additive"),
+        ({}, LANGUAGE, "none"),
+        ({"model.cell": "gru"}, PAIRS, "none"),
+        ({"model.cell": "transformer"}, PAIRS, "none"),
+        ({"model.attention": "none"}, PAIRS, "none"),
+        ({"model.attention": "dot"}, PAIRS, "dot"),
+        ({"train.recipe": "none"}, PAIRS, "none"),
+        ({"train.recipe": "quick"}, PAIRS, "additive"),
+        ({"train.backend": "numpy"}, dataclasses.replace(LANGUAGE, task="names"), "none"),
+    ],
+)
+def test_attention_is_on_for_pairs_if_neither_cell_nor_attention_is_given(set_, known, attention):
+    assert choose(load(set_), known).model.attention == attention
+
+
+def test_a_user_who_counts_epochs_counts_passes():
+    found = choose(load({"train.epochs": 30}), PAIRS)
+    assert (found.train.epochs, found.train.epoch_steps) == (30, 0)
+    found = choose(load({"train.steps": 30}), PAIRS)
+    assert (found.train.steps, found.train.epoch_steps) == (30, 0)
+
+
+@pytest.mark.parametrize(("budget", "pace"), [(60, "quick"), (600, "auto"), (3600, "best")])
+def test_a_budget_decides_the_sizes_of_auto(budget, pace):
+    found = choose(load({"model.cell": "transformer", "train.budget": budget}), PAIRS)
+    same = choose(load({"model.cell": "transformer", "train.recipe": pace}), PAIRS)
+    assert found.model == same.model
+    assert found.train.epochs == 0
+    assert found.train.epoch_steps > 0
+
+
+@pytest.mark.parametrize(
+    ("set_", "task", "expected"),
+    [
+        (
+            {"model.cell": "gru", "model.attention": "additive"},
+            "reverse",
+            {"hidden": 64, "epochs": 5, "batch_size": 32, "lr": 3e-3, "warmup": 20, "dropout": 0.1},
+        ),
+        ({"model.cell": "rnn"}, "reverse", {"hidden": 128, "lr": 1.5e-3, "epochs": 5}),
+        (
+            {"model.cell": "transformer"},
+            "reverse",
+            {"hidden": 64, "layers": 2, "lr": 2e-3, "warmup": 100, "epochs": 12, "dropout": 0.0},
+        ),
+        ({"model.cell": "gru"}, "names", {"hidden": 128, "epochs": 20, "lr": 2e-3}),
+        (
+            {"model.cell": "transformer"},
+            "names",
+            {"layers": 2, "epochs": 8, "batch_size": 32, "lr": 3e-3, "warmup": 100},
+        ),
+        (
+            {"train.backend": "numpy"},
+            "names",
+            {"cell": "rnn", "hidden": 100, "dropout": 0.0, "epochs": 15, "lr": 5e-3, "warmup": 0},
+        ),
+    ],
+)
+def test_synthetic_tasks_have_settings_of_their_own(set_, task, expected):
+    known = DataFacts(10_000, task=task, language=task == "names")
+    found = to_plain(choose(load(set_), known))
+    both = {**found["model"], **found["train"]}
+    assert {key: both[key] for key in expected} == expected
+    assert found["train"]["epoch_steps"] == 0
+    assert found["decode"]["beam"] == 1
+
+
+def test_labels_and_small_data_get_smaller_models():
+    usual = choose(Config(), PAIRS).model
+    for known in (LABELS, dataclasses.replace(PAIRS, rows=SMALL_ROWS - 1)):
+        assert choose(Config(), known).model.hidden < usual.hidden
+    assert choose(Config(), LABELS).decode.beam == 1
+
+
+def test_the_line_names_what_was_chosen_and_nothing_else():
+    line = chosen_line(choose(Config(), PAIRS))
+    assert line == ("recipe auto: GRU with attention, hidden 256, dropout 0.3, 6,000 updates")
+    own = load({"model.cell": "lstm", "model.hidden": 64, "train.epochs": 3})
+    assert chosen_line(choose(own, PAIRS)) == "recipe auto: dropout 0.3"
+    timed = choose(load({"train.budget": 600, "train.recipe": "best"}), PAIRS)
+    assert chosen_line(timed).endswith("dropout 0.3, 10 minutes")
+    assert chosen_line(choose(load({"train.recipe": "none"}), PAIRS)) == ""
+
+
+def test_config_yaml_names_the_recipe_as_origin_and_makes_the_configuration_again():
+    made = choose(load({"data.path": "p.tsv"}), PAIRS)
+    file = Path("config.yaml")
+    file.write_text(to_yaml(made), "utf-8")
+    lines = file.read_text("utf-8").splitlines()
+    assert [line.split() for line in lines if line.startswith("  dropout:")] == [
+        ["dropout:", "0.3", "#", "recipe", "auto"]
+    ]
+    again = load(file)
+    assert choose(again, dataclasses.replace(PAIRS, rows=17)) == again == made
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(tmp_path_factory.mktemp("recipes"))
+
+
+def test_the_hint_about_attention_has_figures_only_from_the_table():
+    one = AttentionGain("spelling", 0.5, 0.625, "2026-11-27", "seqcli train --data x.tsv")
+    other = dataclasses.replace(one, data="sounds", without=0.7, with_attention=0.69)
+    assert attention_hint(()).startswith("add --attention: ")
+    assert not any(character.isdigit() for character in attention_hint(()))
+    assert attention_hint((one,)) == (
+        "add --attention: sequence accuracy 62.5% instead of 50.0% on spelling"
+    )
+    assert "-1.0 to +12.5 points of sequence accuracy on 2 data sets" in attention_hint(
+        (one, other)
+    )
+    assert max(len(attention_hint(some)) for some in ((), (one,), (one, other))) <= 80
