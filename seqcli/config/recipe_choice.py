@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from seqcli.config.limits import Scalar
 from seqcli.config.loading import with_defaults
 from seqcli.config.recipes import (
     ATTENTION,
@@ -29,7 +30,7 @@ from seqcli.config.recipes import (
     Values,
 )
 from seqcli.config.schema import keys
-from seqcli.config.sections import Config, Scalar
+from seqcli.config.sections import Config
 from seqcli.messages import plural
 
 

@@ -127,3 +127,12 @@ class TiedLinear(nn.Module):
 
 
 OutputLayer: TypeAlias = nn.Linear | TiedLinear  # with `weight` (V, I) and `bias` (V,)
+
+
+def output_layer(
+    embedding: nn.Embedding, inputs: int, tied: bool, scale: float = 1.0
+) -> OutputLayer:
+    """Return the layer that maps inputs of size I to logits; see `TiedLinear` for the arguments."""
+    if tied:
+        return TiedLinear(embedding, inputs, scale)
+    return nn.Linear(inputs, embedding.num_embeddings)

@@ -15,7 +15,7 @@ from seqcli.config import ModelConfig
 from seqcli.errors import UsageError
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell
-from seqcli.models.embedding import Dropout
+from seqcli.models.embedding import Dropout, output_layer
 from seqcli.models.rnn import make_rnn, one_hot
 from seqcli.models.transformer import (
     KeysValues,
@@ -23,7 +23,6 @@ from seqcli.models.transformer import (
     final_norm,
     flat,
     make_layers,
-    output_layer,
     paired,
 )
 
@@ -87,7 +86,7 @@ class TransformerLanguageModel(Model):
         self.embedding = TokenEmbedding(config, vocabulary, max_length)
         self.layers = make_layers(config, self.embedding.positions, cross=False)
         self.norm = final_norm(config)
-        self.output = output_layer(config, self.embedding)
+        self.output = output_layer(self.embedding.embedding, config.hidden, config.tied_embeddings)
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""

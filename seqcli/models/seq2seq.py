@@ -25,7 +25,7 @@ from seqcli.models.embedding import (
     EmbeddedTokens,
     Embedding,
     OutputLayer,
-    TiedLinear,
+    output_layer,
 )
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
@@ -128,10 +128,8 @@ class Decoder(nn.Module):
 
     def output_layer(self, inputs: int) -> OutputLayer:
         """Return the layer that maps inputs of this size to logits."""
-        vocabulary, size = self.embedding.weight.shape
-        if self.tied:
-            return TiedLinear(self.embedding, inputs, size**-0.5)
-        return nn.Linear(inputs, vocabulary)
+        scale = self.embedding.embedding_dim**-0.5
+        return output_layer(self.embedding, inputs, self.tied, scale)
 
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
         """Precompute tensors from the encoder's outputs (B, S, D * H); by default none.

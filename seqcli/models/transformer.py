@@ -22,7 +22,7 @@ from seqcli.config import ModelConfig
 from seqcli.models.attention import token_mask
 from seqcli.models.base import Model
 from seqcli.models.copying import CopyHead
-from seqcli.models.embedding import Dropout, OutputLayer, TiedLinear
+from seqcli.models.embedding import Dropout, output_layer
 from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
 
@@ -275,16 +275,16 @@ class Transformer(Model):
         self.encoder = make_layers(config, self.source_embedding.positions, cross=False)
         self.decoder = make_layers(config, self.target_embedding.positions, cross=True)
         self.source_norm, self.target_norm = final_norm(config), final_norm(config)
-        self.output = output_layer(config, self.target_embedding)
+        embedding = self.target_embedding.embedding
+        self.output = output_layer(embedding, config.hidden, config.tied_embeddings)
         self.continues = int(config.continue_positions)
         self.copy = CopyHead(config.hidden, target, copy_ids) if config.copy else None
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         mask, memories, copies = self._encode(source, source_lengths)
-        x = self.target_embedding(
-            target_in, self._first_position(source, source_lengths)
-        )  # (B, T, H)
+        first = self._first_position(source, source_lengths)
+        x = self.target_embedding(target_in, first)  # (B, T, H)
         for layer, memory in zip(self.decoder, memories, strict=True):
             x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
         return self._logits(x, mask, copies)  # (B, T, V)
@@ -320,23 +320,16 @@ class Transformer(Model):
         """Return the logits (R, T, V) of the last layer's states (R, T, H)."""
         x = self.target_norm(x)
         logits: Tensor = self.output(x)  # (R, T, V)
-        if self.copy is None:
-            return logits
-        pointers, keys = copies
-        mixed: Tensor = self.copy(logits, x, self.copy.attend(x, keys, mask), pointers)
-        return mixed  # (R, T, V)
+        return logits if self.copy is None else self.copy.mixed(logits, x, mask, copies)
 
     def _encode(
         self, source: Tensor, lengths: Tensor
     ) -> tuple[Tensor | None, list[KeysValues], tuple[Tensor, ...]]:
-        """Encode the source.
+        """Return the mask, keys and values (B, N, S, d) per decoder layer, and tensors to copy by.
 
-        Without positions the encoder is causal; otherwise it would see its source as a bag of
-        tokens. A causal encoder needs no mask, because padding is at the end.
-
-        Returns:
-            the mask (B, 1, 1, S), or None without padding; keys and values of the source
-            (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
+        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
+        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
+        because padding is at the end.
         """
         tokens = token_mask(lengths, source.shape[1], source.device)
         mask = None if tokens is None else tokens[:, None, None]  # (B, 1, 1, S)
@@ -356,13 +349,6 @@ class Transformer(Model):
 def make_layers(config: ModelConfig, positions: Positions, cross: bool) -> Layers:
     """Return the layers of an encoder, of a decoder (``cross``) or of a language model."""
     return Layers(TransformerLayer(config, positions, cross) for _ in range(config.layers))
-
-
-def output_layer(config: ModelConfig, tokens: TokenEmbedding) -> OutputLayer:
-    """Return the layer that maps states (B, T, H) to logits (B, T, V)."""
-    if config.tied_embeddings:
-        return TiedLinear(tokens.embedding, config.hidden)
-    return nn.Linear(config.hidden, tokens.embedding.num_embeddings)
 
 
 def final_norm(config: ModelConfig) -> nn.Module:

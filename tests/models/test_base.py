@@ -30,11 +30,6 @@ TRANSFORMERS = [
     for norm in ("pre", "post")
 ]
 TRANSFORMERS += [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
-COPYING = [
-    *(replace(one, copy=True) for one in RECURRENT if one.attention != "none" and one.layers == 2),
-    *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
-]
-COPY_IDS = [PAD, PAD, PAD, PAD, 5, PAD, 9, 4, 11, PAD, 7]  # the target ids of 11 source ids
 TIED = [
     replace(SMALL, attention="none", hidden=6, layers=1, tied_embeddings=True),
     replace(SMALL, attention="additive", tied_embeddings=True),
@@ -44,7 +39,12 @@ NORMALIZED = [
     replace(SMALL, cell="lstm", attention="additive", layer_norm=True),
     replace(SMALL, cell="rnn", attention="dot", layers=1, layer_norm=True),
 ]
+COPYING = [
+    *(replace(one, copy=True) for one in RECURRENT if one.attention != "none" and one.layers == 2),
+    *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
+]
 EVERY = [*RECURRENT, *TRANSFORMERS, *COPYING, *TIED, *NORMALIZED]
+COPY_IDS = [PAD, PAD, PAD, PAD, 5, PAD, 9, 4, 11, PAD, 7]  # the target ids of 11 source ids
 LENGTHS = torch.tensor([5, 3, 1, 4])
 
 

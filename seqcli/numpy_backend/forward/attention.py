@@ -1,10 +1,15 @@
-"""Attention of a recurrent decoder over the encoder's outputs; see `seqcli.models.attention`."""
+"""Attention of a recurrent decoder over the encoder's outputs, and the weights of a Transformer's.
+
+See `seqcli.models.attention`.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.functional import softmax
@@ -108,3 +113,17 @@ class GeneralAttention(Attention):
     def project_keys(self, memory: Floats) -> Floats:
         """See `Attention.project_keys`."""
         return self.key(memory)  # (B, S, H)
+
+
+def scores_to_weights(
+    query: Floats, keys: Floats, mask: NDArray[np.bool_] | None, causal: bool = False
+) -> Floats:
+    """Return the attention weights (B, N, T, S) of queries (B, N, T, d) with keys (B, N, S, d)."""
+    scores = query @ keys.swapaxes(2, 3)  # (B, N, T, S)
+    scores /= math.sqrt(query.shape[3])
+    if causal:
+        size = query.shape[2]
+        scores += np.triu(np.full((size, size), -np.inf, scores.dtype), 1)  # (T, T)
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf)
+    return softmax(scores)

@@ -22,7 +22,6 @@ from seqcli.numpy_backend.forward.transformer import (
     final_norm,
     flat,
     make_layers,
-    output_layer,
     paired,
 )
 from seqcli.numpy_backend.parameters import Floats, Ids
@@ -89,7 +88,9 @@ class TransformerLanguageModel(NumpyModel):
         kind = self.embedding.positions
         self.layers = make_layers(weights.part("layers"), config, kind, cross=False)
         self.norm = final_norm(weights, "norm", config)
-        self.output = output_layer(weights, config, self.embedding)
+        self.output = weights.output_layer(
+            self.embedding.embedding, config.hidden, config.tied_embeddings
+        )
 
     def forward(self, source: Ids, source_lengths: Ids, target_in: Ids) -> Floats:
         """See `NumpyModel.forward`."""

@@ -103,6 +103,14 @@ class LayerNorm:
         return normalized * self.weight + self.bias
 
 
+class Identity:
+    """Return the input; see `torch.nn.Identity`."""
+
+    def __call__(self, x: Floats) -> Floats:
+        """Return ``x``."""
+        return x
+
+
 class Weights:
     """The weights of a checkpoint, by their PyTorch names, or those of one part of the model.
 
@@ -160,15 +168,16 @@ class Weights:
         """Return an embedding of ``vocabulary`` ids."""
         return Embedding(self.part(name).array("weight", vocabulary, size))
 
-    def tied_linear(
-        self, name: str, embedding: Embedding, inputs: int, scale: float = 1.0
+    def output_layer(
+        self, embedding: Embedding, inputs: int, tied: bool, scale: float = 1.0
     ) -> Linear:
-        """Return an output layer that uses an embedding; see `seqcli.models.embedding`."""
-        part, (vocabulary, size) = self.part(name), embedding.weight.shape
+        """Return the layer ``output`` from inputs to logits; see `seqcli.models.embedding`."""
+        part, (vocabulary, size) = self.part("output"), embedding.weight.shape
+        if not tied:
+            return self.linear("output", inputs, vocabulary)
         same = inputs == size
         projection = None if same else part.linear("projection", inputs, size, bias=False)
-        table = embedding.weight * scale  # (V, E)
-        return TiedLinear(table, part.array("bias", vocabulary), projection)
+        return TiedLinear(embedding.weight * scale, part.array("bias", vocabulary), projection)
 
     def layer_norm(self, name: str, width: int) -> LayerNorm:
         """Return the layer norm of states of ``width`` features."""

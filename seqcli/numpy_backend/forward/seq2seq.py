@@ -106,10 +106,8 @@ class Decoder:
 
     def output_layer(self, weights: Weights, inputs: int) -> Linear:
         """Return the layer that maps inputs of this size to logits."""
-        vocabulary, size = self.embedding.weight.shape
-        if self.tied:
-            return weights.tied_linear("output", self.embedding, inputs, size**-0.5)
-        return weights.linear("output", inputs, vocabulary)
+        scale = self.embedding.weight.shape[1] ** -0.5
+        return weights.output_layer(self.embedding, inputs, self.tied, scale)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
         """Precompute arrays from the encoder's outputs (B, S, D * H); by default none.

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
+from seqcli.numpy_backend.forward.attention import scores_to_weights
 from seqcli.numpy_backend.forward.base import NumpyModel, token_mask
 from seqcli.numpy_backend.forward.copying import CopyHead
-from seqcli.numpy_backend.forward.layers import LayerNorm, Linear, Weights
+from seqcli.numpy_backend.forward.layers import Identity, LayerNorm, Weights
 from seqcli.numpy_backend.forward.positions import Positions
-from seqcli.numpy_backend.functional import softmax
 from seqcli.numpy_backend.parameters import Floats, Ids
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -81,20 +81,6 @@ class MultiHeadAttention:
         batch, size, width = states.shape
         heads = states.reshape(batch, size, self.heads, width // self.heads)  # (B, T, N, d)
         return heads.swapaxes(1, 2)  # (B, N, T, d)
-
-
-def scores_to_weights(
-    query: Floats, keys: Floats, mask: Mask | None, causal: bool = False
-) -> Floats:
-    """Return the attention weights (B, N, T, S) of queries (B, N, T, d) with keys (B, N, S, d)."""
-    scores = query @ keys.swapaxes(2, 3)  # (B, N, T, S)
-    scores /= math.sqrt(query.shape[3])
-    if causal:
-        size = query.shape[2]
-        scores += np.triu(np.full((size, size), -np.inf, scores.dtype), 1)  # (T, T)
-    if mask is not None:
-        scores = np.where(mask, scores, -np.inf)
-    return softmax(scores)
 
 
 class Residual:
@@ -273,11 +259,10 @@ class Transformer(NumpyModel):
         self.decoder = make_layers(weights.part("decoder"), config, target.positions, cross=True)
         self.source_norm = final_norm(weights, "source_norm", config)
         self.target_norm = final_norm(weights, "target_norm", config)
-        self.output = output_layer(weights, config, target)
+        self.output = weights.output_layer(target.embedding, config.hidden, config.tied_embeddings)
         self.continues = int(config.continue_positions)
-        self.copy = None
-        if config.copy:
-            self.copy = CopyHead(weights.part("copy"), config.hidden, sizes[1], copy_ids)
+        part = weights.part("copy")
+        self.copy = CopyHead(part, config.hidden, sizes[1], copy_ids) if config.copy else None
 
     def forward(self, source: Ids, source_lengths: Ids, target_in: Ids) -> Floats:
         """See `NumpyModel.forward`."""
@@ -318,22 +303,17 @@ class Transformer(NumpyModel):
     def _logits(self, x: Floats, mask: Mask | None, copies: Sequence[Floats]) -> Floats:
         """Return the logits (R, T, V) of the last layer's states (R, T, H)."""
         x = self.target_norm(x)
-        if self.copy is None:
-            return self.output(x)
-        pointers, keys = copies
-        return self.copy(self.output(x), x, self.copy.attend(x, keys, mask), pointers)
+        logits = self.output(x)  # (R, T, V)
+        return logits if self.copy is None else self.copy.mixed(logits, x, mask, copies)
 
     def _encode(
         self, source: Ids, lengths: Ids
     ) -> tuple[Mask | None, list[KeysValues], tuple[Floats, ...]]:
-        """Encode the source.
+        """Return the mask, keys and values (B, N, S, d) per decoder layer, and tensors to copy by.
 
-        Without positions the encoder is causal; otherwise it would see its source as a bag of
-        tokens. A causal encoder needs no mask, because padding is at the end.
-
-        Returns:
-            the mask (B, 1, 1, S), or None without padding; keys and values of the source
-            (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
+        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
+        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
+        because padding is at the end.
         """
         tokens = token_mask(lengths, source.shape[1])
         mask = None if tokens is None else tokens[:, None, None]  # (B, 1, 1, S)
@@ -359,24 +339,9 @@ def make_layers(
     return [TransformerLayer(part, config, positions, cross) for part in parts]
 
 
-def output_layer(weights: Weights, config: ModelConfig, tokens: TokenEmbedding) -> Linear:
-    """Return the layer that maps states (B, T, H) to logits (B, T, V)."""
-    if config.tied_embeddings:
-        return weights.tied_linear("output", tokens.embedding, config.hidden)
-    return weights.linear("output", config.hidden, len(tokens.embedding.weight))
-
-
 def final_norm(weights: Weights, name: str, config: ModelConfig) -> LayerNorm | Identity:
     """Return the layer norm after the last layer: "pre" has one, "post" does not need it."""
     return weights.layer_norm(name, config.hidden) if config.norm == "pre" else Identity()
-
-
-class Identity:
-    """Return the input; see `torch.nn.Identity`."""
-
-    def __call__(self, x: Floats) -> Floats:
-        """Return ``x``."""
-        return x
 
 
 def flat(pairs: Iterable[KeysValues]) -> list[Floats]:

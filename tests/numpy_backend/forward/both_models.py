@@ -56,13 +56,22 @@ TIED = [
         for attention in ("none", "additive", "dot")
         for hidden in (6, 8)  # as wide as the embeddings, and wider
     ),
+    replace(SMALL, attention="additive", copy=True, tied_embeddings=True),
     replace(SMALL, cell="transformer", tied_embeddings=True),
 ]
 NORMALIZED = [
     replace(cell, attention=attention, layer_norm=True)
     for cell, attention in zip(CELLS, ("none", "additive", "dot"), strict=True)
 ]
-PAIR_MODELS = [*RECURRENT, *TRANSFORMERS, *CONTINUED, *COPYING, *OTHERS, *TIED, *NORMALIZED]
+PAIR_MODELS = [
+    *RECURRENT,
+    *TRANSFORMERS,
+    *CONTINUED,
+    *COPYING,
+    *OTHERS,
+    *TIED,
+    *NORMALIZED,
+]
 LANGUAGE_MODELS = [
     TIED[-1],
     replace(CELLS[2], layer_norm=True),
