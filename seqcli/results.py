@@ -51,7 +51,10 @@ class NextToken:
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Attention weights (T + 1, S) of T predicted tokens and ``<eos>`` over S source tokens."""
+    """Attention weights (T + 1, S) of T predicted tokens and ``<eos>`` over S source tokens.
+
+    A truncated prediction has no ``<eos>``: its weights are (T, S).
+    """
 
     source: tuple[str, ...]
     target: tuple[str, ...]
