@@ -16,6 +16,12 @@ from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import config_of, limits_of
 from seqcli.api.data_paths import PATH_KEYS
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
+from seqcli.api.initializing import (
+    initial_model,
+    initialize,
+    with_initial_settings,
+    with_initial_vocabulary,
+)
 from seqcli.api.recording import CheckpointWriter, restore, run_started
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
@@ -167,8 +173,13 @@ def _configured(
     A `Config` is complete: nothing is chosen.
     """
     settings = configuration.load(config, sets, flags)
+    initial = initial_model(settings)
+    if initial is not None and not isinstance(config, Config):
+        settings = with_initial_settings(settings, initial)
     corpus = build_corpus(settings.data, settings.task)
     settings = with_chosen_tokens(settings, corpus)
+    if initial is not None:
+        corpus = with_initial_vocabulary(corpus, initial)
     return settings if isinstance(config, Config) else with_recipe(settings, corpus), corpus
 
 
@@ -201,7 +212,9 @@ def _resume(
         corpus = build_corpus(settings.data, settings.task) if moved else corpus_of_run(settings)
         settings = with_chosen_tokens(settings, corpus)
         if checkpoint is not None:
-            check_same_data(corpus, checkpoint.codec, checkpoint.record)
+            corpus = check_same_data(corpus, checkpoint.codec, checkpoint.record)
+        elif (initial := initial_model(settings)) is not None:
+            corpus = with_initial_vocabulary(corpus, initial)
         _check_backend(settings, corpus)
         notes = (*notes, *_backend_notes(before, settings))
         corpus = replace(corpus, notes=(*corpus.notes, *notes))
@@ -285,10 +298,12 @@ def _run(
         emit = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
         data = _report_data(folder, corpus, emit)
         setup = _build_trainer(folder, settings, corpus, checkpoint)
+        initial = initial_model(settings) if checkpoint is None else None
+        started_from = () if initial is None else initialize(setup.trainer, initial, corpus)
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
         loop = Loop(setup.trainer, corpus, settings, writer, stop, started)
-        notes = restore(loop, writer, checkpoint)
+        notes = (*started_from, *restore(loop, writer, checkpoint))
         event = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
         emit(event)

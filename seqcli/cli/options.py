@@ -40,6 +40,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *(
             "recipe",
             "budget",
+            "init_from",
+            "freeze",
             "epochs",
             "iterations",
             "batch_size",
@@ -75,6 +77,7 @@ OWN_HELP = {
 }
 _METAVARS = {
     **{"data": "PATH", "train": "FILE|N", "val": "FILE|N", "test": "FILE|N"},
+    **{"init_from": "RUN", "freeze": "PARTS"},
     **{"length": "N|LOW:HIGH", "test_length": "N|LOW:HIGH", "vocab": "N"},
     **{
         "budget": "TIME",

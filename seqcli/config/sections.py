@@ -38,6 +38,20 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class SomeOf:
+    """Any of some names, separated by commas; an empty text selects none."""
+
+    names: tuple[str, ...]
+
+    def allows(self, value: Scalar) -> bool:
+        """Return whether ``value`` consists of these names."""
+        return set(filter(None, str(value).split(","))) <= set(self.names)
+
+    def __str__(self) -> str:
+        return ": " + " or ".join(self.names) + ", or several separated by commas"
+
+
+@dataclass(frozen=True)
 class Range:
     """A range of numbers; None means no bound."""
 
@@ -82,7 +96,7 @@ class Duration(Range):
         return float(match[1]) * _SECONDS[match[2]] if match else None
 
 
-Limit = OneOf | Range
+Limit = OneOf | SomeOf | Range
 
 
 def one_of(names: Iterable[str], *more: str, empty: bool = False) -> OneOf:
@@ -252,6 +266,11 @@ class TrainConfig:
     over the training rows."""
     batch_size: Positive = 64
     """Rows per optimizer step."""
+    init_from: str = ""
+    """Run or checkpoint to start from: its weights are reused where they fit, and its architecture
+    and tokenization are the defaults."""
+    freeze: Annotated[str, SomeOf(("encoder", "embeddings"))] = ""
+    """Parts whose weights stay fixed: encoder, embeddings, or encoder,embeddings."""
     optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"
     """Optimization algorithm."""
     lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3
