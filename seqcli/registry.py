@@ -155,7 +155,7 @@ NUMPY_POSITIONS: Table = {
 
 # Whether a backend supports a configuration, checked before there is a run folder.
 BACKEND_CHECKS: Table = {
-    "torch": "seqcli.training.torch_device:check_device",
+    "torch": "seqcli.training.torch_device:check_training",
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqcli.api.comparing import Plan, carry_out, collect, compare, plan, store_plan
+    from seqcli.api.comparing import Plan, collect, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
     from seqcli.api.generating import gen_data
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Plan",
     "Run",
-    "carry_out",
     "collect",
     "compare",
     "compare_suite",
@@ -40,6 +39,7 @@ __all__ = [
     "predict",
     "read_data",
     "rescore",
+    "run_plan",
     "sample",
     "store_plan",
     "task",
@@ -49,7 +49,7 @@ __all__ = [
 
 _MODULES = {  # a module of this package, or the full name of another module
     "Plan": "comparing",
-    "carry_out": "comparing",
+    "run_plan": "comparing",
     "collect": "comparing",
     "compare": "comparing",
     "compare_suite": "suites",

@@ -103,7 +103,7 @@ def compare(
         DataError: the data cannot be used.
         StoppedBySignal: a signal arrived; the same call resumes the comparison.
     """
-    return carry_out(plan(config, out=out, force=force, **options), jobs=jobs, watch=watch)
+    return run_plan(plan(config, out=out, force=force, **options), jobs=jobs, watch=watch)
 
 
 @checked
@@ -187,7 +187,7 @@ def store_plan(plan: Plan) -> None:
 
 
 @checked
-def carry_out(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Comparison:
+def run_plan(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Comparison:
     """Run a plan and write its report; see `compare`."""
     if jobs < 0:
         raise UsageError(f"--jobs cannot be {jobs}", "give 1 or more")
@@ -213,7 +213,7 @@ def _train(plan: Plan, stored: StoredPlan, jobs: int, watch: Watch | None) -> St
     runs = [replace(run, replace=run.name in stored.replaced) for run in plan.runs]
     check_as_planned(runs, plan.folder)
     try:
-        run_all(runs, plan.folder, jobs, on_event)
+        run_all(runs, plan.folder, jobs, on_event, finish)
     except StoppedBySignal as stopped:
         message = f"stopped; {len(done)} of {len(runs)} runs are finished"
         hint = "run the same command again to resume" + " (without --force)" * plan.force

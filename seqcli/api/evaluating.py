@@ -81,8 +81,8 @@ def evaluate(
         if predictions is not None:
             write_texts(Path(predictions), losses)
         return evaluation
-    rows, how = evaluation_data(model, split, other), model.search(beam, length_penalty)
-    evaluation, table = evaluate_pairs(model, rows, how, batch_size, oracle_length)
+    rows, search = evaluation_data(model, split, other), model.search(beam, length_penalty)
+    evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length)
     if predictions is not None:
         write_predictions(Path(predictions), table)
     return evaluation

@@ -147,8 +147,8 @@ def _own_rows(model: TrainedModel, split: str) -> EvaluationData:
 
 
 def _other_rows(model: TrainedModel, split: str, other: OtherData) -> EvaluationData:
-    how = {name: getattr(other, name) for name in ("format", "columns", "separator")}
-    data = configuration.load(model.config, flags=how).data
+    flags = {name: getattr(other, name) for name in ("format", "columns", "separator")}
+    data = configuration.load(model.config, flags=flags).data
     pairs, notes = pairs_of(other.path, split, model.codec, data)
     split = split if other.path.is_dir() else ""
     corpus = _corpus_if_available(model)

@@ -24,19 +24,19 @@ LISTED = 10  # unknown tokens of each side
 
 
 def evaluate_pairs(
-    model: PairModel, data: EvaluationData, how: Search, batch_size: int, oracle_length: bool
+    model: PairModel, data: EvaluationData, search: Search, batch_size: int, oracle_length: bool
 ) -> tuple[Evaluation, PredictionTable]:
     """Score a sequence-to-sequence model; return the scores and the predictions.
 
     Args:
         model: the model to evaluate.
         data: the rows to evaluate it on.
-        how: the search settings.
+        search: the search settings.
         batch_size: rows decoded at a time.
         oracle_length: whether each prediction has the length of its reference.
     """
     began = time.monotonic()
-    predictions = _predictions(model, data, how, batch_size, oracle_length)
+    predictions = _predictions(model, data, search, batch_size, oracle_length)
     scores = score(predictions)
     notes = (*data.notes, *scores.notes, *_unknown_notes(data.pairs))
     evaluation = Evaluation(
@@ -45,21 +45,21 @@ def evaluate_pairs(
         members=model.member_paths,
         data=data.name,
         split=data.split,
-        beam=how.beam,
-        length_penalty=how.length_penalty,
+        beam=search.beam,
+        length_penalty=search.length_penalty,
         seconds=time.monotonic() - began,
     )
     return evaluation, predictions
 
 
 def _predictions(
-    model: PairModel, data: EvaluationData, how: Search, batch_size: int, oracle_length: bool
+    model: PairModel, data: EvaluationData, search: Search, batch_size: int, oracle_length: bool
 ) -> PredictionTable:
     """Return the predictions of a model as tokens, with losses and baseline predictions."""
     codec, pairs = model.codec, data.pairs
     assert pairs.sources is not None
     log_likelihoods = model.log_likelihoods(pairs, batch_size)
-    rows, truncated = model.predictions(pairs, how, batch_size, oracle_length)
+    rows, truncated = model.predictions(pairs, search, batch_size, oracle_length)
     texts = _source_texts(codec, pairs)
     return PredictionTable(
         texts,

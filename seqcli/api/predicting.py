@@ -90,9 +90,9 @@ def open_predictor(
             f"{model.name}: this model has no attention to show",
             "train one with --attention, or a Transformer",
         )
-    how = model.search(beam, length_penalty, nbest)
-    size = batch_size or max(1, HYPOTHESES_AT_ONCE // how.beam)
-    return Predictor(model, how, size, attention)
+    search = model.search(beam, length_penalty, nbest)
+    size = batch_size or max(1, HYPOTHESES_AT_ONCE // search.beam)
+    return Predictor(model, search, size, attention)
 
 
 def _predictions(predictor: Predictor, lines: Iterator[str], size: int) -> Iterator[Prediction]:
@@ -105,7 +105,7 @@ class Predictor:
     """Predict blocks of lines with an open model; see `open_predictor`."""
 
     model: PairModel
-    how: Search
+    search: Search
     batch_size: int
     attention: bool
 
@@ -120,7 +120,7 @@ class Predictor:
         """
         unique = list(dict.fromkeys(lines))
         sources, problems = self._encode(unique)
-        decoded = self.model.decode(sources, self.how, self.batch_size)
+        decoded = self.model.decode(sources, self.search, self.batch_size)
         predictions = dict(
             zip(unique, self._texts(unique, sources, decoded, problems), strict=True)
         )

@@ -37,6 +37,6 @@ def _doubled_limit(train: TrainConfig) -> str:
     """Return the command-line option that doubles the training limit."""
     if train.budget:
         return f"--budget {2 * train.budget:g}"
-    if train.iterations:
-        return f"--iterations {2 * train.iterations}"
+    if train.steps:
+        return f"--steps {2 * train.steps}"
     return f"--epochs {2 * train.epochs}"

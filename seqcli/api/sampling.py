@@ -114,7 +114,7 @@ def next_tokens(
     )
 
 
-def _check(n: int | None, how: SamplingConfig, greedy: bool, beam: int | None) -> None:
+def _check(n: int | None, settings: SamplingConfig, greedy: bool, beam: int | None) -> None:
     """Check that the options are valid and can be combined."""
     if n is not None and n < 1:
         raise UsageError(f"--n cannot be {n}", "give --n 1 or more")
@@ -122,7 +122,7 @@ def _check(n: int | None, how: SamplingConfig, greedy: bool, beam: int | None) -
         raise UsageError(f"--beam cannot be {beam}", "give --beam 1 or more")
     if greedy and beam:
         raise UsageError("--greedy and --beam cannot be combined", "choose one")
-    if (greedy or beam) and how != SamplingConfig():
+    if (greedy or beam) and settings != SamplingConfig():
         hint = "omit --temperature, --top-k and --top-p"
         raise UsageError("--greedy and --beam do not sample", hint)
     if greedy and n not in (None, 1):

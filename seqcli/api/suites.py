@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from seqcli.api.arguments import checked
-from seqcli.api.comparing import Plan, carry_out, plan
+from seqcli.api.comparing import Plan, plan, run_plan
 from seqcli.api.job_pool import Watch
 from seqcli.comparison.published import PublishedResult, SuiteResult, with_published
 from seqcli.config.suite_file import Suite, load_suite
@@ -60,7 +60,7 @@ def compare_suite(
     comparisons, rows = [], list[PublishedResult]()
     for entry, made in zip(one.entries, plan_suite(one, out=out, force=force), strict=True):
         with view(made) if view else nullcontext() as watch:
-            comparisons.append(carry_out(made, jobs=jobs, watch=watch))
+            comparisons.append(run_plan(made, jobs=jobs, watch=watch))
         rows += with_published(entry, comparisons[-1])
     folder = _folder(one, out)
     result = SuiteResult(one.name, one.about, str(folder), tuple(comparisons), tuple(rows))

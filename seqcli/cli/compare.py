@@ -30,7 +30,7 @@ seqcli compare --collect runs/compare-copy
 seqcli compare --suite smoke"""
 BESIDE_SUITE = ("suite", "jobs", "out", "plan", "force", "json", "quiet")
 PANEL = options.MODEL
-TRAINING_FLAGS = ("epochs", "batch_size", "lr", "threads", "device")
+TRAINING_FLAGS = ("epochs", "steps", "batch_size", "lr", "threads", "device")
 
 Cells = Annotated[
     str,
@@ -87,15 +87,6 @@ Recipes = Annotated[
         "a tuned recipe for each. Your own settings override both.",
         metavar="CHOICE",
         rich_help_panel=PANEL,
-    ),
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(
-        "--steps",
-        help="Budget per run in optimizer steps, instead of epochs.",
-        metavar="N",
-        rich_help_panel=TRAINING,
     ),
 ]
 Seconds = Annotated[
@@ -165,7 +156,6 @@ def compare(
     match: Match = "params",
     grid: Grid = None,
     recipes: Recipes = "shared",
-    steps: Steps = None,
     seconds: Seconds = None,
     jobs: Jobs = 0,
     config: options.ConfigFile = None,
@@ -189,7 +179,7 @@ def compare(
         return _show(api.collect(collect), output)
     planned = api.plan(
         config,
-        set=(*(set_ or ()), *_budget(flags["epochs"], steps, seconds)),
+        set=(*(set_ or ()), *_budget(flags, seconds)),
         cells=[cell.strip() for cell in cells.split(",") if cell.strip()],
         attention=attention,
         seeds=seeds,
@@ -212,7 +202,7 @@ def _run(plan: Any, jobs: int, output: Out) -> None:
     for note in plan.notes:
         output.info(note, prose=True)
     with ComparisonView(output, plan.runs) as view:
-        comparison = api.carry_out(plan, jobs=jobs, watch=view)
+        comparison = api.run_plan(plan, jobs=jobs, watch=view)
     _show(comparison, output)
 
 
@@ -267,18 +257,16 @@ def _print_commands(commands: Sequence[str], output: Out) -> None:
         output.document({"commands": list(commands)})
 
 
-def _budget(epochs: int | None, steps: int | None, seconds: float | None) -> list[str]:
-    """Return the settings of a budget in steps or seconds.
+def _budget(flags: options.Flags, seconds: float | None) -> list[str]:
+    """Return the settings of a budget in seconds.
 
     Raises:
         UsageError: more than one budget is given.
     """
-    budgets = {"epochs": epochs, "steps": steps, "seconds": seconds}
+    budgets = {"epochs": flags["epochs"], "steps": flags["steps"], "seconds": seconds}
     chosen = [name for name, value in budgets.items() if value is not None]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} are both budgets", "choose one")
-    if steps is not None:
-        return [f"train.iterations={steps}"]
     if seconds is not None:
         return [f"train.budget={seconds!r}", "train.epochs=0"]
     return []

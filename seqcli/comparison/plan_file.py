@@ -25,14 +25,14 @@ from seqcli.files.regular import single_name
 from seqcli.schema import to_plain
 
 FILE = "plan.json"
-FORMAT = 3
+FORMAT = 4
 MAX_BYTES = 64 << 20  # bytes
 # Settings that do not affect the trained weights; they may differ between runs.
 MACHINE = ("train.threads", "train.device", "train.samples", "train.save_every")
 BUDGET = (
     "train.budget",
     "train.epochs",
-    "train.iterations",
+    "train.steps",
     "train.epoch_steps",
     "train.batch_size",
     "train.patience",

@@ -116,7 +116,7 @@ class _State:
 
     def lift_epochs(self) -> None:
         """Remove the limit of epochs if a time budget is the only limit that is set."""
-        limits = ("train.epochs", "train.iterations")
+        limits = ("train.epochs", "train.steps")
         if self.values["train.budget"] and not any(key in self.origins for key in limits):
             self.values["train.epochs"] = 0
             self.origins["train.epochs"] = BY_BUDGET
@@ -177,7 +177,7 @@ def _checked(one: Setting) -> object:
 def _check_together(config: Config) -> None:
     """Reject values that are valid separately but not together."""
     model, train = config.model, config.train
-    if not (train.epochs or train.iterations or train.budget):
+    if not (train.epochs or train.steps or train.budget):
         hint = "give --epochs N, or a time: --budget 10m"
         raise UsageError("train.epochs is 0, and no other key limits training", hint)
     if model.cell != "transformer":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from seqcli.config.limits import Scalar
 from seqcli.config.loading import with_defaults
 from seqcli.config.recipes import (
     ATTENTION,
@@ -29,7 +30,7 @@ from seqcli.config.recipes import (
     Values,
 )
 from seqcli.config.schema import keys
-from seqcli.config.sections import Config, Scalar
+from seqcli.config.sections import Config
 from seqcli.messages import plural
 
 
@@ -158,7 +159,7 @@ def _limits(config: Config, updates: int) -> dict[str, Scalar]:
     Epochs that the user counts are passes over the rows. An epoch of a recipe is a fixed number of
     updates, so that validation takes the same share of the time for all sizes of data.
     """
-    if {"train.iterations", "train.epochs"} & config.origins.keys() and config.train.epochs:
+    if {"train.steps", "train.epochs"} & config.origins.keys() and config.train.epochs:
         return {}
     steps = config.train.epoch_steps or max(SHORTEST_EPOCH, -(-updates // VALIDATIONS))
     return {"train.epochs": max(1, round(updates / steps)), "train.epoch_steps": steps}
@@ -167,8 +168,8 @@ def _limits(config: Config, updates: int) -> dict[str, Scalar]:
 def _warmup(config: Config, facts: DataFacts, values: Values, updates: int) -> dict[str, Scalar]:
     """Return the warm-up, which is at most `MAX_WARMUP` of the updates."""
     train = config.train
-    if train.iterations:
-        updates = train.iterations
+    if train.steps:
+        updates = train.steps
     elif "train.epochs" in config.origins and train.epochs:
         is_set = "train.batch_size" in config.origins
         batch_size = train.batch_size if is_set else int(values["train.batch_size"])
@@ -198,7 +199,7 @@ def _by_passes(config: Config, values: Values) -> dict[str, Scalar]:
     """Return settings whose epochs are passes over the rows, as many as the recipe allows."""
     factor = UPDATES[config.train.recipe]
     default = int(values.get("train.epochs", keys()["train.epochs"].default))
-    if config.train.iterations or factor == 1:
+    if config.train.steps or factor == 1:
         return dict(values)
     return {**values, "train.epochs": max(1, round(factor * default))}
 
@@ -214,10 +215,10 @@ def _architecture_name(config: Config) -> str:
 def _limit_name(config: Config) -> str:
     """Return the limit of training, such as "6,000 updates"."""
     train = config.train
-    if train.budget and not train.iterations and not train.epochs:
+    if train.budget and not train.steps and not train.epochs:
         return f"{train.budget / 60:g} minutes" if train.budget >= 120 else f"{train.budget:g} s"
-    if train.iterations:
-        return plural(train.iterations, "update")
+    if train.steps:
+        return plural(train.steps, "update")
     if train.epoch_steps:
         return plural(train.epochs * train.epoch_steps, "update")
     return plural(train.epochs, "epoch")

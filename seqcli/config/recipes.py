@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from seqcli.config.sections import Scalar
+from seqcli.config.limits import Scalar
 
 Values = Mapping[str, Scalar]
 

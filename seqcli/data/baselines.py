@@ -49,7 +49,9 @@ def memorized_rows(train: Pairs, sources: Ragged) -> Index:
     return np.where(train_sources[best_rows][place] == queries, rows[best_rows][place], UNKNOWN)
 
 
-def measure_language(train: Ragged, reference: Ragged, vocabulary_size: int) -> dict[str, Scores]:
+def measure_language(
+    train: Ragged, reference: Ragged, vocabulary_size: int
+) -> dict[str, MetricScores]:
     """Return loss, bits per character and perplexity of each baseline; see `row_nats`."""
     tokens = max(len(reference.tokens) + len(reference), 1)
     losses = row_nats(train, reference, vocabulary_size)
@@ -77,7 +79,7 @@ def row_nats(
     }
 
 
-def scores(loss: float) -> Scores:
+def scores(loss: float) -> MetricScores:
     """Convert a loss in nats per token to bits per character and perplexity."""
     perplexity = math.exp(min(loss, 700.0))
     return {"loss": loss, "bits_per_character": loss / math.log(2), "perplexity": perplexity}
@@ -106,12 +108,12 @@ def _with_ends(rows: Ragged, pairs: bool) -> tuple[Index, Index]:
     return before if pairs else np.zeros_like(before), after
 
 
-Scores = dict[str, float]
+MetricScores = dict[str, float]
 
 
 def measure(
     train: Ragged, reference: Ragged, vocabulary_size: int, predictions: Mapping[str, Ragged]
-) -> dict[str, Scores]:
+) -> dict[str, MetricScores]:
     """Return the scores of chance, the majority and other predictions, by name.
 
     Args:
@@ -126,13 +128,13 @@ def measure(
     }
 
 
-def chance(reference: Ragged, vocabulary_size: int) -> Scores:
+def chance(reference: Ragged, vocabulary_size: int) -> MetricScores:
     """Return the expected scores of uniformly random tokens with known lengths."""
     whole_rows = np.mean((1.0 / vocabulary_size) ** reference.lengths)
     return {"token_accuracy": 1.0 / vocabulary_size, "sequence_accuracy": float(whole_rows)}
 
 
-def majority(train: Ragged, reference: Ragged) -> Scores:
+def majority(train: Ragged, reference: Ragged) -> MetricScores:
     """Return the score of `majority_prediction`."""
     return score(majority_prediction(train, reference), reference)
 
@@ -155,7 +157,7 @@ def majority_prediction(train: Ragged, reference: Ragged) -> Ragged:
     return Ragged(prediction, reference.offsets)
 
 
-def score(prediction: Ragged, reference: Ragged) -> Scores:
+def score(prediction: Ragged, reference: Ragged) -> MetricScores:
     """Compare N predictions with N references, position by position.
 
     Returns:
@@ -195,7 +197,7 @@ def _modes(cells: Index, tokens: Ids) -> tuple[Index, Ids]:
     return occurring[last], token[last].astype(np.int32)
 
 
-Baselines = dict[str, Scores]  # by name, of one split
+Baselines = dict[str, MetricScores]  # by name, of one split
 
 _ROWS = 100_000  # sample size; more would use memory and change no baseline
 

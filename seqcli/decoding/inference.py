@@ -86,7 +86,7 @@ def predictions(
     backend: Backend,
     pairs: Pairs,
     limits: MaxLengths,
-    how: Search,
+    settings: Search,
     batch_size: int,
     tick: Tick = do_nothing,
     oracle_length: bool = False,
@@ -97,7 +97,7 @@ def predictions(
         backend: the model.
         pairs: N rows.
         limits: the maximum lengths.
-        how: the kind of search.
+        settings: the beam width, the length penalty and the number of hypotheses.
         batch_size: rows of a batch.
         tick: called after each batch.
         oracle_length: whether each prediction is forced to the length of its target.
@@ -106,7 +106,7 @@ def predictions(
     truncated = np.zeros(len(pairs), np.bool_)
     for batch in in_order(pairs, batch_size):
         ends = batch.target_lengths - 1 if oracle_length else None
-        hypotheses = decode_batch(backend, batch, limits, how, ends)
+        hypotheses = decode_batch(backend, batch, limits, settings, ends)
         for row, (best, *_) in zip(batch.rows.tolist(), hypotheses, strict=True):
             rows[row], truncated[row] = best.ids, best.truncated
         tick()
@@ -114,20 +114,20 @@ def predictions(
 
 
 def decode_sources(
-    backend: Backend, sources: Ragged, limits: MaxLengths, how: Search, batch_size: int
+    backend: Backend, sources: Ragged, limits: MaxLengths, settings: Search, batch_size: int
 ) -> list[list[Hypothesis]]:
     """Return the predictions of each source, in order; none for an empty source."""
     hypotheses: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
     pairs = Pairs(Ragged.from_rows([[]] * len(sources)), sources)
     for rows in _batches_by_length(sources, batch_size):
-        decoded = decode_batch(backend, padded_batch(pairs, rows), limits, how)
+        decoded = decode_batch(backend, padded_batch(pairs, rows), limits, settings)
         for row, candidates in zip(rows.tolist(), decoded, strict=True):
             hypotheses[row] = candidates
     return hypotheses
 
 
 def decode_batch(
-    backend: Backend, batch: Batch, limits: MaxLengths, how: Search, ends: Index | None = None
+    backend: Backend, batch: Batch, limits: MaxLengths, settings: Search, ends: Index | None = None
 ) -> list[list[Hypothesis]]:
     """Return the predictions of each row of a batch, best first.
 
@@ -135,13 +135,13 @@ def decode_batch(
         backend: the model.
         batch: B rows.
         limits: the maximum lengths; labels have exactly one token.
-        how: the kind of search.
+        settings: the beam width, the length penalty and the number of hypotheses.
         ends: (B,) the exact length of each prediction; None leaves it free.
     """
     limit, ends = _limit(batch, limits, ends)
     native = None if ends is None else backend.array(ends)
     with backend.inference():
-        return search(backend.model, *backend.sources(batch), limit, how, native)
+        return search(backend.model, *backend.sources(batch), limit, settings, native)
 
 
 def sample_batch(
@@ -162,12 +162,12 @@ def sample_batch(
 
 
 def decode_texts(
-    backend: Backend, prefix: Sequence[int], limit: int, how: Search
+    backend: Backend, prefix: Sequence[int], limit: int, settings: Search
 ) -> list[Hypothesis]:
     """Return the most likely continuations of a prefix by a language model, best first."""
     model = PrefixedModel(backend.model, prefix)
     with backend.inference():
-        (hypotheses,) = search(model, *backend.sources(texts(1)), limit, how)
+        (hypotheses,) = search(model, *backend.sources(texts(1)), limit, settings)
     return hypotheses
 
 

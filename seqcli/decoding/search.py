@@ -40,7 +40,7 @@ def search(
     source: Array,
     source_lengths: Array,
     limit: int,
-    how: Search,
+    settings: Search,
     ends: Array | None = None,
 ) -> list[list[Hypothesis]]:
     """Return the ``nbest`` best predictions of each source, best first.
@@ -50,18 +50,18 @@ def search(
         source: (B, S) ids; (B, 0) for a language model.
         source_lengths: (B,), on the CPU.
         limit: maximum length; predictions that reach it are marked as truncated.
-        how: the kind of search.
+        settings: the beam width, the length penalty and the number of hypotheses.
         ends: (B,) the exact length of each prediction, at most ``limit``; None leaves it free.
     """
     first = _first(source, model.start(source, source_lengths))
-    if how.beam == 1:
+    if settings.beam == 1:
         greedy = Greedy()
         decode(model, first, limit, greedy, ends)
         hypotheses = greedy.hypotheses()
-    elif how.nbest == 1:
-        hypotheses = _certified_or_searched(model, first, limit, how, ends)
+    elif settings.nbest == 1:
+        hypotheses = _certified_or_searched(model, first, limit, settings, ends)
     else:
-        hypotheses = _beam_search(model, first, limit, how, ends)
+        hypotheses = _beam_search(model, first, limit, settings, ends)
     if ends is not None:
         return hypotheses
     return [_mark_truncated(of_source, limit) for of_source in hypotheses]
@@ -136,11 +136,11 @@ def _lengths(source: Array) -> Array:
 
 
 def _certified_or_searched(
-    model: StepModel, first: Frontier, limit: int, how: Search, ends: Array | None
+    model: StepModel, first: Frontier, limit: int, settings: Search, ends: Array | None
 ) -> list[list[Hypothesis]]:
     """Search with a beam for the sources whose greedy prediction has no certificate."""
     xp = array_namespace(first.rows)
-    greedy = GreedyCertificate(how.length_penalty)
+    greedy = GreedyCertificate(settings.length_penalty)
     decode(model, first, limit, greedy, ends)
     certified = greedy.hypotheses()
     open_ = [row for row, hypothesis in enumerate(certified) if hypothesis is None]
@@ -150,14 +150,14 @@ def _certified_or_searched(
         left = first.select(index)
         left = replace(left, rows=xp.arange(len(open_), device=index.device))
         ends = None if ends is None else xp.take(ends, index, axis=0)
-        searched = iter(_beam_search(model, left, limit, how, ends))
+        searched = iter(_beam_search(model, left, limit, settings, ends))
     return [next(searched) if one is None else [one] for one in certified]
 
 
 def _beam_search(
-    model: StepModel, first: Frontier, limit: int, how: Search, ends: Array | None
+    model: StepModel, first: Frontier, limit: int, settings: Search, ends: Array | None
 ) -> list[list[Hypothesis]]:
-    beam = BeamSearch(how.beam, how.length_penalty, how.nbest)
+    beam = BeamSearch(settings.beam, settings.length_penalty, settings.nbest)
     decode(model, first, limit, beam, ends)
     return beam.hypotheses()
 

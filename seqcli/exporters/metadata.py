@@ -74,11 +74,11 @@ def _codec(codec: Codec) -> dict[str, Any]:
     return {
         **{
             side: {
-                "tokens": tokens.style,
-                "joiner": tokens.joiner,
-                "symbols": [*SPECIALS, *vocabulary.tokens],
+                "tokenization": tokenizer.style,
+                "joiner": tokenizer.joiner,
+                "tokens": [*SPECIALS, *vocabulary.tokens],
             }
-            for side, (tokens, vocabulary) in sides.items()
+            for side, (tokenizer, vocabulary) in sides.items()
         },
         "normalize": codec.normalizer.normalize,
         "lower": codec.normalizer.lower,

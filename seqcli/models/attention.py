@@ -112,14 +112,17 @@ class GeneralAttention(Attention):
         return keys
 
 
-def padding_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:
-    """Return (B, size), True at padding; None if there is no padding (never in an export)."""
+def token_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:
+    """Return a mask (B, size), True at tokens; None without padding (never in an export).
+
+    Every mask of the models is True where attention is allowed.
+    """
     if not torch.compiler.is_exporting() and int(lengths.min()) == size:
         return None
-    mask = torch.arange(size) >= lengths[:, None]  # (B, S)
+    mask = torch.arange(size) < lengths[:, None]  # (B, S)
     return mask.to(device, non_blocking=device.type == "cuda")
 
 
 def attention_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
-    """Convert a padding mask (B, S) to a bias for attention energies: 0 or `MASKED`."""
-    return None if mask is None else like.new_zeros(mask.shape).masked_fill(mask, MASKED)
+    """Convert a mask (B, S) to a bias for attention energies: 0 at tokens, `MASKED` elsewhere."""
+    return None if mask is None else like.new_zeros(mask.shape).masked_fill(~mask, MASKED)

@@ -54,6 +54,28 @@ def _gates(model: nn.Module) -> dict[Tensor, int]:
     }
 
 
+def check_copying(config: ModelConfig, copy_ids: Sequence[int]) -> None:
+    """Refuse to copy without a source, without attention, or without a token to copy.
+
+    Args:
+        config: a model, which may copy or not.
+        copy_ids: see `build`; empty for a language model.
+
+    Raises:
+        UsageError: the model cannot copy.
+    """
+    if not config.copy:
+        return
+    if not copy_ids:
+        raise UsageError("a language model has no source to copy from", "leave --copy out")
+    if config.cell != "transformer" and config.attention == "none":
+        message = "copying needs attention: it points to the token to copy"
+        raise UsageError(message, "add --attention, or leave --copy out")
+    if all(target == PAD for target in copy_ids):
+        message = "source and target have no token in common, so there is nothing to copy"
+        raise UsageError(message, "leave --copy out")
+
+
 def build(
     config: ModelConfig,
     source: int | None,
@@ -74,8 +96,7 @@ def build(
     Raises:
         UsageError: the settings are incompatible.
     """
-    if config.copy:
-        check_copying(config, source, copy_ids)
+    check_copying(config, copy_ids)
     if source is None:
         if config.attention != "none":
             raise UsageError(
@@ -94,19 +115,3 @@ def build(
         model = seq2seq(config, source, target, copy_ids)
     registry.resolve("initialization", config.init, registry.INITIALIZATIONS)(model)
     return model
-
-
-def check_copying(config: ModelConfig, source: int | None, copy_ids: Sequence[int]) -> None:
-    """Refuse to copy without a source, without attention, or without a token to copy.
-
-    Raises:
-        UsageError: the model cannot copy.
-    """
-    if source is None:
-        raise UsageError("a language model has no source to copy from", "leave --copy out")
-    if config.cell != "transformer" and config.attention == "none":
-        message = "copying needs attention: it points to the token to copy"
-        raise UsageError(message, "add --attention, or leave --copy out")
-    if all(target == PAD for target in copy_ids):
-        message = "source and target have no token in common, so there is nothing to copy"
-        raise UsageError(message, "leave --copy out")

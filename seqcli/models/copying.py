@@ -99,16 +99,24 @@ class CopyHead(PointerGenerator):
         """Return pointers (B, S, V) and keys (B, S, H) of the encoder's outputs (B, S, H)."""
         return self.pointers(source), self.attention.project_keys(outputs)
 
-    def attend(self, states: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the weights (R, T, S) of the decoder's output (R, T, H).
+    def mixed(
+        self, logits: Tensor, states: Tensor, mask: Tensor | None, copies: Sequence[Tensor]
+    ) -> Tensor:
+        """Attend with the decoder's output (R, T, H), and return the mixture (R, T, V).
 
-        ``mask``: (B, 1, 1, S), True at tokens, or None without padding.
+        Args:
+            logits: (R, T, V).
+            states: (R, T, H), the decoder's output.
+            mask: (B, 1, 1, S), True at tokens, or None without padding.
+            copies: the result of `prepare`.
         """
-        bias = None if mask is None else attention_bias(~mask[:, 0, 0], keys)  # (B, S)
-        scaled = states / math.sqrt(states.shape[2])
-        queries = scaled.reshape(len(keys), -1, states.shape[2])  # (B, K * T, H)
-        weights: Tensor = self.attention(queries, keys, bias)  # (B, K * T, S)
-        return weights.reshape(*states.shape[:2], -1)  # (R, T, S)
+        pointers, keys = copies
+        bias = None if mask is None else attention_bias(mask[:, 0, 0], keys)  # (B, S)
+        width = states.shape[2]
+        queries = (states / math.sqrt(width)).reshape(len(keys), -1, width)  # (B, K * T, H)
+        weights = self.attention(queries, keys, bias).reshape(*states.shape[:2], -1)  # (R, T, S)
+        mixture: Tensor = self(logits, states, weights, pointers)
+        return mixture
 
 
 def _log(probability: Tensor) -> Tensor:

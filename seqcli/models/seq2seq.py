@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import Attention, attention_bias, padding_mask
+from seqcli.models.attention import Attention, attention_bias, token_mask
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState, NormalizedCell
 from seqcli.models.copying import PointerGenerator
@@ -308,7 +308,7 @@ class Seq2Seq(Model):
     def _encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, CellState]:
         """Return the memory and the decoder's first state, tensors (L, B, H)."""
         outputs, last = self.encoder(source, lengths)  # (B, S, D * H)
-        mask = padding_mask(lengths, source.shape[1], source.device)
+        mask = token_mask(lengths, source.shape[1], source.device)
         memory = self.decoder.prepare(outputs, attention_bias(mask, outputs))
         if self.copy is not None:
             memory = (self.copy.pointers(source), *memory)

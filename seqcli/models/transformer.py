@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import padding_mask
+from seqcli.models.attention import token_mask
 from seqcli.models.base import Model
 from seqcli.models.copying import CopyHead
 from seqcli.models.embedding import Dropout, output_layer
@@ -320,26 +320,19 @@ class Transformer(Model):
         """Return the logits (R, T, V) of the last layer's states (R, T, H)."""
         x = self.target_norm(x)
         logits: Tensor = self.output(x)  # (R, T, V)
-        if self.copy is None:
-            return logits
-        pointers, keys = copies
-        mixed: Tensor = self.copy(logits, x, self.copy.attend(x, keys, mask), pointers)
-        return mixed  # (R, T, V)
+        return logits if self.copy is None else self.copy.mixed(logits, x, mask, copies)
 
     def _encode(
         self, source: Tensor, lengths: Tensor
     ) -> tuple[Tensor | None, list[KeysValues], tuple[Tensor, ...]]:
-        """Encode the source.
+        """Return the mask, keys and values (B, N, S, d) per decoder layer, and tensors to copy by.
 
-        Without positions the encoder is causal; otherwise it would see its source as a bag of
-        tokens. A causal encoder needs no mask, because padding is at the end.
-
-        Returns:
-            the mask (B, 1, 1, S), or None without padding; keys and values of the source
-            (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
+        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
+        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
+        because padding is at the end.
         """
-        padding = padding_mask(lengths, source.shape[1], source.device)
-        mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
+        tokens = token_mask(lengths, source.shape[1], source.device)
+        mask = None if tokens is None else tokens[:, None, None]  # (B, 1, 1, S)
         causal = not self.source_embedding.positions.gives_order
         x = self.source_embedding(source)  # (B, S, H)
         for layer in self.encoder:

@@ -168,9 +168,10 @@ def _caption(arms: Sequence[ArmSummary], differing: Differing | None) -> str:
     if not arms:
         return ""
     first = arms[0].first
-    how = "<eos> included" if first.language else "free running"
+    scored = "<eos> included" if first.language else "free running"
     parts = [
-        f"scores on {SPLITS[first.split]}, {how}: mean over seeds ± standard deviation (best seed)"
+        f"scores on {SPLITS[first.split]}, {scored}: "
+        "mean over seeds ± standard deviation (best seed)"
     ]
     if arms[0].scopes:
         parts.append("training lengths: as long as training rows; other lengths: all other rows")

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 SCORE_OF_ANY, ERRORS_TO_NEAREST = "multi_reference_accuracy", "multi_reference_token_error_rate"
 SAME_FOR_LABELS = {"token_accuracy", "token_error_rate", "mean_token_error_rate"}  # as the accuracy
-HOW = (
+CAPTION = (
     "free running (the loss: teacher forced); 95% intervals: Clopper-Pearson for shares, score "
     "interval for rates, t for the loss; rows that share a source count as one cluster"
 )
-HOW_LANGUAGE = "teacher forced; 95% intervals: t, equal texts count as one cluster"
+CAPTION_LANGUAGE = "teacher forced; 95% intervals: t, equal texts count as one cluster"
 
 
 def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
@@ -81,8 +81,8 @@ def metrics_table(evaluation: Scores) -> Table:
         row += [interval] * bool(evaluation.intervals)
         row += [_best_baseline(evaluation, metric)] * bool(evaluation.baselines)
         rows.append(tuple(row))
-    how = HOW if "sequence_accuracy" in evaluation.metrics else HOW_LANGUAGE
-    return Table(tuple(columns), tuple(rows), caption=how if evaluation.intervals else "")
+    caption = CAPTION if "sequence_accuracy" in evaluation.metrics else CAPTION_LANGUAGE
+    return Table(tuple(columns), tuple(rows), caption=caption if evaluation.intervals else "")
 
 
 def baselines_table(evaluation: Evaluation) -> Table:

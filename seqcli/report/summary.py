@@ -83,7 +83,7 @@ class TimeLeft:
 # reason -> first words of the line about the end of a run, and its explanation
 REASONS = {
     "epochs": ("finished", ""),
-    "iterations": ("finished", "iteration limit"),
+    "steps": ("finished", "iteration limit"),
     "budget": ("stopped after", "time budget (train.budget)"),
     "patience": ("stopped early after", "no improvement on validation (train.patience)"),
     "target_accuracy": (
@@ -93,7 +93,7 @@ REASONS = {
     "interrupted": ("interrupted after", ""),
     "diverged": ("stopped after", "the loss diverged"),
 }
-_LIMITS = ("epochs", "iterations", "budget")  # reasons that are also options
+_LIMITS = ("epochs", "steps", "budget")  # reasons that are also options
 
 
 def run_lines(run: RunStarted) -> list[str]:

@@ -88,7 +88,7 @@ class Loop:
             self.settings.seed,
             steps=self.settings.epoch_steps,
         )
-        self.steps = self.settings.iterations or len(self.stream) * self.settings.epochs
+        self.steps = self.settings.steps or len(self.stream) * self.settings.epochs
         self.epochs = -(-self.steps // len(self.stream))
         kind = registry.resolve("schedule", self.settings.schedule, registry.SCHEDULES)
         self.schedule: Constant = kind(self.settings, self.steps)

@@ -162,8 +162,8 @@ def stop_reason(progress: Progress, settings: TrainConfig) -> str:
         return ""
     if progress.uses_up(settings.budget):
         return "budget"
-    if settings.iterations:
-        return "iterations" if progress.step >= settings.iterations else ""
+    if settings.steps:
+        return "steps" if progress.step >= settings.steps else ""
     return "epochs" if 0 < settings.epochs < progress.epoch else ""
 
 

@@ -11,6 +11,7 @@ import torch
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.errors import UsageError
+from seqcli.models.build import check_copying
 
 MAX_TIME_RATIO = 0.85  # use all threads if they take less than this fraction of one thread's time
 
@@ -35,13 +36,14 @@ def choose_device(name: str, precision: str = "float32") -> torch.device:
     return torch.device(name)
 
 
-def check_device(config: Config, corpus: Corpus) -> None:
-    """Refuse a device that is not available; see `seqcli.registry.BACKEND_CHECKS`.
+def check_training(config: Config, corpus: Corpus) -> None:
+    """Refuse a device that is not available, or copying that is not possible.
 
     Raises:
-        UsageError: the device is not available.
+        UsageError: the device is not available, or `check_copying` refuses the model.
     """
     choose_device(config.train.device, config.train.precision)
+    check_copying(config.model, corpus.codec.copy_ids)
 
 
 def choose_threads(work: Callable[[], object]) -> int:

@@ -24,7 +24,7 @@ LITTLE = {
     "val_rows": 8,
     "test_rows": 8,
     "hidden": 8,
-    "iterations": 1,
+    "steps": 1,
     "samples": 1,
     "threads": 1,
     "device": "cpu",

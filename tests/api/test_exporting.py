@@ -116,6 +116,8 @@ PAIRS = [
     {"cell": "transformer", "positions": "rotary", "norm": "post"},
     {"cell": "transformer", "continue_positions": True, "layers": 2, "tied_embeddings": True},
     {"cell": "transformer", "positions": "learned", "continue_positions": True},
+    {"cell": "gru", "attention": "additive", "copy": True},
+    {"cell": "transformer", "copy": True},
 ]
 LANGUAGE = [
     {"cell": "rnn", "activation": "relu", "layer_norm": True},
@@ -136,7 +138,8 @@ def test_every_kind_of_model_can_be_exported(runtime, runs, tmp_path, variant, p
     config = ModelConfig(hidden=16, embedding=8, feedforward=16, heads=2, **variant)
     sizes = len(source.codec.source) if pairs else None, len(source.codec.target)
     torch.manual_seed(0)
-    model = build(config, *sizes, source.limits.positions * 2).eval()
+    limit, copy_ids = source.limits.positions * 2, source.codec.copy_ids
+    model = build(config, *sizes, limit, copy_ids).eval()
     tensors = onnx.write_graphs(source, model, tmp_path)
     compared, _ = onnx.compare(source, model, tmp_path, [one.name for one in tensors], 16)
     assert compared.largest_difference < 1e-4

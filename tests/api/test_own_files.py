@@ -34,7 +34,7 @@ def test_a_row_that_weighs_more_is_learnt_first(tmp_path):
     path.write_text("a\tx\t99\na\ty\t1\n")
     run = seqcli.train(
         train=path, columns="source,target,count", out=tmp_path / "run", hidden=8, embedding=8,
-        iterations=40, lr=0.05, threads=1,
+        steps=40, lr=0.05, threads=1,
     )  # fmt: skip
     assert run.predict(["a"])[0].candidates[0].text == "x"
     path.write_text("anna\t2\nbo\t1\n")
@@ -108,7 +108,7 @@ def test_labels_are_learnt_as_one_symbol(tmp_path):
     path.write_text("name,class\n" + "aa,New Zealand\nbb,Malta\n" * 8)
     run = seqcli.train(
         train=path, columns="source=name,target=class", target_tokens="whole", hidden=8,
-        embedding=8, iterations=40, lr=0.05, threads=1, out=tmp_path / "run",
+        embedding=8, steps=40, lr=0.05, threads=1, out=tmp_path / "run",
         set=["train.warmup=5"],
     )  # fmt: skip
     answers = [answer.candidates[0].text for answer in run.predict(["aa", "bb"])]

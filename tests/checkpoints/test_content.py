@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqcli.checkpoints import content
-from seqcli.checkpoints.content import Checkpoint, RunRecord, from_plain, to_plain
+from seqcli.checkpoints.content import FORMAT, Checkpoint, RunRecord, from_plain, to_plain
 from seqcli.data.tokenizers import Tokenizer
 from seqcli.errors import CheckpointError
 
@@ -130,9 +130,11 @@ def test_another_programs_file_is_told(value: object) -> None:
         from_plain(value, PATH)
 
 
-@pytest.mark.parametrize("layout", [2, 4, 0, "3", None, ["x" * 10_000]])
+@pytest.mark.parametrize(
+    "layout", [2, FORMAT - 1, FORMAT + 1, 0, str(FORMAT), None, ["x" * 10_000]]
+)
 def test_another_layout_is_told(checkpoint: Checkpoint, layout: object) -> None:
-    with pytest.raises(CheckpointError, match="this seqcli reads layout 3") as caught:
+    with pytest.raises(CheckpointError, match=f"this seqcli reads layout {FORMAT}") as caught:
         from_plain(to_plain(checkpoint) | {"format": layout}, PATH)
     assert len(caught.value.message) < 150
 

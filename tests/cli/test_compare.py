@@ -68,7 +68,7 @@ def test_the_plan_of_another_comparison_goes_to_another_folder(capsys, tmp_path,
 
 def test_a_budget_in_steps_or_seconds(capsys):
     words = (*SMALL, "--cells", "gru", "--seeds", "1", "--plan")
-    assert "--iterations 50 " in run(capsys, *words, "--steps", "50")[1]
+    assert "--steps 50 " in run(capsys, *words, "--steps", "50")[1]
     assert "--budget 2.5 " in run(capsys, *words, "--seconds", "2.5")[1]
     code, _, err = run(capsys, *words, "--steps", "5", "--epochs", "2")
     assert code == 2

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.config import Config, from_plain, keys, load, task_options, to_plain, to_yaml
+from seqcli.config.limits import OneOf, Range
 from seqcli.config.schema import Key
-from seqcli.config.sections import OneOf, Range
 from seqcli.errors import UsageError
 
 
@@ -40,7 +40,7 @@ def configs(draw: st.DrawFn) -> Config:
     options = draw(st.dictionaries(names, st.one_of(free, st.lists(free, max_size=3)), max_size=3))
     mapping |= {f"task.{name}": value for name, value in options.items()}
     if mapping.get("train.epochs") == 0:
-        mapping |= {"train.iterations": 7}
+        mapping |= {"train.steps": 7}
     if mapping.get("model.cell") == "transformer":
         mapping |= {"model.attention": "none", "model.heads": 1}
         if mapping.get("model.hidden", 0) % 2:
@@ -306,7 +306,7 @@ def test_a_budget_lifts_the_limit_of_epochs_unless_there_is_another_limit():
     assert alone.train.epochs == 0
     assert alone.origins["train.epochs"] == "limited by train.budget"
     assert load(flags={"budget": "10m", "epochs": 30}).train.epochs == 30
-    assert load(flags={"budget": "10m", "iterations": 9}).train.iterations == 9
+    assert load(flags={"budget": "10m", "steps": 9}).train.steps == 9
     assert load(alone, flags={"lr": 0.1}).train.epochs == 0
     with pytest.raises(UsageError, match="epochs is 0, and no other key limits training") as caught:
         load(alone, flags={"budget": "0"})

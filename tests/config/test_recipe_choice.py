@@ -46,7 +46,7 @@ def settings(draw: st.DrawFn) -> dict[str, object]:
         "train.recipe": st.sampled_from([*PACES, "none"]),
         "train.budget": st.floats(0.1, 1e5),
         "train.epochs": st.integers(1, 1000),
-        "train.iterations": st.integers(1, 10**6),
+        "train.steps": st.integers(1, 10**6),
         "train.epoch_steps": st.integers(1, 1000),
         "train.batch_size": st.integers(1, 1000),
         "model.dropout": st.floats(0.0, 0.9),
@@ -82,7 +82,7 @@ def test_what_is_chosen_is_valid_and_leaves_what_was_set(given_settings, known):
                 assert one == to_plain(Config())[section][leaf]
     assert choose(after, known) == after
     assert len(chosen_line(after)) <= 80
-    assert after.train.epochs or after.train.budget or after.train.iterations
+    assert after.train.epochs or after.train.budget or after.train.steps
 
 
 @given(facts(st.integers(SMALL_ROWS, 10**6)), st.sampled_from(CELLS), st.integers(1, 20))
@@ -112,7 +112,7 @@ def test_auto_does_several_thousand_updates_on_files(rows):
 
 
 def test_the_warm_up_is_a_tenth_of_the_updates_at_most():
-    found = choose(load({"model.cell": "transformer", "train.iterations": 300}), PAIRS)
+    found = choose(load({"model.cell": "transformer", "train.steps": 300}), PAIRS)
     assert found.train.warmup == 30
     short = load({"model.cell": "transformer", "train.epochs": 2, "train.batch_size": 40})
     assert choose(short, PAIRS).train.warmup == 20
@@ -140,8 +140,8 @@ def test_attention_is_on_for_pairs_if_neither_cell_nor_attention_is_given(set_, 
 def test_a_user_who_counts_epochs_counts_passes():
     found = choose(load({"train.epochs": 30}), PAIRS)
     assert (found.train.epochs, found.train.epoch_steps) == (30, 0)
-    found = choose(load({"train.iterations": 30}), PAIRS)
-    assert (found.train.iterations, found.train.epoch_steps) == (30, 0)
+    found = choose(load({"train.steps": 30}), PAIRS)
+    assert (found.train.steps, found.train.epoch_steps) == (30, 0)
 
 
 @pytest.mark.parametrize(("budget", "pace"), [(60, "quick"), (600, "auto"), (3600, "best")])

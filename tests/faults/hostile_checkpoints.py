@@ -191,7 +191,7 @@ EDITS: dict[str, Edit] = {
     "a vocabulary of 200,000": put("codec/target", [f"w{n}" for n in range(200_000)]),
     "a token twice": put("codec/target", ["a", "a"]),
     "an unknown token style": put("codec/target_tokens", "letters"),
-    "layout 3": put("format", 3),
+    "an older layout": put("format", 3),
     "a version that is a list": put("version", ["x"] * 1000),
 }
 

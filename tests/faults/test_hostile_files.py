@@ -263,7 +263,7 @@ def trained(what, folder, capsys):
         "4",
         "--embedding",
         "4",
-        "--iterations",
+        "--steps",
         "1",
         "--threads",
         "1",

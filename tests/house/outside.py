@@ -183,7 +183,7 @@ def program() -> dict[str, object]:
         **ROWS,
     )
     with ComparisonView(out, plan.runs) as view:
-        api.carry_out(plan, jobs=2, watch=view)
+        api.run_plan(plan, jobs=2, watch=view)
     shown["compare"] = text.getvalue()
     shown["folder"], shown["run"] = str(plan.folder), str(run.path)
     return shown

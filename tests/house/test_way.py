@@ -15,7 +15,7 @@ from test_directions import ROOMS
 from seqcli.cli import app, shell
 
 WORDS = (
-    "train --task reverse --cell gru --attention --hidden 8 --threads 1 --iterations 1 --quiet "
+    "train --task reverse --cell gru --attention --hidden 8 --threads 1 --steps 1 --quiet "
     "--train-rows 64 --val-rows 4 --test-rows 4"
 )
 # Where the values of the options arrive: the configuration, the rows, the model, the loss.

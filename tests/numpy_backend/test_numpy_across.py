@@ -164,10 +164,10 @@ def test_the_events_tell_of_learning_and_of_names(tmp_path):
     assert {"best.pt", "last.pt", "config.yaml", "metrics.jsonl", "curves.png", "tb"} <= files
 
 
-def test_iterations_are_steps_in_all(tmp_path):
+def test_steps_are_optimizer_steps_in_all(tmp_path):
     told: list[object] = []
-    run = trained(tmp_path / "run", "numpy", told.append, cell="rnn", iterations=25)
-    assert (run.finished.reason, run.finished.epochs) == ("iterations", 2)
+    run = trained(tmp_path / "run", "numpy", told.append, cell="rnn", steps=25)
+    assert (run.finished.reason, run.finished.epochs) == ("steps", 2)
     ended = [event for event in told if isinstance(event, EpochEnded)]
     assert [event.step for event in ended] == [19, 25]
     assert {event.epochs for event in ended} == {2}

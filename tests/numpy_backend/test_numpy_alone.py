@@ -96,7 +96,7 @@ def test_the_seed_of_a_sample_decides_it(folder):
 
 def test_the_example_runs(tmp_path):
     example = Path(__file__).parents[2] / "examples" / "names_numpy.yaml"
-    fewer = "--train-rows 100 --val-rows 20 --test-rows 20 --hidden 8 --iterations 10 --out run"
+    fewer = "--train-rows 100 --val-rows 20 --test-rows 20 --hidden 8 --steps 10 --out run"
     _, err, loaded = seqcli(tmp_path, "train", "--config", str(example), *fewer.split())
     assert "samples: " in err
     assert "torch" not in loaded

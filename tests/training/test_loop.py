@@ -93,14 +93,14 @@ def test_patience_ends_it():
     assert (finished.reason, finished.epochs) == ("patience", 5)
 
 
-@pytest.mark.parametrize("iterations", [1, 5, 7])
-def test_iterations_cut_the_last_epoch_short(iterations):
+@pytest.mark.parametrize("steps", [1, 5, 7])
+def test_a_limit_of_steps_cuts_the_last_epoch_short(steps):
     trainer = Counting()
-    made, _ = loop(trainer, iterations=iterations)
+    made, _ = loop(trainer, steps=steps)
     finished, told = run(made)
-    assert (finished.reason, len(trainer.steps)) == ("iterations", iterations)
+    assert (finished.reason, len(trainer.steps)) == ("steps", steps)
     ended = [event for event in told if isinstance(event, EpochEnded)]
-    assert len(ended) == ended[-1].epochs == -(-iterations // STEPS)
+    assert len(ended) == ended[-1].epochs == -(-steps // STEPS)
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

@@ -97,12 +97,10 @@ def test_a_run_ends_with_its_budget_and_its_rate_with_it(monkeypatch, budget, st
     assert stop_reason(saved[-1][1], made.settings) == "budget"
 
 
-@pytest.mark.parametrize(("iterations", "reason"), [(50, "iterations"), (10**6, "budget")])
-def test_the_first_limit_that_is_reached_ends_the_run_and_the_schedule(
-    monkeypatch, iterations, reason
-):
+@pytest.mark.parametrize(("steps", "reason"), [(50, "steps"), (10**6, "budget")])
+def test_the_first_limit_that_is_reached_ends_the_run_and_the_schedule(monkeypatch, steps, reason):
     trainer = Slow(Clock(monkeypatch))
-    made, _ = loop(trainer, budget=30.0, iterations=iterations, warmup=5)
+    made, _ = loop(trainer, budget=30.0, steps=steps, warmup=5)
     assert made.fit(lambda event: None).reason == reason
     assert trainer.steps[-1].learning_rate < 0.01
 

@@ -44,14 +44,14 @@ class NumpyModel:
         raise TypeError(f"{type(self).__name__} has no step")
 
 
-def padding_mask(lengths: Ids, size: int) -> NDArray[np.bool_] | None:
-    """Return (B, size), True at padding; None if there is no padding."""
+def token_mask(lengths: Ids, size: int) -> NDArray[np.bool_] | None:
+    """Return a mask (B, size), True at tokens; None without padding."""
     if int(lengths.min()) == size:
         return None
-    mask: NDArray[np.bool_] = np.arange(size) >= lengths[:, None]  # (B, S)
+    mask: NDArray[np.bool_] = np.arange(size) < lengths[:, None]  # (B, S)
     return mask
 
 
 def attention_bias(mask: NDArray[np.bool_] | None, like: Floats) -> Floats | None:
-    """Convert a padding mask (B, S) to a bias for attention energies: 0 or `MASKED`."""
-    return None if mask is None else np.where(mask, MASKED, 0.0).astype(like.dtype)
+    """Convert a mask (B, S) to a bias for attention energies: 0 at tokens, `MASKED` elsewhere."""
+    return None if mask is None else np.where(mask, 0.0, MASKED).astype(like.dtype)

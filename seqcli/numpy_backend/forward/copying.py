@@ -72,15 +72,27 @@ class CopyHead(PointerGenerator):
         """Return pointers (B, S, V) and keys (B, S, H) of the encoder's outputs (B, S, H)."""
         return self.pointers(source), self.attention.project_keys(outputs)
 
-    def attend(self, states: Floats, keys: Floats, mask: NDArray[np.bool_] | None) -> Floats:
-        """Return the weights (R, T, S) of the decoder's output (R, T, H).
+    def mixed(
+        self,
+        logits: Floats,
+        states: Floats,
+        mask: NDArray[np.bool_] | None,
+        copies: Sequence[Floats],
+    ) -> Floats:
+        """Attend with the decoder's output (R, T, H), and return the mixture (R, T, V).
 
-        ``mask``: (B, 1, 1, S), True at tokens, or None without padding.
+        Args:
+            logits: (R, T, V).
+            states: (R, T, H), the decoder's output.
+            mask: (B, 1, 1, S), True at tokens, or None without padding.
+            copies: the result of `prepare`.
         """
-        bias = None if mask is None else attention_bias(~mask[:, 0, 0], keys)  # (B, S)
+        pointers, keys = copies
+        bias = None if mask is None else attention_bias(mask[:, 0, 0], keys)  # (B, S)
         width = states.shape[2]
         queries = (states / math.sqrt(width)).reshape(len(keys), -1, width)  # (B, K * T, H)
-        return self.attention(queries, keys, bias).reshape(*states.shape[:2], -1)  # (R, T, S)
+        weights = self.attention(queries, keys, bias).reshape(*states.shape[:2], -1)  # (R, T, S)
+        return self(logits, states, weights, pointers)
 
 
 def _log_sigmoid(x: Floats) -> Floats:

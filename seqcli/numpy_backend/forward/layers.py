@@ -103,6 +103,14 @@ class LayerNorm:
         return normalized * self.weight + self.bias
 
 
+class Identity:
+    """Return the input; see `torch.nn.Identity`."""
+
+    def __call__(self, x: Floats) -> Floats:
+        """Return ``x``."""
+        return x
+
+
 class Weights:
     """The weights of a checkpoint, by their PyTorch names, or those of one part of the model.
 

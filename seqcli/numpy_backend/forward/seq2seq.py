@@ -10,7 +10,7 @@ import numpy as np
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.numpy_backend.forward.attention import Attention
-from seqcli.numpy_backend.forward.base import NumpyModel, attention_bias, padding_mask
+from seqcli.numpy_backend.forward.base import NumpyModel, attention_bias, token_mask
 from seqcli.numpy_backend.forward.copying import PointerGenerator
 from seqcli.numpy_backend.forward.layers import Linear, Weights
 from seqcli.numpy_backend.forward.rnn import RNN, Cell, CellState, NormalizedCell
@@ -277,7 +277,7 @@ class Seq2Seq(NumpyModel):
     def _encode(self, source: Ids, lengths: Ids) -> tuple[Memory, CellState]:
         """Return the memory and the decoder's first state, arrays (L, B, H)."""
         outputs, last = self.encoder(source, lengths)  # (B, S, D * H)
-        mask = padding_mask(lengths, source.shape[1])
+        mask = token_mask(lengths, source.shape[1])
         memory = self.decoder.prepare(outputs, attention_bias(mask, outputs))
         if self.copy is not None:
             memory = (self.copy.pointers(source), *memory)

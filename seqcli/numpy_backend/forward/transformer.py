@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.numpy_backend.forward.attention import scores_to_weights
-from seqcli.numpy_backend.forward.base import NumpyModel, padding_mask
+from seqcli.numpy_backend.forward.base import NumpyModel, token_mask
 from seqcli.numpy_backend.forward.copying import CopyHead
-from seqcli.numpy_backend.forward.layers import LayerNorm, Weights
+from seqcli.numpy_backend.forward.layers import Identity, LayerNorm, Weights
 from seqcli.numpy_backend.forward.positions import Positions
 from seqcli.numpy_backend.parameters import Floats, Ids
 
@@ -261,9 +261,8 @@ class Transformer(NumpyModel):
         self.target_norm = final_norm(weights, "target_norm", config)
         self.output = weights.output_layer(target.embedding, config.hidden, config.tied_embeddings)
         self.continues = int(config.continue_positions)
-        self.copy = None
-        if config.copy:
-            self.copy = CopyHead(weights.part("copy"), config.hidden, sizes[1], copy_ids)
+        part = weights.part("copy")
+        self.copy = CopyHead(part, config.hidden, sizes[1], copy_ids) if config.copy else None
 
     def forward(self, source: Ids, source_lengths: Ids, target_in: Ids) -> Floats:
         """See `NumpyModel.forward`."""
@@ -304,25 +303,20 @@ class Transformer(NumpyModel):
     def _logits(self, x: Floats, mask: Mask | None, copies: Sequence[Floats]) -> Floats:
         """Return the logits (R, T, V) of the last layer's states (R, T, H)."""
         x = self.target_norm(x)
-        if self.copy is None:
-            return self.output(x)
-        pointers, keys = copies
-        return self.copy(self.output(x), x, self.copy.attend(x, keys, mask), pointers)
+        logits = self.output(x)  # (R, T, V)
+        return logits if self.copy is None else self.copy.mixed(logits, x, mask, copies)
 
     def _encode(
         self, source: Ids, lengths: Ids
     ) -> tuple[Mask | None, list[KeysValues], tuple[Floats, ...]]:
-        """Encode the source.
+        """Return the mask, keys and values (B, N, S, d) per decoder layer, and tensors to copy by.
 
-        Without positions the encoder is causal; otherwise it would see its source as a bag of
-        tokens. A causal encoder needs no mask, because padding is at the end.
-
-        Returns:
-            the mask (B, 1, 1, S), or None without padding; keys and values of the source
-            (B, N, S, d) for each decoder layer; and pointers and keys for copying, if any.
+        The mask is (B, 1, 1, S), or None without padding. Without positions the encoder is causal;
+        otherwise it would see its source as a bag of tokens. A causal encoder needs no mask,
+        because padding is at the end.
         """
-        padding = padding_mask(lengths, source.shape[1])
-        mask = None if padding is None else ~padding[:, None, None]  # (B, 1, 1, S)
+        tokens = token_mask(lengths, source.shape[1])
+        mask = None if tokens is None else tokens[:, None, None]  # (B, 1, 1, S)
         causal = not self.source_embedding.positions.gives_order
         x = self.source_embedding(source)  # (B, S, H)
         for layer in self.encoder:
@@ -348,14 +342,6 @@ def make_layers(
 def final_norm(weights: Weights, name: str, config: ModelConfig) -> LayerNorm | Identity:
     """Return the layer norm after the last layer: "pre" has one, "post" does not need it."""
     return weights.layer_norm(name, config.hidden) if config.norm == "pre" else Identity()
-
-
-class Identity:
-    """Return the input; see `torch.nn.Identity`."""
-
-    def __call__(self, x: Floats) -> Floats:
-        """Return ``x``."""
-        return x
 
 
 def flat(pairs: Iterable[KeysValues]) -> list[Floats]:
