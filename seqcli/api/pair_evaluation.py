@@ -111,7 +111,8 @@ def _baselines(
             for place, row in enumerate(memorized_rows(train, sources).tolist())
         ],
     )
-    for name, guess in heuristic_predictions(corpus.provenance, pairs).items() if own else ():
+    guesses = heuristic_predictions(corpus.provenance, codec, pairs) if own else {}
+    for name, guess in guesses.items():
         yield name, decoded(guess, codec.target)
 
 

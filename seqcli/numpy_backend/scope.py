@@ -78,6 +78,8 @@ RULES: dict[str, Rule] = {
     "train.steps": _ANY,
     "train.epoch_steps": _ANY,
     "train.batch_size": _ANY,
+    "train.init_from": _ANY,
+    "train.freeze": Only(("",)),
     "train.optimizer": Only(registry.NUMPY_OPTIMIZERS),
     "train.lr": _ANY,
     "train.momentum": _ANY,
