@@ -44,7 +44,7 @@ def test_plain_lines_name_each_member_and_the_table_ends_with_the_ensemble():
     lines = shown(terminal=False).splitlines()
     assert lines[0] == "ensemble of 2 models in runs/x, 2 at a time; rows: train 1,200, val 40"
     assert lines[1:3] == ["note: a note", "member 1: GRU; 1,234 parameters"]
-    assert "member 1 (1/2): 20 epochs, best epoch 12 in 1:05" in lines
+    assert "member 1 (1/2): 20 epochs, best epoch 19 in 1:05" in lines
     second = next(line for line in lines if line.startswith("member 2 (2/2)"))
     assert "no improvement on validation" in second
     assert second.endswith(", kept")
