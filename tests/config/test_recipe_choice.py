@@ -13,7 +13,7 @@ from seqcli.config import Config, load, to_plain, to_yaml
 from seqcli.config.recipe_choice import attention_hint, choose, chosen_line, varying
 from seqcli.config.recipes import SMALL_ROWS, AttentionGain, DataFacts
 
-PAIRS = DataFacts(4000, (8.0, 20), (7.0, 18), 30, 40, 0.1)
+PAIRS = DataFacts(4000, (8.0, 20), (7.0, 18), 30, 40, copyable=0.1)
 LABELS = dataclasses.replace(PAIRS, target_length=(1.0, 1), labels=True)
 LANGUAGE = DataFacts(30000, (0.0, 0), (6.0, 15), 0, 26, language=True)
 CELLS = ("rnn", "gru", "lstm", "transformer")
@@ -235,3 +235,18 @@ def test_the_hint_about_attention_has_figures_only_from_the_table():
         (one, other)
     )
     assert max(len(attention_hint(some)) for some in ((), (one,), (one, other))) <= 80
+
+
+@pytest.mark.parametrize(
+    ("set_", "copyable", "copy"),
+    [
+        ({}, 0.9, True),
+        ({}, 0.2, False),
+        ({"model.cell": "transformer"}, 0.9, True),
+        ({"model.cell": "gru"}, 0.9, False),  # without attention
+        ({"model.copy": False}, 0.9, False),
+    ],
+)
+def test_models_copy_if_most_target_tokens_occur_in_their_source(set_, copyable, copy):
+    known = dataclasses.replace(PAIRS, copyable=copyable)
+    assert choose(load(set_), known).model.copy == copy
