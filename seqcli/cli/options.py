@@ -38,7 +38,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     TRAINING: (
         *("recipe", "budget", "epochs", "steps", "batch_size", "optimizer", "lr"),
-        *("schedule", "warmup", "patience", "seed", "ensemble", "distill", "unlabelled"),
+        *("schedule", "warmup", "patience", "seed"),
+        *("init_from", "freeze", "ensemble", "distill", "unlabelled"),
         *("backend", "device", "threads", "beam", "length_penalty", "samples"),
     ),
     TASK_OPTIONS: (
@@ -66,6 +67,7 @@ OWN_HELP = {
 }
 _METAVARS = {
     **{"data": "PATH", "train": "FILE|N", "val": "FILE|N", "test": "FILE|N"},
+    **{"init_from": "RUN", "freeze": "PARTS"},
     **{"distill": "RUN", "unlabelled": "FILE"},
     **{"length": "N|LOW:HIGH", "test_length": "N|LOW:HIGH", "vocab": "N"},
     **{

@@ -25,6 +25,7 @@ seqcli train --data pairs.tsv --cell gru --attention --ensemble 5 --out runs/pai
 seqcli train --train train.tsv --val dev.tsv --columns target=1,source=2,count=3
 seqcli train --data labels.csv --columns source=name,target=class --target-tokens whole --check
 seqcli train --config examples/patterns_transformer.yaml --set train.momentum=0.95
+seqcli train --data dialect.tsv --init-from runs/standard-gru-attention --freeze embeddings
 seqcli train --resume runs/reverse-gru-attention"""
 
 OutPath = Annotated[

@@ -43,6 +43,8 @@ FLAGS: Mapping[str, str] = {
     "backend": "train.backend",
     "recipe": "train.recipe",
     "budget": "train.budget",
+    "init_from": "train.init_from",
+    "freeze": "train.freeze",
     "epochs": "train.epochs",
     "steps": "train.steps",
     "batch_size": "train.batch_size",

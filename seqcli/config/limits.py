@@ -37,6 +37,20 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class SomeOf:
+    """Any of some names, separated by commas; an empty text selects none."""
+
+    names: tuple[str, ...]
+
+    def allows(self, value: Scalar) -> bool:
+        """Return whether ``value`` consists of these names."""
+        return set(filter(None, str(value).split(","))) <= set(self.names)
+
+    def __str__(self) -> str:
+        return ": " + " or ".join(self.names) + ", or several separated by commas"
+
+
+@dataclass(frozen=True)
 class Range:
     """A range of numbers; None means no bound."""
 
@@ -81,7 +95,7 @@ class Duration(Range):
         return float(match[1]) * _SECONDS[match[2]] if match else None
 
 
-Limit = OneOf | Range
+Limit = OneOf | SomeOf | Range
 
 
 def one_of(names: Iterable[str], *more: str, empty: bool = False) -> OneOf:

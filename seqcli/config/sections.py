@@ -16,6 +16,7 @@ from seqcli.config.limits import (
     Probability,
     Range,
     Seed,
+    SomeOf,
     Time,
     TokenStyle,
     Width,
@@ -173,6 +174,11 @@ class TrainConfig:
     over the training rows."""
     batch_size: Positive = 64
     """Rows per optimizer step."""
+    init_from: str = ""
+    """Run or checkpoint to start from: its weights are reused where they fit, and its architecture
+    and tokenization are the defaults."""
+    freeze: Annotated[str, SomeOf(("encoder", "embeddings"))] = ""
+    """Parts whose weights stay fixed: encoder, embeddings, or encoder,embeddings."""
     optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"
     """Optimization algorithm."""
     lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3
