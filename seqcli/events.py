@@ -201,7 +201,61 @@ class Finished:
     updates: int = 0  # optimizer steps of the whole run
 
 
-Event: TypeAlias = DataRead | RunStarted | Progress | EpochEnded | Saved | Finished
+@dataclass(frozen=True)
+class EnsembleStarted:
+    """The training of an ensemble starts or resumes, ``jobs`` members at a time."""
+
+    folder: str
+    members: tuple[str, ...]
+    jobs: int
+    rows: Mapping[str, int]  # split -> rows
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MemberEvent:
+    """An event of the training of a member."""
+
+    member: str
+    event: RunStarted | Progress | EpochEnded | Saved | Finished | DataRead | MemberFinished
+
+
+@dataclass(frozen=True)
+class MemberFinished:
+    """The training of a member ended, now or before it was resumed."""
+
+    name: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    reason: str  # see `Finished`; also "diverged"
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EnsembleFinished:
+    """The training of an ensemble ended.
+
+    ``validation`` contains the validation scores of each member, in order, and then those of the
+    ensemble, all decoded alike; it is empty without validation rows.
+    """
+
+    members: tuple[MemberFinished, ...]
+    validation: tuple[Mapping[str, float], ...]
+    seconds: float
+
+
+Event: TypeAlias = (
+    DataRead
+    | RunStarted
+    | Progress
+    | EpochEnded
+    | Saved
+    | Finished
+    | EnsembleStarted
+    | MemberEvent
+    | EnsembleFinished
+)
 Listener: TypeAlias = Callable[[Event], None]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from seqcli import registry
+from seqcli.config.limits import Range
 from seqcli.config.schema import Key, keys, read
-from seqcli.config.sections import Range
 from seqcli.errors import UsageError
 
 

@@ -213,7 +213,7 @@ def _train(plan: Plan, stored: StoredPlan, jobs: int, watch: Watch | None) -> St
     runs = [replace(run, replace=run.name in stored.replaced) for run in plan.runs]
     check_as_planned(runs, plan.folder)
     try:
-        run_all(runs, plan.folder, jobs, on_event)
+        run_all(runs, plan.folder, jobs, on_event, finish)
     except StoppedBySignal as stopped:
         message = f"stopped; {len(done)} of {len(runs)} runs are finished"
         hint = "run the same command again to resume" + " (without --force)" * plan.force

@@ -12,6 +12,7 @@ from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import pairs_of
 from seqcli.data.corpus import Codec, Corpus, Pairs, Provenance
+from seqcli.data.extension import has_all_tokens, reencoded
 from seqcli.errors import DataError, SeqcliError, UsageError
 
 
@@ -31,10 +32,14 @@ def corpus_of_run(config: Config) -> Corpus:
     return build_corpus(config.data, config.task)
 
 
-def check_same_data(corpus: Corpus, codec: Codec, trained_on: Provenance) -> None:
+def check_same_data(corpus: Corpus, codec: Codec, trained_on: Provenance) -> Corpus:
     """Check that a corpus is the data a model was trained on, wherever its files are.
 
     Generated rows are the same only in the same version of their task.
+
+    Returns:
+        the corpus, encoded with the vocabularies of the model, which has more tokens than the data
+        if it started from another model (``train.init_from``).
 
     Raises:
         DataError: the data differs.
@@ -50,11 +55,14 @@ def check_same_data(corpus: Corpus, codec: Codec, trained_on: Provenance) -> Non
             f"it is {here.version} here",
             "evaluate on a file with --data, or train again",
         )
+    if corpus.codec != codec and has_all_tokens(codec, corpus.codec):
+        corpus = reencoded(corpus, codec)
     if corpus.codec != codec or not here.has_same_rows(trained_on):
         raise DataError(
             f"{corpus.name}: this is not the data that the model was trained on",
             "restore the original data, or give it with --data",
         )
+    return corpus
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ def evaluation_data(model: TrainedModel, split: str, other: OtherData | None) ->
 
 def _own_rows(model: TrainedModel, split: str) -> EvaluationData:
     corpus = corpus_of_run(model.config)
-    check_same_data(corpus, model.codec, model.checkpoint.record)
+    corpus = check_same_data(corpus, model.codec, model.checkpoint.record)
     if split not in corpus.splits:
         available = " or ".join(f"--split {name}" for name in corpus.splits)
         raise DataError(f"{corpus.name}: has no {split} rows", f"choose {available}")
@@ -151,6 +159,6 @@ def _corpus_if_available(model: TrainedModel) -> Corpus | None:
     """Return the training data, for the baselines, or None if it has changed or is missing."""
     try:
         corpus = corpus_of_run(model.config)
+        return check_same_data(corpus, model.codec, model.checkpoint.record)
     except SeqcliError:
         return None
-    return corpus if corpus.codec == model.codec else None

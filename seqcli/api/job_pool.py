@@ -1,4 +1,8 @@
-"""Train the runs of a comparison, one after another or in parallel processes."""
+"""Train several runs, one after another or in parallel processes.
+
+The runs are those of a comparison (`seqcli.api.comparing`) or the members of an ensemble
+(`seqcli.api.ensemble_training`). What a job does, and what it returns, is up to its caller.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from seqcli import registry
 from seqcli.api.checkpoint_config import steps_done
@@ -29,25 +33,47 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 
+class Job(Protocol):
+    """A run to be trained in another process: a picklable object with a unique name."""
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+
+
+JobT = TypeVar("JobT", bound=Job)
+Result = TypeVar("Result")
+Listen: TypeAlias = Callable[[Event], None]
 Watch: TypeAlias = Callable[[str, Event | RunResult], None]
 MAX_JOBS = 4  # by default; each process needs the memory of PyTorch
 POLL_SECONDS = 0.2  # seconds between checks for signals and dead processes
 
 
-def run_all(planned: Sequence[PlannedRun], folder: Path, jobs: int, watch: Watch) -> None:
+def run_all(
+    planned: Sequence[JobT],
+    folder: Path,
+    jobs: int,
+    watch: Callable[[str, Event | Result], None],
+    work: Callable[[JobT, Path, Listen], Result],
+) -> None:
     """Finish every run: keep finished runs, resume interrupted ones, and train the others.
 
-    ``watch`` is called with each event of a run, and with its result at the end.
+    Args:
+        planned: the runs.
+        folder: the folder that contains their folders.
+        jobs: the number of processes.
+        watch: called with each event of a run, and with its result at the end.
+        work: finishes one run and returns its result; a function of a module, such as `finish`.
 
     Raises:
         SeqcliError: a run failed.
         StoppedBySignal: a signal arrived; the same call resumes the runs.
     """
     if jobs > 1 and len(planned) > 1:
-        _WorkerPool(planned, folder, min(jobs, len(planned)), watch).work()
+        _WorkerPool(planned, folder, min(jobs, len(planned)), watch, work).run()
         return
     for one in planned:
-        watch(one.name, finish(one, folder, partial(watch, one.name)))
+        watch(one.name, work(one, folder, partial(watch, one.name)))
 
 
 def default_jobs() -> int:
@@ -64,7 +90,7 @@ def cached_result(folder: Path) -> RunResult | None:
     return result if steps_done(RunPaths(folder)) in (result.steps, None) else None
 
 
-def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> RunResult:
+def finish(run: PlannedRun, folder: Path, listen: Listen) -> RunResult:
     """Train or resume a run if needed, score it, and return its result.
 
     A run that replaces another starts from scratch; the old run is kept until the new one has a
@@ -87,7 +113,7 @@ def finish(run: PlannedRun, folder: Path, listen: Callable[[Event], None]) -> Ru
     return result
 
 
-def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) -> str:
+def _train(run: PlannedRun, paths: RunPaths, listen: Listen) -> str:
     """Train or resume a run; return why training ended.
 
     A run that diverges is represented by its best checkpoint, if it has one. The checkpoint of an
@@ -95,6 +121,8 @@ def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) ->
     """
     from seqcli import api
 
+    # a time budget does not include the import of PyTorch, which only the first run needs
+    registry.resolve("backend", run.config.train.backend, registry.BACKENDS)
     replaced = paths.folder.stat().st_ino if paths.has_checkpoint() else None
     try:
         if run.replace:
@@ -111,11 +139,16 @@ def _train(run: PlannedRun, paths: RunPaths, listen: Callable[[Event], None]) ->
         return "diverged"
 
 
-class _WorkerPool:
+class _WorkerPool(Generic[JobT, Result]):
     """Worker processes that take runs from one queue and report events through another."""
 
     def __init__(
-        self, planned: Sequence[PlannedRun], folder: Path, jobs: int, watch: Watch
+        self,
+        planned: Sequence[JobT],
+        folder: Path,
+        jobs: int,
+        watch: Callable[[str, Event | Result], None],
+        work: Callable[[JobT, Path, Listen], Result],
     ) -> None:
         spawn = multiprocessing.get_context("spawn")
         self.todo, self.reports = spawn.Queue(), spawn.Queue()
@@ -124,11 +157,11 @@ class _WorkerPool:
             self.todo.put(one)
         make = spawn.Process
         self.processes: list[BaseProcess] = [
-            make(target=_worker, args=(folder, self.todo, self.reports), daemon=True)
+            make(target=_worker, args=(work, folder, self.todo, self.reports), daemon=True)
             for _ in range(jobs)
         ]
 
-    def work(self) -> None:
+    def run(self) -> None:
         """Train until all runs are finished, one fails, or a signal arrives."""
         with stop_on_signals() as stop:
             with _no_signals():  # workers start with signals blocked; this process stops them
@@ -150,8 +183,9 @@ class _WorkerPool:
             return
         if isinstance(report, _Failure):
             raise report.error(run)
-        self.left -= isinstance(report, RunResult)
-        self.watch(run, report)
+        done = isinstance(report, _Done)
+        self.left -= done
+        self.watch(run, report.result if done else report)
 
     def _check_alive(self) -> None:
         dead = [one.exitcode for one in self.processes if one.exitcode not in (None, 0)]
@@ -191,7 +225,7 @@ def _no_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _worker(folder: Path, todo: Any, reports: Any) -> None:
+def _worker(work: Callable[..., Any], folder: Path, todo: Any, reports: Any) -> None:
     """Finish runs from the queue until it is empty; exit at once if the parent process exits."""
     show_notes()
     registry.load_plugins()
@@ -199,13 +233,20 @@ def _worker(folder: Path, todo: Any, reports: Any) -> None:
     for run in iter(todo.get, None):
         try:
             listen = partial(_report, reports, run.name)
-            reports.put((run.name, finish(run, folder, listen)))
+            reports.put((run.name, _Done(work(run, folder, listen))))
         except StoppedBySignal as stopped:
             raise SystemExit(stopped.exit_code) from None
         except Exception as error:
             known = expected(error) or SeqcliError(f"{type(error).__name__}: {error}")
             reports.put((run.name, _Failure(known.message, known.hint, known.exit_code)))
             return
+
+
+@dataclass(frozen=True)
+class _Done:
+    """The result of a run, to be sent to another process."""
+
+    result: Any
 
 
 @dataclass(frozen=True)

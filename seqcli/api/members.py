@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
 from seqcli.errors import CheckpointError, UsageError
 from seqcli.runs import RunPaths
+from seqcli.runs.ensemble import read_members
+from seqcli.runs.paths import MEMBERS
 
 Ids: TypeAlias = NDArray[np.int64]
 Ckpt: TypeAlias = str | Path | Sequence[str | Path]
@@ -52,8 +55,8 @@ def open_members(ckpt: Ckpt) -> OpenedMembers:
     """Open and verify one or more checkpoints.
 
     Args:
-        ckpt: a run folder (its best checkpoint), a checkpoint file, or a pattern such as
-            ``runs/gru-s*``, or several of them.
+        ckpt: a run folder (its best checkpoint, or those of its members), a checkpoint file, or a
+            pattern such as ``runs/gru-s*``; or several of them.
 
     Raises:
         CheckpointError: a checkpoint is missing, damaged or not a seqcli checkpoint.
@@ -62,11 +65,14 @@ def open_members(ckpt: Ckpt) -> OpenedMembers:
     given = [ckpt] if isinstance(ckpt, str | Path) else list(ckpt)
     if not given:
         raise UsageError("no checkpoint is named", "give a run folder or a checkpoint file")
-    members = [open_checkpoint(path) for one in given for path in _expanded(Path(one))]
+    paths = [path for one in given for path in _expanded(Path(one))]
+    members = [open_checkpoint(path) for path in paths]
     _check_distinct([one.path for one in members])
     for other in members[1:]:
         _check_fit(members[0], other)
-    return OpenedMembers(" + ".join(str(one.path) for one in members), tuple(members))
+    is_run = len(given) == 1 and RunPaths(Path(given[0])).ensemble.exists()
+    name = str(given[0]) if is_run else " + ".join(str(one.path) for one in members)
+    return OpenedMembers(name, tuple(members))
 
 
 def id_maps(first: Codec, other: Codec) -> tuple[Ids | None, Ids | None]:
@@ -92,11 +98,16 @@ def _id_map(first: Vocabulary, other: Vocabulary) -> Ids | None:
 
 
 def _expanded(path: Path) -> Iterator[Path]:
-    """Yield the run folders and ``.pt`` files that match a pattern; else the path itself.
+    """Yield the members of an ensemble's run folder, the matches of a pattern, or the path itself.
+
+    A pattern matches run folders and ``.pt`` files.
 
     Raises:
-        CheckpointError: nothing matches the pattern.
+        CheckpointError: nothing matches the pattern, or an ensemble has an untrained member.
     """
+    if path.is_dir() and RunPaths(path).ensemble.exists():
+        yield from _members(RunPaths(path))
+        return
     if path.exists() or not glob.has_magic(str(path)):
         yield path
         return
@@ -105,7 +116,21 @@ def _expanded(path: Path) -> Iterator[Path]:
     if not matches:
         hint = "quote the pattern; it must match run folders or .pt files"
         raise CheckpointError(f"{path}: matches no checkpoint", hint)
-    yield from matches
+    for match in matches:
+        yield from _members(RunPaths(match)) if RunPaths(match).ensemble.exists() else [match]
+
+
+def _members(run: RunPaths) -> Iterator[Path]:
+    members = read_members(run)
+    trained = [member for member in members if member.has_checkpoint()]
+    if len(trained) < len(members):
+        message = f"{run.folder}: {len(trained)} of {len(members)} members have a checkpoint"
+        hint = f"continue with seqcli train --resume {shlex.quote(str(run.folder))}"
+        if trained:
+            pattern = shlex.quote(f"{run.folder}/{MEMBERS}/*")
+            hint += f", or use these: --ckpt {pattern}"
+        raise CheckpointError(message, hint)
+    yield from (member.folder for member in members)
 
 
 def _check_distinct(paths: Sequence[Path]) -> None:
@@ -123,26 +148,28 @@ def _check_fit(first: OpenedCheckpoint, other: OpenedCheckpoint) -> None:
     Raises:
         UsageError: the message names both files and the first difference.
     """
-    difference = _difference(first.checkpoint.codec, other.checkpoint.codec)
-    if difference:
-        message = f"{first.path} and {other.path} cannot form an ensemble: {difference}"
+    problem = difference(first.checkpoint.codec, other.checkpoint.codec)
+    if problem:
+        message = f"{first.path} and {other.path} cannot form an ensemble: {problem}"
         raise UsageError(message, "average models that were trained on the same data")
 
 
-def _difference(first: Codec, other: Codec) -> str:
-    """Describe the first difference of two codecs; "" if they fit together."""
+def difference(
+    first: Codec, other: Codec, names: tuple[str, str] = ("the first", "the second")
+) -> str:
+    """Describe the first difference of two codecs, called ``names``; "" if they fit together."""
     codecs = (first, other)
     if (first.source is None) != (other.source is None):
-        kinds = ["a language model" if c.source is None else "a model of pairs" for c in codecs]
-        return f"the first is {kinds[0]}, the second {kinds[1]}"
+        kinds = ["for a language model" if c.source is None else "for pairs" for c in codecs]
+        return f"{names[0]} is {kinds[0]}, {names[1]} {kinds[1]}"
     for what, one, two in _settings(first, other):
         if one != two:
-            return f"{what} is {one} in the first and {two} in the second"
+            return f"{what} is {one} in {names[0]} and {two} in {names[1]}"
     if first.source is not None and other.source is not None:
-        difference = _token_difference("source", first.source, other.source)
-        if difference:
-            return difference
-    return _token_difference("target", first.target, other.target)
+        problem = _token_difference("source", first.source, other.source, names)
+        if problem:
+            return problem
+    return _token_difference("target", first.target, other.target, names)
 
 
 def _settings(first: Codec, other: Codec) -> Iterator[tuple[str, object, object]]:
@@ -157,10 +184,12 @@ def _settings(first: Codec, other: Codec) -> Iterator[tuple[str, object, object]
     yield "features", switch[first.features], switch[other.features]
 
 
-def _token_difference(side: str, first: Vocabulary, other: Vocabulary) -> str:
+def _token_difference(
+    side: str, first: Vocabulary, other: Vocabulary, names: tuple[str, str]
+) -> str:
     """Describe the first token that only one of two vocabularies has; "" if there is none."""
-    for where, one, two in (("first", first, other), ("second", other, first)):
+    for where, one, two in ((names[0], first, other), (names[1], other, first)):
         missing = two.unknown(one.tokens)
         if missing:
-            return f"only the {where} has the {side} token {visible_token(missing[0])}"
+            return f"only {where} has the {side} token {visible_token(missing[0])}"
     return ""

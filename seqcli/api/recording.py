@@ -174,6 +174,7 @@ class CheckpointWriter:
             locations=locations(self.config.data, self.folder.paths.folder),
             # to test whether sampled texts are new
             fingerprints=fingerprints(corpus.splits) if is_language else None,
+            distillation=corpus.distillation,
         )
 
 

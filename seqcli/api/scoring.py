@@ -13,7 +13,7 @@ import numpy as np
 
 from seqcli import api, runs
 from seqcli.api.checkpoint_config import config_of, progress_of
-from seqcli.api.evaluation_data import corpus_of_run
+from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.parameter_matching import count_parameters
 from seqcli.api.trained_model import PairModel, TrainedModel, open_model
 from seqcli.arrays.hashing import row_hashes
@@ -74,7 +74,7 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
     paths = runs.RunPaths(folder)
     model = open_model(folder)
     config = model.config
-    corpus = corpus_of_run(config)
+    corpus = check_same_data(corpus_of_run(config), model.codec, model.checkpoint.record)
     split = next(one for one in ("test", "val", "train") if one in corpus.splits)
     language = corpus.codec.source is None
     spans = _spans(corpus)

@@ -13,18 +13,32 @@ from typing import TYPE_CHECKING, Any
 from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.arguments import checked
-from seqcli.api.checkpoint_config import config_of, limits_of
-from seqcli.api.data_paths import PATH_KEYS
-from seqcli.api.evaluation_data import check_same_data, corpus_of_run
+from seqcli.api.checkpoint_config import limits_of
+from seqcli.api.distilling import open_teacher, with_distilled_rows
+from seqcli.api.ensemble_training import check_ensemble, train_members
+from seqcli.api.initializing import (
+    initial_model,
+    initialize,
+    with_initial_settings,
+    with_initial_vocabulary,
+)
 from seqcli.api.recording import CheckpointWriter, restore, run_started
-from seqcli.checkpoints import numpy_file
+from seqcli.api.resuming import CHANGEABLE, load_resumed
 from seqcli.config import Config
 from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens, with_recipe
 from seqcli.data.corpus import Corpus
-from seqcli.errors import CheckpointError, Exit, StoppedBySignal, UsageError
-from seqcli.events import DataRead, Event, Finished, Listener, RunStarted, broadcast
+from seqcli.errors import Exit, StoppedBySignal, UsageError
+from seqcli.events import (
+    DataRead,
+    EnsembleFinished,
+    Event,
+    Finished,
+    Listener,
+    RunStarted,
+    broadcast,
+)
 from seqcli.files.atomic import write_atomically
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.tensorboard import TensorBoardLog
@@ -38,24 +52,6 @@ if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
 
-# Settings that --resume may change: how long to train and on which hardware.
-CHANGEABLE = (
-    "train.backend",
-    "train.budget",
-    "train.epochs",
-    "train.steps",
-    "train.samples",
-    "train.lr",
-    "train.patience",
-    "train.target_accuracy",
-    "train.threads",
-    "train.device",
-    "train.kernels",
-    "train.save_every",
-    "decode.beam",
-    "decode.length_penalty",
-)
-
 
 @dataclass(frozen=True)
 class Run:
@@ -64,6 +60,7 @@ class Run:
     ``history`` contains the metrics of each epoch (see `seqcli.events.EpochEnded`), ``rows`` the
     number of rows in each split, and ``data`` a summary of the data files (None for a task).
     ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
+    An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
     """
 
     path: Path
@@ -73,6 +70,7 @@ class Run:
     checkpoint: Path
     rows: Mapping[str, int]
     data: DataRead | None = None
+    ensemble: EnsembleFinished | None = None
 
     @property
     def history(self) -> tuple[Mapping[str, float], ...]:
@@ -104,7 +102,7 @@ def train(
     started: float | None = None,
     **flags: Any,
 ) -> Run:
-    """Train a model; return the finished run.
+    """Train a model, or an ensemble with ``train.members``; return the finished run.
 
     Args:
         config: a YAML file, or a mapping of sections or dotted keys.
@@ -134,7 +132,12 @@ def train(
     settings, corpus = _configured(config, set, flags)
     _check_backend(settings, corpus)
     place = None if out is None else Path(out)
+    if settings.train.members > 1:
+        check_ensemble(settings, place)
+    open_teacher(settings, corpus)
     with runs.begin(run_name(settings, corpus), place, force=force) as folder:
+        if settings.train.members > 1:
+            return _run_ensemble(folder, settings, corpus, listen, started)
         return _run(folder, settings, corpus, None, listen, started)
 
 
@@ -167,8 +170,13 @@ def _configured(
     A `Config` is complete: nothing is chosen.
     """
     settings = configuration.load(config, sets, flags)
+    initial = initial_model(settings)
+    if initial is not None and not isinstance(config, Config):
+        settings = with_initial_settings(settings, initial)
     corpus = build_corpus(settings.data, settings.task)
     settings = with_chosen_tokens(settings, corpus)
+    if initial is not None:
+        corpus = with_initial_vocabulary(corpus, initial)
     return settings if isinstance(config, Config) else with_recipe(settings, corpus), corpus
 
 
@@ -180,6 +188,8 @@ def run_name(config: Config, corpus: Corpus) -> str:
         parts.append("attention" if kind == "additive" else f"{kind}-attention")
     if config.train.backend != "torch":
         parts.append(config.train.backend)
+    if config.train.members > 1:
+        parts.append(f"x{config.train.members}")
     return "-".join(parts)
 
 
@@ -193,76 +203,11 @@ def _resume(
     """Resume a run from its last checkpoint or, if it has none, from scratch."""
     paths = runs.find_run(path)
     with runs.reopen(paths) as folder:
-        checkpoint, notes = _last_checkpoint(paths)
-        before = _config_before(paths, checkpoint)
-        settings = configuration.load(before, sets, flags)
-        _check_changes(before, settings, paths)
-        moved = settings.data != before.data
-        corpus = build_corpus(settings.data, settings.task) if moved else corpus_of_run(settings)
-        settings = with_chosen_tokens(settings, corpus)
-        if checkpoint is not None:
-            check_same_data(corpus, checkpoint.codec, checkpoint.record)
+        settings, corpus, checkpoint = load_resumed(paths, sets, flags)
         _check_backend(settings, corpus)
-        notes = (*notes, *_backend_notes(before, settings))
-        corpus = replace(corpus, notes=(*corpus.notes, *notes))
+        if settings.train.members > 1:
+            return _run_ensemble(folder, settings, corpus, listen, started, (sets, flags))
         return _run(folder, settings, corpus, checkpoint, listen, started)
-
-
-def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:
-    if not (paths.last.exists() or paths.previous.exists()):
-        return None, ("stopped before its first checkpoint: starting again",)
-    checkpoint, note = runs.load_last(paths, _resumable)
-    return checkpoint, (note,) if note else ()
-
-
-def _resumable(path: Path) -> Checkpoint:
-    """Load a checkpoint, and check that it has a training state."""
-    checkpoint = numpy_file.load(path)
-    if checkpoint.training is None:
-        message = f"{path}: has no training state to resume from"
-        raise CheckpointError(message, "give the folder of the run, or start a new run")
-    return checkpoint
-
-
-def _config_before(paths: runs.RunPaths, checkpoint: Checkpoint | None) -> Config:
-    if checkpoint is None:
-        return configuration.load(paths.config)
-    return config_of(checkpoint, paths.last)
-
-
-def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
-    """Return a note on what changes when a run resumes with another backend."""
-    if before.train.backend == after.train.backend:
-        return ()
-    return (
-        f"previously trained with {before.train.backend}, resuming with {after.train.backend}: "
-        "weights, optimizer state, schedule and row order are kept; random numbers and rounding "
-        "differ",
-    )
-
-
-def _check_changes(before: Config, after: Config, paths: runs.RunPaths) -> None:
-    """Check that a resumed run changes only settings that it may change."""
-    old, new = configuration.to_plain(before), configuration.to_plain(after)
-    changed = [
-        f"{section}.{key}"
-        for section, values in new.items()
-        for key, value in values.items()
-        if old[section].get(key) != value
-    ]
-    refused = [key for key in changed if key not in CHANGEABLE and not _is_moved(key, old, new)]
-    if refused:
-        raise UsageError(
-            f"{paths.folder} cannot be resumed with another " + ", ".join(refused),
-            "--resume may change " + ", ".join(CHANGEABLE) + "; for the rest start a new run",
-        )
-
-
-def _is_moved(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether a key is a data path that was set before; the data is checked later."""
-    section, _, leaf = key.partition(".")
-    is_path = section == "data" and leaf in PATH_KEYS
-    return is_path and bool(old["data"][leaf]) == bool(new["data"][leaf])
 
 
 def _check_backend(settings: Config, corpus: Corpus) -> None:
@@ -281,14 +226,17 @@ def _run(
 ) -> Run:
     """Train in a locked folder, and write all files of the run."""
     write_config(folder.current, settings)
+    corpus = with_distilled_rows(folder, settings, corpus)
     with stop_on_signals() as stop:
         emit = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
         data = _report_data(folder, corpus, emit)
         setup = _build_trainer(folder, settings, corpus, checkpoint)
+        initial = initial_model(settings) if checkpoint is None else None
+        started_from = () if initial is None else initialize(setup.trainer, initial, corpus)
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
         loop = Loop(setup.trainer, corpus, settings, writer, stop, started)
-        notes = restore(loop, writer, checkpoint)
+        notes = (*started_from, *restore(loop, writer, checkpoint))
         event = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
         emit(event)
@@ -298,6 +246,28 @@ def _run(
     paths = folder.paths
     fit, named = diagnose_fit(finished.history, event.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, event.rows, data)
+
+
+def _run_ensemble(
+    folder: runs.RunFolder,
+    settings: Config,
+    corpus: Corpus,
+    listen: Listener | None,
+    started: float,
+    changes: tuple[Sequence[str], Mapping[str, Any]] = ((), {}),
+) -> Run:
+    """Train the members of an ensemble in a locked folder; ``changes``: of a resumed run."""
+    emit = broadcast(listen or _ignore)
+    write_config(folder.current, settings)
+    data = _report_data(folder, corpus, emit)
+    done = train_members(folder, settings, corpus, emit, started, changes)
+    best = {f"val_{name}": score for name, score in (done.validation or ({},))[-1].items()}
+    epochs = max(member.epochs for member in done.members)
+    finished = Finished(epochs, 0, best, "members", done.seconds)
+    text = "No fit diagnosis of an ensemble: see its members."
+    fit = FitDiagnosis("too short to say", None, text)
+    path, rows = folder.paths.folder, {name: len(some) for name, some in corpus.splits.items()}
+    return Run(path, settings, finished, fit, path, rows, data, done)
 
 
 def _build_trainer(

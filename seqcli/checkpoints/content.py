@@ -16,7 +16,7 @@ import numpy as np
 
 from seqcli import __version__, registry, schema
 from seqcli.checkpoints.budget import DEEPEST, MAX_INT_BITS, MOST_VALUES
-from seqcli.data.corpus import Codec, Provenance
+from seqcli.data.corpus import Codec, Distillation, Provenance
 from seqcli.data.tokenizers import FORMS, SIDES, Normalizer, Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.errors import CheckpointError
@@ -63,6 +63,7 @@ class RunRecord(Provenance):
         locations: configuration key of a data file -> its paths.
         fingerprints: split -> hashes (N,) of its texts, of a language model; NumPy arrays with
             either backend.
+        distillation: the rows of a teacher among the training rows.
     """
 
     name: str | None = None
@@ -71,6 +72,7 @@ class RunRecord(Provenance):
     origins: Mapping[str, str] | None = None
     locations: Mapping[str, FileLocation] | None = None
     fingerprints: Mapping[str, Annotated[Any, Array(("int64",), axes=1)]] | None = None
+    distillation: Distillation | None = None
 
 
 class MetricsSection(TypedDict, total=False):

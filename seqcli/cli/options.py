@@ -16,9 +16,9 @@ import typer
 
 from seqcli import registry
 from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.limits import Duration, OneOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
-from seqcli.config.sections import Duration, OneOf
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Flags: TypeAlias = Mapping[str, Any]
@@ -37,18 +37,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("cell", "attention", "copy", "layers", "hidden", "embedding", "heads", "dropout", "init"),
     ),
     TRAINING: (
-        *(
-            "recipe",
-            "budget",
-            "epochs",
-            "steps",
-            "batch_size",
-            "optimizer",
-            "lr",
-            "schedule",
-            "warmup",
-        ),
-        *("patience", "seed", "backend", "device", "threads", "beam", "length_penalty", "samples"),
+        *("recipe", "budget", "epochs", "steps", "batch_size", "optimizer", "lr"),
+        *("schedule", "warmup", "patience", "seed"),
+        *("init_from", "freeze", "ensemble", "distill", "unlabelled"),
+        *("backend", "device", "threads", "beam", "length_penalty", "samples"),
     ),
     TASK_OPTIONS: (
         *("length", "test_length", "vocab", "train_rows", "val_rows", "test_rows", "data_seed"),
@@ -75,6 +67,8 @@ OWN_HELP = {
 }
 _METAVARS = {
     **{"data": "PATH", "train": "FILE|N", "val": "FILE|N", "test": "FILE|N"},
+    **{"init_from": "RUN", "freeze": "PARTS"},
+    **{"distill": "RUN", "unlabelled": "FILE"},
     **{"length": "N|LOW:HIGH", "test_length": "N|LOW:HIGH", "vocab": "N"},
     **{
         "budget": "TIME",

@@ -21,9 +21,11 @@ seqcli train --task sort --cell transformer --epochs 10 --lr 1e-3
 seqcli train --data pairs.tsv --budget 10m
 seqcli train --data pairs.tsv --recipe best --cell lstm --attention dot --out models/pairs
 seqcli train --data names.txt --cell gru --out names.pt
+seqcli train --data pairs.tsv --cell gru --attention --ensemble 5 --out runs/pairs-x5
 seqcli train --train train.tsv --val dev.tsv --columns target=1,source=2,count=3
 seqcli train --data labels.csv --columns source=name,target=class --target-tokens whole --check
 seqcli train --config examples/patterns_transformer.yaml --set train.momentum=0.95
+seqcli train --data dialect.tsv --init-from runs/standard-gru-attention --freeze embeddings
 seqcli train --resume runs/reverse-gru-attention"""
 
 OutPath = Annotated[
@@ -71,25 +73,30 @@ def train(
     plot.
     """
     from seqcli import api
+    from seqcli.events import broadcast
     from seqcli.report.console import Out
-    from seqcli.report.json_documents import training_document
+    from seqcli.report.ensemble_view import EnsembleView
+    from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:
         return _check(output, config, set_ or (), flags)
-    with training_view(output) as view:
+    with training_view(output) as view, EnsembleView(output) as ensemble:
+        listen = broadcast(essential=(view, ensemble))
         run = api.train(
             config,
             set=set_ or (),
             out=out,
             resume=resume,
             force=force,
-            listen=view,
+            listen=listen,
             started=shell.started(),
             **flags,
         )
-    if json:
+    if json and run.ensemble:
+        output.document(ensemble_document(run.ensemble, str(run.path), run.data))
+    elif json:
         output.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))
     output.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
     return None

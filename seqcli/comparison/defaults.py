@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seqcli.config.sections import Scalar
+from seqcli.config.limits import Scalar
 
 TASK = "reverse"
 CELLS = ("rnn", "gru", "lstm", "transformer")

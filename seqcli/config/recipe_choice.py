@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from seqcli.config.limits import Scalar
 from seqcli.config.loading import with_defaults
 from seqcli.config.recipes import (
     ATTENTION,
@@ -29,7 +30,7 @@ from seqcli.config.recipes import (
     Values,
 )
 from seqcli.config.schema import keys
-from seqcli.config.sections import Config, Scalar
+from seqcli.config.sections import Config
 from seqcli.messages import plural
 
 
@@ -160,7 +161,9 @@ def _limits(config: Config, updates: int) -> dict[str, Scalar]:
     """
     if {"train.steps", "train.epochs"} & config.origins.keys() and config.train.epochs:
         return {}
-    steps = config.train.epoch_steps or max(SHORTEST_EPOCH, -(-updates // VALIDATIONS))
+    steps = config.train.epoch_steps or max(
+        SHORTEST_EPOCH, -(-updates // VALIDATIONS[_pace(config)])
+    )
     return {"train.epochs": max(1, round(updates / steps)), "train.epoch_steps": steps}
 
 

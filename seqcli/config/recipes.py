@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from seqcli.config.sections import Scalar
+from seqcli.config.limits import Scalar
 
 Values = Mapping[str, Scalar]
 
@@ -25,7 +25,7 @@ REFERENCE_ROWS = 4_000  # training rows that `Recipe.updates` is for
 GROWTH = 0.2  # updates grow with this power of the number of rows
 SMALL_ROWS = 300  # data with fewer rows gets a smaller model
 QUICK_LENGTH = 24  # source and target tokens per row; quick does fewer updates for longer rows
-VALIDATIONS = 50  # number of epochs, each of which ends with a validation
+VALIDATIONS = {"quick": 10, "auto": 40, "best": 60}  # epochs, each of which ends with one
 SHORTEST_EPOCH = 50  # updates
 MAX_WARMUP = 0.1  # of all updates
 QUICK_BUDGET, BEST_BUDGET = 90, 1800  # seconds: up to and from which auto uses quick and best sizes

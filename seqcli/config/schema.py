@@ -18,7 +18,7 @@ from typing import Any, cast, get_args, get_type_hints
 
 from seqcli import registry
 from seqcli.config import sections
-from seqcli.config.sections import Duration, Limit, OneOf, Scalar
+from seqcli.config.limits import Duration, Limit, OneOf, Scalar
 from seqcli.errors import UsageError
 
 TASK = "task."  # the section of task options, which the task validates

@@ -212,6 +212,28 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """Training rows that a teacher predicted; see `seqcli.api.distilling`.
+
+    Args:
+        teacher: the run folder of the teacher, or its checkpoint.
+        unlabelled: the file of unlabelled sources; None without one.
+        sha256: the digest of that file.
+        rows: the number of rows: ``gold``, and those of the teacher for sources of ``train`` and
+            for ``unlabelled`` sources.
+        left_out: reason -> number of sources without a row.
+        other_data: whether the teacher was trained on other data.
+    """
+
+    teacher: str
+    unlabelled: str | None = None
+    sha256: str | None = None
+    rows: Mapping[str, Count] = field(default_factory=dict)
+    left_out: Mapping[str, Count] = field(default_factory=dict)
+    other_data: bool = False
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Encoded splits with the codec that made them.
 
@@ -224,6 +246,7 @@ class Corpus:
         notes: messages for the user, one line each (skipped rows, repeats ...).
         reading: how the user's files were read; None for a task.
         named_rows: the file that lists every row of the findings in `reading`, or its content.
+        distillation: the rows of a teacher among the training rows; None without a teacher.
     """
 
     name: str
@@ -234,3 +257,4 @@ class Corpus:
     notes: tuple[str, ...] = ()
     reading: DataRead | None = None
     named_rows: bytes | Path = b""
+    distillation: Distillation | None = None

@@ -17,6 +17,7 @@ from seqcli.data.baselines import scored_splits
 from seqcli.data.batches import padded_batch
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.corpus import Pairs
+from seqcli.data.extension import has_all_tokens, reencoded
 from seqcli.data.vocabulary import EOS, SPECIALS
 from seqcli.decoding.loop import NEVER_PREDICTED
 from seqcli.errors import SeqcliError
@@ -131,9 +132,8 @@ def _rows(source: ExportSource, most: int) -> tuple[Pairs, str, tuple[str, ...]]
     try:
         corpus = build_corpus(source.config.data, source.config.task)
         split = scored_splits(corpus.splits)[-1]
-        known = (corpus.codec.source, corpus.codec.target)
-        if known == (source.codec.source, source.codec.target):
-            pairs = corpus.splits[split]
+        if has_all_tokens(source.codec, corpus.codec):
+            pairs = reencoded(corpus, source.codec).splits[split]
             return pairs.take(np.arange(min(most, len(pairs)))), f"{split} of {corpus.name}", ()
     except SeqcliError:  # the data is missing or has changed
         pass

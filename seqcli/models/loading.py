@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,19 @@ from seqcli import schema
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.corpus import Codec, MaxLengths
-from seqcli.errors import CheckpointError
+from seqcli.errors import CheckpointError, UsageError
 from seqcli.models.base import Model
 from seqcli.models.build import build
 
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
 _INITIALIZERS = {"normal_", "trunc_normal_", "kaiming_normal_", "xavier_normal_", "orthogonal_"}
+
+
+_ENCODER = ("encoder.", "source_")  # recurrent models; Transformer: layers, embedding, final norm
+_FROZEN: Mapping[str, Callable[[str], bool]] = {
+    "encoder": lambda name: name.startswith(_ENCODER),
+    "embeddings": lambda name: name.endswith("embedding.weight"),
+}
 
 
 class ShapesOnly(TorchFunctionMode):
@@ -74,6 +81,26 @@ def make_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:
     source = None if codec.source is None else len(codec.source)
     model = build(config.model, source, len(codec.target), limits.positions, codec.copy_ids)
     return in_format(model, config.train.precision)
+
+
+def freeze(model: Model, parts: str) -> None:
+    """Exclude the weights of some parts from training.
+
+    Args:
+        model: the model.
+        parts: "encoder" (with the source embeddings), "embeddings" (of tokens, on both sides), or
+            both, separated by a comma.
+
+    Raises:
+        UsageError: the model has no such part.
+    """
+    for part in filter(None, parts.split(",")):
+        weights = [weight for name, weight in model.named_parameters() if _FROZEN[part](name)]
+        if not weights:
+            message = f"train.freeze is {parts}, but this model has no {part} to freeze"
+            raise UsageError(message, "omit --freeze, or freeze another part")
+        for weight in weights:
+            weight.requires_grad_(False)
 
 
 def shape_model(config: Config, codec: Codec, limits: MaxLengths) -> Model:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from seqcli import registry
@@ -26,6 +27,7 @@ from seqcli.numpy_backend.optimizers import AveragedParameters, Optimizer
 from seqcli.numpy_backend.parameters import (
     TORCH_NAMES,
     Parameters,
+    from_torch_names,
     initialize_parameters,
     shapes,
     to_torch_names,
@@ -96,6 +98,12 @@ class NumpyTrainer:
     def weights(self) -> Mapping[str, Any]:
         """See `Trainer.weights`."""
         return to_torch_names(self.average.averages)
+
+    def set_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """See `Trainer.set_weights`."""
+        for name, array in from_torch_names(weights).items():
+            self.parameters[name][...] = array
+        self.average = AveragedParameters(self.parameters, self.settings.ema)
 
     def state(self) -> dict[str, Any]:
         """See `Trainer.state`: the states of optimizer and averaging, in PyTorch's layout."""

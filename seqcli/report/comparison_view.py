@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING
-
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING, Self
 
 from seqcli.comparison.run_result import RunResult
 from seqcli.events import Event, Progress, RunStarted
-from seqcli.formatting import count, duration, loss, plural, visible
+from seqcli.formatting import plural
 from seqcli.metrics.metric import COMPARISON, Metric, shown
 from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out
-from seqcli.report.live import REFRESH, progress_bar
-from seqcli.report.plain import EVERY
-from seqcli.report.summary import TimeLeft, epoch_number
+from seqcli.report.runs_view import RunsView
 from seqcli.report.tables import rich_table
 
 if TYPE_CHECKING:
@@ -130,11 +123,8 @@ def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-class ComparisonView:
-    """A listener for the runs: a live table on a terminal, else occasional lines.
-
-    Use it in a ``with`` block; the live table is removed at the end of the block.
-    """
+class ComparisonView(RunsView):
+    """A listener for the runs: a live table on a terminal, else occasional lines."""
 
     def __init__(
         self,
@@ -142,86 +132,26 @@ class ComparisonView:
         runs: Sequence[PlannedRun],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.out, self._clock = out, clock
+        super().__init__(out, len(runs), clock)
         self._arms = list(dict.fromkeys(run.arm for run in runs))
-        self._all = len(runs)
-        self._active: dict[str, tuple[Progress | None, TimeLeft, float | None]] = {}
         self._results: list[RunResult] = []
-        self._begun: set[str] = set()
-        self._due = self._drawn = -REFRESH
-        self._table: RenderableType = Text()
-        self._live: Live | None = None
-        if out.live:
-            self._live = Live(
-                console=out.stderr, auto_refresh=False, transient=True, redirect_stdout=False
-            )
 
-    def __enter__(self) -> ComparisonView:
-        if self._live is not None:
-            self._live.start()
+    def __enter__(self) -> Self:
+        if self.is_live:
             self._fill()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove the live table."""
-        if self._live is not None:
-            self._live.stop()
+        return super().__enter__()
 
     def __call__(self, run: str, event: Event | RunResult) -> None:
         """Handle an event of a run, or its result."""
         if isinstance(event, RunResult):
-            self._end(run, event)
+            self._results.append(event)
+            if self.is_live:
+                self._fill()
+            self.end(run, _scores(event), event.seconds)
         elif isinstance(event, RunStarted):
-            self._begin(run, event)
+            self.begin(run, event)
         elif isinstance(event, Progress):
-            self._advance(run, event)
-
-    def _begin(self, run: str, started: RunStarted) -> None:
-        self._begun.add(run)
-        self._active[run] = None, TimeLeft(self._clock), None
-        if self._live is None:
-            steps = started.steps_done
-            resuming = f", resuming after step {count(steps)}" if steps else ""
-            parameters = plural(started.parameters, "parameter")
-            self.out.info(f"{run}: {started.model}; {parameters}{resuming}")
-        self._due = self._clock() + EVERY
-        self._draw()
-
-    def _advance(self, run: str, progress: Progress) -> None:
-        _, pace, _ = self._active.get(run, (None, TimeLeft(self._clock), None))
-        left = pace.estimate(progress)
-        self._active[run] = progress, pace, left
-        if self._live is None:
-            self._report_progress(run, progress, left)
-        elif self._clock() - self._drawn >= REFRESH:
-            self._draw()
-
-    def _report_progress(self, run: str, progress: Progress, left: float | None) -> None:
-        if self._clock() < self._due:
-            return
-        self._due = self._clock() + EVERY
-        ahead = "" if left is None else f", {duration(left)} left"
-        smoothed = progress.smoothed_loss
-        loss_text = "" if smoothed is None else f", smoothed loss {loss(smoothed)}"
-        self.out.info(
-            f"{run}: epoch {epoch_number(progress)} "
-            f"step {count(progress.step)}/{count(progress.steps)}{loss_text}{ahead}"
-        )
-
-    def _end(self, run: str, result: RunResult) -> None:
-        self._active.pop(run, None)
-        self._results.append(result)
-        if self._live is None:
-            kept = "" if run in self._begun else ", kept"
-            done = f"{len(self._results)}/{self._all}"
-            self.out.info(f"{run} ({done}): {_scores(result)} in {duration(result.seconds)}{kept}")
-            return
-        self._fill()
+            self.advance(run, event)
 
     def _fill(self) -> None:
         """Rebuild the table."""
@@ -230,21 +160,7 @@ class ComparisonView:
         arms = summarize_arms(self._results) if self._results else []
         finished = {one.arm for one in arms}
         waiting = [arm for arm in self._arms if arm not in finished]
-        table = comparison_table(arms, waiting, self.out.stderr.width)
-        self._table = rich_table(table)
-        self._draw()
-
-    def _draw(self) -> None:
-        if self._live is None:
-            return
-        self._drawn = self._clock()
-        console = self.out.stderr
-        done = Text(f"{len(self._results):,} of {self._all:,} finished", style="dim")
-        bars = [
-            progress_bar(console, progress, left, visible(run))
-            for run, (progress, _, left) in self._active.items()
-        ]
-        self._live.update(Group(self._table, Text(), done, *bars), refresh=True)
+        self.top = rich_table(comparison_table(arms, waiting, self.out.stderr.width))
 
 
 def _scores(result: RunResult) -> str:

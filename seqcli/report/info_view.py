@@ -48,7 +48,8 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
     kind = "with training state" if checkpoint.resumable else "without training state"
-    where = "ensemble" if checkpoint.members else checkpoint.path
+    listed = " + ".join(member.path for member in checkpoint.members)  # again below
+    where = "ensemble" if checkpoint.path == listed else checkpoint.path
     yield (
         "checkpoint",
         f"{where}, {checkpoint.megabytes:g} MB, by seqcli {checkpoint.version}; {kind}",
@@ -117,7 +118,16 @@ def _data(data: Mapping[str, Any]) -> str:
         parts.append("rows: " + " ".join(f"{split} {count(n)}" for split, n in rows.items()))
     if "seed" in data:
         parts.append(f"seed {data['seed']}")
+    if "distillation" in data:
+        parts += _distillation(data["distillation"])
     return "; ".join(part for part in dict.fromkeys(parts) if part)
+
+
+def _distillation(facts: Mapping[str, Any]) -> list[str]:
+    """Name the teacher, and the file of unlabelled sources if there is one."""
+    rows = " ".join(f"{origin} {count(n)}" for origin, n in facts["rows"].items())
+    parts = [f"teacher {facts['teacher']} (training rows: {rows})"]
+    return [*parts, f"unlabelled {facts['unlabelled']}"] if "unlabelled" in facts else parts
 
 
 def _checksums(sums: str | Sequence[str] | Mapping[str, str] | None) -> list[str]:

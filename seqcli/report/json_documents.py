@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seqcli.events import DataRead, Finished
+from seqcli.events import DataRead, EnsembleFinished, Finished
 from seqcli.report.error_tables import worst
 from seqcli.report.evaluation import baseline_warnings
 from seqcli.runs.fit_diagnosis import FitDiagnosis
@@ -46,6 +46,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
         "references": evaluation.references and asdict(evaluation.references),
         "by_length": [asdict(length) for length in evaluation.by_length],
         "by_unseen": [asdict(subset) for subset in evaluation.by_unseen],
+        "by_features": [asdict(group) for group in evaluation.by_features],
         "edits": evaluation.edits and asdict(evaluation.edits),
         "classes": evaluation.classes and asdict(evaluation.classes),
         "worst": [_scored(row, evaluation) for row in worst(evaluation.predictions, rows)],
@@ -124,6 +125,23 @@ def training_document(
         "seconds": finished.seconds,
         "diagnosis": asdict(diagnosis),
         "history": [dict(row) for row in finished.history],
+        "data": None if read is None else reading_document(read),
+    }
+
+
+def ensemble_document(
+    finished: EnsembleFinished, folder: str, read: DataRead | None = None
+) -> Document:
+    """Return the document of an ensemble: its members, and validation scores of each and of all."""
+    scores = list(map(dict, finished.validation))
+    members = [asdict(member) for member in finished.members]
+    for member, validation in zip(members, scores, strict=False):
+        member["validation"] = validation
+    return {
+        "run": folder,
+        "members": members,
+        "validation": scores[-1] if scores else {},
+        "seconds": finished.seconds,
         "data": None if read is None else reading_document(read),
     }
 

@@ -26,6 +26,7 @@ from seqcli.files.lock import hold
 from seqcli.runs.paths import (
     EVENTS,
     MARKER,
+    MEMBERS,
     ROOT,
     RunPaths,
     digest,
@@ -200,6 +201,8 @@ def _staged(run: RunPaths) -> Iterator[RunFolder]:
 def _is_ours(file: PurePath) -> bool:
     """Return whether a file, relative to its run folder, belongs to the run."""
     run = RunPaths(Path())
+    if file.parts[0] == MEMBERS and len(file.parts) > 2 and file.parts[1].isdecimal():
+        return _is_ours(PurePath(*file.parts[2:]))
     if file.parent == PurePath(run.tensorboard.name):
         return file.match(EVENTS)
     return str(file) in (MARKER, run.lock.name, *(str(path) for path in run.files()))

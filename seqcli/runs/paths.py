@@ -17,6 +17,7 @@ from seqcli.files.system import open_descriptor
 
 ROOT = Path("runs")
 MARKER = ".seqcli-run"
+MEMBERS = "members"  # the folder in the run folder of an ensemble that has one folder per member
 EVENTS = "events.out.tfevents.*"
 _MARKER_BYTES = 4096  # a longer file is not a marker
 _BLOCK = 1 << 20
@@ -89,6 +90,23 @@ class RunPaths:
         return self.folder / "result.json"
 
     @property
+    def ensemble(self) -> Path:
+        """The names of the members of an ensemble, whose run folders are in ``members``."""
+        return self.folder / "ensemble.json"
+
+    @property
+    def members(self) -> tuple[RunPaths, ...]:
+        """The run folders of the members of an ensemble, in order; none for a single model."""
+        folders = (self.folder / MEMBERS).glob("[0-9]*")
+        numbered = [one for one in folders if one.name.isdecimal() and one.is_dir()]
+        return tuple(RunPaths(one) for one in sorted(numbered, key=lambda one: int(one.name)))
+
+    @property
+    def distilled(self) -> Path:
+        """The training rows that a teacher predicted."""
+        return self.folder / "distilled.json"
+
+    @property
     def tensorboard(self) -> Path:
         """The folder of TensorBoard's event files."""
         return self.folder / "tb"
@@ -107,15 +125,18 @@ class RunPaths:
         """Return the files that a run may write to its folder, except marker and lock."""
         checkpoints = (self.best, self.best_previous, self.last, self.previous, self.damaged)
         logs = (self.metrics, self.damaged_metrics, self.curves, self.named_rows, self.result)
-        return (self.config, *checkpoints, *logs)
+        return (self.config, self.ensemble, self.distilled, *checkpoints, *logs)
 
     def holds_run(self) -> bool:
         """Return whether the folder contains any file of a run."""
         return any(path.exists() for path in self.files())
 
     def has_checkpoint(self) -> bool:
-        """Return whether there is a checkpoint, intact or damaged."""
-        return any(path.exists() for path in (self.best, self.last, self.previous, self.damaged))
+        """Return whether there is a checkpoint, intact or damaged, of the run or of a member."""
+        own = (self.best, self.last, self.previous, self.damaged)
+        return any(path.exists() for path in own) or any(
+            member.has_checkpoint() for member in self.members
+        )
 
     def clear(self) -> None:
         """Remove the files of the run, and no other files in the folder.
@@ -127,6 +148,8 @@ class RunPaths:
         with writing(self.folder):
             for path in (*self.files(), *self.tensorboard.glob(EVENTS)):
                 path.unlink(missing_ok=True)
+        for member in self.members:
+            member.clear()
 
 
 def existing(folder: Path) -> RunPaths:

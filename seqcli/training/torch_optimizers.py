@@ -123,7 +123,12 @@ class AveragedWeights:
 
     def __init__(self, parameters: FlatParameters, max_decay: float) -> None:
         self.parameters, self.max_decay, self.updates = parameters, max_decay, 0
-        self.averages = self._copies() if max_decay else []
+        self.averages: list[Tensor] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Set the averages to the weights, before the first step."""
+        self.averages = self._copies() if self.max_decay else []
 
     def update(self) -> None:
         """Include the weights after an optimizer step."""

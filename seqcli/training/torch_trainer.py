@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcli import registry
@@ -29,7 +30,7 @@ from seqcli.metrics.predictions import Outcome
 from seqcli.models import kernels
 from seqcli.models.backend import TorchBackend
 from seqcli.models.base import Model
-from seqcli.models.loading import load_model, make_model
+from seqcli.models.loading import freeze, load_model, make_model
 from seqcli.training import torch_optimizers
 from seqcli.training.teacher_forcing import mixed_forward
 from seqcli.training.torch_batches import TensorBatch, cross_entropy, to_device
@@ -61,6 +62,7 @@ class TorchTrainer:
     def __init__(self, model: Model, corpus: Corpus, config: Config, limits: MaxLengths) -> None:
         self.model, self.corpus, self.limits = model, corpus, limits
         self.settings = config.train
+        freeze(model, self.settings.freeze)
         self.parameters = FlatParameters(p for p in model.parameters() if p.requires_grad)
         make = registry.resolve("optimizer", self.settings.optimizer, registry.OPTIMIZERS)
         self.optimizer = make(self.parameters.trained, self.settings)
@@ -122,6 +124,11 @@ class TorchTrainer:
     def weights(self) -> Mapping[str, Any]:
         """See `Trainer.weights`."""
         return self.average.weights(self.model)
+
+    def set_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """See `Trainer.set_weights`."""
+        self.model.load_state_dict(torch_file.to_tensors(dict(weights)))
+        self.average.restart()
 
     def state(self) -> dict[str, Any]:
         """See `Trainer.state`: the states of the optimizer, of averaging and of randomness."""

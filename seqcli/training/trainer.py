@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, SupportsFloat, TypeAlias
 
+from numpy.typing import NDArray
+
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.batches import Batch
@@ -74,6 +76,9 @@ class Trainer(Protocol):
 
     def weights(self) -> Mapping[str, Any]:
         """Return the weights by PyTorch's names; with ``train.ema`` their moving averages."""
+
+    def set_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Replace the weights before the first step, by PyTorch's names."""
 
     def state(self) -> dict[str, Any]:
         """Return the state to resume from, except the weights, as plain data and arrays."""

@@ -111,7 +111,7 @@ def test_a_language_model_goes_on_as_the_original(exported, runs, runtime):
 PAIRS = [
     {"cell": "rnn", "activation": "relu", "attention": "dot", "layers": 2},
     {"cell": "lstm", "attention": "general", "bidirectional": False},
-    {"cell": "lstm", "attention": "additive", "layers": 2, "layer_norm": True},
+    {"cell": "lstm", "attention": "additive", "layers": 2},
     {"cell": "gru", "bridge": False, "tied_embeddings": True},
     {"cell": "transformer", "positions": "rotary", "norm": "post"},
     {"cell": "transformer", "continue_positions": True, "layers": 2, "tied_embeddings": True},
@@ -121,7 +121,7 @@ PAIRS = [
     {"cell": "lstm", "attention": "monotonic"},
 ]
 LANGUAGE = [
-    {"cell": "rnn", "activation": "relu"},
+    {"cell": "rnn", "activation": "relu", "layer_norm": True},
     {"cell": "gru", "layers": 2},
     {"cell": "transformer", "positions": "learned"},
 ]

@@ -148,7 +148,7 @@ def test_members_that_do_not_fit_are_refused_with_the_first_difference(runs, tmp
         assert message in caught.value.message
         assert str(best) in caught.value.message
         assert str(other) in caught.value.message
-    with pytest.raises(UsageError, match="the first is a model of pairs, the second a language"):
+    with pytest.raises(UsageError, match="the first is for pairs, the second for a language model"):
         open_members([best, runs["names"]])
     with pytest.raises(UsageError, match="named twice"):
         open_members([best, runs["gru"]])

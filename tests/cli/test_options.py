@@ -8,7 +8,7 @@ import typer
 from seqcli import config
 from seqcli.cli import app, options
 from seqcli.config.flags import FLAGS, spelt
-from seqcli.config.sections import Duration, OneOf, one_of
+from seqcli.config.limits import Duration, OneOf, one_of
 
 COMMANDS = typer.main.get_command(app).commands
 

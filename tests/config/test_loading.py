@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.config import Config, from_plain, keys, load, task_options, to_plain, to_yaml
+from seqcli.config.limits import OneOf, Range
 from seqcli.config.schema import Key
-from seqcli.config.sections import OneOf, Range
 from seqcli.errors import UsageError
 
 

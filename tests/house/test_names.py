@@ -10,7 +10,7 @@ from source import modules
 import seqcli
 from seqcli import registry
 from seqcli.config import FLAGS, keys
-from seqcli.config.sections import OneOf
+from seqcli.config.limits import OneOf
 
 TABLES = {
     name: table
@@ -47,7 +47,8 @@ def test_every_key_says_what_it_is(key):
 def test_every_text_key_but_the_path_has_its_choices():
     free = [k.name for k in keys().values() if k.kind is str and not isinstance(k.limit, OneOf)]
     files = ["data.path", "data.train_file", "data.val_file", "data.test_file"]
-    assert free == [*files, "data.columns", "data.separator"]
+    texts = ["data.columns", "data.separator", "train.distill", "train.unlabelled"]
+    assert free == [*files, *texts]
 
 
 @pytest.mark.parametrize("name", sorted(set(seqcli.__all__) - {"__version__"}))

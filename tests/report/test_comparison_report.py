@@ -376,7 +376,7 @@ def test_on_a_terminal_the_table_fills_over_the_bars():
         view("gru-s0", some_results()[0])
         view("transformer-s0", started("transformer-s0"))
         view("transformer-s0", progress(2))
-        view._draw()
+        view.draw()
     shown = talk.file.getvalue()
     assert "1 of 6 finished" in shown
     assert "transformer-s0 epoch 2/2 step 10/20" in shown

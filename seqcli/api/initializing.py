@@ -1,0 +1,187 @@
+"""`train --init-from`: start from the weights of another run.
+
+The new run has the architecture and the tokenization of the other run unless they are set, and its
+vocabularies, extended by the new tokens. Weights are reused wherever their shapes fit; the rows of
+new tokens are initialized as usual.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.api.checkpoint_config import OpenedCheckpoint, limits_of, open_checkpoint
+from seqcli.config import Config, to_plain, with_defaults
+from seqcli.data.corpus import Codec, Corpus
+from seqcli.data.extension import extended_codec, reencoded
+from seqcli.data.vocabulary import Vocabulary, visible_token
+from seqcli.errors import UsageError
+from seqcli.messages import plural
+from seqcli.training.trainer import Trainer
+
+SHOWN = 5  # names in a list of a note
+_TEXT_KEYS = ("source_tokens", "target_tokens", "normalize", "lower")
+
+
+def initial_model(config: Config) -> OpenedCheckpoint | None:
+    """Open the model of ``train.init_from``; None if it is not set.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or not a checkpoint.
+    """
+    return open_checkpoint(config.train.init_from) if config.train.init_from else None
+
+
+def with_initial_settings(config: Config, initial: OpenedCheckpoint) -> Config:
+    """Fill the keys of the model and of tokenization that are not set from the initial model.
+
+    The path of the model becomes absolute, so that the run can be repeated from any folder.
+
+    Raises:
+        UsageError: the settings do not fit together.
+    """
+    path = config.train.init_from
+    _check_architecture(config, initial, path)
+    codec = initial.checkpoint.codec
+    values = {f"model.{key}": one for key, one in to_plain(initial.config)["model"].items()}
+    if not config.data.task:
+        styles = (codec.source_tokenizer.style, codec.target_tokenizer.style)
+        texts = (*styles, codec.normalizer.normalize, codec.normalizer.lower)
+        values |= {f"data.{key}": one for key, one in zip(_TEXT_KEYS, texts, strict=True)}
+    unset = {key: value for key, value in values.items() if key not in config.origins}
+    config = with_defaults(config, unset, f"from {path}")
+    absolute = os.path.abspath(path)  # noqa: PTH100 - keep links
+    return replace(config, train=replace(config.train, init_from=absolute))
+
+
+def with_initial_vocabulary(corpus: Corpus, initial: OpenedCheckpoint) -> Corpus:
+    """Encode a corpus with the vocabularies of the initial model, extended by its new tokens.
+
+    Raises:
+        UsageError: the model has other inputs or outputs, or another tokenization.
+    """
+    old, new = initial.checkpoint.codec, corpus.codec
+    if (old.source is None) != (new.source is None):
+        kinds = ("a language model", "a model of pairs")
+        kind = kinds[old.source is not None]
+        message = f"--init-from {initial.path}: is {kind}, but {corpus.name} contains "
+        message += "pairs" if old.source is None else "texts without sources"
+        raise UsageError(message, "start from a model that was trained on data of the same kind")
+    for side, one, other in _texts(old, new):
+        if one != other:
+            message = f"--init-from {initial.path}: {side} is {one}, but {other} for {corpus.name}"
+            raise UsageError(message, "prepare the texts in the same way, or train a new model")
+    return reencoded(corpus, extended_codec(old, new))
+
+
+def initialize(trainer: Trainer, initial: OpenedCheckpoint, corpus: Corpus) -> tuple[str, ...]:
+    """Copy the weights that fit to a trainer; return notes on what was reused and what was not."""
+    limits = limits_of(corpus.provenance, corpus.codec, initial.path)
+    grown = _grown(initial.checkpoint.codec, corpus.codec)
+    sizes = {(len(old), len(new)) for old, new in grown.values()}
+    sizes.add((initial.limits.positions, limits.positions))
+    weights = trainer.weights()
+    fitted = {
+        name: _fitted(_on_cpu(weight), initial.checkpoint.weights.get(name), sizes)
+        for name, weight in weights.items()
+    }
+    trainer.set_weights({name: one.weight for name, one in fitted.items()})
+    notes = [_reused_note(initial, list(fitted.values()), grown)]
+    left = {name: one for name, one in initial.checkpoint.weights.items() if name not in fitted}
+    problems = [f"{name} {one.problem}" for name, one in fitted.items() if one.problem]
+    problems += [f"{name} ({_shape(weight)}) has no counterpart" for name, weight in left.items()]
+    if problems:
+        notes.append(f"not reused: {_list(problems)}")
+    return tuple(notes)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A weight of the new model, and why it is not that of the initial model, if it is not."""
+
+    weight: NDArray[Any]
+    problem: str = ""
+
+
+def _fitted(fresh: NDArray[Any], old: Any, sizes: set[tuple[int, int]]) -> _Fitted:
+    """Return the old weight, or the fresh one with as much of the old one as fits.
+
+    Args:
+        fresh: the initialized weight.
+        old: the weight of the initial model, or None.
+        sizes: the old and new sizes of the axes that depend on the data: vocabularies, positions.
+    """
+    if old is None:
+        return _Fitted(fresh, f"({_shape(fresh)}) is new")
+    if old.shape == fresh.shape:
+        return _Fitted(old)
+    pairs = list(zip(old.shape, fresh.shape, strict=False))
+    changed = [pair for pair in pairs if pair[0] != pair[1]]
+    if old.ndim != fresh.ndim or len(changed) > 1 or changed[0] not in sizes:
+        return _Fitted(fresh, f"is {_shape(old)} there, {_shape(fresh)} here")
+    common = tuple(slice(min(pair)) for pair in pairs)
+    weight = fresh.copy()
+    weight[common] = old[common]
+    return _Fitted(weight)
+
+
+def _on_cpu(weight: Any) -> NDArray[Any]:
+    """Return a weight of either backend as an array."""
+    return np.asarray(weight.cpu() if hasattr(weight, "cpu") else weight)
+
+
+def _check_architecture(config: Config, initial: OpenedCheckpoint, path: str) -> None:
+    """Refuse to start a Transformer from a recurrent model, or the reverse: nothing would fit."""
+    old, new = initial.config.model.cell, config.model.cell
+    if "model.cell" in config.origins and (old == "transformer") != (new == "transformer"):
+        message = f"--init-from {path}: the model is of kind {old}, not {new}"
+        raise UsageError(message, f"omit --cell {new}, or train a new model")
+
+
+def _texts(old: Codec, new: Codec) -> list[tuple[str, str, str]]:
+    """Return what the preparation of texts consists of, with the old and the new value."""
+    parts = [
+        ("target tokenization", old.target_tokenizer.style, new.target_tokenizer.style),
+        ("normalization", old.normalizer.normalize, new.normalizer.normalize),
+        ("lowercasing", old.normalizer.lower, new.normalizer.lower),
+    ]
+    if new.source is not None:
+        styles = (old.source_tokenizer.style, new.source_tokenizer.style)
+        parts.insert(0, ("source tokenization", *styles))
+    return parts
+
+
+def _grown(old: Codec, new: Codec) -> dict[str, tuple[Vocabulary, Vocabulary]]:
+    """Return the old and the new vocabulary of each side."""
+    sides = {"target": (old.target, new.target)}
+    if old.source is not None and new.source is not None:
+        sides = {"source": (old.source, new.source), **sides}
+    return sides
+
+
+def _reused_note(
+    initial: OpenedCheckpoint,
+    fitted: list[_Fitted],
+    grown: Mapping[str, tuple[Vocabulary, Vocabulary]],
+) -> str:
+    reused = sum(not one.problem for one in fitted)
+    note = f"starting from {initial.path}: {reused} of {plural(len(fitted), 'weight array')} reused"
+    for side, (old, new) in grown.items():
+        added = [visible_token(token) for token in new.tokens[len(old.tokens) :]]
+        if added:
+            note += f"; {plural(len(added), f'new {side} token')}: {_list(added)}"
+    return note
+
+
+def _list(items: list[str]) -> str:
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return ", ".join(items[:SHOWN]) + more
+
+
+def _shape(weight: Any) -> str:
+    return " x ".join(map(str, weight.shape)) or "a scalar"
