@@ -51,7 +51,10 @@ class NextToken:
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """Attention weights (T + 1, S) of T predicted tokens and ``<eos>`` over S source tokens."""
+    """Attention weights (T + 1, S) of T predicted tokens and ``<eos>`` over S source tokens.
+
+    A truncated prediction has no ``<eos>``: its weights are (T, S).
+    """
 
     source: tuple[str, ...]
     target: tuple[str, ...]
@@ -144,6 +147,16 @@ class Subset:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Scores of the rows with one value of the features column; see `Scores` for the fields."""
+
+    value: str
+    rows: int
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float] | None]
+
+
+@dataclass(frozen=True)
 class References:
     """The number of sources, and of sources with multiple references.
 
@@ -213,7 +226,8 @@ class Scores:
     the rows; for a language model: loss, bits_per_character and perplexity, all with ``<eos>``.
     ``intervals``: metric -> its 95% interval, None if all rows have one source;
     ``interval_methods``: metric -> how it is computed. ``baselines``: baseline name ->
-    metric name -> score.
+    metric name -> score. ``by_features``: scores of each value of the features column, most rows
+    first, if requested.
     """
 
     rows: int
@@ -228,6 +242,7 @@ class Scores:
     interval_methods: Mapping[str, str] = field(default_factory=dict)
     references: References | None = None
     by_unseen: tuple[Subset, ...] = ()
+    by_features: tuple[Group, ...] = ()
     edits: Edits | None = None
     classes: Classes | None = None
 

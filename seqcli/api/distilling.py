@@ -11,16 +11,15 @@ teacher is gone.
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
-from seqcli import schema
 from seqcli.api.members import difference
 from seqcli.api.predicting import HYPOTHESES_AT_ONCE
 from seqcli.api.trained_model import PairModel, open_model
@@ -32,11 +31,12 @@ from seqcli.data.files.rows import text_records
 from seqcli.data.token_rows import decoded
 from seqcli.errors import CheckpointError, DataError, UsageError, blamed
 from seqcli.files.atomic import write_atomically
+from seqcli.files.regular import read_json
 from seqcli.messages import count, note, plural
 from seqcli.runs import RunFolder
 
 BEAM = 5  # the least beam width of the teacher, as in the paper
-_ARRAYS = ("source_tokens", "source_offsets", "target_tokens", "target_offsets", "facts")
+_MOST_BYTES = 1 << 32  # of the stored rows
 _REASONS = {  # why an unlabelled source is not used -> the text about it
     "leak": "in validation or test data",
     "unknown": "with tokens that are not in the training data",
@@ -91,12 +91,12 @@ def with_distilled_rows(folder: RunFolder, settings: Config, corpus: Corpus) -> 
         return corpus
     path = folder.current.distilled
     if path.exists():
-        rows = _load(path)
+        rows = _load(path, corpus.codec)
     else:
         teacher = open_teacher(settings, corpus)
         assert teacher is not None
         rows = _distill(teacher, settings, corpus)
-        write_atomically(path, lambda file: file.write(_to_bytes(rows)))
+        write_atomically(path, lambda file: file.write(_to_bytes(rows, corpus.codec)))
     train = _joined(corpus.splits["train"], rows.pairs)
     return replace(
         corpus,
@@ -241,28 +241,35 @@ def _notes(facts: Distillation) -> Iterator[str]:
         )
 
 
-def _to_bytes(rows: DistilledRows) -> bytes:
-    pairs, file = rows.pairs, io.BytesIO()
-    assert pairs.sources is not None
-    facts = np.frombuffer(json.dumps(asdict(rows.facts)).encode(), np.uint8)
-    sides = (pairs.sources, pairs.targets)
-    arrays = [array for side in sides for array in (side.tokens, side.offsets)]
-    np.savez_compressed(file, **dict(zip(_ARRAYS, [*arrays, facts], strict=True)))  # type: ignore[arg-type]
-    return file.getvalue()
+class _Stored(TypedDict):
+    """The content of distilled.json: sources and targets, with tokens separated by NUL."""
+
+    facts: Distillation
+    sources: list[str]
+    targets: list[str]
 
 
-def _load(path: Path) -> DistilledRows:
+def _to_bytes(rows: DistilledRows, codec: Codec) -> bytes:
+    assert codec.source is not None
+    assert rows.pairs.sources is not None
+    sides = ((rows.pairs.sources, codec.source), (rows.pairs.targets, codec.target))
+    sources, targets = (["\0".join(row) for row in decoded(*side)] for side in sides)
+    stored = {"facts": asdict(rows.facts), "sources": sources, "targets": targets}
+    return json.dumps(stored).encode()
+
+
+def _load(path: Path, codec: Codec) -> DistilledRows:
     """Load the stored rows.
 
     Raises:
         CheckpointError: the file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            *arrays, facts = (file[name] for name in _ARRAYS)
-        sources, targets = Ragged(*arrays[:2]), Ragged(*arrays[2:])
-        read: Distillation = schema.read(Distillation, schema.parse_json(facts.tobytes().decode()))
-        return DistilledRows(Pairs(targets, sources), read)
-    except Exception as error:
-        hint = "remove it; the teacher predicts again"
-        raise CheckpointError(f"{path}: is damaged ({type(error).__name__})", hint) from error
+        stored: _Stored = read_json(path, _Stored, _MOST_BYTES)
+        sides = (stored["sources"], stored["targets"])
+        sources, targets = ([tuple(row.split("\0")) for row in side] for side in sides)
+        rows = _encoded(codec, list(zip(sources, targets, strict=True)))
+    except (OSError, ValueError) as error:
+        message = f"{path}: cannot be read: {error}"
+        raise CheckpointError(message, "remove it; the teacher predicts again") from error
+    return DistilledRows(rows, stored["facts"])

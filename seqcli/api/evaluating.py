@@ -30,6 +30,7 @@ from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
 from seqcli.results import Evaluation, Novelty
 
+GROUPINGS = ("features",)  # columns whose values can be scored apart
 NOVELTY_SAMPLES, NOVELTY_SEED = 1000, 0  # texts sampled to estimate novelty
 
 
@@ -42,6 +43,7 @@ def evaluate(
     beam: int | None = None,
     length_penalty: float | None = None,
     oracle_length: bool = False,
+    by: str | None = None,
     batch_size: int = 256,
     predictions: str | Path | None = None,
     backend: str | None = None,
@@ -58,6 +60,7 @@ def evaluate(
             language model a file of texts. By default the split of the run's own data.
         beam, length_penalty: search settings; by default those of the run.
         oracle_length: force each prediction to the length of its reference.
+        by: features: also score each value of the features column apart.
         batch_size: rows decoded at a time.
         predictions: a TSV file to write the predictions or losses to, for `rescore`.
         backend: auto, torch or numpy; see `open_model`.
@@ -69,6 +72,7 @@ def evaluate(
         UsageError: an argument is invalid.
     """
     registry.check("split", split, SPLITS)
+    _check_grouping(by)
     check_counts(beam=beam, batch_size=batch_size)
     check_length_penalty(length_penalty)
     other = other_data(None if data is None else Path(data), format, columns, separator)
@@ -76,16 +80,32 @@ def evaluate(
         check_own_output(Path(predictions), _is_predictions, "choose another file name")
     model = open_model(ckpt, backend)
     if isinstance(model, LanguageModel):
+        _check_features(by, model.name, has_features=False)
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
         evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
         if predictions is not None:
             write_texts(Path(predictions), losses)
         return evaluation
+    _check_features(by, model.name, model.codec.features)
     rows, search = evaluation_data(model, split, other), model.search(beam, length_penalty)
-    evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length)
+    evaluation, table = evaluate_pairs(
+        model, rows, search, batch_size, oracle_length, by is not None
+    )
     if predictions is not None:
         write_predictions(Path(predictions), table)
     return evaluation
+
+
+def _check_grouping(by: str | None) -> None:
+    if by is not None:
+        registry.check("column for --by", by, GROUPINGS)
+
+
+def _check_features(by: str | None, name: str, has_features: bool) -> None:
+    """Refuse to group rows by a column that they do not have."""
+    if by is not None and not has_features:
+        hint = "omit --by, or train with --columns source=...,target=...,features=..."
+        raise UsageError(f"{name} has no features column", hint)
 
 
 def _check_no_search(model: LanguageModel, has_options: bool) -> None:
@@ -155,7 +175,11 @@ def _novelty(model: LanguageModel, data: Ragged | None) -> Novelty:
 
 @checked
 def rescore(
-    path: str | Path, *, source_tokens: str | None = None, target_tokens: str | None = None
+    path: str | Path,
+    *,
+    source_tokens: str | None = None,
+    target_tokens: str | None = None,
+    by: str | None = None,
 ) -> Evaluation:
     """Score a file of predictions without a checkpoint or PyTorch.
 
@@ -164,11 +188,13 @@ def rescore(
             truth and prediction; gzip files are decompressed; ``-`` is stdin.
         source_tokens, target_tokens: the tokenization, if the file does not name it; by default
             words if most texts contain spaces, else characters.
+        by: features: also score each value of the features column apart.
 
     Raises:
         DataError: the file is not a table of predictions.
         UsageError: a tokenization is unknown, or the file cannot be read.
     """
+    _check_grouping(by)
     styles = [
         name and Tokenizer(registry.check("token style", name, registry.TOKEN_STYLES))
         for name in (source_tokens, target_tokens)
@@ -177,7 +203,10 @@ def rescore(
     source, target = (style or None for style in styles)
     lines = table_lines(Path(path))
     if holds_texts(lines):
+        _check_features(by, str(path), has_features=False)
         scores = score_texts(read_texts(Path(path), lines))
     else:
-        scores = score(read_predictions(Path(path), lines, source, target))
+        table = read_predictions(Path(path), lines, source, target)
+        _check_features(by, str(path), table.features is not None)
+        scores = score(table, by is not None)
     return Evaluation(**vars(scores), data=str(path), seconds=time.monotonic() - began)

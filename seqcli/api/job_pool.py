@@ -121,6 +121,8 @@ def _train(run: PlannedRun, paths: RunPaths, listen: Listen) -> str:
     """
     from seqcli import api
 
+    # a time budget does not include the import of PyTorch, which only the first run needs
+    registry.resolve("backend", run.config.train.backend, registry.BACKENDS)
     replaced = paths.folder.stat().st_ino if paths.has_checkpoint() else None
     try:
         if run.replace:

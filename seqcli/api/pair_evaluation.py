@@ -24,7 +24,12 @@ LISTED = 10  # unknown tokens of each side
 
 
 def evaluate_pairs(
-    model: PairModel, data: EvaluationData, search: Search, batch_size: int, oracle_length: bool
+    model: PairModel,
+    data: EvaluationData,
+    search: Search,
+    batch_size: int,
+    oracle_length: bool,
+    by_features: bool = False,
 ) -> tuple[Evaluation, PredictionTable]:
     """Score a sequence-to-sequence model; return the scores and the predictions.
 
@@ -34,10 +39,11 @@ def evaluate_pairs(
         search: the search settings.
         batch_size: rows decoded at a time.
         oracle_length: whether each prediction has the length of its reference.
+        by_features: whether each value of the features column is scored apart.
     """
     began = time.monotonic()
     predictions = _predictions(model, data, search, batch_size, oracle_length)
-    scores = score(predictions)
+    scores = score(predictions, by_features)
     notes = (*data.notes, *scores.notes, *_unknown_notes(data.pairs))
     evaluation = Evaluation(
         **{**vars(scores), "notes": notes},

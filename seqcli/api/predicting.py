@@ -127,7 +127,7 @@ class Predictor:
         if not self.attention:
             yield from map(predictions.__getitem__, lines)
             return
-        best = {line: some[0].ids for line, some in zip(unique, decoded, strict=True) if some}
+        best = {line: some[0] for line, some in zip(unique, decoded, strict=True) if some}
         for line in lines:
             yield replace(predictions[line], attention=self._map(line, best.get(line)))
 
@@ -171,17 +171,18 @@ class Predictor:
             note = codec.columns_note(line)
             yield Prediction(line, candidates, tuple(unknown), note=note, problem=problem)
 
-    def _map(self, line: str, ids: list[int] | None) -> AttentionMap | None:
+    def _map(self, line: str, best: Hypothesis | None) -> AttentionMap | None:
         """Return the attention map of a prediction; None if there is no prediction."""
-        if ids is None:
+        if best is None:
             return None
         codec = self.model.codec
         assert codec.source is not None
         tokens = codec.tokenize_source(line)
-        weights = self.model.attention(codec.source.encode(tokens), ids)
+        weights = self.model.attention(codec.source.encode(tokens), best.ids)
         if weights is None:
             return None
-        return AttentionMap(tuple(tokens), tuple(codec.target.decode(ids)), weights)
+        target = tuple(codec.target.decode(best.ids))
+        return AttentionMap(tuple(tokens), target, weights[: len(target) + (not best.truncated)])
 
 
 def _rows_with_unknown(sources: Ragged) -> set[int]:

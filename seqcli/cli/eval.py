@@ -24,6 +24,7 @@ seqcli eval --ckpt runs/scan-lstm --oracle-length
 seqcli eval --ckpt runs/reverse-gru-attention --ckpt runs/reverse-lstm
 seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions predictions.tsv
 seqcli eval --ckpt models/pairs.pt --data more.csv --columns source=word,target=pron
+seqcli eval --ckpt runs/two-languages --by features
 seqcli eval --score predictions.tsv
 seqcli eval --ckpt names.pt --data names_test.txt --predictions losses.tsv"""
 
@@ -68,6 +69,15 @@ OracleLength = Annotated[
         rich_help_panel=DECODING,
     ),
 ]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        help="Also score each value of the features column apart: --by features.",
+        metavar="COLUMN",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Predictions = Annotated[
     Path | None,
     typer.Option(
@@ -107,6 +117,7 @@ def evaluate(
     beam: options.SearchBeam = None,
     length_penalty: options.SearchPenalty = None,
     oracle_length: OracleLength = False,
+    by: By = None,
     batch_size: options.BatchRows = 256,
     predictions: Predictions = None,
     score: Score = None,
@@ -139,7 +150,7 @@ def evaluate(
     }
     styles = {"source_tokens": source_tokens, "target_tokens": target_tokens}
     decoding = {"split": split, "batch_size": batch_size}
-    evaluation = _evaluation(ckpt, score, settings, styles, decoding)
+    evaluation = _evaluation(ckpt, score, settings, styles, decoding, by)
     if json:
         out.document(evaluation_document(evaluation, rows))
     else:
@@ -154,6 +165,7 @@ def _evaluation(
     settings: Mapping[str, Any],
     styles: Mapping[str, str | None],
     decoding: Mapping[str, Any],
+    by: str | None,
 ) -> Evaluation:
     """Score a checkpoint (``settings``, ``decoding``) or a file of predictions (``styles``).
 
@@ -172,9 +184,9 @@ def _evaluation(
         option, other = spelt(misplaced[0]), "--score" if score else "--ckpt"
         raise UsageError(f"{option} cannot be used with {other}", "omit one of them")
     if score is not None:
-        return api.rescore(score, **styles)
+        return api.rescore(score, by=by, **styles)
     assert ckpt
-    return api.evaluate(ckpt, **settings, **decoding)
+    return api.evaluate(ckpt, by=by, **settings, **decoding)
 
 
 def _next(ckpt: Sequence[Path], evaluation: Evaluation) -> str:

@@ -27,8 +27,9 @@ from seqcli.schema import to_plain
 FILE = "plan.json"
 FORMAT = 4
 MAX_BYTES = 64 << 20  # bytes
-# Settings that do not affect the trained weights; they may differ between runs.
-MACHINE = ("train.threads", "train.device", "train.samples", "train.save_every")
+# Settings that do not affect the trained weights; they may differ between runs. What a recipe chose
+# is in other keys.
+MACHINE = ("train.recipe", "train.threads", "train.device", "train.samples", "train.save_every")
 BUDGET = (
     "train.budget",
     "train.epochs",

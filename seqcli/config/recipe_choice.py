@@ -161,7 +161,9 @@ def _limits(config: Config, updates: int) -> dict[str, Scalar]:
     """
     if {"train.steps", "train.epochs"} & config.origins.keys() and config.train.epochs:
         return {}
-    steps = config.train.epoch_steps or max(SHORTEST_EPOCH, -(-updates // VALIDATIONS))
+    steps = config.train.epoch_steps or max(
+        SHORTEST_EPOCH, -(-updates // VALIDATIONS[_pace(config)])
+    )
     return {"train.epochs": max(1, round(updates / steps)), "train.epoch_steps": steps}
 
 

@@ -44,6 +44,16 @@ class Outcome:
     def __len__(self) -> int:
         return len(self.truths)
 
+    def take(self, rows: Index) -> Outcome:
+        """Return the given rows, with their sources numbered anew."""
+        return Outcome(
+            self.truths.take(rows),
+            self.predictions.take(rows),
+            None if self.nats is None else self.nats[rows],
+            np.unique(self.source_of_row[rows], return_inverse=True)[1].astype(np.int64),
+            None if self.truncated is None else self.truncated[rows],
+        )
+
     @cached_property
     def right_tokens(self) -> Index:
         """(N,) number of positions where the prediction has the token of the truth."""

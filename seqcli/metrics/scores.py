@@ -30,6 +30,7 @@ from seqcli.results import (
     ClassScore,
     Confusion,
     Edits,
+    Group,
     LengthBin,
     References,
     ScoredRow,
@@ -59,8 +60,8 @@ BINS = 8  # maximum number of rows in the table of accuracy by length
 CONFUSIONS = 100  # maximum number of edit kinds kept
 
 
-def score(table: PredictionTable) -> Scores:
-    """Compute all scores of some predictions."""
+def score(table: PredictionTable, by_features: bool = False) -> Scores:
+    """Compute all scores of some predictions, and those of each value of the features column."""
     outcome = table.outcome
     parts = all_parts(outcome)
     return Scores(
@@ -72,6 +73,7 @@ def score(table: PredictionTable) -> Scores:
         references=_references(outcome),
         by_length=_by_length(table),
         by_unseen=_by_unseen(table),
+        by_features=tuple(_by_features(table)) if by_features else (),
         edits=_edits(table),
         classes=_classes(table),
         predictions=tuple(_rows(table)),
@@ -126,6 +128,19 @@ def _by_unseen(table: PredictionTable) -> tuple[Subset, ...]:
             parts[f"unknown tokens in the {side}"] = unseen > 0
             parts[f"none in the {side}"] = unseen == 0
     return tuple(_subset(name, table.outcome, rows) for name, rows in parts.items() if rows.any())
+
+
+def _by_features(table: PredictionTable) -> Iterator[Group]:
+    """Yield the scores of each value of the features column, most rows first."""
+    assert table.features is not None
+    rows: dict[str, list[int]] = {}
+    for row, value in enumerate(table.features):
+        rows.setdefault(value, []).append(row)
+    for value, some in sorted(rows.items(), key=lambda one: (-len(one[1]), one[0])):
+        outcome = table.outcome.take(np.array(some, np.int64))
+        parts = all_parts(outcome)
+        metrics = {name: part.total() for name, part in parts.items()}
+        yield Group(value, len(some), metrics, intervals(parts, outcome.source_of_row))
 
 
 def _subset(name: str, outcome: Outcome, rows: Flags) -> Subset:

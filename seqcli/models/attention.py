@@ -44,6 +44,14 @@ class Attention(nn.Module):
         """Project the encoder's outputs (B, S, D * H) to keys (B, S, A), once per source."""
         raise TypeError(f"{type(self).__name__} has no project_keys")
 
+    def values(self, memory: Tensor) -> Tensor:
+        """Return the values (B, S, H), whose weighted sum is the context of a `LuongDecoder`.
+
+        They are the encoder's outputs (B, S, D * H), with the two directions of a bidirectional
+        encoder summed, so that the context has the size of the decoder's state.
+        """
+        return memory if self.directions == 1 else torch.stack(memory.chunk(2, dim=2)).sum(0)
+
     def energies(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Return the energies (B, T, S) of queries (B, T, A) with keys (B, S, A)."""
         return queries @ keys.transpose(1, 2)  # (B, T, S)
@@ -91,16 +99,16 @@ class AdditiveAttention(Attention):
 class DotAttention(Attention):
     """energy = q . k (Luong et al. 2015, arXiv:1508.04025).
 
-    The keys are the encoder's outputs; its two directions are summed to match the query's size.
+    The keys are the values.
     """
 
     def project_keys(self, memory: Tensor) -> Tensor:
         """See `Attention.project_keys`."""
-        return torch.stack(memory.chunk(self.directions, dim=2)).sum(0)  # (B, S, H)
+        return self.values(memory)  # (B, S, H)
 
 
 class GeneralAttention(Attention):
-    """energy = q . W k (Luong et al. 2015, arXiv:1508.04025)."""
+    """energy = q . W h, with the encoder's outputs h (Luong et al. 2015, arXiv:1508.04025)."""
 
     def __init__(self, hidden: int, directions: int) -> None:
         super().__init__(hidden, directions)

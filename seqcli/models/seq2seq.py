@@ -179,18 +179,18 @@ class LuongDecoder(PlainDecoder):
         self.combine = nn.Linear(2 * config.hidden, config.hidden)
 
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
-        """Return the keys (B, S, H), which are also the values, and the mask (B, S) if any."""
-        keys = self.attention.project_keys(outputs)  # (B, S, H)
-        return (keys,) if attn_bias is None else (keys, attn_bias)
+        """Return keys (B, S, A), values (B, S, H), and the bias (B, S) if there is padding."""
+        parts = (self.attention.project_keys(outputs), self.attention.values(outputs))
+        return parts if attn_bias is None else (*parts, attn_bias)
 
     def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.forward`."""
-        keys, attn_bias = memory if len(memory) == 2 else (memory[0], None)
+        keys, values, *bias = memory
         outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
         states = outputs.reshape(keys.shape[0], -1, outputs.shape[2])  # (B, K * T, H)
         queries = self.attention.project_queries(states)  # (B, K * T, H)
-        weights = self.attention(queries, keys, attn_bias)  # (B, K * T, S)
-        contexts = (weights @ keys).view_as(outputs)  # (R, T, H)
+        weights = self.attention(queries, keys, bias[0] if bias else None)  # (B, K * T, S)
+        contexts = (weights @ values).view_as(outputs)  # (R, T, H)
         attended = torch.tanh(self.combine(torch.cat([outputs, contexts], 2)))  # (R, T, H)
         logits: Tensor = self.output(self.dropout(attended))  # (R, T, V)
         weights = weights.view(*tokens.shape, -1)  # (R, T, S)

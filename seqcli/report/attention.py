@@ -76,7 +76,7 @@ def _figure(attention: AttentionMap, title: str) -> Figure:
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xticks(*_ticks(attention.source))
-    axes.set_yticks(*_ticks(attention.target, end=True))
+    axes.set_yticks(*_ticks(attention.target, end=rows > len(attention.target)))
     labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.set_title(title)]
     any_script(labels)
     for label in labels:
@@ -90,7 +90,7 @@ def is_own_plot(begin: bytes) -> bool:
 
 
 def row_names(attention: AttentionMap) -> list[str]:
-    """Return a label for each row of weights: the predicted tokens, then ``<eos>``."""
+    """Return a label for each row of weights: the predicted tokens, then ``<eos>`` if predicted."""
     rows = len(attention.weights)
     return list(map(_label, (*attention.target, None)))[:rows]
 

@@ -74,7 +74,7 @@ class EnsembleView:
             runs.advance(name, event)
         elif isinstance(event, MemberFinished):
             _, reason = REASONS.get(event.reason, ("", event.reason))
-            text = f"{plural(event.epochs, 'epoch')}, best {count(event.best_epoch)}"
+            text = f"{plural(event.epochs, 'epoch')}, best epoch {count(event.best_epoch)}"
             runs.end(name, f"{text}, {reason}" if reason else text, event.seconds)
 
 

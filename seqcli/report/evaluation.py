@@ -17,6 +17,7 @@ from seqcli.report.error_tables import (
     worst_table,
 )
 from seqcli.report.tables import Column, Table
+from seqcli.results import Group
 
 if TYPE_CHECKING:
     from seqcli.results import Evaluation, LengthBin, Novelty, ScoredRow, Scores, Subset
@@ -53,6 +54,7 @@ def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
 def _tables(evaluation: Evaluation, rows: int, width: int) -> Iterator[Table]:
     """Yield all tables; ``width`` is that of the terminal, 0 without one."""
     yield metrics_table(evaluation)
+    yield features_table(evaluation)
     yield baselines_table(evaluation)
     yield references_table(evaluation)
     yield novelty_table(evaluation.novelty)
@@ -83,6 +85,29 @@ def metrics_table(evaluation: Scores) -> Table:
         rows.append(tuple(row))
     caption = CAPTION if "sequence_accuracy" in evaluation.metrics else CAPTION_LANGUAGE
     return Table(tuple(columns), tuple(rows), caption=caption if evaluation.intervals else "")
+
+
+def features_table(evaluation: Scores) -> Table:
+    """Return the table of scores of each value of the features column, and of all rows."""
+    names = ("sequence_accuracy", "token_accuracy", "token_error_rate", "loss")
+    metrics = [find(name) for name in names if name in evaluation.metrics]
+    columns = [Column("features", keep=True, fold=True), Column("rows", right=True)]
+    for place, metric in enumerate(metrics):
+        columns.append(Column(metric.short, right=True, drop=2 * place))
+        columns.append(Column("95%\ninterval", right=True, drop=2 * place + 1))
+    if not evaluation.by_features:
+        return Table(tuple(columns), ())
+    overall = Group("all rows", evaluation.rows, evaluation.metrics, evaluation.intervals)
+    rows = tuple(_group_row(one, metrics) for one in (*evaluation.by_features, overall))
+    return Table(tuple(columns), rows, strong=frozenset({len(rows) - 1}))
+
+
+def _group_row(group: Group, metrics: Sequence[Metric]) -> tuple[str, ...]:
+    row = [group.value or "none", count(group.rows)]
+    for metric in metrics:
+        interval = group.intervals.get(metric.name)
+        row += [_format_score(metric, group.metrics), metric.write_interval(interval)]
+    return tuple(row)
 
 
 def baselines_table(evaluation: Evaluation) -> Table:

@@ -46,6 +46,7 @@ def evaluation_document(evaluation: Evaluation, rows: int = 10) -> Document:
         "references": evaluation.references and asdict(evaluation.references),
         "by_length": [asdict(length) for length in evaluation.by_length],
         "by_unseen": [asdict(subset) for subset in evaluation.by_unseen],
+        "by_features": [asdict(group) for group in evaluation.by_features],
         "edits": evaluation.edits and asdict(evaluation.edits),
         "classes": evaluation.classes and asdict(evaluation.classes),
         "worst": [_scored(row, evaluation) for row in worst(evaluation.predictions, rows)],

@@ -104,7 +104,7 @@ class RunPaths:
     @property
     def distilled(self) -> Path:
         """The training rows that a teacher predicted."""
-        return self.folder / "distilled.npz"
+        return self.folder / "distilled.json"
 
     @property
     def tensorboard(self) -> Path:

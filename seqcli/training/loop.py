@@ -159,6 +159,7 @@ class Loop:
         """Yield the inputs of the rest of this epoch's steps."""
         progress = self.progress
         batches = self.stream.epoch(progress.epoch, start=progress.batch)
+        self._keep_time()
         if self.steps:  # a resumed run may have a lower limit
             batches = islice(batches, max(0, self.steps - progress.step))
         for batch in batches:

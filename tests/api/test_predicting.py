@@ -52,7 +52,9 @@ def test_attention_comes_with_every_line_that_has_an_answer(runs):
     for one in found:
         if one.attention:
             assert one.attention.source == tuple(one.source.split())
-            assert one.attention.weights.shape[1] == len(one.source.split())
+            size = len(one.attention.target) + (not one.candidates[0].truncated)
+            assert one.attention.weights.shape == (size, len(one.source.split()))
+    assert any(one.candidates[0].truncated for one in found if one.candidates)
 
 
 def test_a_line_past_learned_positions_says_so_and_the_others_are_answered(runs):

@@ -96,6 +96,18 @@ def test_a_model_of_pairs_needs_no_torch(trained, no_torch, name):
     assert scores["rows"] == 12
 
 
+def test_an_ensemble_needs_no_torch(trained, no_torch):
+    runs = [trained("pairs", name) for name in QUICK_PAIRS]
+    ckpt = [word for run in runs for word in ("--ckpt", run)]
+    more = ("--beam", 5, "--nbest", 3, "--json", "--attention")
+    document = json.loads(command(no_torch, "predict", *ckpt, *more, lines=LINES))
+    assert [len(one["candidates"]) for one in document["predictions"]] == [3, 3, 3]
+    pattern = f"{runs[0]}*"
+    scores = json.loads(command(no_torch, "eval", "--ckpt", pattern, *ckpt[2:], "--json"))
+    assert scores["members"] == [f"{run}/best.pt" for run in runs]
+    assert "ensemble of" in command(no_torch, "info", *runs)
+
+
 @pytest.mark.parametrize("name", cases(TEXTS, QUICK_TEXTS))
 def test_a_language_model_needs_no_torch(trained, no_torch, name):
     run = trained("texts", name)

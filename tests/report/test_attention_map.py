@@ -6,7 +6,12 @@ from matplotlib.image import imread
 from rich.cells import cell_len
 from rich.console import Console
 
-from seqcli.report.attention import ASCII_BLOCKS, draw_attention, heat_map, show_attention
+from seqcli.report.attention import (
+    ASCII_BLOCKS,
+    draw_attention,
+    heat_map,
+    show_attention,
+)
 from seqcli.report.console import Out, console
 from seqcli.results import AttentionMap
 
@@ -27,6 +32,12 @@ def test_source_is_above_and_output_at_the_left():
         "3     ██",
         "<eos>",
     ]
+
+
+def test_a_truncated_prediction_has_no_end():
+    whole = reversal(["3", "1"])
+    truncated = AttentionMap(whole.source, whole.target, whole.weights[:-1])
+    assert [line.split()[0] for line in heat_map(truncated)[-2:]] == ["1", "3"]
 
 
 def test_shades_grow_with_the_weight():

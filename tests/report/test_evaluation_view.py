@@ -259,7 +259,7 @@ def test_the_evaluation_document_holds_every_number(evaluation):
     assert told["classes"]["labels"] == ("cat", "dog", "fox", None)
     assert told["classes"]["scores"][0]["recall"] == 0.8
     assert set(document) - set(told) == {
-        *("checkpoint", "split", "beam", "length_penalty", "novelty"),
+        *("checkpoint", "members", "split", "beam", "length_penalty", "novelty"),
     }
     assert document["notes"] == ["1 symbol was never seen in training"]
 

@@ -125,6 +125,8 @@ def test_a_resumed_run_keeps_the_time_that_it_has_used(monkeypatch):
     assert made.fit(interrupt).reason == "interrupted"
     used = saved[-1][1].used
     assert used > 10
+    before = trainer.steps[-1].learning_rate
+    done = len(trainer.steps)
     clock.now += 5000  # until the run is resumed
     again, more = loop(trainer, 2.0, budget=60.0)
     again.resume(saved[-1][0])
@@ -132,6 +134,7 @@ def test_a_resumed_run_keeps_the_time_that_it_has_used(monkeypatch):
     assert again.fit(lambda event: None).reason == "budget"
     assert used + clock.now - resumed == pytest.approx(60.0 - ENDING, abs=1.5)
     assert trainer.steps[-1].learning_rate < 0.01
+    assert trainer.steps[done].learning_rate == pytest.approx(before, abs=0.05)
     third, _ = loop(trainer, 2.0, budget=60.0)
     third.resume(more[-1][0])
     count = len(trainer.steps)

@@ -42,6 +42,12 @@ class Attention:
         """Project the encoder's outputs (B, S, D * H) to keys (B, S, A), once per source."""
         raise TypeError(f"{type(self).__name__} has no project_keys")
 
+    def values(self, memory: Floats) -> Floats:
+        """Return the values (B, S, H): the encoder's outputs with their D directions summed."""
+        batch, size, _ = memory.shape
+        values: Floats = memory.reshape(batch, size, self.directions, self.hidden).sum(2)
+        return values  # (B, S, H)
+
     def energies(self, queries: Floats, keys: Floats) -> Floats:
         """Return the energies (B, T, S) of queries (B, T, A) with keys (B, S, A)."""
         energies: Floats = queries @ keys.swapaxes(1, 2)  # (B, T, S)
@@ -89,18 +95,16 @@ class AdditiveAttention(Attention):
 class DotAttention(Attention):
     """energy = q . k (Luong et al. 2015, arXiv:1508.04025).
 
-    The keys are the encoder's outputs; its two directions are summed to match the query's size.
+    The keys are the values.
     """
 
     def project_keys(self, memory: Floats) -> Floats:
         """See `Attention.project_keys`."""
-        batch, size, _ = memory.shape
-        keys: Floats = memory.reshape(batch, size, self.directions, self.hidden).sum(2)
-        return keys  # (B, S, H)
+        return self.values(memory)  # (B, S, H)
 
 
 class GeneralAttention(Attention):
-    """energy = q . W k (Luong et al. 2015, arXiv:1508.04025)."""
+    """energy = q . W h, with the encoder's outputs h (Luong et al. 2015, arXiv:1508.04025)."""
 
     def __init__(self, weights: Weights, hidden: int, directions: int) -> None:
         super().__init__(weights, hidden, directions)

@@ -155,18 +155,18 @@ class LuongDecoder(PlainDecoder):
         self.combine = weights.linear("combine", 2 * config.hidden, config.hidden)
 
     def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
-        """Return the keys (B, S, H), which are also the values, and the mask (B, S) if any."""
-        keys = self.attention.project_keys(outputs)  # (B, S, H)
-        return (keys,) if attn_bias is None else (keys, attn_bias)
+        """Return keys (B, S, A), values (B, S, H), and the bias (B, S) if there is padding."""
+        parts = (self.attention.project_keys(outputs), self.attention.values(outputs))
+        return parts if attn_bias is None else (*parts, attn_bias)
 
     def __call__(self, tokens: Ids, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.__call__`."""
-        keys, attn_bias = memory if len(memory) == 2 else (memory[0], None)
+        keys, values, *bias = memory
         outputs, state = self.rnn.read(tokens, self.embedding, None, state)  # (R, T, H)
         states = outputs.reshape(len(keys), -1, outputs.shape[2])  # (B, K * T, H)
         queries = self.attention.project_queries(states)  # (B, K * T, H)
-        weights = self.attention(queries, keys, attn_bias)  # (B, K * T, S)
-        contexts = (weights @ keys).reshape(outputs.shape)  # (R, T, H)
+        weights = self.attention(queries, keys, bias[0] if bias else None)  # (B, K * T, S)
+        contexts = (weights @ values).reshape(outputs.shape)  # (R, T, H)
         attended = np.tanh(self.combine(np.concatenate([outputs, contexts], axis=2)))  # (R, T, H)
         weights = weights.reshape(*tokens.shape, -1)  # (R, T, S)
         return Decoded(self.output(attended), attended, state, weights)
