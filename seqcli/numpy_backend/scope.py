@@ -56,6 +56,7 @@ _ALL_TRUE = Irrelevant("the true token is always fed")
 RULES: dict[str, Rule] = {
     "model.cell": Only(tuple(CELLS)),
     "model.attention": Only(("none",)),
+    "model.copy": Only((False,)),
     "model.layers": Only((1,)),
     "model.hidden": _ANY,
     "model.embedding": _NO_EMBEDDING,
@@ -80,6 +81,8 @@ RULES: dict[str, Rule] = {
     "train.batch_size": _ANY,
     "train.init_from": _ANY,
     "train.freeze": Only(("",)),
+    "train.distill": Only(("",)),
+    "train.unlabelled": Only(("",)),
     "train.optimizer": Only(registry.NUMPY_OPTIMIZERS),
     "train.lr": _ANY,
     "train.momentum": _ANY,
