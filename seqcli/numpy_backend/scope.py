@@ -81,8 +81,6 @@ RULES: dict[str, Rule] = {
     "train.batch_size": _ANY,
     "train.init_from": _ANY,
     "train.freeze": Only(("",)),
-    "train.distill": Only(("",)),
-    "train.unlabelled": Only(("",)),
     "train.optimizer": Only(registry.NUMPY_OPTIMIZERS),
     "train.lr": _ANY,
     "train.momentum": _ANY,
