@@ -36,18 +36,13 @@ class OneOf:
         return " one of " + ", ".join(self.names)
 
 
-@dataclass(frozen=True)
-class SomeOf:
-    """Any of some names, separated by commas; an empty text selects none."""
-
-    names: tuple[str, ...]
+@dataclass(frozen=True, eq=False)
+class SomeOf(OneOf):
+    """Any of the names, separated by commas; an empty text selects none."""
 
     def allows(self, value: Scalar) -> bool:
         """Return whether ``value`` consists of these names."""
-        return set(filter(None, str(value).split(","))) <= set(self.names)
-
-    def __str__(self) -> str:
-        return ": " + " or ".join(self.names) + ", or several separated by commas"
+        return value == "" or all(name in self.names for name in str(value).split(","))
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ class Duration(Range):
         return float(match[1]) * _SECONDS[match[2]] if match else None
 
 
-Limit = OneOf | SomeOf | Range
+Limit = OneOf | Range
 
 
 def one_of(names: Iterable[str], *more: str, empty: bool = False) -> OneOf:

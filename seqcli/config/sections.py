@@ -178,8 +178,8 @@ class TrainConfig:
     init_from: str = ""
     """Run or checkpoint to start from: its weights are reused where they fit, and its architecture
     and tokenization are the defaults."""
-    freeze: Annotated[str, SomeOf(("encoder", "embeddings"))] = ""
-    """Parts whose weights stay fixed: encoder, embeddings, or encoder,embeddings."""
+    freeze: Annotated[str, SomeOf((("encoder", "embeddings"),))] = ""
+    """Parts whose weights stay fixed, separated by commas."""
     optimizer: Annotated[str, one_of(registry.OPTIMIZERS)] = "adamw"
     """Optimization algorithm."""
     lr: Annotated[float, Range(above=0, at_most=10**9)] = 2e-3

@@ -56,6 +56,7 @@ _ALL_TRUE = Irrelevant("the true token is always fed")
 RULES: dict[str, Rule] = {
     "model.cell": Only(tuple(CELLS)),
     "model.attention": Only(("none",)),
+    "model.copy": Only((False,)),
     "model.layers": Only((1,)),
     "model.hidden": _ANY,
     "model.embedding": _NO_EMBEDDING,
@@ -101,8 +102,6 @@ RULES: dict[str, Rule] = {
     "train.target_accuracy": Irrelevant("a language model has no sequence accuracy"),
     "train.seed": _ANY,
     "train.members": _ANY,
-    "train.distill": Only(("",)),
-    "train.unlabelled": Only(("",)),
     "train.backend": _ANY,
     "train.threads": _ANY,
     "train.device": Only(("auto", "cpu")),

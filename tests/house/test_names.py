@@ -47,7 +47,13 @@ def test_every_key_says_what_it_is(key):
 def test_every_text_key_but_the_path_has_its_choices():
     free = [k.name for k in keys().values() if k.kind is str and not isinstance(k.limit, OneOf)]
     files = ["data.path", "data.train_file", "data.val_file", "data.test_file"]
-    texts = ["data.columns", "data.separator", "train.distill", "train.unlabelled"]
+    texts = [
+        "data.columns",
+        "data.separator",
+        "train.init_from",
+        "train.distill",
+        "train.unlabelled",
+    ]
     assert free == [*files, *texts]
 
 
