@@ -16,7 +16,7 @@ from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
 from seqcli.arrays.ragged import Ragged
 from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
-from seqcli.errors import CheckpointError, UsageError
+from seqcli.errors import CheckpointError, UsageError, blamed
 from seqcli.runs import RunPaths
 from seqcli.runs.ensemble import read_members
 from seqcli.runs.paths import MEMBERS
@@ -51,6 +51,7 @@ class OpenedMembers:
         return MaxLengths(source, target, every[0].labels)
 
 
+@blamed(CheckpointError)
 def open_members(ckpt: Ckpt) -> OpenedMembers:
     """Open and verify one or more checkpoints.
 

@@ -11,7 +11,7 @@ from seqcli.errors import UsageError
 from seqcli.report.json_documents import evaluation_document
 
 WORDS = [a + b + c for a in "abc" for b in "abc" for c in "abc"]
-ABOUT_THE_CHECKPOINT = {"checkpoint", "split", "beam", "length_penalty", "novelty"}
+ABOUT_THE_CHECKPOINT = {"checkpoint", "members", "split", "beam", "length_penalty", "novelty"}
 TINY = {"hidden": 8, "embedding": 8, "epochs": 1, "cell": "gru", "threads": 1}
 
 
