@@ -20,6 +20,7 @@ from seqcli.api.comparison_folder import (
     remove_replaced,
     store,
 )
+from seqcli.api.initializing import with_initial_settings
 from seqcli.api.job_pool import Watch, cached_result, default_jobs, finish, run_all
 from seqcli.comparison import defaults
 from seqcli.comparison import specification as planning
@@ -145,7 +146,8 @@ def plan(
     specification = Specification(
         tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes
     )
-    base = planning.base_config(configuration.load(config, set, flags), recipes)
+    settings = with_initial_settings(configuration.load(config, set, flags))
+    base = planning.base_config(settings, recipes)
     corpus = build_corpus(base.data, base.task)
     base = with_chosen_tokens(base, corpus)
     arms = planning.arms(base, specification, facts_of(corpus))

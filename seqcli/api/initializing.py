@@ -19,7 +19,7 @@ from seqcli.api.checkpoint_config import OpenedCheckpoint, limits_of, open_check
 from seqcli.config import Config, to_plain, with_defaults
 from seqcli.data.corpus import Codec, Corpus
 from seqcli.data.extension import extended_codec, reencoded
-from seqcli.data.vocabulary import Vocabulary, visible_token
+from seqcli.data.vocabulary import visible_token
 from seqcli.errors import UsageError
 from seqcli.messages import plural
 from seqcli.training.trainer import Trainer
@@ -37,15 +37,19 @@ def initial_model(config: Config) -> OpenedCheckpoint | None:
     return open_checkpoint(config.train.init_from) if config.train.init_from else None
 
 
-def with_initial_settings(config: Config, initial: OpenedCheckpoint) -> Config:
+def with_initial_settings(config: Config) -> Config:
     """Fill the keys of the model and of tokenization that are not set from the initial model.
 
-    The path of the model becomes absolute, so that the run can be repeated from any folder.
+    The path of the model becomes absolute, so that the run can be repeated from any folder. Without
+    an initial model the configuration is returned unchanged.
 
     Raises:
+        CheckpointError: the model cannot be read.
         UsageError: the settings do not fit together.
     """
-    path = config.train.init_from
+    initial, path = initial_model(config), config.train.init_from
+    if initial is None:
+        return config
     _check_architecture(config, initial, path)
     codec = initial.checkpoint.codec
     values = {f"model.{key}": one for key, one in to_plain(initial.config)["model"].items()}
@@ -59,12 +63,16 @@ def with_initial_settings(config: Config, initial: OpenedCheckpoint) -> Config:
     return replace(config, train=replace(config.train, init_from=absolute))
 
 
-def with_initial_vocabulary(corpus: Corpus, initial: OpenedCheckpoint) -> Corpus:
+def with_initial_vocabulary(corpus: Corpus, config: Config) -> Corpus:
     """Encode a corpus with the vocabularies of the initial model, extended by its new tokens.
 
     Raises:
+        CheckpointError: the model cannot be read.
         UsageError: the model has other inputs or outputs, or another tokenization.
     """
+    initial = initial_model(config)
+    if initial is None:
+        return corpus
     old, new = initial.checkpoint.codec, corpus.codec
     if (old.source is None) != (new.source is None):
         kinds = ("a language model", "a model of pairs")
@@ -79,22 +87,31 @@ def with_initial_vocabulary(corpus: Corpus, initial: OpenedCheckpoint) -> Corpus
     return reencoded(corpus, extended_codec(old, new))
 
 
-def initialize(trainer: Trainer, initial: OpenedCheckpoint, corpus: Corpus) -> tuple[str, ...]:
-    """Copy the weights that fit to a trainer; return notes on what was reused and what was not."""
-    limits = limits_of(corpus.provenance, corpus.codec, initial.path)
-    grown = _grown(initial.checkpoint.codec, corpus.codec)
-    sizes = {(len(old), len(new)) for old, new in grown.values()}
-    sizes.add((initial.limits.positions, limits.positions))
-    weights = trainer.weights()
+def initialize(trainer: Trainer, config: Config, corpus: Corpus) -> tuple[str, ...]:
+    """Copy the weights of the initial model, if there is one, to a trainer.
+
+    Returns:
+        notes on what was reused and what was not.
+
+    Raises:
+        CheckpointError: the model cannot be read.
+    """
+    initial = initial_model(config)
+    if initial is None:
+        return ()
+    old, sizes = initial.checkpoint.weights, _changed_sizes(initial, corpus)
     fitted = {
-        name: _fitted(_on_cpu(weight), initial.checkpoint.weights.get(name), sizes)
-        for name, weight in weights.items()
+        name: _fitted(_on_cpu(weight), old.get(name), sizes)
+        for name, weight in trainer.weights().items()
     }
     trainer.set_weights({name: one.weight for name, one in fitted.items()})
-    notes = [_reused_note(initial, list(fitted.values()), grown)]
-    left = {name: one for name, one in initial.checkpoint.weights.items() if name not in fitted}
+    added = _added_tokens(initial.checkpoint.codec, corpus.codec)
+    notes = [_reused_note(initial, list(fitted.values()), added)]
+    if added and "embeddings" in config.train.freeze:
+        notes.append("the embeddings of new tokens are frozen at their initial values")
     problems = [f"{name} {one.problem}" for name, one in fitted.items() if one.problem]
-    problems += [f"{name} ({_shape(weight)}) has no counterpart" for name, weight in left.items()]
+    left = [name for name in old if name not in fitted]
+    problems += [f"{name} ({_shape(old[name])}) has no counterpart" for name in left]
     if problems:
         notes.append(f"not reused: {_list(problems)}")
     return tuple(notes)
@@ -156,25 +173,34 @@ def _texts(old: Codec, new: Codec) -> list[tuple[str, str, str]]:
     return parts
 
 
-def _grown(old: Codec, new: Codec) -> dict[str, tuple[Vocabulary, Vocabulary]]:
-    """Return the old and the new vocabulary of each side."""
-    sides = {"target": (old.target, new.target)}
+def _changed_sizes(initial: OpenedCheckpoint, corpus: Corpus) -> set[tuple[int, int]]:
+    """Return the old and new sizes that depend on the data: of vocabularies, and positions."""
+    old, new = initial.checkpoint.codec, corpus.codec
+    limits = limits_of(corpus.provenance, new, initial.path)
+    sizes = {(len(old.target), len(new.target)), (initial.limits.positions, limits.positions)}
     if old.source is not None and new.source is not None:
-        sides = {"source": (old.source, new.source), **sides}
-    return sides
+        sizes.add((len(old.source), len(new.source)))
+    return sizes
+
+
+def _added_tokens(old: Codec, new: Codec) -> dict[str, list[str]]:
+    """Return the new tokens of each side that has some."""
+    sides = {"source": (old.source, new.source), "target": (old.target, new.target)}
+    added = {
+        side: [visible_token(token) for token in now.tokens[len(before.tokens) :]]
+        for side, (before, now) in sides.items()
+        if before is not None and now is not None
+    }
+    return {side: tokens for side, tokens in added.items() if tokens}
 
 
 def _reused_note(
-    initial: OpenedCheckpoint,
-    fitted: list[_Fitted],
-    grown: Mapping[str, tuple[Vocabulary, Vocabulary]],
+    initial: OpenedCheckpoint, fitted: list[_Fitted], added: Mapping[str, list[str]]
 ) -> str:
     reused = sum(not one.problem for one in fitted)
     note = f"starting from {initial.path}: {reused} of {plural(len(fitted), 'weight array')} reused"
-    for side, (old, new) in grown.items():
-        added = [visible_token(token) for token in new.tokens[len(old.tokens) :]]
-        if added:
-            note += f"; {plural(len(added), f'new {side} token')}: {_list(added)}"
+    for side, tokens in added.items():
+        note += f"; {plural(len(tokens), f'new {side} token')}: {_list(tokens)}"
     return note
 
 

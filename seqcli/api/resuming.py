@@ -12,7 +12,7 @@ from seqcli import runs
 from seqcli.api.checkpoint_config import config_of
 from seqcli.api.data_paths import PATH_KEYS
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
-from seqcli.api.initializing import initial_model, with_initial_vocabulary
+from seqcli.api.initializing import with_initial_vocabulary
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
@@ -69,8 +69,8 @@ def load_resumed(
     settings = with_chosen_tokens(settings, corpus)
     if checkpoint is not None:
         corpus = check_same_data(corpus, checkpoint.codec, checkpoint.record)
-    elif (initial := initial_model(settings)) is not None:
-        corpus = with_initial_vocabulary(corpus, initial)
+    else:
+        corpus = with_initial_vocabulary(corpus, settings)
     notes = (*notes, *_backend_notes(before, settings))
     return settings, replace(corpus, notes=(*corpus.notes, *notes)), checkpoint
 

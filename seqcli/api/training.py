@@ -17,7 +17,6 @@ from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.ensemble_training import check_ensemble, train_members
 from seqcli.api.initializing import (
-    initial_model,
     initialize,
     with_initial_settings,
     with_initial_vocabulary,
@@ -170,13 +169,11 @@ def _configured(
     A `Config` is complete: nothing is chosen.
     """
     settings = configuration.load(config, sets, flags)
-    initial = initial_model(settings)
-    if initial is not None and not isinstance(config, Config):
-        settings = with_initial_settings(settings, initial)
+    if not isinstance(config, Config):
+        settings = with_initial_settings(settings)
     corpus = build_corpus(settings.data, settings.task)
     settings = with_chosen_tokens(settings, corpus)
-    if initial is not None:
-        corpus = with_initial_vocabulary(corpus, initial)
+    corpus = with_initial_vocabulary(corpus, settings)
     return settings if isinstance(config, Config) else with_recipe(settings, corpus), corpus
 
 
@@ -231,12 +228,11 @@ def _run(
         emit = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
         data = _report_data(folder, corpus, emit)
         setup = _build_trainer(folder, settings, corpus, checkpoint)
-        initial = initial_model(settings) if checkpoint is None else None
-        started_from = () if initial is None else initialize(setup.trainer, initial, corpus)
+        initialized = initialize(setup.trainer, settings, corpus) if checkpoint is None else ()
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
         loop = Loop(setup.trainer, corpus, settings, writer, stop, started)
-        notes = (*started_from, *restore(loop, writer, checkpoint))
+        notes = (*initialized, *restore(loop, writer, checkpoint))
         event = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
         emit(event)

@@ -37,13 +37,15 @@ from seqcli.models.seq2seq import (
     batch_first,
 )
 
+MAX_ELEMENTS = 1 << 26  # of a tensor (B, T, S, V) without gradients; larger batches are split
+
 
 class MonotonicDecoder(PlainDecoder):
     """Compute the probabilities of moving to each source position, and of each token there.
 
     A token is predicted from tanh(U h_t + W e_j), with the decoder's state h_t and the encoder's
-    output e_j at the position. All (R, T, S, V) probabilities are in memory at once, which suits
-    characters, but neither large vocabularies nor long texts.
+    output e_j at the position. Training stores these probabilities, (B, T, S, V), for all
+    positions, which suits characters, but neither large vocabularies nor long texts.
     """
 
     def __init__(
@@ -96,6 +98,12 @@ class MonotonicSeq2Seq(Seq2Seq):
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """Return log-probabilities (B, T, V), which serve as logits; see `Model.forward`."""
+        sizes = self.decoder.embedding.num_embeddings, self.decoder.from_state.out_features
+        row = source.shape[1] * target_in.shape[1] * max(sizes)  # elements of one row
+        rows = max(1, MAX_ELEMENTS // max(1, row))
+        if len(source) > rows and not torch.is_grad_enabled():
+            parts = (torch.split(part, rows) for part in (source, source_lengths, target_in))
+            return torch.cat([self(*inputs) for inputs in zip(*parts, strict=True)])
         memory, first = self._encode(source, source_lengths)
         transitions, emissions, _ = self.decoder.log_probabilities(target_in, memory, first)
         tokens = target_in[:, 1:, None, None].expand(-1, -1, source.shape[1], 1)  # (B, T - 1, S, 1)

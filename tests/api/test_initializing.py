@@ -123,6 +123,16 @@ def test_what_cannot_start_from_a_run_is_refused(
     assert not (folder / "refused").exists()
 
 
+def test_new_tokens_with_frozen_embeddings_are_reported(folder: Path) -> None:
+    told: list[object] = []
+    settings = {"data": folder / "new.tsv", "init_from": folder / "base", "freeze": "embeddings"}
+    run = seqcli.train(**settings, epochs=1, out=folder / "fixed", listen=told.append, **QUICK)
+    started = next(event for event in told if isinstance(event, RunStarted))
+    assert "the embeddings of new tokens are frozen at their initial values" in started.notes
+    old = weights(folder / "base")["decoder.embedding.weight"]
+    assert np.array_equal(weights(run.path)["decoder.embedding.weight"][: len(old)], old)
+
+
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 def test_a_language_model_starts_from_another_one(folder: Path, backend: str) -> None:
     more = names(folder / "more.txt", "abcdefxgh", rows=60)

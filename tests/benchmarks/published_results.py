@@ -6,7 +6,8 @@
 FOLDER holds the files that `SETS` names. Every set is trained by the same command; only the options
 that describe its columns and tokens differ. Arguments after `--` are passed to `seqcli train`.
 Settings are chosen on validation rows (``--split val``, the default), and the test rows are scored
-once for each claim. One JSON line per set: the error rate of every seed with its 95% interval, mean
+once for each claim: with ``--out DIR``, runs that are already there are scored again without being
+trained again. One JSON line per set: the error rate of every seed with its 95% interval, mean
 and standard deviation, the published figures and the seconds of each training run.
 """
 
@@ -94,7 +95,9 @@ def one_run(
     run, began = str(out / f"{name}-s{seed}"), time.monotonic()
     files = ["--train", train, "--val", val, "--test", test, *one.options]
     passed = [*options.arguments, "--seed", str(seed), "--threads", str(options.threads)]
-    seqcli("train", *files, *passed, "--out", run, threads=options.threads)
+    trained = Path(run, "best.pt").exists()
+    if not trained:
+        seqcli("train", *files, *passed, "--out", run, threads=options.threads)
     seconds = time.monotonic() - began
     scores = seqcli("eval", "--ckpt", run, "--split", options.split, threads=options.threads)
     per_source = scores.get("per_source") or {}
@@ -105,7 +108,7 @@ def one_run(
         "error": round(100 * error, 2),
         "interval": [round(100 * bound, 2) for bound in interval],
         "token_accuracy": round(100 * scores["metrics"]["token_accuracy"], 2),
-        "seconds": round(seconds),
+        "seconds": None if trained else round(seconds),
     }
 
 

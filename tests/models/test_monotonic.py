@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations_with_replacement
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -56,6 +57,17 @@ def test_the_likelihood_is_the_sum_over_all_monotonic_alignments(cell):
                 total = total + emissions[row, t, position, target[row, t]]
             paths.append(total)
         torch.testing.assert_close(torch.stack(paths).logsumexp(0), log_p[row])
+
+
+def test_large_batches_are_split_without_gradients(monkeypatch):
+    model = made()
+    source, lengths = torch.randint(4, 8, (5, 4)), torch.tensor([4, 3, 4, 1, 2])
+    target = torch.randint(4, 7, (5, 3))
+    whole = model(source, lengths, target).detach()
+    monkeypatch.setattr("seqcli.models.monotonic.MAX_ELEMENTS", 2 * 4 * 3 * 7)
+    with torch.no_grad(), mock.patch.object(model, "_encode", side_effect=model._encode) as encode:
+        torch.testing.assert_close(model(source, lengths, target), whole)
+    assert [len(call.args[0]) for call in encode.call_args_list] == [2, 2, 1]
 
 
 def test_positions_never_decrease():
