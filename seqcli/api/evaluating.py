@@ -56,8 +56,8 @@ def evaluate(
     Args:
         ckpt: a model or an ensemble; see `open_model`.
         split: train, val or test.
-        data: a folder written by gen-data (its ``split`` is used), or a whole file of pairs; for a
-            language model a file of texts. By default the split of the run's own data.
+        data: a folder written by gen-data (its ``split`` is used), or a whole file of pairs (texts
+            for a language model). By default the split of the run's own data.
         beam, length_penalty: search settings; by default those of the run.
         oracle_length: force each prediction to the length of its reference.
         by: features: also score each value of the features column apart.
@@ -71,29 +71,35 @@ def evaluate(
         DataError: the data has changed since training, or cannot be used.
         UsageError: an argument is invalid.
     """
-    registry.check("split", split, SPLITS)
-    _check_grouping(by)
-    check_counts(beam=beam, batch_size=batch_size)
-    check_length_penalty(length_penalty)
+    _check_search(beam, length_penalty, batch_size)
     other = other_data(None if data is None else Path(data), format, columns, separator)
-    if predictions is not None:
-        check_own_output(Path(predictions), _is_predictions, "choose another file name")
+    _check_choices(split, by, predictions)
     model = open_model(ckpt, backend)
+    _check_features(by, model.name, model.codec.features)
     if isinstance(model, LanguageModel):
-        _check_features(by, model.name, has_features=False)
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
         evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
         if predictions is not None:
             write_texts(Path(predictions), losses)
         return evaluation
-    _check_features(by, model.name, model.codec.features)
     rows, search = evaluation_data(model, split, other), model.search(beam, length_penalty)
-    evaluation, table = evaluate_pairs(
-        model, rows, search, batch_size, oracle_length, by is not None
-    )
+    evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length, bool(by))
     if predictions is not None:
         write_predictions(Path(predictions), table)
     return evaluation
+
+
+def _check_search(beam: int | None, length_penalty: float | None, batch_size: int) -> None:
+    check_counts(beam=beam, batch_size=batch_size)
+    check_length_penalty(length_penalty)
+
+
+def _check_choices(split: str, by: str | None, predictions: str | Path | None) -> None:
+    """Check the arguments of `evaluate` that need no model."""
+    registry.check("split", split, SPLITS)
+    _check_grouping(by)
+    if predictions is not None:
+        check_own_output(Path(predictions), _is_predictions, "choose another file name")
 
 
 def _check_grouping(by: str | None) -> None:

@@ -17,10 +17,9 @@ from seqcli.report.error_tables import (
     worst_table,
 )
 from seqcli.report.tables import Column, Table
-from seqcli.results import Group
 
 if TYPE_CHECKING:
-    from seqcli.results import Evaluation, LengthBin, Novelty, ScoredRow, Scores, Subset
+    from seqcli.results import Evaluation, Group, LengthBin, Novelty, ScoredRow, Scores, Subset
 
 SCORE_OF_ANY, ERRORS_TO_NEAREST = "multi_reference_accuracy", "multi_reference_token_error_rate"
 SAME_FOR_LABELS = {"token_accuracy", "token_error_rate", "mean_token_error_rate"}  # as the accuracy
@@ -97,6 +96,8 @@ def features_table(evaluation: Scores) -> Table:
         columns.append(Column("95%\ninterval", right=True, drop=2 * place + 1))
     if not evaluation.by_features:
         return Table(tuple(columns), ())
+    from seqcli.results import Group  # imports NumPy
+
     overall = Group("all rows", evaluation.rows, evaluation.metrics, evaluation.intervals)
     rows = tuple(_group_row(one, metrics) for one in (*evaluation.by_features, overall))
     return Table(tuple(columns), rows, strong=frozenset({len(rows) - 1}))
