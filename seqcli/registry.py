@@ -65,6 +65,7 @@ ATTENTIONS: Table = {
     "additive": "seqcli.models.attention:AdditiveAttention",
     "dot": "seqcli.models.attention:DotAttention",
     "general": "seqcli.models.attention:GeneralAttention",
+    "monotonic": "seqcli.models.attention:MonotonicAttention",
 }
 
 POSITIONS: Table = {
@@ -144,6 +145,7 @@ NUMPY_ATTENTIONS: Table = {
     "additive": "seqcli.numpy_backend.forward.attention:AdditiveAttention",
     "dot": "seqcli.numpy_backend.forward.attention:DotAttention",
     "general": "seqcli.numpy_backend.forward.attention:GeneralAttention",
+    "monotonic": "seqcli.numpy_backend.forward.attention:MonotonicAttention",
 }
 
 NUMPY_POSITIONS: Table = {

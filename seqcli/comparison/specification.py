@@ -126,6 +126,9 @@ def arms(base: Config, specification: Specification, facts: DataFacts) -> list[A
             if specification.recipes == "own":
                 config = recipe_choice.choose(config, facts, only=defaults.RECIPE)
             config = _complete(config)
+            if config.train.members > 1:
+                hint = "afterwards, average its runs: seqcli eval --ckpt 'FOLDER/ARM-s*'"
+                raise UsageError("compare trains single models: omit train.members", hint)
             name = _arm_name(cell, attention, points)
             if any(one.name == name for one in models):
                 hint = "choose values that differ in letters or digits"

@@ -10,6 +10,7 @@ from seqcli.config.recipes import (
     ATTENTION,
     ATTENTION_GAINS,
     BEST_BUDGET,
+    COPYABLE,
     GROWTH,
     LANGUAGE_RECURRENT,
     LANGUAGE_TRANSFORMER,
@@ -65,6 +66,8 @@ def chosen_line(config: Config) -> str:
         parts.append(_architecture_name(config))
     if "model.layers" in chosen:
         parts.append(plural(model.layers, "layer"))
+    if "model.copy" in chosen:
+        parts.append("copying")
     for key, value in (("model.hidden", model.hidden), ("model.dropout", model.dropout)):
         if key in chosen:
             parts.append(f"{key.partition('.')[2]} {value:g}")
@@ -96,8 +99,8 @@ def varying() -> frozenset[str]:
     tables = [NUMPY, *(one.values for one in SYNTHETIC)]
     for one in recipes:
         tables += [one.auto, one.quick, one.best, one.labels, one.small]
-    computed = {"model.attention", "model.feedforward", "train.epochs", "train.epoch_steps"}
-    return frozenset(computed.union(*tables))
+    computed = {"model.attention", "model.copy", "model.feedforward"}
+    return frozenset(computed.union({"train.epochs", "train.epoch_steps"}, *tables))
 
 
 def _origin(config: Config) -> str:
@@ -116,6 +119,8 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
         return {**architecture, **_by_passes(config, _synthetic(facts.task, config.model.cell))}
     recipe = _recipe(config.model.cell, attention, facts.language)
     values = {**architecture, **recipe.values(_pace(config), facts)}
+    if facts.copyable >= COPYABLE and (config.model.cell == "transformer" or attention != "none"):
+        values["model.copy"] = True
     if config.model.cell == "transformer":
         values |= _transformer_sizes(config, values)
     updates = _updates(recipe.updates, _pace(config), facts)

@@ -24,8 +24,9 @@ UPDATES = {"quick": 0.2, "auto": 1.0, "best": 4.0}  # factors of `Recipe.updates
 REFERENCE_ROWS = 4_000  # training rows that `Recipe.updates` is for
 GROWTH = 0.2  # updates grow with this power of the number of rows
 SMALL_ROWS = 300  # data with fewer rows gets a smaller model
+COPYABLE = 0.6  # from this fraction of copyable target tokens on, models copy
 QUICK_LENGTH = 24  # source and target tokens per row; quick does fewer updates for longer rows
-VALIDATIONS = {"quick": 10, "auto": 40, "best": 60}  # epochs, each of which ends with one
+VALIDATIONS = {"quick": 10, "auto": 30, "best": 60}  # epochs, each of which ends with one
 SHORTEST_EPOCH = 50  # updates
 MAX_WARMUP = 0.1  # of all updates
 QUICK_BUDGET, BEST_BUDGET = 90, 1800  # seconds: up to and from which auto uses quick and best sizes
@@ -39,7 +40,7 @@ class DataFacts:
         rows: the number of training rows.
         source_length, target_length: mean and maximum number of tokens of each side.
         source_tokens, target_tokens: sizes of the vocabularies.
-        shared_tokens: fraction of the source vocabulary that is also in the target's, from 0 to 1.
+        copyable: fraction of the target tokens that also occur in their source, from 0 to 1.
         labels: whether each target is a single token.
         features: whether sources have features.
         language: whether the rows are texts without a source, for a language model.
@@ -51,7 +52,7 @@ class DataFacts:
     target_length: tuple[float, int] = (0.0, 0)
     source_tokens: int = 0
     target_tokens: int = 0
-    shared_tokens: float = 0.0
+    copyable: float = 0.0
     labels: bool = False
     features: bool = False
     language: bool = False
@@ -92,7 +93,7 @@ PAIRS: Values = {  # of every model that maps sources to targets
     "decode.beam": 5,
 }
 ATTENTION = Recipe(  # recurrent models with attention
-    updates=6_000,
+    updates=4_500,
     auto={
         **PAIRS,
         "model.hidden": 256,
@@ -107,17 +108,17 @@ ATTENTION = Recipe(  # recurrent models with attention
     labels={"model.hidden": 128, "model.embedding": 64, "model.dropout": 0.4, "decode.beam": 1},
     small={"model.hidden": 128, "model.embedding": 64, "model.dropout": 0.4},
 )
-RECURRENT = replace(ATTENTION, updates=6_000)  # recurrent models without attention
+RECURRENT = replace(ATTENTION, updates=4_500)  # recurrent models without attention
 TRANSFORMER = Recipe(  # hidden is rounded to the heads, feedforward is 4 times as large
-    updates=10_000,
+    updates=6_000,
     auto={
         **PAIRS,
         "model.layers": 3,
         "model.hidden": 128,
         "model.norm": "pre",
-        "model.dropout": 0.3,
-        "train.batch_size": 128,
-        "train.lr": 1e-3,
+        "model.dropout": 0.2,
+        "train.batch_size": 64,
+        "train.lr": 1.5e-3,
         "train.warmup": 500,
     },
     quick={

@@ -116,7 +116,8 @@ class ModelConfig:
     cell: Annotated[str, one_of(registry.CELLS)] = "gru"
     """Architecture: a recurrent cell, or a Transformer."""
     attention: Annotated[str, one_of(registry.ATTENTIONS, "none")] = "none"
-    """Attention of a recurrent decoder: additive (Bahdanau), dot or general (Luong)."""
+    """Attention of a recurrent decoder: additive (Bahdanau), dot or general (Luong), or monotonic
+    (exact hard monotonic attention)."""
     copy: bool = False
     """Copy source tokens into the target (pointer-generator); a recurrent model needs attention."""
     layers: Depth = 1

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seqcli import registry
 from seqcli.config import recipe_choice
 from seqcli.config.recipes import DataFacts
@@ -89,12 +91,21 @@ def facts_of(corpus: Corpus) -> DataFacts:
         target_length=(float(target_lengths.mean()), int(target_lengths.max())),
         source_tokens=len(sources),
         target_tokens=len(codec.target.tokens),
-        shared_tokens=len(sources & set(codec.target.tokens)) / max(len(sources), 1),
+        copyable=_copyable(codec, train),
         labels=bool((target_lengths == 1).all()),
         features=codec.features,
         language=codec.source is None,
         task=corpus.provenance.task or "",
     )
+
+
+def _copyable(codec: Codec, pairs: Pairs) -> float:
+    """Return the fraction of target tokens that occur in their source, for the first rows."""
+    if codec.source is None or pairs.sources is None:
+        return 0.0
+    target_ids, rows = np.array(codec.source.ids_in(codec.target)), range(min(len(pairs), 2000))
+    found = [np.isin(pairs.targets[row], target_ids[pairs.sources[row]]) for row in rows]
+    return float(np.concatenate(found).mean()) if found else 0.0
 
 
 @blamed(DataError)

@@ -24,6 +24,8 @@ class Attention(nn.Module):
     Attributes:
         before_step: whether the decoder attends before each step and feeds the context to the
             cell (Bahdanau et al. 2015), or after the cell (Luong et al. 2015).
+        monotonic: whether each token is emitted from one position, and positions never decrease;
+            see `seqcli.models.monotonic`.
 
     Args:
         hidden: H, the size of the decoder's hidden state.
@@ -31,6 +33,7 @@ class Attention(nn.Module):
     """
 
     before_step: ClassVar[bool] = False
+    monotonic: ClassVar[bool] = False
 
     def __init__(self, hidden: int, directions: int) -> None:
         super().__init__()
@@ -118,6 +121,12 @@ class GeneralAttention(Attention):
         """See `Attention.project_keys`."""
         keys: Tensor = self.key(memory)  # (B, S, H)
         return keys
+
+
+class MonotonicAttention(GeneralAttention):
+    """Exact hard monotonic attention (Wu and Cotterell 2019), with energy = q . W k."""
+
+    monotonic = True
 
 
 def token_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | None:

@@ -10,8 +10,10 @@ from seqcli import registry
 from seqcli.config import ModelConfig
 from seqcli.data.vocabulary import PAD
 from seqcli.errors import UsageError
+from seqcli.models.attention import Attention
 from seqcli.models.base import Model
 from seqcli.models.language_model import language_model
+from seqcli.models.monotonic import monotonic_seq2seq
 from seqcli.models.rnn import RNN
 from seqcli.models.seq2seq import BahdanauDecoder, seq2seq
 from seqcli.models.transformer import Transformer
@@ -54,6 +56,14 @@ def _gates(model: nn.Module) -> dict[Tensor, int]:
     }
 
 
+def _attention(config: ModelConfig) -> type[Attention] | None:
+    """Return the attention of a recurrent decoder, or None without it."""
+    if config.attention == "none":
+        return None
+    kind: type[Attention] = registry.resolve("attention", config.attention, registry.ATTENTIONS)
+    return kind
+
+
 def check_copying(config: ModelConfig, copy_ids: Sequence[int]) -> None:
     """Refuse to copy without a source, without attention, or without a token to copy.
 
@@ -71,6 +81,10 @@ def check_copying(config: ModelConfig, copy_ids: Sequence[int]) -> None:
     if config.cell != "transformer" and config.attention == "none":
         message = "copying needs attention: it points to the token to copy"
         raise UsageError(message, "add --attention, or leave --copy out")
+    kind = _attention(config)
+    if kind is not None and kind.monotonic:
+        message = f"copying does not work with {config.attention} attention"
+        raise UsageError(message, "choose additive, dot or general, or leave --copy out")
     if all(target == PAD for target in copy_ids):
         message = "source and target have no token in common, so there is nothing to copy"
         raise UsageError(message, "leave --copy out")
@@ -112,6 +126,10 @@ def build(
             )
         model = Transformer(config, source, target, max_length, copy_ids)
     else:
-        model = seq2seq(config, source, target, copy_ids)
+        kind = _attention(config)
+        if kind is not None and kind.monotonic:
+            model = monotonic_seq2seq(config, source, target, kind)
+        else:
+            model = seq2seq(config, source, target, copy_ids)
     registry.resolve("initialization", config.init, registry.INITIALIZATIONS)(model)
     return model

@@ -293,7 +293,7 @@ class Seq2Seq(Model):
     def start(self, source: Tensor, source_lengths: Tensor) -> DecoderState:
         """See `Model.start`."""
         memory, first = self._encode(source, source_lengths)
-        return DecoderState(memory, _batch_first(first))
+        return DecoderState(memory, batch_first(first))
 
     def step(self, token: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """See `Model.step`."""
@@ -301,7 +301,7 @@ class Seq2Seq(Model):
         logits, after, weights = self._decode(token[:, None], state.memory, past)  # (B * K, 1, V)
         attention = None if weights is None else weights[:, 0]  # (B * K, S)
         state = replace(
-            state, past=_batch_first(after), position=state.position + 1, attention=attention
+            state, past=batch_first(after), position=state.position + 1, attention=attention
         )
         return logits[:, 0], state  # (B * K, V)
 
@@ -326,7 +326,8 @@ class Seq2Seq(Model):
         return self.copy(logits, hidden, weights, pointers), state, weights
 
 
-def _batch_first(state: CellState) -> tuple[Tensor, ...]:
+def batch_first(state: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Swap the axes of tensors (L, B, H) to (B, L, H), the layout of a `DecoderState`, or back."""
     return tuple(part.transpose(0, 1) for part in state)  # (B, L, H)
 
 

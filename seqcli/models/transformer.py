@@ -23,7 +23,6 @@ from seqcli.models.attention import token_mask
 from seqcli.models.base import Model
 from seqcli.models.copying import CopyHead
 from seqcli.models.embedding import Dropout, output_layer
-from seqcli.models.kernels.sdpa_short import attend
 from seqcli.models.positions import Positions
 
 
@@ -75,12 +74,12 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, query: Tensor, memory: KeysValues, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """Attend with queries (B, N, T, d); ``mask`` is True where attention is allowed.
+        """Compute softmax(Q Kᵀ / √d) V in each head, and combine the heads: (B, T, H).
 
-        `attend` computes softmax(Q Kᵀ / √d) V; `weights` returns the softmax.
+        ``mask`` is True where attention is allowed; `weights` returns the softmax.
         """
-        mixed = attend(query, *memory, mask, causal)  # (B, N, T, d)
-        joined: Tensor = self.output(mixed.transpose(1, 2).flatten(2))  # (B, T, H)
+        context = F.scaled_dot_product_attention(query, *memory, mask, is_causal=causal)
+        joined: Tensor = self.output(context.transpose(1, 2).flatten(2))  # (B, T, H)
         return joined
 
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:

@@ -7,7 +7,9 @@ import time
 
 from seqcli.training.progress import Progress
 
-ENDING = 1.0  # seconds for the learning curves and the exit of the process
+ENDING = 1.0  # seconds of a core for the learning curves and the exit of the process
+MOST_SLOWED = 4.0  # maximum factor by which other processes are assumed to slow it down
+VALIDATION_COST = 0.5  # time to score a row, relative to a training step, before it is measured
 
 
 class TimeBudget:
@@ -22,7 +24,7 @@ class TimeBudget:
     def __init__(self, seconds: float, started: float, scored_rows: int) -> None:
         self.seconds, self.started, self.scored_rows = seconds, started, scored_rows
         self.before = 0.0  # seconds used by earlier sessions
-        self.first_step = 0.0  # seconds; includes initializations of libraries
+        self.first_step = (0.0, 0)  # seconds and rows; includes initializations of libraries
         self.validation: float | None = None  # seconds of the last evaluation
         self.saving = 0.0  # seconds of the last commit
 
@@ -35,20 +37,23 @@ class TimeBudget:
 
     def update(self, progress: Progress) -> None:
         """Store the time used, and the time reserved for the end, in the progress."""
-        progress.used = self.before + time.monotonic() - self.started
-        progress.reserve = self._next_validation(progress) + self.saving + ENDING
+        session = time.monotonic() - self.started
+        slowed = min(max(1.0, session / max(time.process_time(), 1e-3)), MOST_SLOWED)
         if progress.step == 1:
-            self.first_step = progress.elapsed
+            self.first_step = progress.seconds, progress.rows
+        progress.used = self.before + session
+        progress.reserve = self._next_validation(progress) + self.saving + slowed * ENDING
 
     def _next_validation(self, progress: Progress) -> float:
         """Return the expected seconds of the next evaluation; at first, by the time of training."""
         if self.validation is not None:
             return self.validation
-        return self.scored_rows * progress.seconds / max(progress.rows, 1)
+        seconds, rows = progress.seconds - self.first_step[0], progress.rows - self.first_step[1]
+        return VALIDATION_COST * self.scored_rows * max(seconds, 0.0) / max(rows, 1)
 
     def done(self, progress: Progress) -> float:
         """Return the fraction of the training time that is over, from 0 to 1."""
-        trained = max(0.0, progress.elapsed - self.first_step)
+        trained = max(0.0, progress.elapsed - self.first_step[0])
         left = max(0.0, self.seconds - progress.used - progress.reserve)
         return trained / (trained + left) if trained + left else 1.0
 

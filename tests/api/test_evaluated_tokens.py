@@ -35,13 +35,14 @@ def run(tmp_path_factory):
 
 
 def test_validation_evaluation_and_the_file_agree_on_graphemes(run, tmp_path):
-    evaluation = seqcli.evaluate(run.path, split="val", predictions=tmp_path / "predictions.tsv")
+    predictions = tmp_path / "predictions.tsv"
+    evaluation = seqcli.evaluate(run.path, split="val", beam=1, predictions=predictions)
     split = Tokenizer("graphemes").split
     rows = [list(row.prediction) for row in evaluation.predictions]
     assert any(split("".join(row)) != row for row in rows)  # else this shows nothing
     for name in ("token_accuracy", "sequence_accuracy", "token_error_rate"):
         assert evaluation.metrics[name] == run.finished.best[f"val_{name}"]
-    again = seqcli.rescore(tmp_path / "predictions.tsv")
+    again = seqcli.rescore(predictions)
     assert again.metrics == evaluation.metrics
     assert again.baselines == evaluation.baselines
     assert [list(row.prediction) for row in again.predictions] == rows

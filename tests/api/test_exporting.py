@@ -118,6 +118,7 @@ PAIRS = [
     {"cell": "transformer", "positions": "learned", "continue_positions": True},
     {"cell": "gru", "attention": "additive", "copy": True},
     {"cell": "transformer", "copy": True},
+    {"cell": "lstm", "attention": "monotonic"},
 ]
 LANGUAGE = [
     {"cell": "rnn", "activation": "relu", "layer_norm": True},

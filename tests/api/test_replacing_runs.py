@@ -151,7 +151,7 @@ def test_nothing_is_in_the_place_of_the_old_run_before_the_first_checkpoint(plac
 def test_a_comparison_never_scores_an_old_run_for_a_new_one_that_diverged(
     old: Path, place: Path
 ) -> None:
-    flags = {**TINY, "data": str(place / "names.txt"), **EXPLODING}
+    flags = {**TINY, "data": str(place / "names.txt"), **EXPLODING, "cell": "rnn", "dropout": 0.0}
     diverging = configuration.load(None, EXPLODES, flags)
     planned = PlannedRun("run", "rnn", 0, diverging, replace=True)
     with pytest.raises(DivergedError):

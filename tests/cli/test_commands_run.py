@@ -32,7 +32,7 @@ def api(monkeypatch):
         rows = given.setdefault("rows", {"train": 9, "val": 1, "test": 1})
         run = {"path": "runs/my run", "checkpoint": "runs/my run", "rows": rows}
         fit = diagnose_fit(finished.history)
-        return SimpleNamespace(**run, finished=finished, diagnosis=fit, data=None)
+        return SimpleNamespace(**run, finished=finished, diagnosis=fit, data=None, ensemble=None)
 
     def evaluate(ckpt, **options):
         given.update(options, ckpt=ckpt)

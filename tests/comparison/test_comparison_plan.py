@@ -152,6 +152,7 @@ def test_each_command_makes_the_very_configuration(tmp_path, monkeypatch):
             "cannot be the name of a folder",
             "150",
         ),
+        (lambda: planned(ensemble=2), "trains single models", "average its runs"),
         (lambda: parse_grid(["lr"]), "must be key=a,b,c", "train.lr"),
         (lambda: parse_grid(["a=1", "a=2"]), "given twice", ""),
     ],

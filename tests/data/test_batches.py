@@ -105,3 +105,17 @@ def test_unshuffled_batches_come_by_length_in_every_epoch() -> None:
     assert lengths == sorted(lengths)
     first, second = ([b.rows.tolist() for b in stream.epoch(n)] for n in (0, 1))
     assert first == second
+
+
+@pytest.mark.parametrize("steps", [1, 3, 8, 20])
+def test_an_epoch_of_some_batches_continues_where_the_last_one_ended(steps: int) -> None:
+    pairs = random_pairs(70)
+    stream = BatchStream(pairs, 10, seed=3, steps=steps)
+    assert len(stream) == steps
+    batches = [batch for number in range(1, 30) for batch in stream.epoch(number)]
+    passes = len(batches) // 7
+    rows = np.concatenate([batch.rows for batch in batches[: 7 * passes]])
+    assert np.bincount(rows).tolist() == [passes] * 70
+    for start in range(steps):
+        rest = [batch.rows.tolist() for batch in stream.epoch(2, start)]
+        assert rest == [batch.rows.tolist() for batch in batches[steps + start : 2 * steps]]

@@ -67,7 +67,8 @@ def test_the_facts_that_choose_a_recipe(tmp_path: Path) -> None:
     assert facts.source_length == (train.source_lengths.mean(), train.source_lengths.max())
     assert facts.target_length[1] == 3
     assert facts.source_tokens == len(made.codec.source.tokens)  # type: ignore[union-attr]
-    assert facts.shared_tokens == 1 / facts.source_tokens  # b
+    copied = sum(train.source_lengths == 2)  # one b in each of these rows
+    assert facts.copyable == pytest.approx(copied / train.targets.lengths.sum())
     assert facts.task == ""
     assert not any((facts.labels, facts.features, facts.language))
     labels = corpus(DataConfig(path=str(path), target_tokens="whole"), {})

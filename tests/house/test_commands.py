@@ -15,6 +15,7 @@ from seqcli.config.flags import spelt
 GROUP = typer.main.get_command(app)
 COMMANDS = GROUP.commands
 README = Path(seqcli.__file__).parent.parent / "README.md"
+PAGES = [README, *sorted((README.parent / "examples" / "guides").glob("*.md"))]
 OPTIONS = [(name, param) for name, command in COMMANDS.items() for param in command.params]
 EXAMPLES = [line for one in (GROUP, *COMMANDS.values()) for line in one.examples.splitlines()]
 VERBS = {"eval": "evaluate", "gen-data": "gen_data"}
@@ -51,16 +52,18 @@ def test_every_file_of_ours_in_an_example_is_there(line):
         assert not word.startswith("examples/") or (README.parent / word).exists()
 
 
-def readme_lines() -> list[str]:
-    """Return the command lines in the README's blocks that name a command of ours."""
-    blocks = README.read_text("utf-8").split("```")[1::2]
+def lines_of_page(page: Path) -> list[str]:
+    """Return the command lines in the code blocks of a page that name a command of ours."""
+    blocks = page.read_text("utf-8").split("```")[1::2]
     lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
     ours = re.compile(r"(^|\| )seqcli (?!-)")
     return [line for line in lines if ours.search(line)]
 
 
-def test_every_command_line_in_the_readme_parses():
-    for line in readme_lines():
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_of_a_page_parses(page):
+    assert lines_of_page(page)
+    for line in lines_of_page(page):
         parse(line)
 
 

@@ -21,7 +21,7 @@ SMALL = ModelConfig(hidden=8, embedding=6, heads=2, feedforward=16, layers=2, dr
 RECURRENT = [
     replace(SMALL, cell=cell, attention=attention, bidirectional=both, bridge=bridge, layers=layers)
     for cell in ("rnn", "gru", "lstm")
-    for attention in ("none", "additive", "dot", "general")
+    for attention in ("none", "additive", "dot", "general", "monotonic")
     for both, bridge, layers in ((True, True, 2), (False, False, 1), (True, False, 1))
 ]
 TRANSFORMERS = [
@@ -40,7 +40,11 @@ NORMALIZED = [
     replace(SMALL, cell="rnn", attention="dot", layers=1, layer_norm=True),
 ]
 COPYING = [
-    *(replace(one, copy=True) for one in RECURRENT if one.attention != "none" and one.layers == 2),
+    *(
+        replace(one, copy=True)
+        for one in RECURRENT
+        if one.attention not in ("none", "monotonic") and one.layers == 2
+    ),
     *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
 ]
 EVERY = [*RECURRENT, *TRANSFORMERS, *COPYING, *TIED, *NORMALIZED]

@@ -16,7 +16,10 @@ from seqcli.models.loading import ShapesOnly
 RECURRENT = [
     {"cell": cell, "attention": attention, "layers": layers, "bidirectional": both, "bridge": both}
     for cell, attention, layers, both in itertools.product(
-        ("rnn", "gru", "lstm"), ("none", "additive", "dot", "general"), (1, 2), (True, False)
+        ("rnn", "gru", "lstm"),
+        ("none", "additive", "dot", "general", "monotonic"),
+        (1, 2),
+        (True, False),
     )
 ]
 TRANSFORMERS = [

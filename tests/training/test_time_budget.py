@@ -26,6 +26,7 @@ from seqcli.training.trainer import EpochMetrics, StepResult
 
 CODEC = Codec(Vocabulary(("a", "b")), Tokenizer("chars"))
 ROWS = Pairs(Ragged.from_rows([[4], [5], [4, 5], [5, 4, 4]] * 100))
+STEPS = 100  # in an epoch, at four rows each
 CORPUS = Corpus("ab", CODEC, {"train": ROWS, "val": ROWS})
 
 
@@ -35,6 +36,7 @@ class Clock:
     def __init__(self, monkeypatch):
         self.now = 1000.0
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "process_time", lambda: self.now)  # nothing else runs
 
 
 class Slow:
@@ -140,6 +142,22 @@ def test_a_resumed_run_keeps_the_time_that_it_has_used(monkeypatch):
     count = len(trainer.steps)
     assert third.fit(lambda event: None).reason == "budget"
     assert len(trainer.steps) == count
+
+
+def test_a_slow_first_step_does_not_end_a_run(monkeypatch):
+    trainer = Slow(Clock(monkeypatch), first=3.0)
+    made, saved = loop(trainer, 5.0, budget=30.0)
+    made.fit(lambda event: None)
+    assert saved[0][1].step == STEPS
+
+
+def test_a_slow_machine_reserves_more_time_for_the_end(monkeypatch):
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr(time, "process_time", lambda: (clock.now - 1000) / 2)
+    began = clock.now
+    made, _ = loop(Slow(clock), budget=30.0)
+    made.fit(lambda event: None)
+    assert clock.now - began == pytest.approx(30.0 - 2 * ENDING, abs=0.5)
 
 
 def test_a_budget_that_loading_used_up_still_gives_a_model(monkeypatch):

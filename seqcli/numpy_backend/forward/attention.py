@@ -22,6 +22,8 @@ class Attention:
     Attributes:
         before_step: whether the decoder attends before each step and feeds the context to the
             cell (Bahdanau et al. 2015), or after the cell (Luong et al. 2015).
+        monotonic: whether each token is emitted from one position, and positions never decrease;
+            see `seqcli.models.monotonic`.
 
     Args:
         weights: the weights of this part.
@@ -30,6 +32,7 @@ class Attention:
     """
 
     before_step: ClassVar[bool] = False
+    monotonic: ClassVar[bool] = False
 
     def __init__(self, weights: Weights, hidden: int, directions: int) -> None:
         self.hidden, self.directions = hidden, directions
@@ -127,3 +130,9 @@ def scores_to_weights(
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
     return softmax(scores)
+
+
+class MonotonicAttention(GeneralAttention):
+    """Exact hard monotonic attention (Wu and Cotterell 2019), with energy = q . W k."""
+
+    monotonic = True

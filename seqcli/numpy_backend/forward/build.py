@@ -22,6 +22,7 @@ from seqcli.numpy_backend.forward.language_model import (
     TransformerLanguageModel,
 )
 from seqcli.numpy_backend.forward.layers import Weights
+from seqcli.numpy_backend.forward.monotonic import MonotonicDecoder, MonotonicSeq2Seq
 from seqcli.numpy_backend.forward.positions import Positions
 from seqcli.numpy_backend.forward.rnn import Cell
 from seqcli.numpy_backend.forward.seq2seq import (
@@ -109,7 +110,8 @@ def seq2seq(
     copy = None
     if config.copy:
         copy = PointerGenerator(weights.part("copy"), config.hidden, sizes[1], copy_ids)
-    return Seq2Seq(encoder, bridge, decoder, copy)
+    model = MonotonicSeq2Seq if isinstance(decoder, MonotonicDecoder) else Seq2Seq
+    return model(encoder, bridge, decoder, copy)
 
 
 def _decoder(
@@ -118,7 +120,9 @@ def _decoder(
     if kind is None:
         return PlainDecoder(weights, config, vocabulary, cell)
     attention = kind(weights.part("attention"), config.hidden, 2 if config.bidirectional else 1)
-    decoder = BahdanauDecoder if kind.before_step else LuongDecoder
+    decoder: type[MonotonicDecoder | BahdanauDecoder | LuongDecoder] = LuongDecoder
+    if kind.monotonic or kind.before_step:
+        decoder = MonotonicDecoder if kind.monotonic else BahdanauDecoder
     return decoder(weights, config, vocabulary, cell, attention)
 
 

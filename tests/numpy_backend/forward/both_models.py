@@ -29,7 +29,7 @@ RELU = replace(SMALL, cell="rnn", activation="relu")
 RECURRENT = [
     replace(cell, attention=attention, bidirectional=both, bridge=bridge, layers=layers)
     for cell in CELLS
-    for attention in ("none", "additive", "dot", "general")
+    for attention in ("none", "additive", "dot", "general", "monotonic")
     for both, bridge, layers in ((True, True, 2), (False, False, 1), (True, False, 1))
 ]
 TRANSFORMERS = [
@@ -39,7 +39,11 @@ TRANSFORMERS = [
 ]
 CONTINUED = [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
 COPYING = [
-    *(replace(one, copy=True) for one in RECURRENT if one.attention != "none" and one.layers == 2),
+    *(
+        replace(one, copy=True)
+        for one in RECURRENT
+        if one.attention not in ("none", "monotonic") and one.layers == 2
+    ),
     replace(SMALL, attention="additive", bidirectional=False, copy=True),
     *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
 ]
