@@ -102,6 +102,8 @@ RULES: dict[str, Rule] = {
     "train.target_accuracy": Irrelevant("a language model has no sequence accuracy"),
     "train.seed": _ANY,
     "train.members": _ANY,
+    "train.distill": Only(("",)),
+    "train.unlabelled": Only(("",)),
     "train.backend": _ANY,
     "train.threads": _ANY,
     "train.device": Only(("auto", "cpu")),

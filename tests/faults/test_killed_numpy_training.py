@@ -46,7 +46,12 @@ def killed_until_done(folder: Path, model: str, kills: int, seed: int, longest: 
     moments, hit, words = random.Random(seed), 0, command(folder, model)
     for _ in range(kills):
         process = subprocess.Popen(words, stderr=subprocess.PIPE, env=ALONE)
-        time.sleep(moments.uniform(0.3, longest))
+        if (folder / "last.pt").exists():
+            time.sleep(moments.uniform(0.3, longest))
+        else:  # the first kill comes soon after the first checkpoint
+            while process.poll() is None and not (folder / "last.pt").exists():
+                time.sleep(0.005)
+            time.sleep(moments.uniform(0, 0.1))
         process.kill()
         _, errors = process.communicate()
         assert process.returncode in (0, -signal.SIGKILL), errors.decode()
