@@ -84,7 +84,7 @@ def test_bahdanau_decoder_is_the_textbook_one() -> None:
         torch.randint(4, 9, (2, 3)),
         torch.randn(2, hidden),
     )
-    logits, _, weights = decoder(tokens, decoder.prepare(memory, None), (state[None],))
+    logits, _, _, weights = decoder(tokens, decoder.prepare(memory, None), (state[None],))
     cell = torch.nn.GRUCell(embedding + context, hidden)
     cell.weight_ih.data = torch.cat(
         [decoder.from_input.weight, decoder.from_context.weight], 1
