@@ -190,9 +190,9 @@ def _predictions(
     codec = teacher.codec
     assert codec.source is not None
     own = teacher.search()
-    how = replace(own, beam=max(own.beam, BEAM))
+    search = replace(own, beam=max(own.beam, BEAM))
     encoded = Ragged.from_rows([codec.source.encode(source) for source in sources])
-    decodings = teacher.decode(encoded, how, max(1, HYPOTHESES_AT_ONCE // how.beam))
+    decodings = teacher.decode(encoded, search, max(1, HYPOTHESES_AT_ONCE // search.beam))
     rows, places = [], []
     for place, (source, hypotheses) in enumerate(zip(sources, decodings, strict=True)):
         if not hypotheses or hypotheses[0].truncated or not hypotheses[0].ids:

@@ -76,33 +76,33 @@ class TrainedModel:
         tokens = sources + len(pairs.targets.tokens) + len(pairs)
         return -inference.row_nats(self.backend(tokens), pairs, batch_size)
 
-    def _tokens_to_decode(self, sources: Ragged, how: Search = GREEDY) -> int:
+    def _tokens_to_decode(self, sources: Ragged, search: Search = GREEDY) -> int:
         """Estimate the number of tokens to decode, assuming targets of maximum length."""
         target = 1 if self.limits.labels else self.limits.target + 1
-        return len(sources.tokens) + len(sources) * target * how.beam
+        return len(sources.tokens) + len(sources) * target * search.beam
 
 
 class PairModel(TrainedModel):
     """A sequence-to-sequence model: it predicts a target for a source."""
 
     def decode(
-        self, sources: Ragged, how: Search, batch_size: int = BATCH
+        self, sources: Ragged, search: Search, batch_size: int = BATCH
     ) -> list[list[Hypothesis]]:
         """Return the predictions for each source, best first; none for an empty source."""
-        backend = self.backend(self._tokens_to_decode(sources, how))
-        return inference.decode_sources(backend, sources, self.limits, how, batch_size)
+        backend = self.backend(self._tokens_to_decode(sources, search))
+        return inference.decode_sources(backend, sources, self.limits, search, batch_size)
 
     def predictions(
-        self, pairs: Pairs, how: Search, batch_size: int = BATCH, oracle_length: bool = False
+        self, pairs: Pairs, search: Search, batch_size: int = BATCH, oracle_length: bool = False
     ) -> tuple[Ragged, Flags]:
         """Return the best prediction for each row, and whether it is truncated (N,).
 
         With ``oracle_length`` a prediction has the length of its target.
         """
         assert pairs.sources is not None
-        backend = self.backend(self._tokens_to_decode(pairs.sources, how))
+        backend = self.backend(self._tokens_to_decode(pairs.sources, search))
         return inference.predictions(
-            backend, pairs, self.limits, how, batch_size, oracle_length=oracle_length
+            backend, pairs, self.limits, search, batch_size, oracle_length=oracle_length
         )
 
     def sample(
@@ -155,16 +155,16 @@ class PairModel(TrainedModel):
 class LanguageModel(TrainedModel):
     """A language model. Its texts are ids without BOS and EOS."""
 
-    def decode(self, how: Search, prefix: Sequence[int], max_length: int) -> Ragged:
+    def decode(self, search: Search, prefix: Sequence[int], max_length: int) -> Ragged:
         """Return the most likely texts that begin with a prefix, best first.
 
         Args:
-            how: the search settings.
+            search: the search settings.
             prefix: P ids.
             max_length: maximum length of a text, including the prefix.
         """
-        backend = self.backend(max_length * how.beam)
-        hypotheses = inference.decode_texts(backend, prefix, max_length - len(prefix), how)
+        backend = self.backend(max_length * search.beam)
+        hypotheses = inference.decode_texts(backend, prefix, max_length - len(prefix), search)
         return Ragged.from_rows([[*prefix, *one.ids] for one in hypotheses])
 
     def sample(

@@ -63,7 +63,7 @@ LogProb = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-Scores = Annotated[
+ShowScores = Annotated[
     bool, options.switch("--scores", "Append the beam-search score of each prediction.")
 ]
 BatchLines = Annotated[
@@ -121,7 +121,7 @@ def predict(
     beam: options.SearchBeam = None,
     nbest: NBest = 1,
     logprob: LogProb = False,
-    scores: Scores = False,
+    scores: ShowScores = False,
     length_penalty: options.SearchPenalty = None,
     batch_size: BatchLines = None,
     attention: Heat = False,
