@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="POSIX signals"),
 ]
 TINY = ["--backend", "numpy", "--hidden", "4", "--threads", "1", "--samples", "0"]
-EPOCHS = 60
+EPOCHS = 15
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen:

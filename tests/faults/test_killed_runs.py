@@ -206,7 +206,7 @@ def test_a_forced_comparison_that_is_killed_keeps_the_old_runs_or_has_new_ones(
     began = time.monotonic()
     finish([*new[:-1], str(tmp_path / "never")])
     whole = time.monotonic() - began
-    for _ in range(repeats(4, 2)):
+    for _ in range(repeats(4, 1)):
         kill_at(new, draw.uniform(0, whole))
         free(tmp_path / "compare")
         for folder in (tmp_path / "compare").glob("*-s[0-9]"):
