@@ -91,7 +91,7 @@ def killed_while_saving(folder: Path, side: str, wait: float) -> int:
     [
         ("numpy_file", 8),
         ("torch_file", 1),
-        pytest.param("numpy_file", repeats(60, 30), marks=pytest.mark.slow),
+        pytest.param("numpy_file", repeats(60, 15), marks=pytest.mark.slow),
         pytest.param("torch_file", 12, marks=pytest.mark.slow),
     ],
 )
