@@ -60,6 +60,7 @@ def weights(path: Path) -> dict[str, np.ndarray]:
     return dict(numpy_file.load(path / "best.pt").weights)
 
 
+@pytest.mark.slow
 def test_a_related_model_is_ahead_after_one_epoch_and_learns_new_tokens(folder: Path) -> None:
     scratch = folder / "scratch"
     seqcli.train(data=folder / "new.tsv", **SIZES, epochs=1, out=scratch, **QUICK)

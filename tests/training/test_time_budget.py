@@ -177,6 +177,7 @@ def test_an_epoch_may_be_a_number_of_steps():
     assert np.bincount(rows).tolist() == [2] * 400  # two passes
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_its_budget(tmp_path):
     words = ["train", "--task", "names", "--backend", "numpy", "--budget", "6s", "--out", "run"]
     began = time.monotonic()
