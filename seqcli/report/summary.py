@@ -83,7 +83,7 @@ class TimeLeft:
 # reason -> first words of the line about the end of a run, and its explanation
 REASONS = {
     "epochs": ("finished", ""),
-    "steps": ("finished", "iteration limit"),
+    "steps": ("finished", "step limit"),
     "budget": ("stopped after", "time budget (train.budget)"),
     "patience": ("stopped early after", "no improvement on validation (train.patience)"),
     "target_accuracy": (
