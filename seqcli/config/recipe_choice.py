@@ -7,7 +7,6 @@ from collections.abc import Collection
 from seqcli.config.limits import Scalar
 from seqcli.config.loading import with_defaults
 from seqcli.config.recipes import (
-    ATTENTION,
     ATTENTION_GAINS,
     BEST_BUDGET,
     COPYABLE,
@@ -95,7 +94,7 @@ def attention_hint(gains: tuple[AttentionGain, ...] = ATTENTION_GAINS) -> str:
 
 def varying() -> frozenset[str]:
     """Return the keys that a recipe may choose."""
-    recipes = (ATTENTION, RECURRENT, TRANSFORMER, LANGUAGE_RECURRENT, LANGUAGE_TRANSFORMER)
+    recipes = (RECURRENT, TRANSFORMER, LANGUAGE_RECURRENT, LANGUAGE_TRANSFORMER)
     tables = [NUMPY, *(one.values for one in SYNTHETIC)]
     for one in recipes:
         tables += [one.auto, one.quick, one.best, one.labels, one.small]
@@ -117,7 +116,7 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
         architecture["model.attention"] = attention
     if facts.task:
         return {**architecture, **_by_passes(config, _synthetic(facts.task, config.model.cell))}
-    recipe = _recipe(config.model.cell, attention, facts.language)
+    recipe = _recipe(config.model.cell, facts.language)
     values = {**architecture, **recipe.values(_pace(config), facts)}
     if facts.copyable >= COPYABLE and (config.model.cell == "transformer" or attention != "none"):
         values["model.copy"] = True
@@ -133,12 +132,10 @@ def _attention(config: Config, facts: DataFacts) -> str:
     return config.model.attention if named or facts.language else "additive"
 
 
-def _recipe(cell: str, attention: str, language: bool) -> Recipe:
+def _recipe(cell: str, language: bool) -> Recipe:
     if language:
         return LANGUAGE_TRANSFORMER if cell == "transformer" else LANGUAGE_RECURRENT
-    if cell == "transformer":
-        return TRANSFORMER
-    return RECURRENT if attention == "none" else ATTENTION
+    return TRANSFORMER if cell == "transformer" else RECURRENT
 
 
 def _pace(config: Config) -> str:
@@ -153,8 +150,7 @@ def _updates(reference: int, pace: str, facts: DataFacts) -> int:
     """Return the number of updates for some data."""
     updates = reference * UPDATES[pace] * (max(facts.rows, 1) / REFERENCE_ROWS) ** GROWTH
     if pace == "quick":
-        length = facts.source_length[0] + facts.target_length[0]
-        updates *= min(1.0, QUICK_LENGTH / max(length, 1.0))
+        updates *= min(1.0, QUICK_LENGTH / max(facts.length, 1.0))
     return max(1, int(updates + 0.5))
 
 

@@ -14,7 +14,7 @@ which learn within half a minute.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from seqcli.config.limits import Scalar
 
@@ -38,23 +38,17 @@ class DataFacts:
 
     Args:
         rows: the number of training rows.
-        source_length, target_length: mean and maximum number of tokens of each side.
-        source_tokens, target_tokens: sizes of the vocabularies.
+        length: mean number of source and target tokens per row.
         copyable: fraction of the target tokens that also occur in their source, from 0 to 1.
         labels: whether each target is a single token.
-        features: whether sources have features.
         language: whether the rows are texts without a source, for a language model.
         task: the synthetic task that generated the rows; "" for a user's files.
     """
 
     rows: int
-    source_length: tuple[float, int] = (0.0, 0)
-    target_length: tuple[float, int] = (0.0, 0)
-    source_tokens: int = 0
-    target_tokens: int = 0
+    length: float = 0.0
     copyable: float = 0.0
     labels: bool = False
-    features: bool = False
     language: bool = False
     task: str = ""
 
@@ -92,7 +86,7 @@ PAIRS: Values = {  # of every model that maps sources to targets
     "train.metric": "sequence_accuracy",
     "decode.beam": 5,
 }
-ATTENTION = Recipe(  # recurrent models with attention
+RECURRENT = Recipe(  # recurrent models, with and without attention
     updates=4_500,
     auto={
         **PAIRS,
@@ -108,7 +102,6 @@ ATTENTION = Recipe(  # recurrent models with attention
     labels={"model.hidden": 128, "model.embedding": 64, "model.dropout": 0.4, "decode.beam": 1},
     small={"model.hidden": 128, "model.embedding": 64, "model.dropout": 0.4},
 )
-RECURRENT = replace(ATTENTION, updates=4_500)  # recurrent models without attention
 TRANSFORMER = Recipe(  # hidden is rounded to the heads, feedforward is 4 times as large
     updates=6_000,
     auto={

@@ -83,17 +83,11 @@ def with_recipe(config: Config, corpus: Corpus) -> Config:
 def facts_of(corpus: Corpus) -> DataFacts:
     """Return the facts about the training rows that determine a recipe."""
     codec, train = corpus.codec, corpus.splits["train"]
-    target_lengths, source_lengths = train.targets.lengths, train.source_lengths
-    sources = set(codec.source.tokens) if codec.source else set()
     return DataFacts(
         rows=len(train),
-        source_length=(float(source_lengths.mean()), int(source_lengths.max())),
-        target_length=(float(target_lengths.mean()), int(target_lengths.max())),
-        source_tokens=len(sources),
-        target_tokens=len(codec.target.tokens),
+        length=float((train.source_lengths + train.targets.lengths).mean()),
         copyable=_copyable(codec, train),
-        labels=bool((target_lengths == 1).all()),
-        features=codec.features,
+        labels=bool((train.targets.lengths == 1).all()),
         language=codec.source is None,
         task=corpus.provenance.task or "",
     )

@@ -11,26 +11,23 @@ from hypothesis import strategies as st
 
 from seqcli.config import Config, load, to_plain, to_yaml
 from seqcli.config.recipe_choice import attention_hint, choose, chosen_line, varying
-from seqcli.config.recipes import ATTENTION, RECURRENT, SMALL_ROWS, AttentionGain, DataFacts
+from seqcli.config.recipes import RECURRENT, SMALL_ROWS, AttentionGain, DataFacts
 
-PAIRS = DataFacts(4000, (8.0, 20), (7.0, 18), 30, 40, copyable=0.1)
-LABELS = dataclasses.replace(PAIRS, target_length=(1.0, 1), labels=True)
-LANGUAGE = DataFacts(30000, (0.0, 0), (6.0, 15), 0, 26, language=True)
+PAIRS = DataFacts(4000, length=15.0, copyable=0.1)
+LABELS = dataclasses.replace(PAIRS, length=9.0, labels=True)
+LANGUAGE = DataFacts(30000, length=6.0, language=True)
 CELLS = ("rnn", "gru", "lstm", "transformer")
 PACES = ("quick", "auto", "best")
 
 
 @st.composite
 def facts(draw: st.DrawFn, rows: st.SearchStrategy[int] | None = None) -> DataFacts:
-    lengths = st.tuples(st.floats(0.5, 500.0), st.integers(1, 1000))
     task = draw(st.sampled_from(["", "", "reverse", "copy"]))
     language = draw(st.booleans())
     return DataFacts(
         draw(st.integers(1, 10**7) if rows is None else rows),
-        (0.0, 0) if language else draw(lengths),
-        draw(lengths),
+        draw(st.floats(0.5, 1000.0)),
         labels=draw(st.booleans()),
-        features=draw(st.booleans()),
         language=language,
         task="names" if task and language else task,
     )
@@ -108,7 +105,7 @@ def test_quick_is_shorter_than_auto_which_is_shorter_than_best(known, cell):
 def test_auto_does_several_thousand_updates_on_files(rows):
     found = choose(Config(), dataclasses.replace(PAIRS, rows=rows))
     assert 2000 <= updates(found) <= 10_000
-    assert found.train.warmup == ATTENTION.auto["train.warmup"]
+    assert found.train.warmup == RECURRENT.auto["train.warmup"]
 
 
 def test_the_warm_up_is_a_tenth_of_the_updates_at_most():

@@ -64,13 +64,11 @@ def test_the_facts_that_choose_a_recipe(tmp_path: Path) -> None:
     facts, train = facts_of(made), made.splits["train"]
     assert facts.rows == len(train)
     assert train.sources is not None
-    assert facts.source_length == (train.source_lengths.mean(), train.source_lengths.max())
-    assert facts.target_length[1] == 3
-    assert facts.source_tokens == len(made.codec.source.tokens)  # type: ignore[union-attr]
+    assert facts.length == (train.source_lengths + train.targets.lengths).mean()
     copied = sum(train.source_lengths == 2)  # one b in each of these rows
     assert facts.copyable == pytest.approx(copied / train.targets.lengths.sum())
     assert facts.task == ""
-    assert not any((facts.labels, facts.features, facts.language))
+    assert not any((facts.labels, facts.language))
     labels = corpus(DataConfig(path=str(path), target_tokens="whole"), {})
     assert facts_of(labels).labels
 
@@ -79,8 +77,7 @@ def test_the_facts_name_the_task_of_a_folder(tmp_path: Path) -> None:
     sizes = {"train": 50, "val": 6, "test": 7}
     write_folder(make("names", {}), tmp_path / "data", sizes, seed=3)
     facts = facts_of(corpus(DataConfig(path=str(tmp_path / "data")), {}))
-    assert (facts.task, facts.language, facts.source_tokens) == ("names", True, 0)
-    assert facts.source_length == (0.0, 0)
+    assert (facts.task, facts.language) == ("names", True)
 
 
 def test_few_distinct_rows_are_noted() -> None:
