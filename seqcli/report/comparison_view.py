@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from seqcli.comparison.run_result import RunResult
 from seqcli.events import Event, Progress, RunStarted
@@ -16,6 +16,8 @@ from seqcli.report.runs_view import RunsView
 from seqcli.report.tables import rich_table
 
 if TYPE_CHECKING:
+    from typing import Self  # Python 3.11
+
     from seqcli.comparison.significance import SignificantDifference
     from seqcli.comparison.specification import PlannedRun
     from seqcli.comparison.summary import Comparison

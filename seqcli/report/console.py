@@ -19,6 +19,8 @@ from seqcli.errors import MachineError, ReaderGone
 from seqcli.formatting import is_control, visible
 
 if TYPE_CHECKING:
+    from typing import Self  # Python 3.11
+
     from seqcli.report.tables import Table
 
 
@@ -302,3 +304,16 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class View:
+    """Something that is shown while work goes on; it is closed at the end of a ``with`` block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove or complete what is drawn live; by default nothing is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 
 from seqcli.events import (
     EnsembleFinished,
@@ -17,13 +16,13 @@ from seqcli.events import (
 )
 from seqcli.formatting import count, duration, plural
 from seqcli.metrics.metric import TRAINING, Metric, shown
-from seqcli.report.console import Out
+from seqcli.report.console import Out, View
 from seqcli.report.runs_view import RunsView
 from seqcli.report.summary import REASONS
 from seqcli.report.tables import Column, Table
 
 
-class EnsembleView:
+class EnsembleView(View):
     """A listener for the events of an ensemble; others are ignored.
 
     Use it in a ``with`` block. Members are shown as runs: one line each on a terminal.
@@ -34,15 +33,7 @@ class EnsembleView:
         self._stack = contextlib.ExitStack()
         self._runs: RunsView | None = None
 
-    def __enter__(self) -> EnsembleView:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Remove what is drawn live."""
         self._stack.close()
 
@@ -53,7 +44,7 @@ class EnsembleView:
         elif isinstance(event, MemberEvent) and self._runs is not None:
             self._member(self._runs, f"member {event.member}", event.event)
         elif isinstance(event, EnsembleFinished):
-            self._stack.close()
+            self.close()
             self.out.info(_ending(event))
             if event.validation:
                 self.out.show(validation_table(event), to_stderr=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from seqcli.events import DataRead, EpochEnded, Event, Example, Finished, Progress, RunStarted
 from seqcli.formatting import count, duration, loss, percent, visible
-from seqcli.report.console import Out
+from seqcli.report.console import Out, View
 from seqcli.report.plain import EXAMPLES_SHOWN, Epoch, PlainLog, epoch_table
 from seqcli.report.summary import (
     TimeLeft,
@@ -37,7 +36,7 @@ def training_view(out: Out) -> LiveView | PlainLog:
     return LiveView(out) if out.live else PlainLog(out)
 
 
-class LiveView:
+class LiveView(View):
     """A listener that shows the run within the height of the terminal.
 
     At the end of the ``with`` block the full table replaces the live view, also after an error or
@@ -60,18 +59,6 @@ class LiveView:
         self._live = Live(
             console=out.stderr, auto_refresh=False, transient=True, redirect_stdout=False
         )
-
-    def __enter__(self) -> LiveView:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Replace the live view by the full table."""
-        self._close()
 
     def __call__(self, event: Event) -> None:
         """Handle an event."""
@@ -104,7 +91,7 @@ class LiveView:
         if finished.history:  # includes the epochs before a resume
             self._epochs = [Epoch(n, row) for n, row in enumerate(finished.history, 1)]
         self._best = finished.best_epoch
-        self._close()
+        self.close()
         for line in end_lines(finished, [epoch.metrics for epoch in self._epochs], self._run):
             self.out.info(line, prose=not line.startswith("try: "))
 
@@ -116,7 +103,8 @@ class LiveView:
         self._drawn = self._clock()
         self._live.update(self._frame(self.out.stderr), refresh=True)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Replace the live view by the full table."""
         if not self._live.is_started:
             return
         self._live.stop()

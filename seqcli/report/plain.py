@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 from seqcli.events import DataRead, EpochEnded, Event, Example, Finished, Progress, RunStarted
 from seqcli.formatting import count, duration, loss, plural, visible
 from seqcli.metrics.metric import TRAINING, EpochMetric, epoch_metrics
-from seqcli.report.console import Out
+from seqcli.report.console import Out, View
 from seqcli.report.summary import (
     TimeLeft,
     end_lines,
@@ -103,7 +102,7 @@ LEGEND = "loss: nats per token, teacher forcing; accuracy: greedy decoding"
 LANGUAGE_LEGEND = "loss, bits and perplexity: per token, <eos> included; loss in nats"
 
 
-class PlainLog:
+class PlainLog(View):
     """A listener that writes lines to stderr, unless quiet.
 
     An epoch is ``epoch 3/20 train_loss=0.1 val_loss=0.2 ... best``, with the names of
@@ -119,17 +118,6 @@ class PlainLog:
         self._history: list[Mapping[str, float]] = []
         self._examples: tuple[Example, ...] = ()
         self._run: RunStarted | None = None
-
-    def __enter__(self) -> PlainLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Do nothing; no resource is open."""
 
     def __call__(self, event: Event) -> None:
         """Handle an event."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -13,13 +12,16 @@ from rich.text import Text
 
 from seqcli.events import Progress, RunStarted
 from seqcli.formatting import count, duration, loss, plural, visible
-from seqcli.report.console import Out
+from seqcli.report.console import Out, View
 from seqcli.report.live import REFRESH, progress_bar
 from seqcli.report.plain import EVERY
 from seqcli.report.summary import TimeLeft, epoch_number
 
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.11
 
-class RunsView:
+
+class RunsView(View):
     """The part of a view that shows the active runs below ``top``.
 
     Use it in a ``with`` block; what is drawn live is removed at the end of the block.
@@ -49,12 +51,7 @@ class RunsView:
             self.draw()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Remove what is drawn live."""
         if self._live is not None:
             self._live.stop()

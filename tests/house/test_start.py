@@ -1,10 +1,12 @@
 """What a command loads before it does anything: help and gen-data never wait for torch."""
 
+import ast
 import os
 import subprocess
 import sys
 
 import pytest
+from source import Module, modules
 
 HEAVY = {"torch", "pydantic", "matplotlib", "tensorboard"}
 LISTING = (
@@ -86,3 +88,17 @@ def test_the_package_alone_loads_nothing():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = {name.partition(".")[0] for name in done.stdout.split()}
     assert not found & (HEAVY | {"numpy", "yaml", "typer", "rich"})
+
+
+NEWER = {  # names that Python 3.10 does not have, of modules that it has
+    "typing": {"Self", "Never", "LiteralString", "NotRequired", "Required", "assert_never"},
+    "enum": {"StrEnum"},
+    "datetime": {"UTC"},
+}
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def test_nothing_newer_than_python_3_10_is_imported(module: Module) -> None:
+    imports = [node for node in module.tree.body if isinstance(node, ast.ImportFrom)]
+    names = {(node.module, one.name) for node in imports for one in node.names}
+    assert not {(kind, name) for kind, name in names if name in NEWER.get(kind or "", set())}
