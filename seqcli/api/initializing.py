@@ -80,9 +80,11 @@ def with_initial_vocabulary(corpus: Corpus, config: Config) -> Corpus:
         message = f"--init-from {initial.path}: is {kind}, but {corpus.name} contains "
         message += "pairs" if old.source is None else "texts without sources"
         raise UsageError(message, "start from a model that was trained on data of the same kind")
-    for side, one, other in _texts(old, new):
-        if one != other:
-            message = f"--init-from {initial.path}: {side} is {one}, but {other} for {corpus.name}"
+    for what, value in new.text_settings.items():
+        before = old.text_settings[what]
+        if value != before:
+            message = f"--init-from {initial.path}: {what} is {before}, "
+            message += f"but {value} for {corpus.name}"
             raise UsageError(message, "prepare the texts in the same way, or train a new model")
     return reencoded(corpus, extended_codec(old, new))
 
@@ -158,19 +160,6 @@ def _check_architecture(config: Config, initial: OpenedCheckpoint, path: str) ->
     if "model.cell" in config.origins and (old == "transformer") != (new == "transformer"):
         message = f"--init-from {path}: the model is of kind {old}, not {new}"
         raise UsageError(message, f"omit --cell {new}, or train a new model")
-
-
-def _texts(old: Codec, new: Codec) -> list[tuple[str, str, str]]:
-    """Return what the preparation of texts consists of, with the old and the new value."""
-    parts = [
-        ("target tokenization", old.target_tokenizer.style, new.target_tokenizer.style),
-        ("normalization", old.normalizer.normalize, new.normalizer.normalize),
-        ("lowercasing", old.normalizer.lower, new.normalizer.lower),
-    ]
-    if new.source is not None:
-        styles = (old.source_tokenizer.style, new.source_tokenizer.style)
-        parts.insert(0, ("source tokenization", *styles))
-    return parts
 
 
 def _changed_sizes(initial: OpenedCheckpoint, corpus: Corpus) -> set[tuple[int, int]]:

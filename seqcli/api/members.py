@@ -163,26 +163,15 @@ def difference(
     if (first.source is None) != (other.source is None):
         kinds = ["for a language model" if c.source is None else "for pairs" for c in codecs]
         return f"{names[0]} is {kinds[0]}, {names[1]} {kinds[1]}"
-    for what, one, two in _settings(first, other):
-        if one != two:
-            return f"{what} is {one} in {names[0]} and {two} in {names[1]}"
+    settings = [{**c.text_settings, "features": ("off", "on")[c.features]} for c in codecs]
+    for what, one in settings[0].items():
+        if one != settings[1][what]:
+            return f"{what} is {one} in {names[0]} and {settings[1][what]} in {names[1]}"
     if first.source is not None and other.source is not None:
         problem = _token_difference("source", first.source, other.source, names)
         if problem:
             return problem
     return _token_difference("target", first.target, other.target, names)
-
-
-def _settings(first: Codec, other: Codec) -> Iterator[tuple[str, object, object]]:
-    """Yield the name and both values of every setting of tokenization."""
-    styles = [(one.source_tokenizer.style, one.target_tokenizer.style) for one in (first, other)]
-    if first.source is not None:
-        yield "the tokenization of sources", styles[0][0], styles[1][0]
-    yield "the tokenization of targets", styles[0][1], styles[1][1]
-    yield "normalization", first.normalizer.normalize, other.normalizer.normalize
-    yield "lowercasing", first.normalizer.lower, other.normalizer.lower
-    switch = ("off", "on")
-    yield "features", switch[first.features], switch[other.features]
 
 
 def _token_difference(

@@ -129,6 +129,17 @@ class Codec:
         return next((one.rule for one in used if one.rule), "")
 
     @property
+    def text_settings(self) -> dict[str, str]:
+        """The settings that determine the tokens of a text, by their names in messages."""
+        sources = {"the tokenization of sources": self.source_tokenizer.style}
+        return {
+            **(sources if self.source is not None else {}),
+            "the tokenization of targets": self.target_tokenizer.style,
+            "normalization": self.normalizer.normalize,
+            "lowercasing": self.normalizer.lower,
+        }
+
+    @property
     def copy_ids(self) -> list[int]:
         """For each source id the target id of the same token, or PAD; empty without a source."""
         return [] if self.source is None else self.source.ids_in(self.target)

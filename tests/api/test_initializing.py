@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_named(folder: Path) -> None:
     ("change", "message"),
     [
         ({"data": "names.txt"}, "is a model of pairs, but names contains texts without sources"),
-        ({"source_tokens": "words"}, "source tokenization is chars, but words for new"),
+        ({"source_tokens": "words"}, "the tokenization of sources is chars, but words for new"),
         ({"lower": "both"}, "lowercasing is none, but both for new"),
         ({"cell": "transformer"}, "the model is of kind gru, not transformer"),
         ({"init_from": "missing"}, "missing"),
