@@ -8,7 +8,8 @@ that describe its columns and tokens differ. Arguments after `--` are passed to 
 Settings are chosen on validation rows (``--split val``, the default), and the test rows are scored
 once for each claim: with ``--out DIR``, runs that are already there are scored again without being
 trained again. One JSON line per set: the error rate of every seed with its 95% interval, mean
-and standard deviation, the published figures and the seconds of each training run.
+and standard deviation, the error rate of all seeds together as one ensemble, the published figures
+and the seconds of each training run.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ class DataSet:
     """A data set and its published results.
 
     Args:
-        files: training, validation and test rows, relative to the folder.
+        files: training, validation and test rows, relative to the folder. Without validation rows,
+            some of the training rows are held out by `seqcli train`.
         options: describe the files; the same for every model.
         published: system -> sequence error rate in percent.
     """
 
-    files: tuple[str, str, str]
+    files: tuple[str, str | None, str]
     options: tuple[str, ...] = LETTERS
     published: dict[str, float] = field(default_factory=dict)
 
@@ -47,6 +49,12 @@ class DataSet:
 def _pronunciation(name: str, *options: str, **published: float) -> DataSet:
     train, val, test = (f"g2p/{name}_{split}.tsv" for split in ("train", "dev", "test"))
     return DataSet((train, val, test), (*LETTERS, *options), published)
+
+
+def _spelling(name: str, **published: float) -> DataSet:
+    """Return a pronunciation set with its columns swapped: phones to letters."""
+    options = ("--columns", "target=1,source=2", "--source-tokens", "words")
+    return DataSet(_pronunciation(name).files, options, published)
 
 
 SETS = {  # published: SIGMORPHON 2021 task 1; one Transformer, and the best system, an ensemble
@@ -58,6 +66,8 @@ SETS = {  # published: SIGMORPHON 2021 task 1; one Transformer, and the best sys
     "ice": _pronunciation("ice", ensemble=11.0),
     "ita": _pronunciation("ita", ensemble=19.0),
     "rum": _pronunciation("rum", ensemble=10.0),
+    "dut_letters": _spelling("dut", transformer=23.0),
+    "geo_letters": _spelling("geo", transformer=0.5),
     "inflection": DataSet(
         ("inflection/train.tsv", "inflection/dev.tsv", "inflection/test.tsv"),
         ("--columns", "source,target,features"),
@@ -69,6 +79,11 @@ SETS = {  # published: SIGMORPHON 2021 task 1; one Transformer, and the best sys
         ),
         ("--columns", "target=1,source=2,count=3"),
         {"students": 39.0},
+    ),
+    "scan": DataSet(
+        ("scan/train_simple.tsv", None, "scan/test_simple.tsv"),
+        ("--source-tokens", "words", "--target-tokens", "words"),
+        {"lstm": 1.1},
     ),
     "surnames": DataSet(
         ("surnames/train.tsv", "surnames/dev.tsv", "surnames/test.tsv"),
@@ -91,24 +106,38 @@ def one_run(
 ) -> dict[str, Any]:
     """Train one seed and score it."""
     one = SETS[name]
-    train, val, test = (str(folder / file) for file in one.files)
     run, began = str(out / f"{name}-s{seed}"), time.monotonic()
-    files = ["--train", train, "--val", val, "--test", test, *one.options]
+    files = [*one.options]
+    for option, file in zip(("--train", "--val", "--test"), one.files, strict=True):
+        files += [option, str(folder / file)] if file else []
     passed = [*options.arguments, "--seed", str(seed), "--threads", str(options.threads)]
     trained = Path(run, "best.pt").exists()
     if not trained:
         seqcli("train", *files, *passed, "--out", run, threads=options.threads)
     seconds = time.monotonic() - began
-    scores = seqcli("eval", "--ckpt", run, "--split", options.split, threads=options.threads)
+    return {
+        "seed": seed,
+        **score([run], options),
+        "seconds": None if trained else round(seconds),
+    }
+
+
+def score(runs: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    """Score one run, or several as an ensemble; errors in percent."""
+    checkpoints = [word for run in runs for word in ("--ckpt", run)]
+    scores = seqcli("eval", *checkpoints, "--split", options.split, threads=options.threads)
     per_source = scores.get("per_source") or {}
     error = per_source.get("sequence_error_rate", scores["metrics"]["sequence_error_rate"])
     interval = scores["intervals"]["sequence_error_rate"]
+    others = {
+        name: round(100 * scores["metrics"][name], 2)
+        for name in ("token_accuracy", "macro_f1")
+        if name in scores["metrics"]
+    }
     return {
-        "seed": seed,
         "error": round(100 * error, 2),
         "interval": [round(100 * bound, 2) for bound in interval],
-        "token_accuracy": round(100 * scores["metrics"]["token_accuracy"], 2),
-        "seconds": None if trained else round(seconds),
+        **others,
     }
 
 
@@ -140,6 +169,9 @@ def main() -> None:
                 "mean_error": round(fmean(errors), 2),
                 "sd": round(stdev(errors), 2) if len(errors) > 1 else None,
                 "runs": runs,
+                "ensemble": score([str(out / f"{name}-s{seed}") for seed in options.seeds], options)
+                if len(runs) > 1
+                else None,
                 "published_errors": SETS[name].published,
                 "date": time.strftime("%Y-%m-%d"),
             }
