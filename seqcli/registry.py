@@ -93,10 +93,10 @@ FORMATS: Table = {
 
 # How a text is split into tokens.
 TOKEN_STYLES: Table = {
-    "chars": "seqcli.data.tokenizers:CHARS",
-    "graphemes": "seqcli.data.tokenizers:GRAPHEMES",
-    "words": "seqcli.data.tokenizers:WORDS",
-    "whole": "seqcli.data.tokenizers:WHOLE",
+    "chars": "seqcli.data.vocabulary:CHARS",
+    "graphemes": "seqcli.data.vocabulary:GRAPHEMES",
+    "words": "seqcli.data.vocabulary:WORDS",
+    "whole": "seqcli.data.vocabulary:WHOLE",
 }
 
 # The compute backend of training: each builds a trainer (`seqcli.training.trainer.TrainerSetup`).

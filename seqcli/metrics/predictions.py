@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import SPECIALS, UNK
+from seqcli.data.vocabulary import SPECIALS, UNK, Tokenizer
 from seqcli.metrics.classification import Labels, labels_of
 from seqcli.metrics.edit_distance import edit_distances, same_rows
 from seqcli.statistics import Floats

@@ -186,7 +186,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Headers and rows. A cell is a text, or a marked prediction (see `seqcli.report.predictions.mark`).
+    """Headers and rows. A cell is a text, or a prediction with marked errors.
 
     Args:
         columns: headers and formats of the columns.

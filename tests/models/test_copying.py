@@ -15,8 +15,7 @@ from seqcli.config import Config, ModelConfig
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
-from seqcli.data.tokenizers import Normalizer, Tokenizer
-from seqcli.data.vocabulary import EOS, PAD, UNK, Vocabulary
+from seqcli.data.vocabulary import EOS, PAD, UNK, Normalizer, Tokenizer, Vocabulary
 from seqcli.decoding.search import Search, sample, search
 from seqcli.errors import UsageError
 from seqcli.models.build import build

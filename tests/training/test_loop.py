@@ -9,8 +9,7 @@ import pytest
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, TrainConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Progress
 from seqcli.training.loop import Loop

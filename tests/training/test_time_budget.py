@@ -14,8 +14,7 @@ import seqcli
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, TrainConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.events import Progress
 from seqcli.runs.metrics_log import read_metrics
 from seqcli.training.loop import Loop
