@@ -262,8 +262,8 @@ def load_numpy(opened: OpenedCheckpoint) -> Backend:
     """
     from threadpoolctl import threadpool_limits
 
-    from seqcli.numpy_backend.backend import NumpyBackend
     from seqcli.numpy_backend.forward import load_model
+    from seqcli.numpy_backend.forward.base import NumpyBackend
 
     threadpool_limits(1, user_api="blas")  # more threads are slower for models of this size
     dtype = np.float64 if opened.config.train.precision == "float64" else np.float32
