@@ -127,9 +127,9 @@ SCHEDULES: Table = {
 }
 
 TEACHER_SCHEDULES: Table = {
-    "constant": "seqcli.training.teacher_forcing:constant",
-    "linear": "seqcli.training.teacher_forcing:linear",
-    "inverse_sigmoid": "seqcli.training.teacher_forcing:inverse_sigmoid",
+    "constant": "seqcli.training.torch_batches:constant",
+    "linear": "seqcli.training.torch_batches:linear",
+    "inverse_sigmoid": "seqcli.training.torch_batches:inverse_sigmoid",
 }
 
 # The forward pass in NumPy, for running trained models without PyTorch. Models that are not listed
@@ -157,7 +157,7 @@ NUMPY_POSITIONS: Table = {
 
 # Whether a backend supports a configuration, checked before there is a run folder.
 BACKEND_CHECKS: Table = {
-    "torch": "seqcli.training.torch_device:check_training",
+    "torch": "seqcli.training.torch_batches:check_training",
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 

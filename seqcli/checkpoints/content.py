@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypedDict
 import numpy as np
 
 from seqcli import __version__, registry, schema
-from seqcli.checkpoints.budget import DEEPEST, MAX_INT_BITS, MOST_VALUES
+from seqcli.checkpoints.archive import DEEPEST, MAX_INT_BITS, MOST_VALUES
 from seqcli.data.corpus import Codec, Distillation, Provenance
 from seqcli.data.vocabulary import FORMS, SIDES, Normalizer, Tokenizer, Vocabulary
 from seqcli.errors import CheckpointError

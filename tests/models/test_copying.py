@@ -20,7 +20,7 @@ from seqcli.decoding.search import Search, sample, search
 from seqcli.errors import UsageError
 from seqcli.models.build import build
 from seqcli.models.copying import PointerGenerator
-from seqcli.training.torch_device import check_training
+from seqcli.training.torch_batches import check_training
 from seqcli.training.torch_trainer import TorchTrainer
 from seqcli.training.torch_trainer import build as build_trainer
 from seqcli.training.trainer import TrainingStep

@@ -12,8 +12,8 @@ from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Progress
+from seqcli.interrupts import StopRequest
 from seqcli.training.loop import Loop
-from seqcli.training.stopping import StopRequest
 from seqcli.training.trainer import EpochMetrics, StepResult
 
 CODEC = Codec(Vocabulary(("a", "b")), Tokenizer("chars"))
