@@ -20,8 +20,7 @@ from seqcli.data.vocabulary import BOS
 from seqcli.errors import SeqcliError, UsageError
 from seqcli.exporters import onnx
 from seqcli.exporters.metadata import metadata
-from seqcli.models.build import build
-from seqcli.models.loading import load_model
+from seqcli.models.build import build, load_model
 
 README = Path(seqcli.__file__).parent.parent / "README.md"
 MISSING = "the packages of seqcli[export] are not installed"
