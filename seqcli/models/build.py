@@ -105,12 +105,6 @@ def check_copying(config: ModelConfig, copy_ids: Sequence[int]) -> None:
         raise UsageError(message, "leave --copy out")
 
 
-_FROZEN: Mapping[str, Callable[[str], bool]] = {
-    "encoder": lambda name: name.startswith(_ENCODER),
-    "embeddings": lambda name: name.endswith("embedding.weight"),
-}
-
-
 def pytorch_default(model: nn.Module) -> None:
     """Keep PyTorch's initialization."""
 
@@ -152,6 +146,11 @@ _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torc
 _INITIALIZERS = {"normal_", "trunc_normal_", "kaiming_normal_", "xavier_normal_", "orthogonal_"}
 
 _ENCODER = ("encoder.", "source_")  # recurrent models; Transformer: layers, embedding, final norm
+
+_FROZEN: Mapping[str, Callable[[str], bool]] = {
+    "encoder": lambda name: name.startswith(_ENCODER),
+    "embeddings": lambda name: name.endswith("embedding.weight"),
+}
 
 
 class ShapesOnly(TorchFunctionMode):
