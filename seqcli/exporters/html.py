@@ -81,7 +81,7 @@ def export_html(sources: Sequence[ExportSource], out: Path, rows: int, force: bo
     scores = page_data.log_probabilities(original, checks)
     stored, difference, notes = _stored(sources, checks, scores)
     texts, split = page_data.examples(sources[0].config, sources[0].codec)
-    document = _document(sources, stored) | {
+    document = describe_page(sources, stored) | {
         "examples": texts,
         "checks": page_data.describe_checks(checks, scores),
         "tolerance": TOLERANCE,
@@ -92,7 +92,8 @@ def export_html(sources: Sequence[ExportSource], out: Path, rows: int, force: bo
     if texts:
         notes.append(f"the page contains {plural(len(texts), 'source')} of {split} as examples")
     steps = len(checks.targets.tokens) + len(checks)
-    return Exported("html", (str(out),), len(checks), steps, difference, tuple(notes))
+    compared = "largest difference of log-probabilities with the stored weights"
+    return Exported("html", (str(out),), len(checks), steps, difference, tuple(notes), compared)
 
 
 def check_supported(source: ExportSource) -> None:
@@ -143,7 +144,7 @@ def _stored(
     return full, difference(full), [note]
 
 
-def _document(sources: Sequence[ExportSource], stored: Sequence[StoredWeights]) -> dict[str, Any]:
+def describe_page(sources: Sequence[ExportSource], stored: Sequence[StoredWeights]) -> dict[str, Any]:
     """Return the data of the page without examples and checks."""
     first = sources[0]
     model = describe(first.config.model, first.codec.source is None)
@@ -173,6 +174,8 @@ def render(document: dict[str, Any], weights: Sequence[str]) -> str:
     style = (FOLDER / "page.css").read_text("utf-8")
     return _template().render(
         page=document,
+        input_label=_input_label(document),
+        ranking=_ranking(document["search"]["penalty"]),
         data=embeddable(document),
         weights=weights,
         script=script,
@@ -180,6 +183,22 @@ def render(document: dict[str, Any], weights: Sequence[str]) -> str:
         script_hash=_hash(script),
         style_hash=_hash(style),
     )
+
+
+def _input_label(document: dict[str, Any]) -> str:
+    style = (document["source"] or {}).get("tokenization")
+    return {"words": "Type words, separated by spaces", "whole": "Type a text"}.get(
+        style, "Type a text; each character is a token"
+    )
+
+
+def _ranking(penalty: float) -> str:
+    """Describe how a beam search ranks the answers."""
+    if penalty == 0:
+        return "Ranked by probability."
+    if penalty == 1:
+        return "Ranked by mean log-probability per token."
+    return f"Ranked by log-probability / length^{penalty:g}."
 
 
 def embeddable(value: Any) -> str:

@@ -48,11 +48,12 @@ class LanguageView {
     element("draw").disabled = ids === null;
     if (ids === null) return;
     const shown = printable(this.target.text(ids));
-    element("next-note").textContent = `After “${shown}”. Choose a token to add it.`;
-    if (ids.length === 0) element("next-note").textContent = "At the beginning. Choose a token to add it.";
+    const place = ids.length === 0 ? "At the start of a text" : `After “${shown}”`;
+    element("next-note").textContent = `${place}. Choose a token to add it.`;
     this.reading.start(this.nextScores(ids), (scores) => {
       const textOf = (id) => (id === EOS ? "end" : visible(this.target.token(id)));
-      showDistribution(probabilities(scores, this.temperature), textOf, (id) => this.append(ids, id));
+      const choose = (id) => this.append(ids, id);
+      showDistribution(probabilities(scores, this.temperature), textOf, choose);
     });
   }
 
@@ -90,9 +91,10 @@ class LanguageView {
   }
 
   itemOf({ ids, logProbability, truncated }) {
-    const text = isolated(`${printable(this.target.text(ids))}${truncated ? "…" : ""}`);
+    const written = printable(this.target.text(ids)) || "(empty)";
+    const text = isolated(`${written}${truncated ? "…" : ""}`);
     const share = create("span", "share soft", `ln p = ${logProbability.toFixed(1)}`);
-    share.title = "the model's log-probability, given the beginning";
+    share.title = "log-probability of the rest, given the prefix, at temperature 1";
     return create("li", "", text, share);
   }
 }

@@ -13,9 +13,9 @@ function* check(page, model) {
 function showCheck(page, largest) {
   const rows = `${page.checks.length} ${page.checks.length === 1 ? "row" : "rows"}`;
   const equal = largest <= page.tolerance;
-  const verdict = equal ? "Checked" : "Warning: this page differs from the original";
-  element("check").textContent =
-    `${verdict}: the largest difference of a log-probability on ${rows} is ${largest.toExponential(1)}.`;
+  const verdict = equal ? "Checked against the original" : "This page differs from the original";
+  const difference = `largest difference of log-probabilities ${largest.toExponential(1)}`;
+  element("check").textContent = `${verdict} on ${rows}: ${difference}.`;
   element("check").dataset.difference = String(largest);
   element("check").className = equal ? "" : "problem";
 }
