@@ -144,7 +144,9 @@ def _stored(
     return full, difference(full), [note]
 
 
-def describe_page(sources: Sequence[ExportSource], stored: Sequence[StoredWeights]) -> dict[str, Any]:
+def describe_page(
+    sources: Sequence[ExportSource], stored: Sequence[StoredWeights]
+) -> dict[str, Any]:
     """Return the data of the page without examples and checks."""
     first = sources[0]
     model = describe(first.config.model, first.codec.source is None)
@@ -161,9 +163,7 @@ def describe_page(sources: Sequence[ExportSource], stored: Sequence[StoredWeight
             "penalty": first.config.decode.length_penalty,
             "nbest": 5,
         },
-        "members": [
-            page_data.describe_member(*pair) for pair in zip(sources, stored, strict=True)
-        ],
+        "members": [page_data.describe_member(*pair) for pair in zip(sources, stored, strict=True)],
     }
 
 

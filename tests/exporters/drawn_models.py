@@ -114,7 +114,11 @@ def ensemble() -> tuple[ExportSource, ...]:
         CODEC, source=Vocabulary(tuple("fc32ba1")), target=Vocabulary(tuple("hgfedcba"))
     )
     members = drawn_source(PAIRS[6]), drawn_source(TRANSFORMERS[0], other)
-    ids = (np.array([0, 1, 2, 3, *side.encode(tokens)]) for side, tokens in (
-        (other.source, CODEC.source.tokens), (other.target, CODEC.target.tokens)
-    ))
+    ids = (
+        np.array([0, 1, 2, 3, *side.encode(tokens)])
+        for side, tokens in (
+            (other.source, CODEC.source.tokens),
+            (other.target, CODEC.target.tokens),
+        )
+    )
     return members[0], replace(members[1], **dict(zip(("source_ids", "target_ids"), ids)))

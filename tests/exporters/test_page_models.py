@@ -15,12 +15,16 @@ from seqcli.decoding.search import Search
 from seqcli.exporters import html, page_data
 
 EXACT = {"atol": 1e-8, "rtol": 1e-8}  # both compute in float64
-SEARCHES = [Search(1, 1.0, 1), Search(4, 1.0, 3), Search(4, 0.0, 4)]
-ROWS = 3
+BEAM, GREEDY = Search(4, 1.0, 3), Search(1, 1.0, 1)
+ROWS = 2
 PREFIX = [5, 7]
+SETTINGS = {
+    name: {"width": one.beam, "penalty": one.length_penalty, "nbest": one.nbest}
+    for name, one in (("beam", BEAM), ("greedy", GREEDY))
+}
 RUN = """
 const cases = JSON.parse(document.getElementById("cases").textContent);
-function run({ page, weights, searches, prefix }) {
+function run({ page, weights, prefix, beam, greedy }) {
   const model = buildPage(page, weights);
   const scores = page.checks.map(({ source, target }) => {
     return finish(score(model, model.start(source), target));
@@ -29,14 +33,14 @@ function run({ page, weights, searches, prefix }) {
   const maps = finish(trace(model, model.start(source), target)).map(({ attention }) => {
     return attention === null ? null : Array.from(attention);
   });
-  const found = searches.map((search) => page.checks.map(({ source }) => {
+  const search = (settings) => page.checks.map(({ source }) => {
     const from = finish(readPrefix(model, model.start(source), []));
-    return finish(beamSearch(model, from, lengthsFor(page.limits, source.length), search));
-  }));
+    return finish(beamSearch(model, from, lengthsFor(page.limits, source.length), settings));
+  });
   const next = finish(readPrefix(model, model.start(source), prefix));
   const output = model.step(next.token, next.state).logits;
   const distribution = Array.from(probabilities(nextScores(output), 0.7));
-  return { scores, maps, found, distribution };
+  return { scores, maps, distribution, beam: search(beam), greedy: search(greedy) };
 }
 report(cases.map(run));
 """
@@ -64,12 +68,8 @@ def results(models, rows, tmp_path_factory):
         scores = page_data.log_probabilities(backend, checks)
         page = html.describe_page(sources, stored)
         page["checks"] = page_data.describe_checks(checks, scores)
-        searches = [
-            {"width": one.beam, "penalty": one.length_penalty, "nbest": one.nbest}
-            for one in SEARCHES
-        ]
         weights = [one.base64 for one in stored]
-        cases.append({"page": page, "weights": weights, "searches": searches, "prefix": PREFIX})
+        cases.append({"page": page, "weights": weights, "prefix": PREFIX, **SETTINGS})
     return _run(cases, tmp_path_factory.mktemp("models") / "models.html")
 
 
@@ -106,20 +106,25 @@ def test_scores_are_equal(models, rows, results):
 def test_predictions_and_their_scores_are_equal(models, rows, results):
     for name, sources, backend, checks, found in each(models, rows, results):
         limits = page_data.joint_limits(sources)
-        for search, predictions in zip(SEARCHES, found["found"], strict=True):
-            if checks.sources is None:
-                texts = inference.decode_texts(backend, (), limits.prediction(0), search)
-                expected = [texts] * len(predictions)
-            else:
-                expected = inference.decode_sources(backend, checks.sources, limits, search, 64)
-            for ours, theirs in zip(predictions, expected, strict=True):
-                assert [one["ids"] for one in ours] == [one.ids for one in theirs], name
-                assert [one["truncated"] for one in ours] == [one.truncated for one in theirs]
-                for key, attribute in (("logProbability", "log_probability"), ("score", "score")):
-                    values = [getattr(one, attribute) for one in theirs]
-                    np.testing.assert_allclose(
-                        [one[key] for one in ours], values, **EXACT, err_msg=name
-                    )
+        if checks.sources is None:
+            expected = [inference.decode_texts(backend, (), limits.prediction(0), BEAM)] * ROWS
+        else:
+            expected = inference.decode_sources(backend, checks.sources, limits, BEAM, 64)
+        for ours, theirs in zip(found["beam"], expected, strict=True):
+            assert [one["ids"] for one in ours] == [one.ids for one in theirs], name
+            assert [one["truncated"] for one in ours] == [one.truncated for one in theirs]
+            for key, attribute in (("logProbability", "log_probability"), ("score", "score")):
+                values = [getattr(one, attribute) for one in theirs]
+                np.testing.assert_allclose([one[key] for one in ours], values, **EXACT)
+
+
+@needs_browser
+def test_greedy_predictions_are_equal(models, rows, results):
+    """Rows to check have the greedy predictions of the original."""
+    for name, _, _, checks, found in each(models, rows, results):
+        if checks.sources is not None:
+            expected = [checks.targets[row].tolist() for row in range(ROWS)]
+            assert [one["ids"] for (one,) in found["greedy"]] == expected, name
 
 
 @needs_browser
