@@ -53,7 +53,7 @@ def open_page(page: Path) -> Opened:
         [BROWSER, *OPTIONS, profile, "--dump-dom", page.as_uri()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=60,
         check=True,
     )
     return Opened(done.stdout, [one for one in done.stderr.splitlines() if "CONSOLE" in one])

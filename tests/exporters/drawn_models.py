@@ -113,12 +113,9 @@ def ensemble() -> tuple[ExportSource, ...]:
     other = replace(
         CODEC, source=Vocabulary(tuple("fc32ba1")), target=Vocabulary(tuple("hgfedcba"))
     )
-    members = drawn_source(PAIRS[6]), drawn_source(TRANSFORMERS[0], other)
-    ids = (
-        np.array([0, 1, 2, 3, *side.encode(tokens)])
-        for side, tokens in (
-            (other.source, CODEC.source.tokens),
-            (other.target, CODEC.target.tokens),
-        )
-    )
-    return members[0], replace(members[1], **dict(zip(("source_ids", "target_ids"), ids)))
+    first, second = drawn_source(PAIRS[6]), drawn_source(TRANSFORMERS[0], other)
+    assert CODEC.source is not None
+    assert other.source is not None
+    source = np.array([0, 1, 2, 3, *other.source.encode(CODEC.source.tokens)])
+    target = np.array([0, 1, 2, 3, *other.target.encode(CODEC.target.tokens)])
+    return first, replace(second, source_ids=source, target_ids=target)

@@ -34,6 +34,9 @@ function concat(...vectors) {
   return joined;
 }
 
+/** Return the k-th of the blocks of `size` elements that a vector consists of. */
+const block = (x, k, size) => x.subarray(k * size, (k + 1) * size);
+
 /** Return x . y. */
 function dot(x, y) {
   let sum = 0;

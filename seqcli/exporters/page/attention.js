@@ -15,8 +15,7 @@ class Attention {
   values(outputs) {
     return outputs.map((x) => {
       const H = x.length / this.directions;
-      const parts = Array.from({ length: this.directions }, (_, d) => x.subarray(d * H, (d + 1) * H));
-      return sumOf(parts);
+      return sumOf(Array.from({ length: this.directions }, (_, d) => block(x, d, H)));
     });
   }
 

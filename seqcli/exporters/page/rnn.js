@@ -23,16 +23,19 @@ class GRUCell {
 
   combine(inputs, recurrent, [h]) {
     const H = h.length;
-    const gate = (i) => [inputs.subarray(i * H, (i + 1) * H), recurrent.subarray(i * H, (i + 1) * H)];
-    const r = sigmoid(add(...gate(0))); // reset gate
-    const z = sigmoid(add(...gate(1))); // update gate
-    const [input, before] = gate(2);
-    const n = map(input, (value, i) => Math.tanh(value + r[i] * before[i])); // candidate
+    const r = sigmoid(add(block(inputs, 0, H), block(recurrent, 0, H))); // reset gate
+    const z = sigmoid(add(block(inputs, 1, H), block(recurrent, 1, H))); // update gate
+    const before = block(recurrent, 2, H);
+    const n = map(block(inputs, 2, H), (value, i) => Math.tanh(value + r[i] * before[i]));
     return [map(n, (value, i) => value + z[i] * (h[i] - value))];
   }
 }
 
-/** The LSTM (Hochreiter and Schmidhuber 1997): c' = f c + i g, h' = o tanh(c'); gates i, f, g, o. */
+/**
+ * The LSTM (Hochreiter and Schmidhuber 1997) with a forget gate (Gers 2000).
+ *
+ * c' = f c + i g and h' = o tanh(c'), with gates in the order i, f, g, o.
+ */
 class LSTMCell {
   constructor() {
     this.states = 2;
@@ -41,9 +44,8 @@ class LSTMCell {
   combine(inputs, recurrent, [, c]) {
     const H = c.length;
     const total = add(inputs, recurrent); // (4 * H,)
-    const gate = (k) => total.subarray(k * H, (k + 1) * H);
-    const [i, f, o] = [sigmoid(gate(0)), sigmoid(gate(1)), sigmoid(gate(3))];
-    const g = tanh(gate(2));
+    const [i, f, o] = [0, 1, 3].map((k) => sigmoid(block(total, k, H)));
+    const g = tanh(block(total, 2, H));
     const next = map(c, (value, k) => f[k] * value + i[k] * g[k]);
     return [map(next, (value, k) => o[k] * Math.tanh(value)), next];
   }

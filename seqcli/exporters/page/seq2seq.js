@@ -43,12 +43,17 @@ class Bridge {
   /** Join the vectors (H,) of all directions; `which` of the cell's vectors they are. */
   join(layer, which, vectors) {
     if (this.projection === null) return sumOf(vectors); // (H,)
-    const projected = this.projection(which * this.layers + layer).apply(concat(...vectors)); // (H,)
+    const projection = this.projection(which * this.layers + layer);
+    const projected = projection.apply(concat(...vectors)); // (H,)
     return which === 0 ? tanh(projected) : projected;
   }
 }
 
-/** A decoder without attention: only its first state depends on the source (Sutskever et al. 2014). */
+/**
+ * A decoder without attention (Sutskever et al. 2014).
+ *
+ * Only its first state depends on the source.
+ */
 class PlainDecoder {
   constructor(weights, config, cell) {
     this.embedding = weights.embedding("embedding");
@@ -197,8 +202,13 @@ class MonotonicSeq2Seq extends Seq2Seq {
     const expected = map(alignment, (_, j) => {
       return logSumExp(map(alignment, (before, i) => before + transitions[i][j]));
     }); // (S,)
-    const next = emissions.map((scores, j) => map(scores, (value) => value + expected[j])); // (S, V)
-    const logits = map(next[0], (_, v) => logSumExp(next.map((scores) => scores[v]))); // (V,)
-    return { logits, state: { memory, joint: next, past: state }, attention: map(expected, Math.exp) };
+    const after = emissions.map((scores, j) => {
+      return map(scores, (value) => value + expected[j]);
+    }); // (S, V)
+    return {
+      logits: map(after[0], (_, v) => logSumExp(after.map((scores) => scores[v]))), // (V,)
+      state: { memory, joint: after, past: state },
+      attention: map(expected, Math.exp), // (S,)
+    };
   }
 }

@@ -4,8 +4,10 @@ const SPECIALS = 4; // <pad>, <bos>, <eos>, <unk>
 const UNKNOWN_TEXT = "\ufffd";
 
 // The white space at which Python's str.split and str.strip split.
-const SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+";
-const strip = (text) => text.replace(new RegExp(`^${SPACE}|${SPACE}$`, "g"), "");
+const SPACES = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
+const strip = (text) => {
+  return text.replace(new RegExp(`^${SPACES.source}|${SPACES.source}$`, "g"), "");
+};
 
 const TOKEN_STYLES = {
   chars: (text) => Array.from(text),
@@ -13,7 +15,7 @@ const TOKEN_STYLES = {
     const clusters = new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text);
     return Array.from(clusters, ({ segment }) => segment);
   },
-  words: (text) => text.split(new RegExp(SPACE)).filter((word) => word !== ""),
+  words: (text) => text.split(SPACES).filter((word) => word !== ""),
   whole: (text) => (strip(text) === "" ? [] : [strip(text)]),
 };
 

@@ -98,8 +98,7 @@ class MultiHeadAttention {
 
   /** Return the slice (d,) of one head of a vector (N * d,). */
   head(x, n) {
-    const d = x.length / this.heads;
-    return x.subarray(n * d, (n + 1) * d);
+    return block(x, n, x.length / this.heads);
   }
 
   /** Return the attention weights (N, S) of a query (H,) with keys (S, H). */
@@ -113,7 +112,9 @@ class MultiHeadAttention {
   /** Attend with a query (H,); return the output (H,) and the attention weights (N, S). */
   attend(query, { keys, values }) {
     const weights = this.weights(query, keys);
-    const mixed = weights.map((w, n) => weightedSum(w, values.map((x) => this.head(x, n)))); // (N, d)
+    const mixed = weights.map((perPosition, n) => {
+      return weightedSum(perPosition, values.map((x) => this.head(x, n)));
+    }); // (N, d)
     return [this.output.apply(concat(...mixed)), weights];
   }
 }
