@@ -5,7 +5,8 @@ import pytest
 from seqcli import registry
 from seqcli.comparison.run_result import ORACLE_LENGTH
 from seqcli.config import load
-from seqcli.config.suite_file import load_suite, suite_names
+from seqcli.config.examples import suite_names
+from seqcli.config.suite_file import load_suite
 from seqcli.errors import UsageError
 
 SUITES = ("arithmetic", "chomsky", "claims", "core", "recall", "scan", "smoke")
