@@ -165,6 +165,7 @@ BACKEND_CHECKS: Table = {
 EXPORTS: Table = {
     "onnx": "seqcli.exporters.onnx:export_onnx",
     "safetensors": "seqcli.exporters.safetensors:export_safetensors",
+    "html": "seqcli.exporters.html:export_html",
 }
 
 # Metrics of pairs that training reports after each epoch; values of train.metric.
