@@ -10,10 +10,11 @@ from seqcli.api.arguments import checked
 from seqcli.api.comparing import Plan, plan, run_plan
 from seqcli.api.job_pool import Watch
 from seqcli.comparison.published import PublishedResult, SuiteResult, with_published
+from seqcli.comparison.run_result import RunResult
 from seqcli.config.suite_file import Suite, load_suite
 from seqcli.runs import ROOT
 
-Views = Callable[[Plan], AbstractContextManager[Watch]]
+Views = Callable[[Plan], AbstractContextManager[Watch[RunResult]]]
 
 
 @checked

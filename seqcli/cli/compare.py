@@ -13,7 +13,7 @@ from seqcli import registry
 from seqcli.cli import options
 from seqcli.cli.options import OUTPUT, TRAINING
 from seqcli.comparison import defaults
-from seqcli.errors import UsageError
+from seqcli.errors import SeqcliError, UsageError
 from seqcli.messages import plural
 
 if TYPE_CHECKING:
@@ -239,7 +239,8 @@ def _suite(suite: str, output: Out, *, jobs: int, plan: bool, **place: Any) -> N
         output.write("")
     if result.rows:
         output.show(published_table(result))
-    return output.info(f"report: {Path(result.folder) / 'suite.md'}")
+    output.info(f"report: {Path(result.folder) / 'suite.md'}")
+    return _check_complete(result.comparisons)
 
 
 def _print_plan(plan: Any, output: Out) -> None:
@@ -275,16 +276,28 @@ def _budget(flags: options.Flags, seconds: float | None) -> list[str]:
 def _show(comparison: Comparison, output: Out) -> None:
     """Print the results (a table and the conclusions, or JSON) and the path of the report."""
     from seqcli.report.comparison_files import comparison_document
+    from seqcli.report.comparison_view import missing_lines
 
     if output.json:
         output.document(comparison_document(comparison))
     _write_table(comparison, output)
-    for run in comparison.missing:
-        output.info(f"not finished: {run}")
-    for run, problem in comparison.left_out.items():
-        output.info(f"left out: {run}: {problem}")
+    for line in missing_lines(comparison):
+        output.info(line)
     output.info(f"report: {Path(comparison.folder) / 'report.html'}")
+    _check_complete([comparison])
     output.info(f"next: {_next(comparison)}")
+
+
+def _check_complete(comparisons: Sequence[Comparison]) -> None:
+    """Raise the error of a command some of whose runs failed, after its results are shown."""
+    failed = [one for comparison in comparisons for one in comparison.failed.values()]
+    if failed:
+        error = SeqcliError(
+            f"{plural(len(failed), 'run')} failed; the report lacks them",
+            "run the same command again: finished runs are kept, the others continue",
+        )
+        error.exit_code = failed[0].exit_code
+        raise error
 
 
 def _next(comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seqcli.metrics.metric import shown
 from seqcli.report.comparison_plots import GREY, attention_svg, curves_svg, history
 from seqcli.report.comparison_table import SPLITS, comparison_table
-from seqcli.report.comparison_view import conclusions
+from seqcli.report.comparison_view import conclusions, missing_lines
 from seqcli.report.predictions import mark
 from seqcli.report.summary import REASONS
 
@@ -44,8 +44,7 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         caption=table.caption,
         lengths="" if comparison.language else _lengths(comparison),
         conclusions=conclusions(comparison),
-        missing=comparison.missing,
-        left_out=comparison.left_out,
+        missing=missing_lines(comparison),
         differing=comparison.differing,
         split=SPLITS[comparison.split],
         notes=comparison.notes,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from seqcli.comparison.run_result import RunResult
-from seqcli.events import Event, Progress, RunStarted
+from seqcli.events import Event, Progress, RunFailed, RunRestarted, RunStarted
 from seqcli.formatting import plural
 from seqcli.metrics.metric import COMPARISON, Metric, shown
 from seqcli.report.comparison_table import SPLITS, comparison_table
@@ -35,6 +35,14 @@ def conclusions(comparison: Comparison) -> list[str]:
         if scope in tested:
             lines += _scope_lines(comparison, scope)
     return [*lines, method(comparison)] if comparison.tests else lines
+
+
+def missing_lines(comparison: Comparison) -> list[str]:
+    """Return a line for each planned run that is not in the results, with the reason."""
+    failed = [f"failed: {run}: {one.message}" for run, one in comparison.failed.items()]
+    missing = [f"not finished: {run}" for run in comparison.missing]
+    left_out = [f"left out: {run}: {problem}" for run, problem in comparison.left_out.items()]
+    return [*failed, *missing, *left_out]
 
 
 def method(comparison: Comparison) -> str:
@@ -154,6 +162,10 @@ class ComparisonView(RunsView):
             self.begin(run, event)
         elif isinstance(event, Progress):
             self.advance(run, event)
+        elif isinstance(event, RunRestarted):
+            self.restart(run, event)
+        elif isinstance(event, RunFailed):
+            self.fail(run, event)
 
     def _fill(self) -> None:
         """Rebuild the table."""

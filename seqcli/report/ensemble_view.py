@@ -12,6 +12,8 @@ from seqcli.events import (
     MemberEvent,
     MemberFinished,
     Progress,
+    RunFailed,
+    RunRestarted,
     RunStarted,
 )
 from seqcli.formatting import count, duration, plural
@@ -63,6 +65,10 @@ class EnsembleView(View):
             runs.begin(name, event)
         elif isinstance(event, Progress):
             runs.advance(name, event)
+        elif isinstance(event, RunRestarted):
+            runs.restart(name, event)
+        elif isinstance(event, RunFailed):
+            runs.fail(name, event)
         elif isinstance(event, MemberFinished):
             _, reason = REASONS.get(event.reason, ("", event.reason))
             text = f"{plural(event.epochs, 'epoch')}, best epoch {count(event.best_epoch)}"

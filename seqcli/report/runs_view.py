@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from seqcli.events import Progress, RunStarted
+from seqcli.events import Progress, RunFailed, RunRestarted, RunStarted
 from seqcli.formatting import count, duration, loss, plural, visible
 from seqcli.report.console import Out, View
 from seqcli.report.live import REFRESH, progress_bar
@@ -91,6 +91,20 @@ class RunsView(View):
             kept = "" if run in self._begun else ", kept"
             done = f"{self.finished}/{self.total}"
             self.out.info(f"{run} ({done}): {text} in {duration(seconds)}{kept}")
+        self.draw()
+
+    def restart(self, run: str, restarted: RunRestarted) -> None:
+        """Show that the process of a run died, and that the run continues in another one."""
+        self._active.pop(run, None)
+        number = f"restart {restarted.restart} of at most {restarted.limit}"
+        self.out.info(f"{run}: its process was {restarted.cause}; {number}")
+        self.draw()
+
+    def fail(self, run: str, failed: RunFailed) -> None:
+        """Show that a run failed."""
+        self._active.pop(run, None)
+        self.finished += 1
+        self.out.info(f"{run} ({self.finished}/{self.total}): failed: {failed.message}")
         self.draw()
 
     def _report_progress(self, run: str, progress: Progress, left: float | None) -> None:
