@@ -12,7 +12,7 @@ from seqcli import config as configuration
 from seqcli.api.data_paths import current_paths
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
-from seqcli.config import Config
+from seqcli.config import Config, TrainConfig
 from seqcli.data.corpus import Codec, MaxLengths, Provenance
 from seqcli.errors import CheckpointError, UsageError
 from seqcli.runs import RunPaths, existing, find_checkpoint
@@ -119,10 +119,14 @@ def progress_of(checkpoint: Checkpoint, path: Path) -> Progress:
         raise CheckpointError(f"{path}: {error}", "start a new run") from error
 
 
-def finish_reason(folder: Path) -> str:
+def finish_reason(folder: Path, settings: TrainConfig | None = None) -> str:
     """Return why the training of a run ended; "" if it has not ended or not started.
 
     A run whose last commit was not completed has not ended: resuming it completes the commit.
+
+    Args:
+        folder: the run folder.
+        settings: the limits of training; by default those of the run.
 
     Raises:
         CheckpointError: the last checkpoint is damaged.
@@ -134,7 +138,8 @@ def finish_reason(folder: Path) -> str:
     if last.training is None:
         return ""
     done = progress_of(last, paths.last)
-    reason = progress.stop_reason(done, config_of(last, paths.last).train)
+    settings = settings or config_of(last, paths.last).train
+    reason = progress.stop_reason(done, settings)
     return reason if reason and _is_complete(paths, done) else ""
 
 

@@ -41,7 +41,7 @@ from seqcli.data.corpus import Corpus
 from seqcli.data.splits import fingerprints
 from seqcli.errors import DivergedError
 from seqcli.events import RunStarted
-from seqcli.files.atomic import writing
+from seqcli.files.atomic import write_atomically, writing
 from seqcli.runs.metrics_log import append_metrics, recover_metrics
 from seqcli.runs.paths import keep, may_publish, publish_best
 from seqcli.training.loop import Loop
@@ -226,3 +226,9 @@ def run_started(
         facts=run_facts(str(paths.folder), setup.config, corpus),
         recipe=chosen_line(setup.config),
     )
+
+
+def write_config(paths: runs.RunPaths, settings: Config) -> None:
+    """Write config.yaml, with the origin of each value."""
+    text = configuration.to_yaml(settings)
+    write_atomically(paths.config, lambda file: file.write(text.encode()))
