@@ -9,7 +9,7 @@ from pathlib import Path
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import finish_reason
 from seqcli.api.comparison_folder import plan_of_runs, problem_of_run
-from seqcli.api.job_pool import Failures, Watch
+from seqcli.api.engines import Failures, Watch
 from seqcli.api.planned_runs import cached_result, finish
 from seqcli.comparison.plan_file import StoredPlan, differing_settings, read_plan
 from seqcli.comparison.run_result import RunResult

@@ -19,8 +19,8 @@ from seqcli.api.comparison_folder import (
     remove_replaced,
     store,
 )
+from seqcli.api.engines import Engine, Failures, Watch, open_engine
 from seqcli.api.initializing import with_initial_settings
-from seqcli.api.job_pool import Failures, Watch, default_jobs, run_all
 from seqcli.api.planned_runs import finish
 from seqcli.comparison import defaults
 from seqcli.comparison import specification as planning
@@ -82,6 +82,7 @@ def compare(
     out: str | Path | None = None,
     force: bool = False,
     jobs: int = 0,
+    on: str = "",
     watch: Watch[RunResult] | None = None,
     **options: Any,
 ) -> Comparison:
@@ -95,7 +96,10 @@ def compare(
         out: the folder; ``runs/compare-<task>`` by default.
         force: replace existing runs, each once the new run has a checkpoint.
         jobs: runs at a time; 0: one per core, at most 4.
-        watch: called with the name of a run and each of its events, the last one its `RunResult`.
+        on: where to train: "" for local processes, "dask" for a Dask cluster on this machine with
+            ``jobs`` workers, or the address or scheduler file of a running one.
+        watch: called with the name of a run and each of its events, the last one its `RunResult`
+            or `RunFailed`.
         options: see `plan`.
 
     Raises:
@@ -103,7 +107,8 @@ def compare(
         DataError: the data cannot be used.
         StoppedBySignal: a signal arrived; the same call resumes the comparison.
     """
-    return run_plan(plan(config, out=out, force=force, **options), jobs=jobs, watch=watch)
+    planned = plan(config, out=out, force=force, **options)
+    return run_plan(planned, jobs=jobs, on=on, watch=watch)
 
 
 @checked
@@ -188,20 +193,26 @@ def store_plan(plan: Plan) -> None:
 
 
 @checked
-def run_plan(plan: Plan, *, jobs: int = 0, watch: Watch[RunResult] | None = None) -> Comparison:
+def run_plan(
+    plan: Plan, *, jobs: int = 0, on: str = "", watch: Watch[RunResult] | None = None
+) -> Comparison:
     """Run a plan and write its report; see `compare`."""
-    if jobs < 0:
-        raise UsageError(f"--jobs cannot be {jobs}", "give 1 or more")
+    with open_engine(jobs, on) as engine:
+        return run_on(engine, plan, watch)
+
+
+def run_on(engine: Engine, plan: Plan, watch: Watch[RunResult] | None = None) -> Comparison:
+    """Run a plan on an engine and write its report; see `compare`."""
     with _locked(plan):
         stored = store(plan.folder, plan.stored, plan.force)
-        stored, failures = _train(plan, stored, jobs or default_jobs(), watch)
+        stored, failures = _train(engine, plan, stored, watch)
         if not failures:
             remove_replaced(plan.folder, stored)
         return report_on(stored, plan.folder, failures)
 
 
 def _train(
-    plan: Plan, stored: StoredPlan, jobs: int, watch: Watch[RunResult] | None
+    engine: Engine, plan: Plan, stored: StoredPlan, watch: Watch[RunResult] | None
 ) -> tuple[StoredPlan, Failures]:
     """Train and score the runs of a plan; return the updated plan, and the runs that failed."""
     done: list[str] = []
@@ -217,7 +228,7 @@ def _train(
     runs = [replace(run, replace=run.name in stored.replaced) for run in plan.runs]
     check_as_planned(runs, plan.folder)
     try:
-        failures = run_all(runs, plan.folder, jobs, on_event, finish)
+        failures = engine.run(runs, plan.folder, on_event, finish)
     except StoppedBySignal as stopped:
         message = f"stopped; {len(done)} of {len(runs)} runs are finished"
         hint = "run the same command again to resume" + " (without --force)" * plan.force

@@ -19,7 +19,8 @@ from typing import Any
 
 from seqcli import runs
 from seqcli.api.checkpoint_config import finish_reason, progress_of
-from seqcli.api.job_pool import Listen, default_jobs, run_all
+from seqcli.api.engines import Listen, default_jobs
+from seqcli.api.job_pool import run_all
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.config.limits import MAX_SEED

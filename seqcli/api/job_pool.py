@@ -1,8 +1,5 @@
 """Train several runs, one after another or in parallel processes.
 
-The runs are those of a comparison (`seqcli.api.comparing`) or the members of an ensemble
-(`seqcli.api.ensemble_training`). What a job does, and what it returns, is up to its caller.
-
 **Deaths.** A process may die at any time, for example when the system runs out of memory. Its run
 then continues in another process, from its last checkpoint. A run whose process dies again without
 a new checkpoint is given up after `MAX_RESTARTS` restarts; the other runs continue.
@@ -23,7 +20,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,34 +27,44 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic
 
 from seqcli import registry
-from seqcli.errors import Exit, MachineError, SeqcliError, StoppedBySignal, expected
-from seqcli.events import Event, RunFailed, RunRestarted
+from seqcli.api.engines import (
+    MAX_RESTARTS,
+    POLL_SECONDS,
+    Failures,
+    JobT,
+    Result,
+    Watch,
+    Work,
+    attempt,
+    death_failure,
+    last_save,
+)
+from seqcli.errors import Exit, StoppedBySignal
+from seqcli.events import RunFailed, RunRestarted
 from seqcli.report.console import show_notes
-from seqcli.runs import RunPaths
 from seqcli.training.stopping import stop_on_signals
 
-
-class Job(Protocol):
-    """A run to be trained in another process: a picklable object with a unique name."""
-
-    @property
-    def name(self) -> str:
-        """The name of the run, and of its folder."""
-
-
-JobT = TypeVar("JobT", bound=Job)
-Result = TypeVar("Result")
-Listen: TypeAlias = Callable[[Event], None]
-Work: TypeAlias = Callable[[JobT, Path, Listen], Result]
-Watch: TypeAlias = Callable[[str, Event | Result], None]
-Failures: TypeAlias = dict[str, RunFailed]  # by the name of the run
-MAX_JOBS = 4  # by default; each process needs the memory of PyTorch
-MAX_RESTARTS = 3  # in a row without a new checkpoint
-POLL_SECONDS = 0.2  # seconds between checks for signals
 SPAWN = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Finishes runs in local processes, ``jobs`` at a time."""
+
+    jobs: int
+
+    def run(
+        self,
+        planned: Sequence[JobT],
+        folder: Path,
+        watch: Watch[Result],
+        work: Work[JobT, Result],
+    ) -> Failures:
+        """Finish every run; see `run_all`."""
+        return run_all(planned, folder, self.jobs, watch, work)
 
 
 def run_all(
@@ -95,52 +101,6 @@ def run_all(
     return failures
 
 
-def default_jobs() -> int:
-    """Return the number of cores available to this process, at most MAX_JOBS."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return min(len(allowed(0)) if allowed else os.cpu_count() or 1, MAX_JOBS)
-
-
-def attempt(
-    work: Work[JobT, Result], job: JobT, folder: Path, listen: Listen
-) -> Result | RunFailed:
-    """Finish a run; return its result, or the error that ended it.
-
-    Raises:
-        StoppedBySignal: the run was stopped, and is saved.
-    """
-    try:
-        return work(job, folder, listen)
-    except StoppedBySignal:
-        raise
-    except Exception as error:
-        return failure_of(error)
-
-
-def failure_of(error: BaseException) -> RunFailed:
-    """Describe an error; one that is not expected is described with its place in the code."""
-    known = expected(error)
-    if known is None:
-        place = traceback.extract_tb(error.__traceback__)[-1:]
-        where = "".join(f" ({Path(one.filename).name}, line {one.lineno})" for one in place)
-        known = SeqcliError(f"{type(error).__name__}: {error}{where}")
-    return RunFailed(known.message, known.hint, known.exit_code)
-
-
-def death_failure(cause: str, deaths: int) -> RunFailed:
-    """Describe a run that is given up because its process died again and again."""
-    message = f"its process was {cause}, {deaths} times without a new checkpoint"
-    hint = "if the system was out of memory, run fewer at a time (--jobs 1) or a smaller model"
-    return RunFailed(message, hint, MachineError.exit_code)
-
-
-def last_save(folder: Path) -> int:
-    """Return a number that changes with every checkpoint of a run."""
-    with contextlib.suppress(OSError):
-        return RunPaths(folder).last.stat().st_mtime_ns
-    return 0
-
-
 @dataclass
 class _Task(Generic[JobT]):
     """A run of the pool: its restarts in a row, and its checkpoint when it was last started."""
@@ -163,7 +123,7 @@ class _Worker(Generic[JobT]):
         self.connection, other = SPAWN.Pipe()
         arguments = (self.work, self.folder, other)
         self.process = SPAWN.Process(target=_serve, args=arguments, daemon=True)
-        with _no_signals():  # it starts with signals blocked; the parent process stops it
+        with no_signals():  # it starts with signals blocked; the parent process stops it
             self.process.start()
         other.close()  # the process has the only copy, so its death ends the pipe
 
@@ -280,7 +240,7 @@ class _WorkerPool(Generic[JobT, Result]):
 
 
 @contextmanager
-def _no_signals() -> Iterator[None]:
+def no_signals() -> Iterator[None]:
     """Block SIGINT and SIGHUP: a terminal sends them to every process of the foreground job."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

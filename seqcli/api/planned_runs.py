@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seqcli import registry
 from seqcli.api.checkpoint_config import finish_reason, steps_done
-from seqcli.api.job_pool import Listen
+from seqcli.api.engines import Listen
 from seqcli.comparison.run_result import RunResult, read_result, write_result
 from seqcli.comparison.specification import PlannedRun
 from seqcli.errors import DivergedError

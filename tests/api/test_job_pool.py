@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from seqcli.api.job_pool import MAX_RESTARTS, Listen, run_all
+from seqcli.api.engines import MAX_RESTARTS, Listen
+from seqcli.api.job_pool import run_all
 from seqcli.errors import DataError, Exit, StoppedBySignal
 from seqcli.events import Progress, RunFailed, RunRestarted
 
