@@ -43,9 +43,9 @@ from seqcli.api.engines import (
 from seqcli.api.job_pool import no_signals
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Event, RunFailed, RunRestarted
+from seqcli.interrupts import stop_on_signals
 from seqcli.messages import note
 from seqcli.registry import PLUGINS
-from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -23,9 +23,9 @@ from seqcli.api.engines import POLL_SECONDS, JobT, Result, Work, attempt
 from seqcli.errors import DataError, Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Event, RunFailed
 from seqcli.files.lock import hold
+from seqcli.interrupts import StopRequest, stop_when
 from seqcli.registry import PLUGINS
 from seqcli.runs import RunPaths
-from seqcli.training.stopping import StopRequest, stop_when
 
 if TYPE_CHECKING:
     from distributed import Worker

@@ -44,8 +44,8 @@ from seqcli.api.engines import (
 )
 from seqcli.errors import Exit, StoppedBySignal
 from seqcli.events import RunFailed, RunRestarted
+from seqcli.interrupts import stop_on_signals
 from seqcli.report.console import show_notes
-from seqcli.training.stopping import stop_on_signals
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
 from seqcli import runs
-from seqcli.api.checkpoint_config import config_of, finish_reason, progress_of
-from seqcli.api.data_paths import PATH_KEYS
+from seqcli.api.checkpoint_config import PATH_KEYS, config_of, finish_reason, progress_of
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.initializing import with_initial_vocabulary
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
-from seqcli.config.command_line import dotted, written
+from seqcli.config.flags import dotted_values, written
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
 from seqcli.data.corpus import Corpus
@@ -113,7 +112,7 @@ def changes_of(paths: runs.RunPaths, settings: Config) -> list[str]:
         UsageError: the run is another one: a setting differs that may not be changed.
     """
     before = _config_before(paths, _intact_checkpoint(paths))
-    old, new = dotted(before), dotted(settings)
+    old, new = dotted_values(before), dotted_values(settings)
     open_keys = {"train.threads", "train.device"} - set(settings.origins)
     keys = [key for key in dict.fromkeys((*old, *new)) if key not in open_keys]
     changed = [key for key in keys if old.get(key) != new.get(key)]

@@ -9,9 +9,8 @@ from pathlib import Path
 from seqcli.api.arguments import checked
 from seqcli.api.comparing import Plan, plan, run_on
 from seqcli.api.engines import Watch, open_engine
-from seqcli.comparison.published import PublishedResult, SuiteResult, with_published
 from seqcli.comparison.run_result import RunResult
-from seqcli.config.suite_file import Suite, load_suite
+from seqcli.comparison.suites import PublishedResult, Suite, SuiteResult, load_suite, with_published
 from seqcli.runs import ROOT
 
 Views = Callable[[Plan], AbstractContextManager[Watch[RunResult]]]

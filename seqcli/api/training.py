@@ -21,7 +21,13 @@ from seqcli.api.initializing import (
     with_initial_settings,
     with_initial_vocabulary,
 )
-from seqcli.api.recording import CheckpointWriter, restore, run_started, write_config
+from seqcli.api.recording import (
+    CheckpointWriter,
+    restore,
+    run_facts,
+    run_started,
+    write_config,
+)
 from seqcli.api.resuming import (
     AUTO,
     CHANGEABLE,
@@ -31,7 +37,6 @@ from seqcli.api.resuming import (
     reason_if_finished,
     run_to_resume,
 )
-from seqcli.api.run_facts import run_facts
 from seqcli.config import Config
 from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.build import corpus as build_corpus
@@ -46,13 +51,13 @@ from seqcli.events import (
     RunStarted,
     broadcast,
 )
+from seqcli.interrupts import stop_on_signals
+from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
-from seqcli.report.tensorboard import TensorBoardLog
 from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
 from seqcli.training.loop import Loop
-from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint

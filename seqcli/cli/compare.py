@@ -18,8 +18,8 @@ from seqcli.messages import plural
 
 if TYPE_CHECKING:
     from seqcli.comparison.summary import Comparison
-    from seqcli.report.comparison_view import ComparisonView
     from seqcli.report.console import Out
+    from seqcli.report.runs_view import ComparisonView
 
 EXAMPLES = """\
 seqcli compare
@@ -131,7 +131,7 @@ def _suite(suite: str, output: Out, *, jobs: int, on: str, plan: bool, **place: 
 
 
 def _view(output: Out, plan: Any) -> ComparisonView:
-    from seqcli.report.comparison_view import ComparisonView
+    from seqcli.report.runs_view import ComparisonView
 
     return ComparisonView(output, plan.runs)
 
@@ -169,7 +169,7 @@ def _budget(flags: options.Flags, seconds: float | None) -> list[str]:
 def _show(comparison: Comparison, output: Out) -> None:
     """Print the results (a table and the conclusions, or JSON) and the path of the report."""
     from seqcli.report.comparison_files import comparison_document
-    from seqcli.report.comparison_view import missing_lines
+    from seqcli.report.comparison_table import missing_lines
 
     if output.json:
         output.document(comparison_document(comparison))
@@ -201,8 +201,7 @@ def _next(comparison: Comparison) -> str:
 
 
 def _write_table(comparison: Comparison, output: Out) -> None:
-    from seqcli.report.comparison_table import comparison_table
-    from seqcli.report.comparison_view import conclusions
+    from seqcli.report.comparison_table import comparison_table, conclusions
     from seqcli.report.console import draws
 
     width = output.stdout.width if draws(output.stdout) else None
