@@ -78,9 +78,11 @@ def train(
     from seqcli.report.ensemble_view import EnsembleView
     from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
+    from seqcli.training.processes import refuse_several, reports
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:
+        refuse_several("--check reads the data in one", "run it without torchrun")
         return _check(output, config, set_ or (), flags)
     with training_view(output) as view, EnsembleView(output) as ensemble:
         listen = broadcast(essential=(view, ensemble))
@@ -94,6 +96,8 @@ def train(
             started=shell.started(),
             **flags,
         )
+    if not reports():  # another process of this training does
+        return None
     if json and run.ensemble:
         output.document(ensemble_document(run.ensemble, str(run.path), run.data))
     elif json:

@@ -16,6 +16,7 @@ from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
 from seqcli.metrics.metric import find, language_scores
+from seqcli.training.processes import Processes
 from seqcli.training.progress import Progress, initial_loss, progress_of, stop_reason
 from seqcli.training.schedules import Constant
 from seqcli.training.stopping import StopRequest
@@ -68,6 +69,7 @@ class Loop:
         save: commits the state after each epoch and every ``train.save_every`` seconds, or None.
         stop: checked between batches.
         started: ``time.monotonic()`` from which ``train.budget`` counts; now by default.
+        processes: that share the training; a single one by default.
     """
 
     def __init__(
@@ -78,8 +80,10 @@ class Loop:
         save: Save | None = None,
         stop: StopRequest | None = None,
         started: float | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.trainer, self.save = trainer, save
+        self.processes = processes or Processes()
         self.stop = StopRequest() if stop is None else stop  # a request without a signal is falsy
         self.settings, self.language = config.train, corpus.codec.source is None
         self.stream = BatchStream(
@@ -121,6 +125,16 @@ class Loop:
             ) from error
         self.progress = progress
         self.budget.resume(progress)
+
+    def synchronize(self) -> None:
+        """Give all processes the weights and the training state of the main one."""
+
+        def put(state: Mapping[str, Any]) -> None:
+            self.trainer.set_weights(state["weights"])
+            self.resume(state)
+
+        weights = self.trainer.weights
+        self.processes.synchronize(lambda: {"weights": dict(weights()), **self._state()}, put)
 
     def fit(self, listen: Listener) -> Finished:
         """Train until a limit, the target accuracy, the patience limit, or a signal.
@@ -164,7 +178,7 @@ class Loop:
             batches = islice(batches, max(0, self.steps - progress.step))
         for batch in batches:
             done = self._done()
-            yield TrainingStep(batch, self.schedule.rate(progress.step), done)
+            yield TrainingStep(batch, self.schedule.rate(progress.step), done, progress.step)
             if progress.uses_up(self.settings.budget):
                 return
 
@@ -176,9 +190,16 @@ class Loop:
         return max(by_steps, self.budget.done(progress)) if self.budget else by_steps
 
     def _keep_time(self) -> None:
-        """Update the used time and the schedule of a run with a time budget."""
+        """Update the used time and the schedule of a run with a time budget.
+
+        The clock of the main process counts for all.
+        """
         if self.budget:
-            self.budget.update(self.progress)
+            progress = self.progress
+            self.budget.update(progress)
+            progress.seconds, progress.used, progress.reserve = self.processes.broadcast(
+                (progress.seconds, progress.used, progress.reserve)
+            )
             expected = self.budget.expected_steps(self.progress)
             self.schedule.expect(min(expected, self.steps or math.inf))
 
@@ -211,7 +232,9 @@ class Loop:
         now = time.monotonic()
         if now - self.reported_at >= REPORT_EVERY:
             self._report_progress("train")
-        if self.stop:
+        number = self.processes.maximum(self.stop.signal)  # all stop after the same step
+        if number:
+            self.stop.signal = number
             raise Interrupted
         if now - self.saved_at >= self.settings.save_every:
             self._commit()
@@ -243,10 +266,10 @@ class Loop:
     def _end_epoch(self, began: float) -> None:
         """Validate, commit the epoch, then report it."""
         progress = self.progress
-        validation_began = time.monotonic()
-        evaluated = self.trainer.evaluate(progress.epoch, self._done(), self._tick)
-        self.budget.validation = time.monotonic() - validation_began
-        metrics = self._metrics(evaluated, time.monotonic() - began)
+        done = self.processes.from_main(lambda: self._evaluate(began))
+        if done is None:
+            raise Interrupted
+        evaluated, metrics = done
         val_loss = metrics.get("val_loss", 0.0)
         if not math.isfinite(val_loss):  # never commit unusable weights
             rate = self.schedule.rate(max(0, progress.step - 1))
@@ -267,6 +290,16 @@ class Loop:
                 evaluated.samples,
             )
         )
+
+    def _evaluate(self, began: float) -> tuple[EpochMetrics, dict[str, float]] | None:
+        """Evaluate the model; return the result and the epoch's metrics, None if interrupted."""
+        validation_began = time.monotonic()
+        try:
+            evaluated = self.trainer.evaluate(self.progress.epoch, self._done(), self._tick)
+        except Interrupted:
+            return None
+        self.budget.validation = time.monotonic() - validation_began
+        return evaluated, self._metrics(evaluated, time.monotonic() - began)
 
     def _metrics(self, evaluated: EpochMetrics, seconds: float) -> dict[str, float]:
         """Return the epoch's metrics, in the order of `EpochEnded`."""
@@ -294,10 +327,14 @@ class Loop:
         self._read_results()  # so that no diverged weights are saved
         began = time.monotonic()
         if self.save:
-            state = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
-            self.save({**state, **self.trainer.state()}, self.progress, stopping=stopping)
+            self.save(self._state(), self.progress, stopping=stopping)
         self.saved_at = time.monotonic()
         self.budget.saving = self.saved_at - began
+
+    def _state(self) -> dict[str, Any]:
+        """Return the state to resume from, except the weights."""
+        state = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
+        return {**state, **self.trainer.state()}
 
     def _finished(self, reason: str, seconds: float) -> Finished:
         progress = self.progress

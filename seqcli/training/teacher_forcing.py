@@ -33,20 +33,18 @@ def inverse_sigmoid(start: float, end: float, done: float) -> float:
 
 
 def mixed_forward(
-    model: Model, source: Tensor, source_lengths: Tensor, target_in: Tensor, ratio: float
+    model: Model, source: Tensor, source_lengths: Tensor, target_in: Tensor, fed: Tensor
 ) -> Tensor:
-    """Return logits (B, T, V), feeding true tokens with probability ``ratio``.
+    """Return logits (B, T, V), feeding true tokens where ``fed`` (B, T) is True.
 
-    Each token of each row is drawn separately. If the true token is not fed, the model's most
-    likely token at the previous position is.
+    Elsewhere the model's most likely token at the previous position is fed.
     """
     state = model.start(source, source_lengths)
-    coins = torch.rand(target_in.shape).to(target_in.device) < ratio  # (B, T)
     token = target_in[:, 0]
     outputs: list[Tensor] = []
     for t in range(target_in.shape[1]):
         if t > 0:
-            truth = coins[:, t] | (target_in[:, t] == PAD)  # (B,)
+            truth = fed[:, t] | (target_in[:, t] == PAD)  # (B,)
             token = torch.where(truth, target_in[:, t], outputs[-1].detach().argmax(1))
         logits, state = model.step(token, state)  # (B, V)
         outputs.append(logits)

@@ -23,7 +23,6 @@ class TensorBatch:
         source: (B, S) token ids.
         source_lengths: (B,), on the CPU, where packing needs them.
         target_in, target_out: (B, T) token ids.
-        tokens: the number of target tokens, ``<eos>`` included and padding excluded.
         weights: (B,) the weights of the rows in the loss, or None if all are 1.
     """
 
@@ -31,19 +30,14 @@ class TensorBatch:
     source_lengths: Tensor
     target_in: Tensor
     target_out: Tensor
-    tokens: int
     weights: Tensor | None = None
 
 
 def to_device(batch: Batch, device: torch.device) -> TensorBatch:
-    """Copy a batch to the device; missing sources become (B, 0).
-
-    With CUDA the copy does not wait for steps that are still running.
-    """
-    non_blocking = device.type == "cuda"
+    """Copy a batch to the device; missing sources become (B, 0)."""
 
     def copy(array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(device, non_blocking=non_blocking)
+        return copy_to(torch.from_numpy(array), device)
 
     source = np.zeros((len(batch.rows), 0), np.int64) if batch.source is None else batch.source
     return TensorBatch(
@@ -51,9 +45,18 @@ def to_device(batch: Batch, device: torch.device) -> TensorBatch:
         torch.from_numpy(batch.source_lengths),
         copy(batch.target_in),
         copy(batch.target_out),
-        int(batch.target_lengths.sum()),
         None if batch.weights is None else copy(batch.weights),
     )
+
+
+def copy_to(values: Tensor, device: torch.device) -> Tensor:
+    """Copy CPU values to the device.
+
+    With CUDA they are copied from pinned memory, which does not wait for steps that still run.
+    """
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 def at_least_float32(logits: Tensor) -> Tensor:

@@ -26,11 +26,13 @@ class TrainingStep:
         batch: the rows to train on.
         learning_rate: of this step.
         done: the fraction of the run that is done, from 0 to 1.
+        number: of the step in the run, from 0.
     """
 
     batch: Batch
     learning_rate: float
     done: float
+    number: int = 0
 
 
 @dataclass(frozen=True)
