@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from seqcli import registry, schema
 from seqcli.config import Config
@@ -19,44 +19,18 @@ from seqcli.metrics.metric import find, language_scores
 from seqcli.training.processes import Processes
 from seqcli.training.progress import Progress, initial_loss, progress_of, stop_reason
 from seqcli.training.schedules import Constant
-from seqcli.training.stopping import StopRequest
-from seqcli.training.time_budget import TimeBudget
+from seqcli.training.stopping import Interrupted, StopRequest
+from seqcli.training.time_budget import TimeBudget, scored_rows
 from seqcli.training.trainer import (
-    SAMPLED_ROWS,
     EpochMetrics,
+    Pending,
+    Save,
     StepResult,
     Trainer,
     TrainingStep,
 )
 
 REPORT_EVERY = 0.2  # seconds between Progress events
-
-
-class Save(Protocol):
-    """Commit the state of a run; see `seqcli.api.recording` for the protocol."""
-
-    def __call__(
-        self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
-    ) -> None:
-        """Commit the state.
-
-        Args:
-            training: the state to resume from, including ``progress`` but not the weights.
-            progress: the progress of training; at the end of an epoch its ``batch`` is 0.
-            stopping: whether the run is about to be interrupted.
-        """
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: requested by a signal
-    """Raised inside the loop when a signal requests a stop; the run can be resumed."""
-
-
-class Pending(NamedTuple):
-    """A step whose result has not been read yet."""
-
-    number: int
-    learning_rate: float
-    result: StepResult
 
 
 class Loop:
@@ -103,7 +77,7 @@ class Loop:
         self.listen: Listener = _ignore
         self.saved_at = self.reported_at = time.monotonic()
         started = self.saved_at if started is None else started
-        self.budget = TimeBudget(self.settings.budget, started, _scored_rows(corpus))
+        self.budget = TimeBudget(self.settings.budget, started, scored_rows(corpus))
 
     def resume(self, training: Mapping[str, Any]) -> None:
         """Restore a checkpoint's training state (the weights are in the model already).
@@ -348,13 +322,6 @@ class Loop:
             tuple(self.history),
             progress.step,
         )
-
-
-def _scored_rows(corpus: Corpus) -> int:
-    """Return the number of rows that are scored after each epoch."""
-    validation = len(corpus.splits["val"]) if "val" in corpus.splits else 0
-    language = corpus.codec.source is None
-    return validation + (0 if language else min(SAMPLED_ROWS, len(corpus.splits["train"])))
 
 
 def _with_bits(metrics: Mapping[str, float]) -> dict[str, float]:

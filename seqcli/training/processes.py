@@ -33,7 +33,7 @@ from seqcli.errors import MachineError, UsageError
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-    from torch.distributed import Store
+    from torch.distributed import Store  # type: ignore[attr-defined]
 
     from seqcli.data.batches import Batch
 
@@ -276,12 +276,13 @@ def joined() -> Iterator[Processes]:
 def _join(place: Place) -> DistributedProcesses:
     import torch
     import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
 
     gpus = torch.cuda.is_available()
     if gpus and place.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(place.local_rank)
     with _lost_process(place.size):
-        store, rank, size = next(dist.rendezvous("env://", timeout=TIMEOUT))
+        store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
         backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
     return DistributedProcesses(place, store)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 
+from seqcli.data.corpus import Corpus
 from seqcli.training.progress import Progress
+from seqcli.training.trainer import SAMPLED_ROWS
 
 ENDING = 1.0  # seconds of a core for the learning curves and the exit of the process
 MOST_SLOWED = 4.0  # maximum factor by which other processes are assumed to slow it down
@@ -61,3 +63,10 @@ class TimeBudget:
         """Return the expected number of steps of the run; infinite before the first step."""
         done = self.done(progress)
         return progress.step / done if done and progress.step else math.inf
+
+
+def scored_rows(corpus: Corpus) -> int:
+    """Return the number of rows that are scored after each epoch."""
+    validation = len(corpus.splits["val"]) if "val" in corpus.splits else 0
+    language = corpus.codec.source is None
+    return validation + (0 if language else min(SAMPLED_ROWS, len(corpus.splits["train"])))

@@ -36,8 +36,9 @@ def choose_device(
         name = next(kind for kind, problem in problems.items() if not problem)
     if problems[name]:
         raise UsageError(f"--device {name}: {problems[name]}", "use --device cpu or auto")
-    several = name == "cuda" and place is not None and place.size > 1
-    return torch.device(name, place.local_rank if several and place else None)
+    if name == "cuda" and place is not None and place.size > 1:
+        return torch.device(name, place.local_rank)
+    return torch.device(name)
 
 
 def _cuda_problem(place: Place) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, SupportsFloat, TypeAlias
+from typing import Any, NamedTuple, Protocol, SupportsFloat, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -13,6 +13,7 @@ from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.batches import Batch
 from seqcli.events import Example
+from seqcli.training.progress import Progress
 
 SAMPLED_ROWS = 500  # training rows that are decoded after each epoch
 Tick: TypeAlias = Callable[[], None]  # called between batches of validation
@@ -52,6 +53,14 @@ class StepResult:
     grad_norm: SupportsFloat
 
 
+class Pending(NamedTuple):
+    """A step whose result has not been read yet."""
+
+    number: int
+    learning_rate: float
+    result: StepResult
+
+
 @dataclass(frozen=True)
 class EpochMetrics:
     """The evaluation at the end of an epoch.
@@ -87,6 +96,21 @@ class Trainer(Protocol):
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore the return value of `state`, from either backend."""
+
+
+class Save(Protocol):
+    """Commit the state of a run; see `seqcli.api.recording` for the protocol."""
+
+    def __call__(
+        self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
+    ) -> None:
+        """Commit the state.
+
+        Args:
+            training: the state to resume from, including ``progress`` but not the weights.
+            progress: the progress of training; at the end of an epoch its ``batch`` is 0.
+            stopping: whether the run is about to be interrupted.
+        """
 
 
 @dataclass(frozen=True)
