@@ -70,6 +70,7 @@ def on_all_processes(function: Callable[P, Result]) -> Callable[P, Result]:
             try:
                 result = function(*args, **kwargs)
             except StoppedBySignal as stopped:
+                processes.fails_first()  # before the others know
                 processes.broadcast(_Outcome(None, stopped.exit_code))
                 raise
             processes.broadcast(_Outcome(result))

@@ -25,7 +25,6 @@ from seqcli.training.trainer import (
     EpochMetrics,
     Pending,
     Save,
-    StepResult,
     Trainer,
     TrainingStep,
 )

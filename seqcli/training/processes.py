@@ -22,6 +22,7 @@ that fails reports its error.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TIMEOUT = timedelta(hours=12)  # for the slowest exchange: waiting while the main process validates
+
+PATIENCE = 3.0  # seconds for the process that reports an error to end first
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class DistributedProcesses(Processes):
     def __init__(self, place: Place, store: Store) -> None:
         super().__init__(place)
         self._store = store
+        self._fails_first: bool | None = None
 
     def broadcast(self, value: T) -> T:
         """See `Processes.broadcast`; tensors arrive on the CPU."""
@@ -195,12 +199,14 @@ class DistributedProcesses(Processes):
             torch.manual_seed(int(state))
             yield
 
-    def claim_report(self) -> bool:
-        """Return whether this process is the first one to fail, which reports its error."""
-        try:
-            return self._store.add("errors", 1) == 1
-        except RuntimeError:  # the store ended with another process
-            return True
+    def fails_first(self) -> bool:
+        """Return whether this process, which fails or stops, is the first one to do so."""
+        if self._fails_first is None:
+            try:
+                self._fails_first = self._store.add("failures", 1) == 1
+            except RuntimeError:  # the store ended with another process
+                self._fails_first = True
+        return self._fails_first
 
 
 @contextmanager
@@ -266,7 +272,9 @@ def joined() -> Iterator[Processes]:
     try:
         yield processes
     except Exception:
-        _reports[:] = [processes.claim_report()]
+        _reports[:] = [processes.fails_first()]
+        if not processes.fails_first():  # torchrun blames the process that ends first
+            time.sleep(PATIENCE)
         raise
     finally:
         _current[0] = Processes()
