@@ -17,9 +17,9 @@ from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.errors import Exit, StoppedBySignal
 from seqcli.events import Event
+from seqcli.interrupts import stop_on_signals
 from seqcli.training.loop import Loop
 from seqcli.training.processes import Processes, joined
-from seqcli.training.stopping import stop_on_signals
 
 P = ParamSpec("P")
 Result = TypeVar("Result")

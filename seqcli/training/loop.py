@@ -15,18 +15,18 @@ from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
+from seqcli.interrupts import Interrupted, StopRequest
 from seqcli.metrics.metric import find, language_scores
 from seqcli.training.processes import Processes
-from seqcli.training.progress import Progress, initial_loss, progress_of, stop_reason
+from seqcli.training.progress import Progress, TimeBudget, initial_loss, progress_of, stop_reason
 from seqcli.training.schedules import Constant
-from seqcli.training.stopping import Interrupted, StopRequest
-from seqcli.training.time_budget import TimeBudget, scored_rows
 from seqcli.training.trainer import (
     EpochMetrics,
     Pending,
     Save,
     Trainer,
     TrainingStep,
+    scored_rows,
 )
 
 REPORT_EVERY = 0.2  # seconds between Progress events

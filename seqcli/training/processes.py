@@ -118,6 +118,10 @@ class Processes:
     def sum_(self, values: Tensor) -> None:
         """Replace values by their sum over all processes."""
 
+    def fails_first(self) -> bool:
+        """Return whether this process, which fails or stops, is the first one to do so."""
+        return True
+
     def own_draws(
         self, seed: int, step: int, device: torch.device
     ) -> AbstractContextManager[object]:
@@ -200,7 +204,7 @@ class DistributedProcesses(Processes):
             yield
 
     def fails_first(self) -> bool:
-        """Return whether this process, which fails or stops, is the first one to do so."""
+        """See `Processes.fails_first`."""
         if self._fails_first is None:
             try:
                 self._fails_first = self._store.add("failures", 1) == 1

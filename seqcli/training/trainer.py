@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.batches import Batch
+from seqcli.data.corpus import Corpus
 from seqcli.events import Example
 from seqcli.training.progress import Progress
 
@@ -74,6 +75,13 @@ class EpochMetrics:
     metrics: Mapping[str, float]
     examples: tuple[Example, ...] = ()
     samples: tuple[str, ...] = ()
+
+
+def scored_rows(corpus: Corpus) -> int:
+    """Return the number of rows that are scored after each epoch."""
+    validation = len(corpus.splits["val"]) if "val" in corpus.splits else 0
+    language = corpus.codec.source is None
+    return validation + (0 if language else min(SAMPLED_ROWS, len(corpus.splits["train"])))
 
 
 class Trainer(Protocol):

@@ -18,12 +18,11 @@ from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config
 from seqcli.data.batches import Batch, BatchStream, padded_batch, share
 from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import BOS, EOS, PAD, Vocabulary
+from seqcli.data.vocabulary import BOS, EOS, PAD, Tokenizer, Vocabulary
 from seqcli.errors import UsageError
+from seqcli.interrupts import StopRequest
 from seqcli.training.loop import Loop
 from seqcli.training.processes import DistributedProcesses, Place, Processes, reports
-from seqcli.training.stopping import StopRequest
 from seqcli.training.torch_trainer import TorchTrainer, build
 from seqcli.training.trainer import EpochMetrics, StepResult, TrainingStep
 
