@@ -81,9 +81,11 @@ def train(
     from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
+    from seqcli.training.processes import refuse_several, reports
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:
+        refuse_several("--check reads the data in one", "run it without torchrun")
         return _check(output, config, set_ or (), flags)
     with training_view(output) as view, EnsembleView(output) as ensemble:
         listen = broadcast(essential=(view, ensemble))
@@ -97,6 +99,8 @@ def train(
             started=shell.started(),
             **flags,
         )
+    if not reports():  # another process of this training does
+        return None
     if run.kept:
         output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
     if json and run.ensemble:
