@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqcli.cli import options
-from seqcli.cli.lines import Line, read_blocks
+from seqcli.cli import bulk, options
+from seqcli.cli.lines import read_blocks
 from seqcli.cli.options import DECODING, OUTPUT
-from seqcli.errors import DataError, MachineError, SeqcliError, UsageError, expected
+from seqcli.data.files.streams import Line
+from seqcli.errors import MachineError, SeqcliError, UsageError, expected
 from seqcli.messages import reason
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --log
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention
 seqcli predict --ckpt 'runs/compare-reverse/gru-attention-s*' --input words.txt"""
 
-ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NAMED = 10  # maximum number of lines without a prediction that are reported individually
 MANY = 10_000  # minimum number of lines for which the elapsed time is reported
 
@@ -78,13 +78,13 @@ BatchLines = Annotated[
     ),
 ]
 OutFile = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--out",
-        help="Write predictions to this file (gzipped if it ends in .gz). It is called "
-        "FILE.partial until it is complete.",
-        metavar="FILE",
-        parser=options.path_to_read,
+        help="Write predictions to this file (gzipped if it ends in .gz), called FILE.partial "
+        "until it is complete; or, with --input, to a folder (FOLDER/), in parts.",
+        metavar="FILE|FOLDER/",
+        callback=bulk.checked_name,
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -117,7 +117,9 @@ def predict(
     ckpt: options.Checkpoint,
     text: Lines = None,
     input_: Input = None,
-    out_file: OutFile = None,
+    out: OutFile = None,
+    jobs: bulk.Jobs = None,
+    part_size: bulk.PartSize = None,
     beam: options.SearchBeam = None,
     nbest: NBest = 1,
     logprob: LogProb = False,
@@ -139,27 +141,32 @@ def predict(
     from seqcli import api
     from seqcli.report.console import Out
 
-    if out_file == Path("-"):
-        out_file = None  # stdout, the default without --out
-    out = Out.standard(json=json, quiet=quiet, product=out_file is None)
+    out_file = None if out in (None, "-") else Path(str(out))
+    output = Out.standard(json=json, quiet=quiet, product=out_file is None)
+    settings: dict[str, Any] = {
+        **{"beam": beam, "nbest": nbest, "length_penalty": length_penalty},
+        **{"batch_size": batch_size, "backend": backend},
+    }
+    if bulk.is_bulk(out, jobs, part_size):
+        for name, given in (("TEXT", text), ("--attention", attention or attention_png)):
+            bulk.refuse(name, given)
+        columns = {"logprob": logprob, "scores": scores}
+        bulk.predict_parts(
+            output, ckpt, input_, out, jobs, force, part_size=part_size, **settings, **columns
+        )
+        return
     if json and out_file:
         raise UsageError("--json writes to stdout, --out to a file", "choose one")
-    blocks = read_blocks(text or [], input_, out)
+    blocks = read_blocks(text or [], input_, output)
     predictor = api.open_predictor(
-        ckpt,
-        beam=beam,
-        nbest=nbest,
-        length_penalty=length_penalty,
-        batch_size=batch_size,
-        attention=attention or attention_png is not None,
-        backend=backend,
+        ckpt, attention=attention or attention_png is not None, **settings
     )
-    writer = _Writer(out, logprob, scores, attention, attention_png, force)
+    writer = _Writer(output, logprob, scores, attention, attention_png, force)
     if json:
         from seqcli.report.json_documents import prediction_document
 
         predictions = (one for block in blocks for one in writer.predict(predictor, block))
-        out.documents("predictions", map(prediction_document, predictions))
+        output.documents("predictions", map(prediction_document, predictions))
         writer.sum_up()
     else:
         _write(writer, predictor, blocks, out_file, force)
@@ -212,9 +219,12 @@ class _Writer:
 
     def write(self, predictor: Predictor, block: Sequence[Line], file: LinesFile | None) -> None:
         """Write the predictions of a block of lines, including those before an error."""
+        from seqcli.formatting import prediction_line
+
         lines: list[str] = []
         try:
-            lines.extend(map(self._line, self.predict(predictor, block)))
+            for prediction in self.predict(predictor, block):
+                lines.append(prediction_line(prediction, self.logprob, self.scores))
         finally:
             file.write(lines) if file else self.out.write_lines(lines)
 
@@ -269,29 +279,10 @@ class _Writer:
         Raises:
             DataError: some lines have no prediction.
         """
-        from seqcli.formatting import count, plural
+        from seqcli.report.predictions import check_all_predicted
 
         self.unknown.sum_up(self.lines)
-        if self.failed:
-            have = "has" if self.failed == 1 else "have"
-            some = f"{count(self.failed)} of {plural(self.lines, 'line')} {have} no prediction"
-            raise DataError(some, "each is a blank line in the output; correct or shorten them")
-
-    def _line(self, prediction: Prediction) -> str:
-        """Return the candidates separated by tabs, each followed by its requested scores."""
-        if len(prediction.candidates) == 1 and not (self.logprob or self.scores):
-            return _one_line(prediction.candidates[0].text)
-        cells: list[str] = []
-        for candidate in prediction.candidates:
-            cells.append(_one_line(candidate.text))
-            cells += [f"{candidate.log_probability:.4f}"] * self.logprob
-            cells += [f"{candidate.score:.4f}"] * self.scores
-        return "\t".join(cells)
-
-
-def _one_line(text: str) -> str:
-    """Escape tabs and line breaks, which tokens of JSON lines may contain."""
-    return text if text.isprintable() else text.translate(ESCAPES)
+        check_all_predicted(self.failed, self.lines)
 
 
 def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool) -> None:
