@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqcli import config as configuration
-from seqcli.api.data_paths import PATH_KEYS, file_settings, is_readable
+from seqcli.api.checkpoint_config import PATH_KEYS, file_settings, is_readable
 from seqcli.api.trained_model import TrainedModel
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus

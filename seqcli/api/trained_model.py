@@ -8,9 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.api.arguments import checked
-from seqcli.api.backends import AUTO, BackendChoice
 from seqcli.api.checkpoint_config import OpenedCheckpoint
-from seqcli.api.members import Ckpt, OpenedMembers, id_maps, open_members, with_ids
+from seqcli.api.members import (
+    AUTO,
+    BackendChoice,
+    Ckpt,
+    OpenedMembers,
+    id_maps,
+    open_members,
+    with_ids,
+)
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
@@ -228,7 +235,7 @@ def open_model(ckpt: Ckpt | TrainedModel, backend: str | None = None) -> PairMod
         ckpt: a run folder (its best checkpoint), a checkpoint file or a pattern; several of them
             are an ensemble, whose probabilities are the mean of its members' at every step. An
             open model is returned unchanged.
-        backend: torch, numpy, or auto (the default): see `seqcli.api.backends`.
+        backend: torch, numpy, or auto (the default): see `seqcli.api.members`.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or not a seqcli checkpoint.

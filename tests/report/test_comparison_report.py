@@ -27,9 +27,9 @@ from seqcli.config import Config
 from seqcli.config.suite_file import Entry, Published
 from seqcli.events import Progress, RunStarted
 from seqcli.report.comparison_files import comparison_document, write_comparison, write_suite
-from seqcli.report.comparison_table import comparison_table
-from seqcli.report.comparison_view import ComparisonView, conclusions
+from seqcli.report.comparison_table import comparison_table, conclusions
 from seqcli.report.console import Out
+from seqcli.report.runs_view import ComparisonView
 from seqcli.report.tables import plain_lines
 
 LENGTHS = tuple(2 + n % 8 for n in range(200))  # 2 .. 9; training had 2 .. 5
