@@ -12,9 +12,10 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from seqcli.api.arguments import check_counts, checked
 from seqcli.api.bulk_parts import (
@@ -98,25 +99,25 @@ def predict_file(
         UsageError: the folder has predictions for something else, or other files.
     """
     check_counts(part_size=part_size)
-    path, files = Path(data), BulkFiles(Path(out))
-    check_input(path)
-    predictor = open_predictor(
-        ckpt,
-        beam=beam,
-        nbest=nbest,
-        length_penalty=length_penalty,
-        batch_size=batch_size,
-        backend=backend,
-    )
+    check_input(Path(data))
+    search: dict[str, Any] = {"beam": beam, "nbest": nbest, "length_penalty": length_penalty}
+    predictor = open_predictor(ckpt, **search, batch_size=batch_size, backend=backend)
+    job = job_of(predictor, Path(data), logprob, scores)
+    with _prepared(BulkFiles(Path(out)), force) as files:
+        plan = checked_plan(files, Path(data), part_size, job)
+        return _finish(plan, files, LocalWorkers(jobs or default_jobs()), watch)
+
+
+@contextmanager
+def _prepared(files: BulkFiles, force: bool) -> Iterator[BulkFiles]:
+    """Create and lock a folder; with ``force``, remove what it predicted before."""
     check_folder(files)
     with writing(files.folder):
         files.folder.mkdir(parents=True, exist_ok=True)
     with hold(files.lock):
         if force:
             files.clear()
-        job = job_of(predictor, path, logprob, scores)
-        plan = checked_plan(files, path, part_size, job)
-        return _finish(plan, files, LocalWorkers(jobs or default_jobs()), watch)
+        yield files
 
 
 def _finish(plan: Plan, files: BulkFiles, workers: Workers, watch: Watch) -> BulkResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,13 +63,13 @@ def is_bulk(out: str | None, jobs: int | None, part_size: int | None) -> bool:
     return is_folder
 
 
-def refuse(name: str, given: object) -> None:
-    """Refuse an option that a folder of predictions does not support.
+def refuse(given: Mapping[str, object]) -> None:
+    """Refuse options that a folder of predictions does not support.
 
     Raises:
-        UsageError: the option is given.
+        UsageError: one of them is given.
     """
-    if given:
+    for name in (name for name, value in given.items() if value):
         message = f"{name} cannot be combined with a folder of predictions"
         raise UsageError(message, "give --out FILE instead, or leave it out")
 
@@ -78,8 +79,8 @@ def predict_parts(
     ckpt: list[Path],
     source: str | None,
     folder: str | None,
+    *,
     jobs: int | None,
-    force: bool,
     **settings: Any,
 ) -> None:
     """Predict the lines of a file into a folder, and report the progress and the result.
@@ -98,13 +99,12 @@ def predict_parts(
     start = time.monotonic()
     with BulkView(out) as view:
         result = api.predict_file(
-            ckpt, str(source), str(folder), jobs=jobs or 0, force=force, watch=view, **settings
+            ckpt, str(source), str(folder), jobs=jobs or 0, watch=view, **settings
         )
     seconds = time.monotonic() - start
-    total = plural(result.remarks.lines, "line")
-    new = f"{plural(result.lines, 'line')} in {duration(seconds)}"
-    before = "" if result.lines else ", all predicted before"
-    out.info(f"{result.path}: {total}{before}" + (f"; predicted {new}" if result.lines else ""))
+    total, new = plural(result.remarks.lines, "line"), plural(result.lines, "line")
+    now = f"{new} predicted in {duration(seconds)}" if result.lines else "all predicted before"
+    out.info(f"{result.path}: {total}, {now}")
     if out.json:
         counts = {"lines": result.remarks.lines, "failed": result.remarks.failed}
         new_lines = {"new_lines": result.lines, "seconds": seconds}

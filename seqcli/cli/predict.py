@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -138,38 +138,45 @@ def predict(
     A blank line stays blank. An unusable line (not UTF-8, or too long) gives a blank line and a
     warning on stderr; the exit code is then 3.
     """
-    from seqcli import api
     from seqcli.report.console import Out
 
-    out_file = None if out in (None, "-") else Path(str(out))
-    output = Out.standard(json=json, quiet=quiet, product=out_file is None)
-    settings: dict[str, Any] = {
+    path = None if out in (None, "-") else Path(str(out))
+    output = Out.standard(json=json, quiet=quiet, product=path is None)
+    search: dict[str, Any] = {
         **{"beam": beam, "nbest": nbest, "length_penalty": length_penalty},
         **{"batch_size": batch_size, "backend": backend},
     }
     if bulk.is_bulk(out, jobs, part_size):
-        for name, given in (("TEXT", text), ("--attention", attention or attention_png)):
-            bulk.refuse(name, given)
-        columns = {"logprob": logprob, "scores": scores}
-        bulk.predict_parts(
-            output, ckpt, input_, out, jobs, force, part_size=part_size, **settings, **columns
-        )
-        return
-    if json and out_file:
-        raise UsageError("--json writes to stdout, --out to a file", "choose one")
-    blocks = read_blocks(text or [], input_, output)
-    predictor = api.open_predictor(
-        ckpt, attention=attention or attention_png is not None, **settings
-    )
+        bulk.refuse({"TEXT": text, "--attention": attention or attention_png})
+        search |= {"logprob": logprob, "scores": scores, "part_size": part_size}
+        return bulk.predict_parts(output, ckpt, input_, out, jobs=jobs, force=force, **search)
     writer = _Writer(output, logprob, scores, attention, attention_png, force)
-    if json:
+    return _predict_lines(writer, ckpt, search, (text or [], input_), path)
+
+
+def _predict_lines(
+    writer: _Writer,
+    ckpt: list[Path],
+    search: Mapping[str, Any],
+    given: tuple[list[str], str | None],
+    path: Path | None,
+) -> None:
+    """Predict the given texts, or the lines of a file or of stdin."""
+    from seqcli import api
+
+    out = writer.out
+    if out.json and path:
+        raise UsageError("--json writes to stdout, --out to a file", "choose one")
+    blocks = read_blocks(*given, out)
+    predictor = api.open_predictor(ckpt, attention=writer.attention, **search)
+    if out.json:
         from seqcli.report.json_documents import prediction_document
 
         predictions = (one for block in blocks for one in writer.predict(predictor, block))
-        output.documents("predictions", map(prediction_document, predictions))
+        out.documents("predictions", map(prediction_document, predictions))
         writer.sum_up()
     else:
-        _write(writer, predictor, blocks, out_file, force)
+        _write(writer, predictor, blocks, path)
     writer.check_plots()
 
 
@@ -178,14 +185,13 @@ def _write(
     predictor: Predictor,
     blocks: Iterable[list[Line]],
     path: Path | None,
-    force: bool,
 ) -> None:
     """Write the predictions to a file or to stdout, block by block."""
     from seqcli.files.growing import LinesFile
     from seqcli.formatting import duration, plural
 
     start = time.monotonic()
-    file = LinesFile(path, force) if path else None
+    file = LinesFile(path, writer.force) if path else None
     try:
         with file or nullcontext():
             for block in blocks:
@@ -216,6 +222,11 @@ class _Writer:
         self.unknown = UnknownTokens(out)
         self.lines = self.failed = 0
         self.plot_error: SeqcliError | None = None
+
+    @property
+    def attention(self) -> bool:
+        """Whether attention weights are shown or drawn."""
+        return self.heat or self.png is not None
 
     def write(self, predictor: Predictor, block: Sequence[Line], file: LinesFile | None) -> None:
         """Write the predictions of a block of lines, including those before an error."""
