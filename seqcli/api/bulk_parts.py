@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from seqcli import registry
 from seqcli.api.predicting import Predictor, open_predictor
 from seqcli.data.files.streams import Line, line_blocks, open_stream
 from seqcli.errors import CheckpointError
@@ -174,7 +173,6 @@ def answer_part(job: Job, folder: str, part: Part) -> int:
 
 @lru_cache(maxsize=1)
 def _predictor(job: Job) -> Predictor:
-    registry.load_plugins()
     for model in job.models:
         if digest(Path(model.path)) != model.sha256:
             message = f"{model.path} has changed since this prediction began"

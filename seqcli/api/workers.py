@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Protocol
+
+from seqcli import registry
+from seqcli.errors import SeqcliError
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -76,7 +79,7 @@ class _Worker:
 
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._executor = ProcessPoolExecutor(1, spawn, exit_with_parent)
+        self._executor = ProcessPoolExecutor(1, spawn, start_worker)
         self._process: BaseProcess | None = None
         self._call: Future[Any] | None = None
 
@@ -107,7 +110,7 @@ class _Worker:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def no_signals() -> Iterator[None]:
     """Block SIGINT and SIGHUP: a terminal sends them to every process of the foreground job."""
     if not hasattr(signal, "pthread_sigmask"):
@@ -120,8 +123,10 @@ def no_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def exit_with_parent() -> None:
-    """End this worker process as soon as its parent process ends."""
+def start_worker() -> None:
+    """Prepare a worker process: load plugins, and exit as soon as the parent process does."""
+    with contextlib.suppress(SeqcliError):  # the parent has reported it
+        registry.load_plugins()
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
