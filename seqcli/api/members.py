@@ -21,8 +21,7 @@ from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
 from seqcli.decoding.inference import Backend
 from seqcli.errors import CheckpointError, UsageError, blamed
 from seqcli.runs import RunPaths
-from seqcli.runs.ensemble import read_members
-from seqcli.runs.paths import MEMBERS
+from seqcli.runs.paths import MEMBERS, read_members
 
 Ids: TypeAlias = NDArray[np.int64]
 Ckpt: TypeAlias = str | Path | Sequence[str | Path]
@@ -266,8 +265,8 @@ def load_numpy(opened: OpenedCheckpoint) -> Backend:
     """
     from threadpoolctl import threadpool_limits
 
-    from seqcli.numpy_backend.backend import NumpyBackend
     from seqcli.numpy_backend.forward import load_model
+    from seqcli.numpy_backend.forward.base import NumpyBackend
 
     threadpool_limits(1, user_api="blas")  # more threads are slower for models of this size
     dtype = np.float64 if opened.config.train.precision == "float64" else np.float32
@@ -287,7 +286,7 @@ def load_torch(opened: OpenedCheckpoint) -> Backend:
     from seqcli.models import kernels
     from seqcli.models.backend import TorchBackend
     from seqcli.models.loading import load_model
-    from seqcli.training.torch_device import choose_device
+    from seqcli.training.torch_batches import choose_device
 
     train = opened.config.train
     kernels.use(train.kernels)

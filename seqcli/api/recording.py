@@ -37,8 +37,7 @@ from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.config.recipe_choice import attention_hint, chosen_line
 from seqcli.config.sections import TrainConfig
-from seqcli.data.corpus import Corpus
-from seqcli.data.splits import fingerprints
+from seqcli.data.corpus import Corpus, fingerprints
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import RunFacts, RunStarted
 from seqcli.files.atomic import writing

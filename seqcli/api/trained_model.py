@@ -22,9 +22,8 @@ from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import padded_batch
-from seqcli.data.corpus import SPLITS, Codec, Pairs
+from seqcli.data.corpus import SPLITS, Codec, Pairs, known
 from seqcli.data.files.rows import length_problem
-from seqcli.data.splits import known
 from seqcli.decoding import inference
 from seqcli.decoding.inference import Backend
 from seqcli.decoding.loop import Hypothesis

@@ -24,7 +24,7 @@ seqcli train --data names.txt --cell gru --out names.pt
 seqcli train --data pairs.tsv --cell gru --attention --ensemble 5 --out runs/pairs-x5
 seqcli train --train train.tsv --val dev.tsv --columns target=1,source=2,count=3
 seqcli train --data labels.csv --columns source=name,target=class --target-tokens whole --check
-seqcli train --config examples/patterns_transformer.yaml --set train.momentum=0.95
+seqcli train --config patterns_transformer --set train.momentum=0.95
 seqcli train --data dialect.tsv --init-from runs/standard-gru-attention --freeze embeddings
 seqcli train --resume runs/reverse-gru-attention"""
 

@@ -17,8 +17,8 @@ from seqcli.report.comparison_table import SCOPES, comparison_table, conclusions
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
-    from seqcli.comparison.published import PublishedResult, SuiteResult
     from seqcli.comparison.run_result import RunResult
+    from seqcli.comparison.suites import PublishedResult, SuiteResult
     from seqcli.comparison.summary import ArmSummary, Comparison
 
 ROW_LISTS = (

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from seqcli.comparison.published import SuiteResult, with_published
 from seqcli.comparison.run_result import (
     RowScores,
     RunResult,
@@ -22,9 +21,9 @@ from seqcli.comparison.run_result import (
     write_result,
 )
 from seqcli.comparison.specification import PlannedRun
+from seqcli.comparison.suites import Entry, Published, SuiteResult, with_published
 from seqcli.comparison.summary import summarize
 from seqcli.config import Config
-from seqcli.config.suite_file import Entry, Published
 from seqcli.events import Progress, RunStarted
 from seqcli.report.comparison_files import comparison_document, write_comparison, write_suite
 from seqcli.report.comparison_table import comparison_table, conclusions
