@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from seqcli import api, registry
 from seqcli.cli import app, shell
+from seqcli.comparison.suites import suite_names
 from seqcli.config import load, to_plain
 from seqcli.config.limits import OneOf
 from seqcli.config.recipes import DataFacts
 from seqcli.config.schema import Key, keys
-from seqcli.config.suite_file import suite_names
 from seqcli.data.corpus import Provenance
 from seqcli.errors import UsageError
 

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.config import load, to_plain
-from seqcli.config.command_line import dotted, options_of, written
-from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.flags import FLAGS, dotted_values, options_of, spelt, written
 from seqcli.config.loading import task_options
 
 FLAG = {spelt(flag): flag for flag in FLAGS}
@@ -66,4 +65,4 @@ def test_the_options_of_a_configuration_make_it_again(settings):
 
 
 def test_every_key_is_dotted():
-    assert dotted(load({"task": {"length": 4}}))["task.length"] == 4
+    assert dotted_values(load({"task": {"length": 4}}))["task.length"] == 4

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqcli.api.data_paths import current_paths, is_readable, locations
+from seqcli.api.checkpoint_config import current_paths, is_readable, locations
 from seqcli.checkpoints.content import FileLocation, RunRecord
 from seqcli.config import DataConfig
 
