@@ -186,10 +186,10 @@ def render(document: dict[str, Any], weights: Sequence[str]) -> str:
 
 
 def _input_label(document: dict[str, Any]) -> str:
-    style = (document["source"] or {}).get("tokenization")
-    return {"words": "Type words, separated by spaces", "whole": "Type a text"}.get(
-        style, "Type a text; each character is a token"
-    )
+    """Describe what to type: the tokens of a source."""
+    style = "" if document["source"] is None else document["source"]["tokenization"]
+    labels = {"words": "Type words, separated by spaces", "whole": "Type a text"}
+    return labels.get(style, "Type a text; each character is a token")
 
 
 def _ranking(penalty: float) -> str:

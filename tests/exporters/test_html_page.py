@@ -13,8 +13,7 @@ from drawn_models import CODEC, LANGUAGE, PAIRS, TRANSFORMERS, drawn_source, ens
 
 from seqcli.checkpoints.content import RunRecord
 from seqcli.data.corpus import Codec
-from seqcli.data.tokenizers import Normalizer, Tokenizer, feature_tokens
-from seqcli.data.vocabulary import Vocabulary, visible_token
+from seqcli.data.vocabulary import Normalizer, Tokenizer, Vocabulary, feature_tokens, visible_token
 from seqcli.decoding import inference
 from seqcli.decoding.search import Search
 from seqcli.errors import UsageError
