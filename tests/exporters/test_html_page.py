@@ -301,7 +301,7 @@ def test_texts_have_enough_contrast(dark):
     for one, other in texts:
         assert contrast(colors[one], colors[other]) >= 4.5, (one, other)
     for other in ("page", "card"):  # borders of fields
-        assert contrast(colors["line"], colors[other]) >= 2.8
+        assert contrast(colors["line"], colors[other]) >= 3
 
 
 def test_weights_are_rounded_if_the_page_would_be_large(tmp_path, monkeypatch):
