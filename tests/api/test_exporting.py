@@ -234,7 +234,7 @@ def test_a_page_runs_the_model_of_a_run(runs, tmp_path, name, capsys):
     assert "largest difference of log-probabilities with the stored weights 0.0e+00" in shown.err
     text = path.read_text("utf-8")
     page = json.loads(text.partition('id="model">')[2].partition("</script>")[0])
-    assert page["title"] == ("copy" if name == "gru" else "names")
+    assert (page["title"], page["data"]) == (name, "copy" if name == "gru" else "names")
     assert len(page["checks"]) == 5
     rows = len(page["examples"])
     assert f"contains {rows} sources of test as examples" in shown.err or name != "gru"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,12 +46,11 @@ def exported(sources, path, rows=4):
     return path.read_text("utf-8")
 
 
-def named(source, name):
-    return replace(source, checkpoint=replace(source.checkpoint, record=RunRecord(name=name)))
-
-
 def hostile_source():
-    return named(drawn_source(PAIRS[6], HOSTILE_CODEC), "</title><script>hacked=1</script>")
+    source = drawn_source(PAIRS[6], HOSTILE_CODEC)
+    record = RunRecord(name="</p><script>hacked=1</script>")
+    checkpoint = replace(source.checkpoint, record=record)
+    return replace(source, checkpoint=checkpoint, path=Path("<title><script>.pt"))
 
 
 def data_of(text):
@@ -168,7 +168,7 @@ def test_the_page_answers_explains_and_continues_as_told(tmp_path):
     assert found["made"]["forced"].startswith("Made to begin with ")
     assert found["check"].startswith("Checked against the original on 4 rows")
     assert (found["hacked"], found["injected"]) == ("undefined", "undefined")
-    assert found["title"].startswith("</title><script>hacked=1</script> - GRU")
+    assert found["title"].startswith("<title><script> - GRU")
     assert (found["unlabelled"], found["unnamed"], found["images"]) == ([], 0, 0)
     assert found["problem"] == ""
     (refused,) = opened.console
