@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from seqcli import __version__
 from seqcli.config.sections import ModelConfig, describe
-from seqcli.data.corpus import Pairs
+from seqcli.data.corpus import SPLITS, Pairs
 from seqcli.errors import UsageError
 from seqcli.exporters import page_data
 from seqcli.exporters.metadata import ExportSource
@@ -156,7 +156,7 @@ def describe_page(
     return {
         "title": _title(sources),
         "model": model if len(sources) == 1 else f"ensemble of {len(sources)} models: {model}",
-        "data": first.checkpoint.record.name or "",
+        "data": "" if first.checkpoint.record.name in SPLITS else first.checkpoint.record.name,
         "parameters": parameters,
         "madeBy": f"seqcli {__version__}",
         **page_data.describe_texts(first.codec),

@@ -31,7 +31,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "rnn without attention": {**PAIRS, "cell": "rnn", "attention": "none"},
     "gru, copying": {**PAIRS, "cell": "gru", "attention": "additive", "copy": True},
     "transformer, sinusoidal": {**PAIRS, "cell": "transformer"},
-    "transformer, rotary": {**PAIRS, "cell": "transformer", "positions": "rotary"},
+    "transformer, rotary": {**PAIRS, "cell": "transformer", "set": ["model.positions=rotary"]},
     "language model, gru": {**NAMES, "cell": "gru"},
     "language model, transformer": {**NAMES, "cell": "transformer"},
     "language model, rnn in numpy": {**NAMES, "cell": "rnn", "backend": "numpy"},

@@ -113,8 +113,11 @@ async function use(source) {
   const candidates = [...document.querySelectorAll("#candidates .token")].map((x) => x.textContent);
   const [answer, note, said] = [text("answer"), text("source-note"), text("announcement")];
   const rows = [...document.querySelectorAll("#map tr")].map((row) => row.cells.length);
-  document.querySelectorAll("#candidates button")[1].click();
+  document.querySelectorAll("#candidates button")[1].focus();
+  document.activeElement.click();
   await wait(500);
+  const focused = [...document.querySelectorAll("#candidates button")].indexOf(
+    document.activeElement);
   const pressed = [...document.querySelectorAll("#candidates button")].map((one) => {
     return one.getAttribute("aria-pressed");
   });
@@ -124,7 +127,7 @@ async function use(source) {
   const made = { ids: opened.view.forced, forced: text("forced"), answer: text("answer") };
   const fields = [...document.querySelectorAll("input")];
   report({
-    candidates, answer, note, said, rows, pressed, made, check: text("check"),
+    candidates, answer, note, said, rows, pressed, focused, made, check: text("check"),
     best: opened.view.hypotheses[0].ids,
     unlabelled: fields.filter((one) => one.labels.length === 0).map((one) => one.id),
     unnamed: [...document.querySelectorAll("button:not([hidden])")].filter((one) => {
@@ -162,6 +165,7 @@ def test_the_page_answers_explains_and_continues_as_told(tmp_path):
     assert found["note"] == "4 tokens; not in the vocabulary: nothing"
     assert found["rows"] == [5] * (len(first) + 2)  # a heading, the tokens and the end
     assert found["pressed"] == ["false", "true", "false", "false", "false"]
+    assert found["focused"] == 1  # it stays where it was
     forced = found["made"]["ids"]
     assert len(forced) == 2
     assert found["best"][:2] == forced

@@ -115,12 +115,10 @@ class PairsView {
   select(chosen, position = 0) {
     this.chosen = chosen;
     const { ids } = this.hypotheses[chosen];
-    element("candidates").replaceChildren(
-      ...this.hypotheses.map((one, i) => {
-        const probability = Math.exp(one.logProbability);
-        return bar(this.textOf(one), probability, () => this.select(i), i === chosen);
-      }),
-    );
+    fill(element("candidates"), this.hypotheses.map((one, i) => {
+      const probability = Math.exp(one.logProbability);
+      return bar(this.textOf(one), probability, () => this.select(i), i === chosen);
+    }));
     this.runner.start(trace(this.model, this.state, ids), (steps) => {
       this.outputs = [...ids.map((id) => visible(this.target.token(id))), "end"];
       this.steps = steps;
@@ -144,13 +142,11 @@ class PairsView {
   /** Show the distribution of the token at one position of the answer. */
   selectStep(position) {
     const { ids } = this.hypotheses[this.chosen];
-    element("steps").replaceChildren(
-      ...this.outputs.map((text, t) => {
-        const chip = button("", () => this.selectStep(t), isolated(text));
-        chip.setAttribute("aria-pressed", String(t === position));
-        return chip;
-      }),
-    );
+    fill(element("steps"), this.outputs.map((text, t) => {
+      const chip = button("", () => this.selectStep(t), isolated(text));
+      chip.setAttribute("aria-pressed", String(t === position));
+      return chip;
+    }));
     const rows = element("map").tBodies[0]?.rows ?? [];
     Array.from(rows, (row, t) => row.setAttribute("aria-current", String(t === position)));
     const probability = map(this.steps[position].scores, Math.exp);
