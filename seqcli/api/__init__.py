@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqcli.api.comparing import Plan, collect, compare, plan, run_plan, store_plan
+    from seqcli.api.collecting import collect
+    from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
     from seqcli.api.generating import gen_data
     from seqcli.api.model_info import info
+    from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
     from seqcli.api.sampling import sample
     from seqcli.api.suites import compare_suite, plan_suite
@@ -27,7 +29,9 @@ __all__ = [
     "collect",
     "compare",
     "compare_suite",
+    "copy_example",
     "evaluate",
+    "examples",
     "export",
     "gen_data",
     "info",
@@ -50,13 +54,15 @@ __all__ = [
 _MODULES = {  # a module of this package, or the full name of another module
     "Plan": "comparing",
     "run_plan": "comparing",
-    "collect": "comparing",
+    "collect": "collecting",
     "compare": "comparing",
     "compare_suite": "suites",
     "plan": "comparing",
     "plan_suite": "suites",
     "Run": "training",
+    "copy_example": "packaged",
     "evaluate": "evaluating",
+    "examples": "packaged",
     "export": "exporting",
     "gen_data": "generating",
     "info": "model_info",
