@@ -11,6 +11,7 @@ from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig, describe
 from seqcli.data.corpus import Pairs
 from seqcli.decoding import inference
+from seqcli.decoding.sampling import draw
 from seqcli.decoding.search import Search
 from seqcli.exporters import html, page_data
 
@@ -22,7 +23,10 @@ SETTINGS = {
     name: {"width": one.beam, "penalty": one.length_penalty, "nbest": one.nbest}
     for name, one in (("beam", BEAM), ("greedy", GREEDY))
 }
-RUN = """
+UNIFORM = [0.0, 0.03, 0.2, 0.41, 0.5, 0.77, 0.9, 0.999]
+RUN = (
+    f"const UNIFORM = {UNIFORM};"
+    + """
 const cases = JSON.parse(document.getElementById("cases").textContent);
 function run({ page, weights, prefix, beam, greedy }) {
   const model = buildPage(page, weights);
@@ -40,10 +44,12 @@ function run({ page, weights, prefix, beam, greedy }) {
   const next = finish(readPrefix(model, model.start(source), prefix));
   const output = model.step(next.token, next.state).logits;
   const distribution = Array.from(probabilities(nextScores(output), 0.7));
-  return { scores, maps, distribution, beam: search(beam), greedy: search(greedy) };
+  const drawn = UNIFORM.map((number) => draw(distribution, () => number));
+  return { scores, maps, distribution, drawn, beam: search(beam), greedy: search(greedy) };
 }
 report(cases.map(run));
 """
+)
 
 
 @pytest.fixture(scope="module", params=[0, pytest.param(1, marks=pytest.mark.slow)])
@@ -151,6 +157,16 @@ def test_the_distribution_after_a_prefix_is_equal(models, rows, results):
         if checks.sources is None:
             expected = inference.next_token(backend, PREFIX, SamplingConfig(temperature=0.7))
             np.testing.assert_allclose(found["distribution"], expected, **EXACT, err_msg=name)
+            repeated = np.repeat(expected[None], len(UNIFORM), axis=0)
+            assert found["drawn"] == draw(repeated, Given()).tolist()
+
+
+class Given:
+    """Gives numbers that are known instead of random ones."""
+
+    def random(self, count):
+        assert count == len(UNIFORM)
+        return np.array(UNIFORM)
 
 
 def test_the_models_have_every_part_that_a_page_supports():
