@@ -19,7 +19,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--enable-logging=stderr", "--v=0"),
+    *("--enable-logging=stderr", "--v=0", "--window-size=390,844"),  # a phone
 )
 VIRTUAL = "--virtual-time-budget=60000"  # ms of waiting that take no time
 RESULT = re.compile(r'<pre id="result">(.*?)</pre>', re.DOTALL)

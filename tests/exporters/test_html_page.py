@@ -77,6 +77,21 @@ def test_the_page_needs_nothing_else(page):
     assert page.count("</script>") == 3  # data, weights, scripts
 
 
+def test_the_page_has_landmarks_headings_and_live_regions(page):
+    assert '<html lang="en">' in page
+    assert 'name="viewport" content="width=device-width, initial-scale=1"' in page
+    for tag in ("header", "main", "footer", "h1", "noscript"):
+        assert page.count(f"<{tag}>") == page.count(f"</{tag}>") == 1
+    headings = re.findall(r"<(h[1-6])[ >]", page)
+    assert headings[0] == "h1"
+    assert set(headings[1:]) == {"h2"}
+    assert 'role="alert"' in page
+    assert 'aria-live="polite"' in page
+    labelled = re.findall(r'aria-(?:labelledby|describedby)="([^"]*)"', page)
+    labelled += re.findall(r'<label for="([^"]*)"', page)
+    assert set(labelled) <= set(re.findall(r' id="([^"]*)"', page))
+
+
 def test_scripts_are_short_and_all_are_included():
     for name in html.SCRIPTS:
         lines = (html.FOLDER / name).read_text("utf-8").splitlines()
@@ -134,6 +149,7 @@ async function use(source) {
       return one.textContent === "";
     }).length,
     hacked: typeof hacked, injected: typeof injected, title: document.title,
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     scripts: document.scripts.length, images: document.images.length,
     problem: text("problem"),
   });
@@ -174,7 +190,7 @@ def test_the_page_answers_explains_and_continues_as_told(tmp_path):
     assert (found["hacked"], found["injected"]) == ("undefined", "undefined")
     assert found["title"].startswith("<title><script> - GRU")
     assert (found["unlabelled"], found["unnamed"], found["images"]) == ([], 0, 0)
-    assert found["problem"] == ""
+    assert (found["problem"], found["overflow"]) == ("", 0)
     (refused,) = opened.console
     assert "Content Security Policy" in refused  # the injected script, and nothing else
 
