@@ -88,7 +88,8 @@ def export_html(sources: Sequence[ExportSource], out: Path, rows: int, force: bo
         "checks": page_data.describe_checks(checks, scores),
         "tolerance": TOLERANCE,
     }
-    page = render(document, [one.base64 for one in stored]).encode("utf-8")
+    text = render(document, [one.base64 for one in stored])
+    page = text.encode("utf-8", errors="replace")  # names of files may not be UTF-8
     write_atomically(out, lambda file: file.write(page), overwrite=force)
     notes = [f"{len(page) / 1e6:.1f} MB", *notes]
     if texts:

@@ -50,7 +50,7 @@ def hostile_source():
     source = drawn_source(PAIRS[6], HOSTILE_CODEC)
     record = RunRecord(name="</p><script>hacked=1</script>")
     checkpoint = replace(source.checkpoint, record=record)
-    return replace(source, checkpoint=checkpoint, path=Path("<title><script>.pt"))
+    return replace(source, checkpoint=checkpoint, path=Path("<title><script>\udcff.pt"))
 
 
 def data_of(text):
@@ -188,7 +188,7 @@ def test_the_page_answers_explains_and_continues_as_told(tmp_path):
     assert found["made"]["forced"].startswith("Made to begin with ")
     assert found["check"].startswith("Checked against the original on 4 rows")
     assert (found["hacked"], found["injected"]) == ("undefined", "undefined")
-    assert found["title"].startswith("<title><script> - GRU")
+    assert found["title"].startswith("<title><script>? - GRU")
     assert (found["unlabelled"], found["unnamed"], found["images"]) == ([], 0, 0)
     assert (found["problem"], found["overflow"]) == ("", 0)
     (refused,) = opened.console
