@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seqcli.api.bulk_prediction import predict_file
     from seqcli.api.collecting import collect
     from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
@@ -41,6 +42,7 @@ __all__ = [
     "plan",
     "plan_suite",
     "predict",
+    "predict_file",
     "read_data",
     "rescore",
     "run_plan",
@@ -70,6 +72,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "open_model": "trained_model",
     "open_predictor": "predicting",
     "predict": "predicting",
+    "predict_file": "bulk_prediction",
     "read_data": "training",
     "rescore": "evaluating",
     "sample": "sampling",
