@@ -23,7 +23,7 @@ from seqcli.exporters.metadata import metadata
 from seqcli.models.build import build
 from seqcli.models.loading import load_model
 
-README = Path(seqcli.__file__).parent.parent / "README.md"
+GUIDE = Path(seqcli.__file__).parent.parent / "examples" / "guides" / "predicting.md"
 MISSING = "the packages of seqcli[export] are not installed"
 
 
@@ -66,14 +66,14 @@ def test_onnx_is_checked_on_real_rows(exported, name):
 
 
 def python_block() -> str:
-    """Return the README's program that decodes with onnxruntime alone."""
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    """Return the guide's program that decodes with onnxruntime alone."""
+    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     return next(block for block in blocks if "onnxruntime" in block)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", ["3", "3 1 4 1 5", "9 x 9 9 2 2 7"])
-def test_the_program_in_the_readme_answers_as_predict_does(
+def test_the_program_in_the_guide_answers_as_predict_does(
     exported, runs, name, line, capsys, monkeypatch
 ):
     folder, _ = exported(name)
