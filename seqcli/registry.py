@@ -35,20 +35,20 @@ TASKS: Table = {
     "sort": "seqcli.tasks.rearrangement:Sort",
     "odds_first": "seqcli.tasks.rearrangement:OddsFirst",
     "patterns": "seqcli.tasks.patterns:Patterns",
-    "parity": "seqcli.tasks.regular:Parity",
-    "even_pairs": "seqcli.tasks.regular:EvenPairs",
-    "cycle_nav": "seqcli.tasks.regular:CycleNav",
-    "mod_arith": "seqcli.tasks.regular:ModArith",
+    "parity": "seqcli.tasks.formal_languages:Parity",
+    "even_pairs": "seqcli.tasks.formal_languages:EvenPairs",
+    "cycle_nav": "seqcli.tasks.formal_languages:CycleNav",
+    "mod_arith": "seqcli.tasks.formal_languages:ModArith",
     "mod_arith_brackets": "seqcli.tasks.brackets:ModArithBrackets",
     "dyck": "seqcli.tasks.brackets:Dyck",
-    "anbncn": "seqcli.tasks.counting:AnBnCn",
-    "majority": "seqcli.tasks.counting:Majority",
+    "anbncn": "seqcli.tasks.formal_languages:AnBnCn",
+    "majority": "seqcli.tasks.formal_languages:Majority",
     "addition": "seqcli.tasks.arithmetic:Addition",
     "multiplication": "seqcli.tasks.arithmetic:Multiplication",
     "copy_memory": "seqcli.tasks.recall:CopyMemory",
     "selective_copy": "seqcli.tasks.recall:SelectiveCopy",
     "mqar": "seqcli.tasks.recall:Mqar",
-    "listops": "seqcli.tasks.listops:ListOps",
+    "listops": "seqcli.tasks.arithmetic:ListOps",
     "scan": "seqcli.tasks.scan:Scan",
     "names": "seqcli.tasks.names:Names",
 }
@@ -93,10 +93,10 @@ FORMATS: Table = {
 
 # How a text is split into tokens.
 TOKEN_STYLES: Table = {
-    "chars": "seqcli.data.tokenizers:CHARS",
-    "graphemes": "seqcli.data.tokenizers:GRAPHEMES",
-    "words": "seqcli.data.tokenizers:WORDS",
-    "whole": "seqcli.data.tokenizers:WHOLE",
+    "chars": "seqcli.data.vocabulary:CHARS",
+    "graphemes": "seqcli.data.vocabulary:GRAPHEMES",
+    "words": "seqcli.data.vocabulary:WORDS",
+    "whole": "seqcli.data.vocabulary:WHOLE",
 }
 
 # The compute backend of training: each builds a trainer (`seqcli.training.trainer.TrainerSetup`).
@@ -127,9 +127,9 @@ SCHEDULES: Table = {
 }
 
 TEACHER_SCHEDULES: Table = {
-    "constant": "seqcli.training.teacher_forcing:constant",
-    "linear": "seqcli.training.teacher_forcing:linear",
-    "inverse_sigmoid": "seqcli.training.teacher_forcing:inverse_sigmoid",
+    "constant": "seqcli.training.torch_batches:constant",
+    "linear": "seqcli.training.torch_batches:linear",
+    "inverse_sigmoid": "seqcli.training.torch_batches:inverse_sigmoid",
 }
 
 # The forward pass in NumPy, for running trained models without PyTorch. Models that are not listed
@@ -157,7 +157,7 @@ NUMPY_POSITIONS: Table = {
 
 # Whether a backend supports a configuration, checked before there is a run folder.
 BACKEND_CHECKS: Table = {
-    "torch": "seqcli.training.torch_device:check_training",
+    "torch": "seqcli.training.torch_batches:check_training",
     "numpy": "seqcli.numpy_backend.scope:check_training",
 }
 
@@ -165,6 +165,7 @@ BACKEND_CHECKS: Table = {
 EXPORTS: Table = {
     "onnx": "seqcli.exporters.onnx:export_onnx",
     "safetensors": "seqcli.exporters.safetensors:export_safetensors",
+    "html": "seqcli.exporters.html:export_html",
 }
 
 # Metrics of pairs that training reports after each epoch; values of train.metric.

@@ -323,7 +323,7 @@ class Exported:
     """The files of an export, and its comparison with the original.
 
     ``files``: their paths. ``rows``, ``steps``: the number compared; ``largest_difference``: of
-    weights or logits. ``notes``: further notes.
+    weights, logits or log-probabilities, as ``compared`` says. ``notes``: further notes.
     """
 
     to: str
@@ -332,6 +332,7 @@ class Exported:
     steps: int
     largest_difference: float
     notes: tuple[str, ...] = ()
+    compared: str = ""
 
 
 @dataclass(frozen=True)

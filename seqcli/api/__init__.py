@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from seqcli.api.generating import gen_data
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
-    from seqcli.api.predicting import open_predictor, predict
-    from seqcli.api.sampling import next_tokens, sample
+    from seqcli.api.predicting import next_tokens, open_predictor, predict
+    from seqcli.api.sampling import sample
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.trained_model import open_model
     from seqcli.api.training import Run, read_data, train
@@ -65,7 +65,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "export": "exporting",
     "gen_data": "generating",
     "info": "model_info",
-    "next_tokens": "sampling",
+    "next_tokens": "predicting",
     "open_model": "trained_model",
     "open_predictor": "predicting",
     "predict": "predicting",

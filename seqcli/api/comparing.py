@@ -32,7 +32,7 @@ from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import facts_of, with_chosen_tokens
 from seqcli.data.corpus import Corpus
-from seqcli.data.files.findings import remarks
+from seqcli.data.files.rows import remarks
 from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError, blamed
 from seqcli.events import Event
 from seqcli.files.atomic import writing

@@ -29,8 +29,7 @@ from seqcli.events import EnsembleFinished, EnsembleStarted, Event, Listener, Me
 from seqcli.events import MemberFinished as Member
 from seqcli.messages import plural
 from seqcli.runs import RunPaths
-from seqcli.runs.ensemble import member_paths, write_members
-from seqcli.runs.paths import MEMBERS
+from seqcli.runs.paths import MEMBERS, member_paths, write_members
 
 SCORING = 0.05  # the share of train.budget that is reserved for the validation of all members
 

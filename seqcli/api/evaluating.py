@@ -18,10 +18,9 @@ from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
 from seqcli.data import baselines
-from seqcli.data.corpus import SPLITS, Pairs
-from seqcli.data.splits import fingerprints, known, repeats
+from seqcli.data.corpus import SPLITS, Pairs, fingerprints, known, repeats
 from seqcli.data.token_rows import decoded, unknown_in_rows
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 from seqcli.errors import UsageError
 from seqcli.files.atomic import check_own_output
 from seqcli.metrics.predictions_file import read_predictions, write_predictions

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqcli import config as configuration
-from seqcli.api.data_paths import PATH_KEYS, file_settings, is_readable
+from seqcli.api.checkpoint_config import PATH_KEYS, file_settings, is_readable
 from seqcli.api.trained_model import TrainedModel
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
-from seqcli.data.build import pairs_of
+from seqcli.data.build import has_all_tokens, pairs_of, reencoded
 from seqcli.data.corpus import Codec, Corpus, Pairs, Provenance
-from seqcli.data.extension import has_all_tokens, reencoded
 from seqcli.errors import DataError, SeqcliError, UsageError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seqcli import registry
 from seqcli.api.arguments import check_counts, checked
-from seqcli.api.members import Ckpt, open_members
+from seqcli.api.members import Ckpt, id_maps, open_members
 from seqcli.exporters.metadata import ExportSource
 from seqcli.results import Exported
 
@@ -42,7 +42,11 @@ def export_sources(ckpt: Ckpt) -> tuple[ExportSource, ...]:
         CheckpointError: a file is missing, damaged or not a seqcli checkpoint.
         UsageError: the checkpoints do not fit together.
     """
+    opened = open_members(ckpt)
+    codec = opened.first.checkpoint.codec
     return tuple(
-        ExportSource(one.path, one.checkpoint, one.config, one.limits)
-        for one in open_members(ckpt).members
+        ExportSource(
+            one.path, one.checkpoint, one.config, one.limits, *id_maps(codec, one.checkpoint.codec)
+        )
+        for one in opened.members
     )

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from seqcli.api.checkpoint_config import OpenedCheckpoint, limits_of, open_checkpoint
 from seqcli.config import Config, to_plain, with_defaults
+from seqcli.data.build import extended_codec, reencoded
 from seqcli.data.corpus import Codec, Corpus
-from seqcli.data.extension import extended_codec, reencoded
 from seqcli.data.vocabulary import visible_token
 from seqcli.errors import UsageError
 from seqcli.messages import plural

@@ -25,9 +25,9 @@ from seqcli.comparison.run_result import RunResult, read_result, write_result
 from seqcli.comparison.specification import PlannedRun
 from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal, expected
 from seqcli.events import Event
+from seqcli.interrupts import stop_on_signals
 from seqcli.report.console import show_notes
 from seqcli.runs import RunPaths
-from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess

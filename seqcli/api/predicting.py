@@ -1,4 +1,4 @@
-"""`predict`: the n best predictions for each line, in order, one block of lines at a time."""
+"""`predict`: the n best predictions for each line; `next_tokens`: how a text may continue."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.members import Ckpt
-from seqcli.api.trained_model import PairModel, TrainedModel, open_model
+from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model
 from seqcli.arrays.ragged import Ragged, offsets_of
-from seqcli.data.vocabulary import UNK
+from seqcli.config.sections import SamplingConfig
+from seqcli.data.vocabulary import EOS, UNK
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import UsageError
-from seqcli.results import AttentionMap, Candidate, Prediction
+from seqcli.results import AttentionMap, Candidate, NextToken, Prediction
 
 LOOK_AHEAD = 16384  # lines sorted by length together
 HYPOTHESES_AT_ONCE = 512  # in a batch by default; they fit in the cache
@@ -65,6 +66,36 @@ def predict(
         backend=backend,
     )
     return _predictions(predictor, iter(lines), look_ahead)
+
+
+@checked
+def next_tokens(
+    ckpt: Ckpt | TrainedModel,
+    *,
+    prefix: str = "",
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    backend: str | None = None,
+) -> tuple[NextToken, ...]:
+    """Return the possible next tokens after a prefix in a language model, most likely first.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        UsageError: the model is not a language model, or the prefix has unknown tokens.
+    """
+    settings = SamplingConfig(temperature, top_k, top_p)
+    model = open_model(ckpt, backend)
+    if not isinstance(model, LanguageModel):
+        hint = "it predicts targets for sources: seqcli predict"
+        raise UsageError(f"{model.name} is a model of pairs, not a language model", hint)
+    distribution = model.next_token(model.encode_prefix(prefix), settings)
+    vocabulary = model.codec.target
+    return tuple(
+        NextToken(None if i == EOS else vocabulary.decode([i])[0], float(distribution[i]))
+        for i in np.argsort(-distribution, kind="stable").tolist()
+        if distribution[i] > 0
+    )
 
 
 @checked

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
 from seqcli import runs
-from seqcli.api.checkpoint_config import config_of
-from seqcli.api.data_paths import PATH_KEYS
+from seqcli.api.checkpoint_config import PATH_KEYS, config_of
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.initializing import with_initial_vocabulary
 from seqcli.checkpoints import numpy_file

@@ -1,27 +1,27 @@
-"""`sample`: sample texts from a model; `next_tokens`: the distribution of the next token."""
+"""`sample`: sample texts or targets from a model, and filter them by what the user requests."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcli.api.arguments import checked
 from seqcli.api.members import Ckpt
-from seqcli.api.sample_filter import SampleFilter, SampleRequest
 from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model
+from seqcli.arrays.hashing import Hashes, row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.corpus import Pairs
-from seqcli.data.vocabulary import EOS
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import DataError, UsageError
 from seqcli.messages import count, plural
-from seqcli.results import NextToken, Sample, Samples
+from seqcli.results import Sample, Samples
 
 DRAWN_AT_ONCE = 1000
 MAX_IDLE_DRAWS = 20_000  # samples without a new text before sampling stops
@@ -82,36 +82,6 @@ def sample(
     if greedy or beam:
         return _search_texts(model, request, 1 if greedy else max(beam or 1, request.count))
     return _draw_texts(model, request, settings, _seed(seed))
-
-
-@checked
-def next_tokens(
-    ckpt: Ckpt | TrainedModel,
-    *,
-    prefix: str = "",
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    backend: str | None = None,
-) -> tuple[NextToken, ...]:
-    """Return the possible next tokens after a prefix in a language model, most likely first.
-
-    Raises:
-        CheckpointError: the checkpoint cannot be used.
-        UsageError: the model is not a language model, or the prefix has unknown tokens.
-    """
-    settings = SamplingConfig(temperature, top_k, top_p)
-    model = open_model(ckpt, backend)
-    if not isinstance(model, LanguageModel):
-        hint = "it predicts targets for sources: seqcli predict"
-        raise UsageError(f"{model.name} is a model of pairs, not a language model", hint)
-    distribution = model.next_token(model.encode_prefix(prefix), settings)
-    vocabulary = model.codec.target
-    return tuple(
-        NextToken(None if i == EOS else vocabulary.decode([i])[0], float(distribution[i]))
-        for i in np.argsort(-distribution, kind="stable").tolist()
-        if distribution[i] > 0
-    )
 
 
 def _check(n: int | None, settings: SamplingConfig, greedy: bool, beam: int | None) -> None:
@@ -297,3 +267,66 @@ def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
     remaining = iter(lines)
     while block := list(islice(remaining, LINES_AT_ONCE)):
         yield block
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """The requested texts; see `seqcli.api.sampling.sample`."""
+
+    count: int
+    prefix: str = ""
+    max_length: int | None = None
+    unique: bool = False
+    novel: bool = False
+    logprob: bool = False
+
+
+class SampleFilter:
+    """Keep the texts that meet a request, and count the others.
+
+    Args:
+        model: the model that samples the texts.
+        request: the request; only ``unique`` and ``novel`` are used.
+    """
+
+    def __init__(self, model: LanguageModel, request: SampleRequest) -> None:
+        self.model, self.request = model, request
+        self.strict = request.unique or request.novel
+        self.drawn = self.repeated = self.known = 0
+        self._passed: Hashes = np.zeros(0, np.uint64)
+
+    def apply(self, texts: Ragged) -> Ragged:
+        """Return those of N texts that meet the request, in order."""
+        self.drawn += len(texts)
+        passed = texts.lengths > 0 if self.strict else np.ones(len(texts), np.bool_)
+        if self.request.novel:
+            known = self.model.in_training_data(texts)
+            self.known += int(known.sum())
+            passed &= ~known
+        if self.request.unique:
+            repeated = self._repeated(texts)
+            self.repeated += int((repeated & passed).sum())
+            passed &= ~repeated
+        return texts.take(np.flatnonzero(passed))
+
+    def _repeated(self, texts: Ragged) -> NDArray[np.bool_]:
+        """Return a mask (N,) of the texts that repeat an earlier one, of this call or before."""
+        hashes, before = row_hashes(texts), len(self._passed)
+        distinct, firsts = np.unique(np.concatenate([self._passed, hashes]), return_index=True)
+        repeated = np.ones(before + len(hashes), np.bool_)
+        repeated[firsts] = False
+        self._passed = distinct
+        return repeated[before:]
+
+    def explain(self, missing: int) -> tuple[str, ...]:
+        """Return a note that explains missing texts; empty if none are missing."""
+        if not missing:
+            return ()
+        request = self.request
+        reasons = [f"{count(self.known)} were in the training data"] if request.novel else []
+        reasons += [f"{count(self.repeated)} repeated an earlier one"] if request.unique else []
+        return (
+            f"only {count(request.count - missing)} of {plural(request.count, 'text')}: "
+            f"of {count(self.drawn)} drawn "
+            f"{' and '.join(reasons)}; a higher --temperature or a shorter --prefix may give more",
+        )

@@ -30,8 +30,8 @@ from seqcli.comparison.summary import in_distribution
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Corpus, Pairs
-from seqcli.report.attention import row_names
-from seqcli.report.error_tables import choose
+from seqcli.report.plots import row_names
+from seqcli.report.predictions import choose
 from seqcli.results import Evaluation, ScoredRow
 from seqcli.runs.metrics_log import read_metrics
 from seqcli.training.progress import stop_reason

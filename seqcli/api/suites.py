@@ -9,8 +9,7 @@ from pathlib import Path
 from seqcli.api.arguments import checked
 from seqcli.api.comparing import Plan, plan, run_plan
 from seqcli.api.job_pool import Watch
-from seqcli.comparison.published import PublishedResult, SuiteResult, with_published
-from seqcli.config.suite_file import Suite, load_suite
+from seqcli.comparison.suites import PublishedResult, Suite, SuiteResult, load_suite, with_published
 from seqcli.runs import ROOT
 
 Views = Callable[[Plan], AbstractContextManager[Watch]]

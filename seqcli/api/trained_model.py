@@ -8,16 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.api.arguments import checked
-from seqcli.api.backends import AUTO, BackendChoice
 from seqcli.api.checkpoint_config import OpenedCheckpoint
-from seqcli.api.members import Ckpt, OpenedMembers, id_maps, open_members, with_ids
+from seqcli.api.members import (
+    AUTO,
+    BackendChoice,
+    Ckpt,
+    OpenedMembers,
+    id_maps,
+    open_members,
+    with_ids,
+)
 from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import padded_batch
-from seqcli.data.corpus import SPLITS, Codec, Pairs
+from seqcli.data.corpus import SPLITS, Codec, Pairs, known
 from seqcli.data.files.rows import length_problem
-from seqcli.data.splits import known
 from seqcli.decoding import inference
 from seqcli.decoding.inference import Backend
 from seqcli.decoding.loop import Hypothesis
@@ -224,7 +230,7 @@ def open_model(ckpt: Ckpt | TrainedModel, backend: str | None = None) -> PairMod
         ckpt: a run folder (its best checkpoint), a checkpoint file or a pattern; several of them
             are an ensemble, whose probabilities are the mean of its members' at every step. An
             open model is returned unchanged.
-        backend: torch, numpy, or auto (the default): see `seqcli.api.backends`.
+        backend: torch, numpy, or auto (the default): see `seqcli.api.members`.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or not a seqcli checkpoint.

@@ -39,13 +39,13 @@ from seqcli.events import (
     broadcast,
 )
 from seqcli.files.atomic import write_atomically
+from seqcli.interrupts import stop_on_signals
+from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
-from seqcli.report.tensorboard import TensorBoardLog
 from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
 from seqcli.training.loop import Loop
-from seqcli.training.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint

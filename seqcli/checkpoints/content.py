@@ -15,10 +15,9 @@ from typing import Annotated, Any, Literal, TypedDict
 import numpy as np
 
 from seqcli import __version__, registry, schema
-from seqcli.checkpoints.budget import DEEPEST, MAX_INT_BITS, MOST_VALUES
+from seqcli.checkpoints.archive import DEEPEST, MAX_INT_BITS, MOST_VALUES
 from seqcli.data.corpus import Codec, Distillation, Provenance
-from seqcli.data.tokenizers import FORMS, SIDES, Normalizer, Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import FORMS, SIDES, Normalizer, Tokenizer, Vocabulary
 from seqcli.errors import CheckpointError
 from seqcli.schema import Array, Count, Number, Open, Plain, is_array, quoted
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from seqcli.checkpoints.budget import DEEPEST, MAX_INT_BITS, MAX_PROGRAM, Budget
+from seqcli.checkpoints.archive import DEEPEST, MAX_INT_BITS, MAX_PROGRAM, Budget
 
 _KEY_LIMIT = 2**63
 _ITEM_BYTES, _ENTRY_BYTES = 8, 104  # cost of a list item, and of a dictionary entry

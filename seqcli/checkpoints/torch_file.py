@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqcli.checkpoints import numpy_file, restricted
+from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint, to_plain
 from seqcli.files.atomic import write_atomically
 from seqcli.schema import is_array
 
-_DTYPES = {torch.from_numpy(np.zeros(0, dtype)).dtype for dtype in restricted.STORAGES.values()}
+_DTYPES = {torch.from_numpy(np.zeros(0, dtype)).dtype for dtype in numpy_file.STORAGES.values()}
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:

@@ -196,7 +196,7 @@ def compare(
 def _run(plan: Any, jobs: int, output: Out) -> None:
     """Train the models of a plan and show the results."""
     from seqcli import api
-    from seqcli.report.comparison_view import ComparisonView
+    from seqcli.report.runs_view import ComparisonView
 
     output.info(f"{plural(len(plan.runs), 'run')} in {plan.folder}")
     for note in plan.notes:
@@ -221,7 +221,7 @@ def _suite(suite: str, output: Out, *, jobs: int, plan: bool, **place: Any) -> N
     """Run a suite, or print its commands; ``place`` contains ``out`` and ``force``."""
     from seqcli import api
     from seqcli.report.comparison_files import published_table, suite_document
-    from seqcli.report.comparison_view import ComparisonView
+    from seqcli.report.runs_view import ComparisonView
 
     if plan:
         plans = api.plan_suite(suite, **place)
@@ -295,8 +295,7 @@ def _next(comparison: Comparison) -> str:
 
 
 def _write_table(comparison: Comparison, output: Out) -> None:
-    from seqcli.report.comparison_table import comparison_table
-    from seqcli.report.comparison_view import conclusions
+    from seqcli.report.comparison_table import comparison_table, conclusions
     from seqcli.report.console import draws
 
     width = output.stdout.width if draws(output.stdout) else None

@@ -12,6 +12,7 @@ from seqcli.cli import options
 
 EXAMPLES = """\
 seqcli export runs/reverse-gru-attention --to onnx --out exported
+seqcli export runs/reverse-gru-attention --to html --out reverse.html
 seqcli export names.pt --to safetensors --out names.safetensors"""
 
 To = Annotated[str, options.choice("--to", "The format.", registry.EXPORTS)]
@@ -40,7 +41,8 @@ def export(
 ) -> None:
     """Export a trained model to another format.
 
-    An ONNX model is run and compared with the original before the command ends.
+    An ONNX model is run and compared with the original before the command ends. An HTML page runs
+    the model in the browser, and compares itself with the original when it opens.
     """
     from seqcli import api
     from seqcli.formatting import plural
@@ -55,8 +57,8 @@ def export(
     if exported.rows:
         out.info(
             f"checked against the original on {plural(exported.rows, 'row')} "
-            f"({plural(exported.steps, 'step')}): identical predictions, largest difference "
-            f"of logits {exported.largest_difference:.1e}"
+            f"({plural(exported.steps, 'step')}): {exported.compared} "
+            f"{exported.largest_difference:.1e}"
         )
     for note in exported.notes:
         out.info(f"note: {note}")

@@ -245,7 +245,7 @@ class _Writer:
         if prediction.attention is None:  # not requested, or a blank line
             return
         if self.heat:
-            from seqcli.report.attention import show_attention
+            from seqcli.report.plots import show_attention
 
             show_attention(self.out, prediction.attention)
         if self.png and self.plot_error is None:
@@ -301,7 +301,7 @@ def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool)
         SeqcliError: the plot cannot be drawn or written.
     """
     from seqcli.files.atomic import check_own_output, writing
-    from seqcli.report.attention import draw_attention, is_own_plot
+    from seqcli.report.plots import draw_attention, is_own_plot
 
     try:
         with writing(png.parent):

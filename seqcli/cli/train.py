@@ -75,9 +75,9 @@ def train(
     from seqcli import api
     from seqcli.events import broadcast
     from seqcli.report.console import Out
-    from seqcli.report.ensemble_view import EnsembleView
     from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
+    from seqcli.report.runs_view import EnsembleView
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:

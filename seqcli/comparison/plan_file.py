@@ -17,7 +17,7 @@ from seqcli import config as configuration
 from seqcli.comparison import defaults
 from seqcli.comparison.specification import PlannedRun, Specification
 from seqcli.config import Config
-from seqcli.config.command_line import dotted
+from seqcli.config.flags import dotted_values
 from seqcli.data.corpus import Provenance
 from seqcli.errors import DataError, UsageError
 from seqcli.files.atomic import write_atomically
@@ -47,7 +47,7 @@ class Identity:
     """The settings and data that all runs of a comparison share.
 
     Args:
-        settings: dotted key -> value, for every key that is the same in all runs.
+        settings: dotted_values key -> value, for every key that is the same in all runs.
         varied: the keys that may differ.
         data: a digest of the data, independent of its path.
     """
@@ -113,7 +113,7 @@ def identity_of(
 
 def comparable(config: Config) -> dict[str, Any]:
     """Return the settings that affect the trained weights, with file names but no folders."""
-    settings = {key: value for key, value in dotted(config).items() if key not in MACHINE}
+    settings = {key: value for key, value in dotted_values(config).items() if key not in MACHINE}
     return {**settings, **{key: _base_names(settings[key]) for key in _FILES}}
 
 

@@ -14,7 +14,7 @@ from seqcli import config as configuration
 from seqcli import registry
 from seqcli.comparison import defaults
 from seqcli.config import Config, recipe_choice
-from seqcli.config.command_line import dotted, options_of
+from seqcli.config.flags import dotted_values, options_of
 from seqcli.config.recipes import DataFacts
 from seqcli.errors import UsageError
 from seqcli.files.regular import single_name
@@ -186,7 +186,7 @@ def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
 
 def open_keys(config: Config) -> set[str]:
     """Return the keys that neither the user nor compare set."""
-    return set(dotted(config)) - set(_set(config))
+    return set(dotted_values(config)) - set(_set(config))
 
 
 def _set(config: Config) -> dict[str, Any]:

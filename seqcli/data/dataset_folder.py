@@ -17,10 +17,9 @@ from seqcli.arrays.ragged import Index
 from seqcli.config import yaml_file
 from seqcli.config.sections import DataConfig
 from seqcli.data.baselines import with_max_lengths
-from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, Provenance
+from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, Provenance, overlaps, repeats
 from seqcli.data.files.loading import encode_for_model
 from seqcli.data.files.opening import read_bytes
-from seqcli.data.splits import overlaps, repeats
 from seqcli.data.task_corpus import (
     as_ids,
     nonempty_splits,

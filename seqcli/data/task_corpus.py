@@ -11,10 +11,8 @@ from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.data import baselines
 from seqcli.data.baselines import Baselines, scored_splits, with_max_lengths
-from seqcli.data.corpus import Codec, Corpus, Pairs, Provenance
-from seqcli.data.splits import overlaps, repeats
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import SPECIALS, Vocabulary
+from seqcli.data.corpus import Codec, Corpus, Pairs, Provenance, overlaps, repeats
+from seqcli.data.vocabulary import SPECIALS, Tokenizer, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.messages import count
 from seqcli.tasks.base import Rows, Task, make, options

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seqcli import __version__
 from seqcli.checkpoints.content import Checkpoint
@@ -14,6 +17,8 @@ from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.data.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
 from seqcli.errors import UsageError
+
+Ids: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,16 @@ class ExportSource:
         checkpoint: the content of the file, with NumPy arrays.
         config: the configuration of the run.
         limits: the maximum lengths.
+        source_ids, target_ids: its id of each token of an ensemble's first member; None if all are
+            equal.
     """
 
     path: Path
     checkpoint: Checkpoint
     config: Config
     limits: MaxLengths
+    source_ids: Ids | None = None
+    target_ids: Ids | None = None
 
     @property
     def codec(self) -> Codec:

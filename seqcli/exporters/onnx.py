@@ -87,7 +87,13 @@ def export_onnx(sources: Sequence[ExportSource], out: Path, rows: int, force: bo
         (folder / METADATA).write_text(text, encoding="utf-8")
         files = tuple(str(out / path.name) for path in sorted(folder.iterdir()))
     return Exported(
-        "onnx", files, compared.rows, compared.steps, compared.largest_difference, notes
+        "onnx",
+        files,
+        compared.rows,
+        compared.steps,
+        compared.largest_difference,
+        notes,
+        "identical predictions, largest difference of logits",
     )
 
 

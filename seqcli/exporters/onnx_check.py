@@ -16,8 +16,8 @@ from seqcli.arrays.ragged import Ragged
 from seqcli.data.baselines import scored_splits
 from seqcli.data.batches import padded_batch
 from seqcli.data.build import corpus as build_corpus
+from seqcli.data.build import has_all_tokens, reencoded
 from seqcli.data.corpus import Pairs
-from seqcli.data.extension import has_all_tokens, reencoded
 from seqcli.data.vocabulary import EOS, SPECIALS
 from seqcli.decoding.loop import NEVER_PREDICTED
 from seqcli.errors import SeqcliError

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from seqcli import registry
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.predictions import PredictionTable, Texts, TokenRows
 from seqcli.metrics.table_file import (

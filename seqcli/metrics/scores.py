@@ -16,13 +16,14 @@ from seqcli.data import baselines
 from seqcli.messages import plural
 from seqcli.metrics.classification import NO_LABEL
 from seqcli.metrics.definitions import all_parts
-from seqcli.metrics.edit_distance import GAP, count_edits
 from seqcli.metrics.metric import Parts
 from seqcli.metrics.predictions import (
+    GAP,
     Flags,
     Outcome,
     PredictionTable,
     ceiling,
+    count_edits,
     references_of,
 )
 from seqcli.results import (

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from seqcli.data.files.kinds import GZIP, check_text
 from seqcli.data.files.opening import read_bytes
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 from seqcli.errors import DataError
 from seqcli.files.atomic import write_atomically
 

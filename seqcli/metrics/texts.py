@@ -13,7 +13,7 @@ import numpy as np
 
 from seqcli import registry
 from seqcli.arrays.ragged import Index
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 from seqcli.errors import DataError
 from seqcli.messages import plural
 from seqcli.metrics.definitions import Ratio

@@ -2,7 +2,7 @@
 
 This page derives the mathematics of the language model. A name such as ``anna`` is modeled by
 predicting the next token at every position, ``<eos>`` included. Read the files in this order:
-``parameters``, ``functional``, ``cells``, ``recurrence``, ``language_model``, ``optimizers``.
+``parameters``, ``functional``, ``cells``, ``language_model``, ``optimizers``.
 ``trainer`` connects them to the program's training loop, and ``scope`` lists the settings that can
 be trained this way. The package ``forward`` runs trained models of every kind, without
 gradients.
@@ -54,7 +54,7 @@ Speed
     A loop over characters spends its time in the interpreter, with about ten NumPy calls for 50
     numbers. Here only what depends on the previous position is computed position by position: one
     product with Waa forward and one backward, 2T small ones. Every "sum over t" above is a single
-    product over all P rows of the batch (``recurrence``), and so are the logits and dl Wya: five
+    product over all P rows of the batch (`rnn_backward`), and so are the logits and dl Wya: five
     large products for a batch of any length.
 
 Other cells

@@ -36,7 +36,7 @@ def log_softmax(logits: Floats) -> Floats:
 def cross_entropy(logits: Floats, y: Ids) -> tuple[float, Floats]:
     """Compute the mean of -log p(y), and its gradient with respect to the logits.
 
-    There is no padding (see `seqcli.numpy_backend.recurrence`), so every row counts, including
+    There is no padding (see `seqcli.numpy_backend.cells`), so every row counts, including
     those of ``<eos>``. From L = -(1/P) sum log softmax(logits)[y] follows
     dL/dlogits = (softmax(logits) - one_hot(y)) / P.
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.state import DecoderState
-from seqcli.numpy_backend.cells import Cell
+from seqcli.numpy_backend.cells import Cell, Packed, rnn_backward, rnn_forward
 from seqcli.numpy_backend.functional import cross_entropy, log_softmax
 from seqcli.numpy_backend.optimizers import Optimizer, clip, clip_by_norm
 from seqcli.numpy_backend.parameters import Floats, Gradients, Ids, Parameters
-from seqcli.numpy_backend.recurrence import Packed, rnn_backward, rnn_forward
 
 
 def input_rows(parameters: Parameters) -> Floats:

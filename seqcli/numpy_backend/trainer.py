@@ -20,7 +20,7 @@ from seqcli.config.sections import SamplingConfig, describe
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, MaxLengths, Pairs
 from seqcli.decoding.search import sample
-from seqcli.numpy_backend.cells import CELLS, Cell
+from seqcli.numpy_backend.cells import CELLS, Cell, Packed, pack
 from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, optimize
 from seqcli.numpy_backend.optimizers import AveragedParameters, Optimizer
@@ -32,7 +32,6 @@ from seqcli.numpy_backend.parameters import (
     shapes,
     to_torch_names,
 )
-from seqcli.numpy_backend.recurrence import Packed, pack
 from seqcli.training.trainer import EpochMetrics, StepResult, Tick, TrainerSetup, TrainingStep
 
 SCORING_BATCH = 256  # names

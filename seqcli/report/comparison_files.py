@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 from seqcli.files.atomic import write_atomically
 from seqcli.formatting import visible
 from seqcli.metrics.metric import shown
-from seqcli.report.comparison_page import page
-from seqcli.report.comparison_plots import comparison_plots
-from seqcli.report.comparison_table import SCOPES, comparison_table, spread
-from seqcli.report.comparison_view import conclusions, method
+from seqcli.report.comparison_page import comparison_plots, page
+from seqcli.report.comparison_table import SCOPES, comparison_table, conclusions, method, spread
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
-    from seqcli.comparison.published import PublishedResult, SuiteResult
     from seqcli.comparison.run_result import RunResult
+    from seqcli.comparison.suites import PublishedResult, SuiteResult
     from seqcli.comparison.summary import ArmSummary, Comparison
 
 ROW_LISTS = (

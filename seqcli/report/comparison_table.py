@@ -1,4 +1,4 @@
-"""Build the table of a comparison."""
+"""Show the results of a comparison: its table, and its conclusions in words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqcli.comparison.run_result import ORACLE_LENGTH
-from seqcli.formatting import baseline_name, count, duration
+from seqcli.formatting import baseline_name, count, duration, plural
 from seqcli.metrics.metric import COMPARISON, Metric, shown
 from seqcli.report.tables import Column, Table, two_lines, width_of
 
 if TYPE_CHECKING:
-    from seqcli.comparison.summary import ArmSummary, Spread
+    from seqcli.comparison.significance import SignificantDifference
+    from seqcli.comparison.summary import ArmSummary, Comparison, Spread
+
 
 Differing: TypeAlias = Mapping[str, Mapping[str, Any]]  # setting -> arm -> value
 SPLITS = {"test": "test", "val": "validation", "train": "training"}
@@ -206,3 +208,103 @@ def _baseline(metric: Metric | None, scores: Mapping[str, float]) -> str:
     if metric is None or metric.name not in scores:
         return ""
     return metric.write(scores[metric.name])
+
+
+def conclusions(comparison: Comparison) -> list[str]:
+    """Describe the significant differences, the groups without any, and the method."""
+    if len(comparison.arms) < 2:
+        return ["No test of differences: only one model"]
+    lines = _insufficient_data(comparison)
+    tested = {test.scope for test in comparison.tests}
+    for scope in comparison.scopes or ("test",):
+        if scope in tested:
+            lines += _scope_lines(comparison, scope)
+    return [*lines, method(comparison)] if comparison.tests else lines
+
+
+def method(comparison: Comparison) -> str:
+    """Describe the tests of differences in one sentence; "" if there were none."""
+    number = len(comparison.tests)
+    if not number:
+        return ""
+    correction = f"Holm correction over {number} comparisons" if number > 1 else "one comparison"
+    clusters = "texts" if comparison.language else "rows that share a source count as one"
+    return (
+        "Method: t-tests of paired differences at the 5% level, from the variance over seeds and "
+        f"over rows ({clusters}), Satterthwaite degrees of freedom, {correction}; intervals: 95%, "
+        "each for its own difference"
+    )
+
+
+def _insufficient_data(comparison: Comparison) -> list[str]:
+    """Return a line if there are too few seeds or rows for a test."""
+    few = comparison.too_few_seeds
+    if few:
+        each = ", ".join(f"{arm} has {plural(number, 'seed')}" for arm, number in few.items())
+        return [f"Too few seeds for a test: {each}; it requires 3 of each model (--seeds 3)"]
+    if not comparison.tests:
+        return ["Too few rows for a test: it requires 2 different sources"]
+    return []
+
+
+def _scope_lines(comparison: Comparison, scope: str) -> list[str]:
+    """Describe the differences in a scope.
+
+    There is one line per arm that is better than others (or per arm that is worse, if these are
+    fewer), and one per group of arms that do not differ.
+    """
+    where = f"on {SCOPES.get(scope, SPLITS[comparison.split])}"
+    differences = [one for one in comparison.significant_differences if one.scope == scope]
+    if not differences:
+        return [f"No significant differences {where}"]
+    worse = list(dict.fromkeys(one.worse for one in differences))
+    better = list(dict.fromkeys(one.better for one in _by_wins(differences)))
+    metric = comparison.metric
+    if len(worse) < len(better):
+        lines = [_worse_than(where, arm, differences, metric) for arm in worse]
+    else:
+        lines = [_better_than(where, arm, differences, metric) for arm in better]
+    return lines + [
+        f"No significant difference {where} between {_join(group)}"
+        for group in comparison.ties.get(scope, ())
+    ]
+
+
+def _better_than(
+    where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
+) -> str:
+    others = [f"{one.worse} {_gain(one, metric)}" for one in differences if one.better == arm]
+    return f"{_capitalize(where)}, {arm} is better than {_join(others)}"
+
+
+def _worse_than(
+    where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
+) -> str:
+    others = [f"{one.better} {_gain(one, metric)}" for one in differences if one.worse == arm]
+    return f"{_capitalize(where)}, {arm} is worse than {_join(others)}"
+
+
+def _by_wins(differences: Sequence[SignificantDifference]) -> list[SignificantDifference]:
+    """Sort differences by the number of differences that the better arm has, highest first."""
+    wins = {
+        one.better: sum(other.better == one.better for other in differences) for one in differences
+    }
+    return sorted(differences, key=lambda one: -wins[one.better])
+
+
+def _gain(one: SignificantDifference, metric: Metric) -> str:
+    """Format the size of a difference, with its interval and corrected p-value."""
+    difference = one.difference
+    gain, *ends = (metric.gain(x, 0.0) for x in (difference.mean, difference.low, difference.high))
+    size, low, high = map(metric.format.difference, (gain, *sorted(ends)))
+    p = f"p = {one.adjusted_p:.3f}" if one.adjusted_p >= 0.001 else "p < 0.001"
+    return f"(by {size} {metric.format.points or metric.label}, {low} to {high}, {p})"
+
+
+def _join(names: Sequence[str]) -> str:
+    """Join names as ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _capitalize(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seqcli.formatting import baseline_name, count, duration, percent, plural
 from seqcli.metrics.metric import EVALUATION, Metric, find, shown
 from seqcli.report.console import Out, draws
-from seqcli.report.error_tables import (
+from seqcli.report.predictions import (
     class_table,
     edits_table,
     matrix_tables,

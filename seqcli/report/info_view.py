@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqcli.data.tokenizers import is_feature
+from seqcli.data.vocabulary import is_feature
 from seqcli.formatting import baseline_name, count, plural, visible
 from seqcli.metrics.metric import shown
 from seqcli.report.summary import validation_scores

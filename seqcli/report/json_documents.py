@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli.events import DataRead, EnsembleFinished, Finished
-from seqcli.report.error_tables import worst
 from seqcli.report.evaluation import baseline_warnings
+from seqcli.report.predictions import worst
 from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 if TYPE_CHECKING:

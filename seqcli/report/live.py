@@ -13,7 +13,7 @@ from rich.text import Text
 from seqcli.events import DataRead, EpochEnded, Event, Example, Finished, Progress, RunStarted
 from seqcli.formatting import count, duration, loss, percent, visible
 from seqcli.report.console import Out, View
-from seqcli.report.plain import EXAMPLES_SHOWN, Epoch, PlainLog, epoch_table
+from seqcli.report.logs import EXAMPLES_SHOWN, Epoch, PlainLog, epoch_table
 from seqcli.report.summary import (
     TimeLeft,
     end_lines,

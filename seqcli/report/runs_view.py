@@ -1,24 +1,42 @@
-"""Show the progress of several runs: one line each on a terminal, else occasional lines."""
+"""Show the progress of several runs: those of a comparison, or the members of an ensemble.
+
+Each run is one line on a terminal; elsewhere there are occasional lines.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from seqcli.events import Progress, RunStarted
+from seqcli.comparison.run_result import RunResult
+from seqcli.events import (
+    EnsembleFinished,
+    EnsembleStarted,
+    Event,
+    MemberEvent,
+    MemberFinished,
+    Progress,
+    RunStarted,
+)
 from seqcli.formatting import count, duration, loss, plural, visible
+from seqcli.metrics.metric import COMPARISON, TRAINING, Metric, shown
+from seqcli.report.comparison_table import SPLITS, comparison_table
 from seqcli.report.console import Out, View
 from seqcli.report.live import REFRESH, progress_bar
-from seqcli.report.plain import EVERY
-from seqcli.report.summary import TimeLeft, epoch_number
+from seqcli.report.logs import EVERY
+from seqcli.report.summary import REASONS, TimeLeft, epoch_number
+from seqcli.report.tables import Column, Table, rich_table
 
 if TYPE_CHECKING:
-    from typing import Self  # Python 3.11
+    from typing import Self
+
+    from seqcli.comparison.specification import PlannedRun
 
 
 class RunsView(View):
@@ -117,3 +135,132 @@ class RunsView(View):
             for run, (progress, _, left) in self._active.items()
         ]
         self._live.update(Group(self.top, Text(), done, *bars), refresh=True)
+
+
+class EnsembleView(View):
+    """A listener for the events of an ensemble; others are ignored.
+
+    Use it in a ``with`` block. Members are shown as runs: one line each on a terminal.
+    """
+
+    def __init__(self, out: Out) -> None:
+        self.out = out
+        self._stack = contextlib.ExitStack()
+        self._runs: RunsView | None = None
+
+    def close(self) -> None:
+        """Remove what is drawn live."""
+        self._stack.close()
+
+    def __call__(self, event: Event) -> None:
+        """Handle an event."""
+        if isinstance(event, EnsembleStarted):
+            self._start(event)
+        elif isinstance(event, MemberEvent) and self._runs is not None:
+            self._member(self._runs, f"member {event.member}", event.event)
+        elif isinstance(event, EnsembleFinished):
+            self.close()
+            self.out.info(_ending(event))
+            if event.validation:
+                self.out.show(validation_table(event), to_stderr=True)
+
+    def _start(self, started: EnsembleStarted) -> None:
+        rows = ", ".join(f"{split} {count(number)}" for split, number in started.rows.items())
+        parallel = f", {started.jobs} at a time" if started.jobs > 1 else ""
+        members = plural(len(started.members), "model")
+        self.out.info(f"ensemble of {members} in {started.folder}{parallel}; rows: {rows}")
+        for note in started.notes:
+            self.out.info(f"note: {note}")
+        self._runs = self._stack.enter_context(RunsView(self.out, len(started.members)))
+
+    def _member(self, runs: RunsView, name: str, event: object) -> None:
+        if isinstance(event, RunStarted):
+            runs.begin(name, event)
+        elif isinstance(event, Progress):
+            runs.advance(name, event)
+        elif isinstance(event, MemberFinished):
+            _, reason = REASONS.get(event.reason, ("", event.reason))
+            text = f"{plural(event.epochs, 'epoch')}, best epoch {count(event.best_epoch)}"
+            runs.end(name, f"{text}, {reason}" if reason else text, event.seconds)
+
+
+def _ending(finished: EnsembleFinished) -> str:
+    members = plural(len(finished.members), "member")
+    return f"finished {members} in {duration(finished.seconds)}"
+
+
+def validation_table(finished: EnsembleFinished) -> Table:
+    """Return the validation scores of each member and of the ensemble, in the last row."""
+    metrics = _metrics(finished.validation)
+    columns = [Column("model", keep=True), Column("seed", right=True), Column("best epoch")]
+    figures = (Column(metric.short, right=True) for metric in metrics)
+    rows = [
+        (f"member {member.name}", str(member.seed), count(member.best_epoch), *_cells(row, metrics))
+        for member, row in zip(finished.members, finished.validation, strict=False)
+    ]
+    rows.append(("ensemble", "", "", *_cells(finished.validation[-1], metrics)))
+    return Table((*columns, *figures), tuple(rows), "validation", strong=frozenset({len(rows) - 1}))
+
+
+def _metrics(validation: Sequence[Mapping[str, float]]) -> list[Metric]:
+    """Return the metrics that are also reported during training."""
+    metrics = map(shown, validation[-1])
+    return [metric for metric in metrics if TRAINING in metric.tables]
+
+
+def _cells(row: Mapping[str, float], metrics: Sequence[Metric]) -> list[str]:
+    return [metric.write(row[metric.name]) if metric.name in row else "" for metric in metrics]
+
+
+class ComparisonView(RunsView):
+    """A listener for the runs: a live table on a terminal, else occasional lines."""
+
+    def __init__(
+        self,
+        out: Out,
+        runs: Sequence[PlannedRun],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(out, len(runs), clock)
+        self._arms = list(dict.fromkeys(run.arm for run in runs))
+        self._results: list[RunResult] = []
+
+    def __enter__(self) -> Self:
+        if self.is_live:
+            self._fill()
+        return super().__enter__()
+
+    def __call__(self, run: str, event: Event | RunResult) -> None:
+        """Handle an event of a run, or its result."""
+        if isinstance(event, RunResult):
+            self._results.append(event)
+            if self.is_live:
+                self._fill()
+            self.end(run, _scores(event), event.seconds)
+        elif isinstance(event, RunStarted):
+            self.begin(run, event)
+        elif isinstance(event, Progress):
+            self.advance(run, event)
+
+    def _fill(self) -> None:
+        """Rebuild the table."""
+        from seqcli.comparison.summary import summarize_arms  # imports NumPy
+
+        arms = summarize_arms(self._results) if self._results else []
+        finished = {one.arm for one in arms}
+        waiting = [arm for arm in self._arms if arm not in finished]
+        self.top = rich_table(comparison_table(arms, waiting, self.out.stderr.width))
+
+
+def _scores(result: RunResult) -> str:
+    """Describe the scores of a run: ``test sequence accuracy 98.1%, token accuracy ...``."""
+    from seqcli.comparison.summary import deciding_metric  # imports NumPy
+
+    main = deciding_metric(result.language).name
+    metrics = map(shown, sorted(result.scores, key=lambda name: name != main))
+    parts = [
+        f"{metric.label} {metric.write(result.scores[metric.name])}"
+        for metric in metrics
+        if COMPARISON in metric.tables
+    ]
+    return f"{SPLITS[result.split]} {', '.join(parts)}"

@@ -13,7 +13,6 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from seqcli.formatting import plural, visible
-from seqcli.report.predictions import Segment
 
 if TYPE_CHECKING:
     from seqcli.config.examples import Example
@@ -154,6 +153,14 @@ def _with_note(table: Table, dropped: Sequence[str]) -> Table:
     return replace(table, caption=f"{table.caption}\n{note}" if table.caption else note)
 
 
+@dataclass(frozen=True)
+class Segment:
+    """A segment of a marked prediction, correct (``ok``) or not."""
+
+    text: str
+    ok: bool
+
+
 TableCell: TypeAlias = str | tuple[Segment, ...]
 ERROR_STYLE = "bold red underline"  # bold and underline are kept with NO_COLOR
 _WIDEST = 200  # line width in terminal cells beyond which a table is stacked
@@ -180,7 +187,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Headers and rows. A cell is a text, or a marked prediction (``predictions.mark``).
+    """Headers and rows. A cell is a text, or a prediction with marked errors.
 
     Args:
         columns: headers and formats of the columns.

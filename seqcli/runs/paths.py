@@ -1,19 +1,28 @@
-"""The files of a run folder: their names, the marker, and copies of checkpoints."""
+"""The files of a run folder: their names, the marker, copies of checkpoints, and ensembles.
+
+The run folder of an ensemble names its members in ``ensemble.json``, which is written before the
+first member is trained. Each member has an ordinary run folder: ``members/1``, ``members/2`` and so
+on.
+"""
 
 from __future__ import annotations
 
 import filecmp
 import json
 import os
+import shlex
 import shutil
 import stat
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypedDict
 
+from seqcli.errors import CheckpointError
 from seqcli.files.atomic import temporary_name, write_atomically, writing
+from seqcli.files.regular import read_json
 from seqcli.files.system import open_descriptor
+from seqcli.schema import SchemaError
 
 ROOT = Path("runs")
 MARKER = ".seqcli-run"
@@ -297,3 +306,44 @@ def copy(source: Path, target: Path) -> None:
             shutil.copyfileobj(original, file)
 
     write_atomically(target, fill)
+
+
+_MAX_BYTES = 1 << 16  # a longer file was not written by seqcli
+
+
+class EnsembleFile(TypedDict):
+    """The content of ``ensemble.json``."""
+
+    members: list[str]
+
+
+def member_paths(run: RunPaths, name: str) -> RunPaths:
+    """Return the paths of the member called ``name``."""
+    return RunPaths(run.folder / MEMBERS / name)
+
+
+def write_members(run: RunPaths, names: tuple[str, ...]) -> None:
+    """Write the names of the members.
+
+    Raises:
+        SeqcliError: the disk is full or broken.
+        UsageError: the folder cannot be written.
+    """
+    text = json.dumps({"members": list(names)}) + "\n"
+    write_atomically(run.ensemble, lambda file: file.write(text.encode()))
+
+
+def read_members(run: RunPaths) -> tuple[RunPaths, ...]:
+    """Return the run folders of the members of an ensemble.
+
+    Raises:
+        CheckpointError: the file of their names is damaged.
+    """
+    try:
+        names = read_json(run.ensemble, EnsembleFile, _MAX_BYTES)["members"]
+    except (OSError, SchemaError):
+        names = []
+    if not names or not all(name.isascii() and name.isdecimal() for name in names):
+        hint = f"name the members: --ckpt {shlex.quote(f'{run.folder}/{MEMBERS}/*')}"
+        raise CheckpointError(f"{run.ensemble}: does not name the members of an ensemble", hint)
+    return tuple(member_paths(run, name) for name in names)

@@ -26,8 +26,7 @@ from seqcli.arrays.hashing import Hashes
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks.base import SPLIT_SHARES, Rows
-from seqcli.tasks.sequences import LengthTask
-from seqcli.tasks.space import nearest_owned, permute, shares, too_few_rows
+from seqcli.tasks.space import LengthTask, nearest_owned, permute, shares, too_few_rows
 
 Codes = NDArray[np.integer]
 

@@ -11,8 +11,7 @@ from seqcli import registry
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks.base import check_between
-from seqcli.tasks.sequences import SequenceTask
-from seqcli.tasks.space import SequenceSpace, TokenArray
+from seqcli.tasks.space import SequenceSpace, SequenceTask, TokenArray
 
 KINDS = ("any", "distinct", "single")
 MARKS = ("<", ">")

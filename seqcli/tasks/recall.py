@@ -14,8 +14,7 @@ from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Rows, Task, check_between
 from seqcli.tasks.drawn import FILLS, Codes, ShapeSampler, own_draws, ragged_of
-from seqcli.tasks.sequences import LengthTask
-from seqcli.tasks.space import SequenceSpace, assemble, permute
+from seqcli.tasks.space import LengthTask, SequenceSpace, assemble, permute
 
 _RECALLED = 10  # number of tokens to recall in copy_memory
 _POWER = 0.01  # exponent of the power law for the positions of mqar's queries

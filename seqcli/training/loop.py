@@ -15,11 +15,10 @@ from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
+from seqcli.interrupts import StopRequest
 from seqcli.metrics.metric import find, language_scores
-from seqcli.training.progress import Progress, initial_loss, progress_of, stop_reason
+from seqcli.training.progress import Progress, TimeBudget, initial_loss, progress_of, stop_reason
 from seqcli.training.schedules import Constant
-from seqcli.training.stopping import StopRequest
-from seqcli.training.time_budget import TimeBudget
 from seqcli.training.trainer import (
     SAMPLED_ROWS,
     EpochMetrics,

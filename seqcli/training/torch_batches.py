@@ -1,7 +1,11 @@
-"""Batches as tensors on a device, and the loss."""
+"""Batches as tensors on a device, their loss, and scheduled sampling (Bengio et al. 2015)."""
 
 from __future__ import annotations
 
+import math
+import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqcli.config import Config
 from seqcli.data.batches import Batch
+from seqcli.data.corpus import Corpus
 from seqcli.data.vocabulary import PAD
+from seqcli.errors import UsageError
+from seqcli.models.base import Model
+from seqcli.models.build import check_copying
 
 
 @dataclass(frozen=True)
@@ -90,3 +99,100 @@ def cross_entropy(
         flat, flat_targets, ignore_index=PAD, reduction="sum", label_smoothing=smoothing
     )
     return smoothed, nats.detach()
+
+
+MAX_TIME_RATIO = 0.85  # use all threads if they take less than this fraction of one thread's time
+
+
+def choose_device(name: str, precision: str = "float32") -> torch.device:
+    """Return the device called ``name``; "auto" prefers CUDA, then MPS, then the CPU.
+
+    MPS does not support float64.
+
+    Raises:
+        UsageError: the device is not available.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available() and precision != "float64",
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, usable in available.items() if usable))
+    if not available[name]:
+        raise UsageError(f"no {name} device is available here", "use --device cpu or auto")
+    return torch.device(name)
+
+
+def check_training(config: Config, corpus: Corpus) -> None:
+    """Refuse a device that is not available, or copying that is not possible.
+
+    Raises:
+        UsageError: the device is not available, or `check_copying` refuses the model.
+    """
+    choose_device(config.train.device, config.train.precision)
+    check_copying(config.model, corpus.codec.copy_ids)
+
+
+def choose_threads(work: Callable[[], object]) -> int:
+    """Time ``work`` on one thread and on all; return the faster number of threads.
+
+    Small recurrent steps are faster on one thread, and are then not slowed by other programs.
+    """
+    every = _cores()
+    if every == 1:
+        return 1
+    times: dict[int, list[float]] = {1: [], every: []}
+    work()
+    for _ in range(3):
+        for threads, measured in times.items():
+            torch.set_num_threads(threads)
+            began = time.perf_counter()
+            work()
+            measured.append(time.perf_counter() - began)
+    return every if min(times[every]) < MAX_TIME_RATIO * min(times[1]) else 1
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+STEEPNESS = 10.0  # slope of the inverse sigmoid over the whole run
+
+
+def constant(start: float, end: float, done: float) -> float:
+    """Return ``start``."""
+    return start
+
+
+def linear(start: float, end: float, done: float) -> float:
+    """Interpolate linearly from ``start`` to ``end`` as ``done`` goes from 0 to 1."""
+    return start + (end - start) * done
+
+
+def inverse_sigmoid(start: float, end: float, done: float) -> float:
+    """Interpolate from about ``start`` to about ``end`` along an inverse sigmoid."""
+    return end + (start - end) / (1 + math.exp(STEEPNESS * (done - 0.5)))
+
+
+def mixed_forward(
+    model: Model, source: Tensor, source_lengths: Tensor, target_in: Tensor, ratio: float
+) -> Tensor:
+    """Feed true tokens with probability ``ratio`` (arXiv:1506.03099); return logits (B, T, V).
+
+    Each token of each row is drawn separately. If the true token is not fed, the model's most
+    likely token at the previous position is.
+    """
+    state = model.start(source, source_lengths)
+    coins = torch.rand(target_in.shape).to(target_in.device) < ratio  # (B, T)
+    token = target_in[:, 0]
+    outputs: list[Tensor] = []
+    for t in range(target_in.shape[1]):
+        if t > 0:
+            truth = coins[:, t] | (target_in[:, t] == PAD)  # (B,)
+            token = torch.where(truth, target_in[:, t], outputs[-1].detach().argmax(1))
+        logits, state = model.step(token, state)  # (B, V)
+        outputs.append(logits)
+    return torch.stack(outputs, dim=1)  # (B, T, V)

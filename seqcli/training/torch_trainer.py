@@ -32,9 +32,14 @@ from seqcli.models.backend import TorchBackend
 from seqcli.models.base import Model
 from seqcli.models.loading import freeze, load_model, make_model
 from seqcli.training import torch_optimizers
-from seqcli.training.teacher_forcing import mixed_forward
-from seqcli.training.torch_batches import TensorBatch, cross_entropy, to_device
-from seqcli.training.torch_device import choose_device, choose_threads
+from seqcli.training.torch_batches import (
+    TensorBatch,
+    choose_device,
+    choose_threads,
+    cross_entropy,
+    mixed_forward,
+    to_device,
+)
 from seqcli.training.torch_optimizers import AveragedWeights, FlatParameters
 from seqcli.training.trainer import (
     SAMPLED_ROWS,

@@ -5,7 +5,7 @@ import random
 import pytest
 
 import seqcli
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 
 MARKS = "\u0301\u0302\u0303\u0304\u0306"  # alone at the start of a text, else part of a letter
 

@@ -16,8 +16,7 @@ from seqcli.arrays.ragged import Ragged
 from seqcli.checkpoints import torch_file
 from seqcli.cli import app, shell
 from seqcli.data.corpus import Pairs
-from seqcli.data.tokenizers import Normalizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Normalizer, Vocabulary
 from seqcli.errors import CheckpointError, UsageError
 from seqcli.report.info_view import checkpoint_lines
 

@@ -20,11 +20,10 @@ import measure
 import numpy as np
 import torch
 
-from seqcli.numpy_backend.cells import CELLS
+from seqcli.numpy_backend.cells import CELLS, pack
 from seqcli.numpy_backend.language_model import loss_and_gradients, optimize
 from seqcli.numpy_backend.optimizers import SGD, Adam
 from seqcli.numpy_backend.parameters import initialize_parameters, to_torch_names
-from seqcli.numpy_backend.recurrence import pack
 
 V, B = 30, 32  # four special ids and 26 letters; names in a batch
 

@@ -12,8 +12,7 @@ import pytest
 
 from seqcli.checkpoints.content import Checkpoint, FileLocation, RunRecord
 from seqcli.data.corpus import Codec
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from seqcli.checkpoints import content
 from seqcli.checkpoints.content import FORMAT, Checkpoint, RunRecord, from_plain, to_plain
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 from seqcli.errors import CheckpointError
 
 PATH = Path("runs/x/best.pt")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqcli.checkpoints import budget
-from seqcli.checkpoints.budget import Budget
+from seqcli.checkpoints import archive
+from seqcli.checkpoints.archive import Budget
 from seqcli.checkpoints.decoder import DecodeError, Decoder, Name
 
 scalars = st.none() | st.booleans() | st.integers(-(2**200), 2**200) | st.floats() | st.text()
@@ -86,7 +86,7 @@ def test_what_no_checkpoint_holds_is_refused(what: str) -> None:
 
 
 def test_depth_is_bounded_however_it_is_made() -> None:
-    most = budget.DEEPEST
+    most = archive.DEEPEST
     for begin, deeper in ((b"]", b"\x85"), (b")", b"\x85"), (b"}", b"\x85")):
         assert decoded(b"\x80\x02" + begin + deeper * (most - 1) + b".") is not None
         with pytest.raises(DecodeError, match="nested too deeply"):
@@ -97,12 +97,12 @@ def test_depth_is_bounded_however_it_is_made() -> None:
 
 @pytest.mark.parametrize("make", [b"]", b"}", b"N", b"X\x01\0\0\0a", b"Nq\0"])
 def test_the_budget_bounds_what_is_made(make: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(archive, "MOST_BYTES", 100_000)
     with pytest.raises(ValueError, match="too many values"):
         decoded(b"\x80\x02](" + make * 20_000 + b"e.")
-    monkeypatch.setattr(budget, "MOST_BYTES", 1 << 40)
-    monkeypatch.setattr(budget, "MOST_VALUES", 100)
-    monkeypatch.setattr(budget, "MOST_ARRAYS", 0)
+    monkeypatch.setattr(archive, "MOST_BYTES", 1 << 40)
+    monkeypatch.setattr(archive, "MOST_VALUES", 100)
+    monkeypatch.setattr(archive, "MOST_ARRAYS", 0)
     with pytest.raises(ValueError, match="too many values"):
         decoded(b"\x80\x02](" + make * 200 + b"e.")
 

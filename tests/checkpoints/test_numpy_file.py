@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from seqcli.checkpoints import numpy_file, restricted, torch_file
+from seqcli.checkpoints import numpy_file, torch_file
 from seqcli.checkpoints.archive import open_archive
 from seqcli.checkpoints.content import Checkpoint, to_plain
 from seqcli.errors import CheckpointError
@@ -40,7 +40,7 @@ nested = st.recursive(
 
 def _numpy_read(path: Path) -> Any:
     with open_archive(path) as archive:
-        return restricted.read_arrays(archive)
+        return numpy_file.read_arrays(archive)
 
 
 def _tensors(value: Any) -> Any:

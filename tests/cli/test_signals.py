@@ -164,7 +164,7 @@ def test_an_ignored_hangup_stays_ignored_and_ctrl_c_saves(folder):
 def test_two_signals_at_once_leave_at_once():
     script = (
         "import signal, sys, time\n"
-        "from seqcli.training.stopping import stop_on_signals\n"
+        "from seqcli.interrupts import stop_on_signals\n"
         "with stop_on_signals() as stop:\n"
         "    signal.raise_signal(signal.SIGINT)\n"
         "    assert stop\n"

@@ -21,8 +21,7 @@ from seqcli.data.baselines import (
     most_frequent,
     score,
 )
-from seqcli.data.corpus import Pairs
-from seqcli.data.splits import fingerprints, known
+from seqcli.data.corpus import Pairs, fingerprints, known
 from seqcli.tasks.base import make
 
 ROW = st.lists(st.integers(4, 5), max_size=2).map(tuple)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from seqcli.arrays.ragged import Ragged
+from seqcli.data.build import extended_codec, has_all_tokens, reencoded
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.extension import extended_codec, has_all_tokens, reencoded
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import UNK, Vocabulary
+from seqcli.data.vocabulary import UNK, Tokenizer, Vocabulary
 
 CHARS = Tokenizer("chars")
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
+from seqcli.data.corpus import overlaps, repeats
+from seqcli.data.corpus import split_rows as split_hashes
 from seqcli.data.files.rows import hash_of
-from seqcli.data.splits import overlaps, repeats
-from seqcli.data.splits import split_rows as split_hashes
 
 
 def split_rows(texts, seed):

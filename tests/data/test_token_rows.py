@@ -12,8 +12,7 @@ from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
 from seqcli.data.files.loading import encode_for_model
 from seqcli.data.token_rows import PairReader, PairWriter, decoded, unknown_in_rows
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import UNKNOWN_TEXT, Vocabulary
+from seqcli.data.vocabulary import UNKNOWN_TEXT, Tokenizer, Vocabulary
 
 CHARS = Tokenizer("chars")
 CODEC = Codec(Vocabulary(("a", "b")), CHARS, Vocabulary(("a", "c")), CHARS)

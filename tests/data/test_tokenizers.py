@@ -9,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.data.corpus import Codec
-from seqcli.data.tokenizers import Normalizer, Tokenizer, grapheme_rule, graphemes, is_feature
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import (
+    Normalizer,
+    Tokenizer,
+    Vocabulary,
+    grapheme_rule,
+    graphemes,
+    is_feature,
+)
 
 STYLES = ("chars", "graphemes", "words", "whole")
 CLUSTERS = [
@@ -45,7 +51,7 @@ def test_a_conjunct_is_one_token(conjunct):
 
 
 def test_ascii_text_needs_no_library(monkeypatch):
-    monkeypatch.setattr("seqcli.data.tokenizers._find_clusters", lambda: None)
+    monkeypatch.setattr("seqcli.data.vocabulary._find_clusters", lambda: None)
     assert graphemes("plain text\n") == list("plain text\n")
 
 

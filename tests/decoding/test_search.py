@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.data.vocabulary import BOS, EOS
+from seqcli.data.vocabulary import BOS, EOS, PAD
 from seqcli.decoding.greedy_certificate import GreedyCertificate
 from seqcli.decoding.loop import Frontier, Hypothesis, decode, next_scores
 from seqcli.decoding.search import Search, attention_weights, search
@@ -47,13 +48,21 @@ def model_of(seed: int, cell: str = "gru", scale: float = 3.0) -> Model:
     return model
 
 
+def scores(model: Model, row: int, answers: Sequence[tuple[int, ...]]) -> list[float]:
+    """Return the log-probability of each answer with its end symbol, from one forward pass."""
+    length = LENGTHS[row : row + 1].expand(len(answers))
+    source = SOURCE[row : row + 1, : int(length[0])].expand(len(answers), -1)  # (N, S)
+    width = 1 + max(map(len, answers))
+    padded = [[BOS, *ids, *[PAD] * (width - 1 - len(ids))] for ids in answers]
+    steps = next_scores(model(source, length, torch.tensor(padded)).detach().clone())  # (N, T, V)
+    return [
+        sum(float(steps[n, t, symbol]) for t, symbol in enumerate((*ids, EOS)))
+        for n, ids in enumerate(answers)
+    ]
+
+
 def score(model: Model, row: int, ids: tuple[int, ...]) -> float:
-    """Return the log-probability of an answer with its end symbol."""
-    length = LENGTHS[row : row + 1]
-    target = torch.tensor([[BOS, *ids]])
-    logits = model(SOURCE[row : row + 1, : int(length)], length, target)
-    steps = next_scores(logits[0].detach().clone())
-    return sum(float(steps[t, symbol]) for t, symbol in enumerate((*ids, EOS)))
+    return scores(model, row, [ids])[0]
 
 
 def every_answer(limit: int) -> list[tuple[int, ...]]:
@@ -68,8 +77,10 @@ def test_a_wide_beam_finds_the_very_best_answers(cell: str, penalty: float) -> N
     for row in range(3):
         ranked = sorted(
             (
-                (score(model, row, ids) / (len(ids) + 1) ** penalty, ids)
-                for ids in every_answer(limit)
+                (one / (len(ids) + 1) ** penalty, ids)
+                for one, ids in zip(
+                    scores(model, row, every_answer(limit)), every_answer(limit), strict=True
+                )
             ),
             reverse=True,
         )
@@ -134,11 +145,13 @@ def test_what_greedy_search_proves_is_the_very_best_answer(cell: str, penalty: f
             if best is None:
                 continue
             proved += 1
-            scores = {
-                ids: score(model, row, ids) / (len(ids) + 1) ** penalty for ids in every_answer(3)
+            every = every_answer(3)
+            exact = {
+                ids: one / (len(ids) + 1) ** penalty
+                for ids, one in zip(every, scores(model, row, every), strict=True)
             }
-            assert tuple(best.ids) == max(scores, key=lambda ids: scores[ids])
-            assert best.score == pytest.approx(scores[tuple(best.ids)], rel=1e-3)
+            assert tuple(best.ids) == max(exact, key=lambda ids: exact[ids])
+            assert best.score == pytest.approx(exact[tuple(best.ids)], rel=1e-3)
     assert 0 < proved < 4 * len(SOURCE)
 
 

@@ -13,8 +13,7 @@ import torch
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint, RunRecord, to_plain
 from seqcli.data.corpus import Codec
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 
 
 def trained(hidden: int = 48) -> Checkpoint:

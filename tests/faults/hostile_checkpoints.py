@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seqcli.checkpoints import numpy_file, restricted
+from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.archive import open_archive
 
 Plain = dict[str, Any]
@@ -23,7 +23,7 @@ MEGABYTE = 1 << 20
 def plain_of(path: Path) -> Plain:
     """Return what a good checkpoint holds, free to be changed."""
     with open_archive(path) as archive:
-        plain = restricted.read_arrays(archive)
+        plain = numpy_file.read_arrays(archive)
     assert isinstance(plain, dict)
     return plain
 

@@ -30,7 +30,7 @@ from seqcli.checkpoints import {side} as files
 from seqcli.files import atomic
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.data.corpus import Codec
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 from seqcli.data.vocabulary import Vocabulary
 from seqcli.runs import RunPaths
 from seqcli.runs.paths import keep

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seqcli.cli import app, shell
 from seqcli.config.sections import DataConfig
 from seqcli.data.build import corpus
-from seqcli.data.files.findings import HEADER, KINDS
+from seqcli.data.files.rows import HEADER, KINDS
 from seqcli.errors import DataError, Exit
 
 GOOD = "".join(f"w{number}\tp{number}\n" for number in range(30))

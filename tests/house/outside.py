@@ -152,9 +152,9 @@ def screen():
 def program() -> dict[str, object]:
     """Train, evaluate and compare as a notebook does; return what is shown."""
     from seqcli import api
-    from seqcli.report.comparison_view import ComparisonView
     from seqcli.report.evaluation import show_evaluation
     from seqcli.report.live import LiveView
+    from seqcli.report.runs_view import ComparisonView
 
     shown = {}
     out, text = screen()

@@ -46,7 +46,7 @@ LIBRARIES = {
     "rich": {"report"},
     "matplotlib": {"report"},
     "tensorboard": {"report"},
-    "jinja2": {"report"},
+    "jinja2": {"report", "exporters"},
     "torch": {"models", "training", "exporters", "checkpoints", "api"},
     "yaml": {"config", "data"},
     "regex": {"data"},

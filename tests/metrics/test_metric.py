@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from seqcli.arrays.ragged import Ragged
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import UNK
+from seqcli.data.vocabulary import UNK, Tokenizer
 from seqcli.metrics.definitions import all_parts
-from seqcli.metrics.edit_distance import GAP, count_edits, edit_distances
 from seqcli.metrics.metric import find, names
-from seqcli.metrics.predictions import Outcome, PredictionTable, ceiling
+from seqcli.metrics.predictions import (
+    GAP,
+    Outcome,
+    PredictionTable,
+    ceiling,
+    count_edits,
+    edit_distances,
+)
 from seqcli.metrics.scores import score
 
 ROW = st.lists(st.integers(4, 7), max_size=9)

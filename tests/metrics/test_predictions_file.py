@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqcli import registry
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.predictions import PredictionTable
 from seqcli.metrics.predictions_file import read_predictions, write_predictions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqcli.api.evaluating import rescore
-from seqcli.data.tokenizers import Tokenizer
+from seqcli.data.vocabulary import Tokenizer
 from seqcli.errors import DataError
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts

@@ -15,13 +15,12 @@ from seqcli.config import Config, ModelConfig
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
-from seqcli.data.tokenizers import Normalizer, Tokenizer
-from seqcli.data.vocabulary import EOS, PAD, UNK, Vocabulary
+from seqcli.data.vocabulary import EOS, PAD, UNK, Normalizer, Tokenizer, Vocabulary
 from seqcli.decoding.search import Search, sample, search
 from seqcli.errors import UsageError
 from seqcli.models.build import build
 from seqcli.models.copying import PointerGenerator
-from seqcli.training.torch_device import check_training
+from seqcli.training.torch_batches import check_training
 from seqcli.training.torch_trainer import TorchTrainer
 from seqcli.training.torch_trainer import build as build_trainer
 from seqcli.training.trainer import TrainingStep

@@ -15,8 +15,7 @@ from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, ModelConfig
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import BOS, EOS, PAD, Vocabulary
+from seqcli.data.vocabulary import BOS, EOS, PAD, Tokenizer, Vocabulary
 from seqcli.decoding.search import Search, search
 from seqcli.errors import UsageError
 from seqcli.models.build import build

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcli.numpy_backend.cells import CELLS
+from seqcli.numpy_backend.cells import CELLS, pack
 from seqcli.numpy_backend.language_model import (
     log_probabilities,
     loss_and_gradients,
@@ -16,7 +16,6 @@ from seqcli.numpy_backend.language_model import (
 )
 from seqcli.numpy_backend.optimizers import Adam
 from seqcli.numpy_backend.parameters import initialize_parameters, to_torch_names
-from seqcli.numpy_backend.recurrence import pack
 
 TORCH_CELLS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 

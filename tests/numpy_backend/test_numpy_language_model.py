@@ -10,7 +10,7 @@ import pytest
 
 from seqcli.config.sections import SamplingConfig
 from seqcli.decoding.search import sample
-from seqcli.numpy_backend.cells import CELLS
+from seqcli.numpy_backend.cells import CELLS, pack
 from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, optimize
 from seqcli.numpy_backend.optimizers import SGD, Adam
 from seqcli.numpy_backend.parameters import (
@@ -18,7 +18,6 @@ from seqcli.numpy_backend.parameters import (
     initialize_parameters,
     to_torch_names,
 )
-from seqcli.numpy_backend.recurrence import pack
 
 NAMES = [[4, 5, 4, 6], [6, 6], [5]]  # as many ids as symbols: 4, 5, 6
 

@@ -11,8 +11,7 @@ from seqcli import registry
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, ModelConfig, keys
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.numpy_backend.scope import RULES, Only, check_training
 

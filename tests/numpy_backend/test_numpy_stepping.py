@@ -11,10 +11,9 @@ from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import BOS, EOS
 from seqcli.decoding.loop import PrefixedModel
 from seqcli.decoding.search import Search, next_token_probabilities, sample, search
-from seqcli.numpy_backend.cells import CELLS
+from seqcli.numpy_backend.cells import CELLS, pack
 from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities
 from seqcli.numpy_backend.parameters import initialize_parameters
-from seqcli.numpy_backend.recurrence import pack
 
 V, LIMIT = 7, 3
 NAMES = [list(name) for size in range(LIMIT + 1) for name in product(range(4, V), repeat=size)]

@@ -6,13 +6,13 @@ from matplotlib.image import imread
 from rich.cells import cell_len
 from rich.console import Console
 
-from seqcli.report.attention import (
+from seqcli.report.console import Out, console
+from seqcli.report.plots import (
     ASCII_BLOCKS,
     draw_attention,
     heat_map,
     show_attention,
 )
-from seqcli.report.console import Out, console
 from seqcli.results import AttentionMap
 
 

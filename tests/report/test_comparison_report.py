@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from seqcli.comparison.published import SuiteResult, with_published
 from seqcli.comparison.run_result import (
     RowScores,
     RunResult,
@@ -22,14 +21,14 @@ from seqcli.comparison.run_result import (
     write_result,
 )
 from seqcli.comparison.specification import PlannedRun
+from seqcli.comparison.suites import Entry, Published, SuiteResult, with_published
 from seqcli.comparison.summary import summarize
 from seqcli.config import Config
-from seqcli.config.suite_file import Entry, Published
 from seqcli.events import Progress, RunStarted
 from seqcli.report.comparison_files import comparison_document, write_comparison, write_suite
-from seqcli.report.comparison_table import comparison_table
-from seqcli.report.comparison_view import ComparisonView, conclusions
+from seqcli.report.comparison_table import comparison_table, conclusions
 from seqcli.report.console import Out
+from seqcli.report.runs_view import ComparisonView
 from seqcli.report.tables import plain_lines
 
 LENGTHS = tuple(2 + n % 8 for n in range(200))  # 2 .. 9; training had 2 .. 5

@@ -16,7 +16,7 @@ from seqcli.events import (
     RunStarted,
 )
 from seqcli.report.console import Out
-from seqcli.report.ensemble_view import EnsembleView
+from seqcli.report.runs_view import EnsembleView
 
 STARTED = EnsembleStarted("runs/x", ("1", "2"), 2, {"train": 1200, "val": 40}, ("a note",))
 MEMBERS = tuple(

@@ -1,4 +1,4 @@
-from seqcli.report.plain import Epoch, epoch_table
+from seqcli.report.logs import Epoch, epoch_table
 from seqcli.report.tables import fit, plain_lines, width_of
 
 METRICS = {

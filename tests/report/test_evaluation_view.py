@@ -7,7 +7,6 @@ import pytest
 from rich.text import Text
 
 from seqcli.events import Finished
-from seqcli.report.error_tables import choose, matrix_tables, worst
 from seqcli.report.evaluation import show_evaluation
 from seqcli.report.json_documents import (
     evaluation_document,
@@ -15,6 +14,7 @@ from seqcli.report.json_documents import (
     tasks_document,
     training_document,
 )
+from seqcli.report.predictions import choose, matrix_tables, worst
 from seqcli.report.tables import width_of
 from seqcli.results import (
     AttentionMap,

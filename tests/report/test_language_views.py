@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqcli.events import Finished, RunStarted
 from seqcli.report.evaluation import metrics_table, novelty_table
-from seqcli.report.plain import LANGUAGE_CAPTION, Epoch, epoch_table
+from seqcli.report.logs import LANGUAGE_CAPTION, Epoch, epoch_table
 from seqcli.report.predictions import FEWEST, SHOWN, probability_bars
 from seqcli.report.summary import end_lines, run_lines
 from seqcli.results import Evaluation, NextToken, Novelty

@@ -7,7 +7,7 @@ from rich.text import Text
 from seqcli.events import EpochEnded, Example, Finished, Progress
 from seqcli.report.console import Out
 from seqcli.report.live import LiveView, training_view
-from seqcli.report.plain import PlainLog
+from seqcli.report.logs import PlainLog
 
 
 class Clock:

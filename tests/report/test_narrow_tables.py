@@ -11,7 +11,6 @@ from rich.console import Console
 from seqcli.cli.gen_data import _baselines, _splits
 from seqcli.events import DataRead, Example, FileRead, SplitRead
 from seqcli.formatting import count, plural
-from seqcli.report.error_tables import class_table, edits_table, matrix_tables, predictions_table
 from seqcli.report.evaluation import (
     baselines_table,
     lengths_table,
@@ -20,7 +19,8 @@ from seqcli.report.evaluation import (
     references_table,
     subsets_table,
 )
-from seqcli.report.plain import Epoch, epoch_table
+from seqcli.report.logs import Epoch, epoch_table
+from seqcli.report.predictions import class_table, edits_table, matrix_tables, predictions_table
 from seqcli.report.summary import examples_table, samples_table, splits_table
 from seqcli.report.tables import (
     Column,

@@ -1,7 +1,7 @@
 import pytest
 
 from seqcli.events import EpochEnded, Example, Finished, Progress
-from seqcli.report.plain import PlainLog
+from seqcli.report.logs import PlainLog
 from seqcli.report.summary import TimeLeft, share_done, sparkline
 
 

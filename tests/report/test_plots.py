@@ -12,17 +12,16 @@ import pytest
 from matplotlib.image import imread
 
 from seqcli.report import plots
-from seqcli.report.attention import draw_attention
-from seqcli.report.comparison_plots import curves_svg
-from seqcli.report.plots import draw_curves
+from seqcli.report.comparison_page import curves_svg
+from seqcli.report.plots import draw_attention, draw_curves
 from seqcli.results import AttentionMap
 
 DRAW = """
 import sys
 from pathlib import Path
 import numpy as np
-from seqcli.report.attention import draw_attention
-from seqcli.report.comparison_plots import curves_svg
+from seqcli.report.plots import draw_attention
+from seqcli.report.comparison_page import curves_svg
 from seqcli.report.plots import draw_curves
 from seqcli.report.plots import draw_if_possible
 from seqcli.results import AttentionMap

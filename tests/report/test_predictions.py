@@ -3,12 +3,8 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from seqcli.report import predictions
-from seqcli.report.predictions import (
-    Segment,
-    align,
-    describe_errors,
-    mark,
-)
+from seqcli.report.predictions import align, describe_errors, mark
+from seqcli.report.tables import Segment
 
 symbols = st.lists(st.sampled_from("abcd"), max_size=12)
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from seqcli.events import DataRead, FileRead, Finding, SplitRead
 from seqcli.report.console import Out
 from seqcli.report.live import LiveView
-from seqcli.report.plain import PlainLog
+from seqcli.report.logs import PlainLog
 from seqcli.report.summary import finding_lines, show_reading
 
 READ = DataRead(

@@ -2,8 +2,15 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from seqcli.formatting import count, duration, loss, percent, visible
-from seqcli.report.predictions import Segment
-from seqcli.report.tables import Column, Table, marked_text, plain_lines, tasks_table, width_of
+from seqcli.report.tables import (
+    Column,
+    Segment,
+    Table,
+    marked_text,
+    plain_lines,
+    tasks_table,
+    width_of,
+)
 
 WIDE = Table(
     (Column("symbol"), Column("share\nof all", right=True)),

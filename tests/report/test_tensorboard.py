@@ -6,7 +6,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from seqcli.events import EpochEnded
 from seqcli.metrics.metric import names as metric_names
-from seqcli.report.tensorboard import TensorBoardLog
+from seqcli.report.logs import TensorBoardLog
 
 
 def run(folder, started, epochs, value):

@@ -12,8 +12,7 @@ from seqcli import registry
 from seqcli.errors import UsageError
 from seqcli.tasks.base import Task, make
 from seqcli.tasks.drawn import DrawnTask
-from seqcli.tasks.sequences import LengthTask, SequenceTask
-from seqcli.tasks.space import nearest_owned
+from seqcli.tasks.space import LengthTask, SequenceTask, nearest_owned
 
 SPLITS = ("train", "val", "test")
 SMALL: list[tuple[str, dict[str, Any]]] = [

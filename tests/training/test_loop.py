@@ -9,12 +9,11 @@ import pytest
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, TrainConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Progress
+from seqcli.interrupts import StopRequest
 from seqcli.training.loop import Loop
-from seqcli.training.stopping import StopRequest
 from seqcli.training.trainer import EpochMetrics, StepResult
 
 CODEC = Codec(Vocabulary(("a", "b")), Tokenizer("chars"))

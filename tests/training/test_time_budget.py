@@ -14,14 +14,12 @@ import seqcli
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, TrainConfig
 from seqcli.data.corpus import Codec, Corpus, Pairs
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.events import Progress
+from seqcli.interrupts import StopRequest
 from seqcli.runs.metrics_log import read_metrics
 from seqcli.training.loop import Loop
-from seqcli.training.progress import stop_reason
-from seqcli.training.stopping import StopRequest
-from seqcli.training.time_budget import ENDING
+from seqcli.training.progress import ENDING, stop_reason
 from seqcli.training.trainer import EpochMetrics, StepResult
 
 CODEC = Codec(Vocabulary(("a", "b")), Tokenizer("chars"))

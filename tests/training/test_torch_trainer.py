@@ -15,8 +15,7 @@ from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.training.torch_trainer import TorchTrainer, build
 from seqcli.training.trainer import TrainerSetup, TrainingStep
 

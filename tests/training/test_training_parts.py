@@ -18,8 +18,13 @@ from seqcli.training.schedules import (
     WarmupCosine,
     WarmupInverseSqrt,
 )
-from seqcli.training.teacher_forcing import constant, inverse_sigmoid, linear, mixed_forward
-from seqcli.training.torch_batches import cross_entropy
+from seqcli.training.torch_batches import (
+    constant,
+    cross_entropy,
+    inverse_sigmoid,
+    linear,
+    mixed_forward,
+)
 from seqcli.training.torch_optimizers import clip_gradients
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.data.files.file_encoder import EncodedFile, Hashes, IncrementalVocabulary, TokenBuffer
-from seqcli.data.files.findings import Findings
+from seqcli.data.files.rows import Findings
 from seqcli.data.vocabulary import SPECIALS, UNK
 from seqcli.events import SplitRead
 

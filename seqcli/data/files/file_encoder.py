@@ -22,17 +22,18 @@ from seqcli.arrays.ragged import Index, Ragged, offsets_of
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
 from seqcli.data.files.columns import parse_columns
-from seqcli.data.files.detection import format_of
-from seqcli.data.files.findings import KINDS, Findings, RowRemarks
-from seqcli.data.files.formats import looks_like_header
+from seqcli.data.files.formats import format_of, looks_like_header
 from seqcli.data.files.opening import TextFile
 from seqcli.data.files.rows import (
+    KINDS,
     LEAST_COUNT,
     MOST_COUNT,
+    Findings,
     Problem,
     Records,
     Row,
     RowReader,
+    RowRemarks,
     TableOptions,
     hash_of,
 )

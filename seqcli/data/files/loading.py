@@ -15,7 +15,7 @@ import numpy as np
 from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.config.sections import DataConfig
 from seqcli.data.baselines import language_baselines, text_baselines, with_max_lengths
-from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs
+from seqcli.data.corpus import SPLITS, Codec, Corpus, Pairs, split_rows
 from seqcli.data.files import cache
 from seqcli.data.files.columns import parse_columns
 from seqcli.data.files.encoding import (
@@ -34,12 +34,10 @@ from seqcli.data.files.file_encoder import (
     IncrementalVocabulary,
     TokenBuffer,
 )
-from seqcli.data.files.findings import Findings
 from seqcli.data.files.paths import Files
+from seqcli.data.files.rows import Findings
 from seqcli.data.files.tokenization import chosen_tokens
-from seqcli.data.splits import split_rows
-from seqcli.data.tokenizers import Normalizer, Tokenizer
-from seqcli.data.vocabulary import UNK, Vocabulary
+from seqcli.data.vocabulary import UNK, Normalizer, Tokenizer, Vocabulary
 from seqcli.errors import DataError
 from seqcli.events import DataRead, Finding
 from seqcli.files.regular import read_json

@@ -39,11 +39,11 @@ from pathlib import Path
 import numpy as np
 
 from seqcli.config.sections import DataConfig
+from seqcli.data.corpus import split_rows
 from seqcli.data.files.file_encoder import records_of
 from seqcli.data.files.opening import TextFile
 from seqcli.data.files.rows import hash_of
-from seqcli.data.splits import split_rows
-from seqcli.data.tokenizers import Normalizer
+from seqcli.data.vocabulary import Normalizer
 
 AUTO = "auto"
 LABEL_SOURCES, MAYBE_SOURCES = 20, 8

@@ -16,8 +16,7 @@ from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec, MaxLengths
-from seqcli.data.tokenizers import Tokenizer
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.models import kernels
 from seqcli.models.base import Model
 from seqcli.models.build import build

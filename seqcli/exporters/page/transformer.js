@@ -1,0 +1,293 @@
+// The Transformer (Vaswani et al. 2017), and its positional encodings.
+
+/** No positions: the causal mask alone gives the order (Kazemnejad et al. 2023). */
+class NoPositions {
+  givesOrder() {
+    return false;
+  }
+
+  /** Return an embedding (H,) with its position. */
+  added(embedded, position) {
+    return embedded;
+  }
+
+  /** Return the heads (N * d,) of a query or key with its position. */
+  rotated(heads, position) {
+    return heads;
+  }
+}
+
+class Positions extends NoPositions {
+  givesOrder() {
+    return true;
+  }
+}
+
+/** Fixed sines and cosines; any length. */
+class SinusoidalPositions extends Positions {
+  constructor(weights, width) {
+    super();
+    this.rates = ratesOf(width); // (H / 2,)
+  }
+
+  added(embedded, position) {
+    const angles = map(this.rates, (rate) => rate * position);
+    const waves = concat(map(angles, Math.sin), map(angles, Math.cos)); // (H,), or one more
+    return map(embedded, (value, i) => value + waves[i]);
+  }
+}
+
+/** A learned vector for each position. */
+class LearnedPositions extends Positions {
+  constructor(weights) {
+    super();
+    this.table = weights.embedding("table");
+  }
+
+  added(embedded, position) {
+    return add(embedded, this.table.row(position));
+  }
+}
+
+/** Rotation of queries and keys by an angle that grows with the position (Su et al. 2021). */
+class RotaryPositions extends Positions {
+  constructor(weights, width, heads) {
+    super();
+    this.rates = ratesOf(width / heads); // (d / 2,)
+  }
+
+  rotated(heads, position) {
+    const half = this.rates.length;
+    return map(heads, (value, i) => {
+      const k = i % (2 * half);
+      const angle = this.rates[k % half] * position;
+      const partner = k < half ? -heads[i + half] : heads[i - half];
+      return value * Math.cos(angle) + partner * Math.sin(angle);
+    });
+  }
+}
+
+/** Return the angular rates (width / 2,), from 1 down to 1 / 10000, as 32-bit numbers. */
+function ratesOf(width) {
+  const size = Math.floor((width + 1) / 2);
+  return map(zeros(size), (_, i) => Math.fround(Math.exp((i * -2 * Math.log(10000)) / width)));
+}
+
+const POSITIONS = {
+  sinusoidal: SinusoidalPositions,
+  learned: LearnedPositions,
+  rotary: RotaryPositions,
+  none: NoPositions,
+};
+
+/** Scaled dot-product attention in N heads: softmax(Q K^T / sqrt(d)) V. */
+class MultiHeadAttention {
+  constructor(weights, heads) {
+    this.heads = heads;
+    this.query = weights.linear("query");
+    this.keyValue = weights.linear("key_value");
+    this.output = weights.linear("output");
+  }
+
+  /** Project states (S, H) to keys and values (S, H) of all heads. */
+  keysValues(states) {
+    const both = states.map((x) => this.keyValue.apply(x)); // (S, 2 * H)
+    const H = both[0].length / 2;
+    return { keys: both.map((x) => x.subarray(0, H)), values: both.map((x) => x.subarray(H)) };
+  }
+
+  /** Return the slice (d,) of one head of a vector (N * d,). */
+  head(x, n) {
+    return block(x, n, x.length / this.heads);
+  }
+
+  /** Return the attention weights (N, S) of a query (H,) with keys (S, H). */
+  weights(query, keys) {
+    return Array.from({ length: this.heads }, (_, n) => {
+      const q = scale(this.head(query, n), 1 / Math.sqrt(query.length / this.heads)); // (d,)
+      return softmax(Float64Array.from(keys, (key) => dot(q, this.head(key, n))));
+    });
+  }
+
+  /** Attend with a query (H,); return the output (H,) and the attention weights (N, S). */
+  attend(query, { keys, values }) {
+    const weights = this.weights(query, keys);
+    const mixed = weights.map((perPosition, n) => {
+      return weightedSum(perPosition, values.map((x) => this.head(x, n)));
+    }); // (N, d)
+    return [this.output.apply(concat(...mixed)), weights];
+  }
+}
+
+/** x + f(norm(x)) ("pre", Xiong et al. 2020) or norm(x + f(x)) ("post", the original). */
+class Residual {
+  constructor(weights, norm) {
+    this.norm = weights.layerNorm("norm");
+    this.pre = norm === "pre";
+  }
+
+  /** Return the input of f. */
+  before(x) {
+    return this.pre ? this.norm.apply(x) : x;
+  }
+
+  /** Add the output of f to x. */
+  after(x, change) {
+    return this.pre ? add(x, change) : this.norm.apply(add(x, change));
+  }
+}
+
+/** Two linear layers with ReLU between them. */
+class FeedForward {
+  constructor(weights) {
+    this.first = weights.linear("0"); // 1 and 2 are ReLU and dropout
+    this.second = weights.linear("3");
+  }
+
+  apply(x) {
+    return this.second.apply(relu(this.first.apply(x)));
+  }
+}
+
+const NOTHING = { keys: [], values: [] };
+
+/** Self-attention, attention to the source (if `cross`), and a feed-forward network. */
+class TransformerLayer {
+  constructor(weights, config, positions, cross) {
+    this.positions = positions;
+    this.selfAttention = new MultiHeadAttention(weights.part("self_attention"), config.heads);
+    this.afterSelf = new Residual(weights.part("after_self"), config.norm);
+    if (cross) {
+      this.crossAttention = new MultiHeadAttention(weights.part("cross_attention"), config.heads);
+      this.afterCross = new Residual(weights.part("after_cross"), config.norm);
+    }
+    this.feedForward = new FeedForward(weights.part("feedforward"));
+    this.afterFeedForward = new Residual(weights.part("after_feedforward"), config.norm);
+  }
+
+  /**
+   * Compute the next layer's states.
+   *
+   * states: (T, H). causal: position t attends to positions up to t only. past: keys and values of
+   * the positions before. source: keys and values of the source, for a layer with cross-attention.
+   * Return the states, all keys and values so far, and the weights (N, S) of the last position
+   * over the source.
+   */
+  read(states, { causal, past = NOTHING, source = null }) {
+    const { attended, cache } = this.attendToSelf(states, causal, past);
+    let [x, weights] = [attended, null];
+    if (source !== null) [x, weights] = this.attendToSource(x, source);
+    const after = x.map((y) => {
+      const change = this.feedForward.apply(this.afterFeedForward.before(y));
+      return this.afterFeedForward.after(y, change);
+    });
+    return { states: after, cache, weights };
+  }
+
+  attendToSelf(states, causal, past) {
+    const inputs = states.map((x) => this.afterSelf.before(x)); // (T, H)
+    const first = past.keys.length;
+    const rotated = (x, t) => this.positions.rotated(x, first + t);
+    const queries = inputs.map((x) => this.selfAttention.query.apply(x)).map(rotated); // (T, H)
+    const { keys, values } = this.selfAttention.keysValues(inputs); // (T, H) each
+    const cache = {
+      keys: [...past.keys, ...keys.map(rotated)], values: [...past.values, ...values],
+    };
+    const attended = states.map((x, t) => {
+      const visible = causal ? firstOf(cache, first + t + 1) : cache;
+      return this.afterSelf.after(x, this.selfAttention.attend(queries[t], visible)[0]);
+    });
+    return { attended, cache };
+  }
+
+  attendToSource(states, source) {
+    let weights = null;
+    const attended = states.map((x) => {
+      const query = this.crossAttention.query.apply(this.afterCross.before(x)); // (H,)
+      const [change, perHead] = this.crossAttention.attend(query, source);
+      weights = perHead;
+      return this.afterCross.after(x, change);
+    });
+    return [attended, weights];
+  }
+}
+
+const firstOf = ({ keys, values }, size) => ({
+  keys: keys.slice(0, size), values: values.slice(0, size),
+});
+
+/** Return the layers of an encoder, of a decoder (`cross`) or of a language model. */
+function transformerLayers(weights, config, positions, cross) {
+  return Array.from({ length: config.layers }, (_, layer) => {
+    return new TransformerLayer(weights.part(`${layer}`), config, positions, cross);
+  });
+}
+
+/** Return the layer norm after the last layer: "pre" has one, "post" does not need it. */
+function finalNorm(weights, name, config) {
+  return config.norm === "pre" ? weights.layerNorm(name) : new Identity();
+}
+
+/** Token embeddings with positions. */
+class TokenEmbedding {
+  constructor(weights, config) {
+    this.embedding = weights.embedding("embedding");
+    const Kind = POSITIONS[config.positions];
+    this.positions = new Kind(weights.part("positions"), config.hidden, config.heads);
+    this.factor = Math.sqrt(config.hidden);
+  }
+
+  /** Embed a token at a position: (H,). */
+  apply(token, position) {
+    return this.positions.added(scale(this.embedding.row(token), this.factor), position);
+  }
+}
+
+/** The encoder-decoder; states and steps as in Seq2Seq. */
+class Transformer {
+  constructor(weights, config, copyIds) {
+    this.source = new TokenEmbedding(weights.part("source_embedding"), config);
+    this.target = new TokenEmbedding(weights.part("target_embedding"), config);
+    const [encoder, decoder] = [weights.part("encoder"), weights.part("decoder")];
+    this.encoder = transformerLayers(encoder, config, this.source.positions, false);
+    this.decoder = transformerLayers(decoder, config, this.target.positions, true);
+    this.sourceNorm = finalNorm(weights, "source_norm", config);
+    this.targetNorm = finalNorm(weights, "target_norm", config);
+    this.output = weights.outputLayer(this.target.embedding, config.tied_embeddings);
+    this.continues = config.continue_positions;
+    this.copy = config.copy ? new CopyHead(weights.part("copy"), copyIds) : null;
+  }
+
+  /** Encode the source; keep its keys and values for each layer of the decoder. */
+  start(source) {
+    const causal = !this.source.positions.givesOrder(); // or it would see a bag of tokens
+    let states = source.map((token, s) => this.source.apply(token, s)); // (S, H)
+    for (const layer of this.encoder) ({ states } = layer.read(states, { causal }));
+    const outputs = states.map((x) => this.sourceNorm.apply(x)); // (S, H)
+    return {
+      memories: this.decoder.map((layer) => layer.crossAttention.keysValues(outputs)),
+      copies: this.copy === null ? null : this.copy.prepare(source, outputs),
+      first: this.continues ? source.length : 0, // position of the first target token
+      caches: this.decoder.map(() => NOTHING),
+    };
+  }
+
+  step(token, state) {
+    const { memories, first, caches, copies } = state;
+    let states = [this.target.apply(token, first + caches[0].keys.length)]; // (1, H)
+    let weights = null;
+    const next = this.decoder.map((layer, i) => {
+      const options = { causal: true, past: caches[i], source: memories[i] };
+      const output = layer.read(states, options);
+      ({ states, weights } = output);
+      return output.cache;
+    });
+    const hidden = this.targetNorm.apply(states[0]); // (H,)
+    const logits = this.output.apply(hidden); // (V,)
+    return {
+      logits: copies === null ? logits : this.copy.attendAndMix(logits, hidden, copies),
+      state: { ...state, caches: next },
+      attention: scale(sumOf(weights), 1 / weights.length), // of the last layer, mean of the heads
+    };
+  }
+}

@@ -1,0 +1,1 @@
+"""Metrics: definitions, predictions and their files, scores with intervals."""
