@@ -7,9 +7,11 @@ standard streams of the caller. Training is shortened: see `shortened`.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
-import signal
+import pkgutil
 import socket
 import sys
 from pathlib import Path
@@ -60,15 +62,29 @@ def answer(connection: socket.socket) -> int:
     return shell.run(app, shortened(call["words"]))
 
 
+def import_everything() -> None:
+    """Import what the commands would import one by one, and use one thread."""
+    import torch
+    import torch.utils.tensorboard
+
+    import seqcli
+
+    for module in pkgutil.walk_packages(seqcli.__path__, "seqcli."):
+        if module.name != "seqcli.__main__":
+            importlib.import_module(module.name)
+    torch.set_num_threads(1)
+
+
+def reap() -> None:
+    """Remove the children that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def serve(folder: Path) -> None:
     """Answer callers until this process is killed."""
-    import torch
-
-    import seqcli.api.training
-    import seqcli.cli  # noqa: F401
-
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children that ended leave nothing behind
+    import_everything()
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(folder / "socket"))
     server.listen()
@@ -78,8 +94,8 @@ def serve(folder: Path) -> None:
     print("ready", flush=True)
     while True:
         connection, _ = server.accept()
+        reap()
         if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             code = answer(connection)
             sys.stdout.flush()
             sys.stderr.flush()
