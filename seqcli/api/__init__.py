@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqcli.api.comparing import Plan, collect, compare, plan, run_plan, store_plan
+    from seqcli.api.bulk_prediction import predict_file
+    from seqcli.api.collecting import collect
+    from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
     from seqcli.api.generating import gen_data
@@ -40,6 +42,7 @@ __all__ = [
     "plan",
     "plan_suite",
     "predict",
+    "predict_file",
     "read_data",
     "rescore",
     "run_plan",
@@ -53,7 +56,7 @@ __all__ = [
 _MODULES = {  # a module of this package, or the full name of another module
     "Plan": "comparing",
     "run_plan": "comparing",
-    "collect": "comparing",
+    "collect": "collecting",
     "compare": "comparing",
     "compare_suite": "suites",
     "plan": "comparing",
@@ -69,6 +72,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "open_model": "trained_model",
     "open_predictor": "predicting",
     "predict": "predicting",
+    "predict_file": "bulk_prediction",
     "read_data": "training",
     "rescore": "evaluating",
     "sample": "sampling",
