@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from browser import REPORT, needs_browser, open_page
 from drawn_models import every_source
+from seqcli.decoding.sampling import draw
 
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig, describe
 from seqcli.data.corpus import Pairs
 from seqcli.decoding import inference
-from seqcli.decoding.sampling import draw
 from seqcli.decoding.search import Search
 from seqcli.exporters import html, page_data
 
