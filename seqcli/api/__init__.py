@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seqcli.api.model_info import info
     from seqcli.api.predicting import next_tokens, open_predictor, predict
     from seqcli.api.sampling import sample
+    from seqcli.api.searching import plan_search, run_search
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.trained_model import open_model
     from seqcli.api.training import Run, read_data, train
@@ -36,11 +37,13 @@ __all__ = [
     "open_model",
     "open_predictor",
     "plan",
+    "plan_search",
     "plan_suite",
     "predict",
     "read_data",
     "rescore",
     "run_plan",
+    "run_search",
     "sample",
     "store_plan",
     "task",
@@ -55,6 +58,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "compare": "comparing",
     "compare_suite": "suites",
     "plan": "comparing",
+    "plan_search": "searching",
     "plan_suite": "suites",
     "Run": "training",
     "evaluate": "evaluating",
@@ -67,6 +71,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "predict": "predicting",
     "read_data": "training",
     "rescore": "evaluating",
+    "run_search": "searching",
     "sample": "sampling",
     "store_plan": "comparing",
     "task": "seqcli.tasks.base",

@@ -123,22 +123,29 @@ def changes_of(paths: runs.RunPaths, settings: Config) -> list[str]:
     return texts
 
 
-def reason_if_finished(paths: runs.RunPaths, settings: Config) -> str:
-    """Return why a run is finished under the settings of a command; "" if it is not."""
+def finished_run(paths: runs.RunPaths, settings: Config) -> Finished | None:
+    """Return the event that a run ended with; None if it has not ended under these settings.
+
+    The event of an ensemble has no history and no scores.
+    """
     with contextlib.suppress(CheckpointError):  # resuming uses the checkpoint before it
-        if not paths.ensemble.exists():
-            return finish_reason(paths.folder, settings.train)
-        members = [finish_reason(one.folder, settings.train) for one in paths.members]
-        if len(members) == settings.train.members and all(members):
-            return "members"
-    return ""
+        if paths.ensemble.exists():
+            return _finished_ensemble(paths.members, settings)
+        reason = finish_reason(paths.folder, settings.train)
+        if reason:
+            return _finished(paths, reason)
+    return None
 
 
-def finished_run(paths: runs.RunPaths, reason: str) -> Finished:
-    """Return the event that a finished run ended with; of an ensemble, only its epochs."""
-    if paths.ensemble.exists():
-        epochs = [progress_of(numpy_file.load(one.last), one.last) for one in paths.members]
-        return Finished(max(one.epochs_done for one in epochs), 0, {}, reason, 0.0)
+def _finished_ensemble(members: Sequence[runs.RunPaths], settings: Config) -> Finished | None:
+    reasons = [finish_reason(one.folder, settings.train) for one in members]
+    if len(members) < settings.train.members or not all(reasons):
+        return None
+    done = [progress_of(numpy_file.load(one.last), one.last) for one in members]
+    return Finished(max(one.epochs_done for one in done), 0, {}, "members", 0.0)
+
+
+def _finished(paths: runs.RunPaths, reason: str) -> Finished:
     done = progress_of(numpy_file.load(paths.last), paths.last)
     history = tuple(record.metrics for record in epochs_of(paths.metrics))
     best = done.best.metrics if done.best else {}

@@ -34,7 +34,6 @@ from seqcli.api.resuming import (
     changes_of,
     finished_run,
     load_resumed,
-    reason_if_finished,
     run_to_resume,
 )
 from seqcli.config import Config
@@ -234,14 +233,12 @@ def _keep_or_resume(
 ) -> Run:
     """Resume a run with the settings of a command, or return it unchanged if it is finished."""
     sets = changes_of(paths, settings)
-    reason = reason_if_finished(paths, settings)
-    if not reason:
+    finished = finished_run(paths, settings)
+    if finished is None:
         return _resume(paths.folder, sets, {}, listen, started)
     named = paths.extra_best or paths.folder
     rows = {name: len(pairs) for name, pairs in corpus.splits.items()}
-    finished = finished_run(paths, reason)
-    facts = run_facts(str(paths.folder), settings, corpus)
-    fit = diagnose_fit(finished.history, facts)
+    fit = diagnose_fit(finished.history, run_facts(str(paths.folder), settings, corpus))
     return Run(paths.folder, settings, finished, fit, named, rows, corpus.reading, kept=True)
 
 
