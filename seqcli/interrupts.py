@@ -61,6 +61,10 @@ STOPPING = tuple(
 )
 
 
+class Interrupted(Exception):  # noqa: N818 - not an error: requested by a signal
+    """Raised inside the loop when a signal requests a stop; the run can be resumed."""
+
+
 class StopRequest:
     """A request to stop, made by the first signal; a second signal exits immediately."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seqcli.api.exporting import export
     from seqcli.api.generating import gen_data
     from seqcli.api.model_info import info
+    from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
     from seqcli.api.sampling import sample
     from seqcli.api.searching import plan_search, run_search
@@ -29,7 +30,9 @@ __all__ = [
     "collect",
     "compare",
     "compare_suite",
+    "copy_example",
     "evaluate",
+    "examples",
     "export",
     "gen_data",
     "info",
@@ -61,7 +64,9 @@ _MODULES = {  # a module of this package, or the full name of another module
     "plan_search": "searching",
     "plan_suite": "suites",
     "Run": "training",
+    "copy_example": "packaged",
     "evaluate": "evaluating",
+    "examples": "packaged",
     "export": "exporting",
     "gen_data": "generating",
     "info": "model_info",

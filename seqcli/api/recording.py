@@ -68,7 +68,7 @@ class CheckpointWriter:
     def __call__(
         self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
     ) -> None:
-        """Commit the state of a run; see `seqcli.training.loop.Save`.
+        """Commit the state of a run; see `seqcli.training.trainer.Save`.
 
         A run that is interrupted before its first checkpoint does not replace the old run.
 

@@ -15,6 +15,7 @@ from seqcli import registry, runs
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
+from seqcli.api.distributed import TrainingJob, on_all_processes
 from seqcli.api.ensemble_training import check_ensemble, train_members
 from seqcli.api.initializing import (
     initialize,
@@ -57,6 +58,7 @@ from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
 from seqcli.training.loop import Loop
+from seqcli.training.processes import current, refuse_several
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
@@ -103,6 +105,7 @@ class Run:
 
 
 @checked
+@on_all_processes
 def train(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     *,
@@ -246,6 +249,11 @@ def _check_backend(settings: Config, corpus: Corpus) -> None:
     """Check that the backend supports a configuration, before anything is written."""
     backend = settings.train.backend
     registry.resolve("backend", backend, registry.BACKEND_CHECKS)(settings, corpus)
+    if backend != "torch":
+        refuse_several(f"--backend {backend} trains in one", "omit --backend, or start one process")
+    if settings.train.members > 1:
+        hint = "start one process: its members are trained in processes of their own"
+        refuse_several("--ensemble trains each of its members in one", hint)
 
 
 def _run(
@@ -259,6 +267,8 @@ def _run(
     """Train in a locked folder, and write all files of the run."""
     write_config(folder.current, settings)
     corpus = with_distilled_rows(folder, settings, corpus)
+    processes = current()
+    processes.broadcast(TrainingJob(settings, corpus))
     with stop_on_signals() as stop:
         emit = broadcast(TensorBoardLog(folder.paths.tensorboard), *filter(None, [listen]))
         data = _report_data(folder, corpus, emit)
@@ -266,10 +276,11 @@ def _run(
         initialized = initialize(setup.trainer, settings, corpus) if checkpoint is None else ()
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
-        loop = Loop(setup.trainer, corpus, settings, writer, stop, started)
+        loop = Loop(setup.trainer, corpus, settings, writer, stop, started, processes)
         notes = (*initialized, *restore(loop, writer, checkpoint))
         event = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
+        loop.synchronize()
         emit(event)
         finished = _fit(loop, emit, folder, event)
     if finished.reason == "interrupted":

@@ -25,7 +25,7 @@ seqcli train --data names.txt --cell gru --out names.pt
 seqcli train --data pairs.tsv --cell gru --attention --ensemble 5 --out runs/pairs-x5
 seqcli train --train train.tsv --val dev.tsv --columns target=1,source=2,count=3
 seqcli train --data labels.csv --columns source=name,target=class --target-tokens whole --check
-seqcli train --config examples/patterns_transformer.yaml --set train.momentum=0.95
+seqcli train --config patterns_transformer --set train.momentum=0.95
 seqcli train --data dialect.tsv --init-from runs/standard-gru-attention --freeze embeddings
 seqcli train --resume runs/reverse-gru-attention
 seqcli train --task sort --cell gru --resume auto --out runs/sort"""
@@ -81,9 +81,11 @@ def train(
     from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
+    from seqcli.training.processes import refuse_several, reports
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:
+        refuse_several("--check reads the data in one", "run it without torchrun")
         return _check(output, config, set_ or (), flags)
     with training_view(output) as view, EnsembleView(output) as ensemble:
         listen = broadcast(essential=(view, ensemble))
@@ -97,6 +99,8 @@ def train(
             started=shell.started(),
             **flags,
         )
+    if not reports():  # another process of this training does
+        return None
     if run.kept:
         output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
     if json and run.ensemble:

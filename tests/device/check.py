@@ -21,8 +21,8 @@ import torch
 
 import seqcli
 from seqcli import config as configuration
-from seqcli.api import torch_model
 from seqcli.api.checkpoint_config import limits_of
+from seqcli.api.members import load_torch
 from seqcli.api.trained_model import open_model
 from seqcli.data.build import corpus as build_corpus
 from seqcli.decoding import inference
@@ -137,7 +137,7 @@ def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
         from seqcli.training.torch_batches import to_device
 
         data = to_device(batch, model.device)
-        objective, _ = trainer.loss(data, 1.0)
+        objective, _ = trainer.loss(data)
         objective.backward()
         trainer.parameters.gather_gradients()
         flat = torch.cat([one.grad.flatten().cpu() for one in trainer.parameters.trained])
@@ -156,7 +156,7 @@ def run_agrees(sets: list[str], out: Path, device: str) -> dict[str, Any]:
     """Train on the device, then compare losses, greedy and beam answers with the CPU's."""
     seqcli.train(set=[*sets, f"train.device={device}"], out=out)
     trained = open_model(out)
-    model = torch_model.load(trained.opened).model
+    model = load_torch(trained.opened).model
     pairs = build_corpus(trained.config.data, trained.config.task).splits["test"]
     greedy_search, beam_search = trained.search(beam=1), trained.search(beam=4)
     scored = {}
