@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
+    from seqcli.api.finished_run import Run
     from seqcli.api.generating import gen_data
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from seqcli.api.searching import plan_search, run_search
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.trained_model import open_model
-    from seqcli.api.training import Run, read_data, train
+    from seqcli.api.training import read_data, train
     from seqcli.tasks.base import task, tasks
 
 __all__ = [
@@ -63,7 +64,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "plan": "comparing",
     "plan_search": "searching",
     "plan_suite": "suites",
-    "Run": "training",
+    "Run": "finished_run",
     "copy_example": "packaged",
     "evaluate": "evaluating",
     "examples": "packaged",

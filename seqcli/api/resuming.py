@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
 from seqcli import runs
-from seqcli.api.checkpoint_config import PATH_KEYS, config_of, finish_reason, progress_of
+from seqcli.api.checkpoint_config import PATH_KEYS, config_of
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.initializing import with_initial_vocabulary
 from seqcli.checkpoints import numpy_file
@@ -24,8 +24,6 @@ from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, UsageError
-from seqcli.events import Finished
-from seqcli.runs.metrics_log import epochs_of
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
@@ -121,37 +119,6 @@ def changes_of(paths: runs.RunPaths, settings: Config) -> list[str]:
     texts = [f"{key}={written(key, new[key])}" for key in changed]
     _check_changes(before, settings, paths, open_keys)
     return texts
-
-
-def finished_run(paths: runs.RunPaths, settings: Config) -> Finished | None:
-    """Return the event that a run ended with; None if it has not ended under these settings.
-
-    The event of an ensemble has no history and no scores.
-    """
-    with contextlib.suppress(CheckpointError):  # resuming uses the checkpoint before it
-        if paths.ensemble.exists():
-            return _finished_ensemble(paths.members, settings)
-        reason = finish_reason(paths.folder, settings.train)
-        if reason:
-            return _finished(paths, reason)
-    return None
-
-
-def _finished_ensemble(members: Sequence[runs.RunPaths], settings: Config) -> Finished | None:
-    reasons = [finish_reason(one.folder, settings.train) for one in members]
-    if len(members) < settings.train.members or not all(reasons):
-        return None
-    done = [progress_of(numpy_file.load(one.last), one.last) for one in members]
-    return Finished(max(one.epochs_done for one in done), 0, {}, "members", 0.0)
-
-
-def _finished(paths: runs.RunPaths, reason: str) -> Finished:
-    done = progress_of(numpy_file.load(paths.last), paths.last)
-    history = tuple(record.metrics for record in epochs_of(paths.metrics))
-    best = done.best.metrics if done.best else {}
-    return Finished(
-        done.epochs_done, done.best_epoch, best, reason, done.elapsed, history, done.step
-    )
 
 
 def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:
