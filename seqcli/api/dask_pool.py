@@ -83,9 +83,14 @@ def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
                     silence_logs=logging.CRITICAL,
                 )
                 client = stack.enter_context(_closing(Client(stack.enter_context(cluster))))
+                keep_workers = partial(cluster.scale, jobs)
         else:
-            client = stack.enter_context(_closing(_connect(Client, on)))
-        yield DaskEngine(client, on)
+            client, keep_workers = stack.enter_context(_closing(_connect(Client, on))), _nothing
+        yield DaskEngine(client, on, keep_workers)
+
+
+def _nothing() -> None:
+    """Do nothing: whoever started the workers of a running cluster also restarts them."""
 
 
 def _silence() -> None:
@@ -127,10 +132,12 @@ class DaskEngine:
     Args:
         client: the connection to its scheduler.
         on: the value of ``--on``, for messages.
+        keep_workers: replaces workers that are lost, if this process started the cluster.
     """
 
     client: Client
     on: str
+    keep_workers: Callable[[], object] = _nothing
 
     @property
     def jobs(self) -> int:
@@ -203,9 +210,9 @@ class _Submission(Generic[JobT, Result]):
         self.events.put(pickle.loads(event[1]))
 
     def _submit_waiting(self) -> None:
-        """Submit as many runs as there are workers."""
+        """Submit as many runs as there are workers, at least one."""
         self._count_workers()
-        while self.waiting and len(self.running) < self.workers:
+        while self.waiting and len(self.running) < max(1, self.workers):
             task = self.waiting.popleft()
             task.saved = last_save(self.folder / task.job.name)
             place = Place(self.folder, Path.cwd(), self.topic, os.environ.get(PLUGINS, ""))
@@ -220,16 +227,18 @@ class _Submission(Generic[JobT, Result]):
             self.running[task.job.name] = task
 
     def _count_workers(self) -> None:
+        """Count the workers every few seconds, and replace lost ones of a local cluster."""
         now = time.monotonic()
-        if not self.waiting or now - self.counted < COUNT_SECONDS:
+        if now - self.counted < COUNT_SECONDS:
             return
         try:
             found = len(self.client.nthreads())
+            self.engine.keep_workers()
         except OSError:
             raise self._scheduler_gone() from None
-        if not found and not self.counted:
-            note(f"--on {self.engine.on}: waiting for Dask workers; start some with: dask worker")
-        self.workers, self.counted = max(1, found), now
+        if not found and self.workers and self.engine.on != LOCAL:
+            note(f"--on {self.engine.on}: no Dask workers yet; start some with: dask worker")
+        self.workers, self.counted = found, now
 
     def _report_events(self) -> None:
         """Report the events that have arrived; wait a moment for the first one."""
