@@ -15,6 +15,7 @@ metrics (but times) of every run, and the conclusions.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -89,16 +90,33 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return found
 
 
-def kill_workers(process: subprocess.Popen[str], kills: int, draw: random.Random) -> int:
-    """Kill workers of a command at random moments; return how many were killed."""
-    done = 0
+def kill_workers(
+    process: subprocess.Popen[str], folder: Path, kills: int, draw: random.Random
+) -> int:
+    """Kill workers of a command at random moments; return how many were killed.
+
+    Before each kill some run has a new checkpoint: a worker that never gets that far is given up.
+    """
+    done, saved = 0, saves(folder)
     while done < kills and process.poll() is None:
-        time.sleep(draw.uniform(0.5, 6))
+        time.sleep(0.05)
+        if saves(folder) == saved:
+            continue
+        time.sleep(draw.uniform(0, 3))
         alive = workers(process) if process.poll() is None else []
         if alive:
             draw.choice(alive).kill()
-            done += 1
+            done, saved = done + 1, saves(folder)
     return done
+
+
+def saves(folder: Path) -> dict[Path, int]:
+    """Return the times of the last checkpoints."""
+    found = {}
+    for path in folder.glob("*/last.pt"):
+        with contextlib.suppress(OSError):
+            found[path] = path.stat().st_mtime_ns
+    return found
 
 
 def results(folder: Path) -> dict[str, Any]:
@@ -118,7 +136,10 @@ def conclusions(folder: Path) -> list[str]:
 
 def same_weights(folder: Path, other: Path, run: str) -> bool:
     """Return whether the best checkpoints of a run have the same weights."""
-    one, two = (numpy_file.load(place / run / "best.pt").weights for place in (folder, other))
+    paths = [place / run / "best.pt" for place in (folder, other)]
+    if not all(path.exists() for path in paths):
+        return False
+    one, two = (numpy_file.load(path).weights for path in paths)
     return one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one)
 
 
@@ -150,7 +171,7 @@ class Scenarios:
     def killed(self, name: str, *more: str) -> dict[str, Any]:
         """Kill workers of a comparison at random moments."""
         process = start(self.command(self.root / name, *more, "--jobs", "2"))
-        kills = kill_workers(process, self.kills, self.draw)
+        kills = kill_workers(process, self.root / name, self.kills, self.draw)
         code, errors = finish(process)
         found = {"kills": kills, "exit_code": code, "stderr": errors[-500:]}
         return {**found, **same(self.root / name, self.reference)}
