@@ -287,7 +287,21 @@ class EnsembleFinished:
     seconds: float
 
 
-Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished
+@dataclass(frozen=True)
+class PartsProgress:
+    """The progress of a bulk prediction, when a part is complete or a worker process has died.
+
+    ``share`` is the fraction of the input that has predictions, ``new_share`` the fraction that
+    got them in this call; ``lines`` counts the lines of ``new_share``.
+    """
+
+    lines: int
+    share: float
+    new_share: float
+    problem: str = ""
+
+
+Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished | PartsProgress
 Listener: TypeAlias = Callable[[Event], None]
 
 

@@ -163,10 +163,19 @@ class DaskEngine:
 
 @dataclass
 class _Task(Generic[JobT]):
-    """A run, its submissions in a row without a new checkpoint, and its task on the cluster."""
+    """A run: its task, and what happened since it was submitted without a new checkpoint.
+
+    Args:
+        job: the run.
+        losses: how often the task was given up because workers died.
+        starts: how often a worker started the run. Dask also blames tasks that only waited there.
+        saved: see `last_save`.
+        future: the task.
+    """
 
     job: JobT
-    restarts: int = 0
+    losses: int = 0
+    starts: int = 0
     saved: int = 0
     future: Future | None = None
 
@@ -188,7 +197,7 @@ class _Submission(Generic[JobT, Result]):
         self.waiting = deque(_Task(job) for job in planned)
         self.running: dict[str, _Task[JobT]] = {}
         self.failures: Failures = {}
-        self.events: queue.Queue[tuple[str, Event]] = queue.Queue()
+        self.events: queue.Queue[tuple[str, Event | None]] = queue.Queue()
         self.workers, self.counted = 1, 0.0
 
     def run(self) -> Failures:
@@ -248,12 +257,17 @@ class _Submission(Generic[JobT, Result]):
             while True:
                 name, event = self.events.get(timeout=wait) if wait else self.events.get_nowait()
                 wait = 0
-                if name in self.running:
+                task = self.running.get(name)
+                if task is not None and event is None:
+                    task.starts += 1
+                elif task is not None:
                     self.watch(name, event)
 
     def _collect(self) -> None:
         """Handle the tasks that have ended."""
         ended = [one for one in self.running.values() if one.future.status != "pending"]
+        if self.client.status != "running":
+            raise self._scheduler_gone()
         if ended:
             self._report_events()
         for task in ended:
@@ -276,15 +290,17 @@ class _Submission(Generic[JobT, Result]):
     def _handle(self, task: _Task[JobT], outcome: Result | RunFailed | None) -> None:
         name = task.job.name
         if outcome is None:
-            progress = last_save(self.folder / name) != task.saved
-            if progress:
+            if last_save(self.folder / name) != task.saved:
+                task.losses = task.starts = 0
+            task.losses += 1
+            if max(task.starts, task.losses) <= MAX_RESTARTS:
                 self.waiting.appendleft(task)
-                self.watch(name, RunRestarted("lost with its Dask worker", 1, MAX_RESTARTS))
-                return
-            outcome = death_failure("lost with its Dask worker", MAX_RESTARTS + 1)
+                restart = RunRestarted("lost with its Dask worker", task.losses, MAX_RESTARTS)
+                return self.watch(name, restart)
+            outcome = death_failure("lost with its Dask worker", max(task.starts, task.losses))
         if isinstance(outcome, RunFailed):
             self.failures[name] = outcome
-        self.watch(name, outcome)
+        return self.watch(name, outcome)
 
     def _scheduler_gone(self) -> MachineError:
         message = f"--on {self.engine.on}: the Dask scheduler does not answer any more"

@@ -119,7 +119,8 @@ def test_a_scheduler_that_is_gone_is_named_in_one_line(tmp_path: Path) -> None:
     while not file.exists():
         assert scheduler.poll() is None
         time.sleep(0.05)
-    threading.Timer(1.0, scheduler.kill).start()
-    with open_dask(str(file), 1) as made, pytest.raises(MachineError, match="does not answer"):
-        made.run([Job("fine")], tmp_path, Outcome(), work)
+    with open_dask(str(file), 1) as made:
+        threading.Timer(1.0, scheduler.kill).start()
+        with pytest.raises(MachineError, match="does not answer"):
+            made.run([Job("fine")], tmp_path, Outcome(), work)
     scheduler.wait()
