@@ -28,7 +28,7 @@ from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.search import ModelSearch, Parameter, SearchResult, Trial, Value
 from seqcli.comparison.specification import PlannedRun, name_with
 from seqcli.comparison.summary import deciding_metric
-from seqcli.config.flags import options_of
+from seqcli.config.loading import options_of
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Event, RunFailed
 from seqcli.files.atomic import write_atomically
