@@ -13,6 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from seqcli.models.base import copy_to
 from seqcli.models.kernels.additive_energies import additive_energies
 
 MASKED = -1e9  # added to the energies of padding; exp() gives 0, and no row becomes NaN
@@ -137,7 +138,7 @@ def token_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | Non
     if not torch.compiler.is_exporting() and int(lengths.min()) == size:
         return None
     mask = torch.arange(size) < lengths[:, None]  # (B, S)
-    return mask.to(device, non_blocking=device.type == "cuda")
+    return copy_to(mask, device)
 
 
 def attention_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from seqcli.arrays.ensemble import Ensemble
 from seqcli.data.batches import Batch
 from seqcli.data.vocabulary import PAD
-from seqcli.models.base import Model
+from seqcli.models.base import Model, copy_to
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TorchBackend:
 
     def array(self, values: NDArray[Any]) -> Tensor:
         """Return values as a tensor on the model's device."""
-        return torch.from_numpy(values).to(self.model.device)
+        return copy_to(torch.from_numpy(values), self.model.device)
 
     def sources(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the sources (B, S), (B, 0) for a language model, and their lengths (B,).

@@ -44,3 +44,13 @@ class Model(nn.Module):
     def device(self) -> torch.device:
         """The device of the weights."""
         return next(self.parameters()).device
+
+
+def copy_to(values: Tensor, device: torch.device) -> Tensor:
+    """Copy CPU values to the device.
+
+    With CUDA they are copied from pinned memory, which does not wait for steps that still run.
+    """
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)

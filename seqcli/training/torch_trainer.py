@@ -29,7 +29,7 @@ from seqcli.metrics.metric import scores
 from seqcli.metrics.predictions import Outcome
 from seqcli.models import kernels
 from seqcli.models.backend import TorchBackend
-from seqcli.models.base import Model
+from seqcli.models.base import Model, copy_to
 from seqcli.models.loading import freeze, load_model, make_model
 from seqcli.training import torch_optimizers
 from seqcli.training.processes import Processes, current
@@ -37,7 +37,6 @@ from seqcli.training.torch_batches import (
     TensorBatch,
     choose_device,
     choose_threads,
-    copy_to,
     cross_entropy,
     mixed_forward,
     to_device,
