@@ -1,10 +1,10 @@
 """Train, compare and understand small sequence models.
 
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
-``gen_data``, ``tasks``, ``info``, ``export`` (and ``next_tokens``, which is ``sample --next``, and
-``rescore``, which is ``eval --score``). ``register`` adds a task, cell, attention, metric,
-optimizer or file format from outside the package. Each is imported when it is first used, so that
-``import seqcli`` is fast.
+``gen_data``, ``tasks``, ``examples``, ``info``, ``export`` (and ``next_tokens``, which is
+``sample --next``, ``rescore``, which is ``eval --score``, and ``copy_example``). ``register`` adds
+a task, cell, attention, metric, optimizer or file format from outside the package. Each is imported
+when it is first used, so that ``import seqcli`` is fast.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from seqcli.api import (
         compare,
+        copy_example,
         evaluate,
+        examples,
         export,
         gen_data,
         info,
@@ -32,7 +34,9 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "compare",
+    "copy_example",
     "evaluate",
+    "examples",
     "export",
     "gen_data",
     "info",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 from seqcli.data.vocabulary import EOS, SPECIALS, visible_token
 from seqcli.messages import count as count
 from seqcli.messages import plural as plural
 
+if TYPE_CHECKING:
+    from seqcli.results import Prediction
+
 # Unicode's Bidi_Control, which can reorder a whole line
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-
+_LINE_ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 BASELINE_NAMES = {
     "chance": "chance",
@@ -59,6 +63,26 @@ def visible(text: str, keep: str = "") -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(one) if is_control(one) and one not in keep else one for one in text)
+
+
+def prediction_line(prediction: Prediction, logprob: bool = False, scores: bool = False) -> str:
+    """Format a prediction as one line: the candidates, separated by tabs, best first.
+
+    Args:
+        prediction: the prediction.
+        logprob, scores: append the log-probability, and the score, to each candidate.
+    """
+    cells: list[str] = []
+    for candidate in prediction.candidates:
+        cells.append(_one_line(candidate.text))
+        cells += [f"{candidate.log_probability:.4f}"] * logprob
+        cells += [f"{candidate.score:.4f}"] * scores
+    return "\t".join(cells)
+
+
+def _one_line(text: str) -> str:
+    """Escape tabs and line breaks, which tokens of JSON lines may contain."""
+    return text if text.isprintable() else text.translate(_LINE_ESCAPES)
 
 
 def token_label(token: str | None) -> str:

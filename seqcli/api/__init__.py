@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqcli.api.comparing import Plan, collect, compare, plan, run_plan, store_plan
+    from seqcli.api.bulk_prediction import predict_file
+    from seqcli.api.collecting import collect
+    from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
     from seqcli.api.generating import gen_data
     from seqcli.api.model_info import info
+    from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
     from seqcli.api.sampling import sample
     from seqcli.api.suites import compare_suite, plan_suite
@@ -27,7 +30,9 @@ __all__ = [
     "collect",
     "compare",
     "compare_suite",
+    "copy_example",
     "evaluate",
+    "examples",
     "export",
     "gen_data",
     "info",
@@ -37,6 +42,7 @@ __all__ = [
     "plan",
     "plan_suite",
     "predict",
+    "predict_file",
     "read_data",
     "rescore",
     "run_plan",
@@ -50,13 +56,15 @@ __all__ = [
 _MODULES = {  # a module of this package, or the full name of another module
     "Plan": "comparing",
     "run_plan": "comparing",
-    "collect": "comparing",
+    "collect": "collecting",
     "compare": "comparing",
     "compare_suite": "suites",
     "plan": "comparing",
     "plan_suite": "suites",
     "Run": "training",
+    "copy_example": "packaged",
     "evaluate": "evaluating",
+    "examples": "packaged",
     "export": "exporting",
     "gen_data": "generating",
     "info": "model_info",
@@ -64,6 +72,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "open_model": "trained_model",
     "open_predictor": "predicting",
     "predict": "predicting",
+    "predict_file": "bulk_prediction",
     "read_data": "training",
     "rescore": "evaluating",
     "sample": "sampling",

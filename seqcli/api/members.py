@@ -219,11 +219,15 @@ class BackendChoice:
 
     def for_tokens(self, tokens: int) -> Backend:
         """Return the backend to compute ``tokens`` more tokens with."""
-        self.work += float(tokens) * self.parameters
-        name = self._automatic() if self.name == AUTO else self.name
+        name = self.name_for(tokens)
         if name not in self._loaded:
             self._loaded[name] = _load(self.opened, name)
         return self._loaded[name]
+
+    def name_for(self, tokens: int) -> str:
+        """Add ``tokens`` tokens to the work, and return the name of the backend for them."""
+        self.work += float(tokens) * self.parameters
+        return self._automatic() if self.name == AUTO else self.name
 
     def _automatic(self) -> str:
         from seqcli.numpy_backend.forward import has_forward

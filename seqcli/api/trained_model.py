@@ -65,6 +65,10 @@ class TrainedModel:
         """Return the backend to compute ``tokens`` more tokens with."""
         return self._choice.for_tokens(tokens)
 
+    def backend_name(self, tokens: int) -> str:
+        """Return the name of the backend that would compute ``tokens`` more tokens."""
+        return self._choice.name_for(tokens)
+
     def search(
         self, beam: int | None = None, length_penalty: float | None = None, nbest: int = 1
     ) -> Search:

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from seqcli import __version__
-from seqcli.cli import compare, eval, export, gen_data, info, predict, sample, shell, tasks, train
+from seqcli.cli import (
+    compare,
+    eval,
+    examples,
+    export,
+    gen_data,
+    info,
+    predict,
+    sample,
+    shell,
+    tasks,
+    train,
+)
 
 EXAMPLES = """\
 seqcli tasks
@@ -59,6 +71,7 @@ def _seqcli(version: Version = False) -> None:
 
 for _name, _function, _examples in (
     ("tasks", tasks.tasks, tasks.EXAMPLES),
+    ("examples", examples.examples, examples.EXAMPLES),
     ("gen-data", gen_data.gen_data, gen_data.EXAMPLES),
     ("train", train.train, train.EXAMPLES),
     ("eval", eval.evaluate, eval.EXAMPLES),

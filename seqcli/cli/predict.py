@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqcli.cli import options
-from seqcli.cli.lines import Line, read_blocks
+from seqcli.cli import bulk, options
+from seqcli.cli.lines import read_blocks
 from seqcli.cli.options import DECODING, OUTPUT
-from seqcli.errors import DataError, MachineError, SeqcliError, UsageError, expected
+from seqcli.data.files.streams import Line
+from seqcli.errors import MachineError, SeqcliError, UsageError, expected
 from seqcli.messages import reason
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --log
 seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention
 seqcli predict --ckpt 'runs/compare-reverse/gru-attention-s*' --input words.txt"""
 
-ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 NAMED = 10  # maximum number of lines without a prediction that are reported individually
 MANY = 10_000  # minimum number of lines for which the elapsed time is reported
 
@@ -78,13 +78,13 @@ BatchLines = Annotated[
     ),
 ]
 OutFile = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--out",
-        help="Write predictions to this file (gzipped if it ends in .gz). It is called "
-        "FILE.partial until it is complete.",
-        metavar="FILE",
-        parser=options.path_to_read,
+        help="Write predictions to this file (gzipped if it ends in .gz), called FILE.partial "
+        "until it is complete; or, with --input, to a folder (FOLDER/), in parts.",
+        metavar="FILE|FOLDER/",
+        callback=bulk.checked_name,
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -117,7 +117,9 @@ def predict(
     ckpt: options.Checkpoint,
     text: Lines = None,
     input_: Input = None,
-    out_file: OutFile = None,
+    out: OutFile = None,
+    jobs: bulk.Jobs = None,
+    part_size: bulk.PartSize = None,
     beam: options.SearchBeam = None,
     nbest: NBest = 1,
     logprob: LogProb = False,
@@ -136,33 +138,45 @@ def predict(
     A blank line stays blank. An unusable line (not UTF-8, or too long) gives a blank line and a
     warning on stderr; the exit code is then 3.
     """
-    from seqcli import api
     from seqcli.report.console import Out
 
-    if out_file == Path("-"):
-        out_file = None  # stdout, the default without --out
-    out = Out.standard(json=json, quiet=quiet, product=out_file is None)
-    if json and out_file:
+    path = None if out in (None, "-") else Path(str(out))
+    output = Out.standard(json=json, quiet=quiet, product=path is None)
+    search: dict[str, Any] = {
+        **{"beam": beam, "nbest": nbest, "length_penalty": length_penalty},
+        **{"batch_size": batch_size, "backend": backend},
+    }
+    if bulk.is_bulk(out, jobs, part_size):
+        bulk.refuse({"TEXT": text, "--attention": attention or attention_png})
+        search |= {"logprob": logprob, "scores": scores, "part_size": part_size}
+        return bulk.predict_parts(output, ckpt, input_, out, jobs=jobs, force=force, **search)
+    writer = _Writer(output, logprob, scores, attention, attention_png, force)
+    return _predict_lines(writer, ckpt, search, (text or [], input_), path)
+
+
+def _predict_lines(
+    writer: _Writer,
+    ckpt: list[Path],
+    search: Mapping[str, Any],
+    given: tuple[list[str], str | None],
+    path: Path | None,
+) -> None:
+    """Predict the given texts, or the lines of a file or of stdin."""
+    from seqcli import api
+
+    out = writer.out
+    if out.json and path:
         raise UsageError("--json writes to stdout, --out to a file", "choose one")
-    blocks = read_blocks(text or [], input_, out)
-    predictor = api.open_predictor(
-        ckpt,
-        beam=beam,
-        nbest=nbest,
-        length_penalty=length_penalty,
-        batch_size=batch_size,
-        attention=attention or attention_png is not None,
-        backend=backend,
-    )
-    writer = _Writer(out, logprob, scores, attention, attention_png, force)
-    if json:
+    blocks = read_blocks(*given, out)
+    predictor = api.open_predictor(ckpt, attention=writer.attention, **search)
+    if out.json:
         from seqcli.report.json_documents import prediction_document
 
         predictions = (one for block in blocks for one in writer.predict(predictor, block))
         out.documents("predictions", map(prediction_document, predictions))
         writer.sum_up()
     else:
-        _write(writer, predictor, blocks, out_file, force)
+        _write(writer, predictor, blocks, path)
     writer.check_plots()
 
 
@@ -171,14 +185,13 @@ def _write(
     predictor: Predictor,
     blocks: Iterable[list[Line]],
     path: Path | None,
-    force: bool,
 ) -> None:
     """Write the predictions to a file or to stdout, block by block."""
     from seqcli.files.growing import LinesFile
     from seqcli.formatting import duration, plural
 
     start = time.monotonic()
-    file = LinesFile(path, force) if path else None
+    file = LinesFile(path, writer.force) if path else None
     try:
         with file or nullcontext():
             for block in blocks:
@@ -210,11 +223,19 @@ class _Writer:
         self.lines = self.failed = 0
         self.plot_error: SeqcliError | None = None
 
+    @property
+    def attention(self) -> bool:
+        """Whether attention weights are shown or drawn."""
+        return self.heat or self.png is not None
+
     def write(self, predictor: Predictor, block: Sequence[Line], file: LinesFile | None) -> None:
         """Write the predictions of a block of lines, including those before an error."""
+        from seqcli.formatting import prediction_line
+
         lines: list[str] = []
         try:
-            lines.extend(map(self._line, self.predict(predictor, block)))
+            for prediction in self.predict(predictor, block):
+                lines.append(prediction_line(prediction, self.logprob, self.scores))
         finally:
             file.write(lines) if file else self.out.write_lines(lines)
 
@@ -269,29 +290,10 @@ class _Writer:
         Raises:
             DataError: some lines have no prediction.
         """
-        from seqcli.formatting import count, plural
+        from seqcli.report.predictions import check_all_predicted
 
         self.unknown.sum_up(self.lines)
-        if self.failed:
-            have = "has" if self.failed == 1 else "have"
-            some = f"{count(self.failed)} of {plural(self.lines, 'line')} {have} no prediction"
-            raise DataError(some, "each is a blank line in the output; correct or shorten them")
-
-    def _line(self, prediction: Prediction) -> str:
-        """Return the candidates separated by tabs, each followed by its requested scores."""
-        if len(prediction.candidates) == 1 and not (self.logprob or self.scores):
-            return _one_line(prediction.candidates[0].text)
-        cells: list[str] = []
-        for candidate in prediction.candidates:
-            cells.append(_one_line(candidate.text))
-            cells += [f"{candidate.log_probability:.4f}"] * self.logprob
-            cells += [f"{candidate.score:.4f}"] * self.scores
-        return "\t".join(cells)
-
-
-def _one_line(text: str) -> str:
-    """Escape tabs and line breaks, which tokens of JSON lines may contain."""
-    return text if text.isprintable() else text.translate(ESCAPES)
+        check_all_predicted(self.failed, self.lines)
 
 
 def _draw(attention: AttentionMap, png: Path, title: str, out: Out, force: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from seqcli.cli import options, shell
 from seqcli.cli.options import OUTPUT
+from seqcli.messages import plural
 
 if TYPE_CHECKING:
     from seqcli.report.console import Out
@@ -24,9 +25,10 @@ seqcli train --data names.txt --cell gru --out names.pt
 seqcli train --data pairs.tsv --cell gru --attention --ensemble 5 --out runs/pairs-x5
 seqcli train --train train.tsv --val dev.tsv --columns target=1,source=2,count=3
 seqcli train --data labels.csv --columns source=name,target=class --target-tokens whole --check
-seqcli train --config examples/patterns_transformer.yaml --set train.momentum=0.95
+seqcli train --config patterns_transformer --set train.momentum=0.95
 seqcli train --data dialect.tsv --init-from runs/standard-gru-attention --freeze embeddings
-seqcli train --resume runs/reverse-gru-attention"""
+seqcli train --resume runs/reverse-gru-attention
+seqcli train --task sort --cell gru --resume auto --out runs/sort"""
 
 OutPath = Annotated[
     Path | None,
@@ -43,8 +45,9 @@ Resume = Annotated[
     Path | None,
     typer.Option(
         "--resume",
-        help="Continue a stopped run.",
-        metavar="RUN",
+        help="Continue a stopped run. auto: start the run in --out, continue it if it was stopped, "
+        "or keep it if it is finished.",
+        metavar="RUN|auto",
         parser=options.path_to_read,
         rich_help_panel=options.TRAINING,
     ),
@@ -98,6 +101,8 @@ def train(
         )
     if not reports():  # another process of this training does
         return None
+    if run.kept:
+        output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
     if json and run.ensemble:
         output.document(ensemble_document(run.ensemble, str(run.path), run.data))
     elif json:

@@ -12,14 +12,13 @@ import numpy as np
 from seqcli import registry
 from seqcli.comparison.summary import ArmSummary, Comparison, Spread, rows_in, spread_of
 from seqcli.config import yaml_file
+from seqcli.config.examples import suite_path
 from seqcli.errors import UsageError
 from seqcli.files.regular import single_name
 from seqcli.metrics.metric import find
 
-HOMES = (Path(__file__).parents[1] / "examples", Path(__file__).parents[2] / "examples")
-PREFIX = "suite_"
 OPTIONS = ("cells", "attention", "seeds", "match", "recipes", "grid", "set", "published")
-_EXAMPLE = "see examples/suite_smoke.yaml"
+_EXAMPLE = "for an example: seqcli examples smoke"
 
 
 @dataclass(frozen=True)
@@ -54,23 +53,13 @@ class Suite:
     entries: tuple[Entry, ...]
 
 
-def suite_names() -> list[str]:
-    """Return the names of the suites that come with seqcli."""
-    files = (path for home in HOMES for path in home.glob(f"{PREFIX}*.yaml"))
-    return sorted({path.stem.removeprefix(PREFIX) for path in files})
-
-
 def load_suite(name: str) -> Suite:
     """Load a suite by name or from a file.
 
     Raises:
         UsageError: the suite does not exist, or the file is invalid; names the location.
     """
-    if name.endswith((".yaml", ".yml")):
-        return _suite(Path(name))
-    registry.check("suite", name, suite_names())
-    places = (home / f"{PREFIX}{name}.yaml" for home in HOMES)
-    return _suite(next(path for path in places if path.exists()))
+    return _suite(suite_path(name))
 
 
 def _suite(path: Path) -> Suite:

@@ -14,6 +14,7 @@ from typing import Any
 
 from seqcli.config import flags as flag_table
 from seqcli.config import schema, yaml_file
+from seqcli.config.examples import config_path
 from seqcli.config.schema import TASK
 from seqcli.config.sections import Config
 from seqcli.errors import UsageError
@@ -46,8 +47,8 @@ def load(
     """Build the configuration from all layers.
 
     Args:
-        source: a YAML file (``-`` is stdin), a mapping of sections or dotted keys, or a
-            configuration to start from.
+        source: a YAML file (``-`` is stdin), the name of a preset, a mapping of sections or dotted
+            keys, or a configuration to start from.
         sets: ``key=value`` texts, the key dotted.
         flags: flag name (see ``FLAGS``) -> value; None counts as not given.
 
@@ -210,7 +211,7 @@ def _from_source(source: str | PathLike[str] | Mapping[str, Any]) -> Iterator[Se
     if isinstance(source, Mapping):
         yield from _from_mapping(source, "config")
         return
-    for key, value, name, line in yaml_file.read(source):
+    for key, value, name, line in yaml_file.read(config_path(source)):
         yield Setting(key, value, name, f"{name}, line {line}")
 
 

@@ -22,8 +22,8 @@ from seqcli.decoding import inference
 from seqcli.decoding.search import Search
 from seqcli.errors import SeqcliError
 from seqcli.exporters.metadata import ExportSource
-from seqcli.numpy_backend.backend import NumpyBackend
 from seqcli.numpy_backend.forward import load_model
+from seqcli.numpy_backend.forward.base import NumpyBackend
 
 EXAMPLES = 6  # sources to try
 LONGEST_EXAMPLE = 40  # characters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli.events import DataRead, EnsembleFinished, Finished
@@ -12,6 +13,7 @@ from seqcli.report.predictions import worst
 from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 if TYPE_CHECKING:
+    from seqcli.config.examples import Example
     from seqcli.results import (
         CheckpointInfo,
         Evaluation,
@@ -159,6 +161,20 @@ def tasks_document(tasks: Iterable[tuple[str, str, tuple[str, str]]]) -> Documen
             for name, summary, pair in tasks
         ]
     }
+
+
+def examples_document(examples: Iterable[Example]) -> Document:
+    """Return the document that lists the files that come with seqcli."""
+    return {"examples": [_example(one) for one in examples]}
+
+
+def copied_document(example: Example, path: Path) -> Document:
+    """Return the document of a copied example."""
+    return {**_example(example), "file": str(path)}
+
+
+def _example(one: Example) -> Document:
+    return {"name": one.name, "kind": one.kind, "about": one.about, "usage": one.usage}
 
 
 def task_document(task: TaskInfo) -> Document:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.cells import cell_len
 
 from seqcli.data.vocabulary import visible_token
+from seqcli.errors import DataError
 from seqcli.formatting import count, percent, plural, token_label
 from seqcli.report.console import Out
 from seqcli.report.tables import Column, Segment, Table, TableCell, width_of
@@ -75,6 +76,18 @@ class UnknownTokens:
             f"note: {count(self.lines)} of {plural(lines, 'line')} have unknown tokens, "
             f"by number of lines: {listed}{others}"
         )
+
+
+def check_all_predicted(failed: int, lines: int) -> None:
+    """Raise an error if some lines have no prediction.
+
+    Raises:
+        DataError: ``failed`` of ``lines`` lines have none.
+    """
+    if failed:
+        have = "has" if failed == 1 else "have"
+        some = f"{count(failed)} of {plural(lines, 'line')} {have} no prediction"
+        raise DataError(some, "each is a blank line in the output; correct or shorten them")
 
 
 def _label(token: str) -> str:

@@ -15,6 +15,7 @@ from rich.text import Text
 from seqcli.formatting import plural, visible
 
 if TYPE_CHECKING:
+    from seqcli.config.examples import Example
     from seqcli.results import TaskInfo
 
 
@@ -312,6 +313,16 @@ def tasks_table(rows: Iterable[tuple[str, str, tuple[str, str]]]) -> Table:
     )
     cells = tuple((name, summary, " -> ".join(filter(None, pair))) for name, summary, pair in rows)
     return Table(columns, cells)
+
+
+def examples_table(examples: Iterable[Example]) -> Table:
+    """Return the table of the files that come with seqcli."""
+    columns = (
+        Column("name", keep=True),
+        Column("kind", keep=True),
+        Column("description", fold=True),
+    )
+    return Table(columns, tuple((one.name, one.kind, one.about) for one in examples))
 
 
 def task_options_table(task: TaskInfo) -> Table:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import seqcli
-from seqcli.api import torch_model
 from seqcli.api.checkpoint_config import open_checkpoint
+from seqcli.api.members import load_torch
 from seqcli.cli import app, shell
 from seqcli.errors import CheckpointError
 from seqcli.report.info_view import checkpoint_lines
@@ -33,7 +33,7 @@ def test_it_says_what_a_model_is_was_trained_on_and_scored(runs):
 
 
 def test_parameters_are_those_of_the_model(runs):
-    model = torch_model.load(open_checkpoint(runs["transformer"])).model
+    model = load_torch(open_checkpoint(runs["transformer"])).model
     counted = sum(weight.numel() for weight in model.parameters())
     assert seqcli.info(runs["transformer"]).parameters == counted
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.metrics.classification import MeanF1, labels_of
-from seqcli.metrics.metric import Ratio
+from seqcli.metrics.definitions import Ratio
 from seqcli.statistics import cluster_sums
 
 Floats = NDArray[np.float64]

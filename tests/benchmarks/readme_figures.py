@@ -1,4 +1,4 @@
-"""Measure the figures of README.md again: run the commands in examples/figures.yaml and compare.
+"""Measure the figures of README and guides again, and compare: examples/guides/figures.yaml.
 
     python tests/benchmarks/readme_figures.py                      # all of them
     python tests/benchmarks/readme_figures.py sort-lstm            # one entry
@@ -33,7 +33,7 @@ import measure
 import yaml
 
 ROOT = Path(__file__).parents[2]
-FILE = ROOT / "examples" / "figures.yaml"
+FILE = ROOT / "examples" / "guides" / "figures.yaml"
 README = ROOT / "README.md"
 SECONDS = "seconds"  # the metric that is the time of all commands of an entry
 HEADER = """\
@@ -193,7 +193,7 @@ def result_rows(readme: str) -> Iterator[tuple[str, str]]:
 
 
 def load() -> dict[str, Any]:
-    """Return examples/figures.yaml."""
+    """Return examples/guides/figures.yaml."""
     found: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
     return found
 

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from seqcli.cli import app, lines, shell
+from seqcli.data.files import streams
 from seqcli.errors import DataError
 from seqcli.report.console import Out
 from seqcli.results import Candidate, Prediction
@@ -182,8 +183,8 @@ def test_long_lines_are_not_kept_in_memory(monkeypatch):
             buffer[: len(taken)] = taken
             return len(taken)
 
-    monkeypatch.setattr(lines, "_decoded", lambda raw, cut: kept.append(len(raw)) or [(raw, cut)])
-    list(lines._blocks(io.BufferedReader(Endless()), "stdin"))
+    monkeypatch.setattr(streams, "_decoded", lambda raw, cut: kept.append(len(raw)) or [(raw, cut)])
+    list(streams.line_blocks(io.BufferedReader(Endless()), "stdin"))
     assert max(kept) < 3 * len(piece)
 
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from seqcli import api, registry
 from seqcli.cli import app, shell
-from seqcli.comparison.suites import suite_names
 from seqcli.config import load, to_plain
+from seqcli.config.examples import suite_names
 from seqcli.config.limits import OneOf
 from seqcli.config.recipes import DataFacts
 from seqcli.config.schema import Key, keys

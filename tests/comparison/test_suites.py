@@ -4,8 +4,9 @@ import pytest
 
 from seqcli import registry
 from seqcli.comparison.run_result import ORACLE_LENGTH
-from seqcli.comparison.suites import load_suite, suite_names
+from seqcli.comparison.suites import load_suite
 from seqcli.config import load
+from seqcli.config.examples import suite_names
 from seqcli.errors import UsageError
 
 SUITES = ("arithmetic", "chomsky", "claims", "core", "recall", "scan", "smoke")

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from seqcli.data.tokenizers import Tokenizer
 
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
 from seqcli.config.sections import TrainConfig
 from seqcli.data.corpus import Codec, MaxLengths
-from seqcli.data.vocabulary import Vocabulary
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.exporters.metadata import ExportSource
 from seqcli.numpy_backend.forward.build import build
 from seqcli.numpy_backend.forward.layers import Weights

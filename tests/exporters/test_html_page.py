@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from browser import needs_browser, open_page, with_script
 from drawn_models import CODEC, LANGUAGE, PAIRS, TRANSFORMERS, drawn_source, ensemble, language
-from seqcli.data.tokenizers import Normalizer, Tokenizer, feature_tokens
 
 from seqcli.checkpoints.content import RunRecord
 from seqcli.data.corpus import Codec
-from seqcli.data.vocabulary import Vocabulary, visible_token
+from seqcli.data.vocabulary import Normalizer, Tokenizer, Vocabulary, feature_tokens, visible_token
 from seqcli.decoding import inference
 from seqcli.decoding.search import Search
 from seqcli.errors import UsageError
