@@ -73,6 +73,6 @@ def test_without_validation_there_is_no_best_epoch_to_tell():
 
 def test_a_training_on_several_processes_says_so(started):
     lines = run_lines(replace(started, processes=2))
-    assert any(line.endswith("cpu, 1 thread in each of 2 processes") for line in lines)
+    assert any(line.endswith("cpu, 2 threads in each of 2 processes") for line in lines)
     lines = run_lines(replace(started, device="cuda:0", processes=2))
     assert any(line.endswith("tokens; cuda in each of 2 processes") for line in lines)
