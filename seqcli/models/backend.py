@@ -50,7 +50,7 @@ class TorchBackend:
         targets = self.array(batch.target_out)  # (B, T)
         flat = logits.flatten(0, 1), targets.flatten()  # (B * T, V), (B * T,)
         nats = F.cross_entropy(*flat, ignore_index=PAD, reduction="none").view_as(targets)  # (B, T)
-        sums: NDArray[np.float64] = nats.sum(1).double().cpu().numpy()  # (B,)
+        sums: NDArray[np.float64] = nats.sum(1).cpu().double().numpy()  # (B,)
         return sums
 
     def inference(self) -> AbstractContextManager[object]:
