@@ -3,7 +3,7 @@
 Every model is trained on `reverse` (batch 64, dropout 0.1) by one process with one thread, by one
 process with all cores as threads, and by two processes of torchrun with one thread each; then the
 model of the first one predicts greedily. Each measurement is a process of its own. Speeds are given
-per second, and per CPU second of one process, which is steadier on a machine that others use too. The
+per second, and per CPU second of one process, which is steadier on a busy machine. The
 latter, for two processes relative to one, bounds the speed-up on a quiet machine: waiting for each
 other takes no CPU time.
 
