@@ -21,8 +21,7 @@ from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.models import kernels
 from seqcli.models.base import copy_to
-from seqcli.models.build import build
-from seqcli.models.loading import ShapesOnly
+from seqcli.models.build import ShapesOnly, build
 from seqcli.training.processes import Place
 from seqcli.training.torch_batches import choose_device, cross_entropy, to_device
 from seqcli.training.torch_trainer import TorchTrainer
@@ -143,7 +142,7 @@ def test_a_step_neither_waits_for_the_device_nor_runs_cpu_kernels(
 
     with pytest.raises((RuntimeError, NotImplementedError)):
         float(torch.ones((), device="meta"))
-    monkeypatch.setattr("seqcli.models.copying._without_autocast", lambda like: nullcontext())
+    monkeypatch.setattr("seqcli.models.attention._without_autocast", lambda like: nullcontext())
     model = on_meta(**settings)
     data = to_device(padded_batch(pairs, np.arange(8)), model.device)
     logits = model(data.source, data.source_lengths, data.target_in)  # (B, T, V)
