@@ -35,9 +35,9 @@ from seqcli.errors import Exit, MachineError, StoppedBySignal
 from seqcli.events import PartsProgress
 from seqcli.files.atomic import sync_folder, write_atomically, writing
 from seqcli.files.lock import hold
+from seqcli.interrupts import StopRequest, stop_on_signals
 from seqcli.messages import plural
 from seqcli.report.remarks import Remarks
-from seqcli.training.stopping import StopRequest, stop_on_signals
 
 Watch: TypeAlias = Callable[[PartsProgress], None]
 RETRIES = 3  # of a part whose worker process died

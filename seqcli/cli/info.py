@@ -10,7 +10,9 @@ seqcli info names.pt --json
 seqcli info runs/compare-reverse/gru-s1 runs/compare-reverse/gru-s2"""
 
 
-def info(ckpt: options.CheckpointArgument, json: options.Json = False) -> None:
+def info(
+    run: options.Runs = None, ckpt: options.Checkpoint = None, json: options.Json = False
+) -> None:
     """Describe a checkpoint: model, data, scores, and how to use it."""
     from seqcli import api
     from seqcli.report.console import Out, draws
@@ -18,7 +20,7 @@ def info(ckpt: options.CheckpointArgument, json: options.Json = False) -> None:
     from seqcli.report.json_documents import info_document
 
     out = Out.standard(json=json)
-    checkpoint = api.info(ckpt)
+    checkpoint = api.info(options.models(run, ckpt))
     if json:
         out.document(info_document(checkpoint))
     width = out.stdout.width if draws(out.stdout) else None

@@ -19,6 +19,7 @@ from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.limits import Duration, OneOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
+from seqcli.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Flags: TypeAlias = Mapping[str, Any]
@@ -220,6 +221,20 @@ def path_to_write(text: str) -> Path:
     return path_to_read(text)
 
 
+def models(runs: list[Path] | None, ckpt: list[Path] | None) -> list[Path]:
+    """Return the models that a command line names, by position and with ``--ckpt``.
+
+    Raises:
+        UsageError: there are none; the hint lists the runs nearby.
+    """
+    named = [*(runs or ()), *(ckpt or ())]
+    if not named:
+        from seqcli.runs.folders import existing_runs_hint
+
+        raise UsageError("no run is named", existing_runs_hint())
+    return named
+
+
 def file_tokens(side: str) -> Any:
     """Return the option for the tokenization of one side of a file of predictions."""
     text = f"Tokenization of its {side}s, if the file does not name it."
@@ -266,11 +281,12 @@ CHECKPOINT = (
     "Run folder, checkpoint file, or quoted pattern. Several are an ensemble, which predicts with "
     "the mean of their probabilities."
 )
-Checkpoint = Annotated[
-    list[Path], typer.Option("--ckpt", help=CHECKPOINT, metavar="PATH", parser=path_to_read)
+Runs = Annotated[
+    list[Path] | None, typer.Argument(help=CHECKPOINT, metavar="RUN", parser=path_to_read)
 ]
-CheckpointArgument = Annotated[
-    list[Path], typer.Argument(help=CHECKPOINT, metavar="CKPT...", parser=path_to_read)
+Checkpoint = Annotated[
+    list[Path] | None,
+    typer.Option("--ckpt", help="The same as RUN.", metavar="RUN", parser=path_to_read),
 ]
 BatchRows = Annotated[
     int,

@@ -39,7 +39,7 @@ def run(capsys, *words):
         ("train --lr", "'--lr' requires an argument", "see seqcli"),
         ("eval --ckpt x --beam 0", "invalid value for '--beam'", "see seqcli eval --help"),
         ("predict --ckpt x --nbest 0", "invalid value for '--nbest'", "see seqcli predict --help"),
-        ("eval", "nothing to evaluate", "give either --ckpt RUN or --score FILE.tsv"),
+        ("eval", "nothing to evaluate", "give either RUN or --score FILE.tsv"),
         ("--verson", "unknown option --verson", "did you mean --version?"),
         ("train --task revers", "'revers'", "did you mean reverse?"),
         ("train --task reverse --cell grru", "'grru'", "did you mean gru?"),
