@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
+    from seqcli.api.run_list import list_runs
     from seqcli.api.sampling import sample
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.trained_model import open_model
@@ -35,6 +36,7 @@ __all__ = [
     "export",
     "gen_data",
     "info",
+    "list_runs",
     "next_tokens",
     "open_model",
     "open_predictor",
@@ -67,6 +69,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "export": "exporting",
     "gen_data": "generating",
     "info": "model_info",
+    "list_runs": "run_list",
     "next_tokens": "predicting",
     "open_model": "trained_model",
     "open_predictor": "predicting",

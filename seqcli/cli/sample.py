@@ -120,9 +120,7 @@ def sample(
 
     out, named = Out.standard(json=json, quiet=quiet), options.models(run, ckpt)
     sampling: dict[str, Any] = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
+        **{"temperature": temperature, "top_k": top_k, "top_p": top_p},
         "backend": backend,
     }
     if next_:
