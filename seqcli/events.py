@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeAlias
 
+from seqcli.errors import Exit, SeqcliError
 from seqcli.messages import count, note, plural, reason
 
 P = ParamSpec("P")
@@ -202,6 +203,41 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class RunRestarted:
+    """The process of a run died, and the run continues in another one.
+
+    Args:
+        cause: such as "killed by SIGKILL".
+        restart: the number of restarts since the last new checkpoint, from 1.
+        limit: the maximum number.
+    """
+
+    cause: str
+    restart: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """A run ended with an error, or its process died too often; other runs continue.
+
+    Args:
+        message, hint: as in `seqcli.errors.SeqcliError`.
+        exit_code: the exit code of the error.
+    """
+
+    message: str
+    hint: str
+    exit_code: Exit
+
+    def error(self, run: str) -> SeqcliError:
+        """Return the error, with the name of the run before its message."""
+        made = SeqcliError(f"{run}: {self.message}", self.hint)
+        made.exit_code = self.exit_code
+        return made
+
+
+@dataclass(frozen=True)
 class EnsembleStarted:
     """The training of an ensemble starts or resumes, ``jobs`` members at a time."""
 
@@ -212,12 +248,18 @@ class EnsembleStarted:
     notes: tuple[str, ...] = ()
 
 
+# events of a single run
+RunEvent: TypeAlias = (
+    DataRead | RunStarted | Progress | EpochEnded | Saved | Finished | RunRestarted | RunFailed
+)
+
+
 @dataclass(frozen=True)
 class MemberEvent:
     """An event of the training of a member."""
 
     member: str
-    event: RunStarted | Progress | EpochEnded | Saved | Finished | DataRead | MemberFinished
+    event: RunEvent | MemberFinished
 
 
 @dataclass(frozen=True)
@@ -259,17 +301,7 @@ class PartsProgress:
     problem: str = ""
 
 
-Event: TypeAlias = (
-    DataRead
-    | RunStarted
-    | Progress
-    | EpochEnded
-    | Saved
-    | Finished
-    | EnsembleStarted
-    | MemberEvent
-    | EnsembleFinished
-)
+Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished | PartsProgress
 Listener: TypeAlias = Callable[[Event], None]
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -61,6 +61,10 @@ STOPPING = tuple(
 )
 
 
+class Interrupted(Exception):  # noqa: N818 - not an error: requested by a signal
+    """Raised inside the loop when a signal requests a stop; the run can be resumed."""
+
+
 class StopRequest:
     """A request to stop, made by the first signal; a second signal exits immediately."""
 
@@ -78,17 +82,46 @@ class StopRequest:
         self.signal = number
 
 
+class _PolledRequest(StopRequest):
+    """A request to stop that is made once a check returns true."""
+
+    def __init__(self, check: Callable[[], bool]) -> None:
+        super().__init__()
+        self.check = check
+
+    def __bool__(self) -> bool:
+        if not self.signal and self.check():
+            self.signal = signal.SIGTERM
+        return self.signal != 0
+
+
+_thread = threading.local()
+
+
+@contextmanager
+def stop_when(check: Callable[[], bool]) -> Iterator[StopRequest]:
+    """Stop training that runs in this thread, as SIGTERM would, once ``check`` returns true.
+
+    For threads other than the main thread, which receive no signals.
+    """
+    _thread.request = _PolledRequest(check)
+    try:
+        yield _thread.request
+    finally:
+        del _thread.request
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
     """Catch the signals in `STOPPING` inside the block.
 
-    Outside the main thread no signal is caught. A signal that the caller has ignored (``nohup``, a
-    background job) stays ignored.
+    Outside the main thread no signal is caught; see `stop_when`. A signal that the caller has
+    ignored (``nohup``, a background job) stays ignored.
     """
-    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield request
+        yield getattr(_thread, "request", StopRequest())
         return
+    request = StopRequest()
     before = {number: signal.getsignal(number) for number in STOPPING}
     caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in caught:

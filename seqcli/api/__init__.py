@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqcli.api.bulk_prediction import predict_file
-    from seqcli.api.comparing import Plan, collect, compare, plan, run_plan, store_plan
+    from seqcli.api.collecting import collect
+    from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
     from seqcli.api.generating import gen_data
@@ -57,7 +58,7 @@ __all__ = [
 _MODULES = {  # a module of this package, or the full name of another module
     "Plan": "comparing",
     "run_plan": "comparing",
-    "collect": "comparing",
+    "collect": "collecting",
     "compare": "comparing",
     "compare_suite": "suites",
     "plan": "comparing",

@@ -27,7 +27,7 @@ from seqcli.api.bulk_parts import (
     write_remarks,
 )
 from seqcli.api.bulk_plan import BulkFiles, Plan, check_folder, check_input, checked_plan, job_of
-from seqcli.api.job_pool import default_jobs
+from seqcli.api.engines import default_jobs
 from seqcli.api.members import Ckpt
 from seqcli.api.predicting import open_predictor
 from seqcli.api.workers import LocalWorkers, Workers

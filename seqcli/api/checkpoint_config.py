@@ -7,6 +7,7 @@ were moved together. The data is checked by digest before it is used (`seqcli.ap
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,14 +17,14 @@ from typing import Any
 from seqcli import config as configuration
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint, FileLocation, RunRecord
-from seqcli.config import Config, DataConfig
+from seqcli.config import Config, DataConfig, TrainConfig
 from seqcli.data.corpus import Codec, MaxLengths, Provenance
 from seqcli.errors import CheckpointError, UsageError
-from seqcli.runs import RunPaths, find_checkpoint
+from seqcli.runs import RunPaths, existing, find_checkpoint
 from seqcli.runs.metrics_log import read_metrics
 from seqcli.schema import SchemaError, quoted
 from seqcli.training import progress
-from seqcli.training.progress import Progress
+from seqcli.training.progress import EpochRecord, Progress
 
 _PATHS = ("path", "train_file", "val_file", "test_file")
 _LONGEST_NAME = 520  # two names of 255 bytes and a separator
@@ -121,6 +122,54 @@ def progress_of(checkpoint: Checkpoint, path: Path) -> Progress:
         return progress.progress_of(checkpoint.training or {})
     except SchemaError as error:
         raise CheckpointError(f"{path}: {error}", "start a new run") from error
+
+
+def finish_reason(folder: Path, settings: TrainConfig | None = None) -> str:
+    """Return why the training of a run ended; "" if it has not ended or not started.
+
+    A run whose last commit was not completed has not ended: resuming it completes the commit.
+
+    Args:
+        folder: the run folder.
+        settings: the limits of training; by default those of the run.
+
+    Raises:
+        CheckpointError: the last checkpoint is damaged.
+    """
+    paths = existing(folder)
+    if not (paths.last.exists() and paths.best.exists()):
+        return ""
+    last = numpy_file.load(paths.last)
+    if last.training is None:
+        return ""
+    done = progress_of(last, paths.last)
+    settings = settings or config_of(last, paths.last).train
+    reason = progress.stop_reason(done, settings)
+    return reason if reason and _is_complete(paths, done) else ""
+
+
+def _is_complete(paths: RunPaths, done: Progress) -> bool:
+    """Return whether all files of a run are those of its last commit."""
+    rows = read_metrics(paths.metrics)
+    if not rows or rows[-1]["epoch"] != done.epochs_done:
+        return False
+    if done.best is None or not has_scores_of(paths.best, done.best):
+        return False
+    copy = paths.extra_best
+    return copy is None or (copy.is_file() and filecmp.cmp(paths.best, copy, shallow=False))
+
+
+def scores_of(record: EpochRecord | None) -> dict[str, float]:
+    """Return the metrics that a checkpoint stores for an epoch."""
+    return {"epoch": record.epoch, **record.metrics} if record else {}
+
+
+def has_scores_of(path: Path, record: EpochRecord) -> bool:
+    """Return whether a checkpoint has exactly the metrics of an epoch, including its times."""
+    try:
+        return repr(numpy_file.load(path).metrics) == repr(scores_of(record))
+    except CheckpointError:
+        return False
 
 
 PATH_KEYS = {

@@ -3,41 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
+from seqcli.api.collecting import report_on
 from seqcli.api.comparison_folder import (
     check_as_planned,
     check_usable,
     choose_folder,
     mark_replaced,
-    plan_of_runs,
-    problem_of_run,
     remove_replaced,
     store,
 )
+from seqcli.api.engines import Engine, Failures, Watch, open_engine
 from seqcli.api.initializing import with_initial_settings
-from seqcli.api.job_pool import Watch, cached_result, default_jobs, finish, run_all
+from seqcli.api.planned_runs import finish
 from seqcli.comparison import defaults
 from seqcli.comparison import specification as planning
-from seqcli.comparison.plan_file import StoredPlan, differing_settings, identity_of, read_plan
+from seqcli.comparison.plan_file import StoredPlan, identity_of
 from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.specification import PlannedRun, Specification
-from seqcli.comparison.summary import Comparison, summarize
+from seqcli.comparison.summary import Comparison
 from seqcli.config import Config
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import facts_of, with_chosen_tokens
 from seqcli.data.corpus import Corpus
 from seqcli.data.files.rows import remarks
-from seqcli.errors import DataError, SeqcliError, StoppedBySignal, UsageError, blamed
+from seqcli.errors import StoppedBySignal, UsageError
 from seqcli.events import Event
 from seqcli.files.atomic import writing
 from seqcli.files.regular import single_name
-from seqcli.report.comparison_files import write_comparison
 from seqcli.runs import RunPaths, locked
 
 
@@ -83,7 +82,8 @@ def compare(
     out: str | Path | None = None,
     force: bool = False,
     jobs: int = 0,
-    watch: Watch | None = None,
+    on: str = "",
+    watch: Watch[RunResult] | None = None,
     **options: Any,
 ) -> Comparison:
     """Train and score several models; return a summary of the results.
@@ -96,7 +96,10 @@ def compare(
         out: the folder; ``runs/compare-<task>`` by default.
         force: replace existing runs, each once the new run has a checkpoint.
         jobs: runs at a time; 0: one per core, at most 4.
-        watch: called with the name of a run and each of its events, the last one its `RunResult`.
+        on: where to train: "" for local processes, "dask" for a Dask cluster on this machine with
+            ``jobs`` workers, or the address or scheduler file of a running one.
+        watch: called with the name of a run and each of its events, the last one its `RunResult`
+            or `RunFailed`.
         options: see `plan`.
 
     Raises:
@@ -104,7 +107,8 @@ def compare(
         DataError: the data cannot be used.
         StoppedBySignal: a signal arrived; the same call resumes the comparison.
     """
-    return run_plan(plan(config, out=out, force=force, **options), jobs=jobs, watch=watch)
+    planned = plan(config, out=out, force=force, **options)
+    return run_plan(planned, jobs=jobs, on=on, watch=watch)
 
 
 @checked
@@ -189,19 +193,28 @@ def store_plan(plan: Plan) -> None:
 
 
 @checked
-def run_plan(plan: Plan, *, jobs: int = 0, watch: Watch | None = None) -> Comparison:
+def run_plan(
+    plan: Plan, *, jobs: int = 0, on: str = "", watch: Watch[RunResult] | None = None
+) -> Comparison:
     """Run a plan and write its report; see `compare`."""
-    if jobs < 0:
-        raise UsageError(f"--jobs cannot be {jobs}", "give 1 or more")
+    with open_engine(jobs, on) as engine:
+        return run_on(engine, plan, watch)
+
+
+def run_on(engine: Engine, plan: Plan, watch: Watch[RunResult] | None = None) -> Comparison:
+    """Run a plan on an engine and write its report; see `compare`."""
     with _locked(plan):
         stored = store(plan.folder, plan.stored, plan.force)
-        stored = _train(plan, stored, jobs or default_jobs(), watch)
-        remove_replaced(plan.folder, stored)
-        return _report_on(stored, plan.folder)
+        stored, failures = _train(engine, plan, stored, watch)
+        if not failures:
+            remove_replaced(plan.folder, stored)
+        return report_on(stored, plan.folder, failures)
 
 
-def _train(plan: Plan, stored: StoredPlan, jobs: int, watch: Watch | None) -> StoredPlan:
-    """Train and score the runs of a plan; return the updated plan."""
+def _train(
+    engine: Engine, plan: Plan, stored: StoredPlan, watch: Watch[RunResult] | None
+) -> tuple[StoredPlan, Failures]:
+    """Train and score the runs of a plan; return the updated plan, and the runs that failed."""
     done: list[str] = []
 
     def on_event(run: str, event: Event | RunResult) -> None:
@@ -215,12 +228,12 @@ def _train(plan: Plan, stored: StoredPlan, jobs: int, watch: Watch | None) -> St
     runs = [replace(run, replace=run.name in stored.replaced) for run in plan.runs]
     check_as_planned(runs, plan.folder)
     try:
-        run_all(runs, plan.folder, jobs, on_event, finish)
+        failures = engine.run(runs, plan.folder, on_event, finish)
     except StoppedBySignal as stopped:
         message = f"stopped; {len(done)} of {len(runs)} runs are finished"
         hint = "run the same command again to resume" + " (without --force)" * plan.force
         raise StoppedBySignal(message, hint, stopped.exit_code) from None
-    return stored
+    return stored, failures
 
 
 @contextlib.contextmanager
@@ -235,82 +248,6 @@ def _locked(plan: Plan) -> Iterator[None]:
     with locked(RunPaths(plan.folder)):
         check_usable(plan.folder, plan.stored, plan.force)
         yield
-
-
-@checked
-@blamed(DataError)
-def collect(folder: str | Path, *, watch: Watch | None = None) -> Comparison:
-    """Summarize the finished runs of a folder, trained here or elsewhere, without training.
-
-    Finished runs without scores are scored. ``missing`` lists unfinished runs; ``left_out`` lists
-    runs that cannot be used or were trained with other settings than in plan.json.
-
-    Raises:
-        DataError: no run is finished, plan.json is damaged, or plan.json is missing and the runs
-            differ in data or budget.
-    """
-    root = Path(folder)
-    stored = read_plan(root)
-    if stored is None:
-        stored = plan_of_runs(root)
-    return _report_on(stored, root, watch)
-
-
-def _report_on(stored: StoredPlan, folder: Path, watch: Watch | None = None) -> Comparison:
-    """Score the finished runs of a plan, and write the report."""
-    results, missing, left_out = list[RunResult](), list[str](), dict[str, str]()
-    for run in stored.runs.values():
-        problem = "" if run.name in stored.replaced else problem_of_run(run, folder)
-        try:
-            result = None if problem else _result_if_finished(run, folder, stored.replaced)
-        except SeqcliError as error:
-            result, problem = None, error.message
-        if result is not None:
-            results.append(result)
-            if watch is not None:
-                watch(run.name, result)
-        elif problem:
-            left_out[run.name] = problem
-        else:
-            missing.append(run.name)
-    if not results:
-        raise _no_results(folder, left_out)
-    configs = {run.arm: run.config for run in stored.runs.values()}
-    notes = (*stored.notes, *_unplanned_runs(folder, stored))
-    comparison = summarize(stored.name, str(folder), results, missing, notes)
-    comparison = replace(comparison, left_out=left_out, differing=differing_settings(configs))
-    write_comparison(comparison)
-    return comparison
-
-
-def _result_if_finished(
-    run: PlannedRun, folder: Path, replaced: Collection[str]
-) -> RunResult | None:
-    """Return the result of a finished run, scoring it if needed; None if it is not finished."""
-    from seqcli.api.scoring import finish_reason
-
-    if run.name in replaced:
-        return None
-    result = cached_result(folder / run.name)
-    if result is not None or not finish_reason(folder / run.name):
-        return result
-    return finish(run, folder, lambda event: None)
-
-
-def _no_results(folder: Path, left_out: Mapping[str, str]) -> DataError:
-    """Return the error for a folder without usable results."""
-    if left_out:
-        name, problem = next(iter(left_out.items()))
-        return DataError(f"{folder}: no run can be used: {name} {problem}")
-    return DataError(f"{folder}: contains no finished run", "run the commands of compare --plan")
-
-
-def _unplanned_runs(folder: Path, stored: StoredPlan) -> list[str]:
-    """Return a note that lists the runs in a folder that are not part of the plan."""
-    known = {*stored.runs, *stored.replaced}
-    names = [path.name for path in sorted(folder.glob("*")) if RunPaths(path).holds_run()]
-    others = [name for name in names if name not in known]
-    return [f"not part of this comparison: {', '.join(others)}"] if others else []
 
 
 def _used_defaults(base: Config) -> tuple[str, ...]:

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import runs
-from seqcli.api.checkpoint_config import progress_of
-from seqcli.api.job_pool import Listen, default_jobs, run_all
+from seqcli.api.checkpoint_config import finish_reason, progress_of
+from seqcli.api.engines import Listen, default_jobs
+from seqcli.api.job_pool import run_all
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
 from seqcli.config.limits import MAX_SEED
@@ -83,7 +84,7 @@ def train_members(
         changes: ``set`` and flags of a resumed run.
 
     Raises:
-        SeqcliError: the training of a member failed.
+        SeqcliError: the training of a member failed; the others are finished.
         StoppedBySignal: a signal arrived; finished members are kept.
     """
     done = dict[str, Member]()
@@ -101,9 +102,11 @@ def train_members(
         emit(MemberEvent(name, event))
 
     try:
-        run_all(planned, folder.current.folder / MEMBERS, jobs, watch, train_member)
+        failures = run_all(planned, folder.current.folder / MEMBERS, jobs, watch, train_member)
     except StoppedBySignal as stopped:
         raise _stopped(folder, len(done), len(planned), stopped) from None
+    for name, failure in failures.items():
+        raise failure.error(f"member {name}")
     folder.replace_old_run()
     members = tuple(done[name] for name in names)
     validation = _validation(folder.paths, names) if "val" in corpus.splits else ()
@@ -151,8 +154,6 @@ def train_member(job: MemberJob, folder: Path, listen: Listen) -> Member:
     Raises:
         SeqcliError: training failed.
     """
-    from seqcli.api.scoring import finish_reason
-
     paths, reason = RunPaths(folder / job.name), ""
     if not (job.sets or job.flags):
         with contextlib.suppress(CheckpointError):  # resuming uses the checkpoint before it

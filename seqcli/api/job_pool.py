@@ -1,219 +1,246 @@
 """Train several runs, one after another or in parallel processes.
 
-The runs are those of a comparison (`seqcli.api.comparing`) or the members of an ensemble
-(`seqcli.api.ensemble_training`). What a job does, and what it returns, is up to its caller.
+**Deaths.** A process may die at any time, for example when the system runs out of memory. Its run
+then continues in another process, from its last checkpoint. A run whose process dies again without
+a new checkpoint is given up after `MAX_RESTARTS` restarts; the other runs continue.
+
+**Why not `concurrent.futures.ProcessPoolExecutor`?** When one of its processes dies, the whole
+pool breaks: the others are terminated, all futures fail alike, and none tells which run was in the
+process that died. `multiprocessing.Pool` waits for the lost run forever. Neither has a channel for
+events, and a queue that processes share can stay locked when one of them is killed. Here every
+process has its own pipe for runs, events and results; the end of the pipe is the death of the
+process, and the parent knows its run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-import queue
 import signal
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic
 
 from seqcli import registry
-from seqcli.api.checkpoint_config import steps_done
-from seqcli.comparison.run_result import RunResult, read_result, write_result
-from seqcli.comparison.specification import PlannedRun
-from seqcli.errors import DivergedError, Exit, SeqcliError, StoppedBySignal, expected
-from seqcli.events import Event
+from seqcli.api.engines import (
+    MAX_RESTARTS,
+    POLL_SECONDS,
+    Failures,
+    JobT,
+    Result,
+    Watch,
+    Work,
+    attempt,
+    death_failure,
+    last_save,
+)
+from seqcli.errors import Exit, StoppedBySignal
+from seqcli.events import RunFailed, RunRestarted
 from seqcli.interrupts import stop_on_signals
 from seqcli.report.console import show_notes
-from seqcli.runs import RunPaths
 
-if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
+SPAWN = multiprocessing.get_context("spawn")
 
 
-class Job(Protocol):
-    """A run to be trained in another process: a picklable object with a unique name."""
+@dataclass(frozen=True)
+class LocalEngine:
+    """Finishes runs in local processes, ``jobs`` at a time."""
 
-    @property
-    def name(self) -> str:
-        """The name of the run."""
+    jobs: int
 
-
-JobT = TypeVar("JobT", bound=Job)
-Result = TypeVar("Result")
-Listen: TypeAlias = Callable[[Event], None]
-Watch: TypeAlias = Callable[[str, Event | RunResult], None]
-MAX_JOBS = 4  # by default; each process needs the memory of PyTorch
-POLL_SECONDS = 0.2  # seconds between checks for signals and dead processes
+    def run(
+        self,
+        planned: Sequence[JobT],
+        folder: Path,
+        watch: Watch[Result],
+        work: Work[JobT, Result],
+    ) -> Failures:
+        """Finish every run; see `run_all`."""
+        return run_all(planned, folder, self.jobs, watch, work)
 
 
 def run_all(
     planned: Sequence[JobT],
     folder: Path,
     jobs: int,
-    watch: Callable[[str, Event | Result], None],
-    work: Callable[[JobT, Path, Listen], Result],
-) -> None:
+    watch: Watch[Result],
+    work: Work[JobT, Result],
+) -> Failures:
     """Finish every run: keep finished runs, resume interrupted ones, and train the others.
 
     Args:
         planned: the runs.
         folder: the folder that contains their folders.
         jobs: the number of processes.
-        watch: called with each event of a run, and with its result at the end.
+        watch: called with each event of a run, and at its end with its result or `RunFailed`.
         work: finishes one run and returns its result; a function of a module, such as `finish`.
+            It continues what an earlier call left unfinished.
+
+    Returns:
+        the runs that failed.
 
     Raises:
-        SeqcliError: a run failed.
         StoppedBySignal: a signal arrived; the same call resumes the runs.
     """
     if jobs > 1 and len(planned) > 1:
-        _WorkerPool(planned, folder, min(jobs, len(planned)), watch, work).run()
-        return
+        return _WorkerPool(planned, folder, min(jobs, len(planned)), watch, work).run()
+    failures: Failures = {}
     for one in planned:
-        watch(one.name, work(one, folder, partial(watch, one.name)))
+        outcome = attempt(work, one, folder, partial(watch, one.name))
+        if isinstance(outcome, RunFailed):
+            failures[one.name] = outcome
+        watch(one.name, outcome)
+    return failures
 
 
-def default_jobs() -> int:
-    """Return the number of cores available to this process, at most MAX_JOBS."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return min(len(allowed(0)) if allowed else os.cpu_count() or 1, MAX_JOBS)
+@dataclass
+class _Task(Generic[JobT]):
+    """A run of the pool: its restarts in a row, and its checkpoint when it was last started."""
+
+    job: JobT
+    restarts: int = 0
+    saved: int = 0
 
 
-def cached_result(folder: Path) -> RunResult | None:
-    """Return the result in a run folder; None if it is missing or outdated by more training."""
-    result = read_result(folder)
-    if result is None or not RunPaths(folder).best.exists():
-        return None
-    return result if steps_done(RunPaths(folder)) in (result.steps, None) else None
+@dataclass
+class _Worker(Generic[JobT]):
+    """A process that finishes one run at a time; ``task`` is the run, None if it is idle."""
 
+    work: Callable[..., Any]
+    folder: Path
+    task: _Task[JobT] | None = None
+    connection: Connection[Any, Any] = field(init=False)
 
-def finish(run: PlannedRun, folder: Path, listen: Listen) -> RunResult:
-    """Train or resume a run if needed, score it, and return its result.
+    def __post_init__(self) -> None:
+        self.connection, other = SPAWN.Pipe()
+        arguments = (self.work, self.folder, other)
+        self.process = SPAWN.Process(target=_serve, args=arguments, daemon=True)
+        with no_signals():  # it starts with signals blocked; the parent process stops it
+            self.process.start()
+        other.close()  # the process has the only copy, so its death ends the pipe
 
-    A run that replaces another starts from scratch; the old run is kept until the new one has a
-    checkpoint.
+    def start(self, task: _Task[JobT]) -> None:
+        """Start a run."""
+        self.task = task
+        task.saved = last_save(self.folder / task.job.name)
+        with contextlib.suppress(OSError):  # it died: the end of the pipe is read later
+            self.connection.send(task.job)
 
-    Raises:
-        SeqcliError: training or scoring failed.
-    """
-    from seqcli.api.scoring import RunName, finish_reason, score_run
-
-    paths = RunPaths(folder / run.name)
-    cached = None if run.replace else cached_result(paths.folder)
-    if cached is not None:
-        return cached
-    reason = "" if run.replace else finish_reason(paths.folder)
-    if not reason:
-        reason = _train(run, paths, listen)
-    result = score_run(paths.folder, RunName(run.name, run.arm, run.seed), reason)
-    write_result(paths.folder, result)
-    return result
-
-
-def _train(run: PlannedRun, paths: RunPaths, listen: Listen) -> str:
-    """Train or resume a run; return why training ended.
-
-    A run that diverges is represented by its best checkpoint, if it has one. The checkpoint of an
-    old run that was not replaced yet is never used.
-    """
-    from seqcli import api
-
-    # a time budget does not include the import of PyTorch, which only the first run needs
-    registry.resolve("backend", run.config.train.backend, registry.BACKENDS)
-    replaced = paths.folder.stat().st_ino if paths.has_checkpoint() else None
-    try:
-        if run.replace:
-            return api.train(
-                run.config, out=paths.folder, force=True, listen=listen
-            ).finished.reason
-        if paths.holds_run():
-            return api.train(resume=paths.folder, listen=listen).finished.reason
-        return api.train(run.config, out=paths.folder, listen=listen).finished.reason
-    except DivergedError:
-        is_old = run.replace and paths.folder.stat().st_ino == replaced
-        if is_old or not paths.best.exists():
-            raise
-        return "diverged"
+    def cause_of_death(self) -> str:
+        """Wait for the end of the process, and describe it."""
+        self.process.join()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return f"ended with exit code {code}"
+        return f"killed by {signal.Signals(-code).name}"
 
 
 class _WorkerPool(Generic[JobT, Result]):
-    """Worker processes that take runs from one queue and report events through another."""
+    """Worker processes for some runs; see `run_all`."""
 
     def __init__(
         self,
         planned: Sequence[JobT],
         folder: Path,
         jobs: int,
-        watch: Callable[[str, Event | Result], None],
-        work: Callable[[JobT, Path, Listen], Result],
+        watch: Watch[Result],
+        work: Work[JobT, Result],
     ) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self.todo, self.reports = spawn.Queue(), spawn.Queue()
-        self.watch, self.left = watch, len(planned)
-        for one in (*planned, *[None] * jobs):
-            self.todo.put(one)
-        make = spawn.Process
-        self.processes: list[BaseProcess] = [
-            make(target=_worker, args=(work, folder, self.todo, self.reports), daemon=True)
-            for _ in range(jobs)
-        ]
+        self.folder, self.jobs, self.watch, self.work = folder, jobs, watch, work
+        self.waiting = deque(_Task(job) for job in planned)
+        self.workers: list[_Worker[JobT]] = []
+        self.failures: Failures = {}
 
-    def run(self) -> None:
-        """Train until all runs are finished, one fails, or a signal arrives."""
+    def run(self) -> Failures:
+        """Train until all runs have ended, or a signal arrives; return those that failed."""
         with stop_on_signals() as stop:
-            with _no_signals():  # workers start with signals blocked; this process stops them
-                for process in self.processes:
-                    process.start()
             try:
-                while self.left and not stop:
+                while not stop and (self.waiting or self._busy()):
+                    self._start_waiting()
                     self._listen()
             finally:
                 self._end()
         if stop:
             raise StoppedBySignal("stopped; every run is saved", "", Exit(128 + stop.signal))
+        return self.failures
+
+    def _busy(self) -> list[_Worker[JobT]]:
+        return [one for one in self.workers if one.task is not None]
+
+    def _start_waiting(self) -> None:
+        """Start waiting runs in idle processes, and in new ones up to the number of jobs."""
+        while self.waiting and len(self._busy()) < self.jobs:
+            idle = next((one for one in self.workers if one.task is None), None)
+            if idle is None:
+                idle = _Worker(self.work, self.folder)
+                self.workers.append(idle)
+            idle.start(self.waiting.popleft())
 
     def _listen(self) -> None:
-        try:
-            run, report = self.reports.get(timeout=POLL_SECONDS)
-        except queue.Empty:
-            self._check_alive()
-            return
-        if isinstance(report, _Failure):
-            raise report.error(run)
-        done = isinstance(report, _Done)
-        self.left -= done
-        self.watch(run, report.result if done else report)
+        """Handle one report of each process that sent some, and the deaths."""
+        connections = {one.connection: one for one in self.workers}
+        for connection in wait(list(connections), POLL_SECONDS):
+            worker = connections[connection]  # type: ignore[index]
+            try:
+                report = worker.connection.recv()
+            except (EOFError, OSError):
+                self._handle_death(worker)
+            else:
+                self._handle(worker, report)
 
-    def _check_alive(self) -> None:
-        dead = [one.exitcode for one in self.processes if one.exitcode not in (None, 0)]
-        if dead:
-            hint = "run the same command again to resume"
-            raise SeqcliError(f"a training process exited with code {dead[0]}", hint)
+    def _handle(self, worker: _Worker[JobT], report: Any) -> None:
+        assert worker.task is not None
+        name = worker.task.job.name
+        if isinstance(report, _Ended):
+            worker.task = None
+            report = report.outcome
+            if isinstance(report, RunFailed):
+                self.failures[name] = report
+        self.watch(name, report)
+
+    def _handle_death(self, worker: _Worker[JobT]) -> None:
+        """Let the run of a dead process continue in another one, or give it up."""
+        self.workers.remove(worker)
+        cause, task = worker.cause_of_death(), worker.task
+        worker.connection.close()
+        if task is None:
+            return
+        name = task.job.name
+        progress = last_save(self.folder / name) != task.saved
+        task.restarts = 1 if progress else task.restarts + 1
+        if task.restarts <= MAX_RESTARTS:
+            self.waiting.appendleft(task)
+            self.watch(name, RunRestarted(cause, task.restarts, MAX_RESTARTS))
+        else:
+            self.failures[name] = death_failure(cause, task.restarts)
+            self.watch(name, self.failures[name])
 
     def _end(self) -> None:
         """Let every process save its run and exit."""
-        self.todo.cancel_join_thread()
-        for process in self.processes:
-            if self.left:
-                process.terminate()
-        while any(one.is_alive() for one in self.processes):
-            wait([one.sentinel for one in self.processes if one.is_alive()], POLL_SECONDS)
-            self._drain()
-
-    def _drain(self) -> None:
-        """Empty the queue; a process exits only after its reports are taken from the queue."""
-        try:
-            while True:
-                self.reports.get_nowait()
-        except queue.Empty:
-            return
+        for one in self.workers:
+            if one.task is not None:
+                one.process.terminate()
+            else:
+                with contextlib.suppress(OSError):
+                    one.connection.send(None)
+        while alive := [one for one in self.workers if one.process.is_alive()]:
+            wait([one.process.sentinel for one in alive], POLL_SECONDS / 4)
+            for one in alive:  # a full pipe would keep it from its end
+                with contextlib.suppress(EOFError, OSError):
+                    while one.connection.poll():
+                        one.connection.recv()
 
 
 @contextmanager
-def _no_signals() -> Iterator[None]:
+def no_signals() -> Iterator[None]:
     """Block SIGINT and SIGHUP: a terminal sends them to every process of the foreground job."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -225,47 +252,24 @@ def _no_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _worker(work: Callable[..., Any], folder: Path, todo: Any, reports: Any) -> None:
-    """Finish runs from the queue until it is empty; exit at once if the parent process exits."""
+@dataclass(frozen=True)
+class _Ended:
+    """The end of a run, to be sent to another process: its result, or `RunFailed`."""
+
+    outcome: Any
+
+
+def _serve(work: Callable[..., Any], folder: Path, connection: Connection[Any, Any]) -> None:
+    """Finish runs from the pipe until it ends; exit at once if the parent process exits."""
     show_notes()
     registry.load_plugins()
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    for run in iter(todo.get, None):
+    while (job := connection.recv()) is not None:
         try:
-            listen = partial(_report, reports, run.name)
-            reports.put((run.name, _Done(work(run, folder, listen))))
+            outcome = attempt(work, job, folder, connection.send)
         except StoppedBySignal as stopped:
-            raise SystemExit(stopped.exit_code) from None
-        except Exception as error:
-            known = expected(error) or SeqcliError(f"{type(error).__name__}: {error}")
-            reports.put((run.name, _Failure(known.message, known.hint, known.exit_code)))
-            return
-
-
-@dataclass(frozen=True)
-class _Done:
-    """The result of a run, to be sent to another process."""
-
-    result: Any
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """An error to be sent to another process."""
-
-    message: str
-    hint: str
-    code: Exit
-
-    def error(self, run: str) -> SeqcliError:
-        """Return the original error, with the name of the run before its message."""
-        made = SeqcliError(f"{run}: {self.message}", self.hint)
-        made.exit_code = self.code
-        return made
-
-
-def _report(reports: Any, run: str, event: Event) -> None:
-    reports.put((run, event))
+            sys.exit(stopped.exit_code)
+        connection.send(_Ended(outcome))
 
 
 def _exit_with_parent() -> None:

@@ -31,16 +31,15 @@ from typing import Any
 
 from seqcli import config as configuration
 from seqcli import runs
-from seqcli.api.checkpoint_config import locations
-from seqcli.checkpoints import numpy_file
+from seqcli.api.checkpoint_config import has_scores_of, locations, scores_of
 from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.config.recipe_choice import attention_hint, chosen_line
 from seqcli.config.sections import TrainConfig
 from seqcli.data.corpus import Corpus, fingerprints
-from seqcli.errors import CheckpointError, DivergedError
+from seqcli.errors import DivergedError
 from seqcli.events import RunFacts, RunStarted
-from seqcli.files.atomic import writing
+from seqcli.files.atomic import write_atomically, writing
 from seqcli.runs.metrics_log import append_metrics, recover_metrics
 from seqcli.runs.paths import keep, may_publish, publish_best
 from seqcli.training.loop import Loop
@@ -69,7 +68,7 @@ class CheckpointWriter:
     def __call__(
         self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
     ) -> None:
-        """Commit the state of a run; see `seqcli.training.loop.Save`.
+        """Commit the state of a run; see `seqcli.training.trainer.Save`.
 
         A run that is interrupted before its first checkpoint does not replace the old run.
 
@@ -83,7 +82,7 @@ class CheckpointWriter:
         self._check_finite(progress)
         paths = self.folder.current
         keep(paths.last, paths.previous)
-        self.save(paths.last, self._checkpoint(_scores(progress.last), training))
+        self.save(paths.last, self._checkpoint(scores_of(progress.last), training))
         self.folder.replace_old_run()
         if progress.batch == 0 and progress.last is not None:
             append_metrics(self.folder.paths.metrics, progress.last)
@@ -128,9 +127,9 @@ class CheckpointWriter:
         """Restore the best checkpoint of a commit; return a note if it is lost."""
         paths, best = self.folder.current, progress.best
         if best is not None:
-            if _holds(paths.best, best):
+            if has_scores_of(paths.best, best):
                 return ""
-            if _holds(paths.best_previous, best):
+            if has_scores_of(paths.best_previous, best):
                 _rename(paths.best_previous, paths.best)
                 return ""
             if best.epoch == progress.epochs_done and progress.batch == 0:
@@ -145,7 +144,7 @@ class CheckpointWriter:
     def _save_best(self, record: EpochRecord) -> None:
         paths = self.folder.current
         keep(paths.best, paths.best_previous)
-        self.save(paths.best, self._checkpoint(_scores(record), None))
+        self.save(paths.best, self._checkpoint(scores_of(record), None))
         publish_best(paths)
 
     def _checkpoint(
@@ -177,21 +176,9 @@ class CheckpointWriter:
         )
 
 
-def _scores(record: EpochRecord | None) -> dict[str, float]:
-    return {"epoch": record.epoch, **record.metrics} if record else {}
-
-
 def _rename(path: Path, to: Path) -> None:
     with writing(to):
         path.replace(to)
-
-
-def _holds(path: Path, record: EpochRecord) -> bool:
-    """Return whether a checkpoint has exactly the metrics of an epoch, including its times."""
-    try:
-        return repr(numpy_file.load(path).metrics) == repr(_scores(record))
-    except CheckpointError:
-        return False
 
 
 def restore(loop: Loop, writer: CheckpointWriter, checkpoint: Checkpoint | None) -> tuple[str, ...]:
@@ -237,6 +224,12 @@ def run_started(
         facts=run_facts(str(paths.folder), setup.config, corpus),
         recipe=chosen_line(setup.config),
     )
+
+
+def write_config(paths: runs.RunPaths, settings: Config) -> None:
+    """Write config.yaml, with the origin of each value."""
+    text = configuration.to_yaml(settings)
+    write_atomically(paths.config, lambda file: file.write(text.encode()))
 
 
 def run_facts(folder: str, config: Config, corpus: Corpus) -> RunFacts:

@@ -1,27 +1,36 @@
-"""Load what a run resumes from: its configuration, its data and its last checkpoint."""
+"""Load what a run resumes from: its configuration, its data and its last checkpoint.
+
+``--resume auto`` makes a command idempotent: it starts its run, continues it, or leaves it as it is
+if it is finished. A scheduler may therefore run the command again whenever its process died.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
 from seqcli import runs
-from seqcli.api.checkpoint_config import PATH_KEYS, config_of
+from seqcli.api.checkpoint_config import PATH_KEYS, config_of, finish_reason, progress_of
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.initializing import with_initial_vocabulary
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
+from seqcli.config.flags import dotted_values, written
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, UsageError
+from seqcli.events import Finished
+from seqcli.runs.metrics_log import epochs_of
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
 
+AUTO = "auto"  # the value of --resume that starts, continues or keeps the run in --out
 # Settings that --resume may change: how long to train and on which hardware.
 CHANGEABLE = (
     "train.backend",
@@ -74,6 +83,70 @@ def load_resumed(
     return settings, replace(corpus, notes=(*corpus.notes, *notes)), checkpoint
 
 
+def run_to_resume(out: Path | None, force: bool) -> runs.RunPaths | None:
+    """Return the run that ``--resume auto`` resumes; None if there is no checkpoint in ``out``.
+
+    Raises:
+        UsageError: ``out`` is missing, or ``force`` is given.
+    """
+    if out is None:
+        hint = f"name it: --resume {AUTO} --out {runs.ROOT / 'NAME'}"
+        raise UsageError(f"--resume {AUTO} needs the folder of the run", hint)
+    if force:
+        raise UsageError(f"--resume {AUTO} and --force exclude each other", "omit one of them")
+    paths = runs.requested(out)
+    return paths if paths.has_checkpoint() else None
+
+
+def changes_of(paths: runs.RunPaths, settings: Config) -> list[str]:
+    """Return the changes that a command makes to an existing run, as texts for ``--set``.
+
+    Threads and device of the run count as unchanged if the command leaves their choice open.
+
+    Args:
+        paths: the files of the run, which has a checkpoint.
+        settings: the configuration that the command asks for.
+
+    Raises:
+        CheckpointError: no checkpoint can be read.
+        UsageError: the run is another one: a setting differs that may not be changed.
+    """
+    before = _config_before(paths, _intact_checkpoint(paths))
+    old, new = dotted_values(before), dotted_values(settings)
+    open_keys = {"train.threads", "train.device"} - set(settings.origins)
+    keys = [key for key in dict.fromkeys((*old, *new)) if key not in open_keys]
+    changed = [key for key in keys if old.get(key) != new.get(key)]
+    if any(key not in new for key in changed):
+        raise _refused(paths, changed)
+    texts = [f"{key}={written(key, new[key])}" for key in changed]
+    _check_changes(before, settings, paths, open_keys)
+    return texts
+
+
+def reason_if_finished(paths: runs.RunPaths, settings: Config) -> str:
+    """Return why a run is finished under the settings of a command; "" if it is not."""
+    with contextlib.suppress(CheckpointError):  # resuming uses the checkpoint before it
+        if not paths.ensemble.exists():
+            return finish_reason(paths.folder, settings.train)
+        members = [finish_reason(one.folder, settings.train) for one in paths.members]
+        if len(members) == settings.train.members and all(members):
+            return "members"
+    return ""
+
+
+def finished_run(paths: runs.RunPaths, reason: str) -> Finished:
+    """Return the event that a finished run ended with; of an ensemble, only its epochs."""
+    if paths.ensemble.exists():
+        epochs = [progress_of(numpy_file.load(one.last), one.last) for one in paths.members]
+        return Finished(max(one.epochs_done for one in epochs), 0, {}, reason, 0.0)
+    done = progress_of(numpy_file.load(paths.last), paths.last)
+    history = tuple(record.metrics for record in epochs_of(paths.metrics))
+    best = done.best.metrics if done.best else {}
+    return Finished(
+        done.epochs_done, done.best_epoch, best, reason, done.elapsed, history, done.step
+    )
+
+
 def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:
     if paths.ensemble.exists():
         return None, ()
@@ -81,6 +154,14 @@ def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str
         return None, ("stopped before its first checkpoint: starting again",)
     checkpoint, note = runs.load_last(paths, _resumable)
     return checkpoint, (note,) if note else ()
+
+
+def _intact_checkpoint(paths: runs.RunPaths) -> Checkpoint | None:
+    """Return the checkpoint that a run resumes from, without the lock; None for an ensemble."""
+    for path in (paths.last, paths.previous):
+        with contextlib.suppress(CheckpointError):
+            return numpy_file.load(path)
+    return None
 
 
 def _resumable(path: Path) -> Checkpoint:
@@ -109,7 +190,9 @@ def _backend_notes(before: Config, after: Config) -> tuple[str, ...]:
     )
 
 
-def _check_changes(before: Config, after: Config, paths: runs.RunPaths) -> None:
+def _check_changes(
+    before: Config, after: Config, paths: runs.RunPaths, ignored: Collection[str] = ()
+) -> None:
     """Check that a resumed run changes only settings that it may change."""
     old, new = configuration.to_plain(before), configuration.to_plain(after)
     changed = [
@@ -118,12 +201,17 @@ def _check_changes(before: Config, after: Config, paths: runs.RunPaths) -> None:
         for key, value in values.items()
         if old[section].get(key) != value
     ]
-    refused = [key for key in changed if key not in CHANGEABLE and not _is_moved(key, old, new)]
+    allowed = (*CHANGEABLE, *ignored)
+    refused = [key for key in changed if key not in allowed and not _is_moved(key, old, new)]
     if refused:
-        raise UsageError(
-            f"{paths.folder} cannot be resumed with another " + ", ".join(refused),
-            "--resume may change " + ", ".join(CHANGEABLE) + "; for the rest start a new run",
-        )
+        raise _refused(paths, refused)
+
+
+def _refused(paths: runs.RunPaths, keys: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"{paths.folder} cannot be resumed with another " + ", ".join(keys),
+        "--resume may change " + ", ".join(CHANGEABLE) + "; for the rest start a new run",
+    )
 
 
 def _is_moved(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

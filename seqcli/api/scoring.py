@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqcli import api, runs
-from seqcli.api.checkpoint_config import config_of, progress_of
+from seqcli.api.checkpoint_config import progress_of
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.parameter_matching import count_parameters
 from seqcli.api.trained_model import PairModel, TrainedModel, open_model
@@ -34,7 +34,6 @@ from seqcli.report.plots import row_names
 from seqcli.report.predictions import choose
 from seqcli.results import Evaluation, ScoredRow
 from seqcli.runs.metrics_log import read_metrics
-from seqcli.training.progress import stop_reason
 
 MAX_MAP_LENGTH = 24  # tokens of the row whose attention is shown, at most
 
@@ -46,17 +45,6 @@ class RunName:
     run: str
     arm: str
     seed: int
-
-
-def finish_reason(folder: Path) -> str:
-    """Return why the training of a run ended; "" if it has not ended or not started."""
-    paths = runs.RunPaths(folder)
-    if not (paths.last.exists() and paths.best.exists()):
-        return ""
-    last = numpy_file.load(paths.last)
-    if last.training is None:
-        return ""
-    return stop_reason(progress_of(last, paths.last), config_of(last, paths.last).train)
 
 
 def score_run(folder: Path, name: RunName, reason: str) -> RunResult:

@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from seqcli.api.arguments import checked
-from seqcli.api.comparing import Plan, plan, run_plan
-from seqcli.api.job_pool import Watch
+from seqcli.api.comparing import Plan, plan, run_on
+from seqcli.api.engines import Watch, open_engine
+from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.suites import PublishedResult, Suite, SuiteResult, load_suite, with_published
 from seqcli.runs import ROOT
 
-Views = Callable[[Plan], AbstractContextManager[Watch]]
+Views = Callable[[Plan], AbstractContextManager[Watch[RunResult]]]
 
 
 @checked
@@ -44,23 +45,26 @@ def compare_suite(
     out: str | Path | None = None,
     force: bool = False,
     jobs: int = 0,
+    on: str = "",
     view: Views | None = None,
 ) -> SuiteResult:
     """Run the comparisons of a suite, and write suite.md with published results next to ours.
 
     Args:
         suite, out, force: see `plan_suite`.
-        jobs: runs at a time.
+        jobs, on: see `seqcli.compare`.
         view: returns a context manager for a plan, which gives the ``watch`` of `compare`.
     """
     from seqcli.report.comparison_files import write_suite
 
     one = load_suite(suite) if isinstance(suite, str) else suite
     comparisons, rows = [], list[PublishedResult]()
-    for entry, made in zip(one.entries, plan_suite(one, out=out, force=force), strict=True):
-        with view(made) if view else nullcontext() as watch:
-            comparisons.append(run_plan(made, jobs=jobs, watch=watch))
-        rows += with_published(entry, comparisons[-1])
+    plans = plan_suite(one, out=out, force=force)
+    with open_engine(jobs, on) as engine:
+        for entry, made in zip(one.entries, plans, strict=True):
+            with view(made) if view else nullcontext() as watch:
+                comparisons.append(run_on(engine, made, watch))
+            rows += with_published(entry, comparisons[-1])
     folder = _folder(one, out)
     result = SuiteResult(one.name, one.about, str(folder), tuple(comparisons), tuple(rows))
     write_suite(result)

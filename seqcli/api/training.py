@@ -15,14 +15,29 @@ from seqcli import registry, runs
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
+from seqcli.api.distributed import TrainingJob, on_all_processes
 from seqcli.api.ensemble_training import check_ensemble, train_members
 from seqcli.api.initializing import (
     initialize,
     with_initial_settings,
     with_initial_vocabulary,
 )
-from seqcli.api.recording import CheckpointWriter, restore, run_started
-from seqcli.api.resuming import CHANGEABLE, load_resumed
+from seqcli.api.recording import (
+    CheckpointWriter,
+    restore,
+    run_facts,
+    run_started,
+    write_config,
+)
+from seqcli.api.resuming import (
+    AUTO,
+    CHANGEABLE,
+    changes_of,
+    finished_run,
+    load_resumed,
+    reason_if_finished,
+    run_to_resume,
+)
 from seqcli.config import Config
 from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.build import corpus as build_corpus
@@ -32,13 +47,11 @@ from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.events import (
     DataRead,
     EnsembleFinished,
-    Event,
     Finished,
     Listener,
     RunStarted,
     broadcast,
 )
-from seqcli.files.atomic import write_atomically
 from seqcli.interrupts import stop_on_signals
 from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
@@ -46,6 +59,7 @@ from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
 from seqcli.training.loop import Loop
+from seqcli.training.processes import current, refuse_several
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
@@ -60,6 +74,7 @@ class Run:
     number of rows in each split, and ``data`` a summary of the data files (None for a task).
     ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
     An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
+    ``kept``: the run was finished before, and is unchanged (``resume="auto"``).
     """
 
     path: Path
@@ -70,6 +85,7 @@ class Run:
     rows: Mapping[str, int]
     data: DataRead | None = None
     ensemble: EnsembleFinished | None = None
+    kept: bool = False
 
     @property
     def history(self) -> tuple[Mapping[str, float], ...]:
@@ -90,6 +106,7 @@ class Run:
 
 
 @checked
+@on_all_processes
 def train(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     *,
@@ -108,7 +125,8 @@ def train(
         set: ``key=value`` texts that override ``config``.
         out: the run folder, or a ``.pt`` file for a copy of the best checkpoint.
         resume: a run to resume, bit for bit on the CPU; ``set`` and flags may then change only
-            the settings in `CHANGEABLE` and the paths of the data.
+            the settings in `CHANGEABLE` and the paths of the data. "auto": start the run in
+            ``out``, resume it if it was interrupted, or keep it if it is finished.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
         listen: called with every event (`seqcli.events`).
         started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
@@ -121,7 +139,8 @@ def train(
         StoppedBySignal: a signal arrived; use ``resume`` to continue.
     """
     started = time.monotonic() if started is None else started
-    if resume is not None:
+    automatic = resume == Path(AUTO)
+    if resume is not None and not automatic:
         if config is not None or out is not None:
             raise UsageError(
                 "--resume continues a run in its own folder with its own configuration",
@@ -131,6 +150,8 @@ def train(
     settings, corpus = _configured(config, set, flags)
     _check_backend(settings, corpus)
     place = None if out is None else Path(out)
+    if automatic and (existing := run_to_resume(place, force)):
+        return _keep_or_resume(existing, settings, corpus, listen, started)
     if settings.train.members > 1:
         check_ensemble(settings, place)
     open_teacher(settings, corpus)
@@ -207,10 +228,35 @@ def _resume(
         return _run(folder, settings, corpus, checkpoint, listen, started)
 
 
+def _keep_or_resume(
+    paths: runs.RunPaths,
+    settings: Config,
+    corpus: Corpus,
+    listen: Listener | None,
+    started: float,
+) -> Run:
+    """Resume a run with the settings of a command, or return it unchanged if it is finished."""
+    sets = changes_of(paths, settings)
+    reason = reason_if_finished(paths, settings)
+    if not reason:
+        return _resume(paths.folder, sets, {}, listen, started)
+    named = paths.extra_best or paths.folder
+    rows = {name: len(pairs) for name, pairs in corpus.splits.items()}
+    finished = finished_run(paths, reason)
+    facts = run_facts(str(paths.folder), settings, corpus)
+    fit = diagnose_fit(finished.history, facts)
+    return Run(paths.folder, settings, finished, fit, named, rows, corpus.reading, kept=True)
+
+
 def _check_backend(settings: Config, corpus: Corpus) -> None:
     """Check that the backend supports a configuration, before anything is written."""
     backend = settings.train.backend
     registry.resolve("backend", backend, registry.BACKEND_CHECKS)(settings, corpus)
+    if backend != "torch":
+        refuse_several(f"--backend {backend} trains in one", "omit --backend, or start one process")
+    if settings.train.members > 1:
+        hint = "start one process: its members are trained in processes of their own"
+        refuse_several("--ensemble trains each of its members in one", hint)
 
 
 def _run(
@@ -224,17 +270,20 @@ def _run(
     """Train in a locked folder, and write all files of the run."""
     write_config(folder.current, settings)
     corpus = with_distilled_rows(folder, settings, corpus)
+    processes = current()
+    processes.broadcast(TrainingJob(settings, corpus))
     with stop_on_signals() as stop:
-        emit = broadcast(TensorBoardLog(folder.paths.tensorboard), listen or _ignore)
+        emit = broadcast(TensorBoardLog(folder.paths.tensorboard), *filter(None, [listen]))
         data = _report_data(folder, corpus, emit)
         setup = _build_trainer(folder, settings, corpus, checkpoint)
         initialized = initialize(setup.trainer, settings, corpus) if checkpoint is None else ()
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
-        loop = Loop(setup.trainer, corpus, settings, writer, stop, started)
+        loop = Loop(setup.trainer, corpus, settings, writer, stop, started, processes)
         notes = (*initialized, *restore(loop, writer, checkpoint))
         event = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
+        loop.synchronize()
         emit(event)
         finished = _fit(loop, emit, folder, event)
     if finished.reason == "interrupted":
@@ -253,7 +302,7 @@ def _run_ensemble(
     changes: tuple[Sequence[str], Mapping[str, Any]] = ((), {}),
 ) -> Run:
     """Train the members of an ensemble in a locked folder; ``changes``: of a resumed run."""
-    emit = broadcast(listen or _ignore)
+    emit = broadcast(*filter(None, [listen]))
     write_config(folder.current, settings)
     data = _report_data(folder, corpus, emit)
     done = train_members(folder, settings, corpus, emit, started, changes)
@@ -298,12 +347,6 @@ def _fit(loop: Loop, emit: Listener, folder: runs.RunFolder, started: RunStarted
             draw_if_possible(path, lambda: draw_curves(loop.history, path, started.name, facts))
 
 
-def write_config(paths: runs.RunPaths, settings: Config) -> None:
-    """Write config.yaml, with the origin of each value."""
-    text = configuration.to_yaml(settings)
-    write_atomically(paths.config, lambda file: file.write(text.encode()))
-
-
 def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:
     code = Exit(128 + number)
     name, path = signal.Signals(number).name, folder.paths.folder
@@ -312,7 +355,3 @@ def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:
         return StoppedBySignal(message, "run the same command again", code)
     hint = f"seqcli train --resume {shlex.quote(str(path))}"
     return StoppedBySignal(f"stopped by {name}; the run is saved in {path}", hint, code)
-
-
-def _ignore(event: Event) -> None:
-    """Ignore an event."""

@@ -71,6 +71,15 @@ def to_tensors(value: Any) -> Any:
     return _each_array(value, tensor)
 
 
+def on_cpu(value: Any) -> Any:
+    """Return nested plain data with every tensor detached and on the CPU."""
+
+    def moved(array: Any) -> Any:
+        return array.detach().cpu() if torch.is_tensor(array) else array
+
+    return _each_array(value, moved)
+
+
 def _each_array(value: Any, change: Callable[[Any], Any]) -> Any:
     """Apply ``change`` to every array in nested plain data."""
     if isinstance(value, dict):

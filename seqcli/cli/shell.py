@@ -26,6 +26,7 @@ from seqcli.errors import (
     expected,
 )
 from seqcli.report.console import Out, flush_standard, show_notes
+from seqcli.training.processes import refuse_several, reports
 
 BUG = "this is a bug in seqcli; please report it with the command and the traceback"
 
@@ -75,6 +76,8 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
     show_notes()
     words = with_implied_values(argv) or ["--help"]
     try:
+        if words[0] != "train":
+            refuse_several(f"{words[0]} runs in one", "torchrun is for train; run it without")
         registry.load_plugins()
         code = app(args=words, prog_name="seqcli", standalone_mode=False)
         return _flushed(code if isinstance(code, int) else Exit.DONE)
@@ -91,10 +94,15 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
 
 
 def _failed(error: BaseException) -> int:
-    """Print an error to stderr and return its exit code."""
+    """Print an error to stderr and return its exit code.
+
+    Of several processes of a training only one prints it.
+    """
     if any(isinstance(one, KeyboardInterrupt) for one in causes(error)):
         return Exit.SIGINT  # libraries wrap it in their own errors
     out, known = Out.standard(), expected(error)
+    if not reports():
+        return Exit.BUG if known is None else known.exit_code
     if known is not None:
         out.error(known.message, known.hint)
         return known.exit_code

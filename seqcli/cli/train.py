@@ -11,6 +11,7 @@ import typer
 
 from seqcli.cli import options, shell
 from seqcli.cli.options import OUTPUT
+from seqcli.messages import plural
 
 if TYPE_CHECKING:
     from seqcli.report.console import Out
@@ -26,7 +27,8 @@ seqcli train --train train.tsv --val dev.tsv --columns target=1,source=2,count=3
 seqcli train --data labels.csv --columns source=name,target=class --target-tokens whole --check
 seqcli train --config patterns_transformer --set train.momentum=0.95
 seqcli train --data dialect.tsv --init-from runs/standard-gru-attention --freeze embeddings
-seqcli train --resume runs/reverse-gru-attention"""
+seqcli train --resume runs/reverse-gru-attention
+seqcli train --task sort --cell gru --resume auto --out runs/sort"""
 
 OutPath = Annotated[
     Path | None,
@@ -43,8 +45,9 @@ Resume = Annotated[
     Path | None,
     typer.Option(
         "--resume",
-        help="Continue a stopped run.",
-        metavar="RUN",
+        help="Continue a stopped run. auto: start the run in --out, continue it if it was stopped, "
+        "or keep it if it is finished.",
+        metavar="RUN|auto",
         parser=options.path_to_read,
         rich_help_panel=options.TRAINING,
     ),
@@ -78,9 +81,11 @@ def train(
     from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
+    from seqcli.training.processes import refuse_several, reports
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:
+        refuse_several("--check reads the data in one", "run it without torchrun")
         return _check(output, config, set_ or (), flags)
     with training_view(output) as view, EnsembleView(output) as ensemble:
         listen = broadcast(essential=(view, ensemble))
@@ -94,6 +99,10 @@ def train(
             started=shell.started(),
             **flags,
         )
+    if not reports():  # another process of this training does
+        return None
+    if run.kept:
+        output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
     if json and run.ensemble:
         output.document(ensemble_document(run.ensemble, str(run.path), run.data))
     elif json:

@@ -159,10 +159,12 @@ def arm_and_seed(run: str) -> tuple[str, int] | None:
 
 
 def command(run: PlannedRun, folder: Path) -> str:
-    """Return the complete `seqcli train` command of a run."""
+    """Return the complete `seqcli train` command of a run, which may be run again at any time."""
     out = str(folder / run.name)
     place = [f"--out={out}"] if out.startswith("-") else ["--out", out]
-    return shlex.join(["seqcli", "train", *options_of(run.config), *place, "--quiet"])
+    return shlex.join(
+        ["seqcli", "train", *options_of(run.config), "--resume", "auto", *place, "--quiet"]
+    )
 
 
 def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ from seqcli.comparison.significance import (
     ties,
     too_few_seeds,
 )
+from seqcli.events import RunFailed
 from seqcli.metrics.metric import Metric, find, names
 from seqcli.statistics import Floats, cluster_ids
 
@@ -84,6 +85,7 @@ class Comparison:
         tests: every pair of arms in every scope, if there are enough seeds.
         scopes: `SCOPES` if test has lengths that training does not have; else empty.
         missing: planned runs that are not finished.
+        failed: run -> why it ended, for planned runs that are not finished for that reason.
         axis: "source" or "target", the side whose length defines the scopes.
         left_out: run -> why it is not in the summary.
         differing: setting -> arm -> value, for every setting in which arms differ.
@@ -98,6 +100,7 @@ class Comparison:
     baselines: Baselines
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    failed: Mapping[str, RunFailed] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     differing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,3 +108,29 @@ def padded_batch(pairs: Pairs, rows: Index) -> Batch:
     target_out[np.arange(len(rows)), lengths] = EOS
     weights = None if pairs.weights is None else pairs.weights[rows]
     return Batch(rows, source, source_lengths, target_in, target_out, lengths + 1, weights)
+
+
+def share(batch: Batch, rank: int, size: int) -> Batch:
+    """Return the rows ``rank``, ``rank + size``, ... of a batch, padded to the longest of them.
+
+    Rows of similar length are neighbors, so the shares are about equally long. A batch of fewer
+    than ``size`` rows has empty shares.
+    """
+
+    def rows_of(values: NDArray[Any], columns: int | None = None) -> NDArray[Any]:
+        return np.ascontiguousarray(values[rank::size, :columns] if columns else values[rank::size])
+
+    source_lengths, target_lengths = rows_of(batch.source_lengths), rows_of(batch.target_lengths)
+    steps = int(target_lengths.max(initial=1))
+    source = batch.source
+    if source is not None:
+        source = rows_of(source, int(source_lengths.max(initial=1)))  # (B', S')
+    return Batch(
+        rows_of(batch.rows),
+        source,
+        source_lengths,
+        rows_of(batch.target_in, steps),  # (B', T')
+        rows_of(batch.target_out, steps),  # (B', T')
+        target_lengths,
+        None if batch.weights is None else rows_of(batch.weights),
+    )

@@ -13,7 +13,14 @@ from seqcli.files.atomic import write_atomically
 from seqcli.formatting import visible
 from seqcli.metrics.metric import shown
 from seqcli.report.comparison_page import comparison_plots, page
-from seqcli.report.comparison_table import SCOPES, comparison_table, conclusions, method, spread
+from seqcli.report.comparison_table import (
+    SCOPES,
+    comparison_table,
+    conclusions,
+    method,
+    missing_lines,
+    spread,
+)
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -65,6 +72,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         **_tests_document(comparison),
         "conclusions": conclusions(comparison),
         "missing": list(comparison.missing),
+        "failed": {run: failed.message for run, failed in comparison.failed.items()},
         "left_out": dict(comparison.left_out),
         "notes": list(comparison.notes),
     }
@@ -89,8 +97,7 @@ def markdown(comparison: Comparison, plots: Mapping[str, str]) -> str:
     table = comparison_table(comparison.arms, differing=comparison.differing)
     lines = [f"# {comparison.name}", "", *markdown_table(table), "", visible(table.caption), ""]
     lines += [f"- {line}" for line in conclusions(comparison)]
-    lines += [f"- not finished: {run}" for run in comparison.missing]
-    lines += [f"- left out: {run}: {visible(why)}" for run, why in comparison.left_out.items()]
+    lines += [f"- {visible(line)}" for line in missing_lines(comparison)]
     lines += [f"- note: {visible(note)}" for note in comparison.notes]
     lines += [line for name in plots for line in ("", f"![{name}]({name}.svg)")]
     return "\n".join(lines) + "\n"

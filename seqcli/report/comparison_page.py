@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from seqcli.metrics.metric import NumberFormat, epoch_metric, shown
-from seqcli.report.comparison_table import SPLITS, comparison_table, conclusions
+from seqcli.report.comparison_table import SPLITS, comparison_table, conclusions, missing_lines
 from seqcli.report.plots import draw_if_possible
 from seqcli.report.predictions import mark
 from seqcli.report.summary import REASONS
@@ -51,8 +51,7 @@ def page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         caption=table.caption,
         lengths="" if comparison.language else _lengths(comparison),
         conclusions=conclusions(comparison),
-        missing=comparison.missing,
-        left_out=comparison.left_out,
+        missing=missing_lines(comparison),
         differing=comparison.differing,
         split=SPLITS[comparison.split],
         notes=comparison.notes,

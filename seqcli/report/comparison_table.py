@@ -222,6 +222,14 @@ def conclusions(comparison: Comparison) -> list[str]:
     return [*lines, method(comparison)] if comparison.tests else lines
 
 
+def missing_lines(comparison: Comparison) -> list[str]:
+    """Return a line for each planned run that is not in the results, with the reason."""
+    failed = [f"failed: {run}: {one.message}" for run, one in comparison.failed.items()]
+    missing = [f"not finished: {run}" for run in comparison.missing]
+    left_out = [f"left out: {run}: {problem}" for run, problem in comparison.left_out.items()]
+    return [*failed, *missing, *left_out]
+
+
 def method(comparison: Comparison) -> str:
     """Describe the tests of differences in one sentence; "" if there were none."""
     number = len(comparison.tests)

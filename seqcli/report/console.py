@@ -17,6 +17,7 @@ from rich.text import Text
 
 from seqcli.errors import MachineError, ReaderGone
 from seqcli.formatting import is_control, visible
+from seqcli.training.processes import reports
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.11
@@ -151,11 +152,11 @@ class Out:
         """Return the output of this process; closed streams are allowed.
 
         Args:
-            json, quiet: see `Out`.
+            json, quiet: see `Out`. Of several processes of a training only one reports.
             product: whether stdout is the command's result; see `DataStream`.
         """
         stdout, stderr = DataStream(sys.stdout, product), MessageStream(sys.stderr)
-        return cls(console(stdout), console(stderr), json, quiet)
+        return cls(console(stdout), console(stderr), json, quiet or not reports())
 
     @property
     def live(self) -> bool:

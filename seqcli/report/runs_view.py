@@ -22,6 +22,8 @@ from seqcli.events import (
     MemberEvent,
     MemberFinished,
     Progress,
+    RunFailed,
+    RunRestarted,
     RunStarted,
 )
 from seqcli.formatting import count, duration, loss, plural, visible
@@ -111,6 +113,20 @@ class RunsView(View):
             self.out.info(f"{run} ({done}): {text} in {duration(seconds)}{kept}")
         self.draw()
 
+    def restart(self, run: str, restarted: RunRestarted) -> None:
+        """Show that the process of a run died, and that the run continues in another one."""
+        self._active.pop(run, None)
+        number = f"restart {restarted.restart} of at most {restarted.limit}"
+        self.out.info(f"{run}: its process was {restarted.cause}; {number}")
+        self.draw()
+
+    def fail(self, run: str, failed: RunFailed) -> None:
+        """Show that a run failed."""
+        self._active.pop(run, None)
+        self.finished += 1
+        self.out.info(f"{run} ({self.finished}/{self.total}): failed: {failed.message}")
+        self.draw()
+
     def _report_progress(self, run: str, progress: Progress, left: float | None) -> None:
         if self._clock() < self._due:
             return
@@ -178,6 +194,10 @@ class EnsembleView(View):
             runs.begin(name, event)
         elif isinstance(event, Progress):
             runs.advance(name, event)
+        elif isinstance(event, RunRestarted):
+            runs.restart(name, event)
+        elif isinstance(event, RunFailed):
+            runs.fail(name, event)
         elif isinstance(event, MemberFinished):
             _, reason = REASONS.get(event.reason, ("", event.reason))
             text = f"{plural(event.epochs, 'epoch')}, best epoch {count(event.best_epoch)}"
@@ -241,6 +261,10 @@ class ComparisonView(RunsView):
             self.begin(run, event)
         elif isinstance(event, Progress):
             self.advance(run, event)
+        elif isinstance(event, RunRestarted):
+            self.restart(run, event)
+        elif isinstance(event, RunFailed):
+            self.fail(run, event)
 
     def _fill(self) -> None:
         """Rebuild the table."""

@@ -22,6 +22,7 @@ from seqcli.runs.folders import (
     load_last,
     locked,
     reopen,
+    requested,
 )
 from seqcli.runs.paths import ROOT, RunPaths, existing
 
@@ -36,4 +37,5 @@ __all__ = [
     "load_last",
     "locked",
     "reopen",
+    "requested",
 ]

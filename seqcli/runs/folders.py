@@ -94,8 +94,7 @@ def begin(
         UsageError: ``out`` contains a run (without ``force``) or other files that a run would
             overwrite, or cannot be written.
     """
-    run = RunPaths(_numbered(root, _file_name(name))) if out is None else _requested(out)
-    restore_run(run.folder)
+    run = RunPaths(_numbered(root, _file_name(name))) if out is None else requested(out)
     with writing(run.folder):
         run.folder.mkdir(parents=True, exist_ok=True)
     with locked(run):
@@ -136,8 +135,8 @@ def locked(run: RunPaths) -> Iterator[None]:
         yield
 
 
-def _requested(out: Path) -> RunPaths:
-    """Return the paths for ``--out``.
+def requested(out: Path) -> RunPaths:
+    """Return the paths for ``--out``, and restore the run there if a killed process replaced it.
 
     Raises:
         UsageError: a run cannot be written there.
@@ -151,6 +150,7 @@ def _requested(out: Path) -> RunPaths:
             check_output(out, overwrite=True)
             run = RunPaths(out.with_suffix(""), out)
         _check_location(run.folder)
+    restore_run(run.folder)
     return run
 
 

@@ -37,12 +37,17 @@ def append_metrics(path: Path, record: EpochRecord) -> None:
         os.fsync(file.fileno())
 
 
+def epochs_of(path: Path) -> list[EpochRecord]:
+    """Return the epochs of a metrics.jsonl; see `read_metrics`."""
+    return [record for record, _ in _scan(path)[0]]
+
+
 def read_metrics(path: Path) -> list[Row]:
     """Return the rows of a metrics.jsonl, without lines that cannot be parsed.
 
     A file that is missing, unreadable or not a regular file has no rows.
     """
-    return [record.to_plain() for record, _ in _scan(path)[0]]
+    return [record.to_plain() for record in epochs_of(path)]
 
 
 def recover_metrics(

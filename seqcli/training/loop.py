@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from seqcli import registry, schema
 from seqcli.config import Config
@@ -15,46 +15,21 @@ from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, DivergedError
 from seqcli.events import EpochEnded, Event, Finished, Listener
 from seqcli.events import Progress as ProgressEvent
-from seqcli.interrupts import StopRequest
+from seqcli.interrupts import Interrupted, StopRequest
 from seqcli.metrics.metric import find, language_scores
+from seqcli.training.processes import Processes
 from seqcli.training.progress import Progress, TimeBudget, initial_loss, progress_of, stop_reason
 from seqcli.training.schedules import Constant
 from seqcli.training.trainer import (
-    SAMPLED_ROWS,
     EpochMetrics,
-    StepResult,
+    Pending,
+    Save,
     Trainer,
     TrainingStep,
+    scored_rows,
 )
 
 REPORT_EVERY = 0.2  # seconds between Progress events
-
-
-class Save(Protocol):
-    """Commit the state of a run; see `seqcli.api.recording` for the protocol."""
-
-    def __call__(
-        self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
-    ) -> None:
-        """Commit the state.
-
-        Args:
-            training: the state to resume from, including ``progress`` but not the weights.
-            progress: the progress of training; at the end of an epoch its ``batch`` is 0.
-            stopping: whether the run is about to be interrupted.
-        """
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: requested by a signal
-    """Raised inside the loop when a signal requests a stop; the run can be resumed."""
-
-
-class Pending(NamedTuple):
-    """A step whose result has not been read yet."""
-
-    number: int
-    learning_rate: float
-    result: StepResult
 
 
 class Loop:
@@ -67,6 +42,7 @@ class Loop:
         save: commits the state after each epoch and every ``train.save_every`` seconds, or None.
         stop: checked between batches.
         started: ``time.monotonic()`` from which ``train.budget`` counts; now by default.
+        processes: that share the training; a single one by default.
     """
 
     def __init__(
@@ -77,8 +53,10 @@ class Loop:
         save: Save | None = None,
         stop: StopRequest | None = None,
         started: float | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.trainer, self.save = trainer, save
+        self.processes = processes or Processes()
         self.stop = StopRequest() if stop is None else stop  # a request without a signal is falsy
         self.settings, self.language = config.train, corpus.codec.source is None
         self.stream = BatchStream(
@@ -98,7 +76,7 @@ class Loop:
         self.listen: Listener = _ignore
         self.saved_at = self.reported_at = time.monotonic()
         started = self.saved_at if started is None else started
-        self.budget = TimeBudget(self.settings.budget, started, _scored_rows(corpus))
+        self.budget = TimeBudget(self.settings.budget, started, scored_rows(corpus))
 
     def resume(self, training: Mapping[str, Any]) -> None:
         """Restore a checkpoint's training state (the weights are in the model already).
@@ -120,6 +98,16 @@ class Loop:
             ) from error
         self.progress = progress
         self.budget.resume(progress)
+
+    def synchronize(self) -> None:
+        """Give all processes the weights and the training state of the main one."""
+
+        def put(state: Mapping[str, Any]) -> None:
+            self.trainer.set_weights(state["weights"])
+            self.resume(state)
+
+        weights = self.trainer.weights
+        self.processes.synchronize(lambda: {"weights": dict(weights()), **self._state()}, put)
 
     def fit(self, listen: Listener) -> Finished:
         """Train until a limit, the target accuracy, the patience limit, or a signal.
@@ -163,7 +151,7 @@ class Loop:
             batches = islice(batches, max(0, self.steps - progress.step))
         for batch in batches:
             done = self._done()
-            yield TrainingStep(batch, self.schedule.rate(progress.step), done)
+            yield TrainingStep(batch, self.schedule.rate(progress.step), done, progress.step)
             if progress.uses_up(self.settings.budget):
                 return
 
@@ -175,9 +163,16 @@ class Loop:
         return max(by_steps, self.budget.done(progress)) if self.budget else by_steps
 
     def _keep_time(self) -> None:
-        """Update the used time and the schedule of a run with a time budget."""
+        """Update the used time and the schedule of a run with a time budget.
+
+        The clock of the main process counts for all.
+        """
         if self.budget:
-            self.budget.update(self.progress)
+            progress = self.progress
+            self.budget.update(progress)
+            progress.seconds, progress.used, progress.reserve = self.processes.broadcast(
+                (progress.seconds, progress.used, progress.reserve)
+            )
             expected = self.budget.expected_steps(self.progress)
             self.schedule.expect(min(expected, self.steps or math.inf))
 
@@ -210,7 +205,9 @@ class Loop:
         now = time.monotonic()
         if now - self.reported_at >= REPORT_EVERY:
             self._report_progress("train")
-        if self.stop:
+        number = self.processes.maximum(self.stop.signal)  # all stop after the same step
+        if number:
+            self.stop.signal = number
             raise Interrupted
         if now - self.saved_at >= self.settings.save_every:
             self._commit()
@@ -242,10 +239,10 @@ class Loop:
     def _end_epoch(self, began: float) -> None:
         """Validate, commit the epoch, then report it."""
         progress = self.progress
-        validation_began = time.monotonic()
-        evaluated = self.trainer.evaluate(progress.epoch, self._done(), self._tick)
-        self.budget.validation = time.monotonic() - validation_began
-        metrics = self._metrics(evaluated, time.monotonic() - began)
+        done = self.processes.from_main(lambda: self._evaluate(began))
+        if done is None:
+            raise Interrupted
+        evaluated, metrics = done
         val_loss = metrics.get("val_loss", 0.0)
         if not math.isfinite(val_loss):  # never commit unusable weights
             rate = self.schedule.rate(max(0, progress.step - 1))
@@ -266,6 +263,16 @@ class Loop:
                 evaluated.samples,
             )
         )
+
+    def _evaluate(self, began: float) -> tuple[EpochMetrics, dict[str, float]] | None:
+        """Evaluate the model; return the result and the epoch's metrics, None if interrupted."""
+        validation_began = time.monotonic()
+        try:
+            evaluated = self.trainer.evaluate(self.progress.epoch, self._done(), self._tick)
+        except Interrupted:
+            return None
+        self.budget.validation = time.monotonic() - validation_began
+        return evaluated, self._metrics(evaluated, time.monotonic() - began)
 
     def _metrics(self, evaluated: EpochMetrics, seconds: float) -> dict[str, float]:
         """Return the epoch's metrics, in the order of `EpochEnded`."""
@@ -293,10 +300,14 @@ class Loop:
         self._read_results()  # so that no diverged weights are saved
         began = time.monotonic()
         if self.save:
-            state = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
-            self.save({**state, **self.trainer.state()}, self.progress, stopping=stopping)
+            self.save(self._state(), self.progress, stopping=stopping)
         self.saved_at = time.monotonic()
         self.budget.saving = self.saved_at - began
+
+    def _state(self) -> dict[str, Any]:
+        """Return the state to resume from, except the weights."""
+        state = {"progress": self.progress.to_plain(), "schedule": self.schedule.state()}
+        return {**state, **self.trainer.state()}
 
     def _finished(self, reason: str, seconds: float) -> Finished:
         progress = self.progress
@@ -310,13 +321,6 @@ class Loop:
             tuple(self.history),
             progress.step,
         )
-
-
-def _scored_rows(corpus: Corpus) -> int:
-    """Return the number of rows that are scored after each epoch."""
-    validation = len(corpus.splits["val"]) if "val" in corpus.splits else 0
-    language = corpus.codec.source is None
-    return validation + (0 if language else min(SAMPLED_ROWS, len(corpus.splits["train"])))
 
 
 def _with_bits(metrics: Mapping[str, float]) -> dict[str, float]:

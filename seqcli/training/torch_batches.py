@@ -20,8 +20,10 @@ from seqcli.data.batches import Batch
 from seqcli.data.corpus import Corpus
 from seqcli.data.vocabulary import PAD
 from seqcli.errors import UsageError
+from seqcli.messages import plural
 from seqcli.models.base import Model
 from seqcli.models.build import check_copying
+from seqcli.training.processes import Place, current
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,6 @@ class TensorBatch:
         source: (B, S) token ids.
         source_lengths: (B,), on the CPU, where packing needs them.
         target_in, target_out: (B, T) token ids.
-        tokens: the number of target tokens, ``<eos>`` included and padding excluded.
         weights: (B,) the weights of the rows in the loss, or None if all are 1.
     """
 
@@ -40,19 +41,14 @@ class TensorBatch:
     source_lengths: Tensor
     target_in: Tensor
     target_out: Tensor
-    tokens: int
     weights: Tensor | None = None
 
 
 def to_device(batch: Batch, device: torch.device) -> TensorBatch:
-    """Copy a batch to the device; missing sources become (B, 0).
-
-    With CUDA the copy does not wait for steps that are still running.
-    """
-    non_blocking = device.type == "cuda"
+    """Copy a batch to the device; missing sources become (B, 0)."""
 
     def copy(array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(device, non_blocking=non_blocking)
+        return copy_to(torch.from_numpy(array), device)
 
     source = np.zeros((len(batch.rows), 0), np.int64) if batch.source is None else batch.source
     return TensorBatch(
@@ -60,9 +56,18 @@ def to_device(batch: Batch, device: torch.device) -> TensorBatch:
         torch.from_numpy(batch.source_lengths),
         copy(batch.target_in),
         copy(batch.target_out),
-        int(batch.target_lengths.sum()),
         None if batch.weights is None else copy(batch.weights),
     )
+
+
+def copy_to(values: Tensor, device: torch.device) -> Tensor:
+    """Copy CPU values to the device.
+
+    With CUDA they are copied from pinned memory, which does not wait for steps that still run.
+    """
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 def at_least_float32(logits: Tensor) -> Tensor:
@@ -104,24 +109,47 @@ def cross_entropy(
 MAX_TIME_RATIO = 0.85  # use all threads if they take less than this fraction of one thread's time
 
 
-def choose_device(name: str, precision: str = "float32") -> torch.device:
+def choose_device(
+    name: str, precision: str = "float32", place: Place | None = None
+) -> torch.device:
     """Return the device called ``name``; "auto" prefers CUDA, then MPS, then the CPU.
 
-    MPS does not support float64.
+    Args:
+        name: auto, cpu, cuda or mps.
+        precision: ``train.precision``; MPS does not support float64.
+        place: of this process among several, each of which uses a GPU of its own.
 
     Raises:
-        UsageError: the device is not available.
+        UsageError: the device is not available, or there are more processes than GPUs.
     """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available() and precision != "float64",
-        "cpu": True,
-    }
+    problems = {"cuda": _cuda_problem(), "mps": _mps_problem(precision), "cpu": ""}
     if name == "auto":
-        return torch.device(next(kind for kind, usable in available.items() if usable))
-    if not available[name]:
-        raise UsageError(f"no {name} device is available here", "use --device cpu or auto")
-    return torch.device(name)
+        name = next(kind for kind, problem in problems.items() if not problem)
+    if problems[name]:
+        raise UsageError(f"--device {name}: {problems[name]}", "use --device cpu or auto")
+    if name != "cuda" or place is None or place.size == 1:
+        return torch.device(name)
+    gpus = torch.cuda.device_count()
+    if place.local_size > gpus:
+        message = f"{place.local_size} processes on a machine with {plural(gpus, 'GPU')}"
+        raise UsageError(message, "start one process per GPU, or use --device cpu")
+    return torch.device(name, place.local_rank)
+
+
+def _cuda_problem() -> str:
+    """Return why CUDA cannot be used, or an empty text."""
+    if torch.cuda.is_available():
+        return ""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"this PyTorch ({torch.__version__}) was built without CUDA"
+    return "PyTorch finds no GPU; nvidia-smi lists those that the driver finds"
+
+
+def _mps_problem(precision: str) -> str:
+    """Return why MPS cannot be used, or an empty text."""
+    if not torch.backends.mps.is_available():
+        return "PyTorch finds no Apple GPU"
+    return "MPS does not support train.precision=float64" if precision == "float64" else ""
 
 
 def check_training(config: Config, corpus: Corpus) -> None:
@@ -130,17 +158,21 @@ def check_training(config: Config, corpus: Corpus) -> None:
     Raises:
         UsageError: the device is not available, or `check_copying` refuses the model.
     """
-    choose_device(config.train.device, config.train.precision)
+    choose_device(config.train.device, config.train.precision, current().place)
     check_copying(config.model, corpus.codec.copy_ids)
 
 
-def choose_threads(work: Callable[[], object]) -> int:
+def choose_threads(work: Callable[[], object], processes: int = 1) -> int:
     """Time ``work`` on one thread and on all; return the faster number of threads.
 
     Small recurrent steps are faster on one thread, and are then not slowed by other programs.
+
+    Args:
+        work: a training step.
+        processes: that share the cores of this machine.
     """
-    every = _cores()
-    if every == 1:
+    every = _cores() // processes
+    if every <= 1:
         return 1
     times: dict[int, list[float]] = {1: [], every: []}
     work()
@@ -178,20 +210,18 @@ def inverse_sigmoid(start: float, end: float, done: float) -> float:
 
 
 def mixed_forward(
-    model: Model, source: Tensor, source_lengths: Tensor, target_in: Tensor, ratio: float
+    model: Model, source: Tensor, source_lengths: Tensor, target_in: Tensor, fed: Tensor
 ) -> Tensor:
-    """Feed true tokens with probability ``ratio`` (arXiv:1506.03099); return logits (B, T, V).
+    """Feed true tokens where ``fed`` (B, T) is True (arXiv:1506.03099); return logits (B, T, V).
 
-    Each token of each row is drawn separately. If the true token is not fed, the model's most
-    likely token at the previous position is.
+    Elsewhere the model's most likely token at the previous position is fed.
     """
     state = model.start(source, source_lengths)
-    coins = torch.rand(target_in.shape).to(target_in.device) < ratio  # (B, T)
     token = target_in[:, 0]
     outputs: list[Tensor] = []
     for t in range(target_in.shape[1]):
         if t > 0:
-            truth = coins[:, t] | (target_in[:, t] == PAD)  # (B,)
+            truth = fed[:, t] | (target_in[:, t] == PAD)  # (B,)
             token = torch.where(truth, target_in[:, t], outputs[-1].detach().argmax(1))
         logits, state = model.step(token, state)  # (B, V)
         outputs.append(logits)

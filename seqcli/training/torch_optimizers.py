@@ -57,12 +57,22 @@ class FlatParameters:
 
     def gather_gradients(self) -> None:
         """Copy the gradients of a backward pass to the vector, if it is used."""
-        if self.vector is None:
-            return
+        if self.vector is not None:
+            self.put_gradients(self.flat_gradients())
+
+    def flat_gradients(self, *more: Tensor) -> Tensor:
+        """Return the gradients of a backward pass as a vector (count,), followed by ``more``."""
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.separate]
-        grad = torch.cat([part.flatten() for part in grads])  # (count,)
+        return torch.cat([part.flatten() for part in (*grads, *more)])  # (count + more,)
+
+    def put_gradients(self, flat: Tensor) -> None:
+        """Set the gradients of `trained` to a vector (count,)."""
         self.zero_grad()
-        self.vector.grad = grad
+        if self.vector is not None:
+            self.vector.grad = flat
+            return
+        for parameter, part in zip(self.separate, self._split(flat), strict=True):
+            parameter.grad = part
 
     def zero_grad(self) -> None:
         """Reset the gradients to None."""

@@ -32,10 +32,12 @@ from seqcli.models.backend import TorchBackend
 from seqcli.models.base import Model
 from seqcli.models.loading import freeze, load_model, make_model
 from seqcli.training import torch_optimizers
+from seqcli.training.processes import Processes, current
 from seqcli.training.torch_batches import (
     TensorBatch,
     choose_device,
     choose_threads,
+    copy_to,
     cross_entropy,
     mixed_forward,
     to_device,
@@ -62,9 +64,18 @@ class TorchTrainer:
         corpus: with a ``train`` split, and optionally ``val``.
         config: the section ``train`` is used.
         limits: the maximum lengths.
+        processes: that share the training; a single one by default.
     """
 
-    def __init__(self, model: Model, corpus: Corpus, config: Config, limits: MaxLengths) -> None:
+    def __init__(
+        self,
+        model: Model,
+        corpus: Corpus,
+        config: Config,
+        limits: MaxLengths,
+        processes: Processes | None = None,
+    ) -> None:
+        self.processes = processes or Processes()
         self.model, self.corpus, self.limits = model, corpus, limits
         self.settings = config.train
         freeze(model, self.settings.freeze)
@@ -81,27 +92,68 @@ class TorchTrainer:
         """See `Trainer.training_step`."""
         if not self.model.training:
             self.model.train()
-        batch = to_device(step.batch, self.model.device)
         torch_optimizers.set_learning_rate(self.optimizer, step.learning_rate)
-        objective, nats = self.loss(batch, self._teacher_forcing(step.done))
-        _backward(objective / batch.tokens)
-        self.parameters.gather_gradients()
+        tokens = int(step.batch.target_lengths.sum())
+        nats = self._summed(self._compute_gradients(step, tokens))
         grad_norm = torch_optimizers.clip_gradients(
             self.parameters.trained, self.settings.grad_clip, self.settings.grad_clip_value
         )
         self.optimizer.step()
         self.average.update()
         self.parameters.zero_grad()
-        return StepResult(nats / batch.tokens, batch.tokens, grad_norm)
+        return StepResult(nats / tokens, tokens, grad_norm)
 
-    def loss(self, batch: TensorBatch, teacher_forcing: float) -> tuple[Tensor, Tensor]:
-        """Return the objective and the sum in nats; see `cross_entropy`."""
+    def _compute_gradients(self, step: TrainingStep, tokens: int) -> Tensor:
+        """Add the gradients of this process's rows; return their loss in nats, a scalar.
+
+        Args:
+            step: with the rows of all processes.
+            tokens: the number of their target tokens, by which the objective is divided.
+        """
+        share, device = self.processes.share(step.batch), self.model.device
+        fed = self._draw_fed(step, share.target_in.shape[1])
+        if not len(share.rows):
+            return torch.zeros((), dtype=self.parameters.separate[0].dtype, device=device)
+        with self.processes.own_draws(self.settings.seed, step.number, device):
+            objective, nats = self.loss(to_device(share, device), fed)
+        _backward(objective / tokens)
+        return nats
+
+    def _draw_fed(self, step: TrainingStep, columns: int) -> Tensor | None:
+        """Draw at which positions of this process's rows (B, T) true tokens are fed; None: at all.
+
+        They are drawn for all rows, so that they do not depend on the number of processes.
+        """
+        ratio = self._teacher_forcing(step.done)
+        if ratio >= 1:
+            return None
+        fed = torch.rand(step.batch.target_in.shape) < ratio  # of all rows and columns
+        return fed[self.processes.rank :: self.processes.size, :columns]  # (B, T)
+
+    def _summed(self, nats: Tensor) -> Tensor:
+        """Sum the gradients and the loss over all processes; return the loss."""
+        if self.processes.size == 1:
+            self.parameters.gather_gradients()
+            return nats
+        flat = self.parameters.flat_gradients(nats)  # (count + 1,)
+        self.processes.sum_(flat)
+        self.parameters.put_gradients(flat[:-1])
+        return flat[-1]
+
+    def loss(self, batch: TensorBatch, fed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the objective and the loss, both sums over all tokens; see `cross_entropy`.
+
+        Args:
+            batch: B rows.
+            fed: (B, T) the positions at which true tokens are fed, or None for all.
+        """
         inputs = (batch.source, batch.source_lengths, batch.target_in)
         with self._precision():
-            if teacher_forcing >= 1:
+            if fed is None:
                 logits = self.model(*inputs)  # (B, T, V)
             else:
-                logits = mixed_forward(self.model, *inputs, teacher_forcing)  # (B, T, V)
+                fed = copy_to(fed, self.model.device)
+                logits = mixed_forward(self.model, *inputs, fed)  # (B, T, V)
         return cross_entropy(logits, batch.target_out, self.settings.label_smoothing, batch.weights)
 
     def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
@@ -153,7 +205,7 @@ class TorchTrainer:
 
         def compute() -> None:
             with torch.random.fork_rng(devices=[]):
-                _backward(self.loss(data, 1.0)[0])
+                _backward(self.loss(data)[0])
             self.parameters.zero_grad()
 
         return compute
@@ -255,14 +307,15 @@ def build(
     """
     keep_freed_memory()
     kernels.use(config.train.kernels)
-    device = choose_device(config.train.device, config.train.precision)
+    processes = current()
+    device = choose_device(config.train.device, config.train.precision, processes.place)
     torch.manual_seed(config.train.seed)
     if checkpoint is None:
         model = make_model(config, corpus.codec, limits)
     else:
         model = load_model(torch_file.with_tensors(checkpoint), config, limits, path)
     kind = TorchLanguageTrainer if corpus.codec.source is None else TorchTrainer
-    trainer = kind(model.to(device), corpus, config, limits)
+    trainer = kind(model.to(device), corpus, config, limits, processes)
     config = _with_threads(config, trainer)
     description = describe(config.model, corpus.codec.source is None)
     parameters = trainer.parameters.count
@@ -272,7 +325,10 @@ def build(
 def _with_threads(config: Config, trainer: TorchTrainer) -> Config:
     """Set the number of threads, measured if unset, and return the configuration with it."""
     first = next(BatchStream(trainer.corpus.splits["train"], config.train.batch_size).epoch(0))
-    threads = config.train.threads or choose_threads(trainer.probe(first))
+    processes = trainer.processes
+    threads = config.train.threads or processes.from_main(
+        lambda: choose_threads(trainer.probe(first), processes.place.local_size)
+    )
     torch.set_num_threads(threads)
     origins = {"train.threads": "chosen by a probe", **config.origins}
     return replace(config, train=replace(config.train, threads=threads), origins=origins)

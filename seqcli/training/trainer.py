@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, SupportsFloat, TypeAlias
+from typing import Any, NamedTuple, Protocol, SupportsFloat, TypeAlias
 
 from numpy.typing import NDArray
 
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.batches import Batch
+from seqcli.data.corpus import Corpus
 from seqcli.events import Example
+from seqcli.training.progress import Progress
 
 SAMPLED_ROWS = 500  # training rows that are decoded after each epoch
 Tick: TypeAlias = Callable[[], None]  # called between batches of validation
@@ -26,11 +28,13 @@ class TrainingStep:
         batch: the rows to train on.
         learning_rate: of this step.
         done: the fraction of the run that is done, from 0 to 1.
+        number: of the step in the run, from 0.
     """
 
     batch: Batch
     learning_rate: float
     done: float
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,14 @@ class StepResult:
     grad_norm: SupportsFloat
 
 
+class Pending(NamedTuple):
+    """A step whose result has not been read yet."""
+
+    number: int
+    learning_rate: float
+    result: StepResult
+
+
 @dataclass(frozen=True)
 class EpochMetrics:
     """The evaluation at the end of an epoch.
@@ -63,6 +75,13 @@ class EpochMetrics:
     metrics: Mapping[str, float]
     examples: tuple[Example, ...] = ()
     samples: tuple[str, ...] = ()
+
+
+def scored_rows(corpus: Corpus) -> int:
+    """Return the number of rows that are scored after each epoch."""
+    validation = len(corpus.splits["val"]) if "val" in corpus.splits else 0
+    language = corpus.codec.source is None
+    return validation + (0 if language else min(SAMPLED_ROWS, len(corpus.splits["train"])))
 
 
 class Trainer(Protocol):
@@ -85,6 +104,21 @@ class Trainer(Protocol):
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore the return value of `state`, from either backend."""
+
+
+class Save(Protocol):
+    """Commit the state of a run; see `seqcli.api.recording` for the protocol."""
+
+    def __call__(
+        self, training: Mapping[str, Any], progress: Progress, *, stopping: bool = False
+    ) -> None:
+        """Commit the state.
+
+        Args:
+            training: the state to resume from, including ``progress`` but not the weights.
+            progress: the progress of training; at the end of an epoch its ``batch`` is 0.
+            stopping: whether the run is about to be interrupted.
+        """
 
 
 @dataclass(frozen=True)

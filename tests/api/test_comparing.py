@@ -182,7 +182,7 @@ def test_force_keeps_every_run_until_another_takes_its_place(done, tmp_path):
     with pytest.raises(UsageError):
         seqcli.compare(other, **{**options, "cells": ("nope",)}, force=True)
     stop = StoppedBySignal("stopped", "", Exit.SIGINT)
-    stopped = mock.patch("seqcli.api.comparing.run_all", side_effect=stop)
+    stopped = mock.patch("seqcli.api.job_pool.run_all", side_effect=stop)
     with stopped, pytest.raises(StoppedBySignal, match="0 of 2 runs"):
         seqcli.compare(other, **options, force=True)
     assert files(folder) == before

@@ -15,7 +15,7 @@ import pytest
 
 import seqcli
 from seqcli.api import recording
-from seqcli.api.job_pool import cached_result
+from seqcli.api.planned_runs import cached_result
 from seqcli.checkpoints import numpy_file
 from seqcli.errors import CheckpointError, Exit, MachineError
 from seqcli.events import EpochEnded

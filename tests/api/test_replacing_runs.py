@@ -13,7 +13,7 @@ import pytest
 
 import seqcli
 from seqcli import config as configuration
-from seqcli.api.job_pool import finish
+from seqcli.api.planned_runs import finish
 from seqcli.checkpoints import numpy_file
 from seqcli.comparison.specification import PlannedRun
 from seqcli.errors import DivergedError, MachineError, SeqcliError, StoppedBySignal, UsageError

@@ -137,7 +137,7 @@ def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
         from seqcli.training.torch_batches import to_device
 
         data = to_device(batch, model.device)
-        objective, _ = trainer.loss(data, 1.0)
+        objective, _ = trainer.loss(data)
         objective.backward()
         trainer.parameters.gather_gradients()
         flat = torch.cat([one.grad.flatten().cpu() for one in trainer.parameters.trained])

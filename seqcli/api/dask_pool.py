@@ -1,0 +1,293 @@
+"""Finish the runs of a comparison as tasks of a Dask cluster (`compare --on`).
+
+Every run is one task that any worker can finish or continue, because client and workers share the
+folder of the comparison. The task calls the same function as a local process.
+
+- **A worker dies:** Dask gives its run to another worker, up to three times. If the run has a new
+  checkpoint since it was submitted, it is then submitted again.
+- **A task is cancelled,** or its worker leaves the cluster: the run is saved and stops at its next
+  step, so that another worker can take it over.
+- **The scheduler dies:** the command ends with one line; the same command continues.
+
+This module is the part of the client; `seqcli.api.dask_task` is that of the workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import queue
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic
+
+from seqcli.api.dask_task import Place, WorkerStopped, finish_task, wait_for_lock
+from seqcli.api.engines import (
+    MAX_RESTARTS,
+    POLL_SECONDS,
+    Failures,
+    JobT,
+    Result,
+    Watch,
+    Work,
+    death_failure,
+    failure_of,
+    last_save,
+)
+from seqcli.api.job_pool import no_signals
+from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
+from seqcli.events import Event, RunFailed, RunRestarted
+from seqcli.interrupts import stop_on_signals
+from seqcli.messages import note
+from seqcli.registry import PLUGINS
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+LOCAL = "dask"  # the value of --on that starts a cluster on this machine
+CONNECT_SECONDS = 10  # until a scheduler must answer
+COUNT_SECONDS = 2  # between counts of the workers
+EXTRA = "python -m pip install 'seqcli[dask]'"
+
+
+@contextlib.contextmanager
+def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
+    """Connect to a Dask cluster, or start one on this machine.
+
+    Args:
+        on: "dask" to start one; else the address of a scheduler, or its scheduler file.
+        jobs: the number of workers to start.
+
+    Raises:
+        UsageError: Dask is not installed, or no scheduler answers.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UsageError("--on needs Dask, which is not installed", EXTRA) from None
+    _silence()
+    with contextlib.ExitStack() as stack:
+        if on == LOCAL:
+            with no_signals():  # the workers start with signals blocked; the client stops runs
+                cluster = LocalCluster(
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
+                client = stack.enter_context(_closing(Client(stack.enter_context(cluster))))
+        else:
+            client = stack.enter_context(_closing(_connect(Client, on)))
+        yield DaskEngine(client, on)
+
+
+def _silence() -> None:
+    """Silence the loggers of distributed; what matters is reported in our own words."""
+    for name in ("distributed", *logging.root.manager.loggerDict):
+        if name.split(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextlib.contextmanager
+def _closing(client: Client) -> Iterator[Client]:
+    """Close a client at the end, whether or not its scheduler still answers."""
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(Exception):
+            client.close(timeout=2)
+
+
+def _connect(make: Callable[..., Client], on: str) -> Client:
+    """Connect to a running scheduler."""
+    is_file = "://" not in on
+    if is_file and not Path(on).is_file():
+        hint = f"start a scheduler: dask scheduler --scheduler-file {on}; or use --on {LOCAL}"
+        message = f"--on {on}: no such file, and not an address such as tcp://host:8786"
+        raise UsageError(message, hint)
+    where = {"scheduler_file": on} if is_file else {"address": on}
+    try:
+        return make(**where, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, KeyError) as error:
+        hint = "start it: dask scheduler" + f" --scheduler-file {on}" * is_file
+        raise UsageError(f"--on {on}: no Dask scheduler answers", hint) from error
+
+
+@dataclass
+class DaskEngine:
+    """Finishes runs on a Dask cluster.
+
+    Args:
+        client: the connection to its scheduler.
+        on: the value of ``--on``, for messages.
+    """
+
+    client: Client
+    on: str
+
+    @property
+    def jobs(self) -> int:
+        """The number of workers, which finish one run each at a time; at least 1."""
+        return max(1, len(self.client.nthreads()))
+
+    def run(
+        self,
+        planned: Sequence[JobT],
+        folder: Path,
+        watch: Watch[Result],
+        work: Work[JobT, Result],
+    ) -> Failures:
+        """Finish every run; see `seqcli.api.job_pool.run_all`.
+
+        Raises:
+            MachineError: the scheduler is gone; the same call continues the runs.
+            StoppedBySignal: a signal arrived; the same call resumes the runs.
+        """
+        return _Submission(self, planned, folder, watch, work).run()
+
+
+@dataclass
+class _Task(Generic[JobT]):
+    """A run, its submissions in a row without a new checkpoint, and its task on the cluster."""
+
+    job: JobT
+    restarts: int = 0
+    saved: int = 0
+    future: Future | None = None
+
+
+class _Submission(Generic[JobT, Result]):
+    """The runs that one call finishes. No worker gets a second run while the first one trains."""
+
+    def __init__(
+        self,
+        engine: DaskEngine,
+        planned: Sequence[JobT],
+        folder: Path,
+        watch: Watch[Result],
+        work: Work[JobT, Result],
+    ) -> None:
+        self.engine, self.client = engine, engine.client
+        self.watch, self.work, self.folder = watch, work, folder.resolve()
+        self.topic = f"seqcli-{uuid.uuid4().hex}"
+        self.waiting = deque(_Task(job) for job in planned)
+        self.running: dict[str, _Task[JobT]] = {}
+        self.failures: Failures = {}
+        self.events: queue.Queue[tuple[str, Event]] = queue.Queue()
+        self.workers, self.counted = 1, 0.0
+
+    def run(self) -> Failures:
+        """Train until all runs have ended, or a signal arrives; return those that failed."""
+        self.client.subscribe_topic(self.topic, self._receive)
+        with stop_on_signals() as stop:
+            try:
+                while not stop and (self.waiting or self.running):
+                    self._submit_waiting()
+                    self._report_events()
+                    self._collect()
+            finally:
+                self._end()
+        if stop:
+            raise StoppedBySignal("stopped; every run is saved", "", Exit(128 + stop.signal))
+        return self.failures
+
+    def _receive(self, event: tuple[float, bytes]) -> None:
+        """Receive an event, in the thread of the client's event loop."""
+        self.events.put(pickle.loads(event[1]))
+
+    def _submit_waiting(self) -> None:
+        """Submit as many runs as there are workers."""
+        self._count_workers()
+        while self.waiting and len(self.running) < self.workers:
+            task = self.waiting.popleft()
+            task.saved = last_save(self.folder / task.job.name)
+            place = Place(self.folder, Path.cwd(), self.topic, os.environ.get(PLUGINS, ""))
+            task.future = self.client.submit(
+                finish_task,
+                self.work,
+                task.job,
+                place,
+                key=f"{task.job.name}-{uuid.uuid4().hex}",
+                retries=MAX_RESTARTS,
+            )
+            self.running[task.job.name] = task
+
+    def _count_workers(self) -> None:
+        now = time.monotonic()
+        if not self.waiting or now - self.counted < COUNT_SECONDS:
+            return
+        try:
+            found = len(self.client.nthreads())
+        except OSError:
+            raise self._scheduler_gone() from None
+        if not found and not self.counted:
+            note(f"--on {self.engine.on}: waiting for Dask workers; start some with: dask worker")
+        self.workers, self.counted = max(1, found), now
+
+    def _report_events(self) -> None:
+        """Report the events that have arrived; wait a moment for the first one."""
+        wait = POLL_SECONDS
+        with contextlib.suppress(queue.Empty):
+            while True:
+                name, event = self.events.get(timeout=wait) if wait else self.events.get_nowait()
+                wait = 0
+                if name in self.running:
+                    self.watch(name, event)
+
+    def _collect(self) -> None:
+        """Handle the tasks that have ended."""
+        ended = [one for one in self.running.values() if one.future.status != "pending"]
+        if ended:
+            self._report_events()
+        for task in ended:
+            del self.running[task.job.name]
+            self._handle(task, self._outcome(task))
+
+    def _outcome(self, task: _Task[JobT]) -> Result | RunFailed | None:
+        """Return the outcome of a task; None if its worker died or left."""
+        from distributed import KilledWorker
+
+        assert task.future is not None
+        if task.future.status == "finished":
+            result: Result | RunFailed = task.future.result()
+            return result
+        if task.future.status != "error":
+            raise self._scheduler_gone()
+        error = task.future.exception()
+        return None if isinstance(error, KilledWorker | WorkerStopped) else failure_of(error)
+
+    def _handle(self, task: _Task[JobT], outcome: Result | RunFailed | None) -> None:
+        name = task.job.name
+        if outcome is None:
+            progress = last_save(self.folder / name) != task.saved
+            if progress:
+                self.waiting.appendleft(task)
+                self.watch(name, RunRestarted("lost with its Dask worker", 1, MAX_RESTARTS))
+                return
+            outcome = death_failure("lost with its Dask worker", MAX_RESTARTS + 1)
+        if isinstance(outcome, RunFailed):
+            self.failures[name] = outcome
+        self.watch(name, outcome)
+
+    def _scheduler_gone(self) -> MachineError:
+        message = f"--on {self.engine.on}: the Dask scheduler does not answer any more"
+        hint = "start it and its workers, and run the same command again: every run continues"
+        return MachineError(message, hint)
+
+    def _end(self) -> None:
+        """Stop the runs that are still trained, and wait until they are saved."""
+        if self.client.status != "running":
+            return
+        with contextlib.suppress(OSError):
+            self.client.unsubscribe_topic(self.topic)
+            if self.running:
+                self.client.cancel([one.future for one in self.running.values()])
+                for name in self.running:
+                    wait_for_lock(self.folder / name)
