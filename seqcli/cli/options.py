@@ -143,7 +143,7 @@ def with_flags(
 
         @functools.wraps(command)
         def with_options(**values: Any) -> None:
-            flags = {name: values.pop(name) for name in names}
+            flags = {name: _as_named(name, values.pop(name)) for name in names}
             command(flags=flags, **values)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
@@ -153,6 +153,18 @@ def with_flags(
         return with_options
 
     return decorate
+
+
+def _as_named(name: str, value: Any) -> Any:
+    """Return the value of a flag; a name in another case, such as GRU, as it is registered."""
+    key = keys().get(FLAGS[name])
+    if key and isinstance(key.limit, OneOf) and isinstance(value, str):
+        return (
+            value
+            if key.limit.allows(value) or not key.limit.allows(value.lower())
+            else value.lower()
+        )
+    return value
 
 
 def _parameter(name: str, defaults: Mapping[str, Any]) -> inspect.Parameter:
