@@ -301,7 +301,7 @@ class PartsProgress:
     problem: str = ""
 
 
-Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished | PartsProgress
+Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished
 Listener: TypeAlias = Callable[[Event], None]
 
 

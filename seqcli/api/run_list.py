@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqcli.api.arguments import checked
-from seqcli.api.checkpoint_config import OpenedCheckpoint
+from seqcli.api.checkpoint_config import OpenedCheckpoint, finish_reason
 from seqcli.api.members import open_members
-from seqcli.api.scoring import finish_reason
 from seqcli.errors import SeqcliError, UsageError
 from seqcli.files.lock import is_held
 from seqcli.results import RunSummary

@@ -123,6 +123,7 @@ def predict(
     input_: Input = None,
     out: OutFile = None,
     jobs: bulk.Jobs = None,
+    on: bulk.On = "",
     part_size: bulk.PartSize = None,
     beam: options.SearchBeam = None,
     nbest: NBest = 1,
@@ -151,9 +152,9 @@ def predict(
         **{"beam": beam, "nbest": nbest, "length_penalty": length_penalty},
         **{"batch_size": batch_size, "backend": backend},
     }
-    if bulk.is_bulk(out, jobs, part_size):
+    if bulk.is_bulk(out, {"--jobs": jobs, "--on": on, "--part-size": part_size}):
         bulk.refuse({"TEXT": text, "--attention": attention or attention_png})
-        search |= {"logprob": logprob, "scores": scores, "part_size": part_size}
+        search |= {"logprob": logprob, "scores": scores, "part_size": part_size, "on": on}
         return bulk.predict_parts(output, models, input_, out, jobs=jobs, force=force, **search)
     writer = _Writer(output, logprob, scores, attention, attention_png, force)
     return _predict_lines(writer, models, search, (text, input_), path)
