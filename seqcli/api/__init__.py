@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
-    from seqcli.api.generating import gen_data
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
+    from seqcli.api.run_data import gen_data, read_data
     from seqcli.api.run_list import list_runs
     from seqcli.api.sampling import sample
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.trained_model import open_model
-    from seqcli.api.training import Run, read_data, train
+    from seqcli.api.training import Run, train
     from seqcli.tasks.base import task, tasks
 
 __all__ = [
@@ -68,7 +68,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "evaluate": "evaluating",
     "examples": "packaged",
     "export": "exporting",
-    "gen_data": "generating",
+    "gen_data": "run_data",
     "info": "model_info",
     "list_runs": "run_list",
     "next_tokens": "predicting",
@@ -76,7 +76,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "open_predictor": "predicting",
     "predict": "predicting",
     "predict_file": "bulk_prediction",
-    "read_data": "training",
+    "read_data": "run_data",
     "rescore": "evaluating",
     "sample": "sampling",
     "store_plan": "comparing",

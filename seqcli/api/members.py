@@ -284,8 +284,8 @@ def load_torch(opened: OpenedCheckpoint) -> Backend:
 
     from seqcli.checkpoints import torch_file
     from seqcli.models import kernels
-    from seqcli.models.backend import TorchBackend
-    from seqcli.models.loading import load_model
+    from seqcli.models.base import TorchBackend
+    from seqcli.models.build import load_model
     from seqcli.training.torch_batches import choose_device
 
     train = opened.config.train

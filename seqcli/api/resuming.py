@@ -19,7 +19,7 @@ from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.initializing import with_initial_vocabulary
 from seqcli.checkpoints import numpy_file
 from seqcli.config import Config
-from seqcli.config.flags import dotted_values, written
+from seqcli.config.loading import dotted_values, written
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
 from seqcli.data.corpus import Corpus

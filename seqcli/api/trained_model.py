@@ -18,7 +18,6 @@ from seqcli.api.members import (
     open_members,
     with_ids,
 )
-from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import padded_batch
@@ -29,6 +28,7 @@ from seqcli.decoding.inference import Backend
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import UsageError
+from seqcli.files.system import keep_freed_memory
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import limits_of
@@ -19,8 +18,6 @@ from seqcli.api.distributed import TrainingJob, on_all_processes
 from seqcli.api.ensemble_training import check_ensemble, train_members
 from seqcli.api.initializing import (
     initialize,
-    with_initial_settings,
-    with_initial_vocabulary,
 )
 from seqcli.api.recording import (
     CheckpointWriter,
@@ -38,10 +35,8 @@ from seqcli.api.resuming import (
     reason_if_finished,
     run_to_resume,
 )
+from seqcli.api.run_data import configured
 from seqcli.config import Config
-from seqcli.config.recipe_choice import chosen_line
-from seqcli.data.build import corpus as build_corpus
-from seqcli.data.build import with_chosen_tokens, with_recipe
 from seqcli.data.corpus import Corpus
 from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.events import (
@@ -147,7 +142,7 @@ def train(
                 "omit --config and --out; --set may change " + ", ".join(CHANGEABLE),
             )
         return _resume(Path(resume), set, flags, listen, started)
-    settings, corpus = _configured(config, set, flags)
+    settings, corpus = configured(config, set, flags)
     _check_backend(settings, corpus)
     place = None if out is None else Path(out)
     if automatic and (existing := run_to_resume(place, force)):
@@ -159,43 +154,6 @@ def train(
         if settings.train.members > 1:
             return _run_ensemble(folder, settings, corpus, listen, started)
         return _run(folder, settings, corpus, None, listen, started)
-
-
-@checked
-def read_data(
-    config: str | Path | Mapping[str, Any] | Config | None = None,
-    *,
-    set: Sequence[str] = (),
-    **flags: Any,
-) -> DataRead:
-    """Read the data files as `train` does, with the same arguments; return a summary.
-
-    Raises:
-        UsageError: the configuration is wrong, or names a task, which has no files.
-        DataError: the data cannot be used.
-    """
-    settings, corpus = _configured(config, set, flags)
-    if corpus.reading is None:
-        raise UsageError("the rows of a task are generated, not read", "name data files")
-    return replace(corpus.reading, recipe=chosen_line(settings))
-
-
-def _configured(
-    config: str | Path | Mapping[str, Any] | Config | None,
-    sets: Sequence[str],
-    flags: Mapping[str, Any],
-) -> tuple[Config, Corpus]:
-    """Load the configuration and the corpus, and choose what is open by the recipe.
-
-    A `Config` is complete: nothing is chosen.
-    """
-    settings = configuration.load(config, sets, flags)
-    if not isinstance(config, Config):
-        settings = with_initial_settings(settings)
-    corpus = build_corpus(settings.data, settings.task)
-    settings = with_chosen_tokens(settings, corpus)
-    corpus = with_initial_vocabulary(corpus, settings)
-    return settings if isinstance(config, Config) else with_recipe(settings, corpus), corpus
 
 
 def run_name(config: Config, corpus: Corpus) -> str:

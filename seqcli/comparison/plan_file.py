@@ -17,7 +17,7 @@ from seqcli import config as configuration
 from seqcli.comparison import defaults
 from seqcli.comparison.specification import PlannedRun, Specification
 from seqcli.config import Config
-from seqcli.config.flags import dotted_values
+from seqcli.config.loading import dotted_values
 from seqcli.data.corpus import Provenance
 from seqcli.errors import DataError, UsageError
 from seqcli.files.atomic import write_atomically

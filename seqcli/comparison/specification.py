@@ -14,7 +14,7 @@ from seqcli import config as configuration
 from seqcli import registry
 from seqcli.comparison import defaults
 from seqcli.config import Config, recipe_choice
-from seqcli.config.flags import dotted_values, options_of
+from seqcli.config.loading import dotted_values, options_of
 from seqcli.config.recipes import DataFacts
 from seqcli.errors import UsageError
 from seqcli.files.regular import single_name

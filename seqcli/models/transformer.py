@@ -19,9 +19,8 @@ from torch.nn import functional as F
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import token_mask
+from seqcli.models.attention import CopyHead, token_mask
 from seqcli.models.base import Model
-from seqcli.models.copying import CopyHead
 from seqcli.models.embedding import Dropout, output_layer
 from seqcli.models.positions import Positions
 

@@ -28,8 +28,8 @@ from seqcli.data.build import corpus as build_corpus
 from seqcli.decoding import inference
 from seqcli.decoding.search import Search
 from seqcli.errors import Exit
-from seqcli.models.backend import TorchBackend
-from seqcli.models.loading import make_model
+from seqcli.models.base import TorchBackend
+from seqcli.models.build import make_model
 from seqcli.training.torch_trainer import TorchTrainer
 from seqcli.training.trainer import TrainingStep
 
