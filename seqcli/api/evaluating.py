@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli import registry
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.evaluation_data import EvaluationData, evaluation_data, other_data
