@@ -129,6 +129,7 @@ def predict(
     attention: Heat = False,
     attention_png: HeatPng = None,
     backend: options.InferenceBackend = None,
+    device: options.InferenceDevice = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -147,10 +148,11 @@ def predict(
         **{"batch_size": batch_size, "backend": backend},
     }
     if bulk.is_bulk(out, jobs, part_size):
-        bulk.refuse({"TEXT": text, "--attention": attention or attention_png})
+        bulk.refuse({"TEXT": text, "--attention": attention or attention_png, "--device": device})
         search |= {"logprob": logprob, "scores": scores, "part_size": part_size}
         return bulk.predict_parts(output, ckpt, input_, out, jobs=jobs, force=force, **search)
     writer = _Writer(output, logprob, scores, attention, attention_png, force)
+    search["device"] = device
     return _predict_lines(writer, ckpt, search, (text or [], input_), path)
 
 

@@ -118,12 +118,8 @@ def sample(
     from seqcli.report.console import Out
 
     out = Out.standard(json=json, quiet=quiet)
-    sampling: dict[str, Any] = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "backend": backend,
-    }
+    sampling: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    sampling["backend"] = backend
     if next_:
         _check_next(n, greedy, beam, unique, novel)
         _show_next(out, prefix, api.next_tokens(ckpt, prefix=prefix, **sampling))

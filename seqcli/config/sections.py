@@ -25,6 +25,7 @@ from seqcli.config.limits import (
 from seqcli.errors import UsageError
 
 COLDEST, HOTTEST = 1e-3, 1e3  # beyond these, float32 cannot represent the logits
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ class TrainConfig:
     """Compute backend; numpy trains rnn, gru and lstm language models without PyTorch."""
     threads: Annotated[int, Range(at_least=0, at_most=1024)] = 0
     """CPU threads; 0 chooses by a short measurement."""
-    device: Annotated[str, one_of(("auto", "cpu", "cuda", "mps"))] = "auto"
+    device: Annotated[str, one_of(DEVICES)] = "auto"
     """Device; auto uses a GPU if available."""
     kernels: Annotated[str, one_of(("auto", "reference"))] = "auto"
     """CPU kernels: auto uses hand-written ones where they are faster, reference plain autograd."""
