@@ -19,6 +19,7 @@ from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.limits import Duration, OneOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
+from seqcli.config.sections import DEVICES
 from seqcli.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -313,6 +314,15 @@ InferenceBackend = Annotated[
         "Compute backend; auto is NumPy, and PyTorch for large inputs.",
         {"auto": "", **registry.BACKENDS},
         default="auto",
+    ),
+]
+InferenceDevice = Annotated[
+    str | None,
+    choice(
+        "--device",
+        "Device to compute on; a GPU is used with PyTorch.",
+        dict.fromkeys(DEVICES, ""),
+        default="that of the training, if available",
     ),
 ]
 SearchBeam = Annotated[

@@ -134,6 +134,7 @@ def predict(
     attention: Heat = False,
     attention_png: HeatPng = None,
     backend: options.InferenceBackend = None,
+    device: options.InferenceDevice = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -153,10 +154,11 @@ def predict(
         **{"batch_size": batch_size, "backend": backend},
     }
     if bulk.is_bulk(out, {"--jobs": jobs, "--on": on, "--part-size": part_size}):
-        bulk.refuse({"TEXT": text, "--attention": attention or attention_png})
+        bulk.refuse({"TEXT": text, "--attention": attention or attention_png, "--device": device})
         search |= {"logprob": logprob, "scores": scores, "part_size": part_size, "on": on}
         return bulk.predict_parts(output, models, input_, out, jobs=jobs, force=force, **search)
     writer = _Writer(output, logprob, scores, attention, attention_png, force)
+    search["device"] = device
     return _predict_lines(writer, models, search, (text, input_), path)
 
 
