@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
     from seqcli.api.run_data import gen_data, read_data
+    from seqcli.api.run_list import list_runs
     from seqcli.api.sampling import sample
     from seqcli.api.searching import plan_search, run_search
     from seqcli.api.suites import compare_suite, plan_suite
@@ -38,6 +39,7 @@ __all__ = [
     "export",
     "gen_data",
     "info",
+    "list_runs",
     "next_tokens",
     "open_model",
     "open_predictor",
@@ -73,6 +75,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "export": "exporting",
     "gen_data": "run_data",
     "info": "model_info",
+    "list_runs": "run_list",
     "next_tokens": "predicting",
     "open_model": "trained_model",
     "open_predictor": "predicting",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seqcli.models.base import copy_to
 from seqcli.models.cells import Cell, CellState, NormalizedCell
 from seqcli.models.embedding import Dropout, EmbeddedTokens
 from seqcli.models.kernels.rnn_layer import rnn_layer, run_layer
@@ -105,11 +106,12 @@ class CellRNN(RNN):
         if state is None:
             zeros = inputs.new_zeros(len(self.inputs), inputs.shape[0], self.hidden)
             state = (zeros,) * self.cell.states
+        inside = None if lengths is None else _inside(lengths, inputs)  # (B, T)
         outputs, last = inputs, []
         for layer in range(self.layers):
             runs = range(layer * self.directions, (layer + 1) * self.directions)
             pairs = [
-                self._run(run, outputs, lengths, tuple(part[run] for part in state)) for run in runs
+                self._run(run, outputs, inside, tuple(part[run] for part in state)) for run in runs
             ]
             outputs = torch.cat([output for output, _ in pairs], dim=2)  # (B, T, D * H)
             outputs = outputs if layer == self.layers - 1 else self.dropout(outputs)
@@ -118,9 +120,9 @@ class CellRNN(RNN):
         return outputs, state
 
     def _run(
-        self, run: int, inputs: Tensor, lengths: Tensor | None, state: CellState
+        self, run: int, inputs: Tensor, inside: Tensor | None, state: CellState
     ) -> tuple[Tensor, CellState]:
-        """Run one layer in one direction; at padding the state does not change."""
+        """Run one layer in one direction; where ``inside`` is False the state does not change."""
         backward = self.directions == 2 and run % 2 == 1
         products, recurrent = self.inputs[run](inputs), self.recurrent[run]  # (B, T, G)
         cell = self.cell_of(run)
@@ -129,13 +131,18 @@ class CellRNN(RNN):
         for t in reversed(steps) if backward else steps:
             after = cell.combine(products[:, t], recurrent(state[0]), state)
             outputs[t] = after[0]
-            if lengths is not None:
-                inside = (t < lengths).to(inputs.device)[:, None]  # (B, 1)
-                outputs[t] = after[0] * inside
+            if inside is not None:
+                token = inside[:, t, None]  # (B, 1)
+                outputs[t] = after[0] * token
                 pairs = zip(after, state, strict=True)
-                after = tuple(torch.where(inside, new, old) for new, old in pairs)
+                after = tuple(torch.where(token, new, old) for new, old in pairs)
             state = after
         return torch.stack(outputs, dim=1), state  # (B, T, H)
+
+
+def _inside(lengths: Tensor, inputs: Tensor) -> Tensor:
+    """Return a mask (B, T) of inputs (B, T, I), True up to each row's length."""
+    return copy_to(torch.arange(inputs.shape[1]) < lengths[:, None], inputs.device)
 
 
 def make_rnn(
