@@ -73,6 +73,7 @@ def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
     except ImportError:
         raise UsageError("--on needs Dask, which is not installed", EXTRA) from None
     _silence()
+    keep_workers: Callable[[], object] = _nothing
     with contextlib.ExitStack() as stack:
         if on == LOCAL:
             with no_signals():  # the workers start with signals blocked; the client stops runs
@@ -86,7 +87,7 @@ def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
                 client = stack.enter_context(_closing(Client(stack.enter_context(cluster))))
                 keep_workers = partial(cluster.scale, jobs)
         else:
-            client, keep_workers = stack.enter_context(_closing(_connect(Client, on))), _nothing
+            client = stack.enter_context(_closing(_connect(Client, on)))
         yield DaskEngine(client, on, keep_workers)
 
 
@@ -177,7 +178,7 @@ class _Task(Generic[JobT]):
     losses: int = 0
     starts: int = 0
     saved: int = 0
-    future: Future | None = None
+    future: Future = None
 
 
 class _Submission(Generic[JobT, Result]):
@@ -257,10 +258,9 @@ class _Submission(Generic[JobT, Result]):
             while True:
                 name, event = self.events.get(timeout=wait) if wait else self.events.get_nowait()
                 wait = 0
-                task = self.running.get(name)
-                if task is not None and event is None:
-                    task.starts += 1
-                elif task is not None:
+                if name in self.running and event is None:
+                    self.running[name].starts += 1
+                elif name in self.running and event is not None:
                     self.watch(name, event)
 
     def _collect(self) -> None:
@@ -278,7 +278,6 @@ class _Submission(Generic[JobT, Result]):
         """Return the outcome of a task; None if its worker died or left."""
         from distributed import KilledWorker
 
-        assert task.future is not None
         if task.future.status == "finished":
             result: Result | RunFailed = task.future.result()
             return result

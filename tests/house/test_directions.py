@@ -51,6 +51,8 @@ LIBRARIES = {
     "yaml": {"config", "data"},
     "regex": {"data"},
     "platformdirs": {"data"},
+    "distributed": {"api"},
+    "optuna": {"api"},
 }
 NO_NUMPY = {
     "errors",
