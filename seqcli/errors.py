@@ -6,7 +6,7 @@ code  meaning
 0     Success.
 1     A bug in seqcli: please report it.
 2     A wrong option, value or configuration key, or an output path that cannot be written.
-3     A data file that is missing, unreadable or malformed.
+3     A data file that is missing, unreadable or malformed, or lines that cannot be used.
 4     A checkpoint that is missing, unreadable, damaged or of the wrong kind.
 5     Training diverged: the loss became NaN or infinite.
 6     The machine failed: disk full or broken, out of memory, too many open files or threads.

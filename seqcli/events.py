@@ -302,7 +302,7 @@ class PartsProgress:
     problem: str = ""
 
 
-Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished | PartsProgress
+Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished
 Listener: TypeAlias = Callable[[Event], None]
 
 

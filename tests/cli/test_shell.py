@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from seqcli import config
-from seqcli.cli import app, shell
+from seqcli.cli import app, shell, spelling
 from seqcli.comparison import defaults
 from seqcli.config.flags import FLAGS, spelt
 from seqcli.errors import DataError, DivergedError, Exit, ReaderGone, StoppedBySignal
@@ -39,7 +39,7 @@ def run(capsys, *words):
         ("train --lr", "'--lr' requires an argument", "see seqcli"),
         ("eval --ckpt x --beam 0", "invalid value for '--beam'", "see seqcli eval --help"),
         ("predict --ckpt x --nbest 0", "invalid value for '--nbest'", "see seqcli predict --help"),
-        ("eval", "nothing to evaluate", "give either --ckpt RUN or --score FILE.tsv"),
+        ("eval", "nothing to evaluate", "give either RUN or --score FILE.tsv"),
         ("--verson", "unknown option --verson", "did you mean --version?"),
         ("train --task revers", "'revers'", "did you mean reverse?"),
         ("train --task reverse --cell grru", "'grru'", "did you mean gru?"),
@@ -145,7 +145,7 @@ def test_compare_shows_its_own_defaults():
     ],
 )
 def test_attention_stands_bare_or_with_a_kind(words, expected):
-    assert shell.with_implied_values(words.split()) == expected.split()
+    assert spelling.with_implied_values(words.split()) == expected.split()
 
 
 def test_no_locals_in_tracebacks():
