@@ -76,7 +76,10 @@ def save(console: Console, name: str, title: str) -> None:
     template = inspect.signature(console.export_svg).parameters["code_format"].default
     template = re.sub(r"@font-face \{\{.*?\}\}\s*", "", template, flags=re.DOTALL)
     template = template.replace("Fira Code, monospace", FONTS).replace("font-family: arial;", "")
-    svg = console.export_svg(title=title, theme=THEME, code_format=template, unique_id=name)
+    wrapped = terminal(console.width)
+    for line in console.export_text(styles=True).splitlines():
+        wrapped.print(Text.from_ansi(line))  # a terminal breaks long lines; a recording cuts them
+    svg = wrapped.export_svg(title=title, theme=THEME, code_format=template, unique_id=name)
     HOME.mkdir(exist_ok=True)
     (HOME / f"{name}.svg").write_text(svg, "utf-8")
 
@@ -137,9 +140,9 @@ class Camera:
 
 def live() -> None:
     """Draw the live view in the middle of the first command of the README."""
-    shown = terminal(columns=104, rows=26)
+    shown = terminal(columns=108, rows=26)
     prompt(shown, TRAIN)
-    hidden = terminal(columns=104, rows=26)
+    hidden = terminal(columns=108, rows=26)
     with LiveView(Out(silent(), hidden)) as view:
         api.train(
             task="reverse",
