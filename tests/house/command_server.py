@@ -24,7 +24,7 @@ request = json.dumps({{"words": sys.argv[1:], "folder": os.getcwd()}}).encode()
 socket.send_fds(server, [request], [0, 1, 2])
 sys.exit(int(server.recv(16) or 70))
 """
-SMALL = ("--epochs", "1", "--threads", "1")
+SMALL = ("--threads", "1")
 WIDTHS = ("--set", "model.hidden=8", "--set", "model.embedding=8", "--set", "model.feedforward=8")
 ROWS = ("--train-rows", "60", "--val-rows", "9", "--test-rows", "9")
 
@@ -42,15 +42,16 @@ def shortened(words: list[str]) -> list[str]:
         return words
     if "--suite" in given:
         return [*words, "--plan"]
+    epochs = () if "--seconds" in given else ("--epochs", "1")
     rows = () if given & {"--data", "--train"} else ROWS
     more: tuple[str, ...] = ()
     if words[0] == "compare":
         more = ("--seeds", "1", "--jobs", "1", "--match", "none")
         more = more if "--config" in given else (*more, "--plan")
-    widths = () if given & {"--init-from", "--seconds"} else WIDTHS
+    widths = () if "--init-from" in given else WIDTHS
     if "--ensemble" in given:
         more = ("--ensemble", "2")
-    return [*words, *SMALL, *rows, *more, *widths]
+    return [*words, *SMALL, *epochs, *rows, *more, *widths]
 
 
 def answer(connection: socket.socket) -> int:
