@@ -131,6 +131,7 @@ class RunStarted:
     file: str = ""  # the copy of the best checkpoint (``--out FILE.pt``), if any
     recipe: str = ""  # what the recipe chose; "" if that is nothing
     facts: RunFacts = RunFacts()
+    processes: int = 1  # that share the training; each has its device or threads
 
 
 @dataclass(frozen=True)
@@ -301,7 +302,7 @@ class PartsProgress:
     problem: str = ""
 
 
-Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished | PartsProgress
+Event: TypeAlias = RunEvent | EnsembleStarted | MemberEvent | EnsembleFinished
 Listener: TypeAlias = Callable[[Event], None]
 
 

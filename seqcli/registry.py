@@ -323,7 +323,9 @@ def _import_file(path: Path) -> None:
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a hint: the closest known name, or all names if none is close."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    usual = {"gpu": "cuda", "bahdanau": "additive", "luong": "dot", "vanilla": "rnn"}
+    lower = usual.get(name.lower(), name.lower())
+    near = [lower] if lower in names else difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
         return f"did you mean {near[0]}?"
     return "choose from " + ", ".join(names)

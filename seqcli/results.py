@@ -347,3 +347,23 @@ class TaskInfo:
     example: tuple[str, str]
     about: str
     options: tuple[tuple[str, Any, str], ...]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in a list of runs.
+
+    ``state``: finished, interrupted, running, damaged, or no checkpoint. ``reason``: why training
+    ended, such as "patience". ``epoch``: the best one, with its ``metrics``; 0 if unknown, as for
+    an ensemble. ``data``, ``model``: "" if there is no checkpoint. ``modified``: seconds since the
+    Unix epoch.
+    """
+
+    path: str
+    state: str
+    modified: float
+    data: str = ""
+    model: str = ""
+    reason: str = ""
+    epoch: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from seqcli.api.bulk_plan import BulkFiles, Plan, check_folder, check_input, che
 from seqcli.api.engines import default_jobs
 from seqcli.api.members import Ckpt
 from seqcli.api.predicting import open_predictor
-from seqcli.api.workers import LocalWorkers, Workers
+from seqcli.api.workers import Workers, open_workers
 from seqcli.errors import Exit, MachineError, StoppedBySignal
 from seqcli.events import PartsProgress
 from seqcli.files.atomic import sync_folder, write_atomically, writing
@@ -40,7 +40,6 @@ from seqcli.messages import plural
 from seqcli.report.remarks import Remarks
 
 Watch: TypeAlias = Callable[[PartsProgress], None]
-RETRIES = 3  # of a part whose worker process died
 POLL_SECONDS = 0.2
 
 
@@ -74,6 +73,7 @@ def predict_file(
     scores: bool = False,
     part_size: int | None = None,
     jobs: int = 0,
+    on: str = "",
     force: bool = False,
     watch: Watch = lambda progress: None,
 ) -> BulkResult:
@@ -89,6 +89,8 @@ def predict_file(
         logprob, scores: write the log-probability, and the score, after each candidate.
         part_size: lines per part, 10,000 by default.
         jobs: worker processes; 0 means one per core, at most 4.
+        on: run them on a Dask cluster: "dask" for one on this machine, an address, or a scheduler
+            file; its workers share the folders of input, model and output.
         force: discard the predictions in the folder, and start over.
         watch: called with the progress.
 
@@ -105,7 +107,8 @@ def predict_file(
     job = job_of(predictor, Path(data), logprob, scores)
     with _prepared(BulkFiles(Path(out)), force) as files:
         plan = checked_plan(files, Path(data), part_size, job)
-        return _finish(plan, files, LocalWorkers(jobs or default_jobs()), watch)
+        with open_workers(jobs or default_jobs(), on) as workers:
+            return _finish(plan, files, workers, watch)
 
 
 @contextmanager
@@ -130,10 +133,7 @@ def _finish(plan: Plan, files: BulkFiles, workers: Workers, watch: Watch) -> Bul
         files.parts.mkdir(exist_ok=True)
     run = _Run(plan, files, workers, watch)
     with stop_on_signals() as stop:
-        try:
-            run.answer(stop)
-        finally:
-            workers.close()
+        run.answer(stop)
     run.check_complete()
     return BulkResult(files.predictions, _join(files, run.parts), run.lines)
 
@@ -216,7 +216,10 @@ class _Run:
 
     def _take(self, part: Part, call: Future[int]) -> None:
         """Record the result of a part."""
-        if isinstance(call.exception(), BrokenExecutor):
+        if call.cancelled():  # Dask cancels all calls when its scheduler ends
+            message = "the scheduler is gone; complete parts are kept"
+            raise MachineError(message, "start it, and run the same command again to continue")
+        if self._workers.is_death(call.exception()):
             self._died(part)
             return
         self.lines += call.result()
@@ -230,12 +233,12 @@ class _Run:
         deaths = self._deaths[part.index] = self._deaths.get(part.index, 0) + 1
         last = part.first + len(part.lines) - 1
         where = f"part {part.index + 1} (lines {part.first:,} to {last:,})"
-        if deaths > RETRIES:
+        if deaths > self._workers.retries:
             self._failed.append(where)
             problem = f"{where}: its worker process died {plural(deaths, 'time')}; it is left out"
         else:
             self._again.append(part)
-            problem = f"{where}: its worker process died; retry {deaths} of {RETRIES}"
+            problem = f"{where}: its worker process died; retry {deaths} of {self._workers.retries}"
         self._watch(PartsProgress(self.lines, self._share, self._new_share, problem))
 
 

@@ -21,7 +21,8 @@ def export(
         ckpt: a model or an ensemble; see `seqcli.api.open_model`.
         to: a format in `seqcli.registry.EXPORTS`.
         out: the file to write; for onnx a folder.
-        rows: the number of rows to compare the outputs on.
+        rows: the number of rows to compare the outputs on; an HTML page contains them, and compares
+            itself when it opens.
         force: replace an existing export.
 
     Raises:

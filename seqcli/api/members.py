@@ -16,6 +16,7 @@ from seqcli import registry
 from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
 from seqcli.arrays.ensemble import Ensemble, Member
 from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import DEVICES
 from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
 from seqcli.decoding.inference import Backend
@@ -204,14 +205,18 @@ class BackendChoice:
     Args:
         opened: the checkpoint, or those of an ensemble.
         name: auto, torch or numpy.
+        device: the device to compute on, one of `seqcli.config.sections.DEVICES`, with PyTorch
+            unless it is the CPU; by default that of the training, if it is available.
 
     Raises:
-        UsageError: the backend does not exist.
+        UsageError: the backend or the device does not exist, or they do not fit together.
     """
 
-    def __init__(self, opened: OpenedMembers, name: str) -> None:
+    def __init__(self, opened: OpenedMembers, name: str, device: str | None = None) -> None:
         self.opened = opened
-        self.name = registry.check("backend", name, (AUTO, *LOADERS))
+        self.name = _backend_for(registry.check("backend", name, (AUTO, *LOADERS)), device)
+        trained = opened.first.config.train.device
+        self.device = device or (trained if trained != "cuda" else "auto")
         self.work = 0.0
         weights = [one.checkpoint.weights for one in opened.members]
         self.parameters = sum(weight.size for some in weights for weight in some.values())
@@ -221,7 +226,7 @@ class BackendChoice:
         """Return the backend to compute ``tokens`` more tokens with."""
         name = self.name_for(tokens)
         if name not in self._loaded:
-            self._loaded[name] = _load(self.opened, name)
+            self._loaded[name] = _load(self.opened, name, self.device)
         return self._loaded[name]
 
     def name_for(self, tokens: int) -> str:
@@ -237,9 +242,18 @@ class BackendChoice:
         return "numpy" if is_small and forward else "torch"
 
 
-def _load(opened: OpenedMembers, name: str) -> Backend:
+def _backend_for(name: str, device: str | None) -> str:
+    """Return the backend to use with a device that the user chose: a GPU requires PyTorch."""
+    if device is None or registry.check("device", device, DEVICES) == "cpu":
+        return name
+    if name == "numpy":
+        raise UsageError(f"--backend numpy cannot use --device {device}", "omit one of them")
+    return "torch"
+
+
+def _load(opened: OpenedMembers, name: str, device: str) -> Backend:
     """Load a model, or all members of an ensemble, into the backend of a name."""
-    backends = [LOADERS[name](_with_device_of(opened.first, one)) for one in opened.members]
+    backends = [LOADERS[name](_with_device(one, device)) for one in opened.members]
     if len(backends) == 1:
         return backends[0]
     members, codec = [], opened.first.checkpoint.codec
@@ -250,9 +264,9 @@ def _load(opened: OpenedMembers, name: str) -> Backend:
     return backends[0].with_model(Ensemble(tuple(members)))
 
 
-def _with_device_of(first: OpenedCheckpoint, one: OpenedCheckpoint) -> OpenedCheckpoint:
-    """Return a checkpoint that is loaded on the device of the first member of its ensemble."""
-    train = replace(one.config.train, device=first.config.train.device)
+def _with_device(one: OpenedCheckpoint, device: str) -> OpenedCheckpoint:
+    """Return a checkpoint that is loaded on a device."""
+    train = replace(one.config.train, device=device)
     return replace(one, config=replace(one.config, train=train))
 
 
@@ -275,22 +289,23 @@ def load_numpy(opened: OpenedCheckpoint) -> Backend:
 
 
 def load_torch(opened: OpenedCheckpoint) -> Backend:
-    """Load a model into PyTorch, on its training device if that is available.
+    """Load a model into PyTorch, on the device ``train.device`` of its configuration.
 
     Raises:
         CheckpointError: the weights do not fit the configuration.
+        UsageError: the device is not available.
     """
     import torch
 
     from seqcli.checkpoints import torch_file
     from seqcli.models import kernels
-    from seqcli.models.backend import TorchBackend
-    from seqcli.models.loading import load_model
+    from seqcli.models.base import TorchBackend
+    from seqcli.models.build import load_model
     from seqcli.training.torch_batches import choose_device
 
     train = opened.config.train
     kernels.use(train.kernels)
-    device = choose_device(train.device if train.device != "cuda" else "auto", train.precision)
+    device = choose_device(train.device, train.precision)
     torch.set_num_threads(train.threads or 1)
     checkpoint = torch_file.with_tensors(opened.checkpoint)
     model = load_model(checkpoint, opened.config, opened.limits, opened.path)

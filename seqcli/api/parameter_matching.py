@@ -12,7 +12,7 @@ from seqcli.comparison.specification import Arm
 from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.errors import UsageError
-from seqcli.models.loading import shape_model
+from seqcli.models.build import shape_model
 
 TOLERANCE = 0.05
 WIDEST = 4096

@@ -18,7 +18,6 @@ from seqcli.api.members import (
     open_members,
     with_ids,
 )
-from seqcli.arrays.memory import keep_freed_memory
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import padded_batch
@@ -29,6 +28,7 @@ from seqcli.decoding.inference import Backend
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import UsageError
+from seqcli.files.system import keep_freed_memory
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -227,7 +227,9 @@ class LanguageModel(TrainedModel):
 
 
 @checked
-def open_model(ckpt: Ckpt | TrainedModel, backend: str | None = None) -> PairModel | LanguageModel:
+def open_model(
+    ckpt: Ckpt | TrainedModel, backend: str | None = None, device: str | None = None
+) -> PairModel | LanguageModel:
     """Open a trained model or an ensemble; read and verify every checkpoint.
 
     Args:
@@ -235,17 +237,19 @@ def open_model(ckpt: Ckpt | TrainedModel, backend: str | None = None) -> PairMod
             are an ensemble, whose probabilities are the mean of its members' at every step. An
             open model is returned unchanged.
         backend: torch, numpy, or auto (the default): see `seqcli.api.members`.
+        device: auto, cpu, cuda or mps; by default that of the training, if it is available.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or not a seqcli checkpoint.
-        UsageError: the backend does not exist, or the members of an ensemble do not fit together.
+        UsageError: the backend or the device does not exist, or the members of an ensemble do not
+            fit together.
     """
     if isinstance(ckpt, PairModel | LanguageModel):
         return ckpt
     assert not isinstance(ckpt, TrainedModel)
     keep_freed_memory()
     opened = open_members(ckpt)
-    choice = BackendChoice(opened, backend or AUTO)
+    choice = BackendChoice(opened, backend or AUTO, device)
     if opened.first.checkpoint.codec.source is None:
         return LanguageModel(opened, choice)
     return PairModel(opened, choice)

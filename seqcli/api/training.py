@@ -5,27 +5,24 @@ from __future__ import annotations
 import shlex
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli import config as configuration
 from seqcli import registry, runs
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.distributed import TrainingJob, on_all_processes
 from seqcli.api.ensemble_training import check_ensemble, train_members
+from seqcli.api.finished_run import Run, finished_run, kept_run
 from seqcli.api.initializing import (
     initialize,
-    with_initial_settings,
-    with_initial_vocabulary,
 )
 from seqcli.api.recording import (
     CheckpointWriter,
     restore,
-    run_facts,
     run_started,
     write_config,
 )
@@ -33,20 +30,15 @@ from seqcli.api.resuming import (
     AUTO,
     CHANGEABLE,
     changes_of,
-    finished_run,
     load_resumed,
-    reason_if_finished,
     run_to_resume,
 )
+from seqcli.api.run_data import configured
 from seqcli.config import Config
-from seqcli.config.recipe_choice import chosen_line
-from seqcli.data.build import corpus as build_corpus
-from seqcli.data.build import with_chosen_tokens, with_recipe
 from seqcli.data.corpus import Corpus
 from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.events import (
     DataRead,
-    EnsembleFinished,
     Finished,
     Listener,
     RunStarted,
@@ -55,7 +47,6 @@ from seqcli.events import (
 from seqcli.interrupts import stop_on_signals
 from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
-from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
 from seqcli.training.loop import Loop
@@ -64,45 +55,6 @@ from seqcli.training.processes import current, refuse_several
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished training run.
-
-    ``history`` contains the metrics of each epoch (see `seqcli.events.EpochEnded`), ``rows`` the
-    number of rows in each split, and ``data`` a summary of the data files (None for a task).
-    ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
-    An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
-    ``kept``: the run was finished before, and is unchanged (``resume="auto"``).
-    """
-
-    path: Path
-    config: Config
-    finished: Finished
-    diagnosis: FitDiagnosis
-    checkpoint: Path
-    rows: Mapping[str, int]
-    data: DataRead | None = None
-    ensemble: EnsembleFinished | None = None
-    kept: bool = False
-
-    @property
-    def history(self) -> tuple[Mapping[str, float], ...]:
-        """The metrics of each epoch."""
-        return self.finished.history
-
-    def evaluate(self, **options: Any) -> Evaluation:
-        """Score the best checkpoint; options as in `seqcli.evaluate`."""
-        from seqcli.api.evaluating import evaluate
-
-        return evaluate(self.path, **options)
-
-    def predict(self, lines: Iterable[str], **options: Any) -> list[Prediction]:
-        """Predict targets with the best checkpoint; options as in `seqcli.predict`."""
-        from seqcli.api.predicting import predict
-
-        return list(predict(self.path, lines, **options))
 
 
 @checked
@@ -147,7 +99,7 @@ def train(
                 "omit --config and --out; --set may change " + ", ".join(CHANGEABLE),
             )
         return _resume(Path(resume), set, flags, listen, started)
-    settings, corpus = _configured(config, set, flags)
+    settings, corpus = configured(config, set, flags)
     _check_backend(settings, corpus)
     place = None if out is None else Path(out)
     if automatic and (existing := run_to_resume(place, force)):
@@ -159,43 +111,6 @@ def train(
         if settings.train.members > 1:
             return _run_ensemble(folder, settings, corpus, listen, started)
         return _run(folder, settings, corpus, None, listen, started)
-
-
-@checked
-def read_data(
-    config: str | Path | Mapping[str, Any] | Config | None = None,
-    *,
-    set: Sequence[str] = (),
-    **flags: Any,
-) -> DataRead:
-    """Read the data files as `train` does, with the same arguments; return a summary.
-
-    Raises:
-        UsageError: the configuration is wrong, or names a task, which has no files.
-        DataError: the data cannot be used.
-    """
-    settings, corpus = _configured(config, set, flags)
-    if corpus.reading is None:
-        raise UsageError("the rows of a task are generated, not read", "name data files")
-    return replace(corpus.reading, recipe=chosen_line(settings))
-
-
-def _configured(
-    config: str | Path | Mapping[str, Any] | Config | None,
-    sets: Sequence[str],
-    flags: Mapping[str, Any],
-) -> tuple[Config, Corpus]:
-    """Load the configuration and the corpus, and choose what is open by the recipe.
-
-    A `Config` is complete: nothing is chosen.
-    """
-    settings = configuration.load(config, sets, flags)
-    if not isinstance(config, Config):
-        settings = with_initial_settings(settings)
-    corpus = build_corpus(settings.data, settings.task)
-    settings = with_chosen_tokens(settings, corpus)
-    corpus = with_initial_vocabulary(corpus, settings)
-    return settings if isinstance(config, Config) else with_recipe(settings, corpus), corpus
 
 
 def run_name(config: Config, corpus: Corpus) -> str:
@@ -237,15 +152,10 @@ def _keep_or_resume(
 ) -> Run:
     """Resume a run with the settings of a command, or return it unchanged if it is finished."""
     sets = changes_of(paths, settings)
-    reason = reason_if_finished(paths, settings)
-    if not reason:
+    finished = finished_run(paths, settings)
+    if finished is None:
         return _resume(paths.folder, sets, {}, listen, started)
-    named = paths.extra_best or paths.folder
-    rows = {name: len(pairs) for name, pairs in corpus.splits.items()}
-    finished = finished_run(paths, reason)
-    facts = run_facts(str(paths.folder), settings, corpus)
-    fit = diagnose_fit(finished.history, facts)
-    return Run(paths.folder, settings, finished, fit, named, rows, corpus.reading, kept=True)
+    return kept_run(paths, settings, corpus, finished)
 
 
 def _check_backend(settings: Config, corpus: Corpus) -> None:

@@ -1,11 +1,10 @@
-"""Worker processes on this machine that are replaced when they die."""
+"""Worker processes that call functions: on this machine, or on a Dask cluster."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
@@ -13,6 +12,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seqcli import registry
+from seqcli.api.job_pool import no_signals
 from seqcli.errors import SeqcliError
 
 if TYPE_CHECKING:
@@ -23,19 +23,73 @@ class Workers(Protocol):
     """Processes that call functions.
 
     Attributes:
-        size: the number of calls to have in progress at a time.
+        retries: how often to repeat a call whose process has died.
     """
 
-    size: int
+    retries: int
+
+    @property
+    def size(self) -> int:
+        """The number of calls to have in progress at a time."""
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Call a function of a module in a worker process.
+        """Call a function of a module in a worker process."""
 
-        If the process dies, the exception of the future is a ``BrokenExecutor``.
-        """
+    def is_death(self, error: BaseException | None) -> bool:
+        """Return whether the exception of a call means that its process has died."""
 
-    def close(self) -> None:
-        """End the calls in progress."""
+
+@contextlib.contextmanager
+def open_workers(jobs: int, on: str = "") -> Iterator[Workers]:
+    """Open worker processes; end them and their calls at the end of the block.
+
+    Args:
+        jobs: the number of processes on this machine.
+        on: a Dask cluster, see `seqcli.api.dask_pool.open_dask`; "" for processes without Dask.
+
+    Raises:
+        UsageError: Dask is not installed, or no scheduler answers.
+    """
+    if on:
+        from seqcli.api.dask_pool import open_dask
+
+        with open_dask(on, jobs) as engine:
+            yield DaskWorkers(engine.client)
+        return
+    workers = LocalWorkers(jobs)
+    try:
+        yield workers
+    finally:
+        workers.close()
+
+
+class DaskWorkers:
+    """The workers of a Dask cluster, which repeats a call whose worker has died by itself.
+
+    Args:
+        client: a ``distributed.Client``.
+    """
+
+    retries = 0
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._executor = client, client.get_executor(pure=False)
+
+    @property
+    def size(self) -> int:
+        """The number of workers."""
+        return max(1, len(self._client.nthreads()))
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Call a function of a module in a worker."""
+        call: Future[Any] = self._executor.submit(function, *args)
+        return call
+
+    def is_death(self, error: BaseException | None) -> bool:
+        """Return whether the workers of a call died too often."""
+        from distributed import KilledWorker
+
+        return isinstance(error, KilledWorker)
 
 
 class LocalWorkers:
@@ -47,9 +101,20 @@ class LocalWorkers:
         size: the number of processes.
     """
 
+    retries = 3
+
     def __init__(self, size: int) -> None:
-        self.size = size
+        self._size = size
         self._workers: list[_Worker] = []
+
+    @property
+    def size(self) -> int:
+        """The number of processes."""
+        return self._size
+
+    def is_death(self, error: BaseException | None) -> bool:
+        """Return whether the process of a call has died."""
+        return isinstance(error, BrokenExecutor)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Call a function of a module in a free process; at most ``size`` calls at a time."""
@@ -108,19 +173,6 @@ class _Worker:
         if self._process is not None:
             self._process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
-
-
-@contextlib.contextmanager
-def no_signals() -> Iterator[None]:
-    """Block SIGINT and SIGHUP: a terminal sends them to every process of the foreground job."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def start_worker() -> None:

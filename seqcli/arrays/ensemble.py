@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seqcli.arrays.functions import log_mean_exp, log_softmax
-from seqcli.arrays.namespace import Array, array_namespace
+from seqcli.arrays.functions import Array, array_namespace, log_mean_exp, log_softmax
 from seqcli.arrays.state import DecoderState
 
 

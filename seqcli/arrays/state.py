@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from seqcli.arrays.namespace import Array, array_namespace
+from seqcli.arrays.functions import Array, array_namespace
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,18 @@ Jobs = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        help="Predict on a Dask cluster, whose workers share the folders. dask: start one here "
+        "with --jobs workers. An address such as tcp://HOST:8786, or a scheduler file: use a "
+        "running one.",
+        metavar="CLUSTER",
+        show_default="local processes",
+        rich_help_panel=PANEL,
+    ),
+]
 PartSize = Annotated[
     int | None,
     typer.Option(
@@ -50,16 +62,19 @@ def checked_name(text: str | None) -> str | None:
     return text
 
 
-def is_bulk(out: str | None, jobs: int | None, part_size: int | None) -> bool:
+def is_bulk(out: str | None, only_folders: Mapping[str, object]) -> bool:
     """Return whether the output is a folder of predictions.
 
+    Args:
+        out: the output, if given.
+        only_folders: options -> values of those that need a folder.
+
     Raises:
-        UsageError: the options are for a folder, but the output is not one.
+        UsageError: one of these options is given, but the output is not a folder.
     """
     is_folder = out is not None and (out.endswith("/") or Path(out).is_dir())
-    if not is_folder and (jobs or part_size):
-        given = "--jobs" if jobs else "--part-size"
-        raise UsageError(f"{given} needs a folder of predictions", "give --out FOLDER/")
+    for name in (name for name, value in only_folders.items() if value and not is_folder):
+        raise UsageError(f"{name} needs a folder of predictions", "give --out FOLDER/")
     return is_folder
 
 

@@ -18,27 +18,18 @@ if TYPE_CHECKING:
     from seqcli.results import Evaluation
 
 EXAMPLES = """\
-seqcli eval --ckpt runs/reverse-gru-attention
-seqcli eval --ckpt runs/reverse-gru-attention --beam 5 --json
-seqcli eval --ckpt runs/scan-lstm --oracle-length
-seqcli eval --ckpt runs/reverse-gru-attention --ckpt runs/reverse-lstm
-seqcli eval --ckpt models/pairs.pt --data more.tsv --predictions predictions.tsv
-seqcli eval --ckpt models/pairs.pt --data more.csv --columns source=word,target=pron
-seqcli eval --ckpt runs/two-languages --by features
+seqcli eval runs/reverse-gru-attention
+seqcli eval runs/reverse-gru-attention --beam 5 --json
+seqcli eval runs/scan-lstm --oracle-length
+seqcli eval runs/reverse-gru-attention runs/reverse-lstm
+seqcli eval models/pairs.pt --data more.tsv --predictions predictions.tsv
+seqcli eval models/pairs.pt --data more.csv --columns source=word,target=pron
+seqcli eval runs/two-languages --by features
 seqcli eval --score predictions.tsv
-seqcli eval --ckpt names.pt --data names_test.txt --predictions losses.tsv"""
+seqcli eval names.pt --data names_test.txt --predictions losses.tsv"""
 
 OTHER_DATA = "Other data"
 
-Ckpt = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--ckpt",
-        help=options.CHECKPOINT,
-        metavar="PATH",
-        parser=options.path_to_read,
-    ),
-]
 Split = Annotated[
     str, typer.Option("--split", help="Split to evaluate: train, val or test.", metavar="NAME")
 ]
@@ -108,7 +99,8 @@ TargetTokens = Annotated[str | None, options.file_tokens("target")]
 
 
 def evaluate(
-    ckpt: Ckpt = None,
+    run: options.Runs = None,
+    ckpt: options.Checkpoint = None,
     split: Split = "test",
     data: OtherData = None,
     format: Format = None,
@@ -136,7 +128,7 @@ def evaluate(
     from seqcli.report.evaluation import show_evaluation
     from seqcli.report.json_documents import evaluation_document
 
-    out = Out.standard(json=json, quiet=quiet)
+    out, named = Out.standard(json=json, quiet=quiet), [*(run or ()), *(ckpt or ())]
     settings = {
         "data": data,
         "format": format,
@@ -150,17 +142,17 @@ def evaluate(
     }
     styles = {"source_tokens": source_tokens, "target_tokens": target_tokens}
     decoding = {"split": split, "batch_size": batch_size}
-    evaluation = _evaluation(ckpt, score, settings, styles, decoding, by)
+    evaluation = _evaluation(named, score, settings, styles, decoding, by)
     if json:
         out.document(evaluation_document(evaluation, rows))
     else:
         show_evaluation(out, evaluation, rows)
-    if ckpt:
-        out.info(f"next: {_next(ckpt, evaluation)}")
+    if named:
+        out.info(f"next: {_next(named, evaluation)}")
 
 
 def _evaluation(
-    ckpt: Sequence[Path] | None,
+    ckpt: Sequence[Path],
     score: Path | None,
     settings: Mapping[str, Any],
     styles: Mapping[str, str | None],
@@ -175,17 +167,16 @@ def _evaluation(
     from seqcli import api
 
     if bool(ckpt) == (score is not None):
-        problem = "nothing to evaluate" if not ckpt else "--ckpt and --score are both given"
-        raise UsageError(problem, "give either --ckpt RUN or --score FILE.tsv")
+        problem = "nothing to evaluate" if not ckpt else "a run and --score are both given"
+        raise UsageError(problem, "give either RUN or --score FILE.tsv")
     only_with_ckpt = {"split": decoding["split"] != "test", **settings}
     others = only_with_ckpt if score else styles
     misplaced = [name for name, value in others.items() if value not in (None, False)]
     if misplaced:
-        option, other = spelt(misplaced[0]), "--score" if score else "--ckpt"
+        option, other = spelt(misplaced[0]), "--score" if score else "a run"
         raise UsageError(f"{option} cannot be used with {other}", "omit one of them")
     if score is not None:
         return api.rescore(score, by=by, **styles)
-    assert ckpt
     return api.evaluate(ckpt, by=by, **settings, **decoding)
 
 

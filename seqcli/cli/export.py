@@ -31,9 +31,10 @@ Rows = Annotated[
 
 
 def export(
-    ckpt: options.CheckpointArgument,
     to: To,
     out_path: Place,
+    run: options.Runs = None,
+    ckpt: options.Checkpoint = None,
     rows: Rows = 64,
     force: options.Force = False,
     json: options.Json = False,
@@ -50,7 +51,7 @@ def export(
     from seqcli.report.json_documents import export_document
 
     out = Out.standard(json=json, quiet=quiet, product=False)
-    exported = api.export(ckpt, to=to, out=out_path, rows=rows, force=force)
+    exported = api.export(options.models(run, ckpt), to=to, out=out_path, rows=rows, force=force)
     if json:
         out.document(export_document(exported))
     out.write_lines(exported.files)

@@ -19,6 +19,8 @@ from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.limits import Duration, OneOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
+from seqcli.config.sections import DEVICES
+from seqcli.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Flags: TypeAlias = Mapping[str, Any]
@@ -142,7 +144,7 @@ def with_flags(
 
         @functools.wraps(command)
         def with_options(**values: Any) -> None:
-            flags = {name: values.pop(name) for name in names}
+            flags = {name: _as_named(name, values.pop(name)) for name in names}
             command(flags=flags, **values)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
@@ -152,6 +154,18 @@ def with_flags(
         return with_options
 
     return decorate
+
+
+def _as_named(name: str, value: Any) -> Any:
+    """Return the value of a flag; a name in another case, such as GRU, as it is registered."""
+    key = keys().get(FLAGS[name])
+    if key and isinstance(key.limit, OneOf) and isinstance(value, str):
+        return (
+            value
+            if key.limit.allows(value) or not key.limit.allows(value.lower())
+            else value.lower()
+        )
+    return value
 
 
 def _parameter(name: str, defaults: Mapping[str, Any]) -> inspect.Parameter:
@@ -220,6 +234,20 @@ def path_to_write(text: str) -> Path:
     return path_to_read(text)
 
 
+def models(runs: list[Path] | None, ckpt: list[Path] | None) -> list[Path]:
+    """Return the models that a command line names, by position and with ``--ckpt``.
+
+    Raises:
+        UsageError: there are none; the hint lists the runs nearby.
+    """
+    named = [*(runs or ()), *(ckpt or ())]
+    if not named:
+        from seqcli.runs.folders import existing_runs_hint
+
+        raise UsageError("no run is named", existing_runs_hint())
+    return named
+
+
 def file_tokens(side: str) -> Any:
     """Return the option for the tokenization of one side of a file of predictions."""
     text = f"Tokenization of its {side}s, if the file does not name it."
@@ -266,11 +294,12 @@ CHECKPOINT = (
     "Run folder, checkpoint file, or quoted pattern. Several are an ensemble, which predicts with "
     "the mean of their probabilities."
 )
-Checkpoint = Annotated[
-    list[Path], typer.Option("--ckpt", help=CHECKPOINT, metavar="PATH", parser=path_to_read)
+Runs = Annotated[
+    list[Path] | None, typer.Argument(help=CHECKPOINT, metavar="RUN", parser=path_to_read)
 ]
-CheckpointArgument = Annotated[
-    list[Path], typer.Argument(help=CHECKPOINT, metavar="CKPT...", parser=path_to_read)
+Checkpoint = Annotated[
+    list[Path] | None,
+    typer.Option("--ckpt", help="The same as RUN.", metavar="RUN", parser=path_to_read),
 ]
 BatchRows = Annotated[
     int,
@@ -285,6 +314,15 @@ InferenceBackend = Annotated[
         "Compute backend; auto is NumPy, and PyTorch for large inputs.",
         {"auto": "", **registry.BACKENDS},
         default="auto",
+    ),
+]
+InferenceDevice = Annotated[
+    str | None,
+    choice(
+        "--device",
+        "Device to compute on; a GPU is used with PyTorch.",
+        dict.fromkeys(DEVICES, ""),
+        default="that of the training, if available",
     ),
 ]
 SearchBeam = Annotated[

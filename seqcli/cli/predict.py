@@ -25,19 +25,23 @@ if TYPE_CHECKING:
     from seqcli.results import AttentionMap, Prediction
 
 EXAMPLES = """\
-seqcli predict --ckpt runs/reverse-gru-attention "3 1 4 1 5"
-echo "3 1 4 1 5" | seqcli predict --ckpt runs/reverse-gru-attention
-seqcli predict --ckpt models/pairs.pt --input words.txt.gz --out predictions.txt.gz
-seqcli predict --ckpt models/pairs.pt --input words.txt --beam 5 --nbest 3 --logprob
-seqcli predict --ckpt runs/reverse-gru-attention "3 1 4" --attention
-seqcli predict --ckpt 'runs/compare-reverse/gru-attention-s*' --input words.txt"""
+seqcli predict runs/reverse-gru-attention "3 1 4 1 5"
+echo "3 1 4 1 5" | seqcli predict runs/reverse-gru-attention
+seqcli predict models/pairs.pt --input words.txt.gz --out predictions.txt.gz
+seqcli predict models/pairs.pt --input words.txt --beam 5 --nbest 3 --logprob
+seqcli predict runs/reverse-gru-attention "3 1 4" --attention
+seqcli predict 'runs/compare-reverse/gru-attention-s*' --input words.txt"""
 
 NAMED = 10  # maximum number of lines without a prediction that are reported individually
 MANY = 10_000  # minimum number of lines for which the elapsed time is reported
 
 Lines = Annotated[
     list[str] | None,
-    typer.Argument(help="Sources; without any, the lines of --input or stdin.", metavar="TEXT"),
+    typer.Argument(
+        help="A run (unless --ckpt names it), and sources. Without sources, the lines of --input "
+        "or stdin.",
+        metavar="RUN [TEXT]",
+    ),
 ]
 Input = Annotated[
     str | None,
@@ -114,11 +118,12 @@ HeatPng = Annotated[
 
 
 def predict(
-    ckpt: options.Checkpoint,
-    text: Lines = None,
+    words: Lines = None,
+    ckpt: options.Checkpoint = None,
     input_: Input = None,
     out: OutFile = None,
     jobs: bulk.Jobs = None,
+    on: bulk.On = "",
     part_size: bulk.PartSize = None,
     beam: options.SearchBeam = None,
     nbest: NBest = 1,
@@ -129,6 +134,7 @@ def predict(
     attention: Heat = False,
     attention_png: HeatPng = None,
     backend: options.InferenceBackend = None,
+    device: options.InferenceDevice = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -140,18 +146,28 @@ def predict(
     """
     from seqcli.report.console import Out
 
+    models, text = _models_and_texts(words or [], ckpt)
     path = None if out in (None, "-") else Path(str(out))
     output = Out.standard(json=json, quiet=quiet, product=path is None)
     search: dict[str, Any] = {
         **{"beam": beam, "nbest": nbest, "length_penalty": length_penalty},
         **{"batch_size": batch_size, "backend": backend},
     }
-    if bulk.is_bulk(out, jobs, part_size):
-        bulk.refuse({"TEXT": text, "--attention": attention or attention_png})
-        search |= {"logprob": logprob, "scores": scores, "part_size": part_size}
-        return bulk.predict_parts(output, ckpt, input_, out, jobs=jobs, force=force, **search)
+    if bulk.is_bulk(out, {"--jobs": jobs, "--on": on, "--part-size": part_size}):
+        bulk.refuse({"TEXT": text, "--attention": attention or attention_png, "--device": device})
+        search |= {"logprob": logprob, "scores": scores, "part_size": part_size, "on": on}
+        return bulk.predict_parts(output, models, input_, out, jobs=jobs, force=force, **search)
     writer = _Writer(output, logprob, scores, attention, attention_png, force)
-    return _predict_lines(writer, ckpt, search, (text or [], input_), path)
+    search["device"] = device
+    return _predict_lines(writer, models, search, (text, input_), path)
+
+
+def _models_and_texts(words: list[str], ckpt: list[Path] | None) -> tuple[list[Path], list[str]]:
+    """Split the positional arguments: the first one is the run, unless ``--ckpt`` is given."""
+    if ckpt:
+        return ckpt, words
+    named = [options.path_to_read(one) for one in words[:1]]
+    return options.models(named, None), words[1:]
 
 
 def _predict_lines(

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from seqcli.results import Sample, Samples
 
 EXAMPLES = """\
-seqcli sample --ckpt names.pt --n 10
-seqcli sample --ckpt names.pt --n 1000 --novel --unique
-seqcli sample --ckpt names.pt --prefix chloro --temperature 0.8 --seed 1 --logprob
-seqcli sample --ckpt names.pt --next --prefix chl
-echo "3 1 4 1 5" | seqcli sample --ckpt runs/reverse-gru-attention --n 3"""
+seqcli sample names.pt --n 10
+seqcli sample names.pt --n 1000 --novel --unique
+seqcli sample names.pt --prefix chloro --temperature 0.8 --seed 1 --logprob
+seqcli sample names.pt --next --prefix chl
+echo "3 1 4 1 5" | seqcli sample runs/reverse-gru-attention --n 3"""
 
 TEXTS, SAMPLING = "Texts", "Sampling"
 
@@ -94,7 +94,8 @@ Next = Annotated[
 
 
 def sample(
-    ckpt: options.Checkpoint,
+    run: options.Runs = None,
+    ckpt: options.Checkpoint = None,
     n: Number = None,
     temperature: Temperature = 1.0,
     top_k: TopK = 0,
@@ -117,18 +118,16 @@ def sample(
     from seqcli import api
     from seqcli.report.console import Out
 
-    out = Out.standard(json=json, quiet=quiet)
+    out, named = Out.standard(json=json, quiet=quiet), options.models(run, ckpt)
     sampling: dict[str, Any] = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
+        **{"temperature": temperature, "top_k": top_k, "top_p": top_p},
         "backend": backend,
     }
     if next_:
         _check_next(n, greedy, beam, unique, novel)
-        _show_next(out, prefix, api.next_tokens(ckpt, prefix=prefix, **sampling))
+        _show_next(out, prefix, api.next_tokens(named, prefix=prefix, **sampling))
         return
-    model = api.open_model(ckpt, backend)
+    model = api.open_model(named, backend)
     samples = api.sample(
         model,
         n,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import re
 import time
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from seqcli import registry
-from seqcli.config.flags import alternative_hint
+from seqcli.cli.spelling import nearest_option, spelled_out, stray_argument
 from seqcli.errors import (
     Exit,
     MachineError,
@@ -29,9 +25,6 @@ from seqcli.report.console import Out, flush_standard, show_notes
 from seqcli.training.processes import refuse_several, reports
 
 BUG = "this is a bug in seqcli; please report it with the command and the traceback"
-
-
-_BARE = {"--attention": "additive", "--lower": "both"}  # their value if it is omitted
 
 
 class WithExamples:
@@ -74,7 +67,7 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
     global _started
     _started = time.monotonic()
     show_notes()
-    words = with_implied_values(argv) or ["--help"]
+    words = spelled_out(argv) or ["--help"]
     try:
         if words[0] != "train":
             refuse_several(f"{words[0]} runs in one", "torchrun is for train; run it without")
@@ -114,60 +107,17 @@ def _failed(error: BaseException) -> int:
     return Exit.BUG
 
 
-def with_implied_values(argv: Sequence[str]) -> list[str]:
-    """Insert the value of ``train --attention`` (additive) and ``--lower`` (both) if missing.
-
-    ``train`` takes no positional arguments, so a word after one of these is its value.
-    """
-    words = list(argv)
-    if "train" not in words[:1]:
-        return words
-    for at, word in enumerate(words):
-        if word in _BARE and (at + 1 == len(words) or words[at + 1].startswith("-")):
-            words[at] = f"{word}={_BARE[word]}"
-    return words
-
-
 def _usage(error: Any) -> tuple[str, str]:
     """Return message and hint for an error raised by Typer."""
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context else "see seqcli --help"
     option = getattr(error, "option_name", None)
     if option and context and "No such option" in error.format_message():
-        return f"unknown option {option}", _nearest_option(option, context)
+        return f"unknown option {option}", nearest_option(option, context)
     if context and context.info_name == "train" and "unexpected extra" in error.format_message():
-        return _stray(error)
+        return stray_argument(error)
     message = " ".join(error.format_message().split()).rstrip(".")
     return message[:1].lower() + message[1:], hint
-
-
-def _nearest_option(option: str, context: Any) -> str:
-    """Return the hint for an unknown option: a similar one, or how to set the key."""
-    names = [name for param in context.command.params for name in param.opts]
-    known = [name.removeprefix("--") for name in names if name.startswith("--")]
-    word = option.lstrip("-")
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
-    if not near and context.info_name == "train":
-        hint = alternative_hint(word.replace("-", "_"))
-        if hint:
-            return hint
-    if word == "option" and "set" in known:  # as in gen-data
-        return "set options of a task with --set task.KEY=VALUE"
-    near = near or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean --{near[0]}?" if near else f"see {context.command_path} --help"
-
-
-def _stray(error: Any) -> tuple[str, str]:
-    """Return message and hint for a positional argument of ``train``."""
-    match = re.search(r"arguments?(?:\(s\))? \((\S+?)[ )]", error.format_message())
-    word = match[1] if match else ""
-    message = f"train takes no positional arguments: {word!r}"
-    if word in registry.TASKS:
-        return message, f"did you mean --task {word}?"
-    with contextlib.suppress(OSError, ValueError):  # not a valid file name
-        if Path(word).exists():
-            return message, f"did you mean --data {word}?"
-    return message, "see seqcli train -h"
 
 
 def _flushed(code: int) -> int:

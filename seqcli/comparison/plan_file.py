@@ -17,7 +17,7 @@ from seqcli import config as configuration
 from seqcli.comparison import defaults
 from seqcli.comparison.specification import PlannedRun, Specification
 from seqcli.config import Config
-from seqcli.config.flags import dotted_values
+from seqcli.config.loading import dotted_values
 from seqcli.data.corpus import Provenance
 from seqcli.errors import DataError, UsageError
 from seqcli.files.atomic import write_atomically
@@ -102,6 +102,7 @@ def identity_of(
         provenance: where the rows come from.
     """
     varied = {"model.cell", "model.attention", "train.seed", *(specification.grid or {})}
+    varied |= {*specification.searched}
     if specification.match == "params":
         varied.add("model.hidden")
     if specification.recipes == "own":

@@ -2,6 +2,7 @@
 
 ``--set`` and flags form one layer: neither discards settings of the other. Keys that no layer sets
 have the default of the schema here; `seqcli.config.recipes` chooses better ones from the data.
+`options_of` is the inverse: it writes a configuration as options of ``seqcli train``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 from seqcli.config import flags as flag_table
 from seqcli.config import schema, yaml_file
 from seqcli.config.examples import config_path
-from seqcli.config.schema import TASK
+from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.schema import TASK, stays_text
 from seqcli.config.sections import Config
 from seqcli.errors import UsageError
 
@@ -250,3 +252,58 @@ def _from_set(text: str, flag: str = "--set") -> Setting:
     if key.startswith(TASK) and text_value.startswith(("[", '"', "'")):
         value = yaml_file.read_value(text_value, f"{flag} {key}")
     return Setting(key, value, flag, flag)
+
+
+_FLAG_OF = {key: flag for flag, key in FLAGS.items()}
+# A number as the value of these flags is a number of rows.
+_FILES = ("data.train_file", "data.val_file", "data.test_file")
+
+
+def options_of(config: Config) -> list[str]:
+    """Return the command-line arguments that reproduce ``config``, without shell quoting.
+
+    The configuration is complete, so the arguments turn off the recipe.
+    """
+    plain = {**dotted_values(config), "train.recipe": "none"}
+    always = ("model.cell", "train.recipe", "train.budget")
+    default = dotted_values(load({key: plain[key] for key in always}))
+    words: list[str] = []
+    for key, value in plain.items():
+        shown = key in always and value != 0.0
+        if shown or key.startswith(TASK) or default[key] != value:
+            words += _option(key, value)
+    return words
+
+
+def dotted_values(config: Config) -> dict[str, Any]:
+    """Return dotted_values key -> value, where values are numbers, text and lists."""
+    sections = to_plain(config).items()
+    return {f"{name}.{leaf}": value for name, inside in sections for leaf, value in inside.items()}
+
+
+def _option(key: str, value: object) -> Iterator[str]:
+    """Yield an option and its value: the key's flag, or else ``--set``."""
+    text = written(key, value)
+    flag = _FLAG_OF.get(key, "")
+    is_rows = key in _FILES and text.isdecimal()
+    if not flag or is_rows or isinstance(value, bool | list) or text != _bare(value):
+        yield from ("--set", f"{key}={text}")
+    elif text.startswith("-"):
+        yield f"{spelt(flag)}={text}"
+    else:
+        yield from (spelt(flag), text)
+
+
+def written(key: str, value: object) -> str:
+    """Format a value for ``--set key=`` such that it is read back unchanged."""
+    text = _bare(value)
+    if not key.startswith(TASK) or isinstance(value, bool | int | float):
+        return text
+    begins_a_value = text.startswith(("[", '"', "'"))
+    if isinstance(value, str) and not begins_a_value and text == text.strip() and stays_text(text):
+        return text
+    return yaml_file.written(value)
+
+
+def _bare(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,7 +12,6 @@ import yaml
 
 from seqcli import schema
 from seqcli.arrays.hashing import Hashes, row_hashes
-from seqcli.arrays.memory import physical_memory
 from seqcli.arrays.ragged import Index
 from seqcli.config import yaml_file
 from seqcli.config.sections import DataConfig
@@ -32,6 +31,7 @@ from seqcli.data.token_rows import PairReader, PairWriter, name_lines
 from seqcli.data.vocabulary import UNK
 from seqcli.errors import DataError, UsageError
 from seqcli.files.folder import check_room, replacing_folder
+from seqcli.files.system import physical_memory
 from seqcli.schema import OPEN, Count, Number, Plain, SchemaError, quoted, to_plain
 from seqcli.tasks.base import Rows, Task
 

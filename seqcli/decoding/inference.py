@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcli.arrays.ensemble import Ensemble
-from seqcli.arrays.namespace import Array
+from seqcli.arrays.functions import Array
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.batches import Batch, BatchStream, padded_batch

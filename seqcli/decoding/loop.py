@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from seqcli.arrays.functions import log_softmax
-from seqcli.arrays.namespace import Array, array_namespace
+from seqcli.arrays.functions import Array, array_namespace, log_softmax
 from seqcli.arrays.state import DecoderState
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 

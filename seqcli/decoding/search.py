@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcli.arrays.functions import to_numpy
-from seqcli.arrays.namespace import Array, array_namespace
+from seqcli.arrays.functions import Array, array_namespace, to_numpy
 from seqcli.arrays.state import DecoderState
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import BOS
-from seqcli.decoding.beam_search import BeamSearch
-from seqcli.decoding.greedy import Greedy
-from seqcli.decoding.greedy_certificate import GreedyCertificate
 from seqcli.decoding.loop import Frontier, Hypothesis, StepModel, decode, next_scores
-from seqcli.decoding.sampling import Floats, Sampling, probabilities
+from seqcli.decoding.strategies import (
+    BeamSearch,
+    Floats,
+    Greedy,
+    GreedyCertificate,
+    Sampling,
+    probabilities,
+)
 
 
 @dataclass(frozen=True)

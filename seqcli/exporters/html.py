@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcli import __version__
 from seqcli.config.sections import ModelConfig, describe
+from seqcli.data.corpus import SPLITS, Pairs
 from seqcli.errors import UsageError
 from seqcli.exporters import page_data
 from seqcli.exporters.metadata import ExportSource
@@ -50,7 +52,7 @@ SCRIPTS = (  # in the order of their definitions
     "main.js",
 )
 SMALL = 3_000_000  # bytes; weights of larger pages are rounded to 16 bits
-TOLERANCE = 1e-3  # of the log-probability of a row
+TOLERANCE = 1e-3  # of a log-probability, per token
 SUPPORTED = {  # what the scripts define; plugins may add others
     "cell": ("rnn", "gru", "lstm", "transformer"),
     "attention": ("none", "additive", "dot", "general", "monotonic"),
@@ -86,7 +88,8 @@ def export_html(sources: Sequence[ExportSource], out: Path, rows: int, force: bo
         "checks": page_data.describe_checks(checks, scores),
         "tolerance": TOLERANCE,
     }
-    page = render(document, [one.base64 for one in stored]).encode("utf-8")
+    text = render(document, [one.base64 for one in stored])
+    page = text.encode("utf-8", errors="replace")  # names of files may not be UTF-8
     write_atomically(out, lambda file: file.write(page), overwrite=force)
     notes = [f"{len(page) / 1e6:.1f} MB", *notes]
     if texts:
@@ -124,24 +127,24 @@ def _refusal(source: ExportSource, part: str) -> UsageError:
 
 
 def _stored(
-    sources: Sequence[ExportSource], checks: Any, scores: Any
+    sources: Sequence[ExportSource], checks: Pairs, scores: NDArray[np.float64]
 ) -> tuple[list[StoredWeights], float, list[str]]:
     """Return the weights as the page has them, the largest difference of scores, and notes."""
 
-    def difference(stored: Sequence[StoredWeights]) -> float:
+    def differences(stored: Sequence[StoredWeights]) -> Any:
         rounded = page_data.forward(sources, [one.arrays for one in stored])
-        found = page_data.log_probabilities(rounded, checks)
-        return float(np.abs(found - scores).max(initial=0.0))
+        return np.abs(page_data.log_probabilities(rounded, checks) - scores)  # (N,)
 
     full = [page_data.as_float32(one.checkpoint.weights) for one in sources]
     if sum(len(one.base64) for one in full) <= SMALL:
-        return full, difference(full), []
+        return full, float(differences(full).max(initial=0.0)), []
     compact = [page_data.as_int16(one.checkpoint.weights) for one in sources]
-    loss = difference(compact)
-    if loss <= TOLERANCE:
-        return compact, loss, ["the weights are rounded to 16 bits"]
-    note = f"the weights have 32 bits: 16 bits would change a log-probability by {loss:.1e}"
-    return full, difference(full), [note]
+    changes = differences(compact)
+    per_token = float((changes / (checks.targets.lengths + 1)).max(initial=0.0))
+    if per_token <= TOLERANCE:
+        return compact, float(changes.max(initial=0.0)), ["the weights are rounded to 16 bits"]
+    note = f"the weights have 32 bits: 16 bits would change log-probabilities by {per_token:.1e} "
+    return full, float(differences(full).max(initial=0.0)), [f"{note}per token"]
 
 
 def describe_page(
@@ -152,8 +155,9 @@ def describe_page(
     model = describe(first.config.model, first.codec.source is None)
     parameters = sum(weight.size for one in sources for weight in one.checkpoint.weights.values())
     return {
-        "title": first.checkpoint.record.name or first.config.data.task or "model",
+        "title": _title(sources),
         "model": model if len(sources) == 1 else f"ensemble of {len(sources)} models: {model}",
+        "data": "" if first.checkpoint.record.name in SPLITS else first.checkpoint.record.name,
         "parameters": parameters,
         "madeBy": f"seqcli {__version__}",
         **page_data.describe_texts(first.codec),
@@ -165,6 +169,14 @@ def describe_page(
         },
         "members": [page_data.describe_member(*pair) for pair in zip(sources, stored, strict=True)],
     }
+
+
+def _title(sources: Sequence[ExportSource]) -> str:
+    """Return the name of the run folder or the checkpoint; for an ensemble that of the data."""
+    path = sources[0].path.absolute()
+    if len(sources) > 1:
+        return sources[0].checkpoint.record.name or "ensemble"
+    return path.parent.name if path.stem in ("best", "last") else path.stem
 
 
 def render(document: dict[str, Any], weights: Sequence[str]) -> str:
@@ -186,10 +198,10 @@ def render(document: dict[str, Any], weights: Sequence[str]) -> str:
 
 
 def _input_label(document: dict[str, Any]) -> str:
-    style = (document["source"] or {}).get("tokenization")
-    return {"words": "Type words, separated by spaces", "whole": "Type a text"}.get(
-        style, "Type a text; each character is a token"
-    )
+    """Describe what to type: the tokens of a source."""
+    style = "" if document["source"] is None else document["source"]["tokenization"]
+    labels = {"words": "Type words, separated by spaces", "whole": "Type a text"}
+    return labels.get(style, "Type a text; each character is a token")
 
 
 def _ranking(penalty: float) -> str:

@@ -28,7 +28,7 @@ from seqcli.exporters.onnx_check import compare
 from seqcli.exporters.traceable import StartGraph, StepGraph, traceable
 from seqcli.files.folder import replacing_folder
 from seqcli.models.base import Model
-from seqcli.models.loading import load_model
+from seqcli.models.build import load_model
 from seqcli.results import Exported
 
 START, STEP, METADATA = "start.onnx", "step.onnx", "model.json"

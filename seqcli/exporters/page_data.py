@@ -27,6 +27,7 @@ from seqcli.numpy_backend.forward.base import NumpyBackend
 
 EXAMPLES = 6  # sources to try
 LONGEST_EXAMPLE = 40  # characters
+LONGEST_CHECK = 40  # tokens of a source, and of a prediction before `ROOM` more
 READ = 500  # rows to choose examples from
 BATCH = 64
 _STEPS = 32767  # the largest 16-bit integer
@@ -167,13 +168,15 @@ def check_rows(sources: Sequence[ExportSource], backend: NumpyBackend, count: in
     texts of the training data.
     """
     limits, vocabulary = joint_limits(sources), sources[0].codec.source
+    shorter = min(limits.source, LONGEST_CHECK), min(limits.target, LONGEST_CHECK)
+    limits = MaxLengths(*shorter, labels=limits.labels)
     random = np.random.default_rng(0)
     if vocabulary is None:
         longest = limits.prediction(0)
         rows = inference.sample_texts(backend, count, (), longest, SamplingConfig(), random)
         return Pairs(Ragged.from_rows(rows))
     first, last = len(SPECIALS), len(vocabulary)
-    lengths = random.integers(1, min(limits.source, LONGEST_EXAMPLE) + 1, count)
+    lengths = random.integers(1, limits.source + 1, count)
     drawn = Ragged.from_rows([random.integers(first, last, size).tolist() for size in lengths])
     decoded = inference.decode_sources(backend, drawn, limits, Search(), BATCH)
     return Pairs(Ragged.from_rows([best.ids for (best,) in decoded]), drawn)

@@ -41,6 +41,17 @@ def hold(path: Path) -> Iterator[None]:
             _write_owner(file, "")
 
 
+def is_held(path: Path) -> bool:
+    """Return whether a process holds the lock file ``path``, without waiting or writing."""
+    try:
+        descriptor = open_descriptor(path, os.O_RDONLY)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        owner = _read_owner(file)
+        return owner is not None and process_alive(owner) and try_lock(descriptor) is not True
+
+
 def _open_lock(path: Path) -> BinaryIO:
     """Open the lock file, or create it."""
     try:

@@ -16,10 +16,9 @@ from torch.nn import functional as F
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import Attention, attention_bias, token_mask
+from seqcli.models.attention import Attention, PointerGenerator, attention_bias, token_mask
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState, NormalizedCell
-from seqcli.models.copying import PointerGenerator
 from seqcli.models.embedding import (
     Dropout,
     EmbeddedTokens,

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from seqcli.checkpoints.training_state import averaging_state, optimizer_state
 from seqcli.numpy_backend.parameters import TORCH_NAMES, Floats, Gradients, Parameters
 from seqcli.training.schedules import ema_decay
+from seqcli.training.trainer import averaging_state, optimizer_state
 
 
 def clip(gradients: Gradients, limit: float) -> None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from seqcli import registry
-from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import numpy_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, TrainConfig
@@ -20,6 +19,7 @@ from seqcli.config.sections import SamplingConfig, describe
 from seqcli.data.batches import Batch, BatchStream
 from seqcli.data.corpus import Corpus, MaxLengths, Pairs
 from seqcli.decoding.search import sample
+from seqcli.files.system import keep_freed_memory
 from seqcli.numpy_backend.cells import CELLS, Cell, Packed, pack
 from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, optimize

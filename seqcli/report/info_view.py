@@ -1,8 +1,9 @@
-"""Format the output of ``seqcli info``."""
+"""Format the output of ``seqcli info`` and ``seqcli runs``."""
 
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ from seqcli.data.vocabulary import is_feature
 from seqcli.formatting import baseline_name, count, plural, visible
 from seqcli.metrics.metric import shown
 from seqcli.report.summary import validation_scores
+from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
-    from seqcli.results import CheckpointInfo, MemberInfo, Side
+    from seqcli.results import CheckpointInfo, MemberInfo, RunSummary, Side
 
 
 _SHOWN = 12  # maximum number of vocabulary tokens shown
@@ -139,3 +141,24 @@ def _checksums(sums: str | Sequence[str] | Mapping[str, str] | None) -> list[str
 def _scores(scores: Mapping[str, float]) -> str:
     metrics = {name: shown(name) for name in scores}
     return ", ".join(f"{one.label} {one.write(scores[name])}" for name, one in metrics.items())
+
+
+def runs_table(runs: Sequence[RunSummary]) -> Table:
+    """Return the table of runs: data, model, state, and validation scores of the best epoch."""
+    columns = (
+        Column("run", keep=True),
+        Column("data", drop=1),
+        Column("model", fold=True, drop=2),
+        Column("state", keep=True),
+        Column("epoch", right=True, drop=4),
+        Column("validation", fold=True),
+        Column("last change", drop=3),
+    )
+    return Table(columns, tuple(map(_run_cells, runs)))
+
+
+def _run_cells(run: RunSummary) -> tuple[str, ...]:
+    changed = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.modified))
+    epoch = count(run.epoch) if run.epoch else ""
+    scores = validation_scores(run.metrics)
+    return (run.path, run.data, run.model, run.state, epoch, scores, changed)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Exported,
         NextToken,
         Prediction,
+        RunSummary,
         Sample,
         Samples,
         ScoredRow,
@@ -166,6 +167,11 @@ def tasks_document(tasks: Iterable[tuple[str, str, tuple[str, str]]]) -> Documen
 def examples_document(examples: Iterable[Example]) -> Document:
     """Return the document that lists the files that come with seqcli."""
     return {"examples": [_example(one) for one in examples]}
+
+
+def runs_document(runs: Iterable[RunSummary]) -> Document:
+    """Return the document that lists runs."""
+    return {"runs": [asdict(run) for run in runs]}
 
 
 def copied_document(example: Example, path: Path) -> Document:

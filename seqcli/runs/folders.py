@@ -35,6 +35,7 @@ from seqcli.runs.paths import (
     write_marker,
 )
 
+_LISTED = 5  # maximum number of runs that a hint lists
 _ELSEWHERE = "choose another folder, for example --out runs/NAME"
 
 
@@ -317,16 +318,45 @@ def _no_checkpoint(path: Path, root: Path) -> CheckpointError:
 
 
 def _nearest(path: Path, root: Path) -> str:
-    """Return a hint with runs, here and under ``root``, whose name is similar to ``path``."""
-    runs = {run.name: run for folder in (path.parent, root) for run in _runs_in(folder)}
+    """Return a hint with runs, near ``path`` and under ``root``, whose name is similar."""
+    runs = _runs_near(path.parent, root)
     near = difflib.get_close_matches(path.name.removesuffix(".pt"), runs, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {runs[near[0]]}?"
-    some = ", ".join(str(run) for run in list(runs.values())[:5])
-    return f"existing runs: {some}" if some else "train first: seqcli train --task reverse"
+    return f"did you mean {runs[near[0]]}?" if near else existing_runs_hint(path.parent, root)
 
 
-def _runs_in(folder: Path) -> list[Path]:
+def existing_runs_hint(folder: Path = Path(), root: Path = ROOT) -> str:
+    """Return a hint that lists the newest runs in a folder and under ``root``."""
+    runs = list(_runs_near(folder, root).values())
+    more = f" and {len(runs) - _LISTED} more (seqcli runs)" if len(runs) > _LISTED else ""
+    some = ", ".join(map(str, runs[:_LISTED])) + more
+    return f"existing runs: {some}" if runs else "train first: seqcli train --task reverse"
+
+
+def _runs_near(folder: Path, root: Path) -> dict[str, Path]:
+    """Return the runs in two folders and one level below them by name, newest first."""
+    runs = {run for one in (folder, root) for run in find_runs(one, depth=2)}
+    newest = sorted(runs, key=lambda run: (-_modified(run), run))
+    return {run.name: run for run in newest}
+
+
+def find_runs(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield the run folders in a folder; those of an ensemble's members are not listed.
+
+    Args:
+        folder: the folder to search, which may be missing.
+        depth: 1 for the folders in it, 2 also for those in these, ...
+    """
     with contextlib.suppress(OSError):
-        return sorted(path for path in folder.iterdir() if RunPaths(path).holds_run())
-    return []
+        for path in sorted(folder.iterdir()):
+            if not path.is_dir() or path.name.startswith("."):
+                continue
+            if RunPaths(path).holds_run():
+                yield path
+            elif depth > 1:
+                yield from find_runs(path, depth - 1)
+
+
+def _modified(folder: Path) -> float:
+    with contextlib.suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from seqcli import schema
-from seqcli.checkpoints.training_state import RandomState, averaging_state, optimizer_state
 from seqcli.config import TrainConfig
 from seqcli.training.schedules import ema_decay
+from seqcli.training.trainer import RandomState, averaging_state, optimizer_state
 
 OptimizerState: TypeAlias = Mapping[int, Mapping[str, Any]]  # by the number of the parameter
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcli import registry
-from seqcli.arrays.memory import keep_freed_memory
 from seqcli.checkpoints import torch_file
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
@@ -25,19 +24,18 @@ from seqcli.data.token_rows import decoded
 from seqcli.decoding import inference
 from seqcli.decoding.search import Search
 from seqcli.events import Example
+from seqcli.files.system import keep_freed_memory
 from seqcli.metrics.metric import scores
 from seqcli.metrics.predictions import Outcome
 from seqcli.models import kernels
-from seqcli.models.backend import TorchBackend
-from seqcli.models.base import Model
-from seqcli.models.loading import freeze, load_model, make_model
+from seqcli.models.base import Model, TorchBackend, copy_to
+from seqcli.models.build import freeze, load_model, make_model
 from seqcli.training import torch_optimizers
 from seqcli.training.processes import Processes, current
 from seqcli.training.torch_batches import (
     TensorBatch,
     choose_device,
     choose_threads,
-    copy_to,
     cross_entropy,
     mixed_forward,
     to_device,

@@ -1,19 +1,26 @@
-"""The interface of a trainer, which the training loop uses with either backend."""
+"""The interface of a trainer, which the training loop uses with either backend, and its state.
+
+The state that a resumed run restores is validated here: optimizer, averaging and random states.
+The progress of training is validated by `seqcli.training.progress`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, SupportsFloat, TypeAlias
+from typing import Annotated, Any, NamedTuple, Protocol, SupportsFloat, TypeAlias, TypedDict
 
+import numpy as np
 from numpy.typing import NDArray
 
+from seqcli import schema
 from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config
 from seqcli.data.batches import Batch
 from seqcli.data.corpus import Corpus
 from seqcli.events import Example
+from seqcli.schema import OPEN, Array, Count, SchemaError, is_array
 from seqcli.training.progress import Progress
 
 SAMPLED_ROWS = 500  # training rows that are decoded after each epoch
@@ -140,3 +147,96 @@ class TrainerSetup:
     parameters: int
     device: str
     save: Callable[[Path, Checkpoint], None]
+
+
+_Bytes = Annotated[Any, Array(("uint8",), axes=1)]
+_State = dict[int, dict[str, Any]]
+
+
+class RandomState(TypedDict, total=False):
+    """The states of PyTorch's random number generators."""
+
+    cpu: _Bytes
+    cuda: list[_Bytes]
+
+
+class _Group(TypedDict):
+    """The weights of an optimizer, by number; its settings come from the configuration."""
+
+    params: list[int]
+
+
+class _Optimizer(TypedDict):
+    """The layout of ``torch.optim.Optimizer.state_dict()``."""
+
+    state: _State
+    param_groups: tuple[Annotated[_Group, OPEN]]
+
+
+class AveragingState(TypedDict):
+    """The state of a moving average of the weights; the checkpoint's weights are the averages.
+
+    Attributes:
+        updates: the number of weights that the average is taken over, one for each step.
+        trained: the weights that training continues from, by number.
+    """
+
+    updates: Count
+    trained: dict[int, Any]
+
+
+def averaging_state(
+    training: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]
+) -> AveragingState:
+    """Return the state of the moving average of weights of these shapes.
+
+    Raises:
+        SchemaError: it is missing, a shape differs, or a number is NaN or infinite.
+    """
+    where = "training.average"
+    state: AveragingState = schema.read(AveragingState, training.get("average"), where)
+    if sorted(state["trained"]) != list(range(len(shapes))):
+        raise SchemaError(f"{where} belongs to another model")
+    for number, shape in enumerate(shapes):
+        _check(state["trained"][number], shape, f"{where}.trained.{number}")
+    return state
+
+
+def optimizer_state(
+    training: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], kept: Mapping[str, bool | None]
+) -> _State:
+    """Return the optimizer state of each weight; empty before the first step.
+
+    Args:
+        training: the training state of a checkpoint.
+        shapes: the shapes of the weights, in order.
+        kept: the buffers of each weight: name -> True for a scalar, False for an array of the
+            weight's shape, and None for an array that may be missing.
+
+    Raises:
+        SchemaError: a key or shape differs, or a number is NaN or infinite.
+    """
+    where = "training.optimizer"
+    optimizer = schema.read(_Optimizer, training.get("optimizer"), where)
+    state: _State = optimizer["state"]
+    numbers = list(range(len(shapes)))
+    if optimizer["param_groups"][0]["params"] != numbers or sorted(state) not in ([], numbers):
+        raise SchemaError(f"{where} belongs to another model")
+    for number, buffers in state.items():
+        place = f"{where}.state.{number}"
+        if set(buffers) != set(kept):
+            raise SchemaError(f"{place} must have the keys {', '.join(kept)}")
+        for name, value in buffers.items():
+            if value is not None or kept[name] is not None:
+                _check(value, () if kept[name] else shapes[number], f"{place}.{name}")
+    return state
+
+
+def _check(value: object, shape: tuple[int, ...], place: str) -> None:
+    schema.read(Annotated[Any, Array(("float32", "float64", "float16"))], value, place)
+    assert is_array(value)
+    numbers: Any = value
+    if tuple(numbers.shape) != shape:
+        raise SchemaError(f"{place} has shape {tuple(numbers.shape)}, not {shape}")
+    if not np.isfinite(np.asarray(numbers)).all():
+        raise SchemaError(f"{place} contains NaN or infinite numbers")

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import nullcontext
 
 import pytest
 
@@ -22,7 +23,7 @@ LINES = [" ".join(str(n % 7) for n in range(i, i + 2 + i % 4)) for i in range(23
 class InOrder:
     """Workers that call at once, in this process; the parts in ``dies`` kill some of them."""
 
-    size = 2
+    size, retries = 2, 3
 
     def __init__(self, dies=None):
         self.dies, self.answered = dict(dies or {}), []
@@ -37,8 +38,8 @@ class InOrder:
         future.set_result(function(job, folder, part))
         return future
 
-    def close(self):
-        pass
+    def is_death(self, error):
+        return isinstance(error, BrokenExecutor)
 
 
 @pytest.fixture
@@ -47,7 +48,8 @@ def bulk(runs, tmp_path, monkeypatch):
     (tmp_path / "in.txt").write_text("\n".join(LINES) + "\n")
 
     def predict(workers=None, **options):
-        monkeypatch.setattr(bulk_prediction, "LocalWorkers", lambda jobs: workers or InOrder())
+        opened = nullcontext(workers or InOrder())
+        monkeypatch.setattr(bulk_prediction, "open_workers", lambda jobs, on: opened)
         given = {"data": tmp_path / "in.txt", "out": tmp_path / "out", "part_size": 5, **options}
         return api.predict_file(runs["gru"], given.pop("data"), given.pop("out"), **given)
 

@@ -18,12 +18,11 @@ from seqcli.cli import app, shell
 from seqcli.config import ModelConfig
 from seqcli.data.vocabulary import BOS
 from seqcli.errors import SeqcliError, UsageError
-from seqcli.exporters import onnx
+from seqcli.exporters import html, onnx
 from seqcli.exporters.metadata import metadata
-from seqcli.models.build import build
-from seqcli.models.loading import load_model
+from seqcli.models.build import build, load_model
 
-GUIDE = Path(seqcli.__file__).parent.parent / "examples" / "guides" / "predicting.md"
+GUIDE = Path(seqcli.__file__).parent.parent / "examples" / "guides" / "deploying.md"
 MISSING = "the packages of seqcli[export] are not installed"
 
 
@@ -66,7 +65,7 @@ def test_onnx_is_checked_on_real_rows(exported, name):
 
 
 def python_block() -> str:
-    """Return the guide's program that decodes with onnxruntime alone."""
+    """Return the program of the guide that decodes with onnxruntime alone."""
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     return next(block for block in blocks if "onnxruntime" in block)
 
@@ -222,6 +221,36 @@ def test_safetensors_hold_the_very_weights(runs, tmp_path, name, capsys):
     assert "already exists" in capsys.readouterr().err
     assert shell.run(app, (*words, "--force", "--json")) == 0
     assert json.loads(capsys.readouterr().out)["files"] == [str(path)]
+
+
+@pytest.mark.parametrize("name", ["gru", "names", "numpy"])
+def test_a_page_runs_the_model_of_a_run(runs, tmp_path, name, capsys):
+    path = tmp_path / "model.html"
+    words = ("export", str(runs[name]), "--to", "html", "--out", str(path), "--rows", "5")
+    assert shell.run(app, words) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{path}\n"
+    assert "largest difference of log-probabilities with the stored weights 0.0e+00" in shown.err
+    text = path.read_text("utf-8")
+    page = json.loads(text.partition('id="model">')[2].partition("</script>")[0])
+    assert (page["title"], page["data"]) == (name, "copy" if name == "gru" else "names")
+    assert len(page["checks"]) == 5
+    rows = len(page["examples"])
+    assert f"contains {rows} sources of test as examples" in shown.err or name != "gru"
+    assert (rows == 6) == (name == "gru")
+    predictions = seqcli.predict(runs[name], page["examples"]) if name == "gru" else ()
+    assert all(one.candidates and not one.unknown for one in predictions)
+    assert shell.run(app, words) == 2
+    assert "already exists" in capsys.readouterr().err
+
+
+def test_a_page_is_written_without_the_data(runs, tmp_path):
+    sources = export_sources(runs["gru"])
+    data = replace(sources[0].config.data, task="", path="gone.tsv")
+    source = replace(sources[0], config=replace(sources[0].config, data=data, task={}))
+    found = html.export_html((source,), tmp_path / "model.html", 4, False)
+    assert found.rows == 4
+    assert not any("examples" in note for note in found.notes)
 
 
 def test_an_unknown_format_gets_a_suggestion(runs, tmp_path):

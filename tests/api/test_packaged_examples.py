@@ -13,7 +13,7 @@ import yaml
 
 import seqcli
 from seqcli import api
-from seqcli.cli import app, shell
+from seqcli.cli import app, spelling
 from seqcli.config.examples import Example
 from seqcli.errors import UsageError
 
@@ -57,7 +57,7 @@ def test_the_commands_of_a_preset_can_be_typed(preset: Example) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for line in lines:
         _, name, *words = shlex.split(re.split(r" {3,}", line)[0])
-        commands[name].make_context(name, shell.with_implied_values([name, *words])[1:])
+        commands[name].make_context(name, spelling.with_implied_values([name, *words])[1:])
 
 
 def test_every_file_of_the_folder_is_an_example() -> None:

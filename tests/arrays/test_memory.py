@@ -10,7 +10,7 @@ import pytest
 LOOP = """
 import resource
 import numpy as np
-from seqcli.arrays.memory import keep_freed_memory
+from seqcli.files.system import keep_freed_memory
 keep_freed_memory()
 np.ones(1 << 20)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

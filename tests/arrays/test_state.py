@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqcli.arrays.namespace import array_namespace
+from seqcli.arrays.functions import array_namespace
 from seqcli.arrays.state import DecoderState
 
 LIBRARIES = {"numpy": np.asarray, "torch": torch.tensor}

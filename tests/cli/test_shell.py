@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from seqcli import config
-from seqcli.cli import app, shell
+from seqcli.cli import app, shell, spelling
 from seqcli.comparison import defaults
 from seqcli.config.flags import FLAGS, spelt
 from seqcli.errors import DataError, DivergedError, Exit, ReaderGone, StoppedBySignal
@@ -39,7 +39,7 @@ def run(capsys, *words):
         ("train --lr", "'--lr' requires an argument", "see seqcli"),
         ("eval --ckpt x --beam 0", "invalid value for '--beam'", "see seqcli eval --help"),
         ("predict --ckpt x --nbest 0", "invalid value for '--nbest'", "see seqcli predict --help"),
-        ("eval", "nothing to evaluate", "give either --ckpt RUN or --score FILE.tsv"),
+        ("eval", "nothing to evaluate", "give either RUN or --score FILE.tsv"),
         ("--verson", "unknown option --verson", "did you mean --version?"),
         ("train --task revers", "'revers'", "did you mean reverse?"),
         ("train --task reverse --cell grru", "'grru'", "did you mean gru?"),
@@ -145,7 +145,7 @@ def test_compare_shows_its_own_defaults():
     ],
 )
 def test_attention_stands_bare_or_with_a_kind(words, expected):
-    assert shell.with_implied_values(words.split()) == expected.split()
+    assert spelling.with_implied_values(words.split()) == expected.split()
 
 
 def test_no_locals_in_tracebacks():
@@ -156,3 +156,20 @@ def test_no_locals_in_tracebacks():
 def test_a_closed_stderr_is_no_reason_to_crash(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert shell.run(app, ["trian"]) == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("eval --ckpt x", "torchrun has started 2 processes, but eval runs in one"),
+        ("train --task reverse --check", "--check reads the data in one"),
+    ],
+)
+def test_torchrun_is_for_training_and_one_process_says_so(words, message, monkeypatch, capsys):
+    place = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "x", "MASTER_PORT": "1"}
+    for rank in ("0", "1"):
+        for name, value in {**place, "RANK": rank}.items():
+            monkeypatch.setenv(name, value)
+        code, out, err = run(capsys, *words.split())
+        assert (code, out) == (Exit.USAGE, "")
+        assert (message in err) if rank == "0" else (err == "")

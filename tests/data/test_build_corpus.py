@@ -1,4 +1,6 @@
-"""One corpus from a task, a folder or a file."""
+"""One corpus from a task, a folder or a file; encoded anew with the tokens of another model."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
@@ -6,11 +8,12 @@ import numpy as np
 import pytest
 
 from seqcli import registry
+from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import DataConfig
-from seqcli.data.build import corpus, facts_of
-from seqcli.data.corpus import Provenance
+from seqcli.data.build import corpus, extended_codec, facts_of, has_all_tokens, reencoded
+from seqcli.data.corpus import Codec, Corpus, Pairs, Provenance
 from seqcli.data.dataset_folder import write_folder
-from seqcli.data.vocabulary import UNK
+from seqcli.data.vocabulary import UNK, Tokenizer, Vocabulary
 from seqcli.errors import DataError, UsageError
 from seqcli.tasks.base import make
 
@@ -149,3 +152,39 @@ def test_a_missing_path_is_named() -> None:
     with pytest.raises(DataError) as caught:
         corpus(DataConfig(path="reverse"), {})
     assert caught.value.hint == "to use the task, give --task reverse"
+
+
+CHARS = Tokenizer("chars")
+
+
+def codec(source: str | None, target: str) -> Codec:
+    sources = None if source is None else Vocabulary(tuple(source))
+    return Codec(Vocabulary(tuple(target)), CHARS, sources, CHARS)
+
+
+def texts(rows: Ragged, vocabulary: Vocabulary) -> list[str]:
+    return ["".join(vocabulary.decode(row.tolist())) for row in rows]
+
+
+def test_old_tokens_keep_their_ids_and_texts_stay_the_same() -> None:
+    new = codec("bcx", "BX")
+    sources = Ragged.from_rows([new.source.encode("xb"), new.source.encode("cz")])  # z is unknown
+    targets = Ragged.from_rows([new.target.encode("XB"), new.target.encode("BA")])
+    val = Pairs(targets, sources, unknown_targets=("A",), unknown_sources=("z",))
+    corpus = reencoded(Corpus("new", new, {"val": val}), extended_codec(codec("abc", "AB"), new))
+    assert corpus.codec.source.tokens == ("a", "b", "c", "x")
+    assert corpus.codec.target.tokens == ("A", "B", "X")
+    pairs = corpus.splits["val"]
+    assert texts(pairs.sources, corpus.codec.source)[0] == "xb"
+    assert pairs.sources[1].tolist() == [6, UNK]
+    assert pairs.unknown_sources == ("z",)
+    assert texts(pairs.targets, corpus.codec.target) == ["XB", "BA"]  # the model knows A
+    assert pairs.unknown_targets == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [(codec("ab", "A"), True), (codec("ax", "A"), False), (codec(None, "A"), False)],
+)
+def test_tokens_and_sides_are_compared(other: Codec, expected: bool) -> None:
+    assert has_all_tokens(codec("abc", "AB"), other) is expected

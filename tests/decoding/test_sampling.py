@@ -13,8 +13,8 @@ from seqcli.config import ModelConfig
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 from seqcli.decoding.loop import PrefixedModel, StepModel, next_scores
-from seqcli.decoding.sampling import draw, keep_likeliest, probabilities
 from seqcli.decoding.search import Search, next_token_probabilities, sample, search
+from seqcli.decoding.strategies import draw, keep_likeliest, probabilities
 from seqcli.errors import UsageError
 from seqcli.models.base import Model
 from seqcli.models.build import build

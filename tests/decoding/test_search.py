@@ -13,9 +13,9 @@ from torch import Tensor
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.data.vocabulary import BOS, EOS, PAD
-from seqcli.decoding.greedy_certificate import GreedyCertificate
 from seqcli.decoding.loop import Frontier, Hypothesis, decode, next_scores
 from seqcli.decoding.search import Search, attention_weights, search
+from seqcli.decoding.strategies import GreedyCertificate
 from seqcli.models.base import Model
 from seqcli.models.build import build
 

@@ -19,8 +19,9 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--enable-logging=stderr", "--v=0", "--virtual-time-budget=60000"),
+    *("--enable-logging=stderr", "--v=0", "--window-size=390,844"),  # a phone
 )
+VIRTUAL = "--virtual-time-budget=60000"  # ms of waiting that take no time
 RESULT = re.compile(r'<pre id="result">(.*?)</pre>', re.DOTALL)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 
@@ -45,15 +46,19 @@ class Opened:
         return json.loads(markup.unescape(found[1]))
 
 
-def open_page(page: Path) -> Opened:
-    """Open a page in a browser of its own, and let it run until nothing is left to do."""
+def open_page(page: Path, clock: str = VIRTUAL, timeout: float = 60) -> Opened:
+    """Open a page in a browser of its own, and let it run until nothing is left to do.
+
+    Without a ``clock`` it runs in real time, and only until it is loaded.
+    """
     assert BROWSER is not None
     profile = f"--user-data-dir={page.parent / 'browser'}"
+    options = [*OPTIONS, profile, *filter(None, [clock])]
     done = subprocess.run(
-        [BROWSER, *OPTIONS, profile, "--dump-dom", page.as_uri()],
+        [BROWSER, *options, "--dump-dom", page.as_uri()],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         check=True,
     )
     return Opened(done.stdout, [one for one in done.stderr.splitlines() if "CONSOLE" in one])

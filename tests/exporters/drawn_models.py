@@ -101,10 +101,16 @@ def language(codec: Codec = CODEC) -> Codec:
 
 
 def every_source() -> Sequence[tuple[ExportSource, ...]]:
-    """Return models of every architecture, each alone, and an ensemble of two different ones."""
+    """Return models of every architecture, an ensemble of two different ones, and labels."""
     pairs = [(drawn_source(config),) for config in PAIRS]
     texts = [(drawn_source(config, language()),) for config in LANGUAGE]
-    return [*pairs, *texts, ensemble()]
+    return [*pairs, *texts, ensemble(), (labelling(),)]
+
+
+def labelling() -> ExportSource:
+    """Return a model whose predictions are labels of one token."""
+    codec = replace(CODEC, target_tokenizer=Tokenizer("whole"))
+    return replace(drawn_source(PAIRS[6], codec), limits=replace(LIMITS, target=1, labels=True))
 
 
 def ensemble() -> tuple[ExportSource, ...]:

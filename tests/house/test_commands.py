@@ -9,7 +9,7 @@ import pytest
 import typer
 
 import seqcli
-from seqcli.cli import app, shell
+from seqcli.cli import app, spelling
 from seqcli.config import FLAGS
 from seqcli.config.flags import spelt
 
@@ -19,7 +19,7 @@ README = Path(seqcli.__file__).parent.parent / "README.md"
 PAGES = [README, *sorted((README.parent / "examples" / "guides").glob("*.md"))]
 OPTIONS = [(name, param) for name, command in COMMANDS.items() for param in command.params]
 EXAMPLES = [line for one in (GROUP, *COMMANDS.values()) for line in one.examples.splitlines()]
-VERBS = {"eval": "evaluate", "gen-data": "gen_data"}
+VERBS = {"eval": "evaluate", "gen-data": "gen_data", "runs": "list_runs"}
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda one: getattr(one, "name", one))
@@ -39,7 +39,7 @@ def parse(line: str) -> None:
     typed = next(part for part in line.split("|") if "seqcli" in part)
     _, name, *words = shlex.split(typed, comments=True)
     command = COMMANDS[name]
-    command.make_context(name, shell.with_implied_values([name, *words])[1:])
+    command.make_context(name, spelling.with_implied_values([name, *words])[1:])
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
@@ -94,8 +94,8 @@ def test_every_command_is_a_verb_of_the_package(name):
 
 
 def test_train_has_an_option_for_every_flag_of_the_configuration():
-    spelling = {name for param in COMMANDS["train"].params for name in param.opts}
-    assert {spelt(flag) for flag in FLAGS} <= spelling
+    known = {name for param in COMMANDS["train"].params for name in param.opts}
+    assert {spelt(flag) for flag in FLAGS} <= known
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -16,12 +16,18 @@ function map(x, f) {
   return y;
 }
 
-const add = (x, y) => map(x, (value, i) => value + y[i]);
 const scale = (x, factor) => map(x, (value) => factor * value);
 const tanh = (x) => map(x, Math.tanh);
 const relu = (x) => map(x, (value) => Math.max(value, 0));
 const sigmoid = (x) => map(x, (value) => 0.5 * (1 + Math.tanh(0.5 * value)));
 const zeros = (size) => new Float64Array(size);
+
+/** Return x + y. */
+function add(x, y) {
+  const sum = new Float64Array(x.length);
+  for (let i = 0; i < sum.length; i++) sum[i] = x[i] + y[i];
+  return sum;
+}
 
 /** Return the vectors one after another as one vector. */
 function concat(...vectors) {
@@ -58,9 +64,10 @@ function product({ data, rows, columns }, x) {
 /** Return the sum of vectors (S, C), each multiplied by its weight (S,): (C,). */
 function weightedSum(weights, vectors) {
   const sum = zeros(vectors[0].length);
-  vectors.forEach((x, s) => {
-    for (let i = 0; i < sum.length; i++) sum[i] += weights[s] * x[i];
-  });
+  for (let s = 0; s < vectors.length; s++) {
+    const [weight, x] = [weights[s], vectors[s]];
+    for (let i = 0; i < sum.length; i++) sum[i] += weight * x[i];
+  }
   return sum;
 }
 

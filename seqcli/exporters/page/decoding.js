@@ -145,13 +145,10 @@ function probabilities(scores, temperature) {
 
 /** Sample an index from probabilities; random() gives a number in [0, 1). */
 function draw(weights, random) {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  let left = (1 - random()) * total; // in (0, total]: what has probability 0 is never drawn
-  for (let i = 0; i < weights.length; i++) {
-    left -= weights[i];
-    if (left <= 0 && weights[i] > 0) return i;
-  }
-  return weights.indexOf(highest(weights)); // rounding
+  let height = 0;
+  const heights = map(weights, (weight) => (height += weight));
+  const target = (1 - random()) * height; // above 0: what has probability 0 is never drawn
+  return heights.findIndex((value) => value >= target);
 }
 
 /** Sample one text that begins with a prefix. Its log-probability is that of the model. */

@@ -21,6 +21,14 @@ function button(className, action, ...children) {
 /** Return a token or text in its own writing direction. */
 const isolated = (text, className = "") => create("bdi", className, text);
 
+/** Replace the children of a list; the focus stays at its place among the buttons. */
+function fill(list, children) {
+  const place = Array.from(list.querySelectorAll("button")).indexOf(document.activeElement);
+  list.replaceChildren(...children);
+  const buttons = list.querySelectorAll("button");
+  if (place >= 0) buttons[Math.min(place, buttons.length - 1)]?.focus();
+}
+
 /** Write a probability. */
 function percent(probability) {
   if (probability >= 0.9995 && probability < 1) return ">99.9%";
@@ -43,9 +51,7 @@ const FEW = 12; // bars shown at first
 function showDistribution(probability, textOf, choose, all = false) {
   const possible = topOf(probability, probability.length).filter((id) => probability[id] > 0);
   const shown = all ? possible : possible.slice(0, FEW);
-  element("bars").replaceChildren(
-    ...shown.map((id) => bar(textOf(id), probability[id], () => choose(id))),
-  );
+  fill(element("bars"), shown.map((id) => bar(textOf(id), probability[id], () => choose(id))));
   const more = element("all");
   more.hidden = possible.length <= FEW;
   more.textContent = all ? "Show fewer" : `Show all ${possible.length} tokens`;

@@ -17,7 +17,8 @@ class PairsView {
   }
 
   showExamples() {
-    const chip = (text) => button("", () => this.type(text), isolated(printable(text)));
+    const written = (text) => (this.page.features ? text.replace("\t", " + ") : text);
+    const chip = (text) => button("", () => this.type(text), isolated(printable(written(text))));
     element("examples").replaceChildren(...this.page.examples.map(chip));
   }
 
@@ -61,7 +62,7 @@ class PairsView {
   }
 
   describeSource(tokens, ids, problem) {
-    const unknown = [...new Set(tokens.filter((_, i) => ids[i] === UNK))].map(visible);
+    const unknown = [...new Set(tokens.filter((_, i) => ids[i] === UNK))].map(visibleSource);
     const parts = [`${tokens.length} ${tokens.length === 1 ? "token" : "tokens"}`];
     if (problem !== "") parts.push(problem);
     if (unknown.length > 0) parts.push(`not in the vocabulary: ${unknown.join(" ")}`);
@@ -114,12 +115,10 @@ class PairsView {
   select(chosen, position = 0) {
     this.chosen = chosen;
     const { ids } = this.hypotheses[chosen];
-    element("candidates").replaceChildren(
-      ...this.hypotheses.map((one, i) => {
-        const probability = Math.exp(one.logProbability);
-        return bar(this.textOf(one), probability, () => this.select(i), i === chosen);
-      }),
-    );
+    fill(element("candidates"), this.hypotheses.map((one, i) => {
+      const probability = Math.exp(one.logProbability);
+      return bar(this.textOf(one), probability, () => this.select(i), i === chosen);
+    }));
     this.runner.start(trace(this.model, this.state, ids), (steps) => {
       this.outputs = [...ids.map((id) => visible(this.target.token(id))), "end"];
       this.steps = steps;
@@ -131,7 +130,7 @@ class PairsView {
   showAttention() {
     element("attention").hidden = this.steps[0].attention === null;
     if (this.steps[0].attention === null) return;
-    const sources = this.sourceTokens.map((token) => visible(token));
+    const sources = this.sourceTokens.map(visibleSource);
     const head = create("tr", "", create("td"), ...sources.map((text) => heading("col", text)));
     const rows = this.steps.map(({ attention }, t) => {
       const cells = sources.map((text, s) => cell(attention[s], `${this.outputs[t]} ← ${text}`));
@@ -143,13 +142,11 @@ class PairsView {
   /** Show the distribution of the token at one position of the answer. */
   selectStep(position) {
     const { ids } = this.hypotheses[this.chosen];
-    element("steps").replaceChildren(
-      ...this.outputs.map((text, t) => {
-        const chip = button("", () => this.selectStep(t), isolated(text));
-        chip.setAttribute("aria-pressed", String(t === position));
-        return chip;
-      }),
-    );
+    fill(element("steps"), this.outputs.map((text, t) => {
+      const chip = button("", () => this.selectStep(t), isolated(text));
+      chip.setAttribute("aria-pressed", String(t === position));
+      return chip;
+    }));
     const rows = element("map").tBodies[0]?.rows ?? [];
     Array.from(rows, (row, t) => row.setAttribute("aria-current", String(t === position)));
     const probability = map(this.steps[position].scores, Math.exp);
@@ -175,6 +172,9 @@ function lengthProblem(limits, size) {
   if (positions === null || Math.max(size, last) <= positions) return "";
   return "more than the model has learned positions for";
 }
+
+/** Return a source token as it is shown: a feature without the space that marks it. */
+const visibleSource = (token) => visible(/^ \[.*\]$/.test(token) ? token.slice(1) : token);
 
 function heading(scope, text) {
   const node = create("th", "", isolated(text));

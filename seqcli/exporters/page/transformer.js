@@ -89,32 +89,33 @@ class MultiHeadAttention {
     this.output = weights.linear("output");
   }
 
-  /** Project states (S, H) to keys and values (S, H) of all heads. */
+  /** Project a state (H,) to a key and a value (H,), the heads one after another. */
+  project(state) {
+    const both = this.keyValue.apply(state); // (2 * H,)
+    return [block(both, 0, state.length), block(both, 1, state.length)];
+  }
+
+  /** Return the keys and values (S, N, d) of states (S, H). */
   keysValues(states) {
-    const both = states.map((x) => this.keyValue.apply(x)); // (S, 2 * H)
-    const H = both[0].length / 2;
-    return { keys: both.map((x) => x.subarray(0, H)), values: both.map((x) => x.subarray(H)) };
+    const pairs = states.map((x) => this.project(x)); // (S, 2, H)
+    const [keys, values] = [0, 1].map((i) => pairs.map((pair) => this.split(pair[i])));
+    return { keys, values };
   }
 
-  /** Return the slice (d,) of one head of a vector (N * d,). */
-  head(x, n) {
-    return block(x, n, x.length / this.heads);
-  }
-
-  /** Return the attention weights (N, S) of a query (H,) with keys (S, H). */
-  weights(query, keys) {
-    return Array.from({ length: this.heads }, (_, n) => {
-      const q = scale(this.head(query, n), 1 / Math.sqrt(query.length / this.heads)); // (d,)
-      return softmax(Float64Array.from(keys, (key) => dot(q, this.head(key, n))));
-    });
+  /** Split a vector (H,) into its heads (N, d). */
+  split(x) {
+    return Array.from({ length: this.heads }, (_, n) => block(x, n, x.length / this.heads));
   }
 
   /** Attend with a query (H,); return the output (H,) and the attention weights (N, S). */
   attend(query, { keys, values }) {
-    const weights = this.weights(query, keys);
+    const factor = 1 / Math.sqrt(query.length / this.heads);
+    const weights = this.split(scale(query, factor)).map((q, n) => {
+      return softmax(Float64Array.from(keys, (heads) => dot(q, heads[n]))); // (S,)
+    });
     const mixed = weights.map((perPosition, n) => {
-      return weightedSum(perPosition, values.map((x) => this.head(x, n)));
-    }); // (N, d)
+      return weightedSum(perPosition, values.map((heads) => heads[n])); // (d,)
+    });
     return [this.output.apply(concat(...mixed)), weights];
   }
 }
@@ -168,8 +169,8 @@ class TransformerLayer {
   /**
    * Compute the next layer's states.
    *
-   * states: (T, H). causal: position t attends to positions up to t only. past: keys and values of
-   * the positions before. source: keys and values of the source, for a layer with cross-attention.
+   * states: (T, H). causal: position t attends to positions up to t only. past: keys and values
+   * (S, N, d) of the positions before. source: those of the source, for a layer that attends to it.
    * Return the states, all keys and values so far, and the weights (N, S) of the last position
    * over the source.
    */
@@ -189,9 +190,10 @@ class TransformerLayer {
     const first = past.keys.length;
     const rotated = (x, t) => this.positions.rotated(x, first + t);
     const queries = inputs.map((x) => this.selfAttention.query.apply(x)).map(rotated); // (T, H)
-    const { keys, values } = this.selfAttention.keysValues(inputs); // (T, H) each
+    const pairs = inputs.map((x) => this.selfAttention.project(x));
     const cache = {
-      keys: [...past.keys, ...keys.map(rotated)], values: [...past.values, ...values],
+      keys: [...past.keys, ...pairs.map(([key], t) => this.selfAttention.split(rotated(key, t)))],
+      values: [...past.values, ...pairs.map(([, value]) => this.selfAttention.split(value))],
     };
     const attended = states.map((x, t) => {
       const visible = causal ? firstOf(cache, first + t + 1) : cache;

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from seqcli.config import ModelConfig
-from seqcli.models.build import build
-from seqcli.models.loading import ShapesOnly
+from seqcli.models.build import ShapesOnly, build
 
 RECURRENT = [
     {"cell": cell, "attention": attention, "layers": layers, "bidirectional": both, "bridge": both}
@@ -58,7 +57,7 @@ def test_no_decompositions_are_imported():
     """PyTorch's own way takes 2 s of imports before the first answer."""
     code = (
         "import sys, torch; from seqcli.config import ModelConfig;"
-        "from seqcli.models.loading import ShapesOnly\n"
+        "from seqcli.models.build import ShapesOnly\n"
         "from seqcli.models.build import build\n"
         "before = set(sys.modules)\n"
         "with ShapesOnly(): build(ModelConfig(cell='transformer'), 9, 9, 9)\n"

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcli.config import load, to_plain
-from seqcli.config.flags import FLAGS, dotted_values, options_of, spelt, written
-from seqcli.config.loading import task_options
+from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.loading import dotted_values, options_of, task_options, written
 
 FLAG = {spelt(flag): flag for flag in FLAGS}
 SCALARS = st.one_of(

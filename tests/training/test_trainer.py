@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqcli.checkpoints.training_state import optimizer_state
 from seqcli.schema import SchemaError
+from seqcli.training.trainer import optimizer_state
 
 SHAPES = [(2, 3), (3,)]
 KEPT = {"step": True, "exp_avg": False}
