@@ -86,8 +86,8 @@ def save(console: Console, name: str, title: str) -> None:
 
 def prompt(console: Console, command: str) -> None:
     """Show a command as typed; a long one is continued on the next line."""
-    words, lines = shlex.split(command), [""]
-    for word in (shlex.quote(word) for word in words):
+    lines = [""]
+    for word in re.findall(r'"[^"]*"|\S+', command):
         if len(lines[-1]) + len(word) > console.width - 6:
             lines[-1] += "\\"
             lines.append("    ")
@@ -150,6 +150,7 @@ def live() -> None:
             attention=True,
             listen=Camera(view, shown),
             out="runs/reverse-gru-attention",
+            force=True,
         )
     save(shown, "live", "seqcli train")
 
@@ -158,7 +159,7 @@ def attention() -> None:
     """Draw the attention weights of the model of `live`."""
     if not Path("runs/reverse-gru-attention").exists():
         run(f"{TRAIN} --quiet", silent(), silent())
-    shown = terminal(columns=76)
+    shown = terminal(columns=84)
     prompt(shown, PREDICT)
     run(PREDICT, shown, shown)
     save(shown, "attention", "seqcli predict")
@@ -178,7 +179,7 @@ def names() -> None:
     """Draw names sampled from a model of the names that come with seqcli."""
     api.copy_example("names.txt")
     run(f"{NAMES} --quiet", silent(), silent())
-    shown = terminal(columns=76)
+    shown = terminal(columns=84)
     prompt(shown, SAMPLE)
     run(SAMPLE, shown, silent())
     save(shown, "names", "seqcli sample")
