@@ -38,7 +38,8 @@ def shortened(words: list[str]) -> list[str]:
     given = {word.partition("=")[0] for word in words}
     if words[0] == "gen-data":
         return [*words, "--train", "60", "--val", "9", "--test", "9"]
-    if words[0] not in ("train", "compare") or given & {"--check", "--collect", "--resume"}:
+    resumed = "--resume" in given and "auto" not in given
+    if words[0] not in ("train", "compare") or resumed or given & {"--check", "--collect"}:
         return words
     if "--suite" in given:
         return [*words, "--plan"]
@@ -50,7 +51,7 @@ def shortened(words: list[str]) -> list[str]:
         more = more if "--config" in given else (*more, "--plan")
     widths = () if "--init-from" in given else WIDTHS
     if "--ensemble" in given:
-        more = ("--ensemble", "2")
+        more = ("--ensemble", "1")
     return [*words, *SMALL, *epochs, *rows, *more, *widths]
 
 
