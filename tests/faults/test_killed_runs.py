@@ -159,7 +159,7 @@ def test_a_new_run_that_is_killed_again_and_again_ends_with_the_same_bits(
 COMPARE = (
     "compare --task reverse --length 2:4 --vocab 6 --train-rows 128 --val-rows 24 --test-rows 24 "
     "--set model.hidden=8 --set model.embedding=8 --epochs 3 --batch-size 32 --match none "
-    "--cells rnn,gru --seeds 2 --jobs 2 --quiet --set train.save_every=0.03"
+    "--cells rnn,gru --seeds 1 --jobs 2 --quiet --set train.save_every=0.03"
 )
 
 
@@ -185,7 +185,7 @@ def test_a_comparison_that_is_killed_ends_with_the_same_bits(tmp_path: Path) -> 
         free(tmp_path / "killed")
     finish([*words, str(tmp_path / "killed")])
     names = [path.name for path in (tmp_path / "never").iterdir() if path.is_dir()]
-    assert len(names) == 4
+    assert len(names) == 2
     for name in names:
         for file in ("last.pt", "best.pt"):
             one, other = (tmp_path / side / name / file for side in ("killed", "never"))
