@@ -158,14 +158,18 @@ def plan(
     base = planning.base_config(settings, recipes)
     corpus = build_corpus(base.data, base.task)
     base = with_chosen_tokens(base, corpus)
-    if searched and "val" not in corpus.splits:
-        raise UsageError("--search needs validation rows", "give a file with --val")
+    _check_searchable(searched, corpus)
     planned = planning.runs(_arms(base, specification, corpus), seeds)
     stored = _stored_plan(name, planned, specification, base, corpus)
     place = None if out is None else Path(out)
-    kind, language = "search" if searched else "compare", corpus.codec.source is None
+    kind = "search" if searched else "compare"
     folder = choose_folder(f"{kind}-{stored.name}", place, stored, force)
-    return Plan(folder, stored, force, language)
+    return Plan(folder, stored, force, corpus.codec.source is None)
+
+
+def _check_searchable(searched: Sequence[str], corpus: Corpus) -> None:
+    if searched and "val" not in corpus.splits:
+        raise UsageError("--search needs validation rows", "give a file with --val")
 
 
 def _arms(base: Config, specification: Specification, corpus: Corpus) -> list[planning.Arm]:

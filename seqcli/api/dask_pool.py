@@ -17,16 +17,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import pickle
 import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from seqcli.api.dask_task import Place, WorkerStopped, finish_task, wait_for_lock
 from seqcli.api.engines import (
@@ -43,7 +42,7 @@ from seqcli.api.engines import (
 )
 from seqcli.api.job_pool import no_signals
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
-from seqcli.events import Event, RunFailed, RunRestarted
+from seqcli.events import RunEvent, RunFailed, RunRestarted, from_plain
 from seqcli.interrupts import stop_on_signals
 from seqcli.messages import note
 from seqcli.registry import PLUGINS
@@ -81,7 +80,7 @@ def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
                     n_workers=jobs,
                     threads_per_worker=1,
                     memory_limit=0,
-                    dashboard_address=None,
+                    dashboard_address=":0",
                     silence_logs=logging.CRITICAL,
                 )
                 client = stack.enter_context(_closing(Client(stack.enter_context(cluster))))
@@ -198,7 +197,7 @@ class _Submission(Generic[JobT, Result]):
         self.waiting = deque(_Task(job) for job in planned)
         self.running: dict[str, _Task[JobT]] = {}
         self.failures: Failures = {}
-        self.events: queue.Queue[tuple[str, Event | None]] = queue.Queue()
+        self.events: queue.Queue[tuple[str, RunEvent | None]] = queue.Queue()
         self.workers, self.counted = 1, 0.0
 
     def run(self) -> Failures:
@@ -216,9 +215,10 @@ class _Submission(Generic[JobT, Result]):
             raise StoppedBySignal("stopped; every run is saved", "", Exit(128 + stop.signal))
         return self.failures
 
-    def _receive(self, event: tuple[float, bytes]) -> None:
+    def _receive(self, logged: tuple[float, Mapping[str, Any]]) -> None:
         """Receive an event, in the thread of the client's event loop."""
-        self.events.put(pickle.loads(event[1]))
+        _, sent = logged
+        self.events.put((sent["run"], from_plain(sent["event"]) if sent["event"] else None))
 
     def _submit_waiting(self) -> None:
         """Submit as many runs as there are workers, at least one."""
