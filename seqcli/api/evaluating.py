@@ -46,6 +46,8 @@ def evaluate(
     batch_size: int = 256,
     predictions: str | Path | None = None,
     backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
     format: str | None = None,
     columns: str | None = None,
     separator: str | None = None,
@@ -62,7 +64,7 @@ def evaluate(
         by: features: also score each value of the features column apart.
         batch_size: rows decoded at a time.
         predictions: a TSV file to write the predictions or losses to, for `rescore`.
-        backend: auto, torch or numpy; see `open_model`.
+        backend, device, threads: see `open_model`.
         format, columns, separator: the format of the file ``data``; by default as in training.
 
     Raises:
@@ -73,15 +75,13 @@ def evaluate(
     _check_search(beam, length_penalty, batch_size)
     other = other_data(None if data is None else Path(data), format, columns, separator)
     _check_choices(split, by, predictions)
-    model = open_model(ckpt, backend)
+    model = open_model(ckpt, backend, device, threads)
     _check_features(by, model.name, model.codec.features)
+    rows = evaluation_data(model, split, other)
     if isinstance(model, LanguageModel):
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
-        evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
-        if predictions is not None:
-            write_texts(Path(predictions), losses)
-        return evaluation
-    rows, search = evaluation_data(model, split, other), model.search(beam, length_penalty)
+        return _evaluate_texts(model, rows, predictions)
+    search = model.search(beam, length_penalty)
     evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length, bool(by))
     if predictions is not None:
         write_predictions(Path(predictions), table)
@@ -125,11 +125,15 @@ def _is_predictions(begin: bytes) -> bool:
     return re.match(rb"(source|text):[a-z]+\t", begin) is not None
 
 
-def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluation, TextLosses]:
+def _evaluate_texts(
+    model: LanguageModel, data: EvaluationData, path: str | Path | None
+) -> Evaluation:
     """Score a language model: its exact loss, and the novelty of sampled texts.
 
-    Returns:
-        the scores, and the loss of each text.
+    Args:
+        model: the model.
+        data: the texts.
+        path: the file to write the loss of each text to, if any.
     """
     began = time.monotonic()
     losses = _losses(model, data)
@@ -142,7 +146,9 @@ def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluat
         novelty=_novelty(model, None if data.own else data.pairs.targets),
         seconds=time.monotonic() - began,
     )
-    return evaluation, losses
+    if path is not None:
+        write_texts(Path(path), losses)
+    return evaluation
 
 
 def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:

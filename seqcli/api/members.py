@@ -16,6 +16,8 @@ from seqcli import registry
 from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
 from seqcli.arrays.ensemble import Ensemble, Member
 from seqcli.arrays.ragged import Ragged
+from seqcli.config.limits import OneOf
+from seqcli.config.schema import keys
 from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
 from seqcli.decoding.inference import Backend
@@ -193,6 +195,7 @@ AUTO = "auto"
 # 1e9 of work: GRU of 64 and 256, 2-layer LSTM of 256 and 512, Transformer of 128; greedy decoding,
 # beam 5 and log-likelihoods, 1 to 1000 rows. For a few rows NumPy is 1.5 to 3 times as fast.
 NUMPY_WORK = 1e11
+_CPU = ("auto", "cpu")  # devices for which NumPy may be used
 
 
 class BackendChoice:
@@ -204,14 +207,29 @@ class BackendChoice:
     Args:
         opened: the checkpoint, or those of an ensemble.
         name: auto, torch or numpy.
+        device: auto, cpu, cuda or mps; None is that of training, if it is available. The backend
+            "auto" uses PyTorch for cuda and mps.
+        threads: of the CPU; None is the number of training for PyTorch, and 1 for NumPy.
 
     Raises:
-        UsageError: the backend does not exist.
+        UsageError: the backend does not exist, or cannot use the device.
     """
 
-    def __init__(self, opened: OpenedMembers, name: str) -> None:
-        self.opened = opened
-        self.name = registry.check("backend", name, (AUTO, *LOADERS))
+    def __init__(
+        self,
+        opened: OpenedMembers,
+        name: str,
+        device: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        name = registry.check("backend", name, (AUTO, *LOADERS))
+        if device is not None and registry.check("device", device, _devices()) not in _CPU:
+            if name == "numpy":
+                hint = "use --backend torch, or --device cpu"
+                raise UsageError(f"the NumPy backend cannot use --device {device}", hint)
+            name = "torch"
+        self.name, self._threads = name, threads
+        self.opened = _on_device(opened, device or _device_of(opened.first))
         self.work = 0.0
         weights = [one.checkpoint.weights for one in opened.members]
         self.parameters = sum(weight.size for some in weights for weight in some.values())
@@ -222,6 +240,7 @@ class BackendChoice:
         name = self.name_for(tokens)
         if name not in self._loaded:
             self._loaded[name] = _load(self.opened, name)
+            _set_threads(name, self._threads)
         return self._loaded[name]
 
     def name_for(self, tokens: int) -> str:
@@ -237,9 +256,16 @@ class BackendChoice:
         return "numpy" if is_small and forward else "torch"
 
 
+def _devices() -> tuple[str, ...]:
+    """Return the names of the devices."""
+    limit = keys()["train.device"].limit
+    assert isinstance(limit, OneOf)
+    return limit.names
+
+
 def _load(opened: OpenedMembers, name: str) -> Backend:
     """Load a model, or all members of an ensemble, into the backend of a name."""
-    backends = [LOADERS[name](_with_device_of(opened.first, one)) for one in opened.members]
+    backends = [LOADERS[name](one) for one in opened.members]
     if len(backends) == 1:
         return backends[0]
     members, codec = [], opened.first.checkpoint.codec
@@ -250,10 +276,31 @@ def _load(opened: OpenedMembers, name: str) -> Backend:
     return backends[0].with_model(Ensemble(tuple(members)))
 
 
-def _with_device_of(first: OpenedCheckpoint, one: OpenedCheckpoint) -> OpenedCheckpoint:
-    """Return a checkpoint that is loaded on the device of the first member of its ensemble."""
-    train = replace(one.config.train, device=first.config.train.device)
-    return replace(one, config=replace(one.config, train=train))
+def _device_of(opened: OpenedCheckpoint) -> str:
+    """Return the device of training; "auto" for a GPU, which may not be available here."""
+    device = opened.config.train.device
+    return device if device == "cpu" else "auto"
+
+
+def _on_device(opened: OpenedMembers, device: str) -> OpenedMembers:
+    """Return checkpoints that are all loaded on one device."""
+    members = []
+    for one in opened.members:
+        train = replace(one.config.train, device=device)
+        members.append(replace(one, config=replace(one.config, train=train)))
+    return replace(opened, members=tuple(members))
+
+
+def _set_threads(backend: str, threads: int | None) -> None:
+    """Set the number of CPU threads of a backend; None and 0 keep it."""
+    if threads and backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    elif threads:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads, user_api="blas")
 
 
 def load_numpy(opened: OpenedCheckpoint) -> Backend:
@@ -290,7 +337,7 @@ def load_torch(opened: OpenedCheckpoint) -> Backend:
 
     train = opened.config.train
     kernels.use(train.kernels)
-    device = choose_device(train.device if train.device != "cuda" else "auto", train.precision)
+    device = choose_device(train.device, train.precision)
     torch.set_num_threads(train.threads or 1)
     checkpoint = torch_file.with_tensors(opened.checkpoint)
     model = load_model(checkpoint, opened.config, opened.limits, opened.path)

@@ -315,6 +315,24 @@ InferenceBackend = Annotated[
         default="auto",
     ),
 ]
+Device = Annotated[
+    str | None,
+    choice(
+        "--device",
+        "Where PyTorch computes.",
+        {"auto": "", "cpu": "", "cuda": "", "mps": ""},
+        default="as trained, if available",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        help="CPU threads." + _DEFAULT.format("as trained; 1 for NumPy"),
+        metavar="N",
+        min=1,
+    ),
+]
 SearchBeam = Annotated[
     int | None, as_trained("beam", "N", "Beam width; 1 decodes greedily.", DECODING, min=1)
 ]
