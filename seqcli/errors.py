@@ -6,7 +6,7 @@ code  meaning
 0     Success.
 1     A bug in seqcli: please report it.
 2     A wrong option, value or configuration key, or an output path that cannot be written.
-3     A data file that is missing, unreadable or malformed.
+3     A data file that is missing, unreadable or malformed, or lines that cannot be used.
 4     A checkpoint that is missing, unreadable, damaged or of the wrong kind.
 5     Training diverged: the loss became NaN or infinite.
 6     The machine failed: disk full or broken, out of memory, too many open files or threads.
@@ -107,6 +107,7 @@ class StoppedBySignal(SeqcliError):  # noqa: N818 - not an error: the user stopp
 _CHECK = "check the path and its permissions"
 _DISK = "free some disk space, or write to another disk"
 _MEMORY = "use a smaller model or --batch-size, or close other programs"
+_GPU_MEMORY = "use a smaller model or --batch-size, --set train.precision=bf16, or --device cpu"
 _FILES = "close other programs, or raise the limit (ulimit -n)"
 _PROCESSES = "close other programs, or raise the limit (ulimit -u)"
 _MACHINE_ERRNOS = {
@@ -119,6 +120,7 @@ _MACHINE_ERRNOS = {
     errno.ENFILE: _FILES,
     errno.EAGAIN: _PROCESSES,
 }
+_OUT_OF_GPU_MEMORY = ("cuda out of memory", "mps backend out of memory", "hip out of memory")
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
@@ -165,6 +167,8 @@ def _machine_fault(error: BaseException) -> MachineError | None:
         hint = _MACHINE_ERRNOS.get(error.errno or 0)
         return None if hint is None else MachineError(_system_message(error), hint)
     text = str(error).lower()
+    if any(words in text for words in _OUT_OF_GPU_MEMORY):
+        return MachineError("out of GPU memory", _GPU_MEMORY)
     if isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
         return MachineError("out of memory", _MEMORY)
     if isinstance(error, RuntimeError) and "can't start new thread" in text:

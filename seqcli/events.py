@@ -131,6 +131,7 @@ class RunStarted:
     file: str = ""  # the copy of the best checkpoint (``--out FILE.pt``), if any
     recipe: str = ""  # what the recipe chose; "" if that is nothing
     facts: RunFacts = RunFacts()
+    processes: int = 1  # that share the training; each has its device or threads
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,13 @@ def test_faults_of_the_machine_have_their_own_exit_code(error):
         assert "\n" not in found.message
 
 
+def test_memory_of_a_gpu_is_not_that_of_the_machine():
+    torch = pytest.importorskip("torch")
+    found = expected(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore"))
+    assert found.message == "out of GPU memory"
+    assert "--batch-size" in found.hint
+
+
 def test_an_array_too_large_is_out_of_memory():
     numpy = pytest.importorskip("numpy")
     with pytest.raises(MemoryError) as caught:

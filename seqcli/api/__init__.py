@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
     from seqcli.api.evaluating import evaluate, rescore
     from seqcli.api.exporting import export
+    from seqcli.api.finished_run import Run
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
     from seqcli.api.run_data import gen_data, read_data
     from seqcli.api.run_list import list_runs
     from seqcli.api.sampling import sample
+    from seqcli.api.searching import plan_search, run_search
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.trained_model import open_model
-    from seqcli.api.training import Run, train
+    from seqcli.api.training import train
     from seqcli.tasks.base import task, tasks
 
 __all__ = [
@@ -42,12 +44,14 @@ __all__ = [
     "open_model",
     "open_predictor",
     "plan",
+    "plan_search",
     "plan_suite",
     "predict",
     "predict_file",
     "read_data",
     "rescore",
     "run_plan",
+    "run_search",
     "sample",
     "store_plan",
     "task",
@@ -62,8 +66,9 @@ _MODULES = {  # a module of this package, or the full name of another module
     "compare": "comparing",
     "compare_suite": "suites",
     "plan": "comparing",
+    "plan_search": "searching",
     "plan_suite": "suites",
-    "Run": "training",
+    "Run": "finished_run",
     "copy_example": "packaged",
     "evaluate": "evaluating",
     "examples": "packaged",
@@ -78,6 +83,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "predict_file": "bulk_prediction",
     "read_data": "run_data",
     "rescore": "evaluating",
+    "run_search": "searching",
     "sample": "sampling",
     "store_plan": "comparing",
     "task": "seqcli.tasks.base",

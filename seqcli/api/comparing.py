@@ -48,11 +48,13 @@ class Plan:
         folder: the folder of the comparison.
         stored: its name, runs and identity, as stored in plan.json.
         force: whether to replace existing runs.
+        language: whether the models are language models.
     """
 
     folder: Path
     stored: StoredPlan
     force: bool = False
+    language: bool = False
 
     @property
     def name(self) -> str:
@@ -125,6 +127,7 @@ def plan(
     out: str | Path | None = None,
     force: bool = False,
     name: str = "",
+    searched: Sequence[str] = (),
     **flags: Any,
 ) -> Plan:
     """Plan the runs of a comparison, without training or writing anything.
@@ -141,6 +144,7 @@ def plan(
             of each model's recipe. Explicit settings override both.
         out, force: as for `compare`.
         name: the name of the comparison; by default the name of its data.
+        searched: keys that vary between the trials of a search (`seqcli.api.plan_search`).
         flags: settings by short names, which override the rest: ``task="sort", epochs=5``.
 
     Raises:
@@ -148,12 +152,14 @@ def plan(
         DataError: the data cannot be used.
     """
     specification = Specification(
-        tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes
+        tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes, searched
     )
     settings = with_initial_settings(configuration.load(config, set, flags))
     base = planning.base_config(settings, recipes)
     corpus = build_corpus(base.data, base.task)
     base = with_chosen_tokens(base, corpus)
+    if searched and "val" not in corpus.splits:
+        raise UsageError("--search needs validation rows", "give a file with --val")
     arms = planning.arms(base, specification, facts_of(corpus))
     if match == "params" and len(arms) > 1:
         from seqcli.api.parameter_matching import match_parameters
@@ -161,7 +167,9 @@ def plan(
         arms = match_parameters(arms, corpus)
     stored = _stored_plan(name, planning.runs(arms, seeds), specification, base, corpus)
     place = None if out is None else Path(out)
-    return Plan(choose_folder(f"compare-{stored.name}", place, stored, force), stored, force)
+    kind, language = "search" if searched else "compare", corpus.codec.source is None
+    folder = choose_folder(f"{kind}-{stored.name}", place, stored, force)
+    return Plan(folder, stored, force, language)
 
 
 def _stored_plan(
@@ -188,7 +196,7 @@ def store_plan(plan: Plan) -> None:
     if plan.force:
         hint = "choose another --out"
         raise UsageError("--force cannot be combined with --plan, which replaces nothing", hint)
-    with _locked(plan):
+    with folder_of(plan):
         store(plan.folder, plan.stored, force=False)
 
 
@@ -203,7 +211,7 @@ def run_plan(
 
 def run_on(engine: Engine, plan: Plan, watch: Watch[RunResult] | None = None) -> Comparison:
     """Run a plan on an engine and write its report; see `compare`."""
-    with _locked(plan):
+    with folder_of(plan):
         stored = store(plan.folder, plan.stored, plan.force)
         stored, failures = _train(engine, plan, stored, watch)
         if not failures:
@@ -237,7 +245,7 @@ def _train(
 
 
 @contextlib.contextmanager
-def _locked(plan: Plan) -> Iterator[None]:
+def folder_of(plan: Plan) -> Iterator[None]:
     """Create and lock the folder of a plan.
 
     Raises:

@@ -24,6 +24,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
@@ -83,9 +84,14 @@ def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
                     silence_logs=logging.CRITICAL,
                 )
                 client = stack.enter_context(_closing(Client(stack.enter_context(cluster))))
+                keep_workers = partial(cluster.scale, jobs)
         else:
-            client = stack.enter_context(_closing(_connect(Client, on)))
-        yield DaskEngine(client, on)
+            client, keep_workers = stack.enter_context(_closing(_connect(Client, on))), _nothing
+        yield DaskEngine(client, on, keep_workers)
+
+
+def _nothing() -> None:
+    """Do nothing: whoever started the workers of a running cluster also restarts them."""
 
 
 def _silence() -> None:
@@ -127,10 +133,12 @@ class DaskEngine:
     Args:
         client: the connection to its scheduler.
         on: the value of ``--on``, for messages.
+        keep_workers: replaces workers that are lost, if this process started the cluster.
     """
 
     client: Client
     on: str
+    keep_workers: Callable[[], object] = _nothing
 
     @property
     def jobs(self) -> int:
@@ -155,10 +163,19 @@ class DaskEngine:
 
 @dataclass
 class _Task(Generic[JobT]):
-    """A run, its submissions in a row without a new checkpoint, and its task on the cluster."""
+    """A run: its task, and what happened since it was submitted without a new checkpoint.
+
+    Args:
+        job: the run.
+        losses: how often the task was given up because workers died.
+        starts: how often a worker started the run. Dask also blames tasks that only waited there.
+        saved: see `last_save`.
+        future: the task.
+    """
 
     job: JobT
-    restarts: int = 0
+    losses: int = 0
+    starts: int = 0
     saved: int = 0
     future: Future | None = None
 
@@ -180,7 +197,7 @@ class _Submission(Generic[JobT, Result]):
         self.waiting = deque(_Task(job) for job in planned)
         self.running: dict[str, _Task[JobT]] = {}
         self.failures: Failures = {}
-        self.events: queue.Queue[tuple[str, Event]] = queue.Queue()
+        self.events: queue.Queue[tuple[str, Event | None]] = queue.Queue()
         self.workers, self.counted = 1, 0.0
 
     def run(self) -> Failures:
@@ -203,9 +220,9 @@ class _Submission(Generic[JobT, Result]):
         self.events.put(pickle.loads(event[1]))
 
     def _submit_waiting(self) -> None:
-        """Submit as many runs as there are workers."""
+        """Submit as many runs as there are workers, at least one."""
         self._count_workers()
-        while self.waiting and len(self.running) < self.workers:
+        while self.waiting and len(self.running) < max(1, self.workers):
             task = self.waiting.popleft()
             task.saved = last_save(self.folder / task.job.name)
             place = Place(self.folder, Path.cwd(), self.topic, os.environ.get(PLUGINS, ""))
@@ -220,16 +237,18 @@ class _Submission(Generic[JobT, Result]):
             self.running[task.job.name] = task
 
     def _count_workers(self) -> None:
+        """Count the workers every few seconds, and replace lost ones of a local cluster."""
         now = time.monotonic()
-        if not self.waiting or now - self.counted < COUNT_SECONDS:
+        if now - self.counted < COUNT_SECONDS:
             return
         try:
             found = len(self.client.nthreads())
+            self.engine.keep_workers()
         except OSError:
             raise self._scheduler_gone() from None
-        if not found and not self.counted:
-            note(f"--on {self.engine.on}: waiting for Dask workers; start some with: dask worker")
-        self.workers, self.counted = max(1, found), now
+        if not found and self.workers and self.engine.on != LOCAL:
+            note(f"--on {self.engine.on}: no Dask workers yet; start some with: dask worker")
+        self.workers, self.counted = found, now
 
     def _report_events(self) -> None:
         """Report the events that have arrived; wait a moment for the first one."""
@@ -238,12 +257,17 @@ class _Submission(Generic[JobT, Result]):
             while True:
                 name, event = self.events.get(timeout=wait) if wait else self.events.get_nowait()
                 wait = 0
-                if name in self.running:
+                task = self.running.get(name)
+                if task is not None and event is None:
+                    task.starts += 1
+                elif task is not None:
                     self.watch(name, event)
 
     def _collect(self) -> None:
         """Handle the tasks that have ended."""
         ended = [one for one in self.running.values() if one.future.status != "pending"]
+        if self.client.status != "running":
+            raise self._scheduler_gone()
         if ended:
             self._report_events()
         for task in ended:
@@ -266,15 +290,17 @@ class _Submission(Generic[JobT, Result]):
     def _handle(self, task: _Task[JobT], outcome: Result | RunFailed | None) -> None:
         name = task.job.name
         if outcome is None:
-            progress = last_save(self.folder / name) != task.saved
-            if progress:
+            if last_save(self.folder / name) != task.saved:
+                task.losses = task.starts = 0
+            task.losses += 1
+            if max(task.starts, task.losses) <= MAX_RESTARTS:
                 self.waiting.appendleft(task)
-                self.watch(name, RunRestarted("lost with its Dask worker", 1, MAX_RESTARTS))
-                return
-            outcome = death_failure("lost with its Dask worker", MAX_RESTARTS + 1)
+                restart = RunRestarted("lost with its Dask worker", task.losses, MAX_RESTARTS)
+                return self.watch(name, restart)
+            outcome = death_failure("lost with its Dask worker", max(task.starts, task.losses))
         if isinstance(outcome, RunFailed):
             self.failures[name] = outcome
-        self.watch(name, outcome)
+        return self.watch(name, outcome)
 
     def _scheduler_gone(self) -> MachineError:
         message = f"--on {self.engine.on}: the Dask scheduler does not answer any more"

@@ -53,6 +53,8 @@ _one_at_a_time = threading.Lock()
 def finish_task(work: Work[JobT, Result], job: JobT, place: Place) -> Result | RunFailed:
     """Finish a run in a Dask worker; return its result, or the error that ended it.
 
+    The client receives None when the run starts, and then its events.
+
     Raises:
         MachineError: the machine failed: Dask tries again.
         WorkerStopped: the task was cancelled, or the worker leaves; the run is saved.
@@ -63,6 +65,7 @@ def finish_task(work: Work[JobT, Result], job: JobT, place: Place) -> Result | R
     is_lost = partial(_is_lost, worker, worker.get_current_task())
     listen = partial(_send, worker, place.topic, job.name)
     with _one_at_a_time, stop_when(is_lost) as stop:
+        listen(None)
         try:
             outcome = attempt(partial(_work_in, place, stop, work), job, place.folder, listen)
         except StoppedBySignal:
@@ -101,7 +104,7 @@ def _is_lost(worker: Worker, key: str) -> bool:
     return leaving or task is None or task.state != "executing"
 
 
-def _send(worker: Worker, topic: str, name: str, event: Event) -> None:
+def _send(worker: Worker, topic: str, name: str, event: Event | None) -> None:
     worker.log_event(topic, pickle.dumps((name, event)))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +30,8 @@ from seqcli.metrics.scores import score
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
 from seqcli.results import Evaluation, Novelty
+
+T = TypeVar("T")
 
 GROUPINGS = ("features",)  # columns whose values can be scored apart
 NOVELTY_SAMPLES, NOVELTY_SEED = 1000, 0  # texts sampled to estimate novelty
@@ -80,12 +84,19 @@ def evaluate(
     rows = evaluation_data(model, split, other)
     if isinstance(model, LanguageModel):
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
-        return _evaluate_texts(model, rows, predictions)
+        evaluation, losses = _evaluate_texts(model, rows)
+        _save(predictions, write_texts, losses)
+        return evaluation
     search = model.search(beam, length_penalty)
     evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length, bool(by))
-    if predictions is not None:
-        write_predictions(Path(predictions), table)
+    _save(predictions, write_predictions, table)
     return evaluation
+
+
+def _save(path: str | Path | None, write: Callable[[Path, T], None], content: T) -> None:
+    """Write predictions or losses to a file, if one is given."""
+    if path is not None:
+        write(Path(path), content)
 
 
 def _check_search(beam: int | None, length_penalty: float | None, batch_size: int) -> None:
@@ -125,15 +136,11 @@ def _is_predictions(begin: bytes) -> bool:
     return re.match(rb"(source|text):[a-z]+\t", begin) is not None
 
 
-def _evaluate_texts(
-    model: LanguageModel, data: EvaluationData, path: str | Path | None
-) -> Evaluation:
+def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluation, TextLosses]:
     """Score a language model: its exact loss, and the novelty of sampled texts.
 
-    Args:
-        model: the model.
-        data: the texts.
-        path: the file to write the loss of each text to, if any.
+    Returns:
+        the scores, and the loss of each text.
     """
     began = time.monotonic()
     losses = _losses(model, data)
@@ -146,9 +153,7 @@ def _evaluate_texts(
         novelty=_novelty(model, None if data.own else data.pairs.targets),
         seconds=time.monotonic() - began,
     )
-    if path is not None:
-        write_texts(Path(path), losses)
-    return evaluation
+    return evaluation, losses
 
 
 def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:

@@ -16,8 +16,7 @@ from seqcli import registry
 from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
 from seqcli.arrays.ensemble import Ensemble, Member
 from seqcli.arrays.ragged import Ragged
-from seqcli.config.limits import OneOf
-from seqcli.config.schema import keys
+from seqcli.config.sections import DEVICES
 from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
 from seqcli.decoding.inference import Backend
@@ -207,12 +206,12 @@ class BackendChoice:
     Args:
         opened: the checkpoint, or those of an ensemble.
         name: auto, torch or numpy.
-        device: auto, cpu, cuda or mps; None is that of training, if it is available. The backend
-            "auto" uses PyTorch for cuda and mps.
-        threads: of the CPU; None is the number of training for PyTorch, and 1 for NumPy.
+        device: the device to compute on, one of `seqcli.config.sections.DEVICES`, with PyTorch
+            unless it is the CPU; by default that of the training, if it is available.
+        threads: CPU threads; by default those of the training for PyTorch, and 1 for NumPy.
 
     Raises:
-        UsageError: the backend does not exist, or cannot use the device.
+        UsageError: the backend or the device does not exist, or they do not fit together.
     """
 
     def __init__(
@@ -222,14 +221,11 @@ class BackendChoice:
         device: str | None = None,
         threads: int | None = None,
     ) -> None:
-        name = registry.check("backend", name, (AUTO, *LOADERS))
-        if device is not None and registry.check("device", device, _devices()) not in _CPU:
-            if name == "numpy":
-                hint = "use --backend torch, or --device cpu"
-                raise UsageError(f"the NumPy backend cannot use --device {device}", hint)
-            name = "torch"
-        self.name, self._threads = name, threads
-        self.opened = _on_device(opened, device or _device_of(opened.first))
+        self.opened = opened
+        self.name = _backend_for(registry.check("backend", name, (AUTO, *LOADERS)), device)
+        trained = opened.first.config.train.device
+        self.device = device or (trained if trained != "cuda" else "auto")
+        self._threads = threads
         self.work = 0.0
         weights = [one.checkpoint.weights for one in opened.members]
         self.parameters = sum(weight.size for some in weights for weight in some.values())
@@ -239,7 +235,7 @@ class BackendChoice:
         """Return the backend to compute ``tokens`` more tokens with."""
         name = self.name_for(tokens)
         if name not in self._loaded:
-            self._loaded[name] = _load(self.opened, name)
+            self._loaded[name] = _load(self.opened, name, self.device)
             _set_threads(name, self._threads)
         return self._loaded[name]
 
@@ -256,16 +252,18 @@ class BackendChoice:
         return "numpy" if is_small and forward else "torch"
 
 
-def _devices() -> tuple[str, ...]:
-    """Return the names of the devices."""
-    limit = keys()["train.device"].limit
-    assert isinstance(limit, OneOf)
-    return limit.names
+def _backend_for(name: str, device: str | None) -> str:
+    """Return the backend to use with a device that the user chose: a GPU requires PyTorch."""
+    if device is None or registry.check("device", device, DEVICES) == "cpu":
+        return name
+    if name == "numpy":
+        raise UsageError(f"--backend numpy cannot use --device {device}", "omit one of them")
+    return "torch"
 
 
-def _load(opened: OpenedMembers, name: str) -> Backend:
+def _load(opened: OpenedMembers, name: str, device: str) -> Backend:
     """Load a model, or all members of an ensemble, into the backend of a name."""
-    backends = [LOADERS[name](one) for one in opened.members]
+    backends = [LOADERS[name](_with_device(one, device)) for one in opened.members]
     if len(backends) == 1:
         return backends[0]
     members, codec = [], opened.first.checkpoint.codec
@@ -276,23 +274,14 @@ def _load(opened: OpenedMembers, name: str) -> Backend:
     return backends[0].with_model(Ensemble(tuple(members)))
 
 
-def _device_of(opened: OpenedCheckpoint) -> str:
-    """Return the device of training; "auto" for a GPU, which may not be available here."""
-    device = opened.config.train.device
-    return device if device == "cpu" else "auto"
-
-
-def _on_device(opened: OpenedMembers, device: str) -> OpenedMembers:
-    """Return checkpoints that are all loaded on one device."""
-    members = []
-    for one in opened.members:
-        train = replace(one.config.train, device=device)
-        members.append(replace(one, config=replace(one.config, train=train)))
-    return replace(opened, members=tuple(members))
+def _with_device(one: OpenedCheckpoint, device: str) -> OpenedCheckpoint:
+    """Return a checkpoint that is loaded on a device."""
+    train = replace(one.config.train, device=device)
+    return replace(one, config=replace(one.config, train=train))
 
 
 def _set_threads(backend: str, threads: int | None) -> None:
-    """Set the number of CPU threads of a backend; None and 0 keep it."""
+    """Set the number of CPU threads of a backend; None keeps it."""
     if threads and backend == "torch":
         import torch
 
@@ -322,10 +311,11 @@ def load_numpy(opened: OpenedCheckpoint) -> Backend:
 
 
 def load_torch(opened: OpenedCheckpoint) -> Backend:
-    """Load a model into PyTorch, on its training device if that is available.
+    """Load a model into PyTorch, on the device ``train.device`` of its configuration.
 
     Raises:
         CheckpointError: the weights do not fit the configuration.
+        UsageError: the device is not available.
     """
     import torch
 

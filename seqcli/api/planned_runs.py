@@ -25,11 +25,17 @@ def cached_result(folder: Path) -> RunResult | None:
     return result if steps_done(RunPaths(folder)) in (result.steps, None) else None
 
 
-def finish(run: PlannedRun, folder: Path, listen: Listen) -> RunResult:
+def finish(run: PlannedRun, folder: Path, listen: Listen, split: str = "") -> RunResult:
     """Train or resume a run if needed, score it, and return its result.
 
     A run that replaces another starts from scratch; the old run is kept until the new one has a
     checkpoint.
+
+    Args:
+        run: the run.
+        folder: the folder of the comparison.
+        listen: called with every event of its training.
+        split: the only split to score; by default see `seqcli.api.scoring.score_run`.
 
     Raises:
         SeqcliError: training or scoring failed.
@@ -43,7 +49,7 @@ def finish(run: PlannedRun, folder: Path, listen: Listen) -> RunResult:
     reason = "" if run.replace else finish_reason(paths.folder)
     if not reason:
         reason = _train(run, paths, listen)
-    result = score_run(paths.folder, RunName(run.name, run.arm, run.seed), reason)
+    result = score_run(paths.folder, RunName(run.name, run.arm, run.seed), reason, split)
     write_result(paths.folder, result)
     return result
 

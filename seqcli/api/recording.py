@@ -215,6 +215,7 @@ def run_started(
         vocabulary=(len(codec.source.tokens) if codec.source else 0, len(codec.target.tokens)),
         device=setup.device,
         threads=setup.config.train.threads,
+        processes=loop.processes.size,
         epochs=loop.epochs,
         batch_size=loop.settings.batch_size,
         epochs_done=loop.progress.epochs_done,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
 from seqcli import runs
-from seqcli.api.checkpoint_config import PATH_KEYS, config_of, finish_reason, progress_of
+from seqcli.api.checkpoint_config import PATH_KEYS, config_of
 from seqcli.api.evaluation_data import check_same_data, corpus_of_run
 from seqcli.api.initializing import with_initial_vocabulary
 from seqcli.checkpoints import numpy_file
@@ -24,8 +24,6 @@ from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, UsageError
-from seqcli.events import Finished
-from seqcli.runs.metrics_log import epochs_of
 
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
@@ -121,30 +119,6 @@ def changes_of(paths: runs.RunPaths, settings: Config) -> list[str]:
     texts = [f"{key}={written(key, new[key])}" for key in changed]
     _check_changes(before, settings, paths, open_keys)
     return texts
-
-
-def reason_if_finished(paths: runs.RunPaths, settings: Config) -> str:
-    """Return why a run is finished under the settings of a command; "" if it is not."""
-    with contextlib.suppress(CheckpointError):  # resuming uses the checkpoint before it
-        if not paths.ensemble.exists():
-            return finish_reason(paths.folder, settings.train)
-        members = [finish_reason(one.folder, settings.train) for one in paths.members]
-        if len(members) == settings.train.members and all(members):
-            return "members"
-    return ""
-
-
-def finished_run(paths: runs.RunPaths, reason: str) -> Finished:
-    """Return the event that a finished run ended with; of an ensemble, only its epochs."""
-    if paths.ensemble.exists():
-        epochs = [progress_of(numpy_file.load(one.last), one.last) for one in paths.members]
-        return Finished(max(one.epochs_done for one in epochs), 0, {}, reason, 0.0)
-    done = progress_of(numpy_file.load(paths.last), paths.last)
-    history = tuple(record.metrics for record in epochs_of(paths.metrics))
-    best = done.best.metrics if done.best else {}
-    return Finished(
-        done.epochs_done, done.best_epoch, best, reason, done.elapsed, history, done.step
-    )
 
 
 def _last_checkpoint(paths: runs.RunPaths) -> tuple[Checkpoint | None, tuple[str, ...]]:

@@ -47,7 +47,7 @@ class RunName:
     seed: int
 
 
-def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
+def score_run(folder: Path, name: RunName, reason: str, only: str = "") -> RunResult:
     """Score the best checkpoint of a run on test and val (on train if it has neither).
 
     The rows of val are also stored if no test row has a length of training. If test has longer
@@ -58,12 +58,13 @@ def score_run(folder: Path, name: RunName, reason: str) -> RunResult:
         folder: the run folder.
         name: the name, arm and seed of the result.
         reason: why training ended.
+        only: the only split to score, if given.
     """
     paths = runs.RunPaths(folder)
     model = open_model(folder)
     config = model.config
     corpus = check_same_data(corpus_of_run(config), model.codec, model.checkpoint.record)
-    split = next(one for one in ("test", "val", "train") if one in corpus.splits)
+    split = only or next(one for one in ("test", "val", "train") if one in corpus.splits)
     language = corpus.codec.source is None
     spans = _spans(corpus)
     splits = dict.fromkeys(one for one in (split, "val") if one in corpus.splits)

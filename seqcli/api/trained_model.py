@@ -240,13 +240,13 @@ def open_model(
             are an ensemble, whose probabilities are the mean of its members' at every step. An
             open model is returned unchanged.
         backend: torch, numpy, or auto (the default): see `seqcli.api.members`.
-        device: auto, cpu, cuda or mps; by default that of training, if it is available.
-        threads: CPU threads; by default those of training for PyTorch, and 1 for NumPy.
+        device: auto, cpu, cuda or mps; by default that of the training, if it is available.
+        threads: CPU threads; by default those of the training for PyTorch, and 1 for NumPy.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or not a seqcli checkpoint.
-        UsageError: the backend or the device does not exist, or is not available, or the members
-            of an ensemble do not fit together.
+        UsageError: the backend or the device does not exist, or the members of an ensemble do not
+            fit together.
     """
     if isinstance(ckpt, PairModel | LanguageModel):
         return ckpt

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,13 @@ from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.distributed import TrainingJob, on_all_processes
 from seqcli.api.ensemble_training import check_ensemble, train_members
+from seqcli.api.finished_run import Run, finished_run, kept_run
 from seqcli.api.initializing import (
     initialize,
 )
 from seqcli.api.recording import (
     CheckpointWriter,
     restore,
-    run_facts,
     run_started,
     write_config,
 )
@@ -30,9 +30,7 @@ from seqcli.api.resuming import (
     AUTO,
     CHANGEABLE,
     changes_of,
-    finished_run,
     load_resumed,
-    reason_if_finished,
     run_to_resume,
 )
 from seqcli.api.run_data import configured
@@ -41,7 +39,6 @@ from seqcli.data.corpus import Corpus
 from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.events import (
     DataRead,
-    EnsembleFinished,
     Finished,
     Listener,
     RunStarted,
@@ -50,7 +47,6 @@ from seqcli.events import (
 from seqcli.interrupts import stop_on_signals
 from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
-from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
 from seqcli.training.loop import Loop
@@ -59,45 +55,6 @@ from seqcli.training.processes import current, refuse_several
 if TYPE_CHECKING:
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished training run.
-
-    ``history`` contains the metrics of each epoch (see `seqcli.events.EpochEnded`), ``rows`` the
-    number of rows in each split, and ``data`` a summary of the data files (None for a task).
-    ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
-    An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
-    ``kept``: the run was finished before, and is unchanged (``resume="auto"``).
-    """
-
-    path: Path
-    config: Config
-    finished: Finished
-    diagnosis: FitDiagnosis
-    checkpoint: Path
-    rows: Mapping[str, int]
-    data: DataRead | None = None
-    ensemble: EnsembleFinished | None = None
-    kept: bool = False
-
-    @property
-    def history(self) -> tuple[Mapping[str, float], ...]:
-        """The metrics of each epoch."""
-        return self.finished.history
-
-    def evaluate(self, **options: Any) -> Evaluation:
-        """Score the best checkpoint; options as in `seqcli.evaluate`."""
-        from seqcli.api.evaluating import evaluate
-
-        return evaluate(self.path, **options)
-
-    def predict(self, lines: Iterable[str], **options: Any) -> list[Prediction]:
-        """Predict targets with the best checkpoint; options as in `seqcli.predict`."""
-        from seqcli.api.predicting import predict
-
-        return list(predict(self.path, lines, **options))
 
 
 @checked
@@ -195,15 +152,10 @@ def _keep_or_resume(
 ) -> Run:
     """Resume a run with the settings of a command, or return it unchanged if it is finished."""
     sets = changes_of(paths, settings)
-    reason = reason_if_finished(paths, settings)
-    if not reason:
+    finished = finished_run(paths, settings)
+    if finished is None:
         return _resume(paths.folder, sets, {}, listen, started)
-    named = paths.extra_best or paths.folder
-    rows = {name: len(pairs) for name, pairs in corpus.splits.items()}
-    finished = finished_run(paths, reason)
-    facts = run_facts(str(paths.folder), settings, corpus)
-    fit = diagnose_fit(finished.history, facts)
-    return Run(paths.folder, settings, finished, fit, named, rows, corpus.reading, kept=True)
+    return kept_run(paths, settings, corpus, finished)
 
 
 def _check_backend(settings: Config, corpus: Corpus) -> None:

@@ -26,11 +26,13 @@ seqcli compare
 seqcli compare --task parity --length 1:20 --test-length 21:60 --epochs 10 --jobs 2
 seqcli compare --data pairs.tsv --cells gru,transformer --attention both --seeds 5
 seqcli compare --task sort --grid train.lr=1e-3,3e-3 --match none --out runs/rates
+seqcli compare --cells gru --search train.lr=1e-4..1e-2:log --trials 30
 seqcli compare --task copy --on dask --jobs 4
 seqcli compare --task copy --plan | xargs -P 4 -d '\\n' -n 1 sh -c
 seqcli compare --collect runs/compare-copy
 seqcli compare --suite smoke"""
 BESIDE_SUITE = ("suite", "jobs", "on", "out", "plan", "force", "json", "quiet")
+APART_FROM_SEARCH = ("seeds", "grid", "plan", "force")
 TRAINING_FLAGS = ("epochs", "steps", "batch_size", "lr", "threads", "device")
 
 
@@ -44,6 +46,8 @@ def compare(
     seeds: own.Seeds = 3,
     match: own.Match = "params",
     grid: own.Grid = None,
+    search: own.Search = None,
+    trials: own.Trials = 30,
     recipes: own.Recipes = "shared",
     seconds: own.Seconds = None,
     jobs: own.Jobs = 0,
@@ -67,19 +71,20 @@ def compare(
         return _suite(suite, output, jobs=jobs, on=on, plan=plan, out=out, force=force)
     if collect is not None:
         return _show(api.collect(collect), output)
-    planned = api.plan(
-        config,
-        set=(*(set_ or ()), *_budget(flags, seconds)),
-        cells=[cell.strip() for cell in cells.split(",") if cell.strip()],
-        attention=attention,
-        seeds=seeds,
-        match=match,
-        grid=grid or (),
-        recipes=recipes,
-        out=out,
-        force=force,
+    options = {
+        "set": (*(set_ or ()), *_budget(flags, seconds)),
+        "cells": [cell.strip() for cell in cells.split(",") if cell.strip()],
+        "attention": attention,
+        "match": match,
+        "recipes": recipes,
+        "out": out,
         **flags,
-    )
+    }
+    if search:
+        _check_searchable(context)
+        made = api.plan_search(config, search=search, trials=trials, **options)
+        return _search(made, output, jobs=jobs, on=on)
+    planned = api.plan(config, seeds=seeds, grid=grid or (), force=force, **options)
     return _print_plan(planned, output) if plan else _run(planned, output, jobs=jobs, on=on)
 
 
@@ -95,15 +100,51 @@ def _run(plan: Any, output: Out, **engine: Any) -> None:
     _show(comparison, output)
 
 
+def _search(plan: Any, output: Out, **engine: Any) -> None:
+    """Run the trials of a search and show the best ones."""
+    from seqcli import api
+    from seqcli.comparison.summary import deciding_metric
+    from seqcli.report import search_report as report
+
+    output.info(f"{plural(plan.runs, 'trial')} in {plan.plan.folder}")
+    for note in plan.plan.notes:
+        output.info(note, prose=True)
+    with report.SearchView(output, plan.runs, deciding_metric(plan.plan.language)) as view:
+        result = api.run_search(plan, watch=view, **engine)
+    if output.json:
+        output.document(report.search_document(result))
+    for model in result.models:
+        output.show(report.trials_table(result, model, report.SHOWN))
+        output.write(report.best_line(result, model))
+    for line in report.failed_lines(result):
+        output.info(line)
+    output.info(f"report: {Path(result.folder) / 'report.html'}")
+    for model in result.models:
+        if model.command:
+            output.info(f"next: {model.command}")
+
+
+def _check_searchable(context: typer.Context) -> None:
+    """Raise UsageError for options that cannot be combined with ``--search``."""
+    for name in _typed(context):
+        if name in APART_FROM_SEARCH:
+            hint = "a trial is one run of a model; afterwards, compare its best settings"
+            raise UsageError(f"--{name} cannot be used with --search", hint)
+
+
 def _check_alone(context: typer.Context) -> None:
     """Raise UsageError for options that the file of a suite sets."""
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        typed = source is not None and source.name == "COMMANDLINE"
-        if typed and name not in BESIDE_SUITE:
+    for name in _typed(context):
+        if name not in BESIDE_SUITE:
             option = "--" + name.rstrip("_").replace("_", "-")
             message = f"{option} cannot be used with --suite"
             raise UsageError(message, "copy the suite's YAML file and edit it")
+
+
+def _typed(context: typer.Context) -> list[str]:
+    """Return the names of the options that were given on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return [name for name, one in sources.items() if one and one.name == "COMMANDLINE"]
 
 
 def _suite(suite: str, output: Out, *, jobs: int, on: str, plan: bool, **place: Any) -> None:

@@ -59,6 +59,26 @@ Grid = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Search = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--search",
+        help="Search good values of a key on validation, with Optuna: LOW..HIGH, LOW..HIGH:log or "
+        "A|B|C; can be repeated.",
+        metavar="KEY=RANGE",
+        rich_help_panel=PANEL,
+    ),
+]
+Trials = Annotated[
+    int,
+    typer.Option(
+        "--trials",
+        help="Trials of --search, for each model.",
+        metavar="N",
+        min=1,
+        rich_help_panel=PANEL,
+    ),
+]
 Recipes = Annotated[
     str,
     typer.Option(

@@ -117,8 +117,8 @@ def evaluate(
     target_tokens: TargetTokens = None,
     rows: Rows = 10,
     backend: options.InferenceBackend = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
+    device: options.InferenceDevice = None,
+    threads: options.InferenceThreads = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

@@ -19,6 +19,7 @@ from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.limits import Duration, OneOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
+from seqcli.config.sections import DEVICES
 from seqcli.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -315,20 +316,20 @@ InferenceBackend = Annotated[
         default="auto",
     ),
 ]
-Device = Annotated[
+InferenceDevice = Annotated[
     str | None,
     choice(
         "--device",
-        "Where PyTorch computes.",
-        {"auto": "", "cpu": "", "cuda": "", "mps": ""},
-        default="as trained, if available",
+        "Device to compute on; a GPU is used with PyTorch.",
+        dict.fromkeys(DEVICES, ""),
+        default="that of the training, if available",
     ),
 ]
-Threads = Annotated[
+InferenceThreads = Annotated[
     int | None,
     typer.Option(
         "--threads",
-        help="CPU threads." + _DEFAULT.format("as trained; 1 for NumPy"),
+        help="CPU threads." + _DEFAULT.format("those of the training; 1 for NumPy"),
         metavar="N",
         min=1,
     ),

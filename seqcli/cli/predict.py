@@ -134,8 +134,8 @@ def predict(
     attention: Heat = False,
     attention_png: HeatPng = None,
     backend: options.InferenceBackend = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
+    device: options.InferenceDevice = None,
+    threads: options.InferenceThreads = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -159,6 +159,7 @@ def predict(
         search |= {"logprob": logprob, "scores": scores, "part_size": part_size, "on": on}
         return bulk.predict_parts(output, models, input_, out, jobs=jobs, force=force, **search)
     writer = _Writer(output, logprob, scores, attention, attention_png, force)
+    search["device"] = device
     return _predict_lines(writer, models, search, (text, input_), path)
 
 

@@ -111,8 +111,8 @@ def sample(
     next_: Next = False,
     input_: Input = None,
     backend: options.InferenceBackend = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
+    device: options.InferenceDevice = None,
+    threads: options.InferenceThreads = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

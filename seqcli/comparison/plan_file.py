@@ -102,6 +102,7 @@ def identity_of(
         provenance: where the rows come from.
     """
     varied = {"model.cell", "model.attention", "train.seed", *(specification.grid or {})}
+    varied |= {*specification.searched}
     if specification.match == "params":
         varied.add("model.hidden")
     if specification.recipes == "own":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Specification:
     match: str = defaults.MATCH
     grid: Mapping[str, Sequence[str]] | None = None
     recipes: str = defaults.RECIPES
+    searched: Sequence[str] = ()  # keys that `compare --search` chooses
 
     def __post_init__(self) -> None:
         for cell in self.cells:
@@ -49,14 +50,19 @@ class Specification:
             raise UsageError("--cells must name each model once", "for example: --cells gru,lstm")
         if not 1 <= self.seeds <= 1000:
             raise UsageError(f"--seeds cannot be {self.seeds}", "choose from 1 to 1000; 3 is usual")
-        for key in self.grid or {}:
+        for option, keys in (("--grid", self.grid or ()), ("--search", self.searched)):
+            self._check_varied(option, keys)
+
+    def _check_varied(self, option: str, keys: Collection[str]) -> None:
+        """Check that an option may vary some keys."""
+        for key in keys:
             if key in _OWN:
-                raise UsageError(f"--grid cannot vary {key}", f"that is for {_OWN[key]}")
+                raise UsageError(f"{option} cannot vary {key}", f"that is for {_OWN[key]}")
             if key in _SOURCES:
                 hint = "models are compared on the same data: run compare once for each"
-                raise UsageError(f"--grid cannot vary {key}", hint)
-        if self.match == "params" and "model.hidden" in (self.grid or {}):
-            message = "--grid varies model.hidden, but --match params chooses it"
+                raise UsageError(f"{option} cannot vary {key}", hint)
+        if self.match == "params" and "model.hidden" in keys:
+            message = f"{option} varies model.hidden, but --match params chooses it"
             raise UsageError(message, "use --match none")
 
 
@@ -234,7 +240,11 @@ def _arm_name(cell: str, attention: str, points: Sequence[tuple[str, str]]) -> s
     parts = [cell]
     if attention != "none":
         parts.append("attention" if attention == "additive" else f"{attention}-attention")
-    name = "-".join(parts)
+    return name_with("-".join(parts), points)
+
+
+def name_with(name: str, points: Sequence[tuple[str, str]]) -> str:
+    """Return the name of an arm with the values that distinguish it: ``gru+lr=0.001``."""
     for key, value in points:
         name += f"+{key.partition('.')[2] or key}={value}"
     return single_name(re.sub(r"[^\w.+=-]", "_", name), "--grid")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqcli.models.base import copy_to
 from seqcli.models.kernels.additive_energies import additive_energies
 from seqcli.models.rnn import one_hot
 
@@ -129,7 +130,7 @@ class GeneralAttention(Attention):
 
 
 class MonotonicAttention(GeneralAttention):
-    """Exact hard monotonic attention (Wu and Cotterell 2019), with energy = q . W k."""
+    """Exact hard monotonic attention (Wu and Cotterell 2019), with energy = q . W h."""
 
     monotonic = True
 
@@ -142,7 +143,7 @@ def token_mask(lengths: Tensor, size: int, device: torch.device) -> Tensor | Non
     if not torch.compiler.is_exporting() and int(lengths.min()) == size:
         return None
     mask = torch.arange(size) < lengths[:, None]  # (B, S)
-    return mask.to(device, non_blocking=device.type == "cuda")
+    return copy_to(mask, device)
 
 
 def attention_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:

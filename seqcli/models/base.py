@@ -56,6 +56,16 @@ class Model(nn.Module):
         return next(self.parameters()).device
 
 
+def copy_to(values: Tensor, device: torch.device) -> Tensor:
+    """Copy CPU values to the device.
+
+    With CUDA they are copied from pinned memory, which does not wait for steps that still run.
+    """
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
+
+
 @dataclass(frozen=True)
 class TorchBackend:
     """A model or an ensemble on its device, in evaluation mode."""
@@ -68,7 +78,7 @@ class TorchBackend:
 
     def array(self, values: NDArray[Any]) -> Tensor:
         """Return values as a tensor on the model's device."""
-        return torch.from_numpy(values).to(self.model.device)
+        return copy_to(torch.from_numpy(values), self.model.device)
 
     def sources(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the sources (B, S), (B, 0) for a language model, and their lengths (B,).
@@ -88,7 +98,7 @@ class TorchBackend:
         targets = self.array(batch.target_out)  # (B, T)
         flat = logits.flatten(0, 1), targets.flatten()  # (B * T, V), (B * T,)
         nats = F.cross_entropy(*flat, ignore_index=PAD, reduction="none").view_as(targets)  # (B, T)
-        sums: NDArray[np.float64] = nats.sum(1).double().cpu().numpy()  # (B,)
+        sums: NDArray[np.float64] = nats.sum(1).cpu().double().numpy()  # (B,)
         return sums
 
     def inference(self) -> AbstractContextManager[object]:

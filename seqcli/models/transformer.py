@@ -20,7 +20,7 @@ from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import CopyHead, token_mask
-from seqcli.models.base import Model
+from seqcli.models.base import Model, copy_to
 from seqcli.models.embedding import Dropout, output_layer
 from seqcli.models.positions import Positions
 
@@ -281,7 +281,7 @@ class Transformer(Model):
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         mask, memories, copies = self._encode(source, source_lengths)
-        first = self._first_position(source, source_lengths)
+        first = self._first_position(source, source_lengths) if self.continues else 0
         x = self.target_embedding(target_in, first)  # (B, T, H)
         for layer, memory in zip(self.decoder, memories, strict=True):
             x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
@@ -341,7 +341,7 @@ class Transformer(Model):
 
     def _first_position(self, source: Tensor, lengths: Tensor) -> Tensor:
         """Return the target's first position (B, 1): 0, or the source's length."""
-        return lengths.to(source.device)[:, None] * self.continues  # (B, 1)
+        return copy_to(lengths, source.device)[:, None] * self.continues  # (B, 1)
 
 
 def make_layers(config: ModelConfig, positions: Positions, cross: bool) -> Layers:

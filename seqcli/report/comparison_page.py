@@ -177,7 +177,7 @@ def curves_svg(curves: Curves, key: str) -> str:
         key: of an epoch's metrics, such as "val_loss".
     """
     metric = epoch_metric(key).metric
-    axes = _axes(f"validation {metric.title}", "optimizer steps")
+    axes = new_axes(f"validation {metric.title}", "optimizer steps")
     for n, (arm, seeds) in enumerate(curves.items()):
         known = [[(row["step"], row[key]) for row in one if key in row] for one in seeds]
         points = list(zip(*known, strict=False))  # number of epochs available for all seeds
@@ -187,7 +187,7 @@ def curves_svg(curves: Curves, key: str) -> str:
         values = [[score for _, score in row] for row in points]
         _line(axes, steps, values, arm, n)
     _finish(axes, metric.format)
-    return _svg(axes)
+    return svg_of(axes)
 
 
 @_optional
@@ -196,7 +196,7 @@ def lengths_svg(comparison: Comparison) -> str:
     lengths = {point.length for arm in comparison.arms for point in arm.by_length}
     if len(lengths) < 2:
         return ""
-    axes = _axes(comparison.metric.label, f"{comparison.axis} length")
+    axes = new_axes(comparison.metric.label, f"{comparison.axis} length")
     low, high = comparison.trained
     label = "training lengths"
     axes.axvspan(low - 0.5, high + 0.5, color=GREY, alpha=0.15, lw=0, label=label)
@@ -206,24 +206,25 @@ def lengths_svg(comparison: Comparison) -> str:
         _line(axes, places, values, arm.arm, n, mean_first=True)
     axes.set_xlim(min(lengths) - 0.5, max(lengths) + 0.5)
     _finish(axes, comparison.metric.format)
-    return _svg(axes)
+    return svg_of(axes)
 
 
 @_optional
 def attention_svg(attention: ShownAttention) -> str:
     """Draw attention weights as a heat map."""
     rows, columns = len(attention.weights), len(attention.source)
-    axes = _axes("output", "source", (0.9 + 0.26 * columns, 0.8 + 0.26 * rows))
+    axes = new_axes("output", "source", (0.9 + 0.26 * columns, 0.8 + 0.26 * rows))
     axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for axis, names in ((axes.xaxis, attention.source), (axes.yaxis, attention.target)):
         axis.set_ticks(range(len(names)), names)
         for text in axis.get_ticklabels():
             text.set_parse_math(False)
     axes.grid(visible=False)
-    return _svg(axes)
+    return svg_of(axes)
 
 
-def _axes(y: str, x: str, size: tuple[float, float] = (6.4, 3.8)) -> Axes:
+def new_axes(y: str, x: str, size: tuple[float, float] = (6.4, 3.8)) -> Axes:
+    """Return empty axes in the colors of the page, with labels for y and x."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
@@ -272,7 +273,7 @@ def _finish(axes: Axes, format: NumberFormat) -> None:
             text.set_parse_math(False)
 
 
-def _svg(axes: Axes) -> str:
+def svg_of(axes: Axes) -> str:
     """Convert the figure to a reproducible SVG element, with text as text."""
     import matplotlib as mpl
 

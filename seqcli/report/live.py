@@ -101,7 +101,7 @@ class LiveView(View):
 
     def _draw(self) -> None:
         self._drawn = self._clock()
-        self._live.update(self._frame(self.out.stderr), refresh=True)
+        self._live.update(self.frame(self.out.stderr), refresh=True)
 
     def close(self) -> None:
         """Replace the live view by the full table."""
@@ -111,7 +111,7 @@ class LiveView(View):
         above, below = self._introduction(cut=False), self._shown_examples(self._most())
         self.out.stderr.print(Group(*above, *self._table(None), *below))
 
-    def _frame(self, console: Console) -> Group:
+    def frame(self, console: Console) -> Group:
         """Return the content that fits the terminal; only the bar is updated within an epoch."""
         size = console.size
         if self._body is None or self._body[0] != size:

@@ -202,7 +202,7 @@ def _finish_axes(
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8, handlelength=3)
+        axes.legend(framealpha=0.8, edgecolor="none", fontsize=8, handlelength=3)
 
 
 def _set_title(figure: Figure, title: str, diagnosis: FitDiagnosis) -> None:

@@ -96,10 +96,17 @@ REASONS = {
 _LIMITS = ("epochs", "steps", "budget")  # reasons that are also options
 
 
+def _computed_by(run: RunStarted) -> str:
+    """Return the device with its threads, and the number of processes if there are several."""
+    threads = f", {plural(run.threads, 'thread')}" if run.device == "cpu" else ""
+    if run.processes == 1:
+        return run.device + threads
+    return f"{run.device.partition(':')[0]}{threads} in each of {run.processes} processes"
+
+
 def run_lines(run: RunStarted) -> list[str]:
     """Return the lines that introduce a run."""
     rows = ", ".join(f"{split} {count(number)}" for split, number in run.rows.items())
-    threads = f", {plural(run.threads, 'thread')}" if run.device == "cpu" else ""
     source, target = run.vocabulary
     vocabulary = f"{count(source)} source, {count(target)} target" if source else count(target)
     lines = [
@@ -107,7 +114,7 @@ def run_lines(run: RunStarted) -> list[str]:
         *[run.recipe] * bool(run.recipe),
         f"{run.model}; {plural(run.parameters, 'parameter')}",
         f"rows: {rows}; batch size {count(run.batch_size)}; vocabulary: {vocabulary} tokens; "
-        f"{run.device}{threads}",
+        f"{_computed_by(run)}",
     ]
     if run.steps_done:
         lines.append(

@@ -21,7 +21,7 @@ from seqcli.data.corpus import Corpus
 from seqcli.data.vocabulary import PAD
 from seqcli.errors import UsageError
 from seqcli.messages import plural
-from seqcli.models.base import Model
+from seqcli.models.base import Model, copy_to
 from seqcli.models.build import check_copying
 from seqcli.training.processes import Place, current
 
@@ -58,16 +58,6 @@ def to_device(batch: Batch, device: torch.device) -> TensorBatch:
         copy(batch.target_out),
         None if batch.weights is None else copy(batch.weights),
     )
-
-
-def copy_to(values: Tensor, device: torch.device) -> Tensor:
-    """Copy CPU values to the device.
-
-    With CUDA they are copied from pinned memory, which does not wait for steps that still run.
-    """
-    if device.type == "cuda":
-        return values.pin_memory().to(device, non_blocking=True)
-    return values.to(device)
 
 
 def at_least_float32(logits: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from seqcli.files.system import keep_freed_memory
 from seqcli.metrics.metric import scores
 from seqcli.metrics.predictions import Outcome
 from seqcli.models import kernels
-from seqcli.models.base import Model, TorchBackend
+from seqcli.models.base import Model, TorchBackend, copy_to
 from seqcli.models.build import freeze, load_model, make_model
 from seqcli.training import torch_optimizers
 from seqcli.training.processes import Processes, current
@@ -36,7 +36,6 @@ from seqcli.training.torch_batches import (
     TensorBatch,
     choose_device,
     choose_threads,
-    copy_to,
     cross_entropy,
     mixed_forward,
     to_device,

@@ -45,6 +45,7 @@ def work(job: Job, folder: Path, listen: Listen) -> str:
         (run / f"death{deaths}").touch()
         if kind == "slow":  # there is a new checkpoint before each death
             (run / "last.pt").write_text(str(deaths))
+        time.sleep(0.1)  # a moment to send the event
         os.kill(os.getpid(), signal.SIGKILL)
     return f"{job.name} after {deaths} deaths"
 

@@ -7,7 +7,7 @@
 Each entry runs in an empty folder, once for each seed. One JSON line a figure says whether it is
 ``ok``, ``differs``, ``new`` (nothing is recorded yet) or ``failed``. The exit code is 1 if any
 differs or failed. ``--update`` writes value, sd, interval, date and machine into the file; the text
-of the README stays for a person to change.
+of the pages stays for a person to change.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "examples" / "guides" / "figures.yaml"
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "examples" / "guides").glob("*.md")))
 SECONDS = "seconds"  # the metric that is the time of all commands of an entry
 HEADER = """\
-# The measured figures of README.md: where each comes from, and how it is measured again.
+# The measured figures of README and guides: where each comes from, and how it is measured again.
 #   python tests/benchmarks/readme_figures.py [ID] [--update]
-# seeds: the commands run once for each, with the seed for {seed}; {examples} is this folder.
+# seeds: the commands run once for each, with the seed for {seed}; {examples}: the presets.
 # metric: the path in the JSON that the last command prints ({seconds}: the time of all commands).
-# text: the figure is the last number of it; it stands in the README word for word.
+# text: the figure is the last number of it; a page contains it word for word.
 # value: the mean over seeds; sd over seeds; interval: 95%, by eval, where there is one seed.
-# unchecked: headings of the README whose tables have figures without an entry here.
+# unchecked: headings whose tables have figures without an entry here.
 """.replace("{seconds}", SECONDS)
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?%?")
 
@@ -179,10 +179,10 @@ def covered(line: str, texts: Sequence[str]) -> list[str]:
     return [one[0] for one in _NUMBER.finditer(plain, cells) if one.start() not in ends]
 
 
-def result_rows(readme: str) -> Iterator[tuple[str, str]]:
+def result_rows(text: str) -> Iterator[tuple[str, str]]:
     """Yield (heading, line) for the rows of every table below `RESULTS`, headers left out."""
     heading, inside, before = "", False, ""
-    for line in readme.splitlines():
+    for line in text.splitlines():
         if line.startswith("#"):
             level, _, heading = line.partition(" ")
             inside = heading == "What to expect" or (inside and len(level) > 2)
@@ -190,6 +190,11 @@ def result_rows(readme: str) -> Iterator[tuple[str, str]]:
         if inside and is_row:
             yield heading, line
         before = line
+
+
+def pages() -> str:
+    """Return the text of README and guides."""
+    return "\n".join(page.read_text("utf-8") for page in PAGES)
 
 
 def load() -> dict[str, Any]:

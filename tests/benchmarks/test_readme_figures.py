@@ -1,4 +1,4 @@
-"""The figures of the README come from commands, and the tool that checks them does what it says."""
+"""The figures of README and guides come from commands; the tool that checks them is tested."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from seqcli.cli import app
 DOCUMENT = tool.load()
 ENTRIES = DOCUMENT["entries"]
 TEXTS = [figure["text"] for _, figure in tool.figures_of(ENTRIES) if "text" in figure]
-README = tool.README.read_text("utf-8")
+PAGES = tool.pages()
 
 
-def test_every_text_stands_in_the_readme():
-    assert [text for text in TEXTS if text not in README] == []
+def test_every_text_stands_in_a_page():
+    assert [text for text in TEXTS if text not in PAGES] == []
     assert len(TEXTS) == len(set(TEXTS))
 
 
 def test_every_figure_in_the_tables_of_results_has_an_entry():
-    rows = list(tool.result_rows(README))
+    rows = list(tool.result_rows(PAGES))
     headings = {heading for heading, _ in rows}
     assert set(DOCUMENT["unchecked"]) <= headings
     checked = [(heading, line) for heading, line in rows if heading not in DOCUMENT["unchecked"]]

@@ -22,6 +22,7 @@ ROWS = ("--train-rows", "9", "--val-rows", "3", "--test-rows", "3", "--embedding
 # A line of each kind that succeeds; {out} is a new name in the folder.
 BASES = {
     "tasks": ["tasks", "copy"],
+    "examples": ["examples", "smoke", "--out", "{out}"],
     "gen-data": [
         "gen-data",
         "--task",

@@ -181,3 +181,20 @@ def test_no_locals_in_tracebacks():
 def test_a_closed_stderr_is_no_reason_to_crash(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert shell.run(app, ["trian"]) == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("eval --ckpt x", "torchrun has started 2 processes, but eval runs in one"),
+        ("train --task reverse --check", "--check reads the data in one"),
+    ],
+)
+def test_torchrun_is_for_training_and_one_process_says_so(words, message, monkeypatch, capsys):
+    place = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "x", "MASTER_PORT": "1"}
+    for rank in ("0", "1"):
+        for name, value in {**place, "RANK": rank}.items():
+            monkeypatch.setenv(name, value)
+        code, out, err = run(capsys, *words.split())
+        assert (code, out) == (Exit.USAGE, "")
+        assert (message in err) if rank == "0" else (err == "")

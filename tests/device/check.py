@@ -1,13 +1,15 @@
-"""Compare an accelerator with the CPU: the same numbers first, then how fast.
+"""Check seqcli on a GPU: the numbers of the CPU first, then how fast.
 
-Each check prints one JSON object: its name, whether it is ``ok``, and what was measured. The exit
-code is the number of checks that failed (at most 99).
+Each check prints one JSON object: its name, whether it is ``ok``, and what was measured. Checks
+that do not fit into ``--seconds`` are listed as skipped. The exit code is the number of checks that
+failed (at most 99). ``--device cpu`` runs the same code with tiny sizes, to test the script itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,7 +44,11 @@ PAIR_MODELS: Mapping[str, list[str]] = {
         for cell in ("rnn", "gru", "lstm")
         for kind in ("additive", "dot", "general")
     },
+    "gru-monotonic": ["model.cell=gru", "model.attention=monotonic"],
+    "gru-copy": ["model.cell=gru", "model.attention=additive", "model.copy=true"],
+    "gru-layer-norm": ["model.cell=gru", "model.attention=additive", "model.layer_norm=true"],
     "gru-2-layers": ["model.cell=gru", "model.attention=additive", "model.layers=2"],
+    "transformer-copy": ["model.cell=transformer", "model.copy=true"],
     "lstm-2-layers-dot": ["model.cell=lstm", "model.attention=dot", "model.layers=2"],
     **{
         f"transformer-{kind}": ["model.cell=transformer", f"model.positions={kind}"]
@@ -59,27 +65,35 @@ Check = Callable[[], Mapping[str, Any]]
 def main() -> int:
     """Run all checks; return how many failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("device", nargs="?", default="cuda", choices=("cuda", "mps", "cpu"))
+    parser.add_argument("--device", default="cuda", choices=("cuda", "mps", "cpu"))
     parser.add_argument("--quick", action="store_true", help="correctness only")
     parser.add_argument("--only", default="", help="run only checks whose name contains this")
+    parser.add_argument("--seconds", type=float, default=280, help="start no check after this time")
+    parser.add_argument("--data", type=Path, help="also time training on this file of pairs")
     options = parser.parse_args()
-    failed = 0
+    began, failed, skipped = time.monotonic(), 0, []
     with tempfile.TemporaryDirectory() as name:
         checks = correctness(Path(name), options.device)
         if not options.quick:
-            checks |= speed(options.device)
+            checks |= speed(Path(name), options.device, options.data)
+        checks = {title: check for title, check in checks.items() if options.only in title}
         print(json.dumps({"check": "machine", **machine(options.device)}), flush=True)
         for title, check in checks.items():
-            if options.only in title:
+            if time.monotonic() - began > options.seconds:
+                skipped.append(title)
+            else:
                 failed += not report(title, check)
-    print(json.dumps({"check": "all", "failed": failed, "of": len(checks)}), flush=True)
+    seconds = round(time.monotonic() - began, 1)
+    end = {"failed": failed, "skipped": skipped, "of": len(checks), "seconds": seconds}
+    print(json.dumps({"check": "all", **end}), flush=True)
     return min(failed, 99)
 
 
 def machine(device: str) -> dict[str, Any]:
     """Return what the checks run on."""
     card = torch.cuda.get_device_name() if device == "cuda" else device
-    return {"card": card, "torch": torch.__version__, "seqcli": seqcli.__version__}
+    versions = {"torch": torch.__version__, "cuda": torch.version.cuda}
+    return {"card": card, **versions, "seqcli": seqcli.__version__}
 
 
 def report(title: str, check: Check) -> bool:
@@ -101,6 +115,8 @@ def correctness(folder: Path, device: str) -> dict[str, Check]:
     for name, sets in PAIR_MODELS.items():
         job = ["data.task=reverse", *ROWS, *TINY, *sets]
         checks[f"step {name}"] = lambda job=job: step_agrees(job, device)
+        if device == "cuda":
+            checks[f"no waiting {name}"] = lambda job=job: step_does_not_wait(job)
         checks[f"run {name}"] = lambda job=job, name=name: run_agrees(job, folder / name, device)
     for name, sets in LANGUAGE_MODELS.items():
         job = ["data.task=names", "data.train=512", "data.val=64", "data.test=64", *TINY, *sets]
@@ -150,6 +166,23 @@ def step_agrees(sets: list[str], device: str) -> dict[str, Any]:
         "loss": off,
         "gradient": away,
     }
+
+
+def step_does_not_wait(sets: list[str]) -> dict[str, Any]:
+    """Make training steps while PyTorch refuses to wait for the GPU."""
+    settings = configuration.load(None, [*sets, "model.dropout=0.1"])
+    corpus, limits, batch = first_batch(settings)
+    model = make_model(settings, corpus.codec, limits).to("cuda")
+    trainer = TorchTrainer(model, corpus, settings, limits)
+    step = TrainingStep(batch, 1e-3, 0.0)
+    for _ in range(2):  # the first steps initialize libraries
+        trainer.training_step(step)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        result = trainer.training_step(step)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return {"loss": float(result.loss)}
 
 
 def run_agrees(sets: list[str], out: Path, device: str) -> dict[str, Any]:
@@ -255,30 +288,63 @@ def out_of_memory(out: Path, device: str) -> dict[str, Any]:
     }
 
 
-def speed(device: str) -> dict[str, Check]:
+def speed(folder: Path, device: str, data: Path | None) -> dict[str, Check]:
     """Return the timings: training and decoding at several sizes and batches."""
     checks: dict[str, Check] = {}
+    sizes, batches = ((64, 256, 1024), (64, 512, 4096)) if device != "cpu" else ((16,), (8, 16))
     for cell, attention in (("gru", "additive"), ("lstm", "none"), ("transformer", "none")):
-        for hidden in (64, 256, 1024):
-            for batch in (64, 512, 4096):
-                title = f"train {cell} {attention} hidden {hidden} batch {batch}"
-                checks[title] = lambda c=cell, a=attention, h=hidden, b=batch: steps_per_second(
-                    c, a, h, b, device
-                )
+        for hidden in sizes:
+            for batch in batches:
+                for precision in ("float32", "bf16"):
+                    job = (cell, attention, hidden, batch, precision, device)
+                    title = f"speed {cell} {attention} hidden {hidden} batch {batch} {precision}"
+                    checks[title] = lambda job=job: steps_per_second(*job)
+    if data is not None:
+        checks[f"speed {data.name}"] = lambda: epoch_of(data, folder / "data", device)
+    joeynmt = os.environ.get("JOEYNMT_PYTHON")
+    if joeynmt:
+        checks["speed joeynmt"] = lambda: joeynmt_speed(Path(joeynmt), folder / "joeynmt")
     return checks
 
 
+def epoch_of(data: Path, out: Path, device: str) -> dict[str, Any]:
+    """Train two epochs on a file of pairs with the recipe's model; the second one is timed."""
+    run = seqcli.train(data=str(data), epochs=2, set=[f"train.device={device}"], out=out)
+    last = run.history[-1]
+    return {name: last[name] for name in ("seconds", "sequences_per_second", "val_loss")}
+
+
+def joeynmt_speed(python: Path, folder: Path) -> dict[str, Any]:
+    """Time JoeyNMT's training steps on the GPU: GRU, hidden 256, batch 64, as above."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+    from peer_joeynmt import JoeyNMT
+    from stepping import Window, train_for_a_while
+    from work import GRU, Job, write_pairs
+
+    folder.mkdir()
+    peer, job = JoeyNMT(python), Job(write_pairs(folder / "data"), folder, GRU, 1, epochs=1000)
+    config = job.folder / "train.yaml"
+    command = peer.steps_command(job)
+    config.write_text(config.read_text().replace("use_cuda: false", "use_cuda: true"))
+    figures = train_for_a_while(
+        command, 1, GRU.batch, Window(5, 10, 1), peer.steps, peer.parameters
+    )
+    return {"version": peer.version(), **figures.told()}
+
+
 def steps_per_second(
-    cell: str, attention: str, hidden: int, batch_size: int, device: str
+    cell: str, attention: str, hidden: int, batch_size: int, precision: str, device: str
 ) -> dict[str, Any]:
     """Time training steps, and greedy decoding of one batch."""
+    seconds = 0.05 if device == "cpu" else 1.0
     sets = [
         "data.task=reverse",
-        f"data.train={max(8192, batch_size)}",
+        f"data.train={batch_size}",
         "data.val=16",
         f"data.test={batch_size}",
         "task.length=10:10",
         "task.vocab=20",
+        f"train.precision={precision}",
         f"model.cell={cell}",
         f"model.attention={attention}",
         f"model.hidden={hidden}",
@@ -296,11 +362,13 @@ def steps_per_second(
         trainer.training_step(step)
     wait(device)
     count, began = 0, time.perf_counter()
-    while time.perf_counter() - began < 1.0:
+    while time.perf_counter() - began < seconds:
         trainer.training_step(step)
         count += 1
     wait(device)
     trained = count * len(batch.rows) / (time.perf_counter() - began)
+    if precision != "float32":  # decoding is in float32
+        return {"sequences_per_second": round(trained)}
     began = time.perf_counter()
     model.eval()
     test = corpus.splits["test"]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Check seqcli on an accelerator: correctness first, then speed. Prints one JSON document a line.
-#   bash tests/device/check.sh [DEVICE] [--quick]      DEVICE: cuda (default), mps or cpu
+# Check seqcli on a GPU: correctness first, then speed. Prints one JSON document per line.
+#   bash tests/device/check.sh [--device cuda|mps|cpu] [--quick] [--seconds 280] [--data pairs.tsv]
+# JOEYNMT_PYTHON=... also times JoeyNMT, which then has an environment of its own.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1

@@ -25,7 +25,7 @@ def told(out):
 
 def picture(view, out):
     """Return the lines of the view as they stand on the terminal."""
-    lines = out.stderr.render_lines(view._frame(out.stderr), pad=False)
+    lines = out.stderr.render_lines(view.frame(out.stderr), pad=False)
     return [Text("".join(segment.text for segment in line)).plain.rstrip() for line in lines]
 
 

@@ -69,3 +69,10 @@ def test_a_run_without_a_number_of_epochs_has_a_share_by_its_time():
 def test_without_validation_there_is_no_best_epoch_to_tell():
     finished = Finished(1, 1, {"train_loss": 0.4}, "epochs", 4.0, ({"train_loss": 0.4},))
     assert not any("best epoch" in line for line in end_lines(finished, finished.history))
+
+
+def test_a_training_on_several_processes_says_so(started):
+    lines = run_lines(replace(started, processes=2))
+    assert any(line.endswith("cpu, 2 threads in each of 2 processes") for line in lines)
+    lines = run_lines(replace(started, device="cuda:0", processes=2))
+    assert any(line.endswith("tokens; cuda in each of 2 processes") for line in lines)

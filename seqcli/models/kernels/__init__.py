@@ -52,5 +52,5 @@ def trains(values: Tensor) -> bool:
 
     Such a kernel is faster only if gradients are needed, and it does not support autocast.
     """
-    recording = torch.is_grad_enabled() and not torch.is_autocast_enabled(values.device.type)
-    return recording and enabled(values)
+    recording = enabled(values) and torch.is_grad_enabled()
+    return recording and not torch.is_autocast_enabled("cpu")

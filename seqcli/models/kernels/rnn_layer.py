@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seqcli.models.base import copy_to
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.embedding import EmbeddedTokens
 from seqcli.models.kernels import enabled, trains
@@ -33,15 +34,29 @@ def run_layer(
     """
     if inputs.device.type == "cuda" and torch.is_autocast_enabled("cuda"):
         return _outside_autocast(layer, inputs, lengths, state)
-    first = None if state is None else state if isinstance(layer, nn.LSTM) else state[0]
-    if lengths is None or int(lengths.min()) == inputs.shape[1]:
-        outputs, last = layer(inputs, first)  # (B, T, D * H)
-    else:
-        packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        packed, last = layer(packed, first)
-        size = inputs.shape[1]
-        outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=size)
+    if lengths is not None and int(lengths.min()) < inputs.shape[1]:
+        return _run_packed(layer, inputs, lengths, state)
+    outputs, last = layer(inputs, None if state is None else _unwrapped(state))  # (B, T, D * H)
     return outputs, last if isinstance(last, tuple) else (last,)
+
+
+def _run_packed(
+    layer: nn.RNNBase, inputs: Tensor, lengths: Tensor, state: CellState | None
+) -> tuple[Tensor, CellState]:
+    """Run the layer over packed rows; see `run_layer`.
+
+    PyTorch would sort the rows by length too, but wait for the GPU when it copies the order there.
+    """
+    order = lengths.argsort(descending=True)  # (B,)
+    places = torch.stack([order, order.argsort()])  # (2, B)
+    there, back = copy_to(places, inputs.device).unbind()  # (B,) each
+    packed = pack_padded_sequence(inputs.index_select(0, there), lengths[order], batch_first=True)
+    first = None if state is None else tuple(part.index_select(1, there) for part in state)
+    packed, last = layer(packed, None if first is None else _unwrapped(first))
+    size = inputs.shape[1]
+    outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=size)  # (B, T, D * H)
+    after = last if isinstance(last, tuple) else (last,)
+    return outputs.index_select(0, back), tuple(part.index_select(1, back) for part in after)
 
 
 def _outside_autocast(

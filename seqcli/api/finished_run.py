@@ -1,0 +1,99 @@
+"""The result of `train`: of a run that has just ended, or of one that was finished before."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqcli import runs
+from seqcli.api.checkpoint_config import finish_reason, progress_of
+from seqcli.api.recording import run_facts
+from seqcli.checkpoints import numpy_file
+from seqcli.config import Config
+from seqcli.data.corpus import Corpus
+from seqcli.errors import CheckpointError
+from seqcli.events import DataRead, EnsembleFinished, Finished
+from seqcli.results import Evaluation, Prediction
+from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
+from seqcli.runs.metrics_log import epochs_of
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run.
+
+    ``history`` contains the metrics of each epoch (see `seqcli.events.EpochEnded`), ``rows`` the
+    number of rows in each split, and ``data`` a summary of the data files (None for a task).
+    ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
+    An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
+    ``kept``: the run was finished before, and is unchanged (``resume="auto"``).
+    """
+
+    path: Path
+    config: Config
+    finished: Finished
+    diagnosis: FitDiagnosis
+    checkpoint: Path
+    rows: Mapping[str, int]
+    data: DataRead | None = None
+    ensemble: EnsembleFinished | None = None
+    kept: bool = False
+
+    @property
+    def history(self) -> tuple[Mapping[str, float], ...]:
+        """The metrics of each epoch."""
+        return self.finished.history
+
+    def evaluate(self, **options: Any) -> Evaluation:
+        """Score the best checkpoint; options as in `seqcli.evaluate`."""
+        from seqcli.api.evaluating import evaluate
+
+        return evaluate(self.path, **options)
+
+    def predict(self, lines: Iterable[str], **options: Any) -> list[Prediction]:
+        """Predict targets with the best checkpoint; options as in `seqcli.predict`."""
+        from seqcli.api.predicting import predict
+
+        return list(predict(self.path, lines, **options))
+
+
+def kept_run(paths: runs.RunPaths, settings: Config, corpus: Corpus, finished: Finished) -> Run:
+    """Return a run that was finished before, and is unchanged."""
+    named = paths.extra_best or paths.folder
+    rows = {name: len(pairs) for name, pairs in corpus.splits.items()}
+    fit = diagnose_fit(finished.history, run_facts(str(paths.folder), settings, corpus))
+    return Run(paths.folder, settings, finished, fit, named, rows, corpus.reading, kept=True)
+
+
+def finished_run(paths: runs.RunPaths, settings: Config) -> Finished | None:
+    """Return the event that a run ended with; None if it has not ended under these settings.
+
+    The event of an ensemble has no history and no scores.
+    """
+    with contextlib.suppress(CheckpointError):  # resuming uses the checkpoint before it
+        if paths.ensemble.exists():
+            return _finished_ensemble(paths.members, settings)
+        reason = finish_reason(paths.folder, settings.train)
+        if reason:
+            return _finished(paths, reason)
+    return None
+
+
+def _finished_ensemble(members: Sequence[runs.RunPaths], settings: Config) -> Finished | None:
+    reasons = [finish_reason(one.folder, settings.train) for one in members]
+    if len(members) < settings.train.members or not all(reasons):
+        return None
+    done = [progress_of(numpy_file.load(one.last), one.last) for one in members]
+    return Finished(max(one.epochs_done for one in done), 0, {}, "members", 0.0)
+
+
+def _finished(paths: runs.RunPaths, reason: str) -> Finished:
+    done = progress_of(numpy_file.load(paths.last), paths.last)
+    history = tuple(record.metrics for record in epochs_of(paths.metrics))
+    best = done.best.metrics if done.best else {}
+    return Finished(
+        done.epochs_done, done.best_epoch, best, reason, done.elapsed, history, done.step
+    )

@@ -1,0 +1,126 @@
+"""Runs as tasks of a Dask cluster: deaths, errors, signals, and schedulers that are gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from test_job_pool import Job, work
+
+from seqcli.api.dask_pool import DaskEngine, open_dask
+from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
+from seqcli.events import Progress, RunFailed
+from seqcli.files.lock import hold
+from seqcli.interrupts import stop_on_signals
+
+pytest.importorskip("distributed")
+PROGRESS = Progress(1, 2, 3, 4, 5.0)
+
+
+def test_a_cluster_that_is_not_there_is_named_in_one_line(tmp_path):
+    with pytest.raises(UsageError, match="no such file") as refused, open_dask("s.json", 1):
+        pass
+    assert "dask scheduler --scheduler-file s.json" in refused.value.hint
+    file = tmp_path / "scheduler.json"
+    file.write_text('{"type": "Scheduler", "id": "x", "address": "tcp://127.0.0.1:9"}')
+    short = mock.patch("seqcli.api.dask_pool.CONNECT_SECONDS", 0.3)
+    for on in (str(file), "tcp://127.0.0.1:9"):
+        with short, pytest.raises(UsageError, match="no Dask scheduler answers"), open_dask(on, 1):
+            pass
+
+
+def test_dask_is_an_extra():
+    hidden = mock.patch.dict(sys.modules, {"distributed": None})
+    with hidden, pytest.raises(UsageError, match="needs Dask") as refused, open_dask("dask", 1):
+        pass
+    assert "seqcli[dask]" in refused.value.hint
+
+
+def patient(job: Job, folder: Path, listen: object) -> str:
+    """Train until a stop is requested, as the training loop does; then save and end."""
+    if job.name.startswith("patient"):
+        with hold(folder / job.name / ".lock"), stop_on_signals() as stop:
+            (folder / job.name / "started").touch()
+            while not stop:
+                time.sleep(0.05)
+            (folder / job.name / "saved").touch()
+            raise StoppedBySignal("stopped", "", Exit.SIGTERM)
+    return work(job, folder, listen)
+
+
+class Outcome:
+    """What became of some runs."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, object] = {}
+        self.events: list[tuple[str, object]] = []
+
+    def __call__(self, name: str, event: object) -> None:
+        if isinstance(event, str | RunFailed):
+            self.results[name] = event
+        else:
+            self.events.append((name, event))
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """Return a cluster of two workers on this machine."""
+    sys.path.insert(0, str(Path(__file__).parent))  # workers import this module
+    with open_dask("dask", 2) as made:
+        yield made
+
+
+@pytest.mark.slow
+def test_runs_survive_the_death_of_workers(engine: DaskEngine, tmp_path: Path) -> None:
+    outcome = Outcome()
+    names = ("always", "once", "error", "fine-1", "fine-2")
+    failures = engine.run([Job(name) for name in names], tmp_path, outcome, work)
+    assert set(failures) == {"always", "error"}
+    assert failures["always"].exit_code == Exit.MACHINE
+    assert "lost with its Dask worker" in failures["always"].message
+    assert failures["error"] == RunFailed("the rows are wrong", "correct them", Exit.DATA)
+    assert outcome.results["once"] == "once after 1 deaths"
+    assert outcome.results["fine-2"] == "fine-2 after 0 deaths"
+    assert ("fine-1", PROGRESS) in outcome.events
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_a_signal_stops_the_tasks_after_they_have_saved(engine: DaskEngine, tmp_path: Path) -> None:
+    jobs = [Job("patient-1"), Job("patient-2"), Job("fine")]
+    for job in jobs:
+        (tmp_path / job.name).mkdir()
+
+    def interrupt() -> None:
+        while len(list(tmp_path.glob("*/started"))) < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(StoppedBySignal) as stopped:
+        engine.run(jobs, tmp_path, Outcome(), patient)
+    assert stopped.value.exit_code == Exit.SIGINT
+    assert len(list(tmp_path.glob("patient-*/saved"))) == 2
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_gone_is_named_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
+    words += ["--port", "0", "--scheduler-file", str(file)]
+    scheduler = subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    while not file.exists():
+        assert scheduler.poll() is None
+        time.sleep(0.05)
+    with open_dask(str(file), 1) as made:
+        threading.Timer(1.0, scheduler.kill).start()
+        with pytest.raises(MachineError, match="does not answer"):
+            made.run([Job("fine")], tmp_path, Outcome(), work)
+    scheduler.wait()

@@ -1,0 +1,153 @@
+"""The choice of the device, and what runs on a GPU, as far as a machine without one can tell.
+
+``tests/device/check.sh`` runs on a GPU.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seqcli.arrays.ragged import Ragged
+from seqcli.config import Config, ModelConfig
+from seqcli.data.batches import padded_batch
+from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
+from seqcli.data.vocabulary import Tokenizer, Vocabulary
+from seqcli.errors import UsageError
+from seqcli.models import kernels
+from seqcli.models.base import copy_to
+from seqcli.models.build import ShapesOnly, build
+from seqcli.training.processes import Place
+from seqcli.training.torch_batches import choose_device, cross_entropy, to_device
+from seqcli.training.torch_trainer import TorchTrainer
+
+SOURCES = Ragged.from_rows([[4, 5, 5, 4], [5], [4, 4], [5, 4, 4]] * 2)
+TARGETS = Ragged.from_rows([[4], [5, 5, 4, 4, 5], [4, 4], [5]] * 2)
+PAIRS = Pairs(TARGETS, SOURCES)
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, gpus: int, built: str | None = "13.0") -> None:
+    """Pretend to have a number of GPUs, and a PyTorch for this version of CUDA."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+def test_a_gpu_that_is_not_there_is_refused_with_the_reason(monkeypatch) -> None:
+    pretend(monkeypatch, 0, built=None)
+    with pytest.raises(UsageError, match=r"--device cuda: this PyTorch .* without CUDA"):
+        choose_device("cuda")
+    pretend(monkeypatch, 0)
+    with pytest.raises(UsageError, match="PyTorch finds no GPU"):
+        choose_device("cuda")
+    with pytest.raises(UsageError, match="no Apple GPU"):
+        choose_device("mps")
+    assert choose_device("auto").type == "cpu"
+
+
+def test_auto_prefers_a_gpu(monkeypatch) -> None:
+    pretend(monkeypatch, 1)
+    assert choose_device("auto") == torch.device("cuda")
+    pretend(monkeypatch, 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto").type == "mps"
+    assert choose_device("auto", "float64").type == "cpu"
+    with pytest.raises(UsageError, match="float64"):
+        choose_device("mps", "float64")
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch) -> None:
+    pretend(monkeypatch, 2)
+    assert choose_device("auto", place=Place(5, 8, 1, 2)) == torch.device("cuda", 1)
+    with pytest.raises(UsageError, match="4 processes on a machine with 2 GPUs"):
+        choose_device("auto", place=Place(1, 4, 1, 4))
+    assert choose_device("cpu", place=Place(1, 4, 1, 4)).type == "cpu"
+
+
+class Pinned:
+    """Values that record how they are copied."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def pin_memory(self) -> Pinned:
+        self.calls.append("pinned")
+        return self
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Pinned:
+        self.calls.append((device.type, non_blocking))
+        return self
+
+
+def test_copies_to_a_gpu_are_asynchronous() -> None:
+    values = Pinned()
+    copy_to(values, torch.device("cuda"))
+    assert values.calls == ["pinned", ("cuda", True)]
+    values = Pinned()
+    copy_to(values, torch.device("mps"))
+    assert values.calls == [("mps", False)]
+
+
+def test_a_step_in_bf16_on_the_cpu() -> None:
+    chars, ab = Tokenizer("chars"), Vocabulary(("a", "b"))
+    corpus = Corpus("ab", Codec(ab, chars, ab, chars), {"train": PAIRS})
+    batch, losses = padded_batch(PAIRS, np.arange(8)), {}
+    for precision in ("float32", "bf16"):
+        torch.manual_seed(0)
+        model = build(ModelConfig(attention="additive", hidden=16, embedding=8), 6, 6, 9)
+        train = replace(Config().train, precision=precision)
+        trainer = TorchTrainer(model, corpus, replace(Config(), train=train), MaxLengths(6, 6))
+        model.train()
+        objective, nats = trainer.loss(to_device(batch, model.device))
+        objective.backward()
+        losses[precision] = float(nats)
+        assert objective.dtype == torch.float32
+        assert all(p.grad.dtype == torch.float32 for p in model.parameters())
+    assert losses["bf16"] != losses["float32"]
+    assert losses["bf16"] == pytest.approx(losses["float32"], rel=0.02)
+
+
+def on_meta(**settings: object) -> nn.Module:
+    """Return a model for training whose weights are on the meta device."""
+    sizes = {"hidden": 8, "embedding": 6, "heads": 2, "dropout": 0.1, **settings}
+    copied = range(9) if settings.get("copy") else ()
+    with ShapesOnly():
+        return build(ModelConfig(**sizes), 9, 9, 20, copied).to("meta").train()
+
+
+EVEN = Pairs(Ragged.from_rows([[4, 5, 4]] * 8), Ragged.from_rows([[5, 4]] * 8))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "pairs"),
+    [
+        ({"cell": "gru", "attention": "additive"}, EVEN),  # PyTorch cannot pack rows on meta
+        ({"cell": "lstm", "attention": "general", "copy": True, "layers": 2}, EVEN),
+        ({"cell": "rnn", "attention": "monotonic", "layer_norm": True}, PAIRS),
+        ({"cell": "transformer", "positions": "learned"}, PAIRS),
+    ],
+    ids=["gru", "lstm", "rnn", "transformer"],
+)
+def test_a_step_neither_waits_for_the_device_nor_runs_cpu_kernels(
+    settings: dict[str, object], pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The meta device has no numbers: reading one raises, as waiting for a GPU would."""
+
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        float(torch.ones((), device="meta"))
+    monkeypatch.setattr("seqcli.models.attention._without_autocast", lambda like: nullcontext())
+    model = on_meta(**settings)
+    data = to_device(padded_batch(pairs, np.arange(8)), model.device)
+    logits = model(data.source, data.source_lengths, data.target_in)  # (B, T, V)
+    objective, nats = cross_entropy(logits, data.target_out)
+    objective.backward()
+    assert (logits.device.type, nats.device.type) == ("meta", "meta")
+    assert all(p.grad is not None for p in model.parameters())
+    assert not kernels.enabled(logits)
