@@ -57,7 +57,7 @@ def test_help_and_slips_of_the_keyboard_load_nothing_heavy(words):
     [
         ("seqcli tr", {"train"}),
         ("seqcli train --cell g", {"gru"}),
-        ("seqcli train --he", {"--heads", "--help"}),
+        ("seqcli train --he", {"--heads", "--help", "--help-all"}),
     ],
 )
 def test_completion_knows_names_and_loads_nothing_heavy(typed, completed):
