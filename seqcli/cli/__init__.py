@@ -37,6 +37,9 @@ def _class(base: type, examples: str) -> type:
     return type(base.__name__, (base,), {"examples": examples})
 
 
+shell.ShortHelp.common = train.COMMON
+
+
 def _paragraphs(command: Callable[..., None]) -> str:
     """Return the docstring of a command with one line per paragraph; Typer keeps line breaks."""
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
@@ -84,4 +87,5 @@ for _name, _function, _examples in (
     ("predict", predict.predict, predict.EXAMPLES),
     ("sample", sample.sample, sample.EXAMPLES),
 ):
-    app.command(_name, help=_paragraphs(_function), cls=_class(shell.Command, _examples))(_function)
+    _base = shell.ShortHelp if _name == "train" else shell.Command
+    app.command(_name, help=_paragraphs(_function), cls=_class(_base, _examples))(_function)

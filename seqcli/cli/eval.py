@@ -118,6 +118,8 @@ def evaluate(
     rows: Rows = 10,
     report: options.Report = False,
     backend: options.InferenceBackend = None,
+    device: options.InferenceDevice = None,
+    threads: options.InferenceThreads = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -132,15 +134,10 @@ def evaluate(
 
     out, named = Out.standard(json=json, quiet=quiet), [*(run or ()), *(ckpt or ())]
     settings = {
-        "data": data,
-        "format": format,
-        "columns": columns,
-        "separator": separator,
-        "beam": beam,
-        "length_penalty": length_penalty,
-        "oracle_length": oracle_length,
+        **{"data": data, "format": format, "columns": columns, "separator": separator},
+        **{"beam": beam, "length_penalty": length_penalty, "oracle_length": oracle_length},
         "predictions": predictions,
-        "backend": backend,
+        **{"backend": backend, "device": device, "threads": threads},
     }
     if report and len(named) != 1:
         raise UsageError("--report needs one run", "name one run, or omit --report")

@@ -32,13 +32,13 @@ def write_search(result: SearchResult) -> None:
     """
     folder = Path(result.folder)
     document = json.dumps(search_document(result), indent=1)
-    for name, text in (
-        ("search.json", document + "\n"),
-        ("search.md", _markdown(result)),
-        ("report.html", _page(result)),
-    ):
-        content = text.encode("utf-8", "replace")
-        write_atomically(folder / name, lambda file, content=content: file.write(content))
+    _write(folder / "search.json", document + "\n")
+    _write(folder / "search.md", _markdown(result))
+    _write(folder / "report.html", _page(result))
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode("utf-8", "replace")))
 
 
 def search_document(result: SearchResult) -> dict[str, Any]:
