@@ -14,6 +14,7 @@ from seqcli.cli.options import OUTPUT
 from seqcli.messages import plural
 
 if TYPE_CHECKING:
+    from seqcli.api import Run
     from seqcli.report.console import Out
 
 EXAMPLES = """\
@@ -112,7 +113,6 @@ def train(
     from seqcli import api
     from seqcli.events import broadcast
     from seqcli.report.console import Out
-    from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
     from seqcli.training.processes import refuse_several, reports
@@ -135,16 +135,24 @@ def train(
         )
     if not reports():  # another process of this training does
         return None
+    _show_end(output, run, report)
+    return None
+
+
+def _show_end(output: Out, run: Run, report: bool) -> None:
+    """Print the document of a run with ``--json``, write its page, and suggest a command."""
+    from seqcli import api
+    from seqcli.report.json_documents import ensemble_document, training_document
+
     if run.kept:
         output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
-    if json and run.ensemble:
+    if output.json and run.ensemble:
         output.document(ensemble_document(run.ensemble, str(run.path), run.data))
-    elif json:
+    elif output.json:
         output.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))
     if report:
         output.info(f"report: {api.write_report(run.checkpoint)}")
     output.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
-    return None
 
 
 def _check(output: Out, config: str | None, settings: Sequence[str], flags: options.Flags) -> None:
