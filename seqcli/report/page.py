@@ -20,7 +20,7 @@ from seqcli.report.plots import row_names
 from seqcli.report.tables import Segment, Table, TableCell, plain_cell
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    import jinja2
 
     from seqcli.results import AttentionMap
     from seqcli.runs.environment import Environment
@@ -70,7 +70,7 @@ def is_page(begin: bytes, kind: str) -> bool:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> jinja2.Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 import seqcli
+from seqcli.cli import app, shell
 from seqcli.errors import UsageError
 from seqcli.runs.environment import read_environments
 
@@ -158,3 +159,14 @@ def test_training_again_removes_an_outdated_page(tmp_path):
     seqcli.train(set=SMALL, force=True, **options)
     assert page.read_text() == "mine"
     assert len(read_environments(run.path / "environment.json")) == 1
+
+
+def test_the_commands_write_the_page(runs, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert shell.run(app, ["report", str(runs["gru"]), "--out", str(page)]) == 0
+    assert capsys.readouterr().out == f"{page}\n"
+    assert shell.run(app, ["eval", str(runs["gru"]), "--split", "val", "--report"]) == 0
+    assert "report.html" in capsys.readouterr().err
+    assert "Scores on validation" in (runs["gru"] / "report.html").read_text()
+    assert shell.run(app, ["report", str(runs["gru"]), str(runs["names"])]) == 2
+    assert "a page is about one run" in capsys.readouterr().err

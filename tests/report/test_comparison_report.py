@@ -31,6 +31,7 @@ from seqcli.report.comparison_table import comparison_table, conclusions
 from seqcli.report.console import Out
 from seqcli.report.runs_view import ComparisonView
 from seqcli.report.tables import plain_lines
+from seqcli.runs.environment import append_environment, current_environment
 
 LENGTHS = tuple(2 + n % 8 for n in range(200))  # 2 .. 9; training had 2 .. 5
 FLOORS = {"chance": {"token_accuracy": 0.1, "sequence_accuracy": 0.0}}
@@ -94,6 +95,8 @@ def written(tmp_path_factory):
             for n in (1, 2)
         ]
         (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "gru-s0" / "report.html").write_text("its page")
+    append_environment(folder / "gru-s0" / "environment.json", current_environment("cpu", 2))
     comparison = summarize("reverse", str(folder), some_results(), ["lstm-s0"], ["a note"])
     write_comparison(comparison)
     return folder, comparison
@@ -308,6 +311,14 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(written):
     assert text.count("<svg") >= 3 + 6 * 3
     assert "prefers-color-scheme: dark" in text
     assert "not finished: lstm-s0" in text
+
+
+def test_the_page_links_to_the_pages_of_runs_and_can_be_cited(written):
+    text = (written[0] / "report.html").read_text()
+    assert re.findall('<a href="(.*?)"', text) == ["gru-s0/report.html"]
+    assert "cpu, 2 threads" in text
+    for form in ("\\begin{tabular}", "| model |", "model,positions,seeds", "@software{seqcli"):
+        assert form in text
 
 
 def test_markdown_and_json_say_the_same(written):
