@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from browser import REPORT, needs_browser, open_page
 from drawn_models import every_source
-from seqcli.decoding.sampling import draw
 
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig, describe
 from seqcli.data.corpus import Pairs
 from seqcli.decoding import inference
 from seqcli.decoding.search import Search
+from seqcli.decoding.strategies import draw
 from seqcli.exporters import html, page_data
 
 EXACT = {"atol": 1e-8, "rtol": 1e-8}  # both compute in float64
