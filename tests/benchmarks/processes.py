@@ -7,8 +7,8 @@ per second, and per CPU second of one process, which is steadier on a busy machi
 latter, for two processes relative to one, bounds the speed-up on a quiet machine: waiting for each
 other takes no CPU time.
 
-The costs divide the work by the speed of one core, which is measured, and by the number of cores: runs
-and parts of a file are independent. A comparison of 60 runs keeps at most 60 cores busy.
+The costs divide the work by the speed of one core, which is measured, and by the number of cores:
+runs and parts of a file are independent. A comparison of 60 runs keeps at most 60 cores busy.
 """
 
 from __future__ import annotations
