@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,6 +31,8 @@ from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
 from seqcli.results import Evaluation, Novelty
 
+T = TypeVar("T")
+
 GROUPINGS = ("features",)  # columns whose values can be scored apart
 NOVELTY_SAMPLES, NOVELTY_SEED = 1000, 0  # texts sampled to estimate novelty
 
@@ -46,6 +50,8 @@ def evaluate(
     batch_size: int = 256,
     predictions: str | Path | None = None,
     backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
     format: str | None = None,
     columns: str | None = None,
     separator: str | None = None,
@@ -62,7 +68,7 @@ def evaluate(
         by: features: also score each value of the features column apart.
         batch_size: rows decoded at a time.
         predictions: a TSV file to write the predictions or losses to, for `rescore`.
-        backend: auto, torch or numpy; see `open_model`.
+        backend, device, threads: see `open_model`.
         format, columns, separator: the format of the file ``data``; by default as in training.
 
     Raises:
@@ -73,19 +79,24 @@ def evaluate(
     _check_search(beam, length_penalty, batch_size)
     other = other_data(None if data is None else Path(data), format, columns, separator)
     _check_choices(split, by, predictions)
-    model = open_model(ckpt, backend)
+    model = open_model(ckpt, backend, device, threads)
     _check_features(by, model.name, model.codec.features)
+    rows = evaluation_data(model, split, other)
     if isinstance(model, LanguageModel):
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
-        evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
-        if predictions is not None:
-            write_texts(Path(predictions), losses)
+        evaluation, losses = _evaluate_texts(model, rows)
+        _save(predictions, write_texts, losses)
         return evaluation
-    rows, search = evaluation_data(model, split, other), model.search(beam, length_penalty)
+    search = model.search(beam, length_penalty)
     evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length, bool(by))
-    if predictions is not None:
-        write_predictions(Path(predictions), table)
+    _save(predictions, write_predictions, table)
     return evaluation
+
+
+def _save(path: str | Path | None, write: Callable[[Path, T], None], content: T) -> None:
+    """Write predictions or losses to a file, if one is given."""
+    if path is not None:
+        write(Path(path), content)
 
 
 def _check_search(beam: int | None, length_penalty: float | None, batch_size: int) -> None:

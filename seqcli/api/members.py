@@ -16,6 +16,7 @@ from seqcli import registry
 from seqcli.api.checkpoint_config import OpenedCheckpoint, open_checkpoint
 from seqcli.arrays.ensemble import Ensemble, Member
 from seqcli.arrays.ragged import Ragged
+from seqcli.config.sections import DEVICES
 from seqcli.data.corpus import Codec, MaxLengths
 from seqcli.data.vocabulary import SPECIALS, Vocabulary, visible_token
 from seqcli.decoding.inference import Backend
@@ -193,6 +194,7 @@ AUTO = "auto"
 # 1e9 of work: GRU of 64 and 256, 2-layer LSTM of 256 and 512, Transformer of 128; greedy decoding,
 # beam 5 and log-likelihoods, 1 to 1000 rows. For a few rows NumPy is 1.5 to 3 times as fast.
 NUMPY_WORK = 1e11
+_CPU = ("auto", "cpu")  # devices for which NumPy may be used
 
 
 class BackendChoice:
@@ -204,14 +206,26 @@ class BackendChoice:
     Args:
         opened: the checkpoint, or those of an ensemble.
         name: auto, torch or numpy.
+        device: the device to compute on, one of `seqcli.config.sections.DEVICES`, with PyTorch
+            unless it is the CPU; by default that of the training, if it is available.
+        threads: CPU threads; by default those of the training for PyTorch, and 1 for NumPy.
 
     Raises:
-        UsageError: the backend does not exist.
+        UsageError: the backend or the device does not exist, or they do not fit together.
     """
 
-    def __init__(self, opened: OpenedMembers, name: str) -> None:
+    def __init__(
+        self,
+        opened: OpenedMembers,
+        name: str,
+        device: str | None = None,
+        threads: int | None = None,
+    ) -> None:
         self.opened = opened
-        self.name = registry.check("backend", name, (AUTO, *LOADERS))
+        self.name = _backend_for(registry.check("backend", name, (AUTO, *LOADERS)), device)
+        trained = opened.first.config.train.device
+        self.device = device or (trained if trained != "cuda" else "auto")
+        self._threads = threads
         self.work = 0.0
         weights = [one.checkpoint.weights for one in opened.members]
         self.parameters = sum(weight.size for some in weights for weight in some.values())
@@ -221,7 +235,8 @@ class BackendChoice:
         """Return the backend to compute ``tokens`` more tokens with."""
         name = self.name_for(tokens)
         if name not in self._loaded:
-            self._loaded[name] = _load(self.opened, name)
+            self._loaded[name] = _load(self.opened, name, self.device)
+            _set_threads(name, self._threads)
         return self._loaded[name]
 
     def name_for(self, tokens: int) -> str:
@@ -237,9 +252,18 @@ class BackendChoice:
         return "numpy" if is_small and forward else "torch"
 
 
-def _load(opened: OpenedMembers, name: str) -> Backend:
+def _backend_for(name: str, device: str | None) -> str:
+    """Return the backend to use with a device that the user chose: a GPU requires PyTorch."""
+    if device is None or registry.check("device", device, DEVICES) == "cpu":
+        return name
+    if name == "numpy":
+        raise UsageError(f"--backend numpy cannot use --device {device}", "omit one of them")
+    return "torch"
+
+
+def _load(opened: OpenedMembers, name: str, device: str) -> Backend:
     """Load a model, or all members of an ensemble, into the backend of a name."""
-    backends = [LOADERS[name](_with_device_of(opened.first, one)) for one in opened.members]
+    backends = [LOADERS[name](_with_device(one, device)) for one in opened.members]
     if len(backends) == 1:
         return backends[0]
     members, codec = [], opened.first.checkpoint.codec
@@ -250,10 +274,22 @@ def _load(opened: OpenedMembers, name: str) -> Backend:
     return backends[0].with_model(Ensemble(tuple(members)))
 
 
-def _with_device_of(first: OpenedCheckpoint, one: OpenedCheckpoint) -> OpenedCheckpoint:
-    """Return a checkpoint that is loaded on the device of the first member of its ensemble."""
-    train = replace(one.config.train, device=first.config.train.device)
+def _with_device(one: OpenedCheckpoint, device: str) -> OpenedCheckpoint:
+    """Return a checkpoint that is loaded on a device."""
+    train = replace(one.config.train, device=device)
     return replace(one, config=replace(one.config, train=train))
+
+
+def _set_threads(backend: str, threads: int | None) -> None:
+    """Set the number of CPU threads of a backend; None keeps it."""
+    if threads and backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    elif threads:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads, user_api="blas")
 
 
 def load_numpy(opened: OpenedCheckpoint) -> Backend:
@@ -275,10 +311,11 @@ def load_numpy(opened: OpenedCheckpoint) -> Backend:
 
 
 def load_torch(opened: OpenedCheckpoint) -> Backend:
-    """Load a model into PyTorch, on its training device if that is available.
+    """Load a model into PyTorch, on the device ``train.device`` of its configuration.
 
     Raises:
         CheckpointError: the weights do not fit the configuration.
+        UsageError: the device is not available.
     """
     import torch
 
@@ -290,7 +327,7 @@ def load_torch(opened: OpenedCheckpoint) -> Backend:
 
     train = opened.config.train
     kernels.use(train.kernels)
-    device = choose_device(train.device if train.device != "cuda" else "auto", train.precision)
+    device = choose_device(train.device, train.precision)
     torch.set_num_threads(train.threads or 1)
     checkpoint = torch_file.with_tensors(opened.checkpoint)
     model = load_model(checkpoint, opened.config, opened.limits, opened.path)

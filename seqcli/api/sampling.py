@@ -60,9 +60,8 @@ def sample(
         max_length: maximum length of a text in tokens, prefix included; by default the longest
             text of training + 10.
         seed: the random seed of sampling; by default a different one each time.
-        unique: no duplicates.
-        novel: only texts not in the training data, in any of its splits. They are compared by
-            fingerprint: a new text is taken for a known one with a probability below 1e-9.
+        unique, novel: no duplicates; only texts in no split of the training data, by fingerprints,
+            which take a new text for a known one with a probability below 1e-9.
         logprob: add the log-probability of each text.
         backend: auto, torch or numpy; see `open_model`.
 
@@ -73,14 +72,13 @@ def sample(
     settings = SamplingConfig(temperature, top_k, top_p)
     _check(n, settings, greedy, beam)
     model = open_model(ckpt, backend)
+    _check_kind(model, lines, bool(greedy or beam or prefix or novel))
     n = n or (1 if greedy or isinstance(model, PairModel) else 10)
     request = SampleRequest(n, prefix, max_length, unique, novel, logprob)
     if isinstance(model, PairModel):
-        _check_pairs(bool(greedy or beam or prefix or novel))
         return _draw_targets(model, lines, request, settings, _seed(seed))
-    _check_no_lines(model, lines)
     if greedy or beam:
-        return _search_texts(model, request, 1 if greedy else max(beam or 1, request.count))
+        return _search_texts(model, request, 1 if greedy else max(beam or 1, n))
     return _draw_texts(model, request, settings, _seed(seed))
 
 
@@ -99,14 +97,12 @@ def _check(n: int | None, settings: SamplingConfig, greedy: bool, beam: int | No
         raise UsageError("--greedy gives only one text", f"for the {n} most likely: --beam {n}")
 
 
-def _check_pairs(has_text_options: bool) -> None:
-    if has_text_options:
+def _check_kind(model: TrainedModel, lines: object, has_text_options: bool) -> None:
+    """Check that the options are those of the kind of model: of pairs, or of texts."""
+    if isinstance(model, PairModel) and has_text_options:
         options = "--greedy, --beam, --prefix and --novel"
         raise UsageError(f"{options} are for language models", "see seqcli predict")
-
-
-def _check_no_lines(model: LanguageModel, lines: object) -> None:
-    if lines is not None:
+    if isinstance(model, LanguageModel) and lines is not None:
         raise UsageError(f"{model.name} is a language model: it takes no input", "omit --input")
 
 

@@ -25,6 +25,7 @@ from seqcli.config.limits import (
 from seqcli.errors import UsageError
 
 COLDEST, HOTTEST = 1e-3, 1e3  # beyond these, float32 cannot represent the logits
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class ModelConfig:
     hidden: Width = 128
     """Hidden size (of the Transformer: model size)."""
     embedding: Width = 64
-    """Embedding size; the Transformer uses hidden, recurrent language models one-hot input."""
+    """Embedding size. The Transformer uses the hidden size instead, and recurrent language models
+    one-hot vectors."""
     bidirectional: bool = True
     """Use a bidirectional encoder (recurrent models)."""
     bridge: bool = True
@@ -167,7 +169,8 @@ class TrainConfig:
     """Time limit of the whole run, from the command to the saved model, such as 90s, 10m or 1h; the
     learning-rate schedule ends with it. 0 means none."""
     epochs: Count = 20
-    """Epochs: passes over the training rows, or see epoch_steps; 0 trains until the budget ends."""
+    """Passes over the training rows (or groups of train.epoch_steps steps); 0 trains until the
+    budget ends."""
     steps: Count = 0
     """Total optimizer steps, instead of epochs; 0 uses epochs."""
     epoch_steps: Count = 0
@@ -228,13 +231,13 @@ class TrainConfig:
     """Run of a teacher, often an ensemble: its predictions for the training sources are added to
     the training rows (sequence-level knowledge distillation)."""
     unlabelled: str = ""
-    """File of sources without targets, one per line, for which the teacher of train.distill also
-    predicts training rows."""
+    """File of sources without targets, one per line, for which the teacher of --distill predicts
+    targets, too; they become training rows."""
     backend: Annotated[str, one_of(registry.BACKENDS)] = "torch"
     """Compute backend; numpy trains rnn, gru and lstm language models without PyTorch."""
     threads: Annotated[int, Range(at_least=0, at_most=1024)] = 0
     """CPU threads; 0 chooses by a short measurement."""
-    device: Annotated[str, one_of(("auto", "cpu", "cuda", "mps"))] = "auto"
+    device: Annotated[str, one_of(DEVICES)] = "auto"
     """Device; auto uses a GPU if available."""
     kernels: Annotated[str, one_of(("auto", "reference"))] = "auto"
     """CPU kernels: auto uses hand-written ones where they are faster, reference plain autograd."""

@@ -131,7 +131,7 @@ class GeneralAttention(Attention):
 
 
 class MonotonicAttention(GeneralAttention):
-    """Exact hard monotonic attention (Wu and Cotterell 2019), with energy = q . W k."""
+    """Exact hard monotonic attention (Wu and Cotterell 2019), with energy = q . W h."""
 
     monotonic = True
 

@@ -28,7 +28,7 @@ class RNN(nn.Module):
         """Return outputs (B, T, D * H) and the last state."""
         raise TypeError(f"{type(self).__name__} has no forward")
 
-    def cell_of(self, run: int) -> Cell:
+    def cell_of(self, index: int) -> Cell:
         """Return the cell of one layer in one direction, numbered in PyTorch's order."""
         return self.cell
 
@@ -86,16 +86,16 @@ class CellRNN(RNN):
         self.directions = 2 if bidirectional else 1
         self.dropout = Dropout(dropout)
         sizes = [size] + [hidden * self.directions] * (layers - 1)
-        runs = [width for width in sizes for _ in range(self.directions)]  # one per direction
+        widths = [width for width in sizes for _ in range(self.directions)]  # in PyTorch's order
         gates = cell.gates * hidden
-        self.inputs = nn.ModuleList(nn.Linear(width, gates) for width in runs)
-        self.recurrent = nn.ModuleList(nn.Linear(hidden, gates) for _ in runs)
-        count = len(runs) if layer_norm else 0
+        self.inputs = nn.ModuleList(nn.Linear(width, gates) for width in widths)
+        self.recurrent = nn.ModuleList(nn.Linear(hidden, gates) for _ in widths)
+        count = len(widths) if layer_norm else 0
         self.norms = nn.ModuleList(NormalizedCell(cell, hidden) for _ in range(count))
 
-    def cell_of(self, run: int) -> Cell:
+    def cell_of(self, index: int) -> Cell:
         """See `RNN.cell_of`."""
-        normalized = self.norms[run] if len(self.norms) else self.cell
+        normalized = self.norms[index] if len(self.norms) else self.cell
         assert isinstance(normalized, Cell)
         return normalized
 
@@ -109,9 +109,10 @@ class CellRNN(RNN):
         inside = None if lengths is None else _inside(lengths, inputs)  # (B, T)
         outputs, last = inputs, []
         for layer in range(self.layers):
-            runs = range(layer * self.directions, (layer + 1) * self.directions)
+            directions = range(layer * self.directions, (layer + 1) * self.directions)
             pairs = [
-                self._run(run, outputs, inside, tuple(part[run] for part in state)) for run in runs
+                self._read_direction(index, outputs, inside, tuple(part[index] for part in state))
+                for index in directions
             ]
             outputs = torch.cat([output for output, _ in pairs], dim=2)  # (B, T, D * H)
             outputs = outputs if layer == self.layers - 1 else self.dropout(outputs)
@@ -119,13 +120,13 @@ class CellRNN(RNN):
         state = tuple(torch.stack(parts) for parts in zip(*last, strict=True))  # (L * D, B, H)
         return outputs, state
 
-    def _run(
-        self, run: int, inputs: Tensor, inside: Tensor | None, state: CellState
+    def _read_direction(
+        self, index: int, inputs: Tensor, inside: Tensor | None, state: CellState
     ) -> tuple[Tensor, CellState]:
         """Run one layer in one direction; where ``inside`` is False the state does not change."""
-        backward = self.directions == 2 and run % 2 == 1
-        products, recurrent = self.inputs[run](inputs), self.recurrent[run]  # (B, T, G)
-        cell = self.cell_of(run)
+        backward = self.directions == 2 and index % 2 == 1
+        products, recurrent = self.inputs[index](inputs), self.recurrent[index]  # (B, T, G)
+        cell = self.cell_of(index)
         steps = range(inputs.shape[1])
         outputs = [state[0]] * len(steps)
         for t in reversed(steps) if backward else steps:

@@ -88,6 +88,20 @@ def test_long_lines_go_in_smaller_batches(runs, monkeypatch):
     assert sizes == [(4, 3), (1, 200), (1, 200), (1, 1000)]
 
 
+def test_the_device_is_chosen_and_checked(runs):
+    usual = [one.candidates for one in seqcli.predict(runs["gru"], LINES)]
+    assert [one.candidates for one in seqcli.predict(runs["gru"], LINES, device="cpu")] == usual
+    predictor = open_predictor(runs["gru"], device="auto")
+    assert predictor.model.backend_name(1) == "torch"  # which alone finds a GPU
+    with pytest.raises(UsageError, match="no device is called 'tpu'"):
+        seqcli.predict(runs["gru"], LINES, device="tpu")
+    with pytest.raises(UsageError, match="--backend numpy cannot use --device mps"):
+        seqcli.predict(runs["gru"], LINES, device="mps", backend="numpy")
+    if not torch.backends.mps.is_available():
+        with pytest.raises(UsageError, match="--device mps: "):
+            list(seqcli.predict(runs["gru"], LINES, device="mps"))
+
+
 @pytest.mark.parametrize("name", ["beam", "nbest", "batch_size", "look_ahead"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True])
 def test_counts_below_one_are_refused(runs, name, value):

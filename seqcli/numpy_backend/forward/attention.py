@@ -135,7 +135,7 @@ def scores_to_weights(
 
 
 class MonotonicAttention(GeneralAttention):
-    """Exact hard monotonic attention (Wu and Cotterell 2019), with energy = q . W k."""
+    """Exact hard monotonic attention (Wu and Cotterell 2019), with energy = q . W h."""
 
     monotonic = True
 
