@@ -2,9 +2,10 @@
 
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
 ``gen_data``, ``tasks``, ``examples``, ``info``, ``export`` (and ``next_tokens``, which is
-``sample --next``, ``rescore``, which is ``eval --score``, ``list_runs``, which is ``runs``, and
-``copy_example``). ``register`` adds a task, cell, attention, metric, optimizer or file format from
-outside the package. Each is imported when it is first used, so that ``import seqcli`` is fast.
+``sample --next``, ``rescore``, which is ``eval --score``, ``list_runs``, which is ``runs``,
+``json_schema``, which is ``schema``, and ``copy_example``). ``register`` adds a task, cell,
+attention, metric, optimizer or file format from outside the package. Each is imported when it is
+first used, so that ``import seqcli`` is fast.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         export,
         gen_data,
         info,
+        json_schema,
         list_runs,
         next_tokens,
         predict,
@@ -41,6 +43,7 @@ __all__ = [
     "export",
     "gen_data",
     "info",
+    "json_schema",
     "list_runs",
     "next_tokens",
     "predict",
