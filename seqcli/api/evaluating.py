@@ -81,13 +81,12 @@ def evaluate(
     _check_choices(split, by, predictions)
     model = open_model(ckpt, backend, device, threads)
     _check_features(by, model.name, model.codec.features)
-    rows = evaluation_data(model, split, other)
     if isinstance(model, LanguageModel):
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
-        evaluation, losses = _evaluate_texts(model, rows)
+        evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
         _save(predictions, write_texts, losses)
         return evaluation
-    search = model.search(beam, length_penalty)
+    rows, search = evaluation_data(model, split, other), model.search(beam, length_penalty)
     evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length, bool(by))
     _save(predictions, write_predictions, table)
     return evaluation

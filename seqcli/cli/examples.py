@@ -16,9 +16,7 @@ seqcli examples
 seqcli examples pairs.tsv
 seqcli examples names --out my_names.yaml"""
 
-SCHEMA_EXAMPLES = """\
-seqcli schema
-seqcli schema > seqcli.schema.json"""
+SCHEMA_EXAMPLES = "seqcli schema"
 
 Name = Annotated[
     str | None,
@@ -73,7 +71,7 @@ def examples(name: Name = None, out_path: Place = None, json: options.Json = Fal
 def schema() -> None:
     """Print the JSON Schema of the configuration: every key with its type, limits and default.
 
-    Editors complete and check YAML files with it: put the comment
+    Editors complete and check YAML files with it: save it as seqcli.schema.json, and put the comment
     `# yaml-language-server: $schema=seqcli.schema.json` into the first line.
     """
     from seqcli import api
