@@ -71,8 +71,8 @@ def examples(name: Name = None, out_path: Place = None, json: options.Json = Fal
 def schema() -> None:
     """Print the JSON Schema of the configuration: every key with its type, limits and default.
 
-    Editors complete and check YAML files with it: save it as seqcli.schema.json, and put the comment
-    `# yaml-language-server: $schema=seqcli.schema.json` into the first line.
+    Editors complete and check YAML files with it: save it as seqcli.schema.json, and put
+    `# yaml-language-server: $schema=seqcli.schema.json` into the first line of a file.
     """
     from seqcli import api
     from seqcli.report.console import Out
