@@ -76,15 +76,18 @@ def save(console: Console, name: str, title: str) -> None:
     template = inspect.signature(console.export_svg).parameters["code_format"].default
     template = re.sub(r"@font-face \{\{.*?\}\}\s*", "", template, flags=re.DOTALL)
     template = template.replace("Fira Code, monospace", FONTS).replace("font-family: arial;", "")
-    svg = console.export_svg(title=title, theme=THEME, code_format=template, unique_id=name)
+    wrapped = terminal(console.width)
+    for line in console.export_text(styles=True).splitlines():
+        wrapped.print(Text.from_ansi(line))  # a terminal breaks long lines; a recording cuts them
+    svg = wrapped.export_svg(title=title, theme=THEME, code_format=template, unique_id=name)
     HOME.mkdir(exist_ok=True)
     (HOME / f"{name}.svg").write_text(svg, "utf-8")
 
 
 def prompt(console: Console, command: str) -> None:
     """Show a command as typed; a long one is continued on the next line."""
-    words, lines = shlex.split(command), [""]
-    for word in (shlex.quote(word) for word in words):
+    lines = [""]
+    for word in re.findall(r'"[^"]*"|\S+', command):
         if len(lines[-1]) + len(word) > console.width - 6:
             lines[-1] += "\\"
             lines.append("    ")
@@ -137,9 +140,9 @@ class Camera:
 
 def live() -> None:
     """Draw the live view in the middle of the first command of the README."""
-    shown = terminal(columns=104, rows=26)
+    shown = terminal(columns=108, rows=26)
     prompt(shown, TRAIN)
-    hidden = terminal(columns=104, rows=26)
+    hidden = terminal(columns=108, rows=26)
     with LiveView(Out(silent(), hidden)) as view:
         api.train(
             task="reverse",
@@ -147,6 +150,7 @@ def live() -> None:
             attention=True,
             listen=Camera(view, shown),
             out="runs/reverse-gru-attention",
+            force=True,
         )
     save(shown, "live", "seqcli train")
 
@@ -155,7 +159,7 @@ def attention() -> None:
     """Draw the attention weights of the model of `live`."""
     if not Path("runs/reverse-gru-attention").exists():
         run(f"{TRAIN} --quiet", silent(), silent())
-    shown = terminal(columns=76)
+    shown = terminal(columns=84)
     prompt(shown, PREDICT)
     run(PREDICT, shown, shown)
     save(shown, "attention", "seqcli predict")
@@ -175,7 +179,7 @@ def names() -> None:
     """Draw names sampled from a model of the names that come with seqcli."""
     api.copy_example("names.txt")
     run(f"{NAMES} --quiet", silent(), silent())
-    shown = terminal(columns=76)
+    shown = terminal(columns=84)
     prompt(shown, SAMPLE)
     run(SAMPLE, shown, silent())
     save(shown, "names", "seqcli sample")

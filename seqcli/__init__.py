@@ -3,9 +3,9 @@
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
 ``gen_data``, ``tasks``, ``examples``, ``info``, ``export`` (and ``next_tokens``, which is
 ``sample --next``, ``rescore``, which is ``eval --score``, ``list_runs``, which is ``runs``,
-``json_schema``, which is ``schema``, and ``copy_example``). ``register`` adds a task, cell,
-attention, metric, optimizer or file format from outside the package. Each is imported when it is
-first used, so that ``import seqcli`` is fast.
+``write_report``, which is ``report``, ``json_schema``, which is ``schema``, and ``copy_example``).
+``register`` adds a task, cell, attention, metric, optimizer or file format from outside the
+package. Each is imported when it is first used, so that ``import seqcli`` is fast.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         sample,
         tasks,
         train,
+        write_report,
     )
     from seqcli.registry import register
 
@@ -52,6 +53,7 @@ __all__ = [
     "sample",
     "tasks",
     "train",
+    "write_report",
 ]
 
 

@@ -81,12 +81,11 @@ def evaluate(
     _check_choices(split, by, predictions)
     model = open_model(ckpt, backend, device, threads)
     _check_features(by, model.name, model.codec.features)
+    rows = evaluation_data(model, split, other)
     if isinstance(model, LanguageModel):
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
-        evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
-        _save(predictions, write_texts, losses)
-        return evaluation
-    rows, search = evaluation_data(model, split, other), model.search(beam, length_penalty)
+        return _evaluate_texts(model, rows, predictions)
+    search = model.search(beam, length_penalty)
     evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length, bool(by))
     _save(predictions, write_predictions, table)
     return evaluation
@@ -135,11 +134,12 @@ def _is_predictions(begin: bytes) -> bool:
     return re.match(rb"(source|text):[a-z]+\t", begin) is not None
 
 
-def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluation, TextLosses]:
+def _evaluate_texts(
+    model: LanguageModel, data: EvaluationData, path: str | Path | None
+) -> Evaluation:
     """Score a language model: its exact loss, and the novelty of sampled texts.
 
-    Returns:
-        the scores, and the loss of each text.
+    The loss of each text is written to ``path``, if it is given.
     """
     began = time.monotonic()
     losses = _losses(model, data)
@@ -152,7 +152,8 @@ def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluat
         novelty=_novelty(model, None if data.own else data.pairs.targets),
         seconds=time.monotonic() - began,
     )
-    return evaluation, losses
+    _save(path, write_texts, losses)
+    return evaluation
 
 
 def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:

@@ -94,14 +94,15 @@ def suite_path(name: str) -> Path:
 def config_path(source: str | PathLike[str]) -> str | PathLike[str]:
     """Return the file of a configuration, given a path, ``-``, or the name of a preset.
 
-    A text is a path if it ends in .yaml or .yml, contains a separator, or such a file exists.
+    A text is a path if it ends in .yaml or .yml, contains a separator, or such a file exists; a
+    folder of that name, such as a run, does not count.
 
     Raises:
         UsageError: the text is neither a path nor the name of a preset.
     """
     if not isinstance(source, str) or source == "-" or source.endswith(YAML):
         return source
-    if os.sep in source or "/" in source or os.path.lexists(source):
+    if os.sep in source or "/" in source or Path(source).is_file():
         return source
     presets = {one.name: one.path for one in examples() if one.kind == PRESET}
     if source not in presets:

@@ -20,6 +20,12 @@ def test_a_file_comes_before_a_preset_of_the_same_name(tmp_path, monkeypatch):
     assert load("names").model.hidden == 7
 
 
+def test_a_folder_does_not_hide_a_preset_of_the_same_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("names").mkdir()
+    assert load("names") == load(find("names").path)
+
+
 @pytest.mark.parametrize(
     ("source", "message", "hint"),
     [

@@ -8,12 +8,11 @@ standard streams of the caller. Training is shortened: see `shortened`.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
-import pkgutil
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 CALLER = """\
@@ -25,7 +24,7 @@ request = json.dumps({{"words": sys.argv[1:], "folder": os.getcwd()}}).encode()
 socket.send_fds(server, [request], [0, 1, 2])
 sys.exit(int(server.recv(16) or 70))
 """
-SMALL = ("--epochs", "1", "--threads", "1")
+SMALL = ("--threads", "1")
 WIDTHS = ("--set", "model.hidden=8", "--set", "model.embedding=8", "--set", "model.feedforward=8")
 ROWS = ("--train-rows", "60", "--val-rows", "9", "--test-rows", "9")
 
@@ -33,21 +32,27 @@ ROWS = ("--train-rows", "60", "--val-rows", "9", "--test-rows", "9")
 def shortened(words: list[str]) -> list[str]:
     """Return a command with less training: one epoch, few rows, small models.
 
-    A suite, whose file has all settings, is only planned.
+    Workers of a comparison take seconds to start: those with a preset are run, with one seed, and
+    others are planned. So are suites, whose settings are in their files.
     """
     given = {word.partition("=")[0] for word in words}
     if words[0] == "gen-data":
         return [*words, "--train", "60", "--val", "9", "--test", "9"]
-    if words[0] not in ("train", "compare") or given & {"--check", "--collect", "--resume"}:
+    resumed = "--resume" in given and "auto" not in given
+    if words[0] not in ("train", "compare") or resumed or given & {"--check", "--collect"}:
         return words
     if "--suite" in given:
-        return words if "--plan" in given else [*words, "--plan"]
+        return [*words, "--plan"]
+    epochs = () if "--seconds" in given else ("--epochs", "1")
     rows = () if given & {"--data", "--train"} else ROWS
-    more = ("--seeds", "1", "--jobs", "1") if words[0] == "compare" else ()
-    widths = () if given & {"--init-from", "--seconds"} else WIDTHS
+    more: tuple[str, ...] = ()
+    if words[0] == "compare":
+        more = ("--seeds", "1", "--jobs", "1", "--match", "none")
+        more = more if "--config" in given else (*more, "--plan")
+    widths = () if "--init-from" in given else WIDTHS
     if "--ensemble" in given:
-        more = ("--ensemble", "2")
-    return [*words, *SMALL, *rows, *more, *widths]
+        more = ("--ensemble", "1")
+    return [*words, *SMALL, *epochs, *rows, *more, *widths]
 
 
 def answer(connection: socket.socket) -> int:
@@ -62,17 +67,27 @@ def answer(connection: socket.socket) -> int:
     return shell.run(app, shortened(call["words"]))
 
 
-def import_everything() -> None:
-    """Import what the commands would import one by one, and use one thread."""
+def warm_up() -> None:
+    """Train, score and sample once, which imports what the commands would import one by one."""
     import torch
-    import torch.utils.tensorboard
 
-    import seqcli
-
-    for module in pkgutil.walk_packages(seqcli.__path__, "seqcli."):
-        if module.name != "seqcli.__main__":
-            importlib.import_module(module.name)
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        run("train --task copy --cell transformer --out pairs --quiet")
+        run("train --task names --cell gru --out names --quiet")
+        run("train --task names --backend numpy --out numpy --quiet")
+        run("eval --ckpt pairs --backend torch --quiet")
+        run("eval --ckpt names --quiet")
+        run("compare --task copy --cells gru --quiet")
+        os.chdir("/")
+
+
+def run(line: str) -> int:
+    """Run a command in this process; return its exit code."""
+    from seqcli.cli import app, shell
+
+    return shell.run(app, shortened(line.split()))
 
 
 def reap() -> None:
@@ -84,7 +99,12 @@ def reap() -> None:
 
 def serve(folder: Path) -> None:
     """Answer callers until this process is killed."""
-    import_everything()
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        warm_up()
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(folder / "socket"))
     server.listen()
