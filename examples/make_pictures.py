@@ -172,7 +172,6 @@ def compare() -> None:
     run(COMPARE, shown, silent())
     save(shown, "compare", "seqcli compare")
     shutil.copy("runs/compare-reverse/lengths.svg", HOME / "lengths.svg")
-    shutil.copy("runs/compare-reverse/curves.svg", HOME / "curves.svg")
 
 
 def names() -> None:
