@@ -2,8 +2,8 @@
 
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
 ``gen_data``, ``tasks``, ``examples``, ``info``, ``export`` (and ``next_tokens``, which is
-``sample --next``, ``rescore``, which is ``eval --score``, ``list_runs``, which is ``runs``, and
-``copy_example``). ``register`` adds a task, cell, attention, metric, optimizer or file format from
+``sample --next``, ``rescore``, which is ``eval --score``, ``list_runs``, which is ``runs``,
+``write_report``, which is ``report``, and ``copy_example``). ``register`` adds a task, cell, attention, metric, optimizer or file format from
 outside the package. Each is imported when it is first used, so that ``import seqcli`` is fast.
 """
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         sample,
         tasks,
         train,
+        write_report,
     )
     from seqcli.registry import register
 
@@ -49,6 +50,7 @@ __all__ = [
     "sample",
     "tasks",
     "train",
+    "write_report",
 ]
 
 

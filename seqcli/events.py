@@ -7,9 +7,10 @@ tensors.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ParamSpec, TypeAlias
+from dataclasses import asdict, dataclass, field
+from typing import Any, ParamSpec, TypeAlias, get_args
 
+from seqcli import schema
 from seqcli.errors import Exit, SeqcliError
 from seqcli.messages import count, note, plural, reason
 
@@ -229,12 +230,12 @@ class RunFailed:
 
     message: str
     hint: str
-    exit_code: Exit
+    exit_code: int
 
     def error(self, run: str) -> SeqcliError:
         """Return the error, with the name of the run before its message."""
         made = SeqcliError(f"{run}: {self.message}", self.hint)
-        made.exit_code = self.exit_code
+        made.exit_code = Exit(self.exit_code)
         return made
 
 
@@ -342,3 +343,20 @@ def dispensable(listen: Callable[P, object]) -> Callable[P, None]:
 def _name(listen: object) -> str:
     """Return the name of a listener: of its function or class."""
     return str(getattr(listen, "__name__", type(listen).__name__)).strip("<>")
+
+
+def to_plain(event: RunEvent) -> dict[str, Any]:
+    """Return an event of a run as plain data, to be sent to another machine."""
+    return {"event": type(event).__name__, **asdict(event)}
+
+
+def from_plain(plain: Mapping[str, Any]) -> RunEvent:
+    """Return the event that `to_plain` converted.
+
+    Raises:
+        KeyError, SchemaError: it is not such an event.
+    """
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in get_args(RunEvent)}
+    fields = {name: value for name, value in plain.items() if name != "event"}
+    event: RunEvent = schema.read(kinds[plain["event"]], fields)
+    return event

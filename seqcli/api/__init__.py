@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
+    from seqcli.api.reporting import write_report
     from seqcli.api.run_data import gen_data, read_data
     from seqcli.api.run_list import list_runs
     from seqcli.api.sampling import sample
@@ -57,6 +58,7 @@ __all__ = [
     "task",
     "tasks",
     "train",
+    "write_report",
 ]
 
 _MODULES = {  # a module of this package, or the full name of another module
@@ -89,6 +91,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "task": "seqcli.tasks.base",
     "tasks": "seqcli.tasks.base",
     "train": "training",
+    "write_report": "reporting",
 }
 
 

@@ -38,6 +38,8 @@ class Job:
 
     models: tuple[Model, ...]
     backend: str
+    device: str
+    threads: int
     beam: int
     nbest: int
     length_penalty: float
@@ -184,4 +186,6 @@ def _predictor(job: Job) -> Predictor:
         length_penalty=job.length_penalty,
         batch_size=job.batch_size,
         backend=job.backend,
+        device=job.device or None,
+        threads=job.threads,
     )

@@ -6,6 +6,7 @@ import contextlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from seqcli.api.bulk_parts import Job, Model
 from seqcli.api.predicting import Predictor
@@ -116,8 +117,14 @@ def check_folder(files: BulkFiles) -> None:
         raise UsageError(message, "choose a new or an empty folder")
 
 
-def job_of(predictor: Predictor, path: Path, logprob: bool, scores: bool) -> Job:
-    """Return the settings of the workers; the size of the input chooses the backend."""
+def job_of(predictor: Predictor, path: Path, **settings: Any) -> Job:
+    """Return the settings of the workers; the size of the input chooses the backend.
+
+    Args:
+        predictor: the open model, with its search settings.
+        path: the input.
+        settings: device, threads, logprob and scores of the `Job`.
+    """
     model, search = predictor.model, predictor.search
     paths = [one.path.resolve() for one in model.members]
     characters = path.stat().st_size * (3 if path.suffix == ".gz" else 1)
@@ -128,8 +135,7 @@ def job_of(predictor: Predictor, path: Path, logprob: bool, scores: bool) -> Job
         nbest=search.nbest,
         length_penalty=search.length_penalty,
         batch_size=predictor.batch_size,
-        logprob=logprob,
-        scores=scores,
+        **settings,
     )
 
 

@@ -69,6 +69,8 @@ def predict_file(
     length_penalty: float | None = None,
     batch_size: int | None = None,
     backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
     logprob: bool = False,
     scores: bool = False,
     part_size: int | None = None,
@@ -83,14 +85,14 @@ def predict_file(
     processes or on interruptions.
 
     Args:
-        ckpt, beam, nbest, length_penalty, batch_size, backend: see `seqcli.api.predict`.
+        ckpt, beam, nbest, length_penalty, batch_size, backend, device: see `seqcli.api.predict`.
         data: one source per line, plain or gzip.
         out: a folder, which is created if it does not exist.
         logprob, scores: write the log-probability, and the score, after each candidate.
+        threads: CPU threads of each process, 1 by default.
         part_size: lines per part, 10,000 by default.
         jobs: worker processes; 0 means one per core, at most 4.
-        on: run them on a Dask cluster: "dask" for one on this machine, an address, or a scheduler
-            file; its workers share the folders of input, model and output.
+        on: a Dask cluster: "dask" for one on this machine, an address, or a scheduler file.
         force: discard the predictions in the folder, and start over.
         watch: called with the progress.
 
@@ -103,8 +105,9 @@ def predict_file(
     check_counts(part_size=part_size)
     check_input(Path(data))
     search: dict[str, Any] = {"beam": beam, "nbest": nbest, "length_penalty": length_penalty}
-    predictor = open_predictor(ckpt, **search, batch_size=batch_size, backend=backend)
-    job = job_of(predictor, Path(data), logprob, scores)
+    search |= {"batch_size": batch_size, "backend": backend, "device": device}
+    written = {"threads": threads or 1, "logprob": logprob, "scores": scores}
+    job = job_of(open_predictor(ckpt, **search), Path(data), device=device or "", **written)
     with _prepared(BulkFiles(Path(out)), force) as files:
         plan = checked_plan(files, Path(data), part_size, job)
         with open_workers(jobs or default_jobs(), on) as workers:

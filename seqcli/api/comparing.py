@@ -158,18 +158,28 @@ def plan(
     base = planning.base_config(settings, recipes)
     corpus = build_corpus(base.data, base.task)
     base = with_chosen_tokens(base, corpus)
+    _check_searchable(searched, corpus)
+    planned = planning.runs(_arms(base, specification, corpus), seeds)
+    stored = _stored_plan(name, planned, specification, base, corpus)
+    place = None if out is None else Path(out)
+    kind = "search" if searched else "compare"
+    folder = choose_folder(f"{kind}-{stored.name}", place, stored, force)
+    return Plan(folder, stored, force, corpus.codec.source is None)
+
+
+def _check_searchable(searched: Sequence[str], corpus: Corpus) -> None:
     if searched and "val" not in corpus.splits:
         raise UsageError("--search needs validation rows", "give a file with --val")
-    arms = planning.arms(base, specification, facts_of(corpus))
-    if match == "params" and len(arms) > 1:
-        from seqcli.api.parameter_matching import match_parameters
 
-        arms = match_parameters(arms, corpus)
-    stored = _stored_plan(name, planning.runs(arms, seeds), specification, base, corpus)
-    place = None if out is None else Path(out)
-    kind, language = "search" if searched else "compare", corpus.codec.source is None
-    folder = choose_folder(f"{kind}-{stored.name}", place, stored, force)
-    return Plan(folder, stored, force, language)
+
+def _arms(base: Config, specification: Specification, corpus: Corpus) -> list[planning.Arm]:
+    """Return the models to compare, with matched parameter counts if requested."""
+    arms = planning.arms(base, specification, facts_of(corpus))
+    if specification.match != "params" or len(arms) < 2:
+        return arms
+    from seqcli.api.parameter_matching import match_parameters
+
+    return match_parameters(arms, corpus)
 
 
 def _stored_plan(

@@ -17,16 +17,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import pickle
 import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from seqcli.api.dask_task import Place, WorkerStopped, finish_task, wait_for_lock
 from seqcli.api.engines import (
@@ -43,7 +42,7 @@ from seqcli.api.engines import (
 )
 from seqcli.api.job_pool import no_signals
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
-from seqcli.events import Event, RunFailed, RunRestarted
+from seqcli.events import RunEvent, RunFailed, RunRestarted, from_plain
 from seqcli.interrupts import stop_on_signals
 from seqcli.messages import note
 from seqcli.registry import PLUGINS
@@ -73,6 +72,7 @@ def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
     except ImportError:
         raise UsageError("--on needs Dask, which is not installed", EXTRA) from None
     _silence()
+    keep_workers: Callable[[], object] = _nothing
     with contextlib.ExitStack() as stack:
         if on == LOCAL:
             with no_signals():  # the workers start with signals blocked; the client stops runs
@@ -80,13 +80,13 @@ def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
                     n_workers=jobs,
                     threads_per_worker=1,
                     memory_limit=0,
-                    dashboard_address=None,
+                    dashboard_address=":0",
                     silence_logs=logging.CRITICAL,
                 )
                 client = stack.enter_context(_closing(Client(stack.enter_context(cluster))))
                 keep_workers = partial(cluster.scale, jobs)
         else:
-            client, keep_workers = stack.enter_context(_closing(_connect(Client, on))), _nothing
+            client = stack.enter_context(_closing(_connect(Client, on)))
         yield DaskEngine(client, on, keep_workers)
 
 
@@ -177,7 +177,7 @@ class _Task(Generic[JobT]):
     losses: int = 0
     starts: int = 0
     saved: int = 0
-    future: Future | None = None
+    future: Future = None
 
 
 class _Submission(Generic[JobT, Result]):
@@ -197,7 +197,7 @@ class _Submission(Generic[JobT, Result]):
         self.waiting = deque(_Task(job) for job in planned)
         self.running: dict[str, _Task[JobT]] = {}
         self.failures: Failures = {}
-        self.events: queue.Queue[tuple[str, Event | None]] = queue.Queue()
+        self.events: queue.Queue[tuple[str, RunEvent | None]] = queue.Queue()
         self.workers, self.counted = 1, 0.0
 
     def run(self) -> Failures:
@@ -215,9 +215,10 @@ class _Submission(Generic[JobT, Result]):
             raise StoppedBySignal("stopped; every run is saved", "", Exit(128 + stop.signal))
         return self.failures
 
-    def _receive(self, event: tuple[float, bytes]) -> None:
+    def _receive(self, logged: tuple[float, Mapping[str, Any]]) -> None:
         """Receive an event, in the thread of the client's event loop."""
-        self.events.put(pickle.loads(event[1]))
+        _, sent = logged
+        self.events.put((sent["run"], from_plain(sent["event"]) if sent["event"] else None))
 
     def _submit_waiting(self) -> None:
         """Submit as many runs as there are workers, at least one."""
@@ -257,10 +258,9 @@ class _Submission(Generic[JobT, Result]):
             while True:
                 name, event = self.events.get(timeout=wait) if wait else self.events.get_nowait()
                 wait = 0
-                task = self.running.get(name)
-                if task is not None and event is None:
-                    task.starts += 1
-                elif task is not None:
+                if name in self.running and event is None:
+                    self.running[name].starts += 1
+                elif name in self.running and event is not None:
                     self.watch(name, event)
 
     def _collect(self) -> None:
@@ -278,7 +278,6 @@ class _Submission(Generic[JobT, Result]):
         """Return the outcome of a task; None if its worker died or left."""
         from distributed import KilledWorker
 
-        assert task.future is not None
         if task.future.status == "finished":
             result: Result | RunFailed = task.future.result()
             return result

@@ -110,7 +110,8 @@ def failure_of(error: BaseException) -> RunFailed:
     if known is None:
         place = traceback.extract_tb(error.__traceback__)[-1:]
         where = "".join(f" ({Path(one.filename).name}, line {one.lineno})" for one in place)
-        known = SeqcliError(f"{type(error).__name__}: {error}{where}")
+        text = " ".join(str(error).split())
+        known = SeqcliError(f"{type(error).__name__}: {text}{where}")
     return RunFailed(known.message, known.hint, known.exit_code)
 
 

@@ -26,7 +26,14 @@ from seqcli.config import Config
 from seqcli.config.limits import MAX_SEED
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError, DivergedError, StoppedBySignal, UsageError
-from seqcli.events import EnsembleFinished, EnsembleStarted, Event, Listener, MemberEvent
+from seqcli.events import (
+    EnsembleFinished,
+    EnsembleStarted,
+    Event,
+    Listener,
+    MemberEvent,
+    RunEvent,
+)
 from seqcli.events import MemberFinished as Member
 from seqcli.messages import plural
 from seqcli.runs import RunPaths
@@ -98,8 +105,8 @@ def train_members(
     def watch(name: str, event: Event | Member) -> None:
         if isinstance(event, Member):
             done[name] = event
-        assert not isinstance(event, EnsembleStarted | EnsembleFinished | MemberEvent)
-        emit(MemberEvent(name, event))
+        if isinstance(event, RunEvent | Member):
+            emit(MemberEvent(name, event))
 
     try:
         failures = run_all(planned, folder.current.folder / MEMBERS, jobs, watch, train_member)

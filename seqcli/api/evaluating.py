@@ -50,6 +50,8 @@ def evaluate(
     batch_size: int = 256,
     predictions: str | Path | None = None,
     backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
     format: str | None = None,
     columns: str | None = None,
     separator: str | None = None,
@@ -66,7 +68,7 @@ def evaluate(
         by: features: also score each value of the features column apart.
         batch_size: rows decoded at a time.
         predictions: a TSV file to write the predictions or losses to, for `rescore`.
-        backend: auto, torch or numpy; see `open_model`.
+        backend, device, threads: see `open_model`.
         format, columns, separator: the format of the file ``data``; by default as in training.
 
     Raises:
@@ -77,14 +79,15 @@ def evaluate(
     _check_search(beam, length_penalty, batch_size)
     other = other_data(None if data is None else Path(data), format, columns, separator)
     _check_choices(split, by, predictions)
-    model = open_model(ckpt, backend)
+    model = open_model(ckpt, backend, device, threads)
     _check_features(by, model.name, model.codec.features)
+    rows = evaluation_data(model, split, other)
     if isinstance(model, LanguageModel):
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
-        evaluation, losses = _evaluate_texts(model, evaluation_data(model, split, other))
+        evaluation, losses = _evaluate_texts(model, rows)
         _save(predictions, write_texts, losses)
         return evaluation
-    rows, search = evaluation_data(model, split, other), model.search(beam, length_penalty)
+    search = model.search(beam, length_penalty)
     evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length, bool(by))
     _save(predictions, write_predictions, table)
     return evaluation

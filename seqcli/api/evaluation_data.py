@@ -150,11 +150,11 @@ def _other_rows(model: TrainedModel, split: str, other: OtherData) -> Evaluation
     data = configuration.load(model.config, flags=flags).data
     pairs, notes = pairs_of(other.path, split, model.codec, data)
     split = split if other.path.is_dir() else ""
-    corpus = _corpus_if_available(model)
+    corpus = corpus_if_available(model)
     return EvaluationData(pairs, corpus, str(other.path), split, False, notes)
 
 
-def _corpus_if_available(model: TrainedModel) -> Corpus | None:
+def corpus_if_available(model: TrainedModel) -> Corpus | None:
     """Return the training data, for the baselines, or None if it has changed or is missing."""
     try:
         corpus = corpus_of_run(model.config)

@@ -194,6 +194,7 @@ AUTO = "auto"
 # 1e9 of work: GRU of 64 and 256, 2-layer LSTM of 256 and 512, Transformer of 128; greedy decoding,
 # beam 5 and log-likelihoods, 1 to 1000 rows. For a few rows NumPy is 1.5 to 3 times as fast.
 NUMPY_WORK = 1e11
+_CPU = ("auto", "cpu")  # devices for which NumPy may be used
 
 
 class BackendChoice:
@@ -207,16 +208,24 @@ class BackendChoice:
         name: auto, torch or numpy.
         device: the device to compute on, one of `seqcli.config.sections.DEVICES`, with PyTorch
             unless it is the CPU; by default that of the training, if it is available.
+        threads: CPU threads; by default those of the training for PyTorch, and 1 for NumPy.
 
     Raises:
         UsageError: the backend or the device does not exist, or they do not fit together.
     """
 
-    def __init__(self, opened: OpenedMembers, name: str, device: str | None = None) -> None:
+    def __init__(
+        self,
+        opened: OpenedMembers,
+        name: str,
+        device: str | None = None,
+        threads: int | None = None,
+    ) -> None:
         self.opened = opened
         self.name = _backend_for(registry.check("backend", name, (AUTO, *LOADERS)), device)
         trained = opened.first.config.train.device
         self.device = device or (trained if trained != "cuda" else "auto")
+        self._threads = threads
         self.work = 0.0
         weights = [one.checkpoint.weights for one in opened.members]
         self.parameters = sum(weight.size for some in weights for weight in some.values())
@@ -227,6 +236,7 @@ class BackendChoice:
         name = self.name_for(tokens)
         if name not in self._loaded:
             self._loaded[name] = _load(self.opened, name, self.device)
+            _set_threads(name, self._threads)
         return self._loaded[name]
 
     def name_for(self, tokens: int) -> str:
@@ -268,6 +278,18 @@ def _with_device(one: OpenedCheckpoint, device: str) -> OpenedCheckpoint:
     """Return a checkpoint that is loaded on a device."""
     train = replace(one.config.train, device=device)
     return replace(one, config=replace(one.config, train=train))
+
+
+def _set_threads(backend: str, threads: int | None) -> None:
+    """Set the number of CPU threads of a backend; None keeps it."""
+    if threads and backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    elif threads:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads, user_api="blas")
 
 
 def load_numpy(opened: OpenedCheckpoint) -> Backend:

@@ -37,6 +37,7 @@ def predict(
     look_ahead: int = LOOK_AHEAD,
     backend: str | None = None,
     device: str | None = None,
+    threads: int | None = None,
 ) -> Iterator[Prediction]:
     """Predict a target for each line, lazily and in order.
 
@@ -50,7 +51,7 @@ def predict(
         batch_size: lines decoded at a time; 512 / the beam width by default.
         attention: add the attention weights of the best prediction.
         look_ahead: lines read before the first of them is decoded.
-        backend, device: see `open_model`.
+        backend, device, threads: see `open_model`.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
@@ -66,6 +67,7 @@ def predict(
         attention=attention,
         backend=backend,
         device=device,
+        threads=threads,
     )
     return _predictions(predictor, iter(lines), look_ahead)
 
@@ -111,11 +113,12 @@ def open_predictor(
     attention: bool = False,
     backend: str | None = None,
     device: str | None = None,
+    threads: int | None = None,
 ) -> Predictor:
     """Open a model for repeated predictions; see `predict`."""
     check_counts(beam=beam, nbest=nbest, batch_size=batch_size)
     check_length_penalty(length_penalty)
-    model = open_model(ckpt, backend, device)
+    model = open_model(ckpt, backend, device, threads)
     if not isinstance(model, PairModel):
         message = f"{model.name} is a language model: it cannot predict targets for sources"
         raise UsageError(message, "see seqcli sample")

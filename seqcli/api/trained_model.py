@@ -228,7 +228,10 @@ class LanguageModel(TrainedModel):
 
 @checked
 def open_model(
-    ckpt: Ckpt | TrainedModel, backend: str | None = None, device: str | None = None
+    ckpt: Ckpt | TrainedModel,
+    backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
 ) -> PairModel | LanguageModel:
     """Open a trained model or an ensemble; read and verify every checkpoint.
 
@@ -238,6 +241,7 @@ def open_model(
             open model is returned unchanged.
         backend: torch, numpy, or auto (the default): see `seqcli.api.members`.
         device: auto, cpu, cuda or mps; by default that of the training, if it is available.
+        threads: CPU threads; by default those of the training for PyTorch, and 1 for NumPy.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or not a seqcli checkpoint.
@@ -249,7 +253,7 @@ def open_model(
     assert not isinstance(ckpt, TrainedModel)
     keep_freed_memory()
     opened = open_members(ckpt)
-    choice = BackendChoice(opened, backend or AUTO, device)
+    choice = BackendChoice(opened, backend or AUTO, device, threads)
     if opened.first.checkpoint.codec.source is None:
         return LanguageModel(opened, choice)
     return PairModel(opened, choice)

@@ -47,6 +47,7 @@ from seqcli.events import (
 from seqcli.interrupts import stop_on_signals
 from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
+from seqcli.runs.environment import append_environment, current_environment
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
 from seqcli.training.loop import Loop
@@ -195,6 +196,9 @@ def _run(
         write_config(folder.current, settings)
         loop.synchronize()
         emit(event)
+        append_environment(
+            folder.current.environment, current_environment(event.device, event.threads)
+        )
         finished = _fit(loop, emit, folder, event)
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)

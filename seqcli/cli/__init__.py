@@ -17,6 +17,7 @@ from seqcli.cli import (
     gen_data,
     info,
     predict,
+    report,
     sample,
     shell,
     tasks,
@@ -34,6 +35,9 @@ echo "3 1 4 1 5" | seqcli predict --ckpt runs/reverse-gru-attention"""
 def _class(base: type, examples: str) -> type:
     """Return a command class whose help page ends with these examples."""
     return type(base.__name__, (base,), {"examples": examples})
+
+
+shell.ShortHelp.common = train.COMMON
 
 
 def _paragraphs(command: Callable[..., None]) -> str:
@@ -78,8 +82,10 @@ for _name, _function, _examples in (
     ("compare", compare.compare, compare.EXAMPLES),
     ("info", info.info, info.INFO_EXAMPLES),
     ("runs", info.runs, info.RUNS_EXAMPLES),
+    ("report", report.report, report.EXAMPLES),
     ("export", export.export, export.EXAMPLES),
     ("predict", predict.predict, predict.EXAMPLES),
     ("sample", sample.sample, sample.EXAMPLES),
 ):
-    app.command(_name, help=_paragraphs(_function), cls=_class(shell.Command, _examples))(_function)
+    _base = shell.ShortHelp if _name == "train" else shell.Command
+    app.command(_name, help=_paragraphs(_function), cls=_class(_base, _examples))(_function)

@@ -13,7 +13,7 @@ import typer
 from seqcli.cli import compare_options as own
 from seqcli.cli import options
 from seqcli.comparison import defaults
-from seqcli.errors import SeqcliError, UsageError
+from seqcli.errors import Exit, SeqcliError, UsageError
 from seqcli.messages import plural
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _check_complete(comparisons: Sequence[Comparison]) -> None:
             f"{plural(len(failed), 'run')} failed; the report lacks them",
             "run the same command again: finished runs are kept, the others continue",
         )
-        error.exit_code = failed[0].exit_code
+        error.exit_code = Exit(failed[0].exit_code)
         raise error
 
 

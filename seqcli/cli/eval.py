@@ -117,6 +117,8 @@ def evaluate(
     target_tokens: TargetTokens = None,
     rows: Rows = 10,
     backend: options.InferenceBackend = None,
+    device: options.InferenceDevice = None,
+    threads: options.InferenceThreads = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -130,15 +132,10 @@ def evaluate(
 
     out, named = Out.standard(json=json, quiet=quiet), [*(run or ()), *(ckpt or ())]
     settings = {
-        "data": data,
-        "format": format,
-        "columns": columns,
-        "separator": separator,
-        "beam": beam,
-        "length_penalty": length_penalty,
-        "oracle_length": oracle_length,
+        **{"data": data, "format": format, "columns": columns, "separator": separator},
+        **{"beam": beam, "length_penalty": length_penalty, "oracle_length": oracle_length},
         "predictions": predictions,
-        "backend": backend,
+        **{"backend": backend, "device": device, "threads": threads},
     }
     styles = {"source_tokens": source_tokens, "target_tokens": target_tokens}
     decoding = {"split": split, "batch_size": batch_size}

@@ -201,14 +201,14 @@ def _choices(key: Key | None) -> str:
 
 
 def _default(key: Key | None, default: object) -> str:
-    """Format the default for the help; "varies" if the recipe chooses it."""
+    """Format the default for the help; "by recipe" if the recipe chooses it."""
     if default is not None:
         return _DEFAULT.format(default)
     if key is None or key.default == "" or key.default is False:
         return ""
     if isinstance(key.limit, Duration):  # 0, which the documentation explains
         return ""
-    shown = "varies" if key.name in varying() else key.default
+    shown = "by recipe" if key.name in varying() else key.default
     return _DEFAULT.format(shown)
 
 
@@ -323,6 +323,15 @@ InferenceDevice = Annotated[
         "Device to compute on; a GPU is used with PyTorch.",
         dict.fromkeys(DEVICES, ""),
         default="that of the training, if available",
+    ),
+]
+InferenceThreads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        help="CPU threads." + _DEFAULT.format("those of the training; 1 for NumPy"),
+        metavar="N",
+        min=1,
     ),
 ]
 SearchBeam = Annotated[

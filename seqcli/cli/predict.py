@@ -135,6 +135,7 @@ def predict(
     attention_png: HeatPng = None,
     backend: options.InferenceBackend = None,
     device: options.InferenceDevice = None,
+    threads: options.InferenceThreads = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -151,10 +152,10 @@ def predict(
     output = Out.standard(json=json, quiet=quiet, product=path is None)
     search: dict[str, Any] = {
         **{"beam": beam, "nbest": nbest, "length_penalty": length_penalty},
-        **{"batch_size": batch_size, "backend": backend},
+        **{"batch_size": batch_size, "backend": backend, "device": device, "threads": threads},
     }
     if bulk.is_bulk(out, {"--jobs": jobs, "--on": on, "--part-size": part_size}):
-        bulk.refuse({"TEXT": text, "--attention": attention or attention_png, "--device": device})
+        bulk.refuse({"TEXT": text, "--attention": attention or attention_png})
         search |= {"logprob": logprob, "scores": scores, "part_size": part_size, "on": on}
         return bulk.predict_parts(output, models, input_, out, jobs=jobs, force=force, **search)
     writer = _Writer(output, logprob, scores, attention, attention_png, force)

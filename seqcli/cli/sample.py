@@ -111,6 +111,8 @@ def sample(
     next_: Next = False,
     input_: Input = None,
     backend: options.InferenceBackend = None,
+    device: options.InferenceDevice = None,
+    threads: options.InferenceThreads = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -118,16 +120,13 @@ def sample(
     from seqcli import api
     from seqcli.report.console import Out
 
-    out, named = Out.standard(json=json, quiet=quiet), options.models(run, ckpt)
-    sampling: dict[str, Any] = {
-        **{"temperature": temperature, "top_k": top_k, "top_p": top_p},
-        "backend": backend,
-    }
+    out = Out.standard(json=json, quiet=quiet)
+    sampling: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     if next_:
         _check_next(n, greedy, beam, unique, novel)
-        _show_next(out, prefix, api.next_tokens(named, prefix=prefix, **sampling))
-        return
-    model = api.open_model(named, backend)
+    model = api.open_model(options.models(run, ckpt), backend, device, threads)
+    if next_:
+        return _show_next(out, prefix, api.next_tokens(model, prefix=prefix, **sampling))
     samples = api.sample(
         model,
         n,
@@ -142,7 +141,7 @@ def sample(
         logprob=logprob,
         **sampling,
     )
-    _write(out, samples)
+    return _write(out, samples)
 
 
 def _lines(model: TrainedModel, source: str | None, out: Out) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import typer
@@ -24,6 +25,7 @@ from seqcli.errors import (
 from seqcli.report.console import Out, flush_standard, show_notes
 from seqcli.training.processes import refuse_several, reports
 
+HELP_ALL = "seqcli.help_all"  # key of the context's ``meta``
 BUG = "this is a bug in seqcli; please report it with the command and the traceback"
 
 
@@ -41,6 +43,42 @@ class WithExamples:
 
 class Command(WithExamples, TyperCommand):
     """One command."""
+
+
+class ShortHelp(Command):
+    """A command whose help page shows the common options; ``--help-all`` shows all of them."""
+
+    common: ClassVar[Mapping[str, str]] = {}  # name of a parameter -> its help on the short page
+    shown_examples = 4
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the short page, unless ``--help-all`` is given."""
+        if ctx.meta.get(HELP_ALL):
+            super().format_help(ctx, formatter)
+            return
+        every, examples = self.params, self.examples
+        self.params = [_on_short_page(one, self.common) for one in every if one.name in self.common]
+        type(self).examples = "\n".join(examples.splitlines()[: self.shown_examples])
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.params, type(self).examples = every, examples
+        formatter.write(f"All options: {ctx.command_path} --help-all\n")
+
+
+def _on_short_page(option: Any, texts: Mapping[str, str]) -> Any:
+    """Return an option as the short page shows it: its own text, and no panel."""
+    shown = copy.copy(option)
+    shown.help, shown.rich_help_panel, shown.show_default = texts[option.name], None, False
+    return shown
+
+
+def show_all_help(ctx: typer.Context, is_given: bool) -> None:
+    """Show the help page with all options, and exit."""
+    if is_given:
+        ctx.meta[HELP_ALL] = True
+        print(ctx.get_help(), end="")
+        raise typer.Exit
 
 
 class Commands(WithExamples, TyperGroup):

@@ -30,6 +30,38 @@ seqcli train --data dialect.tsv --init-from runs/standard-gru-attention --freeze
 seqcli train --resume runs/reverse-gru-attention
 seqcli train --task sort --cell gru --resume auto --out runs/sort"""
 
+COMMON = {  # the options on the short help page, with their help
+    "task": "Synthetic task; seqcli tasks lists them.",
+    "data": "Data set, or file of pairs or names.",
+    "check": "Read the data, print a summary, and stop.",
+    "cell": "rnn, gru, lstm or transformer. \\[by recipe]",
+    "attention": "Alone: additive; none, dot, ... \\[by recipe]",
+    "layers": "Layers of each part. \\[by recipe]",
+    "hidden": "Hidden size. \\[by recipe]",
+    "dropout": "Dropout probability. \\[by recipe]",
+    "recipe": "quick, auto, best or none. \\[auto]",
+    "budget": "Time limit, such as 90s or 10m.",
+    "epochs": "Passes over the training rows. \\[by recipe]",
+    "batch_size": "Rows per optimizer step. \\[by recipe]",
+    "lr": "Peak learning rate. \\[by recipe]",
+    "seed": "Random seed. \\[0]",
+    "ensemble": "Models to train as an ensemble. \\[1]",
+    "device": "auto, cpu, cuda or mps. \\[auto]",
+    "resume": "Continue a stopped run.",
+    "config": "YAML file or preset of settings.",
+    "set_": "Set any configuration key.",
+    "out": "Run folder, or .pt file. \\[runs/DATA-MODEL]",
+    "force": "Replace existing output.",
+    "json": "Print one JSON document to stdout.",
+    "quiet": "Print no messages.",
+    "help": "Show this page.",
+}
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all", help="Show all options.", callback=shell.show_all_help, is_eager=True
+    ),
+]
 OutPath = Annotated[
     Path | None,
     typer.Option(
@@ -68,12 +100,13 @@ def train(
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    help_all: HelpAll = False,
 ) -> None:
     """Train a model on a synthetic task or on your own data.
 
-    The recipe chooses the defaults that vary, by the data and the time; your own settings override
-    it. The run folder contains the configuration, checkpoints, the metrics of every epoch, and a
-    plot.
+    A recipe chooses the settings that you leave open, by the data and the time; defaults are in
+    brackets. The run folder contains the configuration, checkpoints, the metrics of every epoch,
+    and a plot.
     """
     from seqcli import api
     from seqcli.events import broadcast

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqcli.files.atomic import write_atomically
 from seqcli.formatting import visible
 from seqcli.metrics.metric import shown
-from seqcli.report.comparison_page import comparison_plots, page
+from seqcli.report.comparison_page import comparison_page
 from seqcli.report.comparison_table import (
     SCOPES,
     comparison_table,
@@ -21,6 +21,8 @@ from seqcli.report.comparison_table import (
     missing_lines,
     spread,
 )
+from seqcli.report.page import markdown_table
+from seqcli.report.svg_plots import comparison_plots
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def write_comparison(comparison: Comparison) -> None:
             _write(folder / f"{name}.svg", plots[name])
         else:
             (folder / f"{name}.svg").unlink(missing_ok=True)
-    _write(folder / "report.html", page(comparison, plots))
+    _write(folder / "report.html", comparison_page(comparison, plots))
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -125,19 +127,6 @@ def _arm_document(arm: ArmSummary) -> dict[str, Any]:
 
 def _run_document(result: RunResult) -> dict[str, Any]:
     return {name: value for name, value in asdict(result).items() if name not in ROW_LISTS}
-
-
-def markdown_table(table: Table) -> Iterable[str]:
-    """Yield the lines of a table in Markdown."""
-    headers = [" ".join(column.header.split()) for column in table.columns]
-    yield _markdown_row(headers)
-    yield _markdown_row("---:" if column.right else "---" for column in table.columns)
-    for row in table.rows:
-        yield _markdown_row(str(cell) for cell in row)
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _finite(value: Any) -> Any:

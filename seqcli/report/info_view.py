@@ -30,7 +30,7 @@ def checkpoint_lines(checkpoint: CheckpointInfo, width: int | None = None) -> li
         width: terminal cells at which texts, but not commands, are wrapped; None for no limit.
     """
     lines: list[str] = []
-    for head, text in _rows(checkpoint):
+    for head, text in checkpoint_rows(checkpoint):
         is_prose = head in ("checkpoint", "model", "source", "target", "data", "scored", "members")
         texts = _wrapped(visible(text), width) if is_prose else [visible(text)]
         heads = [head, *[""] * len(texts)]
@@ -48,7 +48,8 @@ def _wrapped(text: str, width: int | None) -> list[str]:
     return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
 
 
-def _rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
+def checkpoint_rows(checkpoint: CheckpointInfo) -> Iterator[tuple[str, str]]:
+    """Yield (heading, text) for each line about a checkpoint; "" repeats the heading."""
     kind = "with training state" if checkpoint.resumable else "without training state"
     listed = " + ".join(member.path for member in checkpoint.members)  # again below
     where = "ensemble" if checkpoint.path == listed else checkpoint.path

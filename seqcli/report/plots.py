@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 Picture = TypeVar("Picture")
+History: TypeAlias = Sequence[Mapping[str, float]]  # the metrics of each epoch
 _noted: set[str] = set()
 _VARIABLES = ("MPLBACKEND", "MATPLOTLIBRC")
 # used in this order, if installed, for texts in any script
@@ -120,17 +121,30 @@ def draw_curves(
         title: title above both panels.
         facts: see `diagnose_fit`.
     """
+    figure = curves_figure(history, title, facts)
+    write_atomically(path, lambda file: figure.savefig(file, format="png"))
+
+
+def curves_figure(
+    history: Sequence[Mapping[str, float]], title: str, facts: RunFacts | None = None
+) -> Figure:
+    """Return the figure of `draw_curves`."""
     from matplotlib.figure import Figure
 
     diagnosis = diagnose_fit(history, facts)
-    panels = [_draw_loss, _draw_shares] if _shares(history) else [_draw_loss]
-    figure = Figure(figsize=(5.6 * len(panels), 4.2), dpi=150, layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for draw, panel in zip(panels, axes, strict=True):
+    drawn = panels(history)
+    figure = Figure(figsize=(5.6 * len(drawn), 4.2), dpi=150, layout="constrained")
+    axes = figure.subplots(1, len(drawn), squeeze=False)[0]
+    for draw, panel in zip(drawn, axes, strict=True):
         draw(panel, history)
-        _finish_axes(panel, history, diagnosis)
+        finish_axes(panel, history, diagnosis)
     _set_title(figure, title, diagnosis)
-    write_atomically(path, lambda file: figure.savefig(file, format="png"))
+    return figure
+
+
+def panels(history: History) -> list[Callable[[Axes, History], None]]:
+    """Return the functions that draw the panels of learning curves: losses, then accuracies."""
+    return [_draw_loss, _draw_shares] if _shares(history) else [_draw_loss]
 
 
 def _shares(history: Sequence[Mapping[str, float]]) -> list[EpochMetric]:
@@ -186,9 +200,8 @@ def _line(
     return values
 
 
-def _finish_axes(
-    axes: Axes, history: Sequence[Mapping[str, float]], diagnosis: FitDiagnosis
-) -> None:
+def finish_axes(axes: Axes, history: History, diagnosis: FitDiagnosis) -> None:
+    """Shade the epochs of overfitting, and set the x-axis, the grid and the legend."""
     from matplotlib.ticker import MaxNLocator
 
     if diagnosis.since is not None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.search import ModelSearch, SearchResult, Trial, Value, score_of
@@ -15,17 +14,13 @@ from seqcli.events import Event, Progress, RunFailed, RunRestarted, RunStarted
 from seqcli.files.atomic import write_atomically
 from seqcli.formatting import duration, plural, visible
 from seqcli.metrics.metric import Metric, find
-from seqcli.report.comparison_files import markdown_table
-from seqcli.report.comparison_page import inline, new_axes, svg_of
 from seqcli.report.console import Out
+from seqcli.report.page import markdown_table, render
 from seqcli.report.plots import draw_if_possible
 from seqcli.report.runs_view import RunsView
+from seqcli.report.svg_plots import inline, new_axes, svg_of
 from seqcli.report.tables import Column, Table
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-TEMPLATE = Path(__file__).parent / "templates" / "search.html"
 SHOWN = 10  # trials in the table on the terminal
 
 
@@ -37,13 +32,13 @@ def write_search(result: SearchResult) -> None:
     """
     folder = Path(result.folder)
     document = json.dumps(search_document(result), indent=1)
-    for name, text in (
-        ("search.json", document + "\n"),
-        ("search.md", _markdown(result)),
-        ("report.html", _page(result)),
-    ):
-        content = text.encode("utf-8", "replace")
-        write_atomically(folder / name, lambda file, content=content: file.write(content))
+    _write(folder / "search.json", document + "\n")
+    _write(folder / "search.md", _markdown(result))
+    _write(folder / "report.html", _page(result))
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode("utf-8", "replace")))
 
 
 def search_document(result: SearchResult) -> dict[str, Any]:
@@ -152,7 +147,9 @@ def _page(result: SearchResult) -> str:
                 "plots": _plots(result, model),
             }
         )
-    return _template().render(
+    return render(
+        "search.html",
+        "compare --search",
         name=result.name,
         parameters=list(map(str, result.parameters)),
         models=models,
@@ -182,16 +179,6 @@ def _plots(result: SearchResult, model: ModelSearch) -> list[str]:
 
         draw_if_possible(Path(result.folder) / "report.html", draw)
     return plots
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(TEMPLATE.read_text("utf-8"))
 
 
 class SearchView(RunsView):

@@ -7,6 +7,8 @@ A run folder contains
   before it;
 - ``best.pt`` and ``best.prev.pt``: the weights of the best epoch, and of the previous best;
 - ``metrics.jsonl``: one line per epoch;
+- ``environment.json``: the command, versions and machine of each process that trained the run;
+- ``report.html``: the page about the run, if there is one;
 - ``curves.png``, ``tb/`` and ``named_rows.tsv``: plot, TensorBoard events and flagged rows;
 - ``.seqcli-run`` and ``.lock``: the marker of a run folder, and the lock of its writer.
 

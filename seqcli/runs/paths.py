@@ -99,6 +99,16 @@ class RunPaths:
         return self.folder / "result.json"
 
     @property
+    def environment(self) -> Path:
+        """The command, versions and machine of each process that trained the run."""
+        return self.folder / "environment.json"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run; a comparison has a file of that name, so it marks no run."""
+        return self.folder / "report.html"
+
+    @property
     def ensemble(self) -> Path:
         """The names of the members of an ensemble, whose run folders are in ``members``."""
         return self.folder / "ensemble.json"
@@ -134,7 +144,8 @@ class RunPaths:
         """Return the files that a run may write to its folder, except marker and lock."""
         checkpoints = (self.best, self.best_previous, self.last, self.previous, self.damaged)
         logs = (self.metrics, self.damaged_metrics, self.curves, self.named_rows, self.result)
-        return (self.config, self.ensemble, self.distilled, *checkpoints, *logs)
+        others = (self.environment, self.ensemble, self.distilled)
+        return (self.config, *others, *checkpoints, *logs)
 
     def holds_run(self) -> bool:
         """Return whether the folder contains any file of a run."""

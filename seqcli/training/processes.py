@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ T = TypeVar("T")
 
 TIMEOUT = timedelta(hours=12)  # for the slowest exchange: waiting while the main process validates
 
+POLL = 0.05  # seconds between two looks at the store
 PATIENCE = 3.0  # seconds for the process that reports an error to end first
 
 
@@ -294,10 +296,35 @@ def _join(place: Place) -> DistributedProcesses:
     if gpus and place.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(place.local_rank)
     with _lost_process(place.size):
-        store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
+        shared, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
+        store = store_of_this_start(shared, rank, size)
         backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
     return DistributedProcesses(place, store)
+
+
+def store_of_this_start(store: Store, rank: int, size: int) -> Store:
+    """Return the part of torchrun's store that belongs to this start of the processes.
+
+    The store outlives a restart, and with it the addresses of processes that are gone: who reads
+    one waits for ever. So the main process makes up a name for this start, and the others use it
+    as soon as the main process has answered them under it.
+    """
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+
+    name = uuid.uuid4().hex
+    if rank == 0:
+        store.set("start", name)
+        for other in range(1, size):
+            greeting: bytes = store.get(f"{name}/{other}")  # waits for it
+            store.set(f"{name}/{other}/{greeting.decode()}", "answered")
+        return PrefixStore(name, store)
+    while True:
+        start = store.get("start").decode()  # of an earlier start, until the main process is here
+        store.set(f"{start}/{rank}", name)
+        if store.check([f"{start}/{rank}/{name}"]):
+            return PrefixStore(start, store)
+        time.sleep(POLL)
 
 
 def refuse_several(what: str, hint: str) -> None:

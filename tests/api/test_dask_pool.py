@@ -115,7 +115,8 @@ def test_a_scheduler_that_is_gone_is_named_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "scheduler.json"
     words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
     words += ["--port", "0", "--scheduler-file", str(file)]
-    scheduler = subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}  # it imports what tasks call
+    scheduler = subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=tmp_path, env=path)
     while not file.exists():
         assert scheduler.poll() is None
         time.sleep(0.05)

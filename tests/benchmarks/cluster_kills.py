@@ -35,7 +35,6 @@ import psutil
 
 from seqcli.checkpoints import numpy_file
 
-BIN = Path(sys.executable).parent
 SEQCLI = [sys.executable, "-m", "seqcli"]
 TIMES = ("seconds", "sequences_per_second")
 TINY = (
@@ -222,14 +221,18 @@ class Scenarios:
         file.unlink(missing_ok=True)
         join = ["--scheduler-file", str(file), "--no-dashboard"]
         settings = measure.environment(1)
-        run = [str(BIN / "dask")]
+        dask = [sys.executable, "-m"]
         quiet: dict[str, Any] = {"stderr": subprocess.DEVNULL, "env": settings, "cwd": self.root}
-        made = [subprocess.Popen([*run, "scheduler", *join, "--port", "0"], **quiet)]
+        made = [
+            subprocess.Popen(
+                [*dask, "distributed.cli.dask_scheduler", *join, "--port", "0"], **quiet
+            )
+        ]
         while not file.exists():
             time.sleep(0.1)
         for _ in range(2):
-            words = [*run, "worker", *join, "--nthreads", "1", "--memory-limit", "0"]
-            made.append(subprocess.Popen(words, **quiet))
+            words = [*dask, "distributed.cli.dask_worker", *join, "--nthreads", "1"]
+            made.append(subprocess.Popen([*words, "--memory-limit", "0"], **quiet))
         return made
 
     def deadly(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def test_plan_prints_a_command_for_each_run(capsys, tmp_path):
     lines = shown.splitlines()
     assert len(lines) == 4
     assert all(line.startswith("seqcli train --task sort ") for line in lines)
-    assert f"--out '{out}/lstm-attention-s1' --quiet" in lines[3]
+    assert f"--resume auto --out '{out}/lstm-attention-s1' --quiet" in lines[3]
     assert err.endswith(f"next: seqcli compare --collect '{out}'\n")
     assert [path.name for path in out.iterdir() if path.suffix] == ["plan.json"]
     found = json.loads(run(capsys, *words, "--json", "--quiet")[1])
@@ -87,6 +87,8 @@ def test_a_budget_in_steps_or_seconds(capsys):
         (("--recipes", "shard"), "did you mean shared?"),
         (("--seed", "3"), "did you mean --seeds?"),
         (("--set", "train.lrr=1"), "did you mean train.lr?"),
+        (("--search", "train.lr=1e-4..1e-2"), "--plan cannot be used with --search"),
+        (("--on", "scheduler.json", "--suite", "smokee"), "did you mean smoke?"),
     ],
 )
 def test_slips_are_answered_with_what_was_meant(capsys, words, said):
@@ -109,3 +111,13 @@ def test_a_suite_is_planned_and_takes_no_other_options(capsys, tmp_path):
     assert code == 2
     assert "--epochs cannot be used with --suite" in err
     assert "did you mean smoke?" in run(capsys, "--suite", "smokee")[2]
+
+
+def test_a_search_is_one_line_if_it_is_mistyped_or_cannot_start(capsys):
+    words = (*SMALL, "--cells", "gru", "--match", "none")
+    code, _, err = run(capsys, *words, "--search", "train.lrr=1..2")
+    assert (code, "did you mean train.lr?" in err) == (2, True)
+    code, _, err = run(capsys, *words, "--search", "train.lr=1e-4..1e-2", "--seeds", "2")
+    assert (code, "--seeds cannot be used with --search" in err) == (2, True)
+    code, _, err = run(capsys, *words, "--on", "nowhere.json")
+    assert (code, "dask scheduler --scheduler-file nowhere.json" in err) == (2, True)

@@ -44,7 +44,7 @@ def test_an_option_has_what_its_key_says(name):
     [
         ("heads", "[default: 4]"),
         ("init", "One of default, orthogonal, xavier."),
-        ("hidden", "[default: varies]"),
+        ("hidden", "[default: by recipe]"),
         ("threads", "[default: 0]"),
     ],
 )

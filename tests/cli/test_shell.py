@@ -7,9 +7,10 @@ import pytest
 import typer
 
 from seqcli import config
-from seqcli.cli import app, shell, spelling
+from seqcli.cli import app, shell, spelling, train
 from seqcli.comparison import defaults
 from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.recipe_choice import varying
 from seqcli.errors import DataError, DivergedError, Exit, ReaderGone, StoppedBySignal
 
 COMMANDS = typer.main.get_command(app).commands
@@ -107,6 +108,30 @@ def test_help_and_version(capsys):
     assert run(capsys, "--version")[1].startswith("seqcli ")
 
 
+def test_the_short_page_of_train_fits_two_screens(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run(capsys, "train", "--help")
+    assert (code, len(out.splitlines()) <= 46) == (0, True)
+    assert [word in out for word in ("--task", "--lr", "--warmup", "--help-all")] == [
+        *(True, True, False, True)
+    ]
+    code, out, _ = run(capsys, "train", "--help-all")
+    assert code == 0
+    for param in COMMANDS["train"].params:
+        assert param.opts[0] in out
+    assert set(train.COMMON) <= {param.name for param in COMMANDS["train"].params} | {"help"}
+
+
+def test_the_short_page_has_the_defaults_of_the_configuration():
+    keys = config.schema.keys()
+    for name, text in train.COMMON.items():
+        found = re.findall(r"\\\[(.*)\]", text)
+        if found and name in FLAGS:
+            key = keys[FLAGS[name]]
+            expected = "by recipe" if key.name in varying() else str(key.default)
+            assert found == [expected], name
+
+
 def test_help_shows_no_default_that_does_not_hold():
     """A default is shown as a value only where every task, model and backend has it."""
     runs = [
@@ -118,7 +143,7 @@ def test_help_shows_no_default_that_does_not_hold():
     shown = {param.opts[0]: param.help for param in COMMANDS["train"].params}
     for name, key in FLAGS.items():
         values = re.findall(r"\[default: (.*?)\]", shown[spelt(name)])
-        if values and values[0] != "varies":
+        if values and values[0] != "by recipe":
             section, _, leaf = key.partition(".")
             found = {str(getattr(getattr(run, section), leaf)) for run in runs}
             assert found == set(values) or name in ("task", "cell", "backend"), name

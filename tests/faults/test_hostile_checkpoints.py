@@ -16,7 +16,7 @@ from thorough import repeats
 
 MOST_CPU = 5.0  # seconds: 2 are promised, on a machine that is not busy
 MOST_MEMORY = 250 << 20  # beyond what the process with PyTorch takes
-MUTATED = repeats(200, 30)  # of each run
+MUTATED = repeats(200, 15)  # of each run
 QUICK = [  # of the crafted ones, those of a kind of their own
     "hidden of 65,536", "NaN weights", "origins as a list", "data of a FIFO",
     "a tuple nested 200,000 deep as a key", "50,000 keys with one hash", "a hole of 1 TB",
@@ -69,7 +69,7 @@ def test_a_crafted_checkpoint_is_answered(name: str, asked: tuple[Child, Path]) 
 
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize(
-    "seeds", [range(3), pytest.param(range(3, MUTATED), marks=pytest.mark.slow)]
+    "seeds", [range(1), pytest.param(range(1, MUTATED), marks=pytest.mark.slow)]
 )
 @pytest.mark.timeout(3600)
 def test_mutated_checkpoints_are_answered(

@@ -159,7 +159,7 @@ def test_a_new_run_that_is_killed_again_and_again_ends_with_the_same_bits(
 COMPARE = (
     "compare --task reverse --length 2:4 --vocab 6 --train-rows 128 --val-rows 24 --test-rows 24 "
     "--set model.hidden=8 --set model.embedding=8 --epochs 3 --batch-size 32 --match none "
-    "--cells rnn,gru --seeds 2 --jobs 2 --quiet --set train.save_every=0.03"
+    "--cells rnn,gru --seeds 1 --jobs 2 --quiet --set train.save_every=0.03"
 )
 
 
@@ -185,7 +185,7 @@ def test_a_comparison_that_is_killed_ends_with_the_same_bits(tmp_path: Path) -> 
         free(tmp_path / "killed")
     finish([*words, str(tmp_path / "killed")])
     names = [path.name for path in (tmp_path / "never").iterdir() if path.is_dir()]
-    assert len(names) == 4
+    assert len(names) == 2
     for name in names:
         for file in ("last.pt", "best.pt"):
             one, other = (tmp_path / side / name / file for side in ("killed", "never"))
@@ -209,8 +209,10 @@ def test_a_forced_comparison_that_is_killed_keeps_the_old_runs_or_has_new_ones(
     for _ in range(repeats(4, 1)):
         kill_at(new, draw.uniform(0, whole))
         free(tmp_path / "compare")
-        for folder in (tmp_path / "compare").glob("*-s[0-9]"):
+        for folder in (tmp_path / "compare").glob("gru*"):
             assert numpy_file.load(folder / "last.pt").training is not None
     finish(new)
-    for folder in (tmp_path / "never").glob("*-s[0-9]"):
+    folders = [path.parent for path in (tmp_path / "never").glob("*/last.pt")]
+    assert len(folders) == 2
+    for folder in folders:
         assert same_weights(tmp_path / "compare" / folder.name / "last.pt", folder / "last.pt")

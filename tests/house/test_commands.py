@@ -19,7 +19,7 @@ README = Path(seqcli.__file__).parent.parent / "README.md"
 PAGES = [README, *sorted((README.parent / "examples" / "guides").glob("*.md"))]
 OPTIONS = [(name, param) for name, command in COMMANDS.items() for param in command.params]
 EXAMPLES = [line for one in (GROUP, *COMMANDS.values()) for line in one.examples.splitlines()]
-VERBS = {"eval": "evaluate", "gen-data": "gen_data", "runs": "list_runs"}
+VERBS = {"eval": "evaluate", "gen-data": "gen_data", "runs": "list_runs", "report": "write_report"}
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda one: getattr(one, "name", one))

@@ -23,6 +23,7 @@ RECURRENT = [
     for cell in ("rnn", "gru", "lstm")
     for attention in ("none", "additive", "dot", "general", "monotonic")
     for both, bridge, layers in ((True, True, 2), (False, False, 1), (True, False, 1))
+    if cell == "gru" or layers == 2
 ]
 TRANSFORMERS = [
     replace(SMALL, cell="transformer", positions=positions, norm=norm)

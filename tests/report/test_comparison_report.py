@@ -24,7 +24,8 @@ from seqcli.comparison.specification import PlannedRun
 from seqcli.comparison.suites import Entry, Published, SuiteResult, with_published
 from seqcli.comparison.summary import summarize
 from seqcli.config import Config
-from seqcli.events import Progress, RunStarted
+from seqcli.errors import Exit
+from seqcli.events import Progress, RunFailed, RunRestarted, RunStarted
 from seqcli.report.comparison_files import comparison_document, write_comparison, write_suite
 from seqcli.report.comparison_table import comparison_table, conclusions
 from seqcli.report.console import Out
@@ -220,6 +221,7 @@ def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path
         folder=str(tmp_path / "x"),
         differing=differing,
         left_out={"rnn-s0": "damaged | <b>"},
+        failed={"lstm-s0": RunFailed("the loss became NaN", "", Exit.DIVERGED)},
     )
     write_comparison(found)
     for name in ("compare.md", "report.html"):
@@ -227,9 +229,11 @@ def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path
         assert "train.lr: 0.003 (gru); 0.002 (transformer)" in text
         assert "model.hidden: 1,064 (gru); 1,072 (transformer)" in text
         assert "left out: rnn-s0: damaged" in text
+        assert "failed: lstm-s0: the loss became NaN" in text
     document = json.loads((tmp_path / "x" / "compare.json").read_text())
     assert document["differing_settings"] == differing
     assert document["left_out"] == {"rnn-s0": "damaged | <b>"}
+    assert document["failed"] == {"lstm-s0": "the loss became NaN"}
     same = comparison_table(comparison.arms, differing={})
     assert same.caption.endswith("all other settings are shared")
     assert "settings that differ" not in same.caption
@@ -320,9 +324,10 @@ def test_headless_chromium_opens_the_page_and_sorts_its_table(written, tmp_path)
     if browser is None:
         pytest.skip("no Chromium here: the page is checked as text only")
     text = (written[0] / "report.html").read_text()
-    click = "<script>heads[7].click(); heads[7].click();</script></body>"
+    text = re.sub(r"<meta http-equiv[^>]*>", "", text)  # which allows only the page's own script
+    click = "const head = document.querySelectorAll('th')[7]; head.click(); head.click();"
     page = tmp_path / "page.html"
-    page.write_text(text.replace("</body>", click))
+    page.write_text(text.replace("</body>", f"<script>{click}</script></body>"))
     done = subprocess.run(
         [
             browser,
@@ -360,11 +365,17 @@ def test_off_a_terminal_the_view_writes_plain_lines():
         view("gru-s0", progress(1))
         view("gru-s0", some_results()[0])
         view("transformer-s0", some_results()[3])
-    first, middle, last, kept = talk.getvalue().splitlines()
+        view("gru-s1", RunRestarted("killed by SIGKILL", 1, 3))
+        view("gru-s1", RunFailed("the loss became NaN", "", Exit.DIVERGED))
+    first, middle, last, kept, *others = talk.getvalue().splitlines()
     assert first == "gru-s0: GRU; 1,000 parameters"
     assert middle.startswith("gru-s0: epoch 1/2 step 10/20, smoothed loss 0.5000")
     assert last.startswith("gru-s0 (1/6): test sequence accuracy ")
     assert kept.endswith(", kept")
+    assert others == [
+        "gru-s1: its process was killed by SIGKILL; restart 1 of at most 3",
+        "gru-s1 (3/6): failed: the loss became NaN",
+    ]
 
 
 def test_on_a_terminal_the_table_fills_over_the_bars():

@@ -16,7 +16,6 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from seqcli.report import plots
-from seqcli.report.comparison_page import curves_svg
 from seqcli.report.console import Out, console
 from seqcli.report.plots import (
     ASCII_BLOCKS,
@@ -25,6 +24,7 @@ from seqcli.report.plots import (
     heat_map,
     show_attention,
 )
+from seqcli.report.svg_plots import curves_svg
 from seqcli.results import AttentionMap
 
 DRAW = """
@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from seqcli.report.plots import draw_attention
-from seqcli.report.comparison_page import curves_svg
+from seqcli.report.svg_plots import curves_svg
 from seqcli.report.plots import draw_curves
 from seqcli.report.plots import draw_if_possible
 from seqcli.results import AttentionMap

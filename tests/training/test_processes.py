@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +24,13 @@ from seqcli.data.vocabulary import BOS, EOS, PAD, Tokenizer, Vocabulary
 from seqcli.errors import UsageError
 from seqcli.interrupts import StopRequest
 from seqcli.training.loop import Loop
-from seqcli.training.processes import DistributedProcesses, Place, Processes, reports
+from seqcli.training.processes import (
+    DistributedProcesses,
+    Place,
+    Processes,
+    reports,
+    store_of_this_start,
+)
 from seqcli.training.torch_trainer import TorchTrainer, build
 from seqcli.training.trainer import EpochMetrics, StepResult, TrainingStep
 
@@ -236,6 +244,19 @@ def test_the_place_of_a_process_is_in_the_environment() -> None:
     assert Place.from_environment({"RANK": "1", "WORLD_SIZE": "2"}) == Place()  # of others
     with pytest.raises(UsageError, match="must be numbers"):
         Place.from_environment({**TORCHRUN, "RANK": "first"})
+
+
+def test_a_restart_does_not_see_the_store_of_the_start_before() -> None:
+    shared = torch.distributed.HashStore()
+    for start in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(store_of_this_start, shared, 1, 2)]
+            time.sleep(0.02)  # the second process is there first
+            waiting.append(pool.submit(store_of_this_start, shared, 0, 2))
+            second, main = (one.result(timeout=30) for one in waiting)
+        assert not main.check(["address"])
+        main.set("address", str(start))
+        assert second.get("address") == str(start).encode()
 
 
 def test_only_the_main_process_reports(monkeypatch: pytest.MonkeyPatch) -> None:
