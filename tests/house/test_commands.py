@@ -77,6 +77,12 @@ def test_every_link_and_picture_of_a_page_is_there(page):
         assert (page.parent / target.partition("#")[0]).exists(), target
 
 
+def test_every_picture_is_on_a_page():
+    pages = "".join(page.read_text("utf-8") for page in PAGES)
+    for picture in (README.parent / "examples" / "pictures").iterdir():
+        assert f"pictures/{picture.name})" in pages
+
+
 def test_the_readme_is_short_and_links_every_guide():
     text = README.read_text("utf-8")
     assert len(text.splitlines()) <= 200
