@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli import registry
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.evaluation_data import EvaluationData, evaluation_data, other_data
