@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-HTML_VIEWS: dict[type, Callable[[Any], str]] = {}  # filled by `seqcli.report.notebook`
+HTML_VIEWS: dict[str, Callable[[Any], str]] = {}  # by class; filled by `seqcli.report.notebook`
 
 
 class HtmlShown:
     """A result that a notebook shows as HTML."""
 
     def _repr_html_(self) -> str | None:
-        view = next((HTML_VIEWS[one] for one in type(self).__mro__ if one in HTML_VIEWS), None)
+        classes = (one.__name__ for one in type(self).__mro__)
+        view = next((HTML_VIEWS[name] for name in classes if name in HTML_VIEWS), None)
         return None if view is None else view(self)
 
 

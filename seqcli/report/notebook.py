@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seqcli.comparison.summary import Comparison
 from seqcli.formatting import percent, visible
 from seqcli.report.page import attention_values, fragment, table_values
 from seqcli.report.tables import Column, Table
 from seqcli.results import HTML_VIEWS, Evaluation, Prediction
 
 if TYPE_CHECKING:
+    from seqcli.comparison.summary import Comparison
     from seqcli.events import Finished
     from seqcli.runs.fit_diagnosis import FitDiagnosis
 
@@ -94,5 +94,5 @@ def _table_block(table: Table, style: str = "") -> dict[str, Any]:
 
 
 HTML_VIEWS.update(
-    {Comparison: comparison_html, Evaluation: evaluation_html, Prediction: prediction_html}
+    Comparison=comparison_html, Evaluation=evaluation_html, Prediction=prediction_html
 )
