@@ -19,7 +19,10 @@ README = Path(seqcli.__file__).parent.parent / "README.md"
 PAGES = [README, *sorted((README.parent / "examples" / "guides").glob("*.md"))]
 OPTIONS = [(name, param) for name, command in COMMANDS.items() for param in command.params]
 EXAMPLES = [line for one in (GROUP, *COMMANDS.values()) for line in one.examples.splitlines()]
-VERBS = {"eval": "evaluate", "gen-data": "gen_data", "runs": "list_runs", "report": "write_report"}
+VERBS = {
+    **{"eval": "evaluate", "gen-data": "gen_data", "runs": "list_runs"},
+    **{"report": "write_report", "schema": "json_schema"},
+}
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda one: getattr(one, "name", one))
@@ -72,6 +75,12 @@ def test_every_command_line_of_a_page_parses(page):
 def test_every_link_and_picture_of_a_page_is_there(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", page.read_text("utf-8")):
         assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def test_every_picture_is_on_a_page():
+    pages = "".join(page.read_text("utf-8") for page in PAGES)
+    for picture in (README.parent / "examples" / "pictures").iterdir():
+        assert f"pictures/{picture.name})" in pages
 
 
 def test_the_readme_is_short_and_links_every_guide():
