@@ -82,6 +82,7 @@ class Prediction:
 
     ``note``: a problem of its columns; "" if none.
     ``problem``: why the line has no prediction; "" if it has one.
+    ``known``: whether the candidates are those of a lexicon.
     """
 
     source: str
@@ -90,6 +91,7 @@ class Prediction:
     attention: AttentionMap | None = None
     note: str = ""
     problem: str = ""
+    known: bool = False
 
 
 @dataclass(frozen=True)
