@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqcli.cli import bulk, options
-from seqcli.cli.lines import read_blocks
+from seqcli.cli.lines import from_terminal, read_blocks, tokens_hint
 from seqcli.cli.options import DECODING, OUTPUT
 from seqcli.cli.prediction_writer import Writer
 from seqcli.data.files.streams import Line
@@ -222,6 +222,8 @@ def _predict_lines(
         raise UsageError("--least-sure writes lines to stdout", "omit --json and --out")
     blocks = read_blocks(*given, out)
     predictor = api.open_predictor(ckpt, attention=writer.attention, **search)
+    if from_terminal(*given):
+        out.info(tokens_hint(predictor.model.codec))
     if out.json:
         from seqcli.report.json_documents import prediction_document
 
