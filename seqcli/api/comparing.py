@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
 from seqcli.api.collecting import report_on

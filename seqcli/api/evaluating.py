@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli import registry
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.evaluation_data import EvaluationData, evaluation_data, other_data
@@ -84,9 +85,7 @@ def evaluate(
     rows = evaluation_data(model, split, other)
     if isinstance(model, LanguageModel):
         _check_no_search(model, beam is not None or length_penalty is not None or oracle_length)
-        evaluation, losses = _evaluate_texts(model, rows)
-        _save(predictions, write_texts, losses)
-        return evaluation
+        return _evaluate_texts(model, rows, predictions)
     search = model.search(beam, length_penalty)
     evaluation, table = evaluate_pairs(model, rows, search, batch_size, oracle_length, bool(by))
     _save(predictions, write_predictions, table)
@@ -136,11 +135,12 @@ def _is_predictions(begin: bytes) -> bool:
     return re.match(rb"(source|text):[a-z]+\t", begin) is not None
 
 
-def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluation, TextLosses]:
+def _evaluate_texts(
+    model: LanguageModel, data: EvaluationData, path: str | Path | None
+) -> Evaluation:
     """Score a language model: its exact loss, and the novelty of sampled texts.
 
-    Returns:
-        the scores, and the loss of each text.
+    The loss of each text is written to ``path``, if it is given.
     """
     began = time.monotonic()
     losses = _losses(model, data)
@@ -153,7 +153,8 @@ def _evaluate_texts(model: LanguageModel, data: EvaluationData) -> tuple[Evaluat
         novelty=_novelty(model, None if data.own else data.pairs.targets),
         seconds=time.monotonic() - began,
     )
-    return evaluation, losses
+    _save(path, write_texts, losses)
+    return evaluation
 
 
 def _losses(model: LanguageModel, data: EvaluationData) -> TextLosses:

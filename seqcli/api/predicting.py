@@ -9,6 +9,7 @@ from itertools import islice
 
 import numpy as np
 
+import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.members import Ckpt
 from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model

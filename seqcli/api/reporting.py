@@ -27,7 +27,7 @@ from seqcli.results import Evaluation, Prediction, ScoredRow
 from seqcli.runs import RunPaths
 from seqcli.runs.environment import read_environments
 from seqcli.runs.fit_diagnosis import diagnose_fit
-from seqcli.runs.metrics_log import epochs_of
+from seqcli.runs.metrics_log import epochs_of, read_metrics
 from seqcli.runs.paths import read_members
 
 MAPS, MAX_MAP_LENGTH = 6, 40  # attention maps, and the maximum number of tokens of a row
@@ -133,7 +133,7 @@ def _with_training(
         members = read_members(paths)
         return replace(
             report,
-            histories={f"member {one.folder.name}": _history(one) for one in members},
+            histories={f"member {one.folder.name}": read_metrics(one.metrics) for one in members},
             environments=tuple(read_environments(members[0].environment)),
         )
     history = _history(paths)

@@ -116,6 +116,7 @@ def evaluate(
     source_tokens: SourceTokens = None,
     target_tokens: TargetTokens = None,
     rows: Rows = 10,
+    report: options.Report = False,
     backend: options.InferenceBackend = None,
     device: options.InferenceDevice = None,
     threads: options.InferenceThreads = None,
@@ -126,6 +127,7 @@ def evaluate(
 
     Every score comes with a 95% confidence interval and with baselines for comparison.
     """
+    from seqcli import api
     from seqcli.report.console import Out
     from seqcli.report.evaluation import show_evaluation
     from seqcli.report.json_documents import evaluation_document
@@ -137,6 +139,8 @@ def evaluate(
         "predictions": predictions,
         **{"backend": backend, "device": device, "threads": threads},
     }
+    if report and len(named) != 1:
+        raise UsageError("--report needs one run", "name one run, or omit --report")
     styles = {"source_tokens": source_tokens, "target_tokens": target_tokens}
     decoding = {"split": split, "batch_size": batch_size}
     evaluation = _evaluation(named, score, settings, styles, decoding, by)
@@ -144,6 +148,9 @@ def evaluate(
         out.document(evaluation_document(evaluation, rows))
     else:
         show_evaluation(out, evaluation, rows)
+    if report:
+        page = api.write_report(named[0], rows=rows or 10, evaluation=evaluation)
+        out.info(f"report: {page}")
     if named:
         out.info(f"next: {_next(named, evaluation)}")
 

@@ -98,6 +98,7 @@ def train(
     check: Check = False,
     out: OutPath = None,
     force: options.Force = False,
+    report: options.Report = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     help_all: HelpAll = False,
@@ -140,6 +141,8 @@ def train(
         output.document(ensemble_document(run.ensemble, str(run.path), run.data))
     elif json:
         output.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))
+    if report:
+        output.info(f"report: {api.write_report(run.checkpoint)}")
     output.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
     return None
 

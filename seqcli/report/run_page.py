@@ -23,8 +23,8 @@ from seqcli.report.evaluation import (
     subsets_table,
 )
 from seqcli.report.info_view import checkpoint_rows
-from seqcli.report.page import copyable, is_page, render, table_values
-from seqcli.report.plots import row_names
+from seqcli.report.page import attention_values, copyable, is_page, render, table_values
+from seqcli.report.plots import History
 from seqcli.report.predictions import (
     class_table,
     edits_table,
@@ -134,8 +134,8 @@ def run_page(report: RunReport, rows: int = 10) -> str:
         split=_SPLITS.get(evaluation.split, evaluation.split) if evaluation else "validation",
         scores=[table_values(one, "scores") for one in _score_tables(report)],
         copies=copyable(next(iter(_score_tables(report)))),
-        curves=_curves(report),
-        ending=_ending(report),
+        curves=run_curves(report.histories, report.diagnosis),
+        ending=ending(report.finished),
         diagnosis=report.diagnosis,
         lengths_svg=inline(bins_svg(evaluation.by_length)) if evaluation else "",
         parts=_values(_part_tables(evaluation), "accuracy"),
@@ -210,22 +210,22 @@ def _baseline_metrics(baselines: Mapping[str, Mapping[str, float]]) -> set[str]:
     return own | {name for scores in baselines.values() for name in scores}
 
 
-def _curves(report: RunReport) -> list[str]:
-    histories = {visible(name): one for name, one in report.histories.items() if one}
+def run_curves(histories: Mapping[str, History], diagnosis: FitDiagnosis | None) -> list[str]:
+    """Return the learning curves of a run, or of an ensemble's members, as SVG."""
+    histories = {visible(name): one for name, one in histories.items() if one}
     if not histories:
         return []
-    if report.diagnosis is not None:
+    if diagnosis is not None:
         (history,) = histories.values()
-        drawn = [run_panel_svg(history, report.diagnosis, panel) for panel in (0, 1)]
+        drawn = [run_panel_svg(history, diagnosis, panel) for panel in (0, 1)]
     else:
         members = {name: [one] for name, one in histories.items()}
         drawn = [curves_svg(members, key) for key in ("val_loss", "val_sequence_accuracy")]
     return [inline(svg) for svg in drawn if svg]
 
 
-def _ending(report: RunReport) -> str:
+def ending(done: Finished | None) -> str:
     """Describe how training ended, in a sentence; "" if it is unknown."""
-    done = report.finished
     if done is None:
         return ""
     reason = REASONS.get(done.reason, ("", done.reason))[1] or "epoch limit"
@@ -267,15 +267,12 @@ def _row_tables(evaluation: Evaluation | None, rows: int) -> Iterable[Table]:
 
 def _map(prediction: Prediction) -> dict[str, Any]:
     """Return the variables of an attention map."""
-    attention = prediction.attention
-    assert attention is not None
+    assert prediction.attention is not None
     text = prediction.candidates[0].text if prediction.candidates else ""
-    rows = zip(row_names(attention), attention.weights.round(4).tolist(), strict=True)
     return {
         "source": visible(prediction.source),
         "prediction": visible(text),
-        "columns": [visible(one) for one in attention.source],
-        "rows": [(visible(name), weights) for name, weights in rows],
+        **attention_values(prediction.attention),
     }
 
 

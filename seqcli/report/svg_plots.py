@@ -123,6 +123,7 @@ def bins_svg(bins: Sequence[LengthBin]) -> str:
     for n, name in enumerate(("sequence_accuracy", "token_accuracy")):
         metric = find(name)
         _line(axes, places, [[getattr(one, name)] for one in bins], metric.label, n)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     _finish(axes, find("sequence_accuracy").format)
     return svg_of(axes)
 

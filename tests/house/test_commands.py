@@ -19,7 +19,10 @@ README = Path(seqcli.__file__).parent.parent / "README.md"
 PAGES = [README, *sorted((README.parent / "examples" / "guides").glob("*.md"))]
 OPTIONS = [(name, param) for name, command in COMMANDS.items() for param in command.params]
 EXAMPLES = [line for one in (GROUP, *COMMANDS.values()) for line in one.examples.splitlines()]
-VERBS = {"eval": "evaluate", "gen-data": "gen_data", "runs": "list_runs", "report": "write_report"}
+VERBS = {
+    **{"eval": "evaluate", "gen-data": "gen_data", "runs": "list_runs"},
+    **{"report": "write_report", "schema": "json_schema"},
+}
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda one: getattr(one, "name", one))
