@@ -159,7 +159,7 @@ def attention() -> None:
     """Draw the attention weights of the model of `live`."""
     if not Path("runs/reverse-gru-attention").exists():
         run(f"{TRAIN} --quiet", silent(), silent())
-    shown = terminal(columns=84)
+    shown = terminal(columns=100)
     prompt(shown, PREDICT)
     run(PREDICT, shown, shown)
     save(shown, "attention", "seqcli predict")
@@ -178,7 +178,7 @@ def names() -> None:
     """Draw names sampled from a model of the names that come with seqcli."""
     api.copy_example("names.txt")
     run(f"{NAMES} --quiet", silent(), silent())
-    shown = terminal(columns=84)
+    shown = terminal(columns=100)
     prompt(shown, SAMPLE)
     run(SAMPLE, shown, silent())
     save(shown, "names", "seqcli sample")

@@ -110,3 +110,10 @@ def test_train_has_an_option_for_every_flag_of_the_configuration():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_readme_shows_every_command(name):
     assert f"seqcli {name}" in README.read_text("utf-8")
+
+
+def test_the_number_of_the_readme_is_not_in_the_data_file():
+    rows = (README.parent / "examples" / "data" / "pairs.tsv").read_text("utf-8").splitlines()
+    asked = re.search(r"seqcli predict runs/pairs-gru-attention (\d+)", README.read_text("utf-8"))
+    assert asked
+    assert asked[1] not in {row.partition("\t")[0] for row in rows}
