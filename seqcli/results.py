@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-HTML_VIEWS: dict[str, Callable[[Any], str]] = {}  # by class; filled by `seqcli.report.notebook`
+HTML_VIEWS: dict[str, Callable[[Any], str]] = {}  # by class; see `seqcli.report.notebook`
 
 
 class HtmlShown:
     """A result that a notebook shows as HTML."""
 
     def _repr_html_(self) -> str | None:
-        classes = (one.__name__ for one in type(self).__mro__)
-        view = next((HTML_VIEWS[name] for name in classes if name in HTML_VIEWS), None)
+        view = HTML_VIEWS.get(type(self).__name__)
         return None if view is None else view(self)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.members import Ckpt
 from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model
@@ -22,7 +21,10 @@ from seqcli.data.vocabulary import EOS, UNK
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import DataError, UsageError
+from seqcli.report.notebook import add_views
 from seqcli.results import AttentionMap, Candidate, NextToken, Prediction
+
+add_views()
 
 LOOK_AHEAD = 16384  # lines sorted by length together
 HYPOTHESES_AT_ONCE = 512  # in a batch by default; they fit in the cache
