@@ -92,6 +92,7 @@ class Prediction(HtmlShown):
 
     ``note``: a problem of its columns; "" if none.
     ``problem``: why the line has no prediction; "" if it has one.
+    ``known``: whether the candidates are those of a lexicon.
     """
 
     source: str
@@ -100,6 +101,7 @@ class Prediction(HtmlShown):
     attention: AttentionMap | None = None
     note: str = ""
     problem: str = ""
+    known: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from seqcli.api.suites import compare_suite, plan_suite
     from seqcli.api.trained_model import open_model
     from seqcli.api.training import train
+    from seqcli.config.json_schema import json_schema
     from seqcli.tasks.base import task, tasks
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "export",
     "gen_data",
     "info",
+    "json_schema",
     "list_runs",
     "next_tokens",
     "open_model",
@@ -77,6 +79,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "export": "exporting",
     "gen_data": "run_data",
     "info": "model_info",
+    "json_schema": "seqcli.config.json_schema",
     "list_runs": "run_list",
     "next_tokens": "predicting",
     "open_model": "trained_model",

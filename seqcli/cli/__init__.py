@@ -80,6 +80,7 @@ for _name, _function, _examples in (
     ("train", train.train, train.EXAMPLES),
     ("eval", eval.evaluate, eval.EXAMPLES),
     ("compare", compare.compare, compare.EXAMPLES),
+    ("schema", examples.schema, examples.SCHEMA_EXAMPLES),
     ("info", info.info, info.INFO_EXAMPLES),
     ("runs", info.runs, info.RUNS_EXAMPLES),
     ("report", report.report, report.EXAMPLES),

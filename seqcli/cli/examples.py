@@ -1,4 +1,4 @@
-"""``seqcli examples``."""
+"""``seqcli examples`` and ``seqcli schema``: files that come along, and the configuration."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ EXAMPLES = """\
 seqcli examples
 seqcli examples pairs.tsv
 seqcli examples names --out my_names.yaml"""
+
+SCHEMA_EXAMPLES = "seqcli schema"
 
 Name = Annotated[
     str | None,
@@ -64,3 +66,15 @@ def examples(name: Name = None, out_path: Place = None, json: options.Json = Fal
         out.document(copied_document(example, path))
     out.write(str(path))
     out.info(f"next: {example.usage_of_copy(path)}")
+
+
+def schema() -> None:
+    """Print the JSON Schema of the configuration: every key with its type, limits and default.
+
+    Editors complete and check YAML files with it: save it as seqcli.schema.json, and put
+    `# yaml-language-server: $schema=seqcli.schema.json` into the first line of a file.
+    """
+    from seqcli import api
+    from seqcli.report.console import Out
+
+    Out.standard(json=True).document(api.json_schema())

@@ -115,11 +115,10 @@ def train(
     from seqcli.report.console import Out
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
-    from seqcli.training.processes import refuse_several, reports
+    from seqcli.training.processes import reports
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:
-        refuse_several("--check reads the data in one", "run it without torchrun")
         return _check(output, config, set_ or (), flags)
     with training_view(output) as view, EnsembleView(output) as ensemble:
         listen = broadcast(essential=(view, ensemble))
@@ -133,14 +132,13 @@ def train(
             started=shell.started(),
             **flags,
         )
-    if not reports():  # another process of this training does
-        return None
-    _show_end(output, run, report)
+    if reports():  # another process of this training may do so
+        _show(output, run, report)
     return None
 
 
-def _show_end(output: Out, run: Run, report: bool) -> None:
-    """Print the document of a run with ``--json``, write its page, and suggest a command."""
+def _show(output: Out, run: Run, report: bool) -> None:
+    """Print the result of a run, write its report if wanted, and name the command to run next."""
     from seqcli import api
     from seqcli.report.json_documents import ensemble_document, training_document
 
@@ -160,7 +158,9 @@ def _check(output: Out, config: str | None, settings: Sequence[str], flags: opti
     from seqcli import api
     from seqcli.report.json_documents import reading_document
     from seqcli.report.summary import show_reading
+    from seqcli.training.processes import refuse_several
 
+    refuse_several("--check reads the data in one", "run it without torchrun")
     data = api.read_data(config, set=settings, **flags)
     if output.json:
         output.document(reading_document(data))
