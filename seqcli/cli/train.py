@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from seqcli.cli.options import OUTPUT
 from seqcli.messages import plural
 
 if TYPE_CHECKING:
+    from seqcli.api import Run
     from seqcli.report.console import Out
 
 EXAMPLES = """\
@@ -56,6 +57,17 @@ COMMON = {  # the options on the short help page, with their help
     "quiet": "Print no messages.",
     "help": "Show this page.",
 }
+Suspects = Annotated[
+    int,
+    typer.Option(
+        "--suspects",
+        help="After training, show the N training rows with the highest loss, which are often "
+        "errors in the data: nats per token, source, target.",
+        metavar="N",
+        min=0,
+        rich_help_panel=OUTPUT,
+    ),
+]
 HelpAll = Annotated[
     bool,
     typer.Option(
@@ -100,6 +112,7 @@ def train(
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    suspects: Suspects = 0,
     help_all: HelpAll = False,
 ) -> None:
     """Train a model on a synthetic task or on your own data.
@@ -111,7 +124,6 @@ def train(
     from seqcli import api
     from seqcli.events import broadcast
     from seqcli.report.console import Out
-    from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
     from seqcli.training.processes import refuse_several, reports
@@ -136,12 +148,33 @@ def train(
         return None
     if run.kept:
         output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
-    if json and run.ensemble:
-        output.document(ensemble_document(run.ensemble, str(run.path), run.data))
-    elif json:
-        output.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))
+    if json:
+        output.document(_document(run))
+    if suspects:
+        _show_suspects(output, run.checkpoint, suspects)
     output.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
     return None
+
+
+def _document(run: Run) -> dict[str, Any]:
+    """Return the JSON document of a run."""
+    from seqcli.report.json_documents import ensemble_document, training_document
+
+    if run.ensemble:
+        return ensemble_document(run.ensemble, str(run.path), run.data)
+    return training_document(run.finished, run.diagnosis, str(run.path), run.data)
+
+
+def _show_suspects(output: Out, checkpoint: Path, count: int) -> None:
+    """Show the training rows with the highest loss: a table, or lines with ``--json`` on stderr."""
+    from seqcli import api
+    from seqcli.formatting import plural
+
+    rows = api.suspects(checkpoint, count)
+    output.info(f"{plural(len(rows), 'training row')} with the highest loss:")
+    show = output.info if output.json else output.write
+    for row in rows:
+        show("\t".join((f"{row.loss:.4f}", *filter(None, (row.source,)), row.target)))
 
 
 def _check(output: Out, config: str | None, settings: Sequence[str], flags: options.Flags) -> None:
