@@ -31,10 +31,10 @@ from seqcli.report.live import LiveView
 
 HOME = Path(__file__).resolve().parent / "pictures"
 TRAIN = "seqcli train --task reverse --cell gru --attention"
-PREDICT = 'seqcli predict --ckpt runs/reverse-gru-attention "3 1 4 1 5 9 2 6" --attention'
+PREDICT = 'seqcli predict runs/reverse-gru-attention "3 1 4 1 5 9 2 6" --attention'
 COMPARE = "seqcli compare --config short_reverse --cells gru,transformer --attention both"
 NAMES = "seqcli train --data names.txt --cell gru --recipe quick --out names.pt"
-SAMPLE = "seqcli sample --ckpt names.pt --n 8 --novel --unique --seed 1"
+SAMPLE = "seqcli sample names.pt --n 8 --novel --unique --seed 1"
 OVERFITTING = "seqcli train --config overfitting_rnn"
 SHOWN = (4, 0.6)  # the epoch of the live view, and the part of its steps that is done
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
@@ -159,7 +159,7 @@ def attention() -> None:
     """Draw the attention weights of the model of `live`."""
     if not Path("runs/reverse-gru-attention").exists():
         run(f"{TRAIN} --quiet", silent(), silent())
-    shown = terminal(columns=84)
+    shown = terminal(columns=100)
     prompt(shown, PREDICT)
     run(PREDICT, shown, shown)
     save(shown, "attention", "seqcli predict")
@@ -172,14 +172,13 @@ def compare() -> None:
     run(COMPARE, shown, silent())
     save(shown, "compare", "seqcli compare")
     shutil.copy("runs/compare-reverse/lengths.svg", HOME / "lengths.svg")
-    shutil.copy("runs/compare-reverse/curves.svg", HOME / "curves.svg")
 
 
 def names() -> None:
     """Draw names sampled from a model of the names that come with seqcli."""
     api.copy_example("names.txt")
     run(f"{NAMES} --quiet", silent(), silent())
-    shown = terminal(columns=84)
+    shown = terminal(columns=100)
     prompt(shown, SAMPLE)
     run(SAMPLE, shown, silent())
     save(shown, "names", "seqcli sample")

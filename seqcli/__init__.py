@@ -1,11 +1,11 @@
 """Train, compare and understand small sequence models.
 
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
-``gen_data``, ``tasks``, ``examples``, ``info``, ``export`` (and ``next_tokens``, which is
-``sample --next``, ``rescore``, which is ``eval --score``, ``list_runs``, which is ``runs``,
-``write_report``, which is ``report``, ``json_schema``, which is ``schema``, and ``copy_example``).
-``register`` adds a task, cell, attention, metric, optimizer or file format from outside the
-package. Each is imported when it is first used, so that ``import seqcli`` is fast.
+``gen_data``, ``tasks``, ``examples`` (and ``copy_example``), ``info``, ``export``. Some have names
+of their own: ``next_tokens`` is ``sample --next``, ``rescore`` is ``eval --score``, ``list_runs``
+is ``runs``, ``json_schema`` is ``schema``, and ``write_report`` is ``report``. ``register`` adds a
+task, cell, attention, metric, optimizer or file format from outside the package. Each is imported
+when it is first used, so that ``import seqcli`` is fast.
 """
 
 from __future__ import annotations

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+HTML_VIEWS: dict[str, Callable[[Any], str]] = {}  # by class; see `seqcli.report.notebook`
+
+
+class HtmlShown:
+    """A result that a notebook shows as HTML."""
+
+    def _repr_html_(self) -> str | None:
+        view = HTML_VIEWS.get(type(self).__name__)
+        return None if view is None else view(self)
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(HtmlShown):
     """The predictions for one line, best first; ``unknown``: its tokens not in the training data.
 
     ``note``: a problem of its columns; "" if none.
@@ -261,8 +271,8 @@ class Scores:
     classes: Classes | None = None
 
 
-@dataclass(frozen=True)
-class Evaluation(Scores):
+@dataclass(frozen=True, repr=False)
+class Evaluation(Scores, HtmlShown):
     """Scores of a model on one split.
 
     ``beam`` is 0 if there was no search. ``checkpoint`` is "" if a file of predictions was scored;
@@ -277,6 +287,12 @@ class Evaluation(Scores):
     length_penalty: float = 0.0
     seconds: float = 0.0
     novelty: Novelty | None = None  # of a language model
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name}={value:.4g}" for name, value in self.metrics.items())
+        what = " on ".join(filter(None, (self.checkpoint, self.data)))
+        split = f", {self.split}" if self.split else ""
+        return f"Evaluation({what}{split}: {self.rows:,} rows, {scores})"
 
 
 @dataclass(frozen=True)

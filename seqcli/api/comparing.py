@@ -37,7 +37,10 @@ from seqcli.errors import StoppedBySignal, UsageError
 from seqcli.events import Event
 from seqcli.files.atomic import writing
 from seqcli.files.regular import single_name
+from seqcli.report.notebook import add_views
 from seqcli.runs import RunPaths, locked
+
+add_views()
 
 
 @dataclass(frozen=True)

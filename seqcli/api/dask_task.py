@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from seqcli import registry
 from seqcli.api.engines import POLL_SECONDS, JobT, Result, Work, attempt
 from seqcli.errors import DataError, Exit, MachineError, StoppedBySignal, UsageError
-from seqcli.events import RunEvent, RunFailed, to_plain
+from seqcli.events import Event, RunEvent, RunFailed, to_plain
 from seqcli.files.lock import hold
 from seqcli.interrupts import StopRequest, stop_when
 from seqcli.registry import PLUGINS
@@ -80,7 +80,7 @@ def _work_in(
     work: Work[JobT, Result],
     job: JobT,
     folder: Path,
-    listen: Callable[[RunEvent], None],
+    listen: Callable[[Event], None],
 ) -> Result:
     """Finish a run in the working folder of the client, so that relative paths mean the same."""
     if not (folder.is_dir() and place.working.is_dir()):
@@ -103,8 +103,9 @@ def _is_lost(worker: Worker, key: str) -> bool:
     return leaving or task is None or task.state != "executing"
 
 
-def _send(worker: Worker, topic: str, name: str, event: RunEvent | None) -> None:
-    worker.log_event(topic, {"run": name, "event": to_plain(event) if event else None})
+def _send(worker: Worker, topic: str, name: str, event: Event | None) -> None:
+    plain = to_plain(event) if isinstance(event, RunEvent) else None
+    worker.log_event(topic, {"run": name, "event": plain})
 
 
 def wait_for_lock(folder: Path, stop: StopRequest | None = None) -> None:

@@ -29,7 +29,10 @@ from seqcli.metrics.predictions_file import read_predictions, write_predictions
 from seqcli.metrics.scores import score
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
+from seqcli.report.notebook import add_views
 from seqcli.results import Evaluation, Novelty, Suspect
+
+add_views()
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqcli import runs
 from seqcli.api.checkpoint_config import finish_reason, progress_of
@@ -16,17 +16,23 @@ from seqcli.config import Config
 from seqcli.data.corpus import Corpus
 from seqcli.errors import CheckpointError
 from seqcli.events import DataRead, EnsembleFinished, Finished
+from seqcli.messages import plural
+from seqcli.report.notebook import run_html
+from seqcli.report.summary import validation_scores
 from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.metrics_log import epochs_of
 
+if TYPE_CHECKING:
+    from seqcli.report.plots import Figure
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished training run.
 
-    ``history`` contains the metrics of each epoch (see `seqcli.events.EpochEnded`), ``rows`` the
-    number of rows in each split, and ``data`` a summary of the data files (None for a task).
+    ``rows`` is the number of rows in each split, and ``data`` a summary of the data files (None for
+    a task).
     ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
     An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
     ``kept``: the run was finished before, and is unchanged (``resume="auto"``).
@@ -42,10 +48,33 @@ class Run:
     ensemble: EnsembleFinished | None = None
     kept: bool = False
 
+    def __repr__(self) -> str:
+        done = self.finished
+        scores = validation_scores(done.best)
+        best = f", best {done.best_epoch}: validation {scores}" if scores else ""
+        return f"Run({str(self.path)!r}, {plural(done.epochs, 'epoch')}{best})"
+
+    def _repr_html_(self) -> str:
+        """Return the learning curves and the diagnosis, for a notebook."""
+        return run_html(self.path.name, self.finished, self.diagnosis)
+
     @property
-    def history(self) -> tuple[Mapping[str, float], ...]:
-        """The metrics of each epoch."""
-        return self.finished.history
+    def history(self) -> dict[str, list[float | None]]:
+        """The metrics of all epochs by name, with ``epoch`` from 1, as pandas and polars take them.
+
+        None where an epoch has no value.
+        """
+        rows = self.finished.history
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns: dict[str, list[float | None]] = {"epoch": list(range(1, len(rows) + 1))}
+        return columns | {name: [row.get(name) for row in rows] for name in names}
+
+    def plot(self) -> Figure:
+        """Return the learning curves as a matplotlib figure: losses, and accuracies if any."""
+        from seqcli.report.plots import curves_figure, drawing
+
+        with drawing():
+            return curves_figure(self.finished.history, self.path.name, self.diagnosis)
 
     def evaluate(self, **options: Any) -> Evaluation:
         """Score the best checkpoint; options as in `seqcli.evaluate`."""

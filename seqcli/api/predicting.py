@@ -21,7 +21,10 @@ from seqcli.data.vocabulary import EOS, UNK
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import DataError, UsageError
+from seqcli.report.notebook import add_views
 from seqcli.results import AttentionMap, Candidate, NextToken, Prediction
+
+add_views()
 
 LOOK_AHEAD = 16384  # lines sorted by length together
 HYPOTHESES_AT_ONCE = 512  # in a batch by default; they fit in the cache

@@ -47,6 +47,7 @@ from seqcli.events import (
 from seqcli.interrupts import stop_on_signals
 from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
+from seqcli.report.run_page import remove_outdated
 from seqcli.runs.environment import append_environment, current_environment
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
@@ -203,6 +204,7 @@ def _run(
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
+    remove_outdated(paths.report)
     fit, named = diagnose_fit(finished.history, event.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, event.rows, data)
 

@@ -301,6 +301,7 @@ Checkpoint = Annotated[
     list[Path] | None,
     typer.Option("--ckpt", help="The same as RUN.", metavar="RUN", parser=path_to_read),
 ]
+Report = Annotated[bool, switch("--report", "Write an HTML page about the run; see seqcli report.")]
 BatchRows = Annotated[
     int,
     typer.Option(

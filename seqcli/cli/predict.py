@@ -187,8 +187,8 @@ def predict(
         **{"batch_size": batch_size, "backend": backend, "device": device, "threads": threads},
     }
     if bulk.is_bulk(out, {"--jobs": jobs, "--on": on, "--part-size": part_size}):
-        bulk.refuse({"TEXT": text, "--attention": attention or attention_png})
-        bulk.refuse({"--mass": mass, "--lexicon": lexicon, "--least-sure": least_sure})
+        bulk.refuse({"TEXT": text, "--attention": attention or attention_png}, out)
+        bulk.refuse({"--mass": mass, "--lexicon": lexicon, "--least-sure": least_sure}, out)
         search |= {"logprob": logprob, "scores": scores, "part_size": part_size, "on": on}
         return bulk.predict_parts(output, models, input_, out, jobs=jobs, force=force, **search)
     search |= {"mass": mass, "lexicon": lexicon}

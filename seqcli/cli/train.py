@@ -110,6 +110,7 @@ def train(
     check: Check = False,
     out: OutPath = None,
     force: options.Force = False,
+    report: options.Report = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     suspects: Suspects = 0,
@@ -126,11 +127,10 @@ def train(
     from seqcli.report.console import Out
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
-    from seqcli.training.processes import refuse_several, reports
+    from seqcli.training.processes import reports
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:
-        refuse_several("--check reads the data in one", "run it without torchrun")
         return _check(output, config, set_ or (), flags)
     with training_view(output) as view, EnsembleView(output) as ensemble:
         listen = broadcast(essential=(view, ensemble))
@@ -144,16 +144,24 @@ def train(
             started=shell.started(),
             **flags,
         )
-    if not reports():  # another process of this training does
-        return None
+    if reports():  # another process of this training may do so
+        _show(output, run, report, suspects)
+    return None
+
+
+def _show(output: Out, run: Run, report: bool, suspects: int) -> None:
+    """Print the result of a run, write its report if wanted, and name the command to run next."""
+    from seqcli import api
+
     if run.kept:
         output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
-    if json:
+    if output.json:
         output.document(_document(run))
+    if report:
+        output.info(f"report: {api.write_report(run.checkpoint)}")
     if suspects:
         _show_suspects(output, run.checkpoint, suspects)
     output.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
-    return None
 
 
 def _document(run: Run) -> dict[str, Any]:
@@ -182,7 +190,9 @@ def _check(output: Out, config: str | None, settings: Sequence[str], flags: opti
     from seqcli import api
     from seqcli.report.json_documents import reading_document
     from seqcli.report.summary import show_reading
+    from seqcli.training.processes import refuse_several
 
+    refuse_several("--check reads the data in one", "run it without torchrun")
     data = api.read_data(config, set=settings, **flags)
     if output.json:
         output.document(reading_document(data))

@@ -22,6 +22,7 @@ from seqcli.comparison.significance import (
 )
 from seqcli.events import RunFailed
 from seqcli.metrics.metric import Metric, find, names
+from seqcli.results import HtmlShown
 from seqcli.statistics import Floats, cluster_ids
 
 IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = "in_distribution", "out_of_distribution"
@@ -75,8 +76,8 @@ class ArmSummary:
         return self.results[0]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(HtmlShown):
     """The summary of a comparison.
 
     Args:
@@ -103,6 +104,9 @@ class Comparison:
     failed: Mapping[str, RunFailed] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     differing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.name}: {', '.join(one.arm for one in self.arms)})"
 
     @property
     def language(self) -> bool:

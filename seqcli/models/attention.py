@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqcli.models.base import copy_to
+from seqcli.models.kernels import autocasts
 from seqcli.models.kernels.additive_energies import additive_energies
 from seqcli.models.rnn import one_hot
 
@@ -265,5 +266,4 @@ def _log(probability: Tensor) -> Tensor:
 
 def _without_autocast(like: Tensor) -> AbstractContextManager[object]:
     """Return a context without mixed precision, in which the product keeps its dtype."""
-    kind = like.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    return torch.autocast(like.device.type, enabled=False) if autocasts(like) else nullcontext()

@@ -38,7 +38,7 @@ def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
         evaluation: the scores.
         rows: number of predictions to show; half as many of the worst are shown in addition.
     """
-    out.write(_headline(evaluation))
+    out.write(headline(evaluation))
     for note in evaluation.notes:
         out.info(f"note: {note}")
     for line in baseline_warnings(evaluation):
@@ -253,7 +253,8 @@ def _best_baseline(evaluation: Scores, metric: Metric) -> str:
     return "-" if best is None else f"{metric.write(best[1])} {baseline_name(best[0])}"
 
 
-def _headline(evaluation: Evaluation) -> str:
+def headline(evaluation: Evaluation) -> str:
+    """Describe what was scored, in one line."""
     search = {0: "", 1: "greedy, "}.get(evaluation.beam, f"beam {evaluation.beam}, ")
     what = f"{evaluation.checkpoint} on {evaluation.data}"
     what += f", {evaluation.split}" if evaluation.split else ""

@@ -9,16 +9,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli.formatting import visible
+from seqcli import __version__
+from seqcli.formatting import plural, visible
+from seqcli.report.plots import row_names
 from seqcli.report.tables import Segment, Table, TableCell, plain_cell
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from seqcli.results import AttentionMap
+    from seqcli.runs.environment import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LATEX = {
@@ -52,6 +57,11 @@ def render(template: str, kind: str, **values: Any) -> str:
             **values,
         )
     )
+
+
+def fragment(blocks: Iterable[Mapping[str, Any]]) -> str:
+    """Return HTML for a notebook: texts, tables, plots and attention maps, one below another."""
+    return _environment().get_template("fragment.html").render(blocks=list(blocks))
 
 
 def is_page(begin: bytes, kind: str) -> bool:
@@ -102,6 +112,15 @@ def _cell(cell: TableCell) -> str | list[Segment]:
     if isinstance(cell, str):
         return visible(cell)
     return [Segment(visible(part.text), part.ok) for part in cell]
+
+
+def attention_values(attention: AttentionMap) -> dict[str, Any]:
+    """Return the variables of an attention map for the templates."""
+    rows = zip(row_names(attention), attention.weights.astype(float).round(4).tolist(), strict=True)
+    return {
+        "columns": [visible(one) for one in attention.source],
+        "rows": [(visible(name), weights) for name, weights in rows],
+    }
 
 
 def copyable(table: Table) -> list[tuple[str, str]]:
@@ -156,3 +175,33 @@ def _headers(table: Table) -> list[str]:
 
 def _plain_rows(table: Table) -> Sequence[list[str]]:
     return [[plain_cell(cell) for cell in row] for row in table.rows]
+
+
+def environment_rows(one: Environment) -> list[tuple[str, list[str]]]:
+    """Return (name, lines) of what is known about a process that trained a run."""
+    versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
+    machine = f"{one.processor}, {plural(one.cores, 'core')}"
+    device = one.device + (f", {plural(one.threads, 'thread')}" if one.device == "cpu" else "")
+    rows = [
+        ("command", one.command or "started from Python"),
+        ("started", one.started),
+        ("versions", versions),
+        ("commit", one.commit),
+        ("machine", machine),
+        ("system", one.system),
+        ("device", device),
+    ]
+    return [(name, [visible(text)]) for name, text in rows if text]
+
+
+def bibtex() -> str:
+    """Return the BibTeX entry of seqcli."""
+    return (
+        "@software{seqcli,\n"
+        "  author  = {{The seqcli authors}},\n"
+        "  title   = {seqcli: train, compare and understand small sequence models from the "
+        "command line},\n"
+        f"  version = {{{__version__}}},\n"
+        "  license = {MIT}\n"
+        "}"
+    )

@@ -7,6 +7,7 @@ ignored. If a plot cannot be drawn, a note is printed instead of an error.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import warnings
@@ -27,7 +28,7 @@ from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
     from matplotlib.text import Text
 
     from seqcli.results import AttentionMap
@@ -121,25 +122,35 @@ def draw_curves(
         title: title above both panels.
         facts: see `diagnose_fit`.
     """
-    figure = curves_figure(history, title, facts)
+    figure = curves_figure(history, title, diagnose_fit(history, facts))
     write_atomically(path, lambda file: figure.savefig(file, format="png"))
 
 
-def curves_figure(
-    history: Sequence[Mapping[str, float]], title: str, facts: RunFacts | None = None
-) -> Figure:
-    """Return the figure of `draw_curves`."""
-    from matplotlib.figure import Figure
-
-    diagnosis = diagnose_fit(history, facts)
+def curves_figure(history: History, title: str, diagnosis: FitDiagnosis) -> Figure:
+    """Return the figure of `draw_curves`, which a notebook shows."""
     drawn = panels(history)
-    figure = Figure(figsize=(5.6 * len(drawn), 4.2), dpi=150, layout="constrained")
+    figure = _notebook_figure(figsize=(5.6 * len(drawn), 4.2), dpi=150, layout="constrained")
     axes = figure.subplots(1, len(drawn), squeeze=False)[0]
     for draw, panel in zip(drawn, axes, strict=True):
         draw(panel, history)
         finish_axes(panel, history, diagnosis)
     _set_title(figure, title, diagnosis)
     return figure
+
+
+def _notebook_figure(**options: Any) -> Figure:
+    """Return a figure that notebooks show without pyplot."""
+    from matplotlib.figure import Figure
+
+    class NotebookFigure(Figure):
+        """A figure that draws itself as a PNG."""
+
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            self.savefig(file, format="png")
+            return file.getvalue()
+
+    return NotebookFigure(**options)
 
 
 def panels(history: History) -> list[Callable[[Axes, History], None]]:

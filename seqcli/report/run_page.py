@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli import __version__
 from seqcli.files.atomic import check_own_output, write_atomically
 from seqcli.formatting import baseline_name, count, duration, plural, visible
 from seqcli.metrics.metric import find, shown
@@ -23,8 +22,16 @@ from seqcli.report.evaluation import (
     subsets_table,
 )
 from seqcli.report.info_view import checkpoint_rows
-from seqcli.report.page import copyable, is_page, render, table_values
-from seqcli.report.plots import row_names
+from seqcli.report.page import (
+    attention_values,
+    bibtex,
+    copyable,
+    environment_rows,
+    is_page,
+    render,
+    table_values,
+)
+from seqcli.report.plots import History
 from seqcli.report.predictions import (
     class_table,
     edits_table,
@@ -134,8 +141,8 @@ def run_page(report: RunReport, rows: int = 10) -> str:
         split=_SPLITS.get(evaluation.split, evaluation.split) if evaluation else "validation",
         scores=[table_values(one, "scores") for one in _score_tables(report)],
         copies=copyable(next(iter(_score_tables(report)))),
-        curves=_curves(report),
-        ending=_ending(report),
+        curves=run_curves(report.histories, report.diagnosis),
+        ending=ending(report.finished),
         diagnosis=report.diagnosis,
         lengths_svg=inline(bins_svg(evaluation.by_length)) if evaluation else "",
         parts=_values(_part_tables(evaluation), "accuracy"),
@@ -146,7 +153,7 @@ def run_page(report: RunReport, rows: int = 10) -> str:
         facts=_facts(report.info),
         reading=_reading(report.reading),
         settings=[(key, visible(value), visible(origin)) for key, value, origin in report.settings],
-        environments=[_environment_rows(one) for one in report.environments],
+        environments=[environment_rows(one) for one in report.environments],
         sentence=_sentence(report),
         bibtex=bibtex(),
         commands=report.info.next,
@@ -159,7 +166,8 @@ def _values(tables: Iterable[Table], label: str) -> list[dict[str, Any]]:
 
 def _cards(report: RunReport) -> list[tuple[str, str, str]]:
     """Return (value, label, further text) of the most important numbers."""
-    cards, evaluation = [], report.evaluation
+    cards: list[tuple[str, str, str]] = []
+    evaluation = report.evaluation
     for name in ("sequence_accuracy", "token_accuracy", "bits_per_character", "perplexity"):
         if evaluation is not None and name in evaluation.metrics and len(cards) < 2:
             metric, interval = shown(name), evaluation.intervals.get(name)
@@ -210,22 +218,22 @@ def _baseline_metrics(baselines: Mapping[str, Mapping[str, float]]) -> set[str]:
     return own | {name for scores in baselines.values() for name in scores}
 
 
-def _curves(report: RunReport) -> list[str]:
-    histories = {visible(name): one for name, one in report.histories.items() if one}
+def run_curves(histories: Mapping[str, History], diagnosis: FitDiagnosis | None) -> list[str]:
+    """Return the learning curves of a run, or of an ensemble's members, as SVG."""
+    histories = {visible(name): one for name, one in histories.items() if one}
     if not histories:
         return []
-    if report.diagnosis is not None:
+    if diagnosis is not None:
         (history,) = histories.values()
-        drawn = [run_panel_svg(history, report.diagnosis, panel) for panel in (0, 1)]
+        drawn = [run_panel_svg(history, diagnosis, panel) for panel in (0, 1)]
     else:
         members = {name: [one] for name, one in histories.items()}
         drawn = [curves_svg(members, key) for key in ("val_loss", "val_sequence_accuracy")]
     return [inline(svg) for svg in drawn if svg]
 
 
-def _ending(report: RunReport) -> str:
+def ending(done: Finished | None) -> str:
     """Describe how training ended, in a sentence; "" if it is unknown."""
-    done = report.finished
     if done is None:
         return ""
     reason = REASONS.get(done.reason, ("", done.reason))[1] or "epoch limit"
@@ -267,15 +275,12 @@ def _row_tables(evaluation: Evaluation | None, rows: int) -> Iterable[Table]:
 
 def _map(prediction: Prediction) -> dict[str, Any]:
     """Return the variables of an attention map."""
-    attention = prediction.attention
-    assert attention is not None
+    assert prediction.attention is not None
     text = prediction.candidates[0].text if prediction.candidates else ""
-    rows = zip(row_names(attention), attention.weights.round(4).tolist(), strict=True)
     return {
         "source": visible(prediction.source),
         "prediction": visible(text),
-        "columns": [visible(one) for one in attention.source],
-        "rows": [(visible(name), weights) for name, weights in rows],
+        **attention_values(prediction.attention),
     }
 
 
@@ -301,22 +306,6 @@ def _reading(read: DataRead | None) -> dict[str, Any]:
     return {"summary": summary, "lines": lines, "table": table}
 
 
-def _environment_rows(one: Environment) -> list[tuple[str, list[str]]]:
-    versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
-    machine = f"{one.processor}, {plural(one.cores, 'core')}"
-    device = one.device + (f", {plural(one.threads, 'thread')}" if one.device == "cpu" else "")
-    rows = [
-        ("command", one.command or "started from Python"),
-        ("started", one.started),
-        ("versions", versions),
-        ("commit", one.commit),
-        ("machine", machine),
-        ("system", one.system),
-        ("device", device),
-    ]
-    return [(name, [visible(text)]) for name, text in rows if text]
-
-
 def _sentence(report: RunReport) -> str:
     """Describe the model, its training and its main score in sentences for a paper."""
     settings = {key: value for key, value, _ in report.settings}
@@ -334,16 +323,3 @@ def _sentence(report: RunReport) -> str:
     score += f" (95% interval {metric.write_interval(interval)})" if interval else ""
     on = _SPLITS.get(evaluation.split, evaluation.data)
     return visible(f"{text}. On {plural(evaluation.rows, f'{on} row')}: {score}.")
-
-
-def bibtex() -> str:
-    """Return the BibTeX entry of seqcli."""
-    return (
-        "@software{seqcli,\n"
-        "  author  = {{The seqcli authors}},\n"
-        "  title   = {seqcli: train, compare and understand small sequence models from the "
-        "command line},\n"
-        f"  version = {{{__version__}}},\n"
-        "  license = {MIT}\n"
-        "}"
-    )

@@ -145,6 +145,6 @@ def test_a_language_model_starts_from_another_one(folder: Path, backend: str) ->
     assert tuned.config.model.hidden == 16
     assert numpy_file.load(tuned.path / "best.pt").codec.target.tokens == (*"abcdefgh", "x")
     scratch = seqcli.train(**sizes, out=folder / f"scratch-{backend}", **common)
-    assert tuned.history[0]["train_loss"] < 0.8 * scratch.history[0]["train_loss"]
+    assert tuned.finished.history[0]["train_loss"] < 0.8 * scratch.finished.history[0]["train_loss"]
     with pytest.raises(UsageError, match="freeze"):
         seqcli.train(**sizes, freeze="encoder", out=folder / "refused", **common)

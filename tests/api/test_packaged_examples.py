@@ -44,7 +44,7 @@ def test_a_preset_trains_by_name_from_anywhere(
         (tmp_path / "pairs.tsv").write_text(PAIRS)
         flags |= {"data": str(tmp_path / "pairs.tsv"), "train_rows": None, "val_rows": None}
     run = seqcli.train(preset.name, out=tmp_path / "run", **flags)
-    assert len(run.history) == 1
+    assert len(run.finished.history) == 1
     if run.config.train.backend == "torch":
         assert (run.path / "best.pt").exists()
 

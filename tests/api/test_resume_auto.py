@@ -62,7 +62,7 @@ def test_a_finished_run_is_reported_and_not_touched(
     again = auto(names, run.extra_best or run.folder)
     assert again.kept
     assert (again.finished.epochs, again.finished.reason) == (3, "epochs")
-    assert [len(again.history), again.checkpoint] == [3, run.extra_best]
+    assert [len(again.finished.history), again.checkpoint] == [3, run.extra_best]
     words = [f"--{key}={value}" for key, value in NUMPY.items()]
     options = ["--data", str(names), "--resume", "auto", "--out", str(run.extra_best)]
     assert shell.run(app, ["train", *words, *options]) == 0

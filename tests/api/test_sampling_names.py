@@ -246,7 +246,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(folder: Path, tmp_path: Path, cell: s
     for name, weight in same[0].items():
         assert torch.equal(weight, same[1][name])
     kept = ("train_loss", "val_loss", "val_perplexity", "val_bits_per_character")
-    for one, other in zip(alone.history, both.history, strict=True):
+    for one, other in zip(alone.finished.history, both.finished.history, strict=True):
         assert [one[name] for name in kept] == [other[name] for name in kept]
 
 
@@ -256,7 +256,7 @@ def test_tiny_files_train(tmp_path: Path, count: int) -> None:
     told: list[object] = []
     how = {**SMALL, "epochs": 2, "samples": 3, "listen": told.append}
     run = seqcli.train({}, data=str(tmp_path / "n.txt"), out=tmp_path / "run", **how)
-    assert ("val_loss" in run.history[0]) == (count > 1)
+    assert ("val_loss" in run.finished.history[0]) == (count > 1)
     ended = [event for event in told if isinstance(event, EpochEnded)]
     assert all(len(event.samples) == 3 for event in ended)
     assert not any(isinstance(event, Progress) and event.epoch > 2 for event in told)

@@ -56,7 +56,7 @@ def test_config_yaml_of_a_run_makes_the_run_again(tmp_path):
     assert line.startswith("recipe quick: GRU with attention")
     again = seqcli.train(first.path / "config.yaml", out=tmp_path / "two")
     assert again.config == first.config
-    losses = [[row["val_loss"] for row in run.history] for run in (first, again)]
+    losses = [[row["val_loss"] for row in run.finished.history] for run in (first, again)]
     assert losses[0] == losses[1]
     with pytest.raises(UsageError, match=r"another train\.recipe"):
         seqcli.train(resume=first.path, recipe="best")

@@ -7,9 +7,8 @@ per second, and per CPU second of one process, which is steadier on a busy machi
 latter, for two processes relative to one, bounds the speed-up on a quiet machine: waiting for each
 other takes no CPU time.
 
-The costs divide the work by the speed of one core. One and two cores are measured; beyond, runs and
-parts of a file are independent, so the time is divided by the cores (64 cores can do no more than
-60 runs at once, which is not counted).
+The costs divide the work by the speed of one core, which is measured, and by the number of cores:
+runs and parts of a file are independent. A comparison of 60 runs keeps at most 60 cores busy.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ MODELS = {
 }
 LENGTHS = (10, 40)
 BATCH, STEPS, EPOCHS = 64, 20, 3
-ALONE = "1 process, 1 thread"
+ALONE, PER_CPU_SECOND = "1 process, 1 thread", "sequences_per_cpu_second"
 PREDICTED = 512  # lines
 RUN_ROWS, RUN_EPOCHS, RUNS, LINES = 10_000, 20, 60, 10**8  # of the costs
 CORES = (1, 2, 8, 64)
@@ -43,6 +42,8 @@ CORES = (1, 2, 8, 64)
 def main() -> None:
     """Measure and print one JSON document."""
     options = _options()
+    if options.table:
+        return print(tables(options.table))
     if options.worker:
         return work(options.worker, options.length, options.threads, options.predict)
     before, results = measure.load(), {}
@@ -63,10 +64,30 @@ def compared(model: str, length: int, options: argparse.Namespace) -> dict[str, 
     command = [*several, "--nproc-per-node", "2", __file__, *job]
     found["2 processes, 1 thread"] = run(command, 1)
     document: dict[str, Any] = dict(found)
-    for key in ("sequences_per_second", "sequences_per_cpu_second"):
+    for key in ("sequences_per_second", PER_CPU_SECOND):
         speeds = {name: one[key]["median"] for name, one in found.items()}
         document[f"times one process, {key}"] = measure.times(speeds, ALONE)
     return {**document, "hours": costs(found[ALONE])}
+
+
+def tables(paths: list[Path]) -> str:
+    """Return the results in documents of this benchmark as two Markdown tables."""
+    documents = [json.loads(path.read_text())["results"] for path in paths]
+    speeds = [["model", "length", "sequences/s", "with 2 processes", "predicted lines/s"]]
+    hours = [["model", "length", "work", *(f"{n} core{'s' * (n > 1)}" for n in CORES)]]
+    for name, found in (item for results in documents for item in results.items()):
+        place, one = name.split(" length "), found[ALONE]
+        times = found[f"times one process, {PER_CPU_SECOND}"]["2 processes, 1 thread"]
+        speed, lines = one[PER_CPU_SECOND]["median"], one["lines_per_cpu_second"]
+        speeds.append([*place, f"{speed:,.0f}", f"{times:.2f} times as many", f"{lines:,.0f}"])
+        for work, cost in found["hours"].items():
+            hours.append([*place, work, *(f"{value:.2g} h" for value in cost.values())])
+    return f"{_markdown(speeds)}\n\n{_markdown(hours)}"
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def run(command: list[str], threads: int) -> dict[str, Any]:
@@ -85,11 +106,11 @@ def costs(one: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Return the hours of comparisons and files on some numbers of cores, by CPU time."""
     sequences = RUNS * RUN_EPOCHS * RUN_ROWS
     hours = {
-        f"{RUNS} runs": sequences / one["sequences_per_cpu_second"]["median"] / 3600,
+        f"{RUNS} runs": sequences / one[PER_CPU_SECOND]["median"] / 3600,
         f"{LINES:,} lines": LINES / one["lines_per_cpu_second"] / 3600,
     }
     return {
-        what: {f"{cores} cores": round(value / cores, 2) for cores in CORES}
+        what: {f"{n} cores": value / min(n, RUNS if "runs" in what else n) for n in CORES}
         for what, value in hours.items()
     }
 
@@ -151,6 +172,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
     told = "leave out one process with all cores as threads: on a busy machine it is very slow"
     parser.add_argument("--without-threads", action="store_true", help=told)
+    told = "print documents of this benchmark as a Markdown table instead"
+    parser.add_argument("--table", type=Path, nargs="+", metavar="JSON", help=told)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--length", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)

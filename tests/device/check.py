@@ -246,7 +246,7 @@ def bf16_learns(sets: list[str], out: Path, device: str) -> dict[str, Any]:
     run = seqcli.train(
         set=[*sets, "train.epochs=3", "train.precision=bf16", f"train.device={device}"], out=out
     )
-    losses = [row["train_loss"] for row in run.history]
+    losses = [row["train_loss"] for row in run.finished.history]
     return {"ok": losses[-1] < losses[0], "losses": losses}
 
 
@@ -310,7 +310,7 @@ def speed(folder: Path, device: str, data: Path | None) -> dict[str, Check]:
 def epoch_of(data: Path, out: Path, device: str) -> dict[str, Any]:
     """Train two epochs on a file of pairs with the recipe's model; the second one is timed."""
     run = seqcli.train(data=str(data), epochs=2, set=[f"train.device={device}"], out=out)
-    last = run.history[-1]
+    last = run.finished.history[-1]
     return {name: last[name] for name in ("seconds", "sequences_per_second", "val_loss")}
 
 

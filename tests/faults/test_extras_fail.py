@@ -25,7 +25,7 @@ def test_training_ends_well_without_tensorboard_curves_and_view(tmp_path, monkey
         data=str(tmp_path / "names.txt"), backend="numpy", hidden=4, epochs=3, threads=1, out=out,
         listen=view,
     )  # fmt: skip
-    assert len(run.history) == 3
+    assert len(run.finished.history) == 3
     assert (out / "best.pt").exists()
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
     notes = [record.getMessage() for record in caplog.records]

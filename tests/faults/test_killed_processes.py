@@ -110,7 +110,7 @@ def test_a_kill_and_the_restart_by_torchrun_change_nothing(together: Path, tmp_p
     run = tmp_path / "run"
     words = [*TRAIN, "--epochs", EPOCHS, "--quiet", "--resume", "auto", "--out", run]
     launcher = torchrun(*words, restarts=1)
-    kill(launcher, 1, run)
+    kill(launcher, 0, run)
     _, errors = launcher.communicate(timeout=240)
     assert launcher.returncode == 0, errors
     for name in ("last.pt", "best.pt"):

@@ -77,6 +77,12 @@ def test_every_link_and_picture_of_a_page_is_there(page):
         assert (page.parent / target.partition("#")[0]).exists(), target
 
 
+def test_every_picture_is_on_a_page():
+    pages = "".join(page.read_text("utf-8") for page in PAGES)
+    for picture in (README.parent / "examples" / "pictures").iterdir():
+        assert f"pictures/{picture.name})" in pages
+
+
 def test_the_readme_is_short_and_links_every_guide():
     text = README.read_text("utf-8")
     assert len(text.splitlines()) <= 200
@@ -104,3 +110,10 @@ def test_train_has_an_option_for_every_flag_of_the_configuration():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_readme_shows_every_command(name):
     assert f"seqcli {name}" in README.read_text("utf-8")
+
+
+def test_the_number_of_the_readme_is_not_in_the_data_file():
+    rows = (README.parent / "examples" / "data" / "pairs.tsv").read_text("utf-8").splitlines()
+    asked = re.search(r"seqcli predict runs/pairs-gru-attention (\d+)", README.read_text("utf-8"))
+    assert asked
+    assert asked[1] not in {row.partition("\t")[0] for row in rows}

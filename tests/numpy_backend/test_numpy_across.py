@@ -80,7 +80,7 @@ def test_evaluations_are_the_same_numbers(tmp_path, backend):
     ours, theirs = (seqcli.evaluate(run.path, backend=one) for one in ("numpy", "torch"))
     assert ours.metrics == pytest.approx(theirs.metrics, rel=1e-5)
     assert ours.baselines == theirs.baselines
-    assert run.history[-1]["val_loss"] == pytest.approx(
+    assert run.finished.history[-1]["val_loss"] == pytest.approx(
         seqcli.evaluate(run.path, split="val").metrics["loss"], rel=1e-5
     )
 
@@ -119,11 +119,11 @@ def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, 
     alone = seqcli.train(resume=_copy(tmp_path, "alone"), epochs=4)
     told: list[object] = []
     both = seqcli.train(resume=_copy(tmp_path, "both"), epochs=4, backend=then, listen=told.append)
-    assert [row["val_loss"] for row in both.history] == pytest.approx(
-        [row["val_loss"] for row in alone.history], rel=1e-9
+    assert [row["val_loss"] for row in both.finished.history] == pytest.approx(
+        [row["val_loss"] for row in alone.finished.history], rel=1e-9
     )
-    assert both.history[-1]["smoothed_loss"] == pytest.approx(
-        alone.history[-1]["smoothed_loss"], rel=1e-9
+    assert both.finished.history[-1]["smoothed_loss"] == pytest.approx(
+        alone.finished.history[-1]["smoothed_loss"], rel=1e-9
     )
     started = next(event for event in told if isinstance(event, RunStarted))
     assert (started.epochs_done, started.steps_done) == (2, 38)
@@ -219,7 +219,7 @@ def test_an_optimizer_from_outside_needs_one_definition_and_one_line(tmp_path, m
     assert "adamw or adam or sgd" in caught.value.hint
     monkeypatch.setitem(registry.NUMPY_OPTIMIZERS, "sign", f"{__name__}:Sign")
     run = trained(tmp_path / "run", "numpy", **more)
-    assert run.history[1]["val_loss"] < run.history[0]["val_loss"] < np.log(30)
+    assert run.finished.history[1]["val_loss"] < run.finished.history[0]["val_loss"] < np.log(30)
 
 
 def test_models_it_cannot_train_are_refused(tmp_path):
@@ -241,7 +241,8 @@ def test_a_stop_between_steps_is_resumed_bit_for_bit(tmp_path, monkeypatch):
     one, other = (numpy_file.load(run.path / "last.pt") for run in (whole, parts))
     for name, array in one.weights.items():
         np.testing.assert_array_equal(other.weights[name], array)
-    assert [row["val_loss"] for row in whole.history] == [row["val_loss"] for row in parts.history]
+    losses = [[row["val_loss"] for row in run.finished.history] for run in (whole, parts)]
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -94,13 +93,17 @@ def test_copies_to_a_gpu_are_asynchronous() -> None:
     assert values.calls == [("mps", False)]
 
 
-def test_a_step_in_bf16_on_the_cpu() -> None:
+@pytest.mark.parametrize(
+    ("cell", "attention"), [("gru", "additive"), ("lstm", "none"), ("rnn", "dot")]
+)
+def test_a_step_in_bf16_on_the_cpu(cell: str, attention: str) -> None:
     chars, ab = Tokenizer("chars"), Vocabulary(("a", "b"))
     corpus = Corpus("ab", Codec(ab, chars, ab, chars), {"train": PAIRS})
     batch, losses = padded_batch(PAIRS, np.arange(8)), {}
     for precision in ("float32", "bf16"):
         torch.manual_seed(0)
-        model = build(ModelConfig(attention="additive", hidden=16, embedding=8), 6, 6, 9)
+        sizes = ModelConfig(cell=cell, attention=attention, hidden=16, embedding=8)
+        model = build(sizes, 6, 6, 9)
         train = replace(Config().train, precision=precision)
         trainer = TorchTrainer(model, corpus, replace(Config(), train=train), MaxLengths(6, 6))
         model.train()
@@ -136,13 +139,12 @@ EVEN = Pairs(Ragged.from_rows([[4, 5, 4]] * 8), Ragged.from_rows([[5, 4]] * 8))
     ids=["gru", "lstm", "rnn", "transformer"],
 )
 def test_a_step_neither_waits_for_the_device_nor_runs_cpu_kernels(
-    settings: dict[str, object], pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, object], pairs: Pairs
 ) -> None:
     """The meta device has no numbers: reading one raises, as waiting for a GPU would."""
 
     with pytest.raises((RuntimeError, NotImplementedError)):
         float(torch.ones((), device="meta"))
-    monkeypatch.setattr("seqcli.models.attention._without_autocast", lambda like: nullcontext())
     model = on_meta(**settings)
     data = to_device(padded_batch(pairs, np.arange(8)), model.device)
     logits = model(data.source, data.source_lengths, data.target_in)  # (B, T, V)

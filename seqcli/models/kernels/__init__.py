@@ -52,5 +52,10 @@ def trains(values: Tensor) -> bool:
 
     Such a kernel is faster only if gradients are needed, and it does not support autocast.
     """
-    recording = enabled(values) and torch.is_grad_enabled()
-    return recording and not torch.is_autocast_enabled("cpu")
+    return enabled(values) and torch.is_grad_enabled() and not autocasts(values)
+
+
+def autocasts(values: Tensor) -> bool:
+    """Return whether operations on ``values`` run in mixed precision."""
+    kind = values.device.type
+    return kind != "meta" and torch.is_autocast_enabled(kind)

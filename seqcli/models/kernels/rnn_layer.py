@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from seqcli.models.base import copy_to
 from seqcli.models.cells import Cell, CellState
 from seqcli.models.embedding import EmbeddedTokens
-from seqcli.models.kernels import enabled, trains
+from seqcli.models.kernels import autocasts, enabled, trains
 from seqcli.models.kernels.cell_step import CellStep, GRUStep, RNNStep, step_of
 
 
@@ -32,7 +32,7 @@ def run_layer(
     Returns:
         outputs (B, T, D * H), zeros at padding, and the last state, each (L * D, B, H).
     """
-    if inputs.device.type == "cuda" and torch.is_autocast_enabled("cuda"):
+    if autocasts(inputs):
         return _outside_autocast(layer, inputs, lengths, state)
     if lengths is not None and int(lengths.min()) < inputs.shape[1]:
         return _run_packed(layer, inputs, lengths, state)
@@ -62,10 +62,13 @@ def _run_packed(
 def _outside_autocast(
     layer: nn.RNNBase, inputs: Tensor, lengths: Tensor | None, state: CellState | None
 ) -> tuple[Tensor, CellState]:
-    """Run in the dtype of the weights: autocast would convert cuDNN's layers to float16."""
+    """Run in the dtype of the weights.
+
+    Autocast would convert cuDNN's layers to float16, and many CPUs have no LSTM in bfloat16.
+    """
     dtype = next(layer.parameters()).dtype
     first = None if state is None else tuple(part.to(dtype) for part in state)
-    with torch.autocast("cuda", enabled=False):
+    with torch.autocast(inputs.device.type, enabled=False):
         return run_layer(layer, inputs.to(dtype), lengths, first)
 
 
@@ -86,7 +89,7 @@ def rnn_layer(
         full = lengths is None or int(lengths.min()) == tokens.rows.shape[1]
         outputs, last = both_directions(step, tokens, None if full else lengths, layer.all_weights)
         return outputs, (last,)
-    if enabled(table) and _few(tokens):
+    if enabled(table) and not autocasts(table) and _few(tokens):
         return one_hot_layer(cell, layer, tokens, lengths, state)
     return rnn_layer_reference(layer, tokens, lengths, state)
 

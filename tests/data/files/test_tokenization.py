@@ -174,4 +174,4 @@ def test_a_run_records_the_choice_and_its_origin(tmp_path):
     assert origins["data.target_tokens"] == "chosen from the training rows"
     assert run.evaluate(split="val").metrics["sequence_accuracy"] >= 0
     more = seqcli.train(resume=run.path, set=["train.epochs=2"])
-    assert len(more.history) == 2
+    assert len(more.finished.history) == 2
