@@ -105,6 +105,18 @@ class Prediction(HtmlShown):
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A training row with a high loss: possibly an error in the data.
+
+    ``loss``: nats per target token, ``<eos>`` included. ``source``: "" for a language model.
+    """
+
+    loss: float
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
 class ScoredRow:
     """An evaluated row as tokens, so that individual errors can be marked.
 

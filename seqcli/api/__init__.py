@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seqcli.api.bulk_prediction import predict_file
     from seqcli.api.collecting import collect
     from seqcli.api.comparing import Plan, compare, plan, run_plan, store_plan
-    from seqcli.api.evaluating import evaluate, rescore
+    from seqcli.api.evaluating import evaluate, rescore, suspects
     from seqcli.api.exporting import export
     from seqcli.api.finished_run import Run
     from seqcli.api.model_info import info
@@ -57,6 +57,7 @@ __all__ = [
     "run_search",
     "sample",
     "store_plan",
+    "suspects",
     "task",
     "tasks",
     "train",
@@ -91,6 +92,7 @@ _MODULES = {  # a module of this package, or the full name of another module
     "run_search": "searching",
     "sample": "sampling",
     "store_plan": "comparing",
+    "suspects": "evaluating",
     "task": "seqcli.tasks.base",
     "tasks": "seqcli.tasks.base",
     "train": "training",

@@ -30,7 +30,7 @@ from seqcli.metrics.scores import score
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
 from seqcli.report.notebook import add_views
-from seqcli.results import Evaluation, Novelty
+from seqcli.results import Evaluation, Novelty, Suspect
 
 add_views()
 
@@ -98,6 +98,32 @@ def _save(path: str | Path | None, write: Callable[[Path, T], None], content: T)
     """Write predictions or losses to a file, if one is given."""
     if path is not None:
         write(Path(path), content)
+
+
+@checked
+def suspects(ckpt: Ckpt | TrainedModel, n: int = 20) -> list[Suspect]:
+    """Return the training rows with the highest loss, which are often errors in the data.
+
+    Args:
+        ckpt: a model or an ensemble; see `open_model`.
+        n: the number of rows.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        DataError: the data has changed since training, or cannot be used.
+    """
+    model = open_model(ckpt)
+    pairs = evaluation_data(model, "train", None).pairs
+    loss = -model.log_likelihoods(pairs) / (pairs.targets.lengths + 1)  # (N,)
+    worst = np.argsort(-loss, kind="stable")[:n]
+    rows, codec = pairs.take(worst), model.codec
+    targets = decoded(rows.targets, codec.target, rows.unknown_targets)
+    sources = [""] * len(rows)
+    if rows.sources is not None and codec.source is not None:
+        tokens = decoded(rows.sources, codec.source, rows.unknown_sources)
+        sources = list(map(codec.source_tokenizer.join, tokens))
+    texts = map(codec.target_tokenizer.join, targets)
+    return [Suspect(*one) for one in zip(loss[worst].tolist(), sources, texts, strict=True)]
 
 
 def _check_search(beam: int | None, length_penalty: float | None, batch_size: int) -> None:

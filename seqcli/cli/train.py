@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -57,6 +57,17 @@ COMMON = {  # the options on the short help page, with their help
     "quiet": "Print no messages.",
     "help": "Show this page.",
 }
+Suspects = Annotated[
+    int,
+    typer.Option(
+        "--suspects",
+        help="After training, show the N training rows with the highest loss, which are often "
+        "errors in the data: nats per token, source, target.",
+        metavar="N",
+        min=0,
+        rich_help_panel=OUTPUT,
+    ),
+]
 HelpAll = Annotated[
     bool,
     typer.Option(
@@ -102,6 +113,7 @@ def train(
     report: options.Report = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
+    suspects: Suspects = 0,
     help_all: HelpAll = False,
 ) -> None:
     """Train a model on a synthetic task or on your own data.
@@ -133,24 +145,44 @@ def train(
             **flags,
         )
     if reports():  # another process of this training may do so
-        _show(output, run, report)
+        _show(output, run, report, suspects)
     return None
 
 
-def _show(output: Out, run: Run, report: bool) -> None:
+def _show(output: Out, run: Run, report: bool, suspects: int) -> None:
     """Print the result of a run, write its report if wanted, and name the command to run next."""
     from seqcli import api
-    from seqcli.report.json_documents import ensemble_document, training_document
 
     if run.kept:
         output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
-    if output.json and run.ensemble:
-        output.document(ensemble_document(run.ensemble, str(run.path), run.data))
-    elif output.json:
-        output.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))
+    if output.json:
+        output.document(_document(run))
     if report:
         output.info(f"report: {api.write_report(run.checkpoint)}")
+    if suspects:
+        _show_suspects(output, run.checkpoint, suspects)
     output.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
+
+
+def _document(run: Run) -> dict[str, Any]:
+    """Return the JSON document of a run."""
+    from seqcli.report.json_documents import ensemble_document, training_document
+
+    if run.ensemble:
+        return ensemble_document(run.ensemble, str(run.path), run.data)
+    return training_document(run.finished, run.diagnosis, str(run.path), run.data)
+
+
+def _show_suspects(output: Out, checkpoint: Path, count: int) -> None:
+    """Show the training rows with the highest loss: a table, or lines with ``--json`` on stderr."""
+    from seqcli import api
+    from seqcli.formatting import plural
+
+    rows = api.suspects(checkpoint, count)
+    output.info(f"{plural(len(rows), 'training row')} with the highest loss:")
+    show = output.info if output.json else output.write
+    for row in rows:
+        show("\t".join((f"{row.loss:.4f}", *filter(None, (row.source,)), row.target)))
 
 
 def _check(output: Out, config: str | None, settings: Sequence[str], flags: options.Flags) -> None:
