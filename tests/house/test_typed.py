@@ -84,7 +84,7 @@ def test_the_program_of_the_python_guide_runs(tmp_path: Path) -> None:
     program.write_text("\n".join(["if __name__ == '__main__':", *map(indented, blocks)]), "utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(
-        [sys.executable, program], cwd=tmp_path, env=environment, timeout=200, check=True
+        [sys.executable, program], cwd=tmp_path, env=environment, timeout=280, check=True
     )
 
 
