@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-HTML_VIEWS: dict[type, Callable[[Any], str]] = {}  # filled by `seqcli.report.notebook`
+HTML_VIEWS: dict[str, Callable[[Any], str]] = {}  # by class; see `seqcli.report.notebook`
 
 
 class HtmlShown:
     """A result that a notebook shows as HTML."""
 
     def _repr_html_(self) -> str | None:
-        view = next((HTML_VIEWS[one] for one in type(self).__mro__ if one in HTML_VIEWS), None)
+        view = HTML_VIEWS.get(type(self).__name__)
         return None if view is None else view(self)
 
 
@@ -92,6 +92,7 @@ class Prediction(HtmlShown):
 
     ``note``: a problem of its columns; "" if none.
     ``problem``: why the line has no prediction; "" if it has one.
+    ``known``: whether the candidates are those of a lexicon.
     """
 
     source: str
@@ -100,6 +101,7 @@ class Prediction(HtmlShown):
     attention: AttentionMap | None = None
     note: str = ""
     problem: str = ""
+    known: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
 from seqcli.api.collecting import report_on
@@ -38,7 +37,10 @@ from seqcli.errors import StoppedBySignal, UsageError
 from seqcli.events import Event
 from seqcli.files.atomic import writing
 from seqcli.files.regular import single_name
+from seqcli.report.notebook import add_views
 from seqcli.runs import RunPaths, locked
+
+add_views()
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 LOCAL = "dask"  # the value of --on that starts a cluster on this machine
 CONNECT_SECONDS = 10  # until a scheduler must answer
 COUNT_SECONDS = 2  # between counts of the workers
+PATIENCE = 3  # counts without any worker, until a note says so
 EXTRA = "python -m pip install 'seqcli[dask]'"
 
 
@@ -198,7 +199,7 @@ class _Submission(Generic[JobT, Result]):
         self.running: dict[str, _Task[JobT]] = {}
         self.failures: Failures = {}
         self.events: queue.Queue[tuple[str, RunEvent | None]] = queue.Queue()
-        self.workers, self.counted = 1, 0.0
+        self.workers, self.counted, self.empty = 1, 0.0, 0
 
     def run(self) -> Failures:
         """Train until all runs have ended, or a signal arrives; return those that failed."""
@@ -247,7 +248,8 @@ class _Submission(Generic[JobT, Result]):
             self.engine.keep_workers()
         except OSError:
             raise self._scheduler_gone() from None
-        if not found and self.workers and self.engine.on != LOCAL:
+        self.empty = 0 if found else self.empty + 1
+        if self.empty == PATIENCE and self.engine.on != LOCAL:
             note(f"--on {self.engine.on}: no Dask workers yet; start some with: dask worker")
         self.workers, self.counted = found, now
 

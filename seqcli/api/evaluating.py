@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 
-import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli import registry
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.evaluation_data import EvaluationData, evaluation_data, other_data
@@ -30,7 +29,10 @@ from seqcli.metrics.predictions_file import read_predictions, write_predictions
 from seqcli.metrics.scores import score
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
+from seqcli.report.notebook import add_views
 from seqcli.results import Evaluation, Novelty
+
+add_views()
 
 T = TypeVar("T")
 

@@ -24,7 +24,7 @@ from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.metrics_log import epochs_of
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from seqcli.report.plots import Figure
 
 
 @dataclass(frozen=True, repr=False)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 
-import seqcli.report.notebook  # noqa: F401 - results show themselves as HTML
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.members import Ckpt
 from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model
 from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.config.sections import SamplingConfig
+from seqcli.data.files.streams import line_blocks, open_stream
 from seqcli.data.vocabulary import EOS, UNK
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
-from seqcli.errors import UsageError
+from seqcli.errors import DataError, UsageError
+from seqcli.report.notebook import add_views
 from seqcli.results import AttentionMap, Candidate, NextToken, Prediction
+
+add_views()
 
 LOOK_AHEAD = 16384  # lines sorted by length together
 HYPOTHESES_AT_ONCE = 512  # in a batch by default; they fit in the cache
@@ -115,8 +120,22 @@ def open_predictor(
     backend: str | None = None,
     device: str | None = None,
     threads: int | None = None,
+    mass: float | None = None,
+    lexicon: str | Path | None = None,
 ) -> Predictor:
-    """Open a model for repeated predictions; see `predict`."""
+    """Open a model for repeated predictions; see `predict`.
+
+    Args:
+        ckpt, beam, nbest, length_penalty, batch_size, attention, backend, device, threads: see
+            `predict`.
+        mass: keep only as many candidates as it takes to reach this total probability.
+        lexicon: a file of known answers: source, tab, target; plain or gzip.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        DataError: the lexicon cannot be read.
+        UsageError: a number is out of range, or the model has no ``attention``.
+    """
     check_counts(beam=beam, nbest=nbest, batch_size=batch_size)
     check_length_penalty(length_penalty)
     model = open_model(ckpt, backend, device, threads)
@@ -130,7 +149,27 @@ def open_predictor(
         )
     search = model.search(beam, length_penalty, nbest)
     size = batch_size or max(1, HYPOTHESES_AT_ONCE // search.beam)
-    return Predictor(model, search, size, attention)
+    known = {} if lexicon is None else read_lexicon(Path(lexicon))
+    return Predictor(model, search, size, attention, mass, known)
+
+
+def read_lexicon(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return the targets of each source in a file; the last column is the target.
+
+    Raises:
+        DataError: the file cannot be read, or a line has no tab.
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    lines = chain.from_iterable(line_blocks(open_stream(path), str(path)))
+    for number, line in enumerate(lines, 1):
+        source, tab, target = line.rpartition("\t") if isinstance(line, str) else ("", "", "")
+        if line and not (tab and source and target):
+            raise DataError(
+                f"{path}, line {number}: not a source, a tab and a target", "correct it"
+            )
+        if line and target not in known.get(source, ()):
+            known[source] = (*known.get(source, ()), target)
+    return known
 
 
 def _predictions(predictor: Predictor, lines: Iterator[str], size: int) -> Iterator[Prediction]:
@@ -146,6 +185,8 @@ class Predictor:
     search: Search
     batch_size: int
     attention: bool
+    mass: float | None = None
+    lexicon: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def predict(self, lines: Sequence[str]) -> Iterator[Prediction]:
         """Predict a block of lines, and yield the predictions in order.
@@ -156,18 +197,35 @@ class Predictor:
         Args:
             lines: the block.
         """
-        unique = list(dict.fromkeys(lines))
+        unique = [line for line in dict.fromkeys(lines) if line not in self.lexicon]
         sources, problems = self._encode(unique)
         decoded = self.model.decode(sources, self.search, self.batch_size)
         predictions = dict(
             zip(unique, self._texts(unique, sources, decoded, problems), strict=True)
         )
+        predictions |= {line: self._known(line) for line in lines if line in self.lexicon}
         if not self.attention:
             yield from map(predictions.__getitem__, lines)
             return
         best = {line: some[0] for line, some in zip(unique, decoded, strict=True) if some}
         for line in lines:
             yield replace(predictions[line], attention=self._map(line, best.get(line)))
+
+    def _known(self, line: str) -> Prediction:
+        """Return the targets of the lexicon for a line; they are certain."""
+        targets = self.lexicon[line][: self.search.nbest]
+        return Prediction(line, tuple(Candidate(one, 0.0, 0.0) for one in targets), known=True)
+
+    def _enough(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """Return as many candidates as it takes to reach ``mass``; all, if they do not."""
+        if self.mass is None:
+            return candidates
+        total = 0.0
+        for number, one in enumerate(candidates, 1):
+            total += math.exp(one.log_probability)
+            if total >= self.mass:
+                return candidates[:number]
+        return candidates
 
     def _encode(self, lines: Sequence[str]) -> tuple[Ragged, list[str]]:
         """Return the ids of each line, and its problem ("" if it has none).
@@ -207,7 +265,8 @@ class Predictor:
                 codec.source.unknown(codec.tokenize_source(line)) if row in with_unknown else ()
             )
             note = codec.columns_note(line)
-            yield Prediction(line, candidates, tuple(unknown), note=note, problem=problem)
+            kept = self._enough(candidates)
+            yield Prediction(line, kept, tuple(unknown), note=note, problem=problem)
 
     def _map(self, line: str, best: Hypothesis | None) -> AttentionMap | None:
         """Return the attention map of a prediction; None if there is no prediction."""

@@ -43,6 +43,8 @@ def write_report(
     rows: int = 10,
     evaluation: Evaluation | None = None,
     backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
 ) -> Path:
     """Write a page about a run: a self-contained HTML file that needs no network.
 
@@ -56,7 +58,7 @@ def write_report(
         split: train, val or test; by default the first of test, val and train that has rows.
         rows: the number of predictions to show; half as many of the worst are shown in addition.
         evaluation: scores from `evaluate`; by default the rows of ``split`` are scored.
-        backend: auto, torch or numpy; see `open_model`.
+        backend, device, threads: see `open_model`.
 
     Returns:
         the path of the page.
@@ -71,7 +73,7 @@ def write_report(
     paths = _run_paths(Path(run))
     page = _page_path(Path(run), paths) if out is None else Path(out)
     check_page(page)
-    model = open_model(str(run), backend)
+    model = open_model(str(run), backend, device, threads)
     write_page(_report(model, run, paths, split, evaluation), page, rows)
     return page
 

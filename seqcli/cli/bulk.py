@@ -78,14 +78,14 @@ def is_bulk(out: str | None, only_folders: Mapping[str, object]) -> bool:
     return is_folder
 
 
-def refuse(given: Mapping[str, object]) -> None:
+def refuse(given: Mapping[str, object], folder: str | None) -> None:
     """Refuse options that a folder of predictions does not support.
 
     Raises:
         UsageError: one of them is given.
     """
     for name in (name for name, value in given.items() if value):
-        message = f"{name} cannot be combined with a folder of predictions"
+        message = f"{name} cannot be combined with a folder of predictions, {folder}"
         raise UsageError(message, "give --out FILE instead, or leave it out")
 
 

@@ -15,6 +15,7 @@ from seqcli.config.flags import spelt
 from seqcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from seqcli.report.console import Out
     from seqcli.results import Evaluation
 
 EXAMPLES = """\
@@ -127,7 +128,6 @@ def evaluate(
 
     Every score comes with a 95% confidence interval and with baselines for comparison.
     """
-    from seqcli import api
     from seqcli.report.console import Out
     from seqcli.report.evaluation import show_evaluation
     from seqcli.report.json_documents import evaluation_document
@@ -139,20 +139,30 @@ def evaluate(
         "predictions": predictions,
         **{"backend": backend, "device": device, "threads": threads},
     }
-    if report and len(named) != 1:
-        raise UsageError("--report needs one run", "name one run, or omit --report")
     styles = {"source_tokens": source_tokens, "target_tokens": target_tokens}
     decoding = {"split": split, "batch_size": batch_size}
+    _check_report(report, named)
     evaluation = _evaluation(named, score, settings, styles, decoding, by)
     if json:
         out.document(evaluation_document(evaluation, rows))
     else:
         show_evaluation(out, evaluation, rows)
+    _show_end(out, named, evaluation, report)
+
+
+def _show_end(out: Out, named: Sequence[Path], evaluation: Evaluation, report: bool) -> None:
+    """Write the page of the run, if requested, and suggest a command."""
+    from seqcli import api
+
     if report:
-        page = api.write_report(named[0], rows=rows or 10, evaluation=evaluation)
-        out.info(f"report: {page}")
+        out.info(f"report: {api.write_report(named[0], evaluation=evaluation)}")
     if named:
         out.info(f"next: {_next(named, evaluation)}")
+
+
+def _check_report(report: bool, named: Sequence[Path]) -> None:
+    if report and len(named) != 1:
+        raise UsageError("--report needs one run", "name one run, or omit --report")
 
 
 def _evaluation(

@@ -44,6 +44,8 @@ def report(
     out_path: PageFile = None,
     rows: Rows = 10,
     backend: options.InferenceBackend = None,
+    device: options.InferenceDevice = None,
+    threads: options.InferenceThreads = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -59,7 +61,15 @@ def report(
         hint = "train an ensemble with --ensemble, or compare the runs with seqcli compare"
         raise UsageError("a page is about one run", hint)
     out = Out.standard(json=json, quiet=quiet, product=False)
-    page = api.write_report(named[0], out=out_path, split=split, rows=rows, backend=backend)
+    page = api.write_report(
+        named[0],
+        out=out_path,
+        split=split,
+        rows=rows,
+        backend=backend,
+        device=device,
+        threads=threads,
+    )
     if json:
         out.document({"page": str(page)})
     out.write(str(page))

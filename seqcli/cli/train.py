@@ -14,6 +14,7 @@ from seqcli.cli.options import OUTPUT
 from seqcli.messages import plural
 
 if TYPE_CHECKING:
+    from seqcli.api import Run
     from seqcli.report.console import Out
 
 EXAMPLES = """\
@@ -112,14 +113,12 @@ def train(
     from seqcli import api
     from seqcli.events import broadcast
     from seqcli.report.console import Out
-    from seqcli.report.json_documents import ensemble_document, training_document
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
-    from seqcli.training.processes import refuse_several, reports
+    from seqcli.training.processes import reports
 
     output = Out.standard(json=json, quiet=quiet, product=check)
     if check:
-        refuse_several("--check reads the data in one", "run it without torchrun")
         return _check(output, config, set_ or (), flags)
     with training_view(output) as view, EnsembleView(output) as ensemble:
         listen = broadcast(essential=(view, ensemble))
@@ -133,18 +132,25 @@ def train(
             started=shell.started(),
             **flags,
         )
-    if not reports():  # another process of this training does
-        return None
+    if reports():  # another process of this training may do so
+        _show(output, run, report)
+    return None
+
+
+def _show(output: Out, run: Run, report: bool) -> None:
+    """Print the result of a run, write its report if wanted, and name the command to run next."""
+    from seqcli import api
+    from seqcli.report.json_documents import ensemble_document, training_document
+
     if run.kept:
         output.info(f"finished before: {plural(run.finished.epochs, 'epoch')} in {run.path}")
-    if json and run.ensemble:
+    if output.json and run.ensemble:
         output.document(ensemble_document(run.ensemble, str(run.path), run.data))
-    elif json:
+    elif output.json:
         output.document(training_document(run.finished, run.diagnosis, str(run.path), run.data))
     if report:
         output.info(f"report: {api.write_report(run.checkpoint)}")
     output.info(f"next: {_next(shlex.quote(str(run.checkpoint)), run.rows)}")
-    return None
 
 
 def _check(output: Out, config: str | None, settings: Sequence[str], flags: options.Flags) -> None:
@@ -152,7 +158,9 @@ def _check(output: Out, config: str | None, settings: Sequence[str], flags: opti
     from seqcli import api
     from seqcli.report.json_documents import reading_document
     from seqcli.report.summary import show_reading
+    from seqcli.training.processes import refuse_several
 
+    refuse_several("--check reads the data in one", "run it without torchrun")
     data = api.read_data(config, set=settings, **flags)
     if output.json:
         output.document(reading_document(data))

@@ -9,13 +9,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from seqcli.metrics.metric import shown
 from seqcli.report.comparison_table import SPLITS, comparison_table, conclusions, missing_lines
-from seqcli.report.page import render
+from seqcli.report.page import bibtex, copyable, environment_rows, render
 from seqcli.report.predictions import mark
 from seqcli.report.summary import REASONS
 from seqcli.report.svg_plots import attention_svg, curves_svg, history, inline
+from seqcli.runs.environment import read_environments
+from seqcli.runs.paths import RunPaths
 
 if TYPE_CHECKING:
     from seqcli.comparison.run_result import RunResult, ShownPrediction
@@ -43,6 +46,9 @@ def comparison_page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         strong=table.strong,
         baselines=[list(map(str, row)) for row in table.rows[arms:]],
         caption=table.caption,
+        copies=copyable(table),
+        environment=_environment(comparison),
+        bibtex=bibtex(),
         lengths="" if comparison.language else _lengths(comparison),
         conclusions=conclusions(comparison),
         missing=missing_lines(comparison),
@@ -74,6 +80,16 @@ def _sort_key(cell: str) -> str:
     return number[0].replace(",", "") if number else cell
 
 
+def _environment(comparison: Comparison) -> list[tuple[str, list[str]]]:
+    """Return the command, versions and machine of the first run that recorded them."""
+    for arm in comparison.arms:
+        for result in arm.results:
+            paths = RunPaths(Path(comparison.folder) / result.run)
+            for one in read_environments(paths.environment)[:1]:
+                return environment_rows(one)
+    return []
+
+
 def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
     """Return the template's variables for one run."""
     folder = Path(comparison.folder) / result.run
@@ -81,6 +97,7 @@ def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
     metrics = [shown(name) for name in result.scores]
     return {
         "name": result.run,
+        "page": _page_link(folder),
         "scores": [(one.label, one.write(result.scores[one.name])) for one in metrics],
         "reason": (REASONS.get(result.reason, ("", ""))[1] or result.reason),
         "best_epoch": result.best_epoch,
@@ -95,6 +112,12 @@ def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
         "predictions": [_prediction(one) for one in result.predictions],
         "samples": result.samples,
     }
+
+
+def _page_link(folder: Path) -> str:
+    """Return the relative address of a run's page; "" if there is none."""
+    page = RunPaths(folder).report
+    return quote(f"{folder.name}/{page.name}") if page.is_file() else ""
 
 
 def _prediction(one: ShownPrediction) -> dict[str, Any]:

@@ -199,6 +199,8 @@ def prediction_document(prediction: Prediction) -> Document:
         "unknown": list(prediction.unknown),
         "candidates": [asdict(candidate) for candidate in prediction.candidates],
     }
+    if prediction.known:
+        document["known"] = True
     if prediction.note:
         document["note"] = prediction.note
     if prediction.problem:

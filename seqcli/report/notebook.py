@@ -1,4 +1,4 @@
-"""Show results in a notebook as HTML. Importing this module gives results their views."""
+"""Show results in a notebook as HTML; `add_views` gives the classes of results their views."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seqcli.comparison.summary import Comparison
 from seqcli.formatting import percent, visible
 from seqcli.report.page import attention_values, fragment, table_values
 from seqcli.report.tables import Column, Table
-from seqcli.results import HTML_VIEWS, Evaluation, Prediction
 
 if TYPE_CHECKING:
+    from seqcli.comparison.summary import Comparison
     from seqcli.events import Finished
+    from seqcli.results import Evaluation, Prediction
     from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 Blocks: TypeAlias = Iterator[dict[str, Any]]
 ROWS = 5  # predictions of an evaluation
+
+
+def add_views() -> None:
+    """Let evaluations, predictions and comparisons show themselves in a notebook."""
+    from seqcli.results import HTML_VIEWS
+
+    HTML_VIEWS["Evaluation"] = evaluation_html
+    HTML_VIEWS["Prediction"] = prediction_html
+    HTML_VIEWS["Comparison"] = comparison_html
 
 
 def run_html(name: str, finished: Finished, diagnosis: FitDiagnosis) -> str:
@@ -91,8 +100,3 @@ def prediction_html(prediction: Prediction) -> str:
 
 def _table_block(table: Table, style: str = "") -> dict[str, Any]:
     return {"table": table_values(table, table.title or "results"), "style": style}
-
-
-HTML_VIEWS.update(
-    {Comparison: comparison_html, Evaluation: evaluation_html, Prediction: prediction_html}
-)

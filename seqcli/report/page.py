@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli.formatting import visible
+from seqcli import __version__
+from seqcli.formatting import plural, visible
 from seqcli.report.plots import row_names
 from seqcli.report.tables import Segment, Table, TableCell, plain_cell
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from seqcli.results import AttentionMap
+    from seqcli.runs.environment import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LATEX = {
@@ -173,3 +175,33 @@ def _headers(table: Table) -> list[str]:
 
 def _plain_rows(table: Table) -> Sequence[list[str]]:
     return [[plain_cell(cell) for cell in row] for row in table.rows]
+
+
+def environment_rows(one: Environment) -> list[tuple[str, list[str]]]:
+    """Return (name, lines) of what is known about a process that trained a run."""
+    versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
+    machine = f"{one.processor}, {plural(one.cores, 'core')}"
+    device = one.device + (f", {plural(one.threads, 'thread')}" if one.device == "cpu" else "")
+    rows = [
+        ("command", one.command or "started from Python"),
+        ("started", one.started),
+        ("versions", versions),
+        ("commit", one.commit),
+        ("machine", machine),
+        ("system", one.system),
+        ("device", device),
+    ]
+    return [(name, [visible(text)]) for name, text in rows if text]
+
+
+def bibtex() -> str:
+    """Return the BibTeX entry of seqcli."""
+    return (
+        "@software{seqcli,\n"
+        "  author  = {{The seqcli authors}},\n"
+        "  title   = {seqcli: train, compare and understand small sequence models from the "
+        "command line},\n"
+        f"  version = {{{__version__}}},\n"
+        "  license = {MIT}\n"
+        "}"
+    )

@@ -28,7 +28,7 @@ from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
     from matplotlib.text import Text
 
     from seqcli.results import AttentionMap
@@ -142,7 +142,7 @@ def _notebook_figure(**options: Any) -> Figure:
     """Return a figure that notebooks show without pyplot."""
     from matplotlib.figure import Figure
 
-    class NotebookFigure(Figure):  # type: ignore[misc]
+    class NotebookFigure(Figure):
         """A figure that draws itself as a PNG."""
 
         def _repr_png_(self) -> bytes:

@@ -13,10 +13,11 @@ from seqcli.events import PartsProgress
 from seqcli.formatting import count, duration, percent, plural
 from seqcli.report.console import Out, View
 from seqcli.report.predictions import NAMED_LINES, UnknownTokens, check_all_predicted
-from seqcli.results import Prediction
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from seqcli.results import Prediction
 
 MOST_TOKENS = 10_000  # maximum number of distinct unknown tokens that are counted
 EVERY = 10.0  # minimum seconds between two lines of progress, if stderr is not a terminal

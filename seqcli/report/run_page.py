@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqcli import __version__
 from seqcli.files.atomic import check_own_output, write_atomically
 from seqcli.formatting import baseline_name, count, duration, plural, visible
 from seqcli.metrics.metric import find, shown
@@ -23,7 +22,15 @@ from seqcli.report.evaluation import (
     subsets_table,
 )
 from seqcli.report.info_view import checkpoint_rows
-from seqcli.report.page import attention_values, copyable, is_page, render, table_values
+from seqcli.report.page import (
+    attention_values,
+    bibtex,
+    copyable,
+    environment_rows,
+    is_page,
+    render,
+    table_values,
+)
 from seqcli.report.plots import History
 from seqcli.report.predictions import (
     class_table,
@@ -146,7 +153,7 @@ def run_page(report: RunReport, rows: int = 10) -> str:
         facts=_facts(report.info),
         reading=_reading(report.reading),
         settings=[(key, visible(value), visible(origin)) for key, value, origin in report.settings],
-        environments=[_environment_rows(one) for one in report.environments],
+        environments=[environment_rows(one) for one in report.environments],
         sentence=_sentence(report),
         bibtex=bibtex(),
         commands=report.info.next,
@@ -159,7 +166,8 @@ def _values(tables: Iterable[Table], label: str) -> list[dict[str, Any]]:
 
 def _cards(report: RunReport) -> list[tuple[str, str, str]]:
     """Return (value, label, further text) of the most important numbers."""
-    cards, evaluation = [], report.evaluation
+    cards: list[tuple[str, str, str]] = []
+    evaluation = report.evaluation
     for name in ("sequence_accuracy", "token_accuracy", "bits_per_character", "perplexity"):
         if evaluation is not None and name in evaluation.metrics and len(cards) < 2:
             metric, interval = shown(name), evaluation.intervals.get(name)
@@ -298,22 +306,6 @@ def _reading(read: DataRead | None) -> dict[str, Any]:
     return {"summary": summary, "lines": lines, "table": table}
 
 
-def _environment_rows(one: Environment) -> list[tuple[str, list[str]]]:
-    versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
-    machine = f"{one.processor}, {plural(one.cores, 'core')}"
-    device = one.device + (f", {plural(one.threads, 'thread')}" if one.device == "cpu" else "")
-    rows = [
-        ("command", one.command or "started from Python"),
-        ("started", one.started),
-        ("versions", versions),
-        ("commit", one.commit),
-        ("machine", machine),
-        ("system", one.system),
-        ("device", device),
-    ]
-    return [(name, [visible(text)]) for name, text in rows if text]
-
-
 def _sentence(report: RunReport) -> str:
     """Describe the model, its training and its main score in sentences for a paper."""
     settings = {key: value for key, value, _ in report.settings}
@@ -331,16 +323,3 @@ def _sentence(report: RunReport) -> str:
     score += f" (95% interval {metric.write_interval(interval)})" if interval else ""
     on = _SPLITS.get(evaluation.split, evaluation.data)
     return visible(f"{text}. On {plural(evaluation.rows, f'{on} row')}: {score}.")
-
-
-def bibtex() -> str:
-    """Return the BibTeX entry of seqcli."""
-    return (
-        "@software{seqcli,\n"
-        "  author  = {{The seqcli authors}},\n"
-        "  title   = {seqcli: train, compare and understand small sequence models from the "
-        "command line},\n"
-        f"  version = {{{__version__}}},\n"
-        "  license = {MIT}\n"
-        "}"
-    )

@@ -118,12 +118,14 @@ def bins_svg(bins: Sequence[LengthBin]) -> str:
     """Draw token and sequence accuracy by source length; "" for a single length."""
     if len(bins) < 2:
         return ""
+    from matplotlib.ticker import MaxNLocator
+
     axes = new_axes("accuracy", "source length")
     places = [(one.low + one.high) / 2 for one in bins]
     for n, name in enumerate(("sequence_accuracy", "token_accuracy")):
         metric = find(name)
         _line(axes, places, [[getattr(one, name)] for one in bins], metric.label, n)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _finish(axes, find("sequence_accuracy").format)
     return svg_of(axes)
 

@@ -32,7 +32,9 @@ def api(monkeypatch):
         rows = given.setdefault("rows", {"train": 9, "val": 1, "test": 1})
         run = {"path": "runs/my run", "checkpoint": "runs/my run", "rows": rows}
         fit = diagnose_fit(finished.history)
-        return SimpleNamespace(**run, finished=finished, diagnosis=fit, data=None, ensemble=None)
+        return SimpleNamespace(
+            **run, finished=finished, diagnosis=fit, data=None, ensemble=None, kept=False
+        )
 
     def evaluate(ckpt, **options):
         given.update(options, ckpt=ckpt)
@@ -116,7 +118,7 @@ def test_eval_scores_a_file_or_a_checkpoint(capsys, api, tmp_path):
         code, _, err = run(capsys, "eval", "--score", str(path), option, value)
         assert (code, f"{option} cannot be used with --score" in err) == (2, True)
     code, _, err = run(capsys, "eval", "--ckpt", "c", "--target-tokens", "chars")
-    assert (code, "--target-tokens cannot be used with --ckpt" in err) == (2, True)
+    assert (code, "--target-tokens cannot be used with a run" in err) == (2, True)
     path.write_text("ab\tx\n")
     code, out, err = run(capsys, "eval", "--score", str(path))
     assert (code, out) == (3, "")

@@ -5,7 +5,8 @@ LIGHT = """
 import pkgutil, sys
 import seqcli.report as package
 for module in pkgutil.iter_modules(package.__path__):
-    __import__(f"seqcli.report.{module.name}")
+    if module.name != "notebook":  # shows results, which hold arrays
+        __import__(f"seqcli.report.{module.name}")
 heavy = {"torch", "numpy", "matplotlib", "tensorboard", "tensorflow", "typer"}
 print(sorted(heavy & set(sys.modules)))
 """

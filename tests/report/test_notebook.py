@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import seqcli.report.notebook  # noqa: F401 - gives results their views
 from seqcli.api import Run
 from seqcli.config import Config
 from seqcli.events import Finished
+from seqcli.report.notebook import add_views
 from seqcli.results import AttentionMap, Candidate, Evaluation, LengthBin, Prediction, Scores
 from seqcli.runs.fit_diagnosis import diagnose_fit
 
+add_views()
 ROW = {"train_loss": 0.5, "val_loss": 0.6, "val_sequence_accuracy": 0.7}
 HISTORY = ({**ROW, "step": 10}, {"train_loss": 0.4, "step": 20}, {**ROW, "step": 30})
 

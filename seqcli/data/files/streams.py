@@ -135,6 +135,11 @@ def _decoded(raw: bytes, cut: bool) -> list[Line]:
     return [Unusable(f"longer than {MOST_BYTES:,} bytes"), *decoded[1:]] if cut else decoded
 
 
+def decoded_lines(raw: bytes) -> list[Line]:
+    """Decode lines that are separated by LF."""
+    return _decoded(raw, cut=False)
+
+
 def _line(raw: bytes) -> Line:
     from seqcli.data.files.rows import decoded_line  # imports NumPy
 
