@@ -55,12 +55,11 @@ def test_examples_name_presets_and_not_files_of_the_checkout(line):
     assert "examples/" not in line
 
 
-def lines_of_page(page: Path) -> list[str]:
-    """Return the command lines in the code blocks of a page that name a command of ours."""
+def lines_of_page(page: Path, pattern: str = r"(^|\| )seqcli (?!-)") -> list[str]:
+    """Return the lines in the code blocks of a page that have a command of ours, or a pattern."""
     blocks = page.read_text("utf-8").split("```")[1::2]
     lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    ours = re.compile(r"(^|\| )seqcli (?!-)")
-    return [line for line in lines if ours.search(line)]
+    return [line for line in lines if re.search(pattern, line)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

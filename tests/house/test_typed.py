@@ -22,6 +22,7 @@ PAIRS = [f"{word}\t{' '.join(word.upper())}" for word in WORDS]
 TYPED = [page for page in PAGES if lines_of_page(page)]
 # Lines that take half a minute or need a cluster; they have tests of their own.
 LEFT_OUT = re.compile(r"--to onnx|--on |--search ")
+OURS = r"^xargs |(^|\| )seqcli (?!-)"
 
 
 def write(path: Path, lines: list[str]) -> None:
@@ -62,7 +63,7 @@ def test_every_line_of_a_page_can_be_typed(
 ) -> None:
     user_files(tmp_path)
     monkeypatch.setenv("PATH", f"{seqcli_folder}{os.pathsep}{os.environ['PATH']}")
-    for line in (line for line in lines_of_page(page) if not LEFT_OUT.search(line)):
+    for line in (line for line in lines_of_page(page, OURS) if not LEFT_OUT.search(line)):
         done = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {line}"],
             cwd=tmp_path,
@@ -79,11 +80,12 @@ def test_every_line_of_a_page_can_be_typed(
 def test_the_program_of_the_python_guide_runs(tmp_path: Path) -> None:
     (page,) = (page for page in PAGES if page.stem == "python")
     blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    blocks = [block for block in blocks if "seqcli.compare(" not in block]  # workers start slowly
     program = tmp_path / "program.py"
     program.write_text("\n".join(["if __name__ == '__main__':", *map(indented, blocks)]), "utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(
-        [sys.executable, program], cwd=tmp_path, env=environment, timeout=200, check=True
+        [sys.executable, program], cwd=tmp_path, env=environment, timeout=280, check=True
     )
 
 
