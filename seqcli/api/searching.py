@@ -262,7 +262,8 @@ class _Search:
     ) -> None:
         self.engine, self.planned, self.model, self.watch = engine, planned, model, watch
         self.folder = planned.plan.folder
-        startup = min(MAX_STARTUP, max(3, planned.trials // 3))
+        least = 5 if len(planned.parameters) == 1 else 3
+        startup = min(MAX_STARTUP, max(least, planned.trials // 3))
         self.study = _Study(self.folder, model.arm, planned.parameters, model.seed, startup)
 
     def run(self) -> tuple[ModelSearch, Metric]:

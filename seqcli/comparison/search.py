@@ -130,6 +130,9 @@ def _range(key: str, values: str, text: str) -> Parameter:
 def spread_point(parameters: Sequence[Parameter], index: int) -> dict[str, Value]:
     """Return a point of the Halton sequence, which covers the space evenly from its middle on.
 
+    The second and third point of a single parameter are the ends of its range, so that the first
+    five are a grid.
+
     Args:
         parameters: the space.
         index: the number of the point, from 1.
@@ -137,6 +140,10 @@ def spread_point(parameters: Sequence[Parameter], index: int) -> dict[str, Value
     Reference:
         J. H. Halton (1964), Algorithm 247: Radical-inverse quasi-random point sequence.
     """
+    if len(parameters) == 1 and index > 1:
+        ends = {2: 1.0, 3: 0.0}
+        share = ends[index] if index in ends else _radical_inverse(index - 2, 2)
+        return {parameters[0].key: parameters[0].at(share)}
     pairs = zip(parameters, _BASES, strict=False)
     return {one.key: one.at(_radical_inverse(index, base)) for one, base in pairs}
 

@@ -89,7 +89,7 @@ def test_a_search_finds_the_best_rate_and_reports_its_trials(pool, tmp_path):
     result = search(tmp_path / "s", 9)
     (model,) = result.models
     assert len(model.trials) == len(set(pool.runs)) == 9
-    assert model.best.metrics["sequence_accuracy"] >= 0.98
+    assert model.best.metrics["sequence_accuracy"] >= 0.97
     assert f"--lr {model.best.values['train.lr']:g} " in model.command
     assert pool.runs[0] == "gru-attention+lr=0.001-s0"
     document = json.loads((tmp_path / "s" / "search.json").read_text())

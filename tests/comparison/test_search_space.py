@@ -89,3 +89,10 @@ def test_the_loss_decides_between_equal_scores_only():
     assert score_of(failed.metrics, metric) == WORST
     bits = find("bits_per_character")
     assert score_of({"bits_per_character": 2.0}, bits) > score_of({"bits_per_character": 2.1}, bits)
+
+
+def test_the_first_five_values_of_one_parameter_are_a_grid():
+    (lr,) = parse(["train.lr=1e-4..1e-2:log"])
+    values = [spread_point([lr], number)["train.lr"] for number in range(1, 8)]
+    assert values[:5] == [1e-3, 1e-2, 1e-4, 3.162e-4, 3.162e-3]
+    assert len(set(values)) == 7
