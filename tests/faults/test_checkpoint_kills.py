@@ -92,7 +92,7 @@ def killed_while_saving(folder: Path, side: str, wait: float) -> int:
         ("numpy_file", 8),
         ("torch_file", 1),
         pytest.param("numpy_file", repeats(60, 15), marks=pytest.mark.slow),
-        pytest.param("torch_file", 12, marks=pytest.mark.slow),
+        pytest.param("torch_file", repeats(12, 3), marks=pytest.mark.slow),
     ],
 )
 def test_a_file_loads_whatever_kills_its_writer(side: str, kills: int, tmp_path: Path) -> None:
