@@ -91,7 +91,7 @@ def test_the_command_line_loads_plugins_from_the_environment(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "val_first_token_misses" in json.loads(done.stdout)["best"]
     assert "val_first_token_misses=" in done.stderr
-    done = run("-m", "seqcli", "train", "--help", cwd=tmp_path, plugins="mine.py")
+    done = run("-m", "seqcli", "train", "--help-all", cwd=tmp_path, plugins="mine.py")
     assert "minimal" in done.stdout
     done = run("-m", "seqcli", "tasks", "rotate", cwd=tmp_path, plugins="mine.py")
     assert "the first token goes last" in done.stdout
