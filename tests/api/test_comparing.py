@@ -201,6 +201,7 @@ def test_force_keeps_every_run_until_another_takes_its_place(done, tmp_path):
     assert files(victim) == outside
 
 
+@pytest.mark.slow
 def test_more_seeds_join_the_runs_that_are_there(done, tmp_path):
     copy = tmp_path / "compare-tiny"
     shutil.copytree(done[0], copy)
@@ -284,6 +285,7 @@ def test_parameters_are_matched(tmp_path):
     assert {run.config.model.hidden for run in free.runs} == {8}
 
 
+@pytest.mark.slow
 def test_names_are_compared_by_bits(tmp_path):
     settings = {"data.task": "names", "data.train": 60, "data.val": 20, "data.test": 20}
     settings |= {"model.hidden": 8, "train.epochs": 1, "train.samples": 0}

@@ -29,6 +29,7 @@ def test_weights_reach_the_loss():
     )
 
 
+@pytest.mark.slow
 def test_a_row_that_weighs_more_is_learnt_first(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("a\tx\t99\na\ty\t1\n")

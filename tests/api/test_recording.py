@@ -338,6 +338,7 @@ def test_a_history_of_a_hundred_thousand_epochs_is_resumed_and_saved_at_constant
     assert cached_result(run.folder) is None
 
 
+@pytest.mark.slow
 def test_a_comparison_does_not_need_the_metrics_of_a_finished_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

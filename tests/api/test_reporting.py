@@ -148,6 +148,7 @@ def test_only_a_page_of_a_run_is_replaced(runs, tmp_path):
         assert seqcli.write_report(runs["gru"]) == runs["gru"] / "report.html"
 
 
+@pytest.mark.slow
 def test_training_again_removes_an_outdated_page(tmp_path):
     options = {"task": "copy", "cell": "rnn", "out": tmp_path / "run", **TINY}
     run = seqcli.train(set=SMALL, **options)

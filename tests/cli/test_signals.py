@@ -136,6 +136,7 @@ def test_ctrl_c_ends_a_comparison_in_silence(folder):
         interrupt_after(0.5 * step, folder, *COMMANDS["compare"])
 
 
+@pytest.mark.slow
 def test_a_hangup_saves_and_an_ignored_ctrl_c_stays_ignored(folder):
     words = ["train", "--data", "names.txt", "--out", "hung", *TINY, *ENDLESS]
     process = start(folder, *words, ignored=(signal.SIGINT,))
@@ -149,6 +150,7 @@ def test_a_hangup_saves_and_an_ignored_ctrl_c_stays_ignored(folder):
     assert (folder / "hung" / "last.pt").exists()
 
 
+@pytest.mark.slow
 def test_an_ignored_hangup_stays_ignored_and_ctrl_c_saves(folder):
     words = ["train", "--data", "names.txt", "--out", "nohup", *TINY, *ENDLESS]
     process = start(folder, *words, ignored=(signal.SIGHUP,))

@@ -145,6 +145,7 @@ def here(*words: object) -> int:
     return shell.run(app, list(map(str, words)))
 
 
+@pytest.mark.slow
 def test_resume_with_more_epochs_and_another_rate_but_not_another_model(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -186,6 +186,7 @@ def trained(corpus: Corpus, config: ModelConfig) -> dict[str, float]:
 SLOW = pytest.param(MODELS[-1], marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [MODELS[0], SLOW], ids=name)
 def test_copying_learns_new_words_from_few_rows(config):
     corpus = past_tense(160)

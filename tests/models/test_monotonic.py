@@ -146,6 +146,7 @@ def trained(corpus: Corpus, attention: str) -> dict[str, float]:
     return dict(trainer.evaluate(1, 1.0, lambda: None).metrics)
 
 
+@pytest.mark.slow
 def test_monotonic_attention_learns_a_transliteration_from_few_rows():
     corpus = transliteration(160)
     soft, hard = trained(corpus, "dot"), trained(corpus, "monotonic")

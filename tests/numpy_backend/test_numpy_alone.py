@@ -62,6 +62,7 @@ def test_training_leaves_all_that_torch_would(folder):
     assert next(iter(checkpoint.weights)) == "rnn.layer.weight_ih_l0"
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_torch(folder):
     _, err, loaded = seqcli(folder, "train", "--resume", "names", "--epochs", "3")
     assert "resuming after epoch 2" in err

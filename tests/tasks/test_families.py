@@ -61,6 +61,7 @@ def test_majorities_are_the_known_ones() -> None:
     assert baselines("majority", {"length": "2"}, 2)["majority"] == 1.0  # too few rows to tell
 
 
+@pytest.mark.slow
 def test_heuristics_know_something_and_not_everything() -> None:
     assert baselines("mqar", {"pairs": 8})["value_in_context"] == pytest.approx(1 / 8, abs=0.05)
     assert baselines("mqar", {"pairs": 1, "noise": True})["value_in_context"] == 1.0
