@@ -27,7 +27,7 @@ from seqcli.api.bulk_parts import (
     write_remarks,
 )
 from seqcli.api.bulk_plan import BulkFiles, Plan, check_folder, check_input, checked_plan, job_of
-from seqcli.api.engines import default_jobs
+from seqcli.api.engines import POLL_SECONDS, default_jobs
 from seqcli.api.members import Ckpt
 from seqcli.api.predicting import open_predictor
 from seqcli.api.workers import Workers, open_workers
@@ -40,7 +40,6 @@ from seqcli.messages import plural
 from seqcli.report.remarks import Remarks
 
 Watch: TypeAlias = Callable[[PartsProgress], None]
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ def _serve(work: Callable[..., Any], folder: Path, connection: Connection[Any, A
     """Finish runs from the pipe until it ends; exit at once if the parent process exits."""
     show_notes()
     registry.load_plugins()
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    exit_with_parent()
     while (job := connection.recv()) is not None:
         try:
             outcome = attempt(work, job, folder, connection.send)
@@ -275,7 +275,12 @@ def _serve(work: Callable[..., Any], folder: Path, connection: Connection[Any, A
         connection.send(_Ended(outcome))
 
 
-def _exit_with_parent() -> None:
+def exit_with_parent() -> None:
+    """Exit this process as soon as its parent process does, from a thread of its own."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seqcli import registry
-from seqcli.api.job_pool import no_signals
+from seqcli.api.job_pool import exit_with_parent, no_signals
 from seqcli.errors import SeqcliError
 
 if TYPE_CHECKING:
@@ -179,11 +176,4 @@ def start_worker() -> None:
     """Prepare a worker process: load plugins, and exit as soon as the parent process does."""
     with contextlib.suppress(SeqcliError):  # the parent has reported it
         registry.load_plugins()
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def _wait_for_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    exit_with_parent()

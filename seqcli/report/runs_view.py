@@ -81,6 +81,17 @@ class RunsView(View):
         """Whether the view is drawn on a terminal."""
         return self._live is not None
 
+    def show(self, name: str, event: object) -> None:
+        """Show an event of a run; those without a place in the view are ignored."""
+        if isinstance(event, RunStarted):
+            self.begin(name, event)
+        elif isinstance(event, Progress):
+            self.advance(name, event)
+        elif isinstance(event, RunRestarted):
+            self.restart(name, event)
+        elif isinstance(event, RunFailed):
+            self.fail(name, event)
+
     def begin(self, run: str, started: RunStarted) -> None:
         """Show that a run starts or resumes."""
         self._begun.add(run)
@@ -190,18 +201,12 @@ class EnsembleView(View):
         self._runs = self._stack.enter_context(RunsView(self.out, len(started.members)))
 
     def _member(self, runs: RunsView, name: str, event: object) -> None:
-        if isinstance(event, RunStarted):
-            runs.begin(name, event)
-        elif isinstance(event, Progress):
-            runs.advance(name, event)
-        elif isinstance(event, RunRestarted):
-            runs.restart(name, event)
-        elif isinstance(event, RunFailed):
-            runs.fail(name, event)
-        elif isinstance(event, MemberFinished):
+        if isinstance(event, MemberFinished):
             _, reason = REASONS.get(event.reason, ("", event.reason))
             text = f"{plural(event.epochs, 'epoch')}, best epoch {count(event.best_epoch)}"
             runs.end(name, f"{text}, {reason}" if reason else text, event.seconds)
+        else:
+            runs.show(name, event)
 
 
 def _ending(finished: EnsembleFinished) -> str:
@@ -257,14 +262,8 @@ class ComparisonView(RunsView):
             if self.is_live:
                 self._fill()
             self.end(run, _scores(event), event.seconds)
-        elif isinstance(event, RunStarted):
-            self.begin(run, event)
-        elif isinstance(event, Progress):
-            self.advance(run, event)
-        elif isinstance(event, RunRestarted):
-            self.restart(run, event)
-        elif isinstance(event, RunFailed):
-            self.fail(run, event)
+        else:
+            self.show(run, event)
 
     def _fill(self) -> None:
         """Rebuild the table."""

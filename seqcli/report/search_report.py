@@ -10,7 +10,7 @@ from typing import Any
 
 from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.search import ModelSearch, SearchResult, Trial, Value, score_of
-from seqcli.events import Event, Progress, RunFailed, RunRestarted, RunStarted
+from seqcli.events import Event
 from seqcli.files.atomic import write_atomically
 from seqcli.formatting import duration, plural, visible
 from seqcli.metrics.metric import Metric, find
@@ -196,11 +196,5 @@ class SearchView(RunsView):
             score = event.validation[self._metric.name]
             text = f"validation {self._metric.label} {self._metric.write(score)}"
             self.end(run, text, event.seconds)
-        elif isinstance(event, RunStarted):
-            self.begin(run, event)
-        elif isinstance(event, Progress):
-            self.advance(run, event)
-        elif isinstance(event, RunRestarted):
-            self.restart(run, event)
-        elif isinstance(event, RunFailed):
-            self.fail(run, event)
+        else:
+            self.show(run, event)
