@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 LOCAL = "dask"  # the value of --on that starts a cluster on this machine
 CONNECT_SECONDS = 10  # until a scheduler must answer
+ENDED = ("finished", "error", "cancelled")  # "lost": Dask runs the task again
 COUNT_SECONDS = 2  # between counts of the workers
 PATIENCE = 3  # counts without any worker, until a note says so
 EXTRA = "python -m pip install 'seqcli[dask]'"
@@ -267,14 +268,15 @@ class _Submission(Generic[JobT, Result]):
 
     def _collect(self) -> None:
         """Handle the tasks that have ended."""
-        ended = [one for one in self.running.values() if one.future.status != "pending"]
+        ended = [one for one in self.running.values() if one.future.status in ENDED]
         if self.client.status != "running":
             raise self._scheduler_gone()
         if ended:
             self._report_events()
         for task in ended:
-            del self.running[task.job.name]
-            self._handle(task, self._outcome(task))
+            if task.future.status in ENDED:  # still: its worker may have died since
+                del self.running[task.job.name]
+                self._handle(task, self._outcome(task))
 
     def _outcome(self, task: _Task[JobT]) -> Result | RunFailed | None:
         """Return the outcome of a task; None if its worker died or left."""

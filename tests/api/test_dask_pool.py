@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 from test_job_pool import Job, work
 
-from seqcli.api.dask_pool import DaskEngine, open_dask
+from seqcli.api.dask_pool import DaskEngine, _Submission, _Task, open_dask
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Progress, RunFailed
 from seqcli.files.lock import hold
@@ -67,6 +68,16 @@ class Outcome:
             self.results[name] = event
         else:
             self.events.append((name, event))
+
+
+def test_a_result_lost_with_its_worker_is_waited_for(tmp_path: Path) -> None:
+    client = SimpleNamespace(status="running")
+    engine = DaskEngine(client, "dask")  # type: ignore[arg-type]
+    submission = _Submission(engine, [], tmp_path, Outcome(), work)
+    task = _Task(Job("fine"), future=SimpleNamespace(status="lost"))
+    submission.running["fine"] = task
+    submission._collect()
+    assert submission.running == {"fine": task}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -22,8 +23,12 @@ TIMES = ("seconds", "sequences_per_second")
 
 def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """Return the processes that train for a command."""
-    children = psutil.Process(process.pid).children()
-    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # ended a moment ago
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def results(folder: Path) -> dict[str, object]:
