@@ -156,18 +156,18 @@ def _values(values: Mapping[str, Any]) -> str:
 
 
 def columns_of(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
-    """Return the columns that apply to some arms."""
-    columns = [ArmColumn("\nmodel", lambda arm: arm.arm)]
+    """Return the columns that apply to some arms: the scores, then what the runs cost."""
+    columns = [ArmColumn("\nmodel", lambda arm: arm.arm), *_score_columns(arms)]
     if any(arm.first.positions for arm in arms):
         columns.append(ArmColumn("\npositions", lambda arm: arm.first.positions, drop=5))
-    columns += [
+    return [
+        *columns,
         ArmColumn("\nseeds", lambda arm: str(len(arm.results)), drop=8),
         ArmColumn("\nparameters", lambda arm: count(arm.first.parameters), drop=4),
         ArmColumn("\nsteps", lambda arm: count(arm.steps), drop=7),
         ArmColumn("\ntime", lambda arm: duration(arm.seconds), drop=6),
         ArmColumn("\nseq/s", lambda arm: count(arm.sequences_per_second), drop=9),
     ]
-    return columns + _score_columns(arms)
 
 
 def _score_columns(arms: Sequence[ArmSummary]) -> list[ArmColumn]:

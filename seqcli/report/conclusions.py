@@ -172,4 +172,4 @@ def _difference_cell(
     else:
         return ""
     mean, low, high = map(metric.format.difference, (found.mean, found.low, found.high))
-    return f"{'+' * (found.mean > 0)}{mean} ({low} to {high})"
+    return f"{'+' * (float(mean) > 0)}{mean} ({low} to {high})"
