@@ -128,6 +128,7 @@ def remove_outdated(path: Path) -> None:
 def run_page(report: RunReport, rows: int = 10) -> str:
     """Return the HTML page."""
     evaluation = report.evaluation
+    notes = [*report.notes, *(evaluation.notes if evaluation else ())]
     return render(
         "run.html",
         KIND,
@@ -136,7 +137,7 @@ def run_page(report: RunReport, rows: int = 10) -> str:
         parameters=plural(report.info.parameters, "parameter"),
         data=visible(str(report.info.data.get("name", ""))),
         cards=_cards(report),
-        notes=[*report.notes, *(evaluation.notes if evaluation else ())],
+        notes=[visible(one) for one in notes],
         warnings=baseline_warnings(evaluation) if evaluation else [],
         split=SPLITS.get(evaluation.split, evaluation.split) if evaluation else "validation",
         scores=[table_values(one, "scores") for one in score_tables(report)],
@@ -152,11 +153,11 @@ def run_page(report: RunReport, rows: int = 10) -> str:
         samples=[visible(one) for one in report.samples],
         facts=_facts(report.info),
         reading=_reading(report.reading),
-        settings=[(key, visible(value), visible(origin)) for key, value, origin in report.settings],
+        settings=[tuple(map(visible, one)) for one in report.settings],
         environments=[environment_rows(one) for one in report.environments],
         sentence=description(report),
         bibtex=bibtex(),
-        commands=report.info.next,
+        commands=[visible(one) for one in report.info.next],
     )
 
 
