@@ -68,6 +68,10 @@ CLUSTERS = [
     ["กำ", "ก็"],
     ["a\u200d", "b"],
     ["נּ", "עִ"],
+    ["ක්\u200d", "ෂ", "ශ්\u200d", "රී"],
+    ["க்", "ஷ", "ஸ்", "ரீ"],
+    ["ಕ್", "ಷ", "ਪ੍", "ਰ"],
+    ["क्\u200dष", "क्\u200c", "ष", "स्त्री"],
     ["\u0600" + "1", "2"],
     ["क्ष", "त्रि", "य"],
     ["ক্ষ", "মা"],
@@ -82,7 +86,7 @@ def test_characters_as_a_reader_sees_them(clusters):
     assert graphemes("".join(clusters)) == clusters
 
 
-@pytest.mark.parametrize("conjunct", ["क्ष", "ক্ষ", "ശ്രീ"])
+@pytest.mark.parametrize("conjunct", ["क्ष", "ক্ষ", "ક્ષ", "କ୍ଷ", "క్ష", "ശ്രീ"])
 def test_a_conjunct_is_one_token(conjunct):
     assert Tokenizer("graphemes").split(conjunct * 2) == [conjunct] * 2
 
