@@ -36,6 +36,7 @@ from seqcli.data.vocabulary import (
         ("a\u200db", "\u200d"),  # a joiner behind a letter that joins nothing
         ("👩\u200d🔬", ""),
         ("می\u200cخواهم", ""),
+        ("ශ්\u200dරී ක්\u200dෂ", ""),
         ("🏴\U000e0067\U000e0062\U000e007f", ""),
         ("é", ""),
     ],
