@@ -20,13 +20,7 @@ from seqcli.models.attention import Attention, attention_bias, token_mask
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState, NormalizedCell
 from seqcli.models.copying import PointerGenerator
-from seqcli.models.embedding import (
-    Dropout,
-    EmbeddedTokens,
-    Embedding,
-    OutputLayer,
-    output_layer,
-)
+from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding, OutputLayer, output_layer
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
 
