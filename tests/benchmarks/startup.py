@@ -98,6 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     peers.add_options(parser)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each command")
+    parser.add_argument("--only", default="", metavar="TEXT", help="commands with this in the name")
     options = parser.parse_args()
     before = measure.load()
     contenders = peers.contenders(options)
@@ -106,7 +107,8 @@ def main() -> None:
         started |= {f"{one.name} --help": (one.help_command(), "") for one in contenders}
         started |= {name: (row, "") for name, row in one_line(contenders, Path(folder)).items()}
         started |= answers(Path(folder))
-        results = in_turn(started, options.rounds)
+        chosen = {name: one for name, one in started.items() if options.only in name}
+        results = in_turn(chosen, options.rounds)
     measure.publish("startup", peers.settings(options, contenders), results, before)
 
 
