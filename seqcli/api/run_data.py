@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
-from seqcli.api.initializing import (
-    with_initial_settings,
-    with_initial_vocabulary,
-)
+from seqcli.api.initializing import with_initial_settings, with_initial_vocabulary
 from seqcli.config import Config
 from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.build import corpus as build_corpus
