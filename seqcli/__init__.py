@@ -1,7 +1,8 @@
 """Train, compare and understand small sequence models.
 
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
-``gen_data``, ``tasks``, ``examples`` (and ``copy_example``), ``info``, ``export``. Some have names
+``gen_data``, ``tasks``, ``examples`` (and ``copy_example``), ``info``, ``export``. ``load`` returns
+a trained model as an object. Some have names
 of their own: ``next_tokens`` is ``sample --next``, ``rescore`` is ``eval --score``, ``list_runs``
 is ``runs``, ``json_schema`` is ``schema``, and ``write_report`` is ``report``. ``register`` adds a
 task, cell, attention, metric, optimizer or file format from outside the package. Each is imported
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         info,
         json_schema,
         list_runs,
+        load,
         next_tokens,
         predict,
         rescore,
@@ -46,6 +48,7 @@ __all__ = [
     "info",
     "json_schema",
     "list_runs",
+    "load",
     "next_tokens",
     "predict",
     "register",

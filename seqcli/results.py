@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +38,7 @@ class Sample:
     line: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Samples:
     """Texts sampled from a model.
 
@@ -50,6 +51,15 @@ class Samples:
     draws: int
     notes: tuple[str, ...] = ()
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts alone."""
+        return tuple(one.text for one in self.samples)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.texts[:5])) + ", ..." * (len(self.texts) > 5)
+        return f"Samples({len(self.texts):,}: {shown})"
+
 
 @dataclass(frozen=True)
 class NextToken:
@@ -59,8 +69,8 @@ class NextToken:
     probability: float
 
 
-@dataclass(frozen=True)
-class AttentionMap:
+@dataclass(frozen=True, repr=False)
+class AttentionMap(HtmlShown):
     """Attention weights (T + 1, S) of T predicted tokens and ``<eos>`` over S source tokens.
 
     A truncated prediction has no ``<eos>``: its weights are (T, S).
@@ -70,6 +80,10 @@ class AttentionMap:
     target: tuple[str, ...]
     weights: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        rows, columns = self.weights.shape
+        return f"AttentionMap({rows} target tokens x {columns} source tokens)"
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -77,16 +91,18 @@ class Candidate:
 
     ``truncated``: whether it reached the maximum length before ``<eos>`` (the log-probability still
     includes ``<eos>``). ``score``: the score of beam search, log-probability divided by
-    length ** length_penalty.
+    length ** length_penalty. ``tokens``: its tokens and ``<eos>`` with their probabilities, if
+    requested.
     """
 
     text: str
     log_probability: float
     score: float
     truncated: bool = False
+    tokens: tuple[NextToken, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction(HtmlShown):
     """The predictions for one line, best first; ``unknown``: its tokens not in the training data.
 
@@ -102,6 +118,14 @@ class Prediction(HtmlShown):
     note: str = ""
     problem: str = ""
     known: bool = False
+
+    def __repr__(self) -> str:
+        if not self.candidates:
+            return f"Prediction({self.source!r}: {self.problem or 'no prediction'})"
+        best = self.candidates[0]
+        more = f", {len(self.candidates)} candidates" if len(self.candidates) > 1 else ""
+        share = math.exp(min(best.log_probability, 0.0))
+        return f"Prediction({self.source!r} -> {best.text!r}, probability {share:.4f}{more})"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seqcli.api.evaluating import evaluate, rescore, suspects
     from seqcli.api.exporting import export
     from seqcli.api.finished_run import Run
+    from seqcli.api.loading import LoadedModel, load
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from seqcli.tasks.base import task, tasks
 
 __all__ = [
+    "LoadedModel",
     "Plan",
     "Run",
     "collect",
@@ -43,6 +45,7 @@ __all__ = [
     "info",
     "json_schema",
     "list_runs",
+    "load",
     "next_tokens",
     "open_model",
     "open_predictor",
@@ -82,6 +85,8 @@ _MODULES = {  # a module of this package, or the full name of another module
     "info": "model_info",
     "json_schema": "seqcli.config.json_schema",
     "list_runs": "run_list",
+    "LoadedModel": "loading",
+    "load": "loading",
     "next_tokens": "predicting",
     "open_model": "trained_model",
     "open_predictor": "predicting",

@@ -72,6 +72,7 @@ def predict_file(
     threads: int | None = None,
     logprob: bool = False,
     scores: bool = False,
+    token_probs: bool = False,
     part_size: int | None = None,
     jobs: int = 0,
     on: str = "",
@@ -87,7 +88,8 @@ def predict_file(
         ckpt, beam, nbest, length_penalty, batch_size, backend, device: see `seqcli.api.predict`.
         data: one source per line, plain or gzip.
         out: a folder, which is created if it does not exist.
-        logprob, scores: write the log-probability, and the score, after each candidate.
+        logprob, scores, token_probs: write the log-probability, the score, and the probabilities
+            of the tokens after each candidate.
         threads: CPU threads of each process, 1 by default.
         part_size: lines per part, 10,000 by default.
         jobs: worker processes; 0 means one per core, at most 4.
@@ -106,6 +108,7 @@ def predict_file(
     search: dict[str, Any] = {"beam": beam, "nbest": nbest, "length_penalty": length_penalty}
     search |= {"batch_size": batch_size, "backend": backend, "device": device}
     written = {"threads": threads or 1, "logprob": logprob, "scores": scores}
+    written |= {"token_probs": token_probs}
     job = job_of(open_predictor(ckpt, **search), Path(data), device=device or "", **written)
     with _prepared(BulkFiles(Path(out)), force) as files:
         plan = checked_plan(files, Path(data), part_size, job)

@@ -27,9 +27,9 @@ from seqcli.cli import (
 EXAMPLES = """\
 seqcli tasks
 seqcli train --task reverse --cell gru --attention
-seqcli eval --ckpt runs/reverse-gru-attention
-seqcli compare
-echo "3 1 4 1 5" | seqcli predict --ckpt runs/reverse-gru-attention"""
+seqcli predict runs/reverse-gru-attention "3 1 4 1 5"
+seqcli eval runs/reverse-gru-attention
+seqcli compare"""
 
 
 def _class(base: type, examples: str) -> type:

@@ -238,7 +238,7 @@ def _next(comparison: Comparison) -> str:
     """Return the command that evaluates the best run on validation."""
     run = shlex.quote(str(Path(comparison.folder) / comparison.best))
     split = "" if comparison.split == "test" else f" --split {comparison.split}"
-    return f"seqcli eval --ckpt {run}{split}"
+    return f"seqcli eval {run}{split}"
 
 
 def _write_table(comparison: Comparison, output: Out) -> None:

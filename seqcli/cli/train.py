@@ -205,7 +205,7 @@ def _check(output: Out, config: str | None, settings: Sequence[str], flags: opti
 def _next(checkpoint: str, rows: Mapping[str, int]) -> str:
     """Return the command to run next: score the test or validation rows, if there are any."""
     if rows.get("test"):
-        return f"seqcli eval --ckpt {checkpoint}"
+        return f"seqcli eval {checkpoint}"
     if rows.get("val"):
-        return f"seqcli eval --ckpt {checkpoint} --split val"
+        return f"seqcli eval {checkpoint} --split val"
     return f"seqcli info {checkpoint}"

@@ -26,9 +26,7 @@ def checkpoint():
         baselines={},
         settings={},
         resumable=False,
-        next=(
-            "seqcli predict --ckpt runs/a/very/long/path/that/does/not/fit/into/a/line/x/best.pt",
-        ),
+        next=("seqcli predict runs/a/very/long/path/that/does/not/fit/into/a/line/x/best.pt",),
     )
 
 
