@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, with_flags
 from seqcli.api.collecting import report_on
 from seqcli.api.comparison_folder import (
     check_as_planned,
@@ -80,6 +80,54 @@ class Plan:
         return tuple(planning.command(run, self.folder) for run in self.runs)
 
 
+@with_flags(defaults=defaults.SETTINGS)
+@checked
+def plan(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    set: Sequence[str] = (),
+    cells: Sequence[str] = planning.Specification.cells,
+    attention: str = planning.Specification.attention,
+    seeds: int = planning.Specification.seeds,
+    match: str = planning.Specification.match,
+    grid: Sequence[str] = (),
+    recipes: str = planning.Specification.recipes,
+    out: str | Path | None = None,
+    force: bool = False,
+    name: str = "",
+    searched: Sequence[str] = (),
+    **flags: Any,
+) -> Plan:
+    """Plan the runs of a comparison, without training or writing anything.
+
+    Args:
+        config: as for `compare`.
+        set, cells, attention, seeds, match, grid, recipes, out, force: as for `compare`.
+        name: the name of the comparison; by default the name of its data.
+        searched: keys that vary between the trials of a search (`seqcli.api.plan_search`).
+        flags: the settings below, which override ``config`` and ``set``.
+
+    Raises:
+        UsageError: an option is wrong.
+        DataError: the data cannot be used.
+    """
+    specification = Specification(
+        tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes, searched
+    )
+    settings = with_initial_settings(configuration.load(config, set, flags))
+    base = planning.base_config(settings, recipes)
+    corpus = build_corpus(base.data, base.task)
+    base = with_chosen_tokens(base, corpus)
+    _check_searchable(searched, corpus)
+    planned = planning.runs(_arms(base, specification, corpus), seeds)
+    stored = _stored_plan(name, planned, specification, base, corpus)
+    place = None if out is None else Path(out)
+    kind = "search" if searched else "compare"
+    folder = choose_folder(f"{kind}-{stored.name}", place, stored, force)
+    return Plan(folder, stored, force, corpus.codec.source is None)
+
+
+@with_flags(plan, defaults=defaults.SETTINGS)
 @checked
 def compare(
     config: str | Path | Mapping[str, Any] | None = None,
@@ -105,38 +153,6 @@ def compare(
             ``jobs`` workers, or the address or scheduler file of a running one.
         watch: called with the name of a run and each of its events, the last one its `RunResult`
             or `RunFailed`.
-        options: see `plan`.
-
-    Raises:
-        UsageError: an option is wrong, or ``out`` holds another comparison.
-        DataError: the data cannot be used.
-        StoppedBySignal: a signal arrived; the same call resumes the comparison.
-    """
-    planned = plan(config, out=out, force=force, **options)
-    return run_plan(planned, jobs=jobs, on=on, watch=watch)
-
-
-@checked
-def plan(
-    config: str | Path | Mapping[str, Any] | None = None,
-    *,
-    set: Sequence[str] = (),
-    cells: Sequence[str] = planning.Specification.cells,
-    attention: str = planning.Specification.attention,
-    seeds: int = planning.Specification.seeds,
-    match: str = planning.Specification.match,
-    grid: Sequence[str] = (),
-    recipes: str = planning.Specification.recipes,
-    out: str | Path | None = None,
-    force: bool = False,
-    name: str = "",
-    searched: Sequence[str] = (),
-    **flags: Any,
-) -> Plan:
-    """Plan the runs of a comparison, without training or writing anything.
-
-    Args:
-        config: as for `compare`.
         set: ``key=value`` texts that override ``config``.
         cells: the cells to compare.
         attention: on, off or both: whether recurrent models attend to the source.
@@ -145,29 +161,17 @@ def plan(
         grid: ``key=a,b,c`` texts; every combination is a separate arm.
         recipes: shared: one learning rate, warm-up, schedule and dropout for all models; own: those
             of each model's recipe. Explicit settings override both.
-        out, force: as for `compare`.
         name: the name of the comparison; by default the name of its data.
         searched: keys that vary between the trials of a search (`seqcli.api.plan_search`).
-        flags: settings by short names, which override the rest: ``task="sort", epochs=5``.
+        options: the settings below, which override ``config`` and ``set``.
 
     Raises:
-        UsageError: an option is wrong.
+        UsageError: an option is wrong, or ``out`` holds another comparison.
         DataError: the data cannot be used.
+        StoppedBySignal: a signal arrived; the same call resumes the comparison.
     """
-    specification = Specification(
-        tuple(cells), attention, seeds, match, planning.parse_grid(grid), recipes, searched
-    )
-    settings = with_initial_settings(configuration.load(config, set, flags))
-    base = planning.base_config(settings, recipes)
-    corpus = build_corpus(base.data, base.task)
-    base = with_chosen_tokens(base, corpus)
-    _check_searchable(searched, corpus)
-    planned = planning.runs(_arms(base, specification, corpus), seeds)
-    stored = _stored_plan(name, planned, specification, base, corpus)
-    place = None if out is None else Path(out)
-    kind = "search" if searched else "compare"
-    folder = choose_folder(f"{kind}-{stored.name}", place, stored, force)
-    return Plan(folder, stored, force, corpus.codec.source is None)
+    planned = plan(config, out=out, force=force, **options)
+    return run_plan(planned, jobs=jobs, on=on, watch=watch)
 
 
 def _check_searchable(searched: Sequence[str], corpus: Corpus) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli import registry, runs
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, with_flags
 from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.distributed import TrainingJob, on_all_processes
@@ -35,6 +35,7 @@ from seqcli.api.resuming import (
 )
 from seqcli.api.run_data import configured
 from seqcli.config import Config
+from seqcli.config.flags import Flags
 from seqcli.data.corpus import Corpus
 from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.events import (
@@ -55,10 +56,13 @@ from seqcli.training.loop import Loop
 from seqcli.training.processes import current, refuse_several
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
 
 
+@with_flags()
 @checked
 @on_all_processes
 def train(
@@ -70,7 +74,7 @@ def train(
     force: bool = False,
     listen: Listener | None = None,
     started: float | None = None,
-    **flags: Any,
+    **flags: Unpack[Flags],
 ) -> Run:
     """Train a model, or an ensemble with ``train.members``; return the finished run.
 
@@ -84,7 +88,7 @@ def train(
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
         listen: called with every event (`seqcli.events`).
         started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
-        flags: settings by short names, which override the rest: ``task="reverse", cell="gru"``.
+        flags: the settings below, which override ``config`` and ``set``.
 
     Raises:
         UsageError: the configuration is wrong.

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import typer
 
 from seqcli import registry
-from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.flags import FLAGS, TASK_HELP, spelt
 from seqcli.config.limits import Duration, OneOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
@@ -61,9 +61,7 @@ OWN_HELP = {
     "train": _ROWS.format("Training"),
     "val": _ROWS.format("Validation"),
     "test": _ROWS.format("Test"),
-    "length": "Tokens per row: a number, or a range such as 5:20.",
-    "test_length": "Tokens per test row, such as 21:40 (default: same as --length).",
-    "vocab": "Vocabulary size of the task.",
+    **TASK_HELP,
     "attention": "Attention of a recurrent decoder; --attention alone means additive.",
     "lower": "Lowercase one side; --lower alone means both.",
 }
