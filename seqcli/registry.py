@@ -168,6 +168,13 @@ EXPORTS: Table = {
     "html": "seqcli.exporters.html:export_html",
 }
 
+# Values of --track: a library that follows runs.
+TRACKERS: Table = {
+    "trackio": "seqcli.report.trackers:Trackio",
+    "wandb": "seqcli.report.trackers:WandB",
+    "mlflow": "seqcli.report.trackers:MLflow",
+}
+
 # Metrics of pairs that training reports after each epoch; values of train.metric.
 METRICS: Table = {
     "loss": "seqcli.metrics.definitions:LOSS",
@@ -207,6 +214,7 @@ KINDS: Mapping[str, Table] = {
     "metric": METRICS,
     "evaluation_metric": EVALUATION_METRICS,
     "language_metric": LANGUAGE_METRICS,
+    "tracker": TRACKERS,
 }
 
 

@@ -205,6 +205,7 @@ CHECKS: Mapping[str, Check] = {
     "set": texts,
     "grid": texts,
     "cells": names,
+    "track": names,
     "lines": lines,
     "seed": number(keys()["train.seed"]),
     "beam": number(keys()["decode.beam"]),

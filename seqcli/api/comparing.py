@@ -38,6 +38,7 @@ from seqcli.events import Event
 from seqcli.files.atomic import writing
 from seqcli.files.regular import single_name
 from seqcli.report.notebook import add_views
+from seqcli.report.trackers import tracked
 from seqcli.runs import RunPaths, locked
 
 add_views()
@@ -137,6 +138,7 @@ def compare(
     jobs: int = 0,
     on: str = "",
     watch: Watch[RunResult] | None = None,
+    track: str | Sequence[str] = (),
     **options: Any,
 ) -> Comparison:
     """Train and score several models; return a summary of the results.
@@ -153,6 +155,7 @@ def compare(
             ``jobs`` workers, or the address or scheduler file of a running one.
         watch: called with the name of a run and each of its events, the last one its `RunResult`
             or `RunFailed`.
+        track: trackers that follow the runs: trackio, wandb, mlflow.
         set: ``key=value`` texts that override ``config``.
         cells: the cells to compare.
         attention: on, off or both: whether recurrent models attend to the source.
@@ -171,7 +174,7 @@ def compare(
         StoppedBySignal: a signal arrived; the same call resumes the comparison.
     """
     planned = plan(config, out=out, force=force, **options)
-    return run_plan(planned, jobs=jobs, on=on, watch=watch)
+    return run_plan(planned, jobs=jobs, on=on, watch=watch, track=track)
 
 
 def _check_searchable(searched: Sequence[str], corpus: Corpus) -> None:
@@ -219,11 +222,16 @@ def store_plan(plan: Plan) -> None:
 
 @checked
 def run_plan(
-    plan: Plan, *, jobs: int = 0, on: str = "", watch: Watch[RunResult] | None = None
+    plan: Plan,
+    *,
+    jobs: int = 0,
+    on: str = "",
+    watch: Watch[RunResult] | None = None,
+    track: str | Sequence[str] = (),
 ) -> Comparison:
     """Run a plan and write its report; see `compare`."""
-    with open_engine(jobs, on) as engine:
-        return run_on(engine, plan, watch)
+    with tracked(track, plan.name, watch) as notify, open_engine(jobs, on) as engine:
+        return run_on(engine, plan, notify)
 
 
 def run_on(engine: Engine, plan: Plan, watch: Watch[RunResult] | None = None) -> Comparison:

@@ -34,6 +34,7 @@ from seqcli.events import Event, RunFailed
 from seqcli.files.atomic import write_atomically
 from seqcli.metrics.metric import Metric
 from seqcli.report.search_report import write_search
+from seqcli.report.trackers import tracked
 
 FILE = "study.log"
 MAX_STARTUP = 10  # trials that cover the space, at most
@@ -96,21 +97,27 @@ def plan_search(
 
 @checked
 def run_search(
-    planned: SearchPlan, *, jobs: int = 0, on: str = "", watch: Watch[RunResult] | None = None
+    planned: SearchPlan,
+    *,
+    jobs: int = 0,
+    on: str = "",
+    watch: Watch[RunResult] | None = None,
+    track: str | Sequence[str] = (),
 ) -> SearchResult:
     """Run the trials of a search that are missing, and write its report.
 
     Args:
         planned: the search.
-        jobs, on, watch: as for `seqcli.compare`.
+        jobs, on, watch, track: as for `seqcli.compare`.
 
     Raises:
         UsageError: Optuna is not installed.
         StoppedBySignal: a signal arrived; the same call continues the search.
     """
     _optuna()
-    with open_engine(jobs, on) as engine, folder_of(planned.plan):
-        models = tuple(_Search(engine, planned, run, watch).run() for run in planned.plan.runs)
+    followed = tracked(track, planned.plan.name, watch)
+    with followed as notify, open_engine(jobs, on) as engine, folder_of(planned.plan):
+        models = tuple(_Search(engine, planned, run, notify).run() for run in planned.plan.runs)
     metric = models[0][1]
     result = SearchResult(
         planned.plan.name,

@@ -49,6 +49,7 @@ from seqcli.interrupts import stop_on_signals
 from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.run_page import remove_outdated
+from seqcli.report.trackers import open_trackers
 from seqcli.runs.environment import append_environment, current_environment
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
@@ -73,6 +74,7 @@ def train(
     resume: str | Path | None = None,
     force: bool = False,
     listen: Listener | None = None,
+    track: str | Sequence[str] = (),
     started: float | None = None,
     **flags: Unpack[Flags],
 ) -> Run:
@@ -87,6 +89,7 @@ def train(
             ``out``, resume it if it was interrupted, or keep it if it is finished.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
         listen: called with every event (`seqcli.events`).
+        track: trackers that follow the run: trackio, wandb, mlflow.
         started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
         flags: the settings below, which override ``config`` and ``set``.
 
@@ -97,6 +100,23 @@ def train(
         StoppedBySignal: a signal arrived; use ``resume`` to continue.
     """
     started = time.monotonic() if started is None else started
+    with open_trackers(track) as trackers:
+        followers = [one.listen for one in trackers]
+        listen = broadcast(*followers, essential=[listen] * (listen is not None))
+        return _train(config, set, flags, out, resume, force, listen, started)
+
+
+def _train(
+    config: str | Path | Mapping[str, Any] | Config | None,
+    set: Sequence[str],
+    flags: Mapping[str, Any],
+    out: str | Path | None,
+    resume: str | Path | None,
+    force: bool,
+    listen: Listener,
+    started: float,
+) -> Run:
+    """Start, resume or keep a run; see `train`."""
     automatic = resume == Path(AUTO)
     if resume is not None and not automatic:
         if config is not None or out is not None:

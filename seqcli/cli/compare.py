@@ -58,6 +58,7 @@ def compare(
     plan: own.PlanOnly = False,
     collect: own.Collect = None,
     force: options.Force = False,
+    track: options.Track = "",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -83,13 +84,17 @@ def compare(
     if search:
         _check_searchable(context)
         made = api.plan_search(config, search=search, trials=trials, **options)
-        return _search(made, output, jobs=jobs, on=on)
+        return _search(made, output, jobs=jobs, on=on, track=track)
     planned = api.plan(config, seeds=seeds, grid=grid or (), force=force, **options)
-    return _print_plan(planned, output) if plan else _run(planned, output, jobs=jobs, on=on)
+    return (
+        _print_plan(planned, output)
+        if plan
+        else _run(planned, output, jobs=jobs, on=on, track=track)
+    )
 
 
 def _run(plan: Any, output: Out, **engine: Any) -> None:
-    """Train the models of a plan and show the results; ``engine``: ``jobs`` and ``on``."""
+    """Train the models of a plan and show the results; ``engine``: ``jobs``, ``on``, ``track``."""
     from seqcli import api
 
     output.info(f"{plural(len(plan.runs), 'run')} in {plan.folder}")

@@ -278,6 +278,16 @@ Set = Annotated[
         rich_help_panel=CONFIGURATION,
     ),
 ]
+Track = Annotated[
+    str,
+    typer.Option(
+        "--track",
+        help=f"Follow training with trackers, separated by commas: {', '.join(registry.TRACKERS)}.",
+        metavar="NAME",
+        autocompletion=completion(lambda: tuple(registry.TRACKERS)),
+        rich_help_panel=OUTPUT,
+    ),
+]
 Json = Annotated[bool, switch("--json", "Print one JSON document to stdout.")]
 Quiet = Annotated[
     bool,

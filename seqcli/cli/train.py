@@ -111,6 +111,7 @@ def train(
     out: OutPath = None,
     force: options.Force = False,
     report: options.Report = False,
+    track: options.Track = "",
     json: options.Json = False,
     quiet: options.Quiet = False,
     suspects: Suspects = 0,
@@ -141,6 +142,7 @@ def train(
             resume=resume,
             force=force,
             listen=listen,
+            track=track,
             started=shell.started(),
             **flags,
         )
