@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
+    from seqcli.api.registering import register_cell, register_metric, register_task
     from seqcli.api.reporting import write_report
     from seqcli.api.run_data import gen_data, read_data
     from seqcli.api.run_list import list_runs
@@ -55,6 +56,9 @@ __all__ = [
     "predict",
     "predict_file",
     "read_data",
+    "register_cell",
+    "register_metric",
+    "register_task",
     "rescore",
     "run_plan",
     "run_search",
@@ -93,6 +97,9 @@ _MODULES = {  # a module of this package, or the full name of another module
     "predict": "predicting",
     "predict_file": "bulk_prediction",
     "read_data": "run_data",
+    "register_cell": "registering",
+    "register_metric": "registering",
+    "register_task": "registering",
     "rescore": "evaluating",
     "run_search": "searching",
     "sample": "sampling",

@@ -11,11 +11,11 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, get_type_hints
 
-from seqcli import registry
 from seqcli.config.flags import FLAGS, Flags, description
 from seqcli.config.limits import Range
 from seqcli.config.schema import Key, keys, read
 from seqcli.errors import UsageError
+from seqcli.plugins import load_plugins
 
 
 def check_counts(**counts: int | None) -> None:
@@ -60,7 +60,7 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-        registry.load_plugins()
+        load_plugins()
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
             if value is not None and name in CHECKS:

@@ -15,15 +15,9 @@ from seqcli.api.predicting import next_tokens, predict
 from seqcli.api.sampling import sample
 from seqcli.api.trained_model import LanguageModel, PairModel, model_of, open_model
 from seqcli.data.corpus import Codec
+from seqcli.descriptions import CheckpointInfo
 from seqcli.errors import CheckpointError, UsageError
-from seqcli.results import (
-    AttentionMap,
-    CheckpointInfo,
-    Evaluation,
-    NextToken,
-    Prediction,
-    Samples,
-)
+from seqcli.results import AttentionMap, Evaluation, NextToken, Prediction, Samples
 from seqcli.runs.metrics_log import history_columns, read_history
 
 if TYPE_CHECKING:

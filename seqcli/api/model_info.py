@@ -14,8 +14,8 @@ from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
+from seqcli.descriptions import CheckpointInfo, MemberInfo, Side
 from seqcli.messages import model_words
-from seqcli.results import CheckpointInfo, MemberInfo, Side
 from seqcli.schema import to_plain
 
 _NOT_DATA_KEYS = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}

@@ -261,11 +261,7 @@ class _Search:
     """The search for one model."""
 
     def __init__(
-        self,
-        engine: Engine,
-        planned: SearchPlan,
-        model: PlannedRun,
-        watch: Watch[RunResult] | None,
+        self, engine: Engine, planned: SearchPlan, model: PlannedRun, watch: Watch[RunResult]
     ) -> None:
         self.engine, self.planned, self.model, self.watch = engine, planned, model, watch
         self.folder = planned.plan.folder
@@ -294,7 +290,7 @@ class _Search:
     def _tell_kept(self, trial: Trial) -> None:
         """Report a trial of an earlier call."""
         result = None if trial.failed else self._cached(trial)
-        if result is not None and self.watch is not None:
+        if result is not None:
             self.watch(trial.run, result)
 
     def _cached(self, trial: Trial) -> RunResult | None:
@@ -318,8 +314,7 @@ class _Search:
         def on_event(run: str, event: Event | RunResult) -> None:
             if isinstance(event, RunResult):
                 results[run] = event
-            if self.watch is not None:
-                self.watch(run, event)
+            self.watch(run, event)
 
         try:
             failures = self.engine.run(runs, self.folder, on_event, partial(finish, split="val"))

@@ -102,7 +102,7 @@ def train(
     started = time.monotonic() if started is None else started
     with open_trackers(track) as trackers:
         followers = [one.listen for one in trackers]
-        listen = broadcast(*followers, essential=[listen] * (listen is not None))
+        listen = broadcast(*followers, essential=[listen] if listen else ())
         return _train(config, set, flags, out, resume, force, listen, started)
 
 

@@ -74,23 +74,16 @@ def compare(
         return _show(api.collect(collect), output)
     options = {
         "set": (*(set_ or ()), *_budget(flags, seconds)),
-        "cells": [cell.strip() for cell in cells.split(",") if cell.strip()],
-        "attention": attention,
-        "match": match,
-        "recipes": recipes,
-        "out": out,
+        **{"cells": cells, "attention": attention, "match": match, "recipes": recipes, "out": out},
         **flags,
     }
+    engine = {"jobs": jobs, "on": on, "track": track}
     if search:
         _check_searchable(context)
         made = api.plan_search(config, search=search, trials=trials, **options)
-        return _search(made, output, jobs=jobs, on=on, track=track)
+        return _search(made, output, **engine)
     planned = api.plan(config, seeds=seeds, grid=grid or (), force=force, **options)
-    return (
-        _print_plan(planned, output)
-        if plan
-        else _run(planned, output, jobs=jobs, on=on, track=track)
-    )
+    return _print_plan(planned, output) if plan else _run(planned, output, **engine)
 
 
 def _run(plan: Any, output: Out, **engine: Any) -> None:

@@ -157,13 +157,10 @@ def with_flags(
 def _as_named(name: str, value: Any) -> Any:
     """Return the value of a flag; a name in another case, such as GRU, as it is registered."""
     key = keys().get(FLAGS[name])
-    if key and isinstance(key.limit, OneOf) and isinstance(value, str):
-        return (
-            value
-            if key.limit.allows(value) or not key.limit.allows(value.lower())
-            else value.lower()
-        )
-    return value
+    if not (key and isinstance(key.limit, OneOf) and isinstance(value, str)):
+        return value
+    known = key.limit.allows(value) or not key.limit.allows(value.lower())
+    return value if known else value.lower()
 
 
 def _parameter(name: str, defaults: Mapping[str, Any]) -> inspect.Parameter:

@@ -14,19 +14,16 @@ from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 if TYPE_CHECKING:
     from seqcli.config.examples import Example
+    from seqcli.descriptions import CheckpointInfo, Exported, RunSummary, TaskInfo
     from seqcli.results import (
         Candidate,
-        CheckpointInfo,
         Evaluation,
-        Exported,
         NextToken,
         Prediction,
-        RunSummary,
         Sample,
         Samples,
         ScoredRow,
         Scores,
-        TaskInfo,
     )
 
 

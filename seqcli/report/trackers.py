@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
@@ -73,7 +73,8 @@ class Trackio:
     library: ClassVar[str] = "trackio"
 
     def __init__(self, run: TrackedRun) -> None:
-        trackio = import_module("trackio")
+        import trackio
+
         self._project, self._name = os.environ.get("TRACKIO_PROJECT", PROJECT), run.name
         options = {"name": run.name, "group": run.group or None, "config": dict(run.settings)}
         with redirect_stdout(io.StringIO()):
@@ -98,7 +99,8 @@ class WandB:
     library: ClassVar[str] = "wandb"
 
     def __init__(self, run: TrackedRun) -> None:
-        wandb = import_module("wandb")
+        import wandb
+
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             name=run.name,
@@ -133,7 +135,9 @@ class MLflow:
     most_parameters: ClassVar[int] = 100  # of one request
 
     def __init__(self, run: TrackedRun) -> None:
-        self._mlflow = import_module("mlflow")
+        import mlflow
+
+        self._mlflow: Any = mlflow
         self._client = self._mlflow.MlflowClient()
         experiment = self._experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT))
         tags = {"group": run.group} if run.group else {}
@@ -295,12 +299,9 @@ def _kind(name: str) -> type[Any]:
         UsageError: there is no such tracker, or its library is not installed.
     """
     kind: type[Any] = registry.resolve("tracker", name, registry.TRACKERS)
-    library = getattr(kind, "library", "")
-    try:
-        if library:
-            import_module(library)
-    except ImportError:
+    library = getattr(kind, "library", "")  # that of a plugin may be none of ours
+    if library and find_spec(library) is None:
         hint = f"python -m pip install 'seqcli[{library}]'"
         message = f"--track {name} needs {library}, which is not installed"
-        raise UsageError(message, hint) from None
+        raise UsageError(message, hint)
     return kind

@@ -2,8 +2,8 @@
 
 import pytest
 
+from seqcli.descriptions import CheckpointInfo, Side
 from seqcli.report.info_view import checkpoint_lines
-from seqcli.results import CheckpointInfo, Side
 
 SIDE = Side("words", tuple("abcdefghijklmnop"), 1200)
 

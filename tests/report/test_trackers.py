@@ -3,6 +3,7 @@
 import logging
 import sys
 from contextlib import ExitStack
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -106,6 +107,7 @@ def fake(monkeypatch):
 
     def install(name):
         runs, module = [], ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
         vars(module).update({"trackio": trackio, "wandb": wandb, "mlflow": mlflow}[name](runs))
         monkeypatch.setitem(sys.modules, name, module)
         return runs
