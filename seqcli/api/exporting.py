@@ -7,8 +7,8 @@ from pathlib import Path
 from seqcli import registry
 from seqcli.api.arguments import check_counts, checked
 from seqcli.api.members import Ckpt, id_maps, open_members
+from seqcli.descriptions import Exported
 from seqcli.exporters.metadata import ExportSource
-from seqcli.results import Exported
 
 
 @checked
