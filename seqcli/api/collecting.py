@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process
 from seqcli.api.checkpoint_config import finish_reason
 from seqcli.api.comparison_folder import plan_of_runs, problem_of_run
 from seqcli.api.engines import Failures, Watch
@@ -20,6 +20,7 @@ from seqcli.report.comparison_files import write_comparison
 from seqcli.runs import RunPaths
 
 
+@in_one_process
 @checked
 @blamed(DataError)
 def collect(folder: str | Path, *, watch: Watch[RunResult] | None = None) -> Comparison:

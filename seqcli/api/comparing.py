@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process
 from seqcli.api.collecting import report_on
 from seqcli.api.comparison_folder import (
     check_as_planned,
@@ -80,6 +80,7 @@ class Plan:
         return tuple(planning.command(run, self.folder) for run in self.runs)
 
 
+@in_one_process
 @checked
 def compare(
     config: str | Path | Mapping[str, Any] | None = None,
@@ -199,6 +200,7 @@ def _stored_plan(
     return StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
 
 
+@in_one_process
 @checked
 def store_plan(plan: Plan) -> None:
     """Write plan.json, so that `collect` can report on runs that are trained elsewhere.
@@ -213,6 +215,7 @@ def store_plan(plan: Plan) -> None:
         store(plan.folder, plan.stored, force=False)
 
 
+@in_one_process
 @checked
 def run_plan(
     plan: Plan, *, jobs: int = 0, on: str = "", watch: Watch[RunResult] | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process
 from seqcli.api.initializing import (
     with_initial_settings,
     with_initial_vocabulary,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     pass
 
 
+@in_one_process
 @checked
 def gen_data(
     task: str,
