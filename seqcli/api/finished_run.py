@@ -21,7 +21,7 @@ from seqcli.report.notebook import run_html
 from seqcli.report.summary import validation_scores
 from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
-from seqcli.runs.metrics_log import epochs_of
+from seqcli.runs.metrics_log import epochs_of, history_columns
 
 if TYPE_CHECKING:
     from seqcli.report.plots import Figure
@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 class Run:
     """A finished training run.
 
-    ``rows`` is the number of rows in each split, and ``data`` a summary of the data files (None for
-    a task).
-    ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
-    An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
-    ``kept``: the run was finished before, and is unchanged (``resume="auto"``).
+    Attributes:
+        path: the run folder.
+        config: its configuration, with the origin of each value.
+        finished: epochs, best scores and reason to stop; without a history for an ensemble.
+        diagnosis: of the fit: overfitting, underfitting, or neither.
+        checkpoint: the path of the model: the run folder, or the ``.pt`` file of ``out``.
+        rows: the number of rows in each split.
+        data: a summary of the data files; None for a task.
+        ensemble: the results of the members of an ensemble.
+        kept: whether the run was finished before, and is unchanged (``resume="auto"``).
     """
 
     path: Path
@@ -64,10 +69,7 @@ class Run:
 
         None where an epoch has no value.
         """
-        rows = self.finished.history
-        names = dict.fromkeys(name for row in rows for name in row)
-        columns: dict[str, list[float | None]] = {"epoch": list(range(1, len(rows) + 1))}
-        return columns | {name: [row.get(name) for row in rows] for name in names}
+        return history_columns(self.finished.history)
 
     def plot(self) -> Figure:
         """Return the learning curves as a matplotlib figure: losses, and accuracies if any."""

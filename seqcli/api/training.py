@@ -1,4 +1,9 @@
-"""`train`: train a model from a configuration, and write a run folder."""
+"""`train`: train a model from a configuration, and write a run folder.
+
+The way of a run: `configured` reads the settings and the data (a configuration and a corpus),
+`runs.begin` locks the run folder, `_build_trainer` builds the model and the optimizer, and
+`Loop.fit` trains. The loop reports events to listeners and saves by a `CheckpointWriter`.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli import registry, runs
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, with_flags
 from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.distributed import TrainingJob, on_all_processes
 from seqcli.api.ensemble_training import check_ensemble, train_members
 from seqcli.api.finished_run import Run, finished_run, kept_run
-from seqcli.api.initializing import (
-    initialize,
-)
+from seqcli.api.initializing import initialize
 from seqcli.api.recording import (
     CheckpointWriter,
     restore,
@@ -35,6 +38,7 @@ from seqcli.api.resuming import (
 )
 from seqcli.api.run_data import configured
 from seqcli.config import Config
+from seqcli.config.flags import Flags
 from seqcli.data.corpus import Corpus
 from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.events import (
@@ -48,6 +52,7 @@ from seqcli.interrupts import stop_on_signals
 from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.run_page import remove_outdated
+from seqcli.report.trackers import open_trackers
 from seqcli.runs.environment import append_environment, current_environment
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
@@ -55,10 +60,13 @@ from seqcli.training.loop import Loop
 from seqcli.training.processes import current, refuse_several
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
 
 
+@with_flags()
 @checked
 @on_all_processes
 def train(
@@ -69,8 +77,9 @@ def train(
     resume: str | Path | None = None,
     force: bool = False,
     listen: Listener | None = None,
+    track: str | Sequence[str] = (),
     started: float | None = None,
-    **flags: Any,
+    **flags: Unpack[Flags],
 ) -> Run:
     """Train a model, or an ensemble with ``train.members``; return the finished run.
 
@@ -83,8 +92,9 @@ def train(
             ``out``, resume it if it was interrupted, or keep it if it is finished.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
         listen: called with every event (`seqcli.events`).
+        track: trackers that follow the run: trackio, wandb, mlflow.
         started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
-        flags: settings by short names, which override the rest: ``task="reverse", cell="gru"``.
+        flags: the settings below, which override ``config`` and ``set``.
 
     Raises:
         UsageError: the configuration is wrong.
@@ -93,6 +103,23 @@ def train(
         StoppedBySignal: a signal arrived; use ``resume`` to continue.
     """
     started = time.monotonic() if started is None else started
+    with open_trackers(track) as trackers:
+        followers = [one.listen for one in trackers]
+        listen = broadcast(*followers, essential=[listen] if listen else ())
+        return _train(config, set, flags, out, resume, force, listen, started)
+
+
+def _train(
+    config: str | Path | Mapping[str, Any] | Config | None,
+    set: Sequence[str],
+    flags: Mapping[str, Any],
+    out: str | Path | None,
+    resume: str | Path | None,
+    force: bool,
+    listen: Listener,
+    started: float,
+) -> Run:
+    """Start, resume or keep a run; see `train`."""
     automatic = resume == Path(AUTO)
     if resume is not None and not automatic:
         if config is not None or out is not None:
@@ -187,26 +214,28 @@ def _run(
     with stop_on_signals() as stop:
         emit = broadcast(TensorBoardLog(folder.paths.tensorboard), *filter(None, [listen]))
         data = _report_data(folder, corpus, emit)
+        # Build the trainer and the loop, with the state of the checkpoint if the run is resumed.
         setup = _build_trainer(folder, settings, corpus, checkpoint)
         initialized = initialize(setup.trainer, settings, corpus) if checkpoint is None else ()
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
         loop = Loop(setup.trainer, corpus, settings, writer, stop, started, processes)
         notes = (*initialized, *restore(loop, writer, checkpoint))
-        event = run_started(folder.paths, corpus, loop, setup, notes)
+        run_start = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
         loop.synchronize()
-        emit(event)
-        append_environment(
-            folder.current.environment, current_environment(event.device, event.threads)
-        )
-        finished = _fit(loop, emit, folder, event)
+        # Report the start, and train.
+        emit(run_start)
+        environment = current_environment(run_start.device, run_start.threads)
+        append_environment(folder.current.environment, environment)
+        finished = _fit(loop, emit, folder, run_start)
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
     remove_outdated(paths.report)
-    fit, named = diagnose_fit(finished.history, event.facts), paths.extra_best or paths.folder
-    return Run(paths.folder, settings, finished, fit, named, event.rows, data)
+    diagnosis = diagnose_fit(finished.history, run_start.facts)
+    model_path = paths.extra_best or paths.folder
+    return Run(paths.folder, settings, finished, diagnosis, model_path, run_start.rows, data)
 
 
 def _run_ensemble(
@@ -227,7 +256,7 @@ def _run_ensemble(
     finished = Finished(epochs, 0, best, "members", done.seconds)
     text = "No fit diagnosis of an ensemble: see its members."
     fit = FitDiagnosis("too short to say", None, text)
-    path, rows = folder.paths.folder, {name: len(some) for name, some in corpus.splits.items()}
+    path, rows = folder.paths.folder, {name: len(pairs) for name, pairs in corpus.splits.items()}
     return Run(path, settings, finished, fit, path, rows, data, done)
 
 

@@ -22,6 +22,7 @@ from seqcli.errors import (
     causes,
     expected,
 )
+from seqcli.plugins import load_plugins
 from seqcli.report.console import Out, flush_standard, show_notes
 from seqcli.training.processes import refuse_several, reports
 
@@ -42,7 +43,14 @@ class WithExamples:
 
 
 class Command(WithExamples, TyperCommand):
-    """One command."""
+    """One command. Its help page shows the arguments without their types, which are functions."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help page."""
+        for argument in (one for one in self.params if one.param_type_name == "argument"):
+            argument.type = copy.copy(argument.type)
+            argument.type.get_metavar = lambda **_: ""  # type: ignore[method-assign]
+        super().format_help(ctx, formatter)
 
 
 class ShortHelp(Command):
@@ -109,7 +117,7 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
     try:
         if words[0] != "train":
             refuse_several(f"{words[0]} runs in one", "torchrun is for train; run it without")
-        registry.load_plugins()
+        load_plugins()
         code = app(args=words, prog_name="seqcli", standalone_mode=False)
         return _flushed(code if isinstance(code, int) else Exit.DONE)
     except StoppedBySignal as stopped:  # not an error: the state is saved

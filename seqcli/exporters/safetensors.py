@@ -14,6 +14,7 @@ import numpy as np
 
 from seqcli.config import ModelConfig
 from seqcli.data.vocabulary import SPECIALS, Vocabulary
+from seqcli.descriptions import Exported
 from seqcli.errors import SeqcliError, UsageError
 from seqcli.exporters.metadata import (
     CARD,
@@ -27,7 +28,6 @@ from seqcli.exporters.metadata import (
 )
 from seqcli.files.atomic import check_output, write_atomically, writing
 from seqcli.files.folder import replacing_folder
-from seqcli.results import Exported
 
 if TYPE_CHECKING:
     from seqcli.models.base import Model

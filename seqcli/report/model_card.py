@@ -16,7 +16,8 @@ from seqcli.report.run_page import SPLITS, RunReport, description, score_tables
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
-    from seqcli.results import CheckpointInfo, Evaluation
+    from seqcli.descriptions import CheckpointInfo
+    from seqcli.results import Evaluation
 
 _METRIC_TYPES = {  # identifiers of https://huggingface.co/metrics
     "sequence_accuracy": "exact_match",

@@ -14,7 +14,7 @@ from seqcli.report.tables import Column, Table
 if TYPE_CHECKING:
     from seqcli.comparison.summary import Comparison
     from seqcli.events import Finished
-    from seqcli.results import Evaluation, Prediction
+    from seqcli.results import AttentionMap, Evaluation, Prediction
     from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 Blocks: TypeAlias = Iterator[dict[str, Any]]
@@ -27,6 +27,7 @@ def add_views() -> None:
 
     HTML_VIEWS["Evaluation"] = evaluation_html
     HTML_VIEWS["Prediction"] = prediction_html
+    HTML_VIEWS["AttentionMap"] = attention_html
     HTML_VIEWS["Comparison"] = comparison_html
 
 
@@ -96,6 +97,11 @@ def prediction_html(prediction: Prediction) -> str:
     if prediction.attention is not None:
         blocks.append({"map": attention_values(prediction.attention)})
     return fragment(blocks)
+
+
+def attention_html(attention: AttentionMap) -> str:
+    """Return the view of attention weights: a map of target tokens over source tokens."""
+    return fragment([{"map": attention_values(attention)}])
 
 
 def _table_block(table: Table, style: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from seqcli.formatting import plural, visible
 
 if TYPE_CHECKING:
     from seqcli.config.examples import Example
-    from seqcli.results import TaskInfo
+    from seqcli.descriptions import TaskInfo
 
 
 GAP = 2  # terminal cells between columns

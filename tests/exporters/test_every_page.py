@@ -9,6 +9,7 @@ from drawn_models import LANGUAGE, drawn_source, hostile_source, language
 
 from seqcli.comparison.run_result import RowScores, RunResult, ShownAttention, ShownPrediction
 from seqcli.comparison.summary import summarize
+from seqcli.descriptions import CheckpointInfo, Side
 from seqcli.errors import Exit
 from seqcli.events import RunFailed
 from seqcli.exporters import html
@@ -18,7 +19,6 @@ from seqcli.report.svg_plots import comparison_plots
 from seqcli.results import (
     AttentionMap,
     Candidate,
-    CheckpointInfo,
     Confusion,
     Edits,
     Evaluation,
@@ -26,7 +26,6 @@ from seqcli.results import (
     LengthBin,
     Prediction,
     ScoredRow,
-    Side,
 )
 from seqcli.runs.environment import Environment, append_environment
 
