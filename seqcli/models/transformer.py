@@ -316,6 +316,7 @@ class Transformer(Model):
             out = layer(x, causal=True, past=past, memory=CrossMemory(source, mask))
             x, kept, query = out  # (R, 1, H)
             cache.append(kept)
+        # of the last layer, for display
         weights = layer.cross_attention.weights(query, source.keys, mask).flatten(0, 1)  # (R, S)
         logits = self._logits(x, mask, copies)[:, 0]  # (R, V)
         after, position = tuple(flat(cache)), state.position + 1
