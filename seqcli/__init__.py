@@ -3,9 +3,12 @@
 The verbs are the commands: ``train``, ``compare``, ``evaluate``, ``predict``, ``sample``,
 ``gen_data``, ``tasks``, ``examples`` (and ``copy_example``), ``info``, ``export``. Some have names
 of their own: ``next_tokens`` is ``sample --next``, ``rescore`` is ``eval --score``, ``list_runs``
-is ``runs``, ``json_schema`` is ``schema``, and ``write_report`` is ``report``. ``register`` adds a
-task, cell, attention, metric, optimizer or file format from outside the package. Each is imported
-when it is first used, so that ``import seqcli`` is fast.
+is ``runs``, ``json_schema`` is ``schema``, and ``write_report`` is ``report``.
+
+``load`` returns a trained model as an object. ``register_task``, ``register_cell``,
+``register_metric`` and ``register`` (for attentions, optimizers, file formats and so on) add
+definitions from outside the package. All are imported when they are first used, so that
+``import seqcli`` is fast.
 """
 
 from __future__ import annotations
@@ -24,8 +27,12 @@ if TYPE_CHECKING:
         info,
         json_schema,
         list_runs,
+        load,
         next_tokens,
         predict,
+        register_cell,
+        register_metric,
+        register_task,
         rescore,
         sample,
         tasks,
@@ -46,9 +53,13 @@ __all__ = [
     "info",
     "json_schema",
     "list_runs",
+    "load",
     "next_tokens",
     "predict",
     "register",
+    "register_cell",
+    "register_metric",
+    "register_task",
     "rescore",
     "sample",
     "tasks",

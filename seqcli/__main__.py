@@ -35,7 +35,7 @@ def _load_plugins() -> None:
     from contextlib import suppress
 
     from seqcli.errors import SeqcliError
-    from seqcli.registry import load_plugins
+    from seqcli.plugins import load_plugins
 
     with suppress(SeqcliError):
         load_plugins()

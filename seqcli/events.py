@@ -15,6 +15,7 @@ from seqcli.errors import Exit, SeqcliError
 from seqcli.messages import count, note, plural, reason
 
 P = ParamSpec("P")
+Setting: TypeAlias = bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class RunStarted:
     recipe: str = ""  # what the recipe chose; "" if that is nothing
     facts: RunFacts = RunFacts()
     processes: int = 1  # that share the training; each has its device or threads
+    settings: Mapping[str, Setting] = field(default_factory=dict)  # dotted key -> value
 
 
 @dataclass(frozen=True)

@@ -65,18 +65,22 @@ def visible(text: str, keep: str = "") -> str:
     return "".join(_escape(one) if is_control(one) and one not in keep else one for one in text)
 
 
-def prediction_line(prediction: Prediction, logprob: bool = False, scores: bool = False) -> str:
+def prediction_line(
+    prediction: Prediction, logprob: bool = False, scores: bool = False, token_probs: bool = False
+) -> str:
     """Format a prediction as one line: the candidates, separated by tabs, best first.
 
     Args:
         prediction: the prediction.
         logprob, scores: append the log-probability, and the score, to each candidate.
+        token_probs: append the probabilities of the tokens, and of ``<eos>``, separated by spaces.
     """
     cells: list[str] = []
     for candidate in prediction.candidates:
         cells.append(_one_line(candidate.text))
         cells += [f"{candidate.log_probability:.4f}"] * logprob
         cells += [f"{candidate.score:.4f}"] * scores
+        cells += [" ".join(f"{one.probability:.4f}" for one in candidate.tokens)] * token_probs
     return "\t".join(cells)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
+
 
 def count(number: float) -> str:
     """Format a count with thousands separators: ``12,345``."""
@@ -18,6 +21,19 @@ def note(text: str) -> None:
     import logging  # rarely needed
 
     logging.getLogger("seqcli").warning("%s", text)
+
+
+def model_words(paths: Iterable[object], sources_follow: bool = False) -> str:
+    """Return models as words of a command line.
+
+    Args:
+        paths: run folders, checkpoint files or patterns.
+        sources_follow: whether words after the first one are sources, as those of ``predict`` are.
+    """
+    words = [shlex.quote(str(path)) for path in paths]
+    if sources_follow and len(words) > 1:
+        return " ".join(f"--ckpt {word}" for word in words)
+    return " ".join(words)
 
 
 def reason(error: BaseException) -> str:

@@ -5,26 +5,19 @@ one of its names is resolved, so help, completion and suggestions know every nam
 torch. A name in a file is only ever looked up here: a file cannot choose what is imported.
 
 Definitions from outside the package are added with `register`. A program registers them itself;
-the command line and worker processes import modules that do so (see `load_plugins`).
+the command line and worker processes import modules that do so (see `seqcli.plugins`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import os
 import re
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from seqcli.errors import SeqcliError, UsageError
+from seqcli.errors import UsageError
 
-PLUGINS = "SEQCLI_PLUGINS"  # environment variable: modules or .py files, separated by commas
-ENTRY_POINTS = "seqcli.plugins"  # entry-point group of installed distributions
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 Table: TypeAlias = dict[str, Any]  # name -> "module:attribute", or the definition
@@ -168,6 +161,13 @@ EXPORTS: Table = {
     "html": "seqcli.exporters.html:export_html",
 }
 
+# Values of --track.
+TRACKERS: Table = {
+    "trackio": "seqcli.report.trackers:Trackio",
+    "wandb": "seqcli.report.trackers:WandB",
+    "mlflow": "seqcli.report.trackers:MLflow",
+}
+
 # Metrics of pairs that training reports after each epoch; values of train.metric.
 METRICS: Table = {
     "loss": "seqcli.metrics.definitions:LOSS",
@@ -207,6 +207,7 @@ KINDS: Mapping[str, Table] = {
     "metric": METRICS,
     "evaluation_metric": EVALUATION_METRICS,
     "language_metric": LANGUAGE_METRICS,
+    "tracker": TRACKERS,
 }
 
 
@@ -237,87 +238,6 @@ def _namespace(table: Table) -> tuple[Table, ...]:
     """Return the tables that share a namespace with ``table``, including ``table`` itself."""
     metrics = (METRICS, EVALUATION_METRICS, LANGUAGE_METRICS)
     return metrics if any(table is other for other in metrics) else (table,)
-
-
-def load_plugins() -> None:
-    """Import the modules that register definitions from outside the package, once per process.
-
-    Plugins are the entry points in the group ``seqcli.plugins`` of installed distributions, and the
-    modules in the environment variable ``SEQCLI_PLUGINS``: module names, or paths that end in
-    ``.py``, separated by commas. Every command and every function of `seqcli.api` calls this first,
-    in worker processes too.
-
-    Raises:
-        UsageError: a module cannot be imported; the message names it.
-    """
-    problem = _plugin_problem()
-    if problem is not None:
-        raise problem
-
-
-@cache
-def _plugin_problem() -> UsageError | None:
-    """Import the plugins; return an error for the first one that cannot be imported."""
-    for origin, name in _plugins():
-        try:
-            _import_plugin(name)
-        except SeqcliError as error:
-            return UsageError(f"{origin}: {name}: {error.message}", error.hint)
-        except Exception as error:
-            reason = " ".join(str(error).split()) or "no message"
-            message = f"{origin}: cannot import {name}: {type(error).__name__}: {reason}"
-            return UsageError(message, "correct the module, or remove it from the plugins")
-    return None
-
-
-def _plugins() -> Iterator[tuple[str, str]]:
-    """Yield (where it is listed, module or path) of every plugin."""
-    if any(map(_declares_plugins, sys.path)):  # importlib.metadata takes 50 ms to import
-        from importlib.metadata import entry_points
-
-        for point in entry_points(group=ENTRY_POINTS):
-            yield f"entry point {point.name}", point.value
-    for name in os.environ.get(PLUGINS, "").split(","):
-        if name.strip():
-            yield PLUGINS, name.strip()
-
-
-def _declares_plugins(folder: str) -> bool:
-    """Return whether a distribution installed in a folder declares entry points of plugins."""
-    try:
-        paths = list(Path(folder or ".").iterdir())
-    except OSError:
-        return False
-    for path in paths:
-        if path.suffix in (".dist-info", ".egg-info"):
-            with contextlib.suppress(OSError):
-                if f"[{ENTRY_POINTS}]".encode() in (path / "entry_points.txt").read_bytes():
-                    return True
-    return False
-
-
-def _import_plugin(name: str) -> None:
-    """Import a module by name, or from a path that ends in ``.py``."""
-    if not name.endswith(".py"):
-        import_module(name)
-        return
-    path = Path(name).resolve()
-    if path.stem not in sys.modules:
-        _import_file(path)
-
-
-def _import_file(path: Path) -> None:
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = sys.modules[path.stem] = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[path.stem]
-        raise
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

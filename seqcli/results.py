@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +38,7 @@ class Sample:
     line: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Samples:
     """Texts sampled from a model.
 
@@ -50,6 +51,15 @@ class Samples:
     draws: int
     notes: tuple[str, ...] = ()
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts alone."""
+        return tuple(one.text for one in self.samples)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.texts[:5])) + ", ..." * (len(self.texts) > 5)
+        return f"Samples({len(self.texts):,}: {shown})"
+
 
 @dataclass(frozen=True)
 class NextToken:
@@ -59,8 +69,8 @@ class NextToken:
     probability: float
 
 
-@dataclass(frozen=True)
-class AttentionMap:
+@dataclass(frozen=True, repr=False)
+class AttentionMap(HtmlShown):
     """Attention weights (T + 1, S) of T predicted tokens and ``<eos>`` over S source tokens.
 
     A truncated prediction has no ``<eos>``: its weights are (T, S).
@@ -70,6 +80,10 @@ class AttentionMap:
     target: tuple[str, ...]
     weights: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        rows, columns = self.weights.shape
+        return f"AttentionMap({rows} target tokens x {columns} source tokens)"
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -77,16 +91,18 @@ class Candidate:
 
     ``truncated``: whether it reached the maximum length before ``<eos>`` (the log-probability still
     includes ``<eos>``). ``score``: the score of beam search, log-probability divided by
-    length ** length_penalty.
+    length ** length_penalty. ``tokens``: its tokens and ``<eos>`` with their probabilities, if
+    requested.
     """
 
     text: str
     log_probability: float
     score: float
     truncated: bool = False
+    tokens: tuple[NextToken, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction(HtmlShown):
     """The predictions for one line, best first; ``unknown``: its tokens not in the training data.
 
@@ -102,6 +118,14 @@ class Prediction(HtmlShown):
     note: str = ""
     problem: str = ""
     known: bool = False
+
+    def __repr__(self) -> str:
+        if not self.candidates:
+            return f"Prediction({self.source!r}: {self.problem or 'no prediction'})"
+        best = self.candidates[0]
+        more = f", {len(self.candidates)} candidates" if len(self.candidates) > 1 else ""
+        share = math.exp(min(best.log_probability, 0.0))
+        return f"Prediction({self.source!r} -> {best.text!r}, probability {share:.4f}{more})"
 
 
 @dataclass(frozen=True)
@@ -293,107 +317,3 @@ class Evaluation(Scores, HtmlShown):
         what = " on ".join(filter(None, (self.checkpoint, self.data)))
         split = f", {self.split}" if self.split else ""
         return f"Evaluation({what}{split}: {self.rows:,} rows, {scores})"
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a model (source or target): its vocabulary and its tokenization."""
-
-    tokenization: str
-    tokens: tuple[str, ...]
-    max_length: int  # tokens of the longest training row
-
-
-@dataclass(frozen=True)
-class MemberInfo:
-    """A member of an ensemble; see `CheckpointInfo`."""
-
-    path: str
-    model: str
-    parameters: int
-    epoch: int
-    metrics: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class CheckpointInfo:
-    """The description of a checkpoint, or of an ensemble.
-
-    ``model``: one line; ``parameters``: their number; ``megabytes``: the size of the file.
-    ``source``: None for a language model. ``data``: name and origin, with ``rows`` and ``sha256``
-    of files. ``settings``: key -> (value, origin) of keys that were set. ``resumable``: whether it
-    has the training state. ``metrics``: those of epoch ``epoch`` (0 if unknown). ``baselines``:
-    split -> name -> metric -> score. ``next``: commands to run next.
-
-    An ensemble has ``members``: parameters and sizes are their sums, the settings are those that
-    all share, and there are no metrics of its own.
-    """
-
-    path: str
-    version: str
-    model: str
-    parameters: int
-    megabytes: float
-    backend: str
-    source: Side | None
-    target: Side
-    form: Mapping[str, str | bool]
-    data: Mapping[str, Any]
-    settings: Mapping[str, tuple[Any, str]]
-    epoch: int
-    metrics: Mapping[str, float]
-    baselines: Mapping[str, Mapping[str, Mapping[str, float]]]
-    resumable: bool
-    next: tuple[str, ...]
-    members: tuple[MemberInfo, ...] = ()
-
-
-@dataclass(frozen=True)
-class Exported:
-    """The files of an export, and its comparison with the original.
-
-    ``files``: their paths. ``rows``, ``steps``: the number compared; ``largest_difference``: of
-    weights, logits or log-probabilities, as ``compared`` says. ``notes``: further notes.
-    """
-
-    to: str
-    files: tuple[str, ...]
-    rows: int
-    steps: int
-    largest_difference: float
-    notes: tuple[str, ...] = ()
-    compared: str = ""
-
-
-@dataclass(frozen=True)
-class TaskInfo:
-    """The description of a task.
-
-    ``options``: name, default and description of each; ``about``: definition and references.
-    """
-
-    name: str
-    summary: str
-    example: tuple[str, str]
-    about: str
-    options: tuple[tuple[str, Any, str], ...]
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run in a list of runs.
-
-    ``state``: finished, interrupted, running, damaged, or no checkpoint. ``reason``: why training
-    ended, such as "patience". ``epoch``: the best one, with its ``metrics``; 0 if unknown, as for
-    an ensemble. ``data``, ``model``: "" if there is no checkpoint. ``modified``: seconds since the
-    Unix epoch.
-    """
-
-    path: str
-    state: str
-    modified: float
-    data: str = ""
-    model: str = ""
-    reason: str = ""
-    epoch: int = 0
-    metrics: Mapping[str, float] = field(default_factory=dict)

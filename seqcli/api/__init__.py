@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from seqcli.api.evaluating import evaluate, rescore, suspects
     from seqcli.api.exporting import export
     from seqcli.api.finished_run import Run
+    from seqcli.api.loading import LoadedModel, load
     from seqcli.api.model_info import info
     from seqcli.api.packaged import copy_example, examples
     from seqcli.api.predicting import next_tokens, open_predictor, predict
+    from seqcli.api.registering import register_cell, register_metric, register_task
     from seqcli.api.reporting import write_report
     from seqcli.api.run_data import gen_data, read_data
     from seqcli.api.run_list import list_runs
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from seqcli.tasks.base import task, tasks
 
 __all__ = [
+    "LoadedModel",
     "Plan",
     "Run",
     "collect",
@@ -43,6 +46,7 @@ __all__ = [
     "info",
     "json_schema",
     "list_runs",
+    "load",
     "next_tokens",
     "open_model",
     "open_predictor",
@@ -52,6 +56,9 @@ __all__ = [
     "predict",
     "predict_file",
     "read_data",
+    "register_cell",
+    "register_metric",
+    "register_task",
     "rescore",
     "run_plan",
     "run_search",
@@ -82,12 +89,17 @@ _MODULES = {  # a module of this package, or the full name of another module
     "info": "model_info",
     "json_schema": "seqcli.config.json_schema",
     "list_runs": "run_list",
+    "LoadedModel": "loading",
+    "load": "loading",
     "next_tokens": "predicting",
     "open_model": "trained_model",
     "open_predictor": "predicting",
     "predict": "predicting",
     "predict_file": "bulk_prediction",
     "read_data": "run_data",
+    "register_cell": "registering",
+    "register_metric": "registering",
+    "register_task": "registering",
     "rescore": "evaluating",
     "run_search": "searching",
     "sample": "sampling",

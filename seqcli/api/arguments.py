@@ -5,15 +5,18 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar, get_type_hints
 
-from seqcli import registry
+from seqcli.config.flags import FLAGS, Flags, description
 from seqcli.config.limits import Range
 from seqcli.config.schema import Key, keys, read
 from seqcli.errors import UsageError
+from seqcli.plugins import load_plugins
+from seqcli.training.processes import refuse_several
 
 
 def check_counts(**counts: int | None) -> None:
@@ -58,7 +61,7 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-        registry.load_plugins()
+        load_plugins()
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
             if value is not None and name in CHECKS:
@@ -66,6 +69,74 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
         return function(*bound.args, **bound.kwargs)
 
     return call
+
+
+def in_one_process(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Decorate a function that writes files or starts processes, which torchrun's cannot share.
+
+    Functions that only read run in every process of torchrun, each for itself.
+
+    Raises:
+        UsageError: on a call, if torchrun has started several processes.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+        hint = "torchrun is for train; call it in a program of its own"
+        refuse_several(f"{function.__name__} runs in one", hint)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def with_flags(
+    *also: Callable[..., Any], defaults: Mapping[str, Any] | None = None
+) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+    """Decorate a function with ``**flags`` to show them in its signature and its docstring.
+
+    Args:
+        also: functions whose parameters the function takes, too.
+        defaults: dotted key -> default, where it differs from that of the configuration.
+    """
+
+    def decorate(function: Callable[P, Result]) -> Callable[P, Result]:
+        named = _written(function)
+        others = [p for one in also for p in _written(one)]
+        every = {one.name: one for one in (*map(_parameter, FLAGS), *others, *named)}
+        kept = sorted(every.values(), key=lambda one: (one.kind, one not in named))
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+            return function(*args, **kwargs)
+
+        call.__signature__ = inspect.signature(function).replace(parameters=kept)  # type: ignore[attr-defined]
+        taken = {one.name for one in named} | {p.name for one in also for p in _written(one)}
+        described = {name: description(name, defaults) for name in FLAGS if name not in taken}
+        call.__doc__ = _with_settings(inspect.getdoc(function) or "", described)
+        return call
+
+    return decorate
+
+
+def _written(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters that a function names itself, without ``**flags``."""
+    every = inspect.signature(inspect.unwrap(function)).parameters.values()
+    return [one for one in every if one.kind is not one.VAR_KEYWORD]
+
+
+def _parameter(flag: str) -> inspect.Parameter:
+    """Return a flag as a parameter."""
+    kind = get_type_hints(Flags)[flag]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(flag, keyword, default=None, annotation=kind)
+
+
+def _with_settings(doc: str, flags: Mapping[str, str]) -> str:
+    """Return a docstring with descriptions of flags after its other arguments."""
+    wrap = partial(textwrap.fill, width=99, initial_indent=" " * 4, subsequent_indent=" " * 8)
+    described = "\n".join(wrap(f"{name}: {text}") for name, text in flags.items())
+    arguments, raises, rest = doc.partition("\n\nRaises:")
+    return f"{arguments}\n\nSettings:\n{described}{raises}{rest}"
 
 
 def texts(name: str, value: Any) -> tuple[str, ...]:
@@ -153,6 +224,7 @@ CHECKS: Mapping[str, Check] = {
     "set": texts,
     "grid": texts,
     "cells": names,
+    "track": names,
     "lines": lines,
     "seed": number(keys()["train.seed"]),
     "beam": number(keys()["decode.beam"]),

@@ -46,6 +46,7 @@ class Job:
     batch_size: int
     logprob: bool
     scores: bool
+    token_probs: bool
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def answer_part(job: Job, folder: str, part: Part) -> int:
     for number, (line, one) in enumerate(zip(part.lines, predictor.predict(texts), strict=True)):
         prediction = one if isinstance(line, str) else replace(one, problem=line.problem)
         remarks.add(part.first + number, prediction)
-        written.append(prediction_line(prediction, job.logprob, job.scores))
+        written.append(prediction_line(prediction, job.logprob, job.scores, job.token_probs))
     PartFiles(Path(folder), part.index).write(written, remarks)
     return len(written)
 
@@ -185,6 +186,7 @@ def _predictor(job: Job) -> Predictor:
         nbest=job.nbest,
         length_penalty=job.length_penalty,
         batch_size=job.batch_size,
+        token_probs=job.token_probs,
         backend=job.backend,
         device=job.device or None,
         threads=job.threads,

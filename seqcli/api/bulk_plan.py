@@ -123,7 +123,7 @@ def job_of(predictor: Predictor, path: Path, **settings: Any) -> Job:
     Args:
         predictor: the open model, with its search settings.
         path: the input.
-        settings: device, threads, logprob and scores of the `Job`.
+        settings: device, threads, logprob, scores and token_probs of the `Job`.
     """
     model, search = predictor.model, predictor.search
     paths = [one.path.resolve() for one in model.members]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from seqcli.api.arguments import check_counts, checked
+from seqcli.api.arguments import check_counts, checked, in_one_process
 from seqcli.api.bulk_parts import (
     Part,
     PartFiles,
@@ -57,6 +57,7 @@ class BulkResult:
     lines: int
 
 
+@in_one_process
 @checked
 def predict_file(
     ckpt: Ckpt,
@@ -72,6 +73,7 @@ def predict_file(
     threads: int | None = None,
     logprob: bool = False,
     scores: bool = False,
+    token_probs: bool = False,
     part_size: int | None = None,
     jobs: int = 0,
     on: str = "",
@@ -80,18 +82,16 @@ def predict_file(
 ) -> BulkResult:
     """Predict a target for each line of a file, in parallel processes.
 
-    The same call continues an interrupted prediction. The result does not depend on the number of
-    processes or on interruptions.
+    The same call continues an interrupted prediction; the result is that of one process.
 
     Args:
         ckpt, beam, nbest, length_penalty, batch_size, backend, device: see `seqcli.api.predict`.
         data: one source per line, plain or gzip.
         out: a folder, which is created if it does not exist.
-        logprob, scores: write the log-probability, and the score, after each candidate.
+        logprob, scores, token_probs: columns to write; see `seqcli.formatting.prediction_line`.
         threads: CPU threads of each process, 1 by default.
         part_size: lines per part, 10,000 by default.
-        jobs: worker processes; 0 means one per core, at most 4.
-        on: a Dask cluster: "dask" for one on this machine, an address, or a scheduler file.
+        jobs, on: worker processes (0: one per core, at most 4), or a Dask cluster: see `compare`.
         force: discard the predictions in the folder, and start over.
         watch: called with the progress.
 
@@ -105,8 +105,9 @@ def predict_file(
     check_input(Path(data))
     search: dict[str, Any] = {"beam": beam, "nbest": nbest, "length_penalty": length_penalty}
     search |= {"batch_size": batch_size, "backend": backend, "device": device}
-    written = {"threads": threads or 1, "logprob": logprob, "scores": scores}
-    job = job_of(open_predictor(ckpt, **search), Path(data), device=device or "", **written)
+    columns = {"logprob": logprob, "scores": scores, "token_probs": token_probs}
+    compute = {"threads": threads or 1, "device": device or ""}
+    job = job_of(open_predictor(ckpt, **search), Path(data), **columns, **compute)
     with _prepared(BulkFiles(Path(out)), force) as files:
         plan = checked_plan(files, Path(data), part_size, job)
         with open_workers(jobs or default_jobs(), on) as workers:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process, with_flags
 from seqcli.api.collecting import report_on
 from seqcli.api.comparison_folder import (
     check_as_planned,
@@ -38,6 +38,7 @@ from seqcli.events import Event
 from seqcli.files.atomic import writing
 from seqcli.files.regular import single_name
 from seqcli.report.notebook import add_views
+from seqcli.report.trackers import tracked
 from seqcli.runs import RunPaths, locked
 
 add_views()
@@ -80,42 +81,7 @@ class Plan:
         return tuple(planning.command(run, self.folder) for run in self.runs)
 
 
-@checked
-def compare(
-    config: str | Path | Mapping[str, Any] | None = None,
-    *,
-    out: str | Path | None = None,
-    force: bool = False,
-    jobs: int = 0,
-    on: str = "",
-    watch: Watch[RunResult] | None = None,
-    **options: Any,
-) -> Comparison:
-    """Train and score several models; return a summary of the results.
-
-    If it was interrupted, the same call keeps the finished runs and resumes the others, bit for
-    bit. It writes compare.json, compare.md, plots and report.html to the folder.
-
-    Args:
-        config: a YAML file, or a mapping of sections or dotted keys, that all runs share.
-        out: the folder; ``runs/compare-<task>`` by default.
-        force: replace existing runs, each once the new run has a checkpoint.
-        jobs: runs at a time; 0: one per core, at most 4.
-        on: where to train: "" for local processes, "dask" for a Dask cluster on this machine with
-            ``jobs`` workers, or the address or scheduler file of a running one.
-        watch: called with the name of a run and each of its events, the last one its `RunResult`
-            or `RunFailed`.
-        options: see `plan`.
-
-    Raises:
-        UsageError: an option is wrong, or ``out`` holds another comparison.
-        DataError: the data cannot be used.
-        StoppedBySignal: a signal arrived; the same call resumes the comparison.
-    """
-    planned = plan(config, out=out, force=force, **options)
-    return run_plan(planned, jobs=jobs, on=on, watch=watch)
-
-
+@with_flags(defaults=defaults.SETTINGS)
 @checked
 def plan(
     config: str | Path | Mapping[str, Any] | None = None,
@@ -137,18 +103,10 @@ def plan(
 
     Args:
         config: as for `compare`.
-        set: ``key=value`` texts that override ``config``.
-        cells: the cells to compare.
-        attention: on, off or both: whether recurrent models attend to the source.
-        seeds: the number of runs of each model; their seeds count up from train.seed.
-        match: params: choose widths so that parameter counts agree within 5%; none: keep widths.
-        grid: ``key=a,b,c`` texts; every combination is a separate arm.
-        recipes: shared: one learning rate, warm-up, schedule and dropout for all models; own: those
-            of each model's recipe. Explicit settings override both.
-        out, force: as for `compare`.
+        set, cells, attention, seeds, match, grid, recipes, out, force: as for `compare`.
         name: the name of the comparison; by default the name of its data.
         searched: keys that vary between the trials of a search (`seqcli.api.plan_search`).
-        flags: settings by short names, which override the rest: ``task="sort", epochs=5``.
+        flags: the settings below, which override ``config`` and ``set``.
 
     Raises:
         UsageError: an option is wrong.
@@ -168,6 +126,56 @@ def plan(
     kind = "search" if searched else "compare"
     folder = choose_folder(f"{kind}-{stored.name}", place, stored, force)
     return Plan(folder, stored, force, corpus.codec.source is None)
+
+
+@with_flags(plan, defaults=defaults.SETTINGS)
+@in_one_process
+@checked
+def compare(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    jobs: int = 0,
+    on: str = "",
+    watch: Watch[RunResult] | None = None,
+    track: str | Sequence[str] = (),
+    **options: Any,
+) -> Comparison:
+    """Train and score several models; return a summary of the results.
+
+    If it was interrupted, the same call keeps the finished runs and resumes the others, bit for
+    bit. It writes compare.json, compare.md, plots and report.html to the folder.
+
+    Args:
+        config: a YAML file, or a mapping of sections or dotted keys, that all runs share.
+        out: the folder; ``runs/compare-<task>`` by default.
+        force: replace existing runs, each once the new run has a checkpoint.
+        jobs: runs at a time; 0: one per core, at most 4.
+        on: where to train: "" for local processes, "dask" for a Dask cluster on this machine with
+            ``jobs`` workers, or the address or scheduler file of a running one.
+        watch: called with the name of a run and each of its events, the last one its `RunResult`
+            or `RunFailed`.
+        track: trackers that follow the runs: trackio, wandb, mlflow.
+        set: ``key=value`` texts that override ``config``.
+        cells: the cells to compare.
+        attention: on, off or both: whether recurrent models attend to the source.
+        seeds: the number of runs of each model; their seeds count up from train.seed.
+        match: params: choose widths so that parameter counts agree within 5%; none: keep widths.
+        grid: ``key=a,b,c`` texts; every combination is a separate arm.
+        recipes: shared: one learning rate, warm-up, schedule and dropout for all models; own: those
+            of each model's recipe. Explicit settings override both.
+        name: the name of the comparison; by default the name of its data.
+        searched: keys that vary between the trials of a search (`seqcli.api.plan_search`).
+        options: the settings below, which override ``config`` and ``set``.
+
+    Raises:
+        UsageError: an option is wrong, or ``out`` holds another comparison.
+        DataError: the data cannot be used.
+        StoppedBySignal: a signal arrived; the same call resumes the comparison.
+    """
+    planned = plan(config, out=out, force=force, **options)
+    return run_plan(planned, jobs=jobs, on=on, watch=watch, track=track)
 
 
 def _check_searchable(searched: Sequence[str], corpus: Corpus) -> None:
@@ -199,6 +207,7 @@ def _stored_plan(
     return StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
 
 
+@in_one_process
 @checked
 def store_plan(plan: Plan) -> None:
     """Write plan.json, so that `collect` can report on runs that are trained elsewhere.
@@ -213,13 +222,19 @@ def store_plan(plan: Plan) -> None:
         store(plan.folder, plan.stored, force=False)
 
 
+@in_one_process
 @checked
 def run_plan(
-    plan: Plan, *, jobs: int = 0, on: str = "", watch: Watch[RunResult] | None = None
+    plan: Plan,
+    *,
+    jobs: int = 0,
+    on: str = "",
+    watch: Watch[RunResult] | None = None,
+    track: str | Sequence[str] = (),
 ) -> Comparison:
     """Run a plan and write its report; see `compare`."""
-    with open_engine(jobs, on) as engine:
-        return run_on(engine, plan, watch)
+    with tracked(track, plan.name, watch) as notify, open_engine(jobs, on) as engine:
+        return run_on(engine, plan, notify)
 
 
 def run_on(engine: Engine, plan: Plan, watch: Watch[RunResult] | None = None) -> Comparison:

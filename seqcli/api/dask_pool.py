@@ -45,7 +45,7 @@ from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import RunEvent, RunFailed, RunRestarted, from_plain
 from seqcli.interrupts import stop_on_signals
 from seqcli.messages import note
-from seqcli.registry import PLUGINS
+from seqcli.plugins import PLUGINS
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -17,13 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqcli import registry
 from seqcli.api.engines import POLL_SECONDS, JobT, Result, Work, attempt
 from seqcli.errors import DataError, Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Event, RunEvent, RunFailed, to_plain
 from seqcli.files.lock import hold
 from seqcli.interrupts import StopRequest, stop_when
-from seqcli.registry import PLUGINS
+from seqcli.plugins import PLUGINS, load_plugins
 from seqcli.runs import RunPaths
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _work_in(
     os.chdir(place.working)
     if place.plugins:
         os.environ[PLUGINS] = place.plugins
-    registry.load_plugins()
+    load_plugins()
     wait_for_lock(folder / job.name, stop)
     if stop:
         raise StoppedBySignal("stopped", "", Exit.SIGTERM)

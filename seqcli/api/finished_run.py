@@ -21,7 +21,7 @@ from seqcli.report.notebook import run_html
 from seqcli.report.summary import validation_scores
 from seqcli.results import Evaluation, Prediction
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
-from seqcli.runs.metrics_log import epochs_of
+from seqcli.runs.metrics_log import epochs_of, history_columns
 
 if TYPE_CHECKING:
     from seqcli.report.plots import Figure
@@ -69,10 +69,7 @@ class Run:
 
         None where an epoch has no value.
         """
-        rows = self.finished.history
-        names = dict.fromkeys(name for row in rows for name in row)
-        columns: dict[str, list[float | None]] = {"epoch": list(range(1, len(rows) + 1))}
-        return columns | {name: [row.get(name) for row in rows] for name in names}
+        return history_columns(self.finished.history)
 
     def plot(self) -> Figure:
         """Return the learning curves as a matplotlib figure: losses, and accuracies if any."""

@@ -30,7 +30,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Generic
 
-from seqcli import registry
 from seqcli.api.engines import (
     MAX_RESTARTS,
     POLL_SECONDS,
@@ -46,6 +45,7 @@ from seqcli.api.engines import (
 from seqcli.errors import Exit, StoppedBySignal
 from seqcli.events import RunFailed, RunRestarted
 from seqcli.interrupts import stop_on_signals
+from seqcli.plugins import load_plugins
 from seqcli.report.console import show_notes
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -265,7 +265,7 @@ class _Ended:
 def _serve(work: Callable[..., Any], folder: Path, connection: Connection[Any, Any]) -> None:
     """Finish runs from the pipe until it ends; exit at once if the parent process exits."""
     show_notes()
-    registry.load_plugins()
+    load_plugins()
     exit_with_parent()
     while (job := connection.recv()) is not None:
         try:

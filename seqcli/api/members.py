@@ -132,7 +132,7 @@ def _members(run: RunPaths) -> Iterator[Path]:
         hint = f"continue with seqcli train --resume {shlex.quote(str(run.folder))}"
         if trained:
             pattern = shlex.quote(f"{run.folder}/{MEMBERS}/*")
-            hint += f", or use these: --ckpt {pattern}"
+            hint += f", or use these: {pattern}"
         raise CheckpointError(message, hint)
     yield from (member.folder for member in members)
 
@@ -233,7 +233,10 @@ class BackendChoice:
 
     def for_tokens(self, tokens: int) -> Backend:
         """Return the backend to compute ``tokens`` more tokens with."""
-        name = self.name_for(tokens)
+        return self.named(self.name_for(tokens))
+
+    def named(self, name: str) -> Backend:
+        """Return the backend of a name, torch or numpy."""
         if name not in self._loaded:
             self._loaded[name] = _load(self.opened, name, self.device)
             _set_threads(name, self._threads)

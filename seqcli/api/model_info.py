@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 from seqcli import config as configuration
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import OpenedCheckpoint
-from seqcli.api.members import Ckpt, open_members
+from seqcli.api.members import Ckpt, OpenedMembers, open_members
 from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.config.sections import describe
 from seqcli.data.corpus import Codec
-from seqcli.results import CheckpointInfo, MemberInfo, Side
+from seqcli.descriptions import CheckpointInfo, MemberInfo, Side
+from seqcli.messages import model_words
 from seqcli.schema import to_plain
 
 _NOT_DATA_KEYS = {"name", "baselines", "origins", "fingerprints", "max_source", "max_target"}
@@ -33,7 +33,11 @@ def info(ckpt: Ckpt) -> CheckpointInfo:
         CheckpointError: a file is missing, damaged or not a seqcli checkpoint.
         UsageError: the members of an ensemble do not fit together.
     """
-    opened = open_members(ckpt)
+    return info_of(open_members(ckpt), ckpt)
+
+
+def info_of(opened: OpenedMembers, ckpt: Ckpt) -> CheckpointInfo:
+    """Describe opened checkpoints, with commands that name them as ``ckpt``; see `info`."""
     checkpoint, limits = opened.first.checkpoint, opened.limits
     codec, record = checkpoint.codec, checkpoint.record
     source = None
@@ -59,7 +63,10 @@ def info(ckpt: Ckpt) -> CheckpointInfo:
         resumable=alone is not None and checkpoint.training is not None,
         next=tuple(
             _next_commands(
-                _words(ckpt), codec, record.rows or record.sizes or {}, alone is not None
+                [ckpt] if isinstance(ckpt, str | Path) else ckpt,
+                codec,
+                record.rows or record.sizes or {},
+                alone is not None,
             )
         ),
         members=() if alone else members,
@@ -80,12 +87,6 @@ def _model(members: Sequence[MemberInfo]) -> str:
         return models[0]
     count = f"ensemble of {len(members)} models"
     return f"{count}, each {models[0]}" if len(models) == 1 else count
-
-
-def _words(ckpt: Ckpt) -> list[str]:
-    """Return the checkpoints as words of a command line."""
-    given = [ckpt] if isinstance(ckpt, str | Path) else ckpt
-    return [shlex.quote(str(one)) for one in given]
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
@@ -118,17 +119,17 @@ def _settings(config: Config) -> dict[str, tuple[Any, str]]:
 
 
 def _next_commands(
-    words: Sequence[str], codec: Codec, rows: Mapping[str, int], alone: bool
+    models: Sequence[object], codec: Codec, rows: Mapping[str, int], alone: bool
 ) -> Iterator[str]:
     """Yield commands that use a model, alone or an ensemble, of these checkpoints."""
-    ckpt = " ".join(f"--ckpt {word}" for word in words)
+    ckpt, to_predict = model_words(models), model_words(models, sources_follow=True)
     if codec.source is None:
         yield f"seqcli sample {ckpt} --n 10"
     elif codec.features:
-        yield f"printf 'SOURCE\\tFEATURES\\n' | seqcli predict {ckpt}"
+        yield f"printf 'SOURCE\\tFEATURES\\n' | seqcli predict {to_predict}"
     else:
-        yield f"seqcli predict {ckpt}"
+        yield f"seqcli predict {to_predict}"
     split = next((f" --split {name}" for name in ("val", "train") if rows.get(name)), "")
     yield f"seqcli eval {ckpt}" + split * (bool(rows) and not rows.get("test"))
     kind = "onnx --out exported" if alone else "safetensors --out ensemble.safetensors"
-    yield f"seqcli export {' '.join(words)} --to {kind}"
+    yield f"seqcli export {ckpt} --to {kind}"

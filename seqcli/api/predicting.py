@@ -13,7 +13,13 @@ import numpy as np
 
 from seqcli.api.arguments import check_counts, check_length_penalty, checked
 from seqcli.api.members import Ckpt
-from seqcli.api.trained_model import LanguageModel, PairModel, TrainedModel, open_model
+from seqcli.api.trained_model import (
+    LanguageModel,
+    PairModel,
+    TrainedModel,
+    no_attention,
+    open_model,
+)
 from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.files.streams import line_blocks, open_stream
@@ -40,6 +46,7 @@ def predict(
     length_penalty: float | None = None,
     batch_size: int | None = None,
     attention: bool = False,
+    token_probs: bool = False,
     look_ahead: int = LOOK_AHEAD,
     backend: str | None = None,
     device: str | None = None,
@@ -56,6 +63,7 @@ def predict(
         length_penalty: see `seqcli.config.DecodeConfig`.
         batch_size: lines decoded at a time; 512 / the beam width by default.
         attention: add the attention weights of the best prediction.
+        token_probs: add the probability of each token, and of ``<eos>``, to each candidate.
         look_ahead: lines read before the first of them is decoded.
         backend, device, threads: see `open_model`.
 
@@ -71,6 +79,7 @@ def predict(
         length_penalty=length_penalty,
         batch_size=batch_size,
         attention=attention,
+        token_probs=token_probs,
         backend=backend,
         device=device,
         threads=threads,
@@ -117,6 +126,7 @@ def open_predictor(
     length_penalty: float | None = None,
     batch_size: int | None = None,
     attention: bool = False,
+    token_probs: bool = False,
     backend: str | None = None,
     device: str | None = None,
     threads: int | None = None,
@@ -126,8 +136,8 @@ def open_predictor(
     """Open a model for repeated predictions; see `predict`.
 
     Args:
-        ckpt, beam, nbest, length_penalty, batch_size, attention, backend, device, threads: see
-            `predict`.
+        ckpt, beam, nbest, length_penalty, batch_size, attention, token_probs, backend, device,
+            threads: see `predict`.
         mass: keep only as many candidates as it takes to reach this total probability.
         lexicon: a file of known answers: source, tab, target; plain or gzip.
 
@@ -143,14 +153,11 @@ def open_predictor(
         message = f"{model.name} is a language model: it cannot predict targets for sources"
         raise UsageError(message, "see seqcli sample")
     if attention and not model.has_attention:
-        raise UsageError(
-            f"{model.name}: this model has no attention to show",
-            "train one with --attention, or a Transformer",
-        )
+        raise no_attention(model.name)
     search = model.search(beam, length_penalty, nbest)
     size = batch_size or max(1, HYPOTHESES_AT_ONCE // search.beam)
     known = {} if lexicon is None else read_lexicon(Path(lexicon))
-    return Predictor(model, search, size, attention, mass, known)
+    return Predictor(model, search, size, attention, mass, known, token_probs)
 
 
 def read_lexicon(path: Path) -> dict[str, tuple[str, ...]]:
@@ -187,6 +194,7 @@ class Predictor:
     attention: bool
     mass: float | None = None
     lexicon: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    token_probs: bool = False
 
     def predict(self, lines: Sequence[str]) -> Iterator[Prediction]:
         """Predict a block of lines, and yield the predictions in order.
@@ -255,18 +263,39 @@ class Predictor:
         codec = self.model.codec
         assert codec.source is not None
         with_unknown = _rows_with_unknown(sources)
-        rows = enumerate(zip(lines, decoded, problems, strict=True))
-        for row, (line, hypotheses, problem) in rows:
-            candidates = tuple(
-                Candidate(codec.target_text(one.ids), one.log_probability, one.score, one.truncated)
-                for one in hypotheses
-            )
+        rows = enumerate(zip(lines, self._candidates(sources, decoded), problems, strict=True))
+        for row, (line, candidates, problem) in rows:
             unknown = (
                 codec.source.unknown(codec.tokenize_source(line)) if row in with_unknown else ()
             )
             note = codec.columns_note(line)
             kept = self._enough(candidates)
             yield Prediction(line, kept, tuple(unknown), note=note, problem=problem)
+
+    def _candidates(
+        self, sources: Ragged, decoded: Sequence[Sequence[Hypothesis]]
+    ) -> Iterator[tuple[Candidate, ...]]:
+        """Yield the candidates of each source, with their token probabilities if requested."""
+        codec = self.model.codec
+        known = None
+        if self.token_probs:
+            known = iter(self.model.token_probabilities(sources, decoded, self.batch_size))
+        for hypotheses in decoded:
+            candidates = tuple(
+                Candidate(codec.target_text(one.ids), one.log_probability, one.score, one.truncated)
+                for one in hypotheses
+            )
+            if known is not None:
+                every = zip(candidates, hypotheses, next(known), strict=True)
+                candidates = tuple(
+                    replace(one, tokens=self._tokens(hypothesis.ids, values))
+                    for one, hypothesis, values in every
+                )
+            yield candidates
+
+    def _tokens(self, ids: Sequence[int], probabilities: Sequence[float]) -> tuple[NextToken, ...]:
+        tokens = (*self.model.codec.target.decode(ids), None)
+        return tuple(map(NextToken, tokens, probabilities))
 
     def _map(self, line: str, best: Hypothesis | None) -> AttentionMap | None:
         """Return the attention map of a prediction; None if there is no prediction."""

@@ -224,6 +224,7 @@ def run_started(
         file=str(paths.extra_best or ""),
         facts=run_facts(str(paths.folder), setup.config, corpus),
         recipe=chosen_line(setup.config),
+        settings=configuration.flat(setup.config),
     )
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process, with_flags
 from seqcli.api.initializing import with_initial_settings, with_initial_vocabulary
 from seqcli.config import Config
+from seqcli.config.flags import Flags
 from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.build import corpus as build_corpus
 from seqcli.data.build import with_chosen_tokens, with_recipe
@@ -23,9 +24,10 @@ from seqcli.events import (
 from seqcli.tasks.base import make
 
 if TYPE_CHECKING:
-    pass
+    from typing_extensions import Unpack
 
 
+@in_one_process
 @checked
 def gen_data(
     task: str,
@@ -55,14 +57,20 @@ def gen_data(
     return write_folder(make(task, options), Path(out), sizes, seed, force)
 
 
+@with_flags()
 @checked
 def read_data(
     config: str | Path | Mapping[str, Any] | Config | None = None,
     *,
     set: Sequence[str] = (),
-    **flags: Any,
+    **flags: Unpack[Flags],
 ) -> DataRead:
-    """Read the data files as `train` does, with the same arguments; return a summary.
+    """Read the data files as `train` does; return a summary.
+
+    Args:
+        config: a YAML file, or a mapping of sections or dotted keys.
+        set: ``key=value`` texts that override ``config``.
+        flags: the settings below, which override ``config`` and ``set``.
 
     Raises:
         UsageError: the configuration is wrong, or names a task, which has no files.

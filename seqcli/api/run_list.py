@@ -9,9 +9,9 @@ from pathlib import Path
 from seqcli.api.arguments import checked
 from seqcli.api.checkpoint_config import OpenedCheckpoint, finish_reason
 from seqcli.api.members import open_members
+from seqcli.descriptions import RunSummary
 from seqcli.errors import SeqcliError, UsageError
 from seqcli.files.lock import is_held
-from seqcli.results import RunSummary
 from seqcli.runs import ROOT, RunPaths
 from seqcli.runs.folders import find_runs
 from seqcli.runs.paths import read_members

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process
 from seqcli.api.comparing import Plan, folder_of, plan
 from seqcli.api.comparison_folder import store
 from seqcli.api.engines import Engine, Watch, open_engine
@@ -34,6 +34,7 @@ from seqcli.events import Event, RunFailed
 from seqcli.files.atomic import write_atomically
 from seqcli.metrics.metric import Metric
 from seqcli.report.search_report import write_search
+from seqcli.report.trackers import tracked
 
 FILE = "study.log"
 MAX_STARTUP = 10  # trials that cover the space, at most
@@ -94,23 +95,30 @@ def plan_search(
     return SearchPlan(made, parameters, trials)
 
 
+@in_one_process
 @checked
 def run_search(
-    planned: SearchPlan, *, jobs: int = 0, on: str = "", watch: Watch[RunResult] | None = None
+    planned: SearchPlan,
+    *,
+    jobs: int = 0,
+    on: str = "",
+    watch: Watch[RunResult] | None = None,
+    track: str | Sequence[str] = (),
 ) -> SearchResult:
     """Run the trials of a search that are missing, and write its report.
 
     Args:
         planned: the search.
-        jobs, on, watch: as for `seqcli.compare`.
+        jobs, on, watch, track: as for `seqcli.compare`.
 
     Raises:
         UsageError: Optuna is not installed.
         StoppedBySignal: a signal arrived; the same call continues the search.
     """
     _optuna()
-    with open_engine(jobs, on) as engine, folder_of(planned.plan):
-        models = tuple(_Search(engine, planned, run, watch).run() for run in planned.plan.runs)
+    followed = tracked(track, planned.plan.name, watch)
+    with followed as notify, open_engine(jobs, on) as engine, folder_of(planned.plan):
+        models = tuple(_Search(engine, planned, run, notify).run() for run in planned.plan.runs)
     metric = models[0][1]
     result = SearchResult(
         planned.plan.name,
@@ -254,11 +262,7 @@ class _Search:
     """The search for one model."""
 
     def __init__(
-        self,
-        engine: Engine,
-        planned: SearchPlan,
-        model: PlannedRun,
-        watch: Watch[RunResult] | None,
+        self, engine: Engine, planned: SearchPlan, model: PlannedRun, watch: Watch[RunResult]
     ) -> None:
         self.engine, self.planned, self.model, self.watch = engine, planned, model, watch
         self.folder = planned.plan.folder
@@ -287,7 +291,7 @@ class _Search:
     def _tell_kept(self, trial: Trial) -> None:
         """Report a trial of an earlier call."""
         result = None if trial.failed else self._cached(trial)
-        if result is not None and self.watch is not None:
+        if result is not None:
             self.watch(trial.run, result)
 
     def _cached(self, trial: Trial) -> RunResult | None:
@@ -311,8 +315,7 @@ class _Search:
         def on_event(run: str, event: Event | RunResult) -> None:
             if isinstance(event, RunResult):
                 results[run] = event
-            if self.watch is not None:
-                self.watch(run, event)
+            self.watch(run, event)
 
         try:
             failures = self.engine.run(runs, self.folder, on_event, partial(finish, split="val"))

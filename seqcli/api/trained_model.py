@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,10 @@ from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import UsageError
 from seqcli.files.system import keep_freed_memory
+from seqcli.results import AttentionMap
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -60,6 +65,15 @@ class TrainedModel:
     def member_paths(self) -> tuple[str, ...]:
         """The checkpoint files of an ensemble; none for a single model."""
         return tuple(str(one.path) for one in self.members) if len(self.members) > 1 else ()
+
+    @property
+    def module(self) -> nn.Module:
+        """The PyTorch model, or ensemble, which computes everything from then on."""
+        from torch import nn
+
+        model = self._choice.named("torch").model
+        assert isinstance(model, nn.Module)
+        return model
 
     def backend(self, tokens: int) -> Backend:
         """Return the backend to compute ``tokens`` more tokens with."""
@@ -134,6 +148,33 @@ class PairModel(TrainedModel):
         """Return the attention weights (T + 1, S) of a prediction and EOS, or None."""
         backend = self.backend(len(source) + len(prediction) + 1)
         return inference.attention_map(backend, source, prediction)
+
+    def attention_of(self, source: str, target: str) -> AttentionMap:
+        """Return the attention weights of a target over a source, given as texts.
+
+        Raises:
+            UsageError: the model has no attention, or a text has no tokens or unknown tokens.
+        """
+        codec = self.codec
+        assert codec.source is not None
+        tokens, truth = codec.tokenize_source(source), codec.tokenize_target(target)
+        unknown = [*codec.source.unknown(tokens), *codec.target.unknown(truth)]
+        if unknown or not tokens:
+            listed = " ".join(map(repr, unknown)) or "the source is empty"
+            message = f"{self.name}: no attention for these texts: unknown tokens: {listed}"
+            raise UsageError(message, "give texts of tokens that the model was trained with")
+        weights = self.attention(codec.source.encode(tokens), codec.target.encode(truth))
+        if weights is None:
+            raise no_attention(self.name)
+        return AttentionMap(tuple(tokens), tuple(truth), weights)
+
+    def token_probabilities(
+        self, sources: Ragged, hypotheses: Sequence[Sequence[Hypothesis]], batch_size: int = BATCH
+    ) -> list[list[list[float]]]:
+        """Return the probabilities of the tokens of each hypothesis of each source, and of EOS."""
+        rows = [(len(sources[row]), one) for row, some in enumerate(hypotheses) for one in some]
+        backend = self.backend(sum(length + len(one.ids) + 1 for length, one in rows))
+        return inference.token_probabilities(backend, sources, hypotheses, batch_size)
 
     @property
     def has_attention(self) -> bool:
@@ -252,11 +293,26 @@ def open_model(
         return ckpt
     assert not isinstance(ckpt, TrainedModel)
     keep_freed_memory()
-    opened = open_members(ckpt)
+    return model_of(open_members(ckpt), backend, device, threads)
+
+
+def model_of(
+    opened: OpenedMembers,
+    backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+) -> PairModel | LanguageModel:
+    """Return the model of opened checkpoints; see `open_model`."""
     choice = BackendChoice(opened, backend or AUTO, device, threads)
     if opened.first.checkpoint.codec.source is None:
         return LanguageModel(opened, choice)
     return PairModel(opened, choice)
+
+
+def no_attention(name: str) -> UsageError:
+    """Return the error of a model without attention."""
+    hint = "train one with --attention, or a Transformer"
+    return UsageError(f"{name}: this model has no attention to show", hint)
 
 
 def _listed(tokens: Sequence[str], most: int = 60) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli import registry, runs
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, with_flags
 from seqcli.api.checkpoint_config import limits_of
 from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.distributed import TrainingJob, on_all_processes
@@ -38,6 +38,7 @@ from seqcli.api.resuming import (
 )
 from seqcli.api.run_data import configured
 from seqcli.config import Config
+from seqcli.config.flags import Flags
 from seqcli.data.corpus import Corpus
 from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.events import (
@@ -51,6 +52,7 @@ from seqcli.interrupts import stop_on_signals
 from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.run_page import remove_outdated
+from seqcli.report.trackers import open_trackers
 from seqcli.runs.environment import append_environment, current_environment
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
 from seqcli.runs.paths import write_named_rows
@@ -58,10 +60,13 @@ from seqcli.training.loop import Loop
 from seqcli.training.processes import current, refuse_several
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
 
 
+@with_flags()
 @checked
 @on_all_processes
 def train(
@@ -72,8 +77,9 @@ def train(
     resume: str | Path | None = None,
     force: bool = False,
     listen: Listener | None = None,
+    track: str | Sequence[str] = (),
     started: float | None = None,
-    **flags: Any,
+    **flags: Unpack[Flags],
 ) -> Run:
     """Train a model, or an ensemble with ``train.members``; return the finished run.
 
@@ -86,8 +92,9 @@ def train(
             ``out``, resume it if it was interrupted, or keep it if it is finished.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
         listen: called with every event (`seqcli.events`).
+        track: trackers that follow the run: trackio, wandb, mlflow.
         started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
-        flags: settings by short names, which override the rest: ``task="reverse", cell="gru"``.
+        flags: the settings below, which override ``config`` and ``set``.
 
     Raises:
         UsageError: the configuration is wrong.
@@ -96,6 +103,23 @@ def train(
         StoppedBySignal: a signal arrived; use ``resume`` to continue.
     """
     started = time.monotonic() if started is None else started
+    with open_trackers(track) as trackers:
+        followers = [one.listen for one in trackers]
+        listen = broadcast(*followers, essential=[listen] if listen else ())
+        return _train(config, set, flags, out, resume, force, listen, started)
+
+
+def _train(
+    config: str | Path | Mapping[str, Any] | Config | None,
+    set: Sequence[str],
+    flags: Mapping[str, Any],
+    out: str | Path | None,
+    resume: str | Path | None,
+    force: bool,
+    listen: Listener,
+    started: float,
+) -> Run:
+    """Start, resume or keep a run; see `train`."""
     automatic = resume == Path(AUTO)
     if resume is not None and not automatic:
         if config is not None or out is not None:

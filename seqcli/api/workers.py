@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seqcli import registry
 from seqcli.api.job_pool import exit_with_parent, no_signals
 from seqcli.errors import SeqcliError
+from seqcli.plugins import load_plugins
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -175,5 +175,5 @@ class _Worker:
 def start_worker() -> None:
     """Prepare a worker process: load plugins, and exit as soon as the parent process does."""
     with contextlib.suppress(SeqcliError):  # the parent has reported it
-        registry.load_plugins()
+        load_plugins()
     exit_with_parent()

@@ -27,8 +27,8 @@ from seqcli.cli import (
 EXAMPLES = """\
 seqcli tasks
 seqcli train --task reverse --cell gru --attention
+seqcli predict runs/reverse-gru-attention "3 1 4 1 5"
 seqcli eval runs/reverse-gru-attention
-echo "3 1 4 1 5" | seqcli predict runs/reverse-gru-attention
 seqcli compare"""
 
 

@@ -58,6 +58,7 @@ def compare(
     plan: own.PlanOnly = False,
     collect: own.Collect = None,
     force: options.Force = False,
+    track: options.Track = "",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -73,23 +74,20 @@ def compare(
         return _show(api.collect(collect), output)
     options = {
         "set": (*(set_ or ()), *_budget(flags, seconds)),
-        "cells": [cell.strip() for cell in cells.split(",") if cell.strip()],
-        "attention": attention,
-        "match": match,
-        "recipes": recipes,
-        "out": out,
+        **{"cells": cells, "attention": attention, "match": match, "recipes": recipes, "out": out},
         **flags,
     }
+    engine = {"jobs": jobs, "on": on, "track": track}
     if search:
         _check_searchable(context)
         made = api.plan_search(config, search=search, trials=trials, **options)
-        return _search(made, output, jobs=jobs, on=on)
+        return _search(made, output, **engine)
     planned = api.plan(config, seeds=seeds, grid=grid or (), force=force, **options)
-    return _print_plan(planned, output) if plan else _run(planned, output, jobs=jobs, on=on)
+    return _print_plan(planned, output) if plan else _run(planned, output, **engine)
 
 
 def _run(plan: Any, output: Out, **engine: Any) -> None:
-    """Train the models of a plan and show the results; ``engine``: ``jobs`` and ``on``."""
+    """Train the models of a plan and show the results; ``engine``: ``jobs``, ``on``, ``track``."""
     from seqcli import api
 
     output.info(f"{plural(len(plan.runs), 'run')} in {plan.folder}")
@@ -210,7 +208,7 @@ def _budget(flags: options.Flags, seconds: float | None) -> list[str]:
 def _show(comparison: Comparison, output: Out) -> None:
     """Print the results (a table and the conclusions, or JSON) and the path of the report."""
     from seqcli.report.comparison_files import comparison_document
-    from seqcli.report.comparison_table import missing_lines
+    from seqcli.report.conclusions import missing_lines
 
     if output.json:
         output.document(comparison_document(comparison))
@@ -238,15 +236,15 @@ def _next(comparison: Comparison) -> str:
     """Return the command that evaluates the best run on validation."""
     run = shlex.quote(str(Path(comparison.folder) / comparison.best))
     split = "" if comparison.split == "test" else f" --split {comparison.split}"
-    return f"seqcli eval --ckpt {run}{split}"
+    return f"seqcli eval {run}{split}"
 
 
 def _write_table(comparison: Comparison, output: Out) -> None:
-    from seqcli.report.comparison_table import comparison_table, conclusions
+    from seqcli.report.comparison_table import results_table
+    from seqcli.report.conclusions import conclusions
     from seqcli.report.console import draws
 
     width = output.stdout.width if draws(output.stdout) else None
-    table = comparison_table(comparison.arms, width=width, differing=comparison.differing)
-    output.show(table)
+    output.show(results_table(comparison, width))
     for line in ("", *conclusions(comparison)):
         output.write(line)

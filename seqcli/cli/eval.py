@@ -13,6 +13,7 @@ from seqcli.cli import options
 from seqcli.cli.options import DECODING, OUTPUT
 from seqcli.config.flags import spelt
 from seqcli.errors import UsageError
+from seqcli.messages import model_words
 
 if TYPE_CHECKING:
     from seqcli.report.console import Out
@@ -196,10 +197,9 @@ def _evaluation(
 
 def _next(ckpt: Sequence[Path], evaluation: Evaluation) -> str:
     """Return the command that predicts the first row, or samples from a language model."""
-    model = " ".join(f"--ckpt {shlex.quote(str(path))}" for path in ckpt)
     if evaluation.novelty is not None:
-        return f"seqcli sample {model} --n 10"
-    command = f"seqcli predict {model}"
+        return f"seqcli sample {model_words(ckpt)} --n 10"
+    command = f"seqcli predict {model_words(ckpt, sources_follow=True)}"
     rows = evaluation.predictions
     first = rows[0].line(evaluation.source_joiner) if rows else ""
     if not first or not first.replace("\t", "").isprintable():

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import typer
 
 from seqcli import registry
-from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.flags import FLAGS, TASK_HELP, spelt
 from seqcli.config.limits import Duration, OneOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
@@ -61,9 +61,7 @@ OWN_HELP = {
     "train": _ROWS.format("Training"),
     "val": _ROWS.format("Validation"),
     "test": _ROWS.format("Test"),
-    "length": "Tokens per row: a number, or a range such as 5:20.",
-    "test_length": "Tokens per test row, such as 21:40 (default: same as --length).",
-    "vocab": "Vocabulary size of the task.",
+    **TASK_HELP,
     "attention": "Attention of a recurrent decoder; --attention alone means additive.",
     "lower": "Lowercase one side; --lower alone means both.",
 }
@@ -159,13 +157,10 @@ def with_flags(
 def _as_named(name: str, value: Any) -> Any:
     """Return the value of a flag; a name in another case, such as GRU, as it is registered."""
     key = keys().get(FLAGS[name])
-    if key and isinstance(key.limit, OneOf) and isinstance(value, str):
-        return (
-            value
-            if key.limit.allows(value) or not key.limit.allows(value.lower())
-            else value.lower()
-        )
-    return value
+    if not (key and isinstance(key.limit, OneOf) and isinstance(value, str)):
+        return value
+    known = key.limit.allows(value) or not key.limit.allows(value.lower())
+    return value if known else value.lower()
 
 
 def _parameter(name: str, defaults: Mapping[str, Any]) -> inspect.Parameter:
@@ -278,6 +273,16 @@ Set = Annotated[
         help="Set any configuration key, such as train.lr=3e-4; can be repeated.",
         metavar="KEY=VALUE",
         rich_help_panel=CONFIGURATION,
+    ),
+]
+Track = Annotated[
+    str,
+    typer.Option(
+        "--track",
+        help=f"Follow training with trackers, separated by commas: {', '.join(registry.TRACKERS)}.",
+        metavar="NAME",
+        autocompletion=completion(lambda: tuple(registry.TRACKERS)),
+        rich_help_panel=OUTPUT,
     ),
 ]
 Json = Annotated[bool, switch("--json", "Print one JSON document to stdout.")]

@@ -65,6 +65,14 @@ LogProb = Annotated[
 ShowScores = Annotated[
     bool, options.switch("--scores", "Append the beam-search score of each prediction.")
 ]
+TokenProbs = Annotated[
+    bool,
+    options.switch(
+        "--token-probs",
+        "Append the probability of each token of a prediction, and of <eos>, separated by spaces; "
+        "a table at a terminal.",
+    ),
+]
 BatchLines = Annotated[
     int | None,
     typer.Option(
@@ -161,6 +169,7 @@ def predict(
     least_sure: LeastSure = None,
     logprob: LogProb = False,
     scores: ShowScores = False,
+    token_probs: TokenProbs = False,
     length_penalty: options.SearchPenalty = None,
     batch_size: BatchLines = None,
     attention: Heat = False,
@@ -186,13 +195,14 @@ def predict(
         **{"beam": beam, "nbest": nbest or (10 if mass else 1), "length_penalty": length_penalty},
         **{"batch_size": batch_size, "backend": backend, "device": device, "threads": threads},
     }
+    cells = {"logprob": logprob, "scores": scores, "token_probs": token_probs}
     if bulk.is_bulk(out, {"--jobs": jobs, "--on": on, "--part-size": part_size}):
         bulk.refuse({"TEXT": text, "--attention": attention or attention_png}, out)
         bulk.refuse({"--mass": mass, "--lexicon": lexicon, "--least-sure": least_sure}, out)
-        search |= {"logprob": logprob, "scores": scores, "part_size": part_size, "on": on}
+        search |= {**cells, "part_size": part_size, "on": on}
         return bulk.predict_parts(output, models, input_, out, jobs=jobs, force=force, **search)
-    search |= {"mass": mass, "lexicon": lexicon}
-    writer = Writer(output, logprob, scores, attention, attention_png, force)
+    search |= {"mass": mass, "lexicon": lexicon, "token_probs": token_probs}
+    writer = Writer(output, cells, attention, attention_png, force)
     writer.least_sure, writer.marks_known = least_sure, lexicon is not None
     return _predict_lines(writer, models, search, (text, input_), path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +21,22 @@ NAMED = 10  # maximum number of lines without a prediction that are reported ind
 
 
 class Writer:
-    """Write predictions to stdout or a file, and notes about them to stderr."""
+    """Write predictions to stdout or a file, and notes about them to stderr.
+
+    Args:
+        out: the terminal.
+        cells: the columns after each candidate; see `seqcli.formatting.prediction_line`.
+        heat: whether to show attention weights.
+        png: where to draw attention weights.
+        force: whether to replace plots.
+    """
 
     def __init__(
-        self, out: Out, logprob: bool, scores: bool, heat: bool, png: Path | None, force: bool
+        self, out: Out, cells: Mapping[str, bool], heat: bool, png: Path | None, force: bool
     ) -> None:
         from seqcli.report.predictions import UnknownTokens
 
-        self.out, self.logprob, self.scores = out, logprob, scores
+        self.out, self.cells = out, cells
         self.heat, self.png, self.force = heat, png, force
         self.unknown = UnknownTokens(out)
         self.lines = self.failed = 0
@@ -43,16 +51,27 @@ class Writer:
 
     def write(self, predictor: Predictor, block: Sequence[Line], file: LinesFile | None) -> None:
         """Write the predictions of a block of lines, including those before an error."""
-        from seqcli.formatting import prediction_line
-
         lines: list[str] = []
         try:
             for prediction in self.predict(predictor, block):
-                line = prediction_line(prediction, self.logprob, self.scores)
-                mark = ("\tpredicted", "\tknown")[prediction.known] * self.marks_known
-                lines.append(line + mark * bool(prediction.candidates))
+                lines += self._lines(prediction, at_terminal=file is None)
         finally:
             file.write(lines) if file else self.out.write_lines(lines)
+
+    def _lines(self, prediction: Prediction, at_terminal: bool) -> list[str]:
+        """Return the line of a prediction; at a terminal, token probabilities are below it."""
+        from seqcli.formatting import prediction_line
+        from seqcli.report.console import draws
+
+        cells, below = dict(self.cells), list[str]()
+        if cells["token_probs"] and at_terminal and draws(self.out.stdout):
+            from seqcli.report.predictions import token_lines
+
+            cells["token_probs"], width = False, self.out.stdout.width
+            below = [line for one in prediction.candidates for line in token_lines(one, width)]
+        line = prediction_line(prediction, **cells)
+        mark = ("\tpredicted", "\tknown")[prediction.known] * self.marks_known
+        return [line + mark * bool(prediction.candidates), *below]
 
     def predict(self, predictor: Predictor, block: Sequence[Line]) -> Iterator[Prediction]:
         """Yield the predictions of a block of lines, and report their notes and problems."""

@@ -22,6 +22,7 @@ from seqcli.errors import (
     causes,
     expected,
 )
+from seqcli.plugins import load_plugins
 from seqcli.report.console import Out, flush_standard, show_notes
 from seqcli.training.processes import refuse_several, reports
 
@@ -116,7 +117,7 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
     try:
         if words[0] != "train":
             refuse_several(f"{words[0]} runs in one", "torchrun is for train; run it without")
-        registry.load_plugins()
+        load_plugins()
         code = app(args=words, prog_name="seqcli", standalone_mode=False)
         return _flushed(code if isinstance(code, int) else Exit.DONE)
     except StoppedBySignal as stopped:  # not an error: the state is saved

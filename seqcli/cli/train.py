@@ -111,6 +111,7 @@ def train(
     out: OutPath = None,
     force: options.Force = False,
     report: options.Report = False,
+    track: options.Track = "",
     json: options.Json = False,
     quiet: options.Quiet = False,
     suspects: Suspects = 0,
@@ -141,6 +142,7 @@ def train(
             resume=resume,
             force=force,
             listen=listen,
+            track=track,
             started=shell.started(),
             **flags,
         )
@@ -205,7 +207,7 @@ def _check(output: Out, config: str | None, settings: Sequence[str], flags: opti
 def _next(checkpoint: str, rows: Mapping[str, int]) -> str:
     """Return the command to run next: score the test or validation rows, if there are any."""
     if rows.get("test"):
-        return f"seqcli eval --ckpt {checkpoint}"
+        return f"seqcli eval {checkpoint}"
     if rows.get("val"):
-        return f"seqcli eval --ckpt {checkpoint} --split val"
+        return f"seqcli eval {checkpoint} --split val"
     return f"seqcli info {checkpoint}"

@@ -133,7 +133,7 @@ def arms(base: Config, specification: Specification, facts: DataFacts) -> list[A
                 config = recipe_choice.choose(config, facts, only=defaults.RECIPE)
             config = _complete(config)
             if config.train.members > 1:
-                hint = "afterwards, average its runs: seqcli eval --ckpt 'FOLDER/ARM-s*'"
+                hint = "afterwards, average its runs: seqcli eval 'FOLDER/ARM-s*'"
                 raise UsageError("compare trains single models: omit train.members", hint)
             name = _arm_name(cell, attention, points)
             if any(one.name == name for one in models):

@@ -1,7 +1,7 @@
 """The configuration of a run: defaults < YAML < ``--set`` < flags, validated, with origins."""
 
 from seqcli.config.flags import FLAGS
-from seqcli.config.loading import from_plain, load, task_options, to_plain, with_defaults
+from seqcli.config.loading import flat, from_plain, load, task_options, to_plain, with_defaults
 from seqcli.config.schema import Key, keys
 from seqcli.config.sections import Config, DataConfig, DecodeConfig, ModelConfig, TrainConfig
 from seqcli.config.yaml_file import to_yaml
@@ -14,6 +14,7 @@ __all__ = [
     "Key",
     "ModelConfig",
     "TrainConfig",
+    "flat",
     "from_plain",
     "keys",
     "load",

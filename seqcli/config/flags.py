@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from os import PathLike
+from typing import Any, TypedDict
 
 from seqcli import registry
+from seqcli.config.limits import Duration, OneOf
 from seqcli.config.schema import ALSO_CALLED, TASK, Plain, keys
 from seqcli.errors import UsageError
 
@@ -63,6 +65,93 @@ FLAGS: Mapping[str, str] = {
     "beam": "decode.beam",
     "length_penalty": "decode.length_penalty",
 }
+
+
+class Flags(TypedDict, total=False):
+    """The types of the flags as arguments of functions; None leaves a setting open.
+
+    ``data``, ``train``, ``val`` and ``test`` are files; the last three may be numbers of rows of a
+    task.
+    """
+
+    task: str | None
+    data: str | PathLike[str] | None
+    train: str | PathLike[str] | int | None
+    val: str | PathLike[str] | int | None
+    test: str | PathLike[str] | int | None
+    format: str | None
+    columns: str | None
+    separator: str | None
+    counts: str | None
+    length: str | int | None
+    test_length: str | int | None
+    vocab: int | None
+    train_rows: int | None
+    val_rows: int | None
+    test_rows: int | None
+    data_seed: int | None
+    source_tokens: str | None
+    target_tokens: str | None
+    normalize: str | None
+    lower: str | None
+    strict: bool | None
+    cell: str | None
+    attention: str | bool | None
+    copy: bool | None
+    layers: int | None
+    hidden: int | None
+    embedding: int | None
+    heads: int | None
+    dropout: float | None
+    init: str | None
+    backend: str | None
+    recipe: str | None
+    budget: str | float | None
+    init_from: str | PathLike[str] | None
+    freeze: str | None
+    epochs: int | None
+    steps: int | None
+    batch_size: int | None
+    optimizer: str | None
+    lr: float | None
+    schedule: str | None
+    warmup: int | None
+    patience: int | None
+    seed: int | None
+    ensemble: int | None
+    distill: str | PathLike[str] | None
+    unlabelled: str | PathLike[str] | None
+    threads: int | None
+    device: str | None
+    samples: int | None
+    beam: int | None
+    length_penalty: float | None
+
+
+# Help texts of flags whose keys have none: options of the task.
+TASK_HELP = {
+    "length": "Tokens per row: a number, or a range such as 5:20.",
+    "test_length": "Tokens per test row, such as 21:40 (default: same as in training).",
+    "vocab": "Vocabulary size of the task.",
+}
+
+
+def description(name: str, defaults: Mapping[str, Any] | None = None) -> str:
+    """Describe a flag in one line: what it sets, its choices and its default.
+
+    ``defaults``: dotted key -> default, where it differs from that of the configuration.
+    """
+    from seqcli.config.recipe_choice import varying
+
+    key = keys().get(FLAGS[name])
+    if key is None:
+        return TASK_HELP[name]
+    choices = f" One of {', '.join(key.limit.names)}." if isinstance(key.limit, OneOf) else ""
+    chosen = "by recipe" if key.name in varying() else key.default
+    chosen = (defaults or {}).get(key.name, chosen)
+    has_default = chosen not in ("", False) and not isinstance(key.limit, Duration)
+    python = " True is additive." if name == "attention" else ""
+    return key.doc + choices + python + f" Default: {chosen}." * has_default
 
 
 def spelt(name: str) -> str:

@@ -17,6 +17,7 @@ from seqcli.config import flags as flag_table
 from seqcli.config import schema, yaml_file
 from seqcli.config.examples import config_path
 from seqcli.config.flags import FLAGS, spelt
+from seqcli.config.limits import Scalar
 from seqcli.config.schema import TASK, stays_text
 from seqcli.config.sections import Config
 from seqcli.errors import UsageError
@@ -87,6 +88,16 @@ def to_plain(config: Config) -> dict[str, dict[str, Any]]:
         section = getattr(config, name)
         plain[name] = dict(section) if name == "task" else dataclasses.asdict(section)
     return plain
+
+
+def flat(config: Config) -> dict[str, Scalar]:
+    """Return dotted key -> value; options of a task that are not scalars as text."""
+    sections = to_plain(config).items()
+    return {
+        f"{section}.{key}": value if isinstance(value, Scalar) else str(value)
+        for section, values in sections
+        for key, value in values.items()
+    }
 
 
 def from_plain(plain: object, origin: str = "checkpoint") -> Config:

@@ -22,6 +22,7 @@ from seqcli.decoding.search import (
     next_token_probabilities,
     sample,
     search,
+    target_probabilities,
 )
 
 Floats = NDArray[np.float64]
@@ -191,6 +192,30 @@ def next_token(backend: Backend, prefix: Sequence[int], settings: SamplingConfig
     with backend.inference():
         source, _ = backend.sources(texts(1))
         return next_token_probabilities(PrefixedModel(backend.model, prefix), source, settings)
+
+
+def token_probabilities(
+    backend: Backend,
+    sources: Ragged,
+    hypotheses: Sequence[Sequence[Hypothesis]],
+    batch_size: int,
+) -> list[list[list[float]]]:
+    """Return the probabilities of the tokens of each hypothesis of each source, and of EOS.
+
+    Their product is the probability of the hypothesis.
+    """
+    owners = np.array([row for row, some in enumerate(hypotheses) for _ in some], np.int64)
+    targets = Ragged.from_rows([one.ids for some in hypotheses for one in some])
+    pairs, found = Pairs(targets, sources.take(owners)), [list[float]()] * len(targets)
+    for batch in in_order(pairs, batch_size):
+        with backend.inference():
+            source = backend.sources(batch)
+            probabilities = target_probabilities(backend.model, *source, batch.target_out)
+        lengths = batch.target_lengths.tolist()
+        for row, values, length in zip(batch.rows.tolist(), probabilities, lengths, strict=True):
+            found[row] = values[:length].tolist()
+    one_by_one = iter(found)
+    return [[next(one_by_one) for _ in some] for some in hypotheses]
 
 
 def attention_map(

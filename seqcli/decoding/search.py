@@ -101,6 +101,26 @@ def next_token_probabilities(model: StepModel, source: Array, settings: Sampling
     return distribution
 
 
+def target_probabilities(
+    model: StepModel, source: Array, source_lengths: Array, targets: NDArray[np.integer]
+) -> Floats:
+    """Return the probability (B, T) of each token of targets, given the tokens before it.
+
+    Args:
+        model: any model, in evaluation mode.
+        source: (B, S) ids.
+        source_lengths: (B,), on the CPU.
+        targets: (B, T) ids, each with EOS; the probabilities of the padding mean nothing.
+    """
+    state, token = model.start(source, source_lengths), _bos(source)
+    columns, rows = [], np.arange(len(targets))
+    for ids in targets.T:  # (B,)
+        logits, state = model.step(token, state)
+        columns.append(to_numpy(next_scores(logits))[rows, ids])  # (B,)
+        token = array_namespace(source).asarray(ids, dtype=token.dtype, device=token.device)
+    return np.exp(np.stack(columns, axis=1).astype(np.float64))  # (B, T)
+
+
 def attention_weights(
     model: StepModel, source: Array, ids: Sequence[int]
 ) -> NDArray[np.floating] | None:
@@ -112,14 +132,14 @@ def attention_weights(
     Returns:
         (T + 1, S), or None for a model without attention.
     """
-    state, bos = model.start(source, _lengths(source)), _bos(source)
-    rows = []
+    xp, bos = array_namespace(source), _bos(source)
+    state, rows = model.start(source, _lengths(source)), []
     for token in [BOS, *ids]:
         _, state = model.step(bos * 0 + token, state)
         if state.attention is None:
             return None
-        rows.append(to_numpy(state.attention)[0])
-    return np.stack(rows)  # (T + 1, S)
+        rows.append(state.attention[0])  # (S,)
+    return to_numpy(xp.stack(rows))  # (T + 1, S)
 
 
 def _first(source: Array, state: DecoderState) -> Frontier:

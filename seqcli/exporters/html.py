@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from seqcli import __version__
 from seqcli.config.sections import ModelConfig, describe
 from seqcli.data.corpus import SPLITS, Pairs
+from seqcli.descriptions import Exported
 from seqcli.errors import UsageError
 from seqcli.exporters import page_data
 from seqcli.exporters.metadata import ExportSource
 from seqcli.exporters.page_data import StoredWeights
 from seqcli.files.atomic import check_output, write_atomically, writing
 from seqcli.messages import plural
-from seqcli.results import Exported
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -22,6 +22,7 @@ from torch import Tensor
 from seqcli.arrays.state import DecoderState
 from seqcli.checkpoints import torch_file
 from seqcli.data.vocabulary import BOS
+from seqcli.descriptions import Exported
 from seqcli.errors import UsageError
 from seqcli.exporters.metadata import ExportSource, import_packages, metadata
 from seqcli.exporters.onnx_check import compare
@@ -29,7 +30,6 @@ from seqcli.exporters.traceable import StartGraph, StepGraph, traceable
 from seqcli.files.folder import replacing_folder
 from seqcli.models.base import Model
 from seqcli.models.build import load_model
-from seqcli.results import Exported
 
 START, STEP, METADATA = "start.onnx", "step.onnx", "model.json"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")

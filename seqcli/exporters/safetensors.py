@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from seqcli.descriptions import Exported
 from seqcli.errors import SeqcliError
 from seqcli.exporters.metadata import ExportSource, import_packages, metadata
 from seqcli.files.atomic import check_output, write_atomically, writing
-from seqcli.results import Exported
 
 
 def export_safetensors(

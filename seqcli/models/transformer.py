@@ -248,10 +248,18 @@ class TokenEmbedding(nn.Module):
         self.positions: Positions = kind(width, width // config.heads, max_length)
         self.scale, self.dropout = math.sqrt(width), Dropout(config.dropout)
 
-    def forward(self, tokens: Tensor, start: int | Tensor = 0) -> Tensor:
-        """Embed token ids (B, T), the first at position ``start``: (B, T, H)."""
+    def forward(self, tokens: Tensor, start: int = 0, starts: Tensor | None = None) -> Tensor:
+        """Embed token ids (B, T), the first at position ``start``: (B, T, H).
+
+        Args:
+            tokens: (B, T) token ids.
+            start: the first position, or the largest one that ``starts`` may hold.
+            starts: (B, 1) the first position of each row, if they differ.
+        """
+        self.positions.check(start + tokens.shape[1])
         embedded = self.embedding(tokens) * self.scale  # (B, T, H)
-        positioned: Tensor = self.dropout(self.positions.added(embedded, start))  # (B, T, H)
+        places = start if starts is None else starts
+        positioned: Tensor = self.dropout(self.positions.added(embedded, places))  # (B, T, H)
         return positioned
 
 
@@ -288,8 +296,9 @@ class Transformer(Model):
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         mask, memories, copies = self._encode(source, source_lengths)
-        first = self._first_position(source, source_lengths) if self.continues else 0
-        x = self.target_embedding(target_in, first)  # (B, T, H)
+        first = self._first_position(source, source_lengths) if self.continues else None
+        last = self.continues * source.shape[1]
+        x = self.target_embedding(target_in, last, first)  # (B, T, H)
         for layer, memory in zip(self.decoder, memories, strict=True):
             x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
         return self._logits(x, mask, copies)  # (B, T, V)
@@ -309,7 +318,8 @@ class Transformer(Model):
         mask, first, *rest = state.memory
         memories, copies = rest[: 2 * len(self.decoder)], rest[2 * len(self.decoder) :]
         positions = first.repeat_interleave(state.beams, dim=0) + state.position  # (R, 1)
-        x = self.target_embedding(token[:, None], positions)  # (R, 1, H)
+        last = self.continues * mask.shape[3] + state.position
+        x = self.target_embedding(token[:, None], last, positions)  # (R, 1, H)
         cache: list[KeysValues] = []
         rows = zip(self.decoder, paired(state.past), paired(memories), strict=True)
         for layer, past, source in rows:

@@ -14,7 +14,7 @@ from seqcli.report.summary import validation_scores
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
-    from seqcli.results import CheckpointInfo, MemberInfo, RunSummary, Side
+    from seqcli.descriptions import CheckpointInfo, MemberInfo, RunSummary, Side
 
 
 _SHOWN = 12  # maximum number of vocabulary tokens shown

@@ -14,18 +14,16 @@ from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 if TYPE_CHECKING:
     from seqcli.config.examples import Example
+    from seqcli.descriptions import CheckpointInfo, Exported, RunSummary, TaskInfo
     from seqcli.results import (
-        CheckpointInfo,
+        Candidate,
         Evaluation,
-        Exported,
         NextToken,
         Prediction,
-        RunSummary,
         Sample,
         Samples,
         ScoredRow,
         Scores,
-        TaskInfo,
     )
 
 
@@ -192,12 +190,20 @@ def task_document(task: TaskInfo) -> Document:
     return {**asdict(task), "example": {"source": source, "target": target}, "options": options}
 
 
+def _candidate(candidate: Candidate) -> Document:
+    """Return a candidate, with the probabilities of its tokens if requested."""
+    document = asdict(candidate)
+    if not candidate.tokens:
+        del document["tokens"]
+    return document
+
+
 def prediction_document(prediction: Prediction) -> Document:
     """Return the predictions for a line, with attention weights if requested."""
     document: Document = {
         "source": prediction.source,
         "unknown": list(prediction.unknown),
-        "candidates": [asdict(candidate) for candidate in prediction.candidates],
+        "candidates": [_candidate(one) for one in prediction.candidates],
     }
     if prediction.known:
         document["known"] = True

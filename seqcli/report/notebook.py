@@ -14,7 +14,7 @@ from seqcli.report.tables import Column, Table
 if TYPE_CHECKING:
     from seqcli.comparison.summary import Comparison
     from seqcli.events import Finished
-    from seqcli.results import Evaluation, Prediction
+    from seqcli.results import AttentionMap, Evaluation, Prediction
     from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 Blocks: TypeAlias = Iterator[dict[str, Any]]
@@ -27,6 +27,7 @@ def add_views() -> None:
 
     HTML_VIEWS["Evaluation"] = evaluation_html
     HTML_VIEWS["Prediction"] = prediction_html
+    HTML_VIEWS["AttentionMap"] = attention_html
     HTML_VIEWS["Comparison"] = comparison_html
 
 
@@ -71,13 +72,13 @@ def _evaluation_blocks(evaluation: Evaluation) -> Blocks:
 
 def comparison_html(comparison: Comparison) -> str:
     """Return the view of a comparison: its table, conclusions and plots."""
-    from seqcli.report.comparison_table import comparison_table, conclusions
+    from seqcli.report.comparison_table import results_table
+    from seqcli.report.conclusions import conclusions
     from seqcli.report.svg_plots import comparison_plots, inline
 
     plots = [inline(svg) for svg in comparison_plots(comparison).values()]
-    table = comparison_table(comparison.arms, differing=comparison.differing)
     texts = ({"text": visible(line)} for line in conclusions(comparison))
-    return fragment([_table_block(table), *texts, {"svgs": plots}])
+    return fragment([_table_block(results_table(comparison)), *texts, {"svgs": plots}])
 
 
 def prediction_html(prediction: Prediction) -> str:
@@ -96,6 +97,11 @@ def prediction_html(prediction: Prediction) -> str:
     if prediction.attention is not None:
         blocks.append({"map": attention_values(prediction.attention)})
     return fragment(blocks)
+
+
+def attention_html(attention: AttentionMap) -> str:
+    """Return the view of attention weights: a map of target tokens over source tokens."""
+    return fragment([{"map": attention_values(attention)}])
 
 
 def _table_block(table: Table, style: str = "") -> dict[str, Any]:

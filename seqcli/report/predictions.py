@@ -16,7 +16,7 @@ from seqcli.report.console import Out
 from seqcli.report.tables import Column, Segment, Table, TableCell, width_of
 
 if TYPE_CHECKING:
-    from seqcli.results import Classes, Confusion, Edits, NextToken, ScoredRow, Scores
+    from seqcli.results import Candidate, Classes, Confusion, Edits, NextToken, ScoredRow, Scores
 
 
 NAMED_LINES = 10
@@ -90,7 +90,7 @@ def check_all_predicted(failed: int, lines: int) -> None:
         raise DataError(some, "each is a blank line in the output; correct or shorten them")
 
 
-def _label(token: str) -> str:
+def _label(token: str | None) -> str:
     return "␣" if token == " " else token_label(token)
 
 
@@ -207,6 +207,25 @@ def _bar(share: float, plain_ascii: bool) -> str:
         return "#" * round(share * WIDTH)
     whole, part = divmod(round(share * WIDTH * 8), 8)
     return "█" * whole + EIGHTHS[part].strip()
+
+
+def token_lines(candidate: Candidate, width: int) -> list[str]:
+    """Return the tokens of a candidate and ``<eos>``, each above its probability.
+
+    Args:
+        candidate: a candidate with its tokens.
+        width: the width of the terminal in cells.
+    """
+    columns = [(_label(one.token), percent(one.probability)) for one in candidate.tokens]
+    blocks: list[tuple[str, str]] = [("", "")]
+    for label, share in columns:
+        wide = max(cell_len(label), cell_len(share))
+        cells = (" " * (2 + wide - cell_len(one)) + one for one in (label, share))
+        upper, lower = cells
+        if blocks[-1][0] and cell_len(blocks[-1][0] + upper) > width:
+            blocks.append(("", ""))
+        blocks[-1] = blocks[-1][0] + upper, blocks[-1][1] + lower
+    return [line for block in blocks for line in block if line]
 
 
 NO_LABEL = "(no label)"

@@ -45,8 +45,9 @@ from seqcli.report.svg_plots import bins_svg, curves_svg, inline, run_panel_svg
 from seqcli.report.tables import Column, Table
 
 if TYPE_CHECKING:
+    from seqcli.descriptions import CheckpointInfo
     from seqcli.events import DataRead, Finished
-    from seqcli.results import CheckpointInfo, Evaluation, Prediction
+    from seqcli.results import Evaluation, Prediction
     from seqcli.runs.environment import Environment
     from seqcli.runs.fit_diagnosis import FitDiagnosis
 

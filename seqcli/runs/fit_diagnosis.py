@@ -58,7 +58,7 @@ def evaluate(evidence: Evidence) -> str:
     """Score the best checkpoint."""
     facts = evidence.facts
     split = "" if facts.has_test else " --split val"
-    return f"eval --ckpt {shlex.quote(facts.folder)}{split}"
+    return f"eval {shlex.quote(facts.folder)}{split}"
 
 
 Kind = Literal[

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -48,6 +48,19 @@ def read_metrics(path: Path) -> list[Row]:
     A file that is missing, unreadable or not a regular file has no rows.
     """
     return [record.to_plain() for record in epochs_of(path)]
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Return the metrics of each epoch, in order; {} for an epoch that is lost."""
+    known = {record.epoch: dict(record.metrics) for record in epochs_of(path)}
+    return [known.get(epoch, {}) for epoch in range(1, max(known, default=0) + 1)]
+
+
+def history_columns(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float | None]]:
+    """Return the metrics of all epochs by name, with ``epoch`` from 1; None for a missing value."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns: dict[str, list[float | None]] = {"epoch": list(range(1, len(rows) + 1))}
+    return columns | {name: [row.get(name) for row in rows] for name in names}
 
 
 def recover_metrics(

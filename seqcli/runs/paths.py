@@ -355,6 +355,6 @@ def read_members(run: RunPaths) -> tuple[RunPaths, ...]:
     except (OSError, SchemaError):
         names = []
     if not names or not all(name.isascii() and name.isdecimal() for name in names):
-        hint = f"name the members: --ckpt {shlex.quote(f'{run.folder}/{MEMBERS}/*')}"
+        hint = f"name the members: {shlex.quote(f'{run.folder}/{MEMBERS}/*')}"
         raise CheckpointError(f"{run.ensemble}: does not name the members of an ensemble", hint)
     return tuple(member_paths(run, name) for name in names)

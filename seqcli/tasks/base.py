@@ -14,8 +14,8 @@ from typing import Any, ClassVar, cast, get_type_hints
 from seqcli import registry
 from seqcli.arrays.ragged import Index, Ragged
 from seqcli.config.schema import field_docs
+from seqcli.descriptions import TaskInfo
 from seqcli.errors import UsageError
-from seqcli.results import TaskInfo
 
 # Fractions of the instance space, independent of the number of rows.
 SPLIT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}

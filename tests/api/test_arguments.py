@@ -3,6 +3,7 @@
 import inspect
 import io
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -10,6 +11,8 @@ import seqcli
 from seqcli import api
 from seqcli.api import arguments
 from seqcli.api.arguments import CHECKS
+from seqcli.config.flags import FLAGS, Flags
+from seqcli.config.schema import keys
 from seqcli.errors import UsageError
 
 
@@ -85,3 +88,34 @@ def test_every_verb_is_checked():
         verb = getattr(api, name)
         if not isinstance(verb, type) and set(inspect.signature(verb).parameters) & set(CHECKS):
             assert hasattr(verb, "__wrapped__"), name
+
+
+@pytest.mark.parametrize("name", ["train", "compare", "read_data"])
+def test_verbs_show_and_describe_all_of_their_settings(name):
+    verb = getattr(api, name)
+    shown, doc = inspect.signature(verb).parameters, inspect.getdoc(verb)
+    assert set(FLAGS) <= set(shown)
+    assert set(shown) <= {line.strip().partition(":")[0] for line in doc.splitlines()} | {
+        *("out", "force", "backend", "jobs", "on")
+    }
+    for flag in FLAGS:
+        assert f"\n    {flag}: " in doc, flag
+    assert max(map(len, doc.splitlines())) < 100
+    rows = {"compare": 4000}.get(name, 10000)
+    assert f"train_rows: Training rows of a task. Default: {rows}." in doc
+
+
+def test_compare_shows_the_parameters_of_its_plan():
+    shown = inspect.signature(seqcli.compare).parameters
+    assert shown["cells"].default == ("rnn", "gru", "lstm", "transformer")
+    assert shown["attention"].default == "on"
+    assert "options" not in shown
+
+
+def test_the_static_types_of_the_flags_are_those_of_the_schema():
+    types = get_type_hints(Flags)
+    assert list(types) == list(FLAGS)
+    for flag, key in FLAGS.items():
+        kinds = set(get_args(types[flag]))
+        assert type(None) in kinds
+        assert key.startswith("task.") or keys()[key].kind in kinds, flag

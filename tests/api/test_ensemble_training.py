@@ -101,7 +101,7 @@ def test_the_run_folder_is_used_like_a_single_model(ensemble):
     assert seqcli.evaluate(path).checkpoint == str(path)
     assert len(seqcli.sample(path, 3, seed=1).samples) == 3
     assert len(seqcli.info(path).members) == 2
-    assert seqcli.info(path).next[0] == f"seqcli sample --ckpt {path} --n 10"
+    assert seqcli.info(path).next[0] == f"seqcli sample {path} --n 10"
 
 
 def test_resuming_keeps_finished_members_and_trains_the_others(names, tmp_path, monkeypatch):
@@ -157,6 +157,7 @@ def test_an_old_run_is_kept_until_a_new_member_is_finished(names, tmp_path, monk
     assert len(open_model(out).members) == 2
 
 
+@pytest.mark.slow
 def test_a_single_run_replaces_an_ensemble(names, tmp_path):
     out = tmp_path / "run"
     seqcli.train(data=names, out=out, ensemble=3, **TINY)
@@ -174,6 +175,7 @@ def test_what_cannot_be_an_ensemble_is_refused(names, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_diverged_member_counts_with_its_best_checkpoint(names, tmp_path, monkeypatch):
     out = tmp_path / "run"
     seqcli.train(data=names, out=out, ensemble=2, **TINY)
@@ -208,4 +210,4 @@ def test_the_command_shows_a_table_and_prints_json(names, tmp_path, capsys):
     assert [
         line.split()[0] for line in err.splitlines() if line.startswith(("ensemble ", "member"))
     ]
-    assert f"next: seqcli eval --ckpt {tmp_path}/run" in err
+    assert f"next: seqcli eval {tmp_path}/run" in err

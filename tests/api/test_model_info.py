@@ -26,7 +26,7 @@ def test_it_says_what_a_model_is_was_trained_on_and_scored(runs):
     assert found.data["rows"] == {"train": 64, "val": 16, "test": 16}
     assert found.data["seed"] == 0
     assert found.settings["model.hidden"] == (16, "--set")
-    assert found.next[0] == f"seqcli predict --ckpt {runs['gru']}"
+    assert found.next[0] == f"seqcli predict {runs['gru']}"
     row = read_metrics(Path(runs["gru"]) / "metrics.jsonl")[0]
     assert found.epoch == row["epoch"] == 1
     assert found.metrics["val_loss"] == row["val_loss"]
@@ -119,5 +119,5 @@ def test_files_and_checksums_are_told_one_by_one_and_letters_before_features(tmp
     assert sum("sha256" in line for line in lines) == 2
     (source,) = (line for line in lines if line.startswith("source"))
     assert "(0 1 2" in source
-    assert found.next[0] == rf"printf 'SOURCE\tFEATURES\n' | seqcli predict --ckpt {run.path}"
-    assert found.next[1] == f"seqcli eval --ckpt {run.path} --split val"
+    assert found.next[0] == rf"printf 'SOURCE\tFEATURES\n' | seqcli predict {run.path}"
+    assert found.next[1] == f"seqcli eval {run.path} --split val"

@@ -68,7 +68,7 @@ def test_train_hands_on_what_was_asked_and_tells_the_next_command(capsys, api):
     words = "train --task sort --attention --lr 1e-3 --set train.grad_clip=2 --set a=b --force"
     code, out, err = run(capsys, *words.split())
     assert (code, out) == (0, "")
-    assert err.endswith("next: seqcli eval --ckpt 'runs/my run'\n")
+    assert err.endswith("next: seqcli eval 'runs/my run'\n")
     assert list(api["set"]) == ["train.grad_clip=2", "a=b"]
     assert (api["task"], api["attention"], api["lr"], api["force"]) == ("sort", "additive", 1e-3, 1)
     assert api["cell"] is None
@@ -77,7 +77,7 @@ def test_train_hands_on_what_was_asked_and_tells_the_next_command(capsys, api):
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ({"train": 9, "val": 1}, "seqcli eval --ckpt 'runs/my run' --split val"),
+        ({"train": 9, "val": 1}, "seqcli eval 'runs/my run' --split val"),
         ({"train": 9}, "seqcli info 'runs/my run'"),
     ],
 )
@@ -98,7 +98,7 @@ def test_eval(capsys, api, tmp_path):
     assert code == 0
     assert "sequence accuracy" in out
     assert "100" in out
-    assert err == "next: seqcli predict --ckpt runs/x '3 1'\n"
+    assert err == "next: seqcli predict runs/x '3 1'\n"
     assert (api["beam"], api["split"], api["length_penalty"]) == (5, "val", None)
     _, out, _ = run(capsys, "eval", "--ckpt", "runs/x", "--json")
     assert json.loads(out)["metrics"]["loss"] == 0.1

@@ -13,14 +13,14 @@ from seqcli.cli import app, lines, shell
 from seqcli.data.files import streams
 from seqcli.errors import DataError
 from seqcli.report.console import Out
-from seqcli.results import Candidate, Prediction
+from seqcli.results import Candidate, NextToken, Prediction
 
 
 class Backwards:
     """Answers lines with themselves backwards; z is unknown, and 13 cannot be answered."""
 
     def __init__(self, nbest=1):
-        self.nbest, self.blocks = nbest, []
+        self.nbest, self.blocks, self.tokens = nbest, [], ()
 
     def predict(self, block, first=1):
         self.blocks.append(list(block))
@@ -28,7 +28,7 @@ class Backwards:
             if line == "13":
                 raise DataError(f"line {number} has more symbols than this model")
             texts = [line[::-1] + "!" * n for n in range(self.nbest)] if line else []
-            found = tuple(Candidate(text, -2.0, -0.5) for text in texts)
+            found = tuple(Candidate(text, -2.0, -0.5, tokens=self.tokens) for text in texts)
             yield Prediction(line, found, ("z",) if "z" in line else ())
 
 
@@ -293,3 +293,20 @@ def test_json_is_whole_after_a_line_that_cannot_be_answered(capsys, monkeypatch,
     assert [one["source"] for one in json.loads(out)["predictions"]] == ["ab"]
     type_in(monkeypatch, b"")
     assert json.loads(run(capsys, "--json")[1]) == {"predictions": []}
+
+
+def test_token_probabilities_are_a_column_of_lines_and_a_list_of_json(capsys, predictor):
+    predictor.tokens = NextToken("b", 0.75), NextToken(None, 1.0)
+    words = ("ab", "", "cd", "--token-probs", "--logprob", "--nbest", 2, "--quiet")
+    cells = "\t-2.0000\t0.7500 1.0000"
+    code, out, _ = run(capsys, *words)
+    expected = "".join(
+        f"{one}{cells}\t{one}!{cells}\n" if one else "\n" for one in ("ba", "", "dc")
+    )
+    assert (code, out) == (0, expected)
+    documents = json.loads(run(capsys, *words, "--json")[1])["predictions"]
+    tokens = [{"token": "b", "probability": 0.75}, {"token": None, "probability": 1.0}]
+    assert documents[0]["candidates"][1]["tokens"] == tokens
+    predictor.tokens = ()
+    documents = json.loads(run(capsys, "ab", "--json")[1])["predictions"]
+    assert "tokens" not in documents[0]["candidates"][0]

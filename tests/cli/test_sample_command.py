@@ -30,6 +30,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return code, out, err
 
 
+@pytest.mark.slow
 def test_as_it_stands(capsys, ckpt):
     code, out, err = run(capsys, "sample", "--ckpt", str(ckpt), "--n", "10")
     assert code == 0
@@ -110,7 +111,7 @@ def test_eval_of_a_language_model(capsys, ckpt):
     assert code == 0
     for word in ("bits per character", "perplexity", "bigram", "in train", "sampled texts"):
         assert word in out
-    assert err.endswith(f"next: seqcli sample --ckpt {ckpt} --n 10\n")
+    assert err.endswith(f"next: seqcli sample {ckpt} --n 10\n")
     _, out, _ = run(capsys, "eval", "--ckpt", str(ckpt), "--data", data, "--json", "-q")
     document = json.loads(out)
     assert document["novelty"]["drawn"] == 1000

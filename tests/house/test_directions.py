@@ -17,8 +17,10 @@ ROOMS = (
     "interrupts",
     "statistics",
     "results",
+    "descriptions",
     "events",
     "registry",
+    "plugins",
     "files",
     "arrays",
     "config",
@@ -53,6 +55,9 @@ LIBRARIES = {
     "platformdirs": {"data"},
     "distributed": {"api"},
     "optuna": {"api"},
+    "trackio": {"report"},
+    "wandb": {"report"},
+    "mlflow": {"report"},
 }
 NO_NUMPY = {
     "errors",

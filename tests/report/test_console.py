@@ -188,8 +188,8 @@ def test_a_narrow_encoding_never_crashes():
 
 def test_prose_wraps_between_words_on_a_terminal_and_commands_stay_whole(terminal):
     out = terminal(width=12)
-    out.info("seqcli eval --ckpt runs/a")
-    assert said(out) == "seqcli eval --ckpt runs/a\n"
+    out.info("seqcli eval runs/a")
+    assert said(out) == "seqcli eval runs/a\n"
     out.info("several words", prose=True)
     assert said(out).endswith("several \nwords\n")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from seqcli.descriptions import CheckpointInfo, Side
 from seqcli.report.info_view import checkpoint_lines
-from seqcli.results import CheckpointInfo, Side
 
 SIDE = Side("words", tuple("abcdefghijklmnop"), 1200)
 
@@ -26,9 +26,7 @@ def checkpoint():
         baselines={},
         settings={},
         resumable=False,
-        next=(
-            "seqcli predict --ckpt runs/a/very/long/path/that/does/not/fit/into/a/line/x/best.pt",
-        ),
+        next=("seqcli predict runs/a/very/long/path/that/does/not/fit/into/a/line/x/best.pt",),
     )
 
 

@@ -3,8 +3,9 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from seqcli.report import predictions
-from seqcli.report.predictions import align, describe_errors, mark
+from seqcli.report.predictions import align, describe_errors, mark, token_lines
 from seqcli.report.tables import Segment
+from seqcli.results import Candidate, NextToken
 
 symbols = st.lists(st.sampled_from("abcd"), max_size=12)
 
@@ -51,3 +52,15 @@ def test_errors_are_told_in_words():
     assert describe_errors(["3", "1"], ["3", "1", "9"]) == "2: extra 9"
     assert describe_errors(["a"], ["a"]) == ""
     assert describe_errors(["a"] * 40, ["b"] * 40).endswith("; 8: a -> b; and 32 more")
+
+
+def test_tokens_are_above_their_probabilities_in_lines_that_fit():
+    tokens = [NextToken(one, 0.5) for one in ("a", " ", "<eos>", "\u4e2d")] + [NextToken(None, 1.0)]
+    lines = token_lines(Candidate("", 0.0, 0.0, tokens=tuple(tokens)), 80)
+    assert lines == [
+        "      a      \u2423  '<eos>'     \u4e2d   <eos>",
+        "  50.0%  50.0%    50.0%  50.0%  100.0%",
+    ]
+    narrow = token_lines(Candidate("", 0.0, 0.0, tokens=tuple(tokens)), 16)
+    assert [len(line) for line in narrow] == [14, 14, 15, 16, 8, 8]
+    assert token_lines(Candidate("", 0.0, 0.0), 80) == []

@@ -340,7 +340,7 @@ def test_patience_would_end_the_longer_run_at_once_and_is_raised():
 def test_a_good_fit_is_to_be_evaluated(has_test, split):
     diagnosis = told([0.1, 0.01, 0.01], [0.1, 0.01, 0.01], [1] * 3, [1] * 3, has_test=has_test)
     assert diagnosis.text.endswith("; best baseline 'per-position majority': 50.0%.")
-    assert diagnosis.command == f"seqcli eval --ckpt 'runs/a b'{split}"
+    assert diagnosis.command == f"seqcli eval 'runs/a b'{split}"
 
 
 def curve(epochs, start, end, speed, noise, draw):
