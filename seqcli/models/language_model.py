@@ -14,16 +14,9 @@ from seqcli.config import ModelConfig
 from seqcli.errors import UsageError
 from seqcli.models.base import Model
 from seqcli.models.cells import make_cell
-from seqcli.models.embedding import Dropout, output_layer
+from seqcli.models.embedding import Dropout, TokenEmbedding, output_layer
 from seqcli.models.rnn import make_rnn, one_hot
-from seqcli.models.transformer import (
-    KeysValues,
-    TokenEmbedding,
-    final_norm,
-    flat,
-    make_layers,
-    paired,
-)
+from seqcli.models.transformer import KeysValues, final_norm, flat, make_layers, paired
 
 
 class RecurrentLanguageModel(Model):
