@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -15,6 +17,7 @@ from unittest import mock
 import pytest
 from test_job_pool import Job, work
 
+from seqcli.api.dask_cluster import Cluster
 from seqcli.api.dask_pool import DaskEngine, _Submission, _Task, open_dask
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Progress, RunFailed
@@ -31,7 +34,7 @@ def test_a_cluster_that_is_not_there_is_named_in_one_line(tmp_path):
     assert "dask scheduler --scheduler-file s.json" in refused.value.hint
     file = tmp_path / "scheduler.json"
     file.write_text('{"type": "Scheduler", "id": "x", "address": "tcp://127.0.0.1:9"}')
-    short = mock.patch("seqcli.api.dask_pool.CONNECT_SECONDS", 0.3)
+    short = mock.patch("seqcli.api.dask_cluster.CONNECT_SECONDS", 0.3)
     for on in (str(file), "tcp://127.0.0.1:9"):
         with short, pytest.raises(UsageError, match="no Dask scheduler answers"), open_dask(on, 1):
             pass
@@ -70,14 +73,49 @@ class Outcome:
             self.events.append((name, event))
 
 
-def test_a_result_lost_with_its_worker_is_waited_for(tmp_path: Path) -> None:
+class Lost:
+    """A task whose result cannot be had, for a reason; its status says whatever it likes."""
+
+    def __init__(self, reason: Exception, *states: str) -> None:
+        self.reason, self.states = reason, [*states]
+
+    @property
+    def status(self) -> str:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def result(self, timeout: float) -> object:
+        raise self.reason
+
+
+def submission(folder: Path, future: Lost) -> _Submission:
+    """Return a submission with one task in progress."""
     client = SimpleNamespace(status="running")
-    engine = DaskEngine(client, "dask")  # type: ignore[arg-type]
-    submission = _Submission(engine, [], tmp_path, Outcome(), work)
-    task = _Task(Job("fine"), future=SimpleNamespace(status="lost"))
-    submission.running["fine"] = task
-    submission._collect()
-    assert submission.running == {"fine": task}
+    cluster = Cluster(client, "dask")  # type: ignore[arg-type]
+    made = _Submission(cluster, [], folder, Outcome(), work)
+    made.running["fine"] = _Task(Job("fine"), future=future)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("reason", "states"),
+    [
+        (TimeoutError(), ("lost",)),
+        (TimeoutError(), ("finished", "lost")),
+        (asyncio.TimeoutError(), ("finished", "pending")),
+        (ConnectionResetError(), ("finished",)),
+    ],
+)
+def test_a_result_lost_with_its_worker_is_waited_for(tmp_path, reason, states) -> None:
+    made = submission(tmp_path, Lost(reason, *states))
+    made._collect()
+    assert list(made.running) == ["fine"]
+    assert not made.failures
+
+
+def test_a_task_that_is_cancelled_means_that_the_scheduler_is_gone(tmp_path) -> None:
+    made = submission(tmp_path, Lost(CancelledError(), "error", "cancelled"))
+    with pytest.raises(MachineError, match="scheduler does not answer"):
+        made._collect()
 
 
 @pytest.fixture(scope="module")
