@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,8 +18,13 @@ from unittest import mock
 import pytest
 from test_job_pool import Job, work
 
+import seqcli
+from seqcli import api
+from seqcli.api import bulk_prediction
+from seqcli.api.bulk_parts import Part, answer_part
 from seqcli.api.dask_cluster import Cluster
 from seqcli.api.dask_pool import DaskEngine, _Submission, _Task, open_dask
+from seqcli.api.workers import DaskWorkers
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Progress, RunFailed
 from seqcli.files.lock import hold
@@ -157,6 +163,33 @@ def test_a_signal_stops_the_tasks_after_they_have_saved(engine: DaskEngine, tmp_
         engine.run(jobs, tmp_path, Outcome(), patient)
     assert stopped.value.exit_code == Exit.SIGINT
     assert len(list(tmp_path.glob("patient-*/saved"))) == 2
+
+
+def answer_or_die(job: object, folder: str, part: Part) -> int:
+    """Predict a part; the first call for the second part kills its worker."""
+    died = Path(folder).parents[1] / "died"
+    if part.index == 1 and not died.exists():
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer_part(job, folder, part)
+
+
+@pytest.mark.slow
+def test_bulk_prediction_survives_the_death_of_a_worker(
+    engine: DaskEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"hidden": 8, "train_rows": 64, "val_rows": 8, "test_rows": 8, "epochs": 1}
+    seqcli.train(task="copy", cell="gru", threads=1, recipe="none", out=tmp_path / "m", **sizes)
+    lines = [f"{i % 7} {i % 5}" for i in range(90)]
+    (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines))
+    opened = contextlib.nullcontext(DaskWorkers(engine.cluster))
+    monkeypatch.setattr(bulk_prediction, "open_workers", lambda jobs, on: opened)
+    monkeypatch.setattr(bulk_prediction, "answer_part", answer_or_die)
+    result = api.predict_file(tmp_path / "m", tmp_path / "in.txt", tmp_path / "out", part_size=9)
+    undisturbed = seqcli.predict(tmp_path / "m", lines, backend="numpy")
+    expected = [one.candidates[0].text for one in undisturbed]
+    assert result.path.read_text().splitlines() == expected
+    assert (result.lines, (tmp_path / "died").exists()) == (90, True)
 
 
 @pytest.mark.slow
