@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,9 @@ from seqcli.events import (
     broadcast,
 )
 from seqcli.interrupts import stop_on_signals
-from seqcli.report.logs import TensorBoardLog
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.run_page import remove_outdated
+from seqcli.report.tensorboard_log import TensorBoardLog
 from seqcli.report.trackers import open_trackers
 from seqcli.runs.environment import append_environment, current_environment
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
 
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
+
+ATTENTION_SECONDS = 2.0  # training time from which drawing attention weights takes little more
 
 
 @with_flags()
@@ -102,7 +105,7 @@ def train(
     started = time.monotonic() if started is None else started
     with open_trackers(track) as trackers:
         followers = [one.listen for one in trackers]
-        listen = broadcast(*followers, essential=[listen] if listen else ())
+        listen = broadcast(*filter(None, [listen]), *followers)
         return _train(config, set, flags, out, resume, force, listen, started)
 
 
@@ -209,7 +212,8 @@ def _run(
     processes = current()
     processes.broadcast(TrainingJob(settings, corpus))
     with stop_on_signals() as stop:
-        emit = broadcast(TensorBoardLog(folder.paths.tensorboard), *filter(None, [listen]))
+        board = TensorBoardLog(folder.paths.tensorboard)
+        emit = broadcast(board, *filter(None, [listen]))
         data = _report_data(folder, corpus, emit)
         setup = _build_trainer(folder, settings, corpus, checkpoint)
         initialized = initialize(setup.trainer, settings, corpus) if checkpoint is None else ()
@@ -229,6 +233,9 @@ def _run(
         raise _stopped(folder, stop.signal)
     paths = folder.paths
     remove_outdated(paths.report)
+    if board.shown and finished.seconds > ATTENTION_SECONDS:
+        log = partial(_log_attention, board, paths, settings, finished.updates)
+        draw_if_possible("the attention image", log)
     fit, named = diagnose_fit(finished.history, event.facts), paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, fit, named, event.rows, data)
 
@@ -285,6 +292,18 @@ def _fit(loop: Loop, emit: Listener, folder: runs.RunFolder, started: RunStarted
         if loop.history:
             path, facts = folder.current.curves, started.facts
             draw_if_possible(path, lambda: draw_curves(loop.history, path, started.name, facts))
+
+
+def _log_attention(
+    board: TensorBoardLog, paths: runs.RunPaths, settings: Config, step: int
+) -> None:
+    """Add the attention weights of the first validation row, if the model has any."""
+    from seqcli.api.predicting import predict
+
+    if settings.model.cell == "transformer" or settings.model.attention != "none":
+        (prediction,) = predict(paths.folder, [board.shown], attention=True)
+        if prediction.attention is not None:
+            board.add_attention(prediction.attention, step)
 
 
 def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:
