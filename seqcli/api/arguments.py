@@ -16,6 +16,7 @@ from seqcli.config.limits import Range
 from seqcli.config.schema import Key, keys, read
 from seqcli.errors import UsageError
 from seqcli.plugins import load_plugins
+from seqcli.training.processes import refuse_several
 
 
 def check_counts(**counts: int | None) -> None:
@@ -66,6 +67,24 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
             if value is not None and name in CHECKS:
                 bound.arguments[name] = CHECKS[name](name, value)
         return function(*bound.args, **bound.kwargs)
+
+    return call
+
+
+def in_one_process(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Decorate a function that writes files or starts processes, which torchrun's cannot share.
+
+    Functions that only read run in every process of torchrun, each for itself.
+
+    Raises:
+        UsageError: on a call, if torchrun has started several processes.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+        hint = "torchrun is for train; call it in a program of its own"
+        refuse_several(f"{function.__name__} runs in one", hint)
+        return function(*args, **kwargs)
 
     return call
 

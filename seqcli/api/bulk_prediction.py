@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from seqcli.api.arguments import check_counts, checked
+from seqcli.api.arguments import check_counts, checked, in_one_process
 from seqcli.api.bulk_parts import (
     Part,
     PartFiles,
@@ -57,6 +57,7 @@ class BulkResult:
     lines: int
 
 
+@in_one_process
 @checked
 def predict_file(
     ckpt: Ckpt,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process
 from seqcli.api.checkpoint_config import finish_reason
 from seqcli.api.comparison_folder import plan_of_runs, problem_of_run
 from seqcli.api.engines import Failures, Watch
@@ -15,11 +15,12 @@ from seqcli.comparison.plan_file import StoredPlan, differing_settings, read_pla
 from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.specification import PlannedRun
 from seqcli.comparison.summary import Comparison, summarize
-from seqcli.errors import DataError, SeqcliError, blamed
+from seqcli.errors import DataError, SeqcliError, UsageError, blamed
 from seqcli.report.comparison_files import write_comparison
 from seqcli.runs import RunPaths
 
 
+@in_one_process
 @checked
 @blamed(DataError)
 def collect(folder: str | Path, *, watch: Watch[RunResult] | None = None) -> Comparison:
@@ -31,9 +32,14 @@ def collect(folder: str | Path, *, watch: Watch[RunResult] | None = None) -> Com
     Raises:
         DataError: no run is finished, plan.json is damaged, or plan.json is missing and the runs
             differ in data or budget.
+        UsageError: the folder is that of a search, whose trials are never scored on test rows.
     """
     root = Path(folder)
     stored = read_plan(root)
+    if stored is not None and stored.identity.searched:
+        keys = " ".join(stored.identity.searched)
+        message = f"{root} is a search for {keys}, not a comparison"
+        raise UsageError(message, "run its command again: it keeps finished trials and reports")
     if stored is None:
         stored = plan_of_runs(root)
     return report_on(stored, root, watch=watch)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked, with_flags
+from seqcli.api.arguments import checked, in_one_process, with_flags
 from seqcli.api.collecting import report_on
 from seqcli.api.comparison_folder import (
     check_as_planned,
@@ -129,6 +129,7 @@ def plan(
 
 
 @with_flags(plan, defaults=defaults.SETTINGS)
+@in_one_process
 @checked
 def compare(
     config: str | Path | Mapping[str, Any] | None = None,
@@ -206,6 +207,7 @@ def _stored_plan(
     return StoredPlan(title, identity, {run.name: run for run in runs}, notes=notes)
 
 
+@in_one_process
 @checked
 def store_plan(plan: Plan) -> None:
     """Write plan.json, so that `collect` can report on runs that are trained elsewhere.
@@ -220,6 +222,7 @@ def store_plan(plan: Plan) -> None:
         store(plan.folder, plan.stored, force=False)
 
 
+@in_one_process
 @checked
 def run_plan(
     plan: Plan,

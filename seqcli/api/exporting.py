@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqcli import registry
-from seqcli.api.arguments import check_counts, checked
+from seqcli.api.arguments import check_counts, checked, in_one_process
 from seqcli.api.members import Ckpt, id_maps, open_members
 from seqcli.descriptions import Exported
 from seqcli.exporters.metadata import ExportSource
 
 
+@in_one_process
 @checked
 def export(
     ckpt: Ckpt, *, to: str, out: str | Path, rows: int = 64, force: bool = False

@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 class Run:
     """A finished training run.
 
-    ``rows`` is the number of rows in each split, and ``data`` a summary of the data files (None for
-    a task).
-    ``checkpoint`` is the path of the model: the run folder, or the ``.pt`` file of ``out``.
-    An ``ensemble`` has the results of its members; its ``finished`` has no history of epochs.
-    ``kept``: the run was finished before, and is unchanged (``resume="auto"``).
+    Attributes:
+        path: the run folder.
+        config: its configuration, with the origin of each value.
+        finished: epochs, best scores and reason to stop; without a history for an ensemble.
+        diagnosis: of the fit: overfitting, underfitting, or neither.
+        checkpoint: the path of the model: the run folder, or the ``.pt`` file of ``out``.
+        rows: the number of rows in each split.
+        data: a summary of the data files; None for a task.
+        ensemble: the results of the members of an ensemble.
+        kept: whether the run was finished before, and is unchanged (``resume="auto"``).
     """
 
     path: Path

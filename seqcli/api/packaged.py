@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process
 from seqcli.config.examples import Example, find
 from seqcli.config.examples import examples as every_example
 from seqcli.errors import UsageError
@@ -17,6 +17,7 @@ def examples() -> tuple[Example, ...]:
     return every_example()
 
 
+@in_one_process
 @checked
 def copy_example(name: str, out: str | Path | None = None) -> Path:
     """Copy an example to a file of your own; an existing file is never replaced.

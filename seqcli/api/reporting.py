@@ -9,7 +9,7 @@ from typing import Any
 
 from seqcli import config as configuration
 from seqcli import registry, runs
-from seqcli.api.arguments import check_counts, checked
+from seqcli.api.arguments import check_counts, checked, in_one_process
 from seqcli.api.evaluating import evaluate
 from seqcli.api.evaluation_data import corpus_if_available
 from seqcli.api.finished_run import finished_run
@@ -34,6 +34,7 @@ MAPS, MAX_MAP_LENGTH = 6, 40  # attention maps, and the maximum number of tokens
 SAMPLES = 20  # texts drawn from a language model
 
 
+@in_one_process
 @checked
 def write_report(
     run: str | Path,

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked, with_flags
-from seqcli.api.initializing import (
-    with_initial_settings,
-    with_initial_vocabulary,
-)
+from seqcli.api.arguments import checked, in_one_process, with_flags
+from seqcli.api.initializing import with_initial_settings, with_initial_vocabulary
 from seqcli.config import Config
 from seqcli.config.flags import Flags
 from seqcli.config.recipe_choice import chosen_line
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
+@in_one_process
 @checked
 def gen_data(
     task: str,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcli import config as configuration
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process
 from seqcli.api.comparing import Plan, folder_of, plan
 from seqcli.api.comparison_folder import store
 from seqcli.api.engines import Engine, Watch, open_engine
@@ -95,6 +95,7 @@ def plan_search(
     return SearchPlan(made, parameters, trials)
 
 
+@in_one_process
 @checked
 def run_search(
     planned: SearchPlan,

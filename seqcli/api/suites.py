@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from seqcli.api.arguments import checked
+from seqcli.api.arguments import checked, in_one_process
 from seqcli.api.comparing import Plan, plan, run_on
 from seqcli.api.engines import Watch, open_engine
 from seqcli.comparison.run_result import RunResult
@@ -38,6 +38,7 @@ def plan_suite(
     ]
 
 
+@in_one_process
 @checked
 def compare_suite(
     suite: str | Suite,

@@ -1,4 +1,9 @@
-"""`train`: train a model from a configuration, and write a run folder."""
+"""`train`: train a model from a configuration, and write a run folder.
+
+The way of a run: `configured` reads the settings and the data (a configuration and a corpus),
+`runs.begin` locks the run folder, `_build_trainer` builds the model and the optimizer, and
+`Loop.fit` trains. The loop reports events to listeners and saves by a `CheckpointWriter`.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +23,7 @@ from seqcli.api.distilling import open_teacher, with_distilled_rows
 from seqcli.api.distributed import TrainingJob, on_all_processes
 from seqcli.api.ensemble_training import check_ensemble, train_members
 from seqcli.api.finished_run import Run, finished_run, kept_run
-from seqcli.api.initializing import (
-    initialize,
-)
+from seqcli.api.initializing import initialize
 from seqcli.api.recording import (
     CheckpointWriter,
     restore,
@@ -215,29 +218,30 @@ def _run(
         board = TensorBoardLog(folder.paths.tensorboard)
         emit = broadcast(board, *filter(None, [listen]))
         data = _report_data(folder, corpus, emit)
+        # Build the trainer and the loop, with the state of the checkpoint if the run is resumed.
         setup = _build_trainer(folder, settings, corpus, checkpoint)
         initialized = initialize(setup.trainer, settings, corpus) if checkpoint is None else ()
         settings = setup.config  # with the number of threads
         writer = CheckpointWriter(folder, settings, corpus, setup.trainer.weights, setup.save)
         loop = Loop(setup.trainer, corpus, settings, writer, stop, started, processes)
         notes = (*initialized, *restore(loop, writer, checkpoint))
-        event = run_started(folder.paths, corpus, loop, setup, notes)
+        run_start = run_started(folder.paths, corpus, loop, setup, notes)
         write_config(folder.current, settings)
         loop.synchronize()
-        emit(event)
-        append_environment(
-            folder.current.environment, current_environment(event.device, event.threads)
-        )
-        finished = _fit(loop, emit, folder, event)
+        # Report the start, and train.
+        emit(run_start)
+        environment = current_environment(run_start.device, run_start.threads)
+        append_environment(folder.current.environment, environment)
+        finished = _fit(loop, emit, folder, run_start)
     if finished.reason == "interrupted":
         raise _stopped(folder, stop.signal)
     paths = folder.paths
     remove_outdated(paths.report)
-    if board.shown and finished.seconds > ATTENTION_SECONDS:
-        log = partial(_log_attention, board, paths, settings, finished.updates)
-        draw_if_possible("the attention image", log)
-    fit, named = diagnose_fit(finished.history, event.facts), paths.extra_best or paths.folder
-    return Run(paths.folder, settings, finished, fit, named, event.rows, data)
+    log = partial(_log_attention, board, paths, settings, finished)
+    draw_if_possible("the attention image", log)
+    diagnosis = diagnose_fit(finished.history, run_start.facts)
+    model_path = paths.extra_best or paths.folder
+    return Run(paths.folder, settings, finished, diagnosis, model_path, run_start.rows, data)
 
 
 def _run_ensemble(
@@ -258,7 +262,7 @@ def _run_ensemble(
     finished = Finished(epochs, 0, best, "members", done.seconds)
     text = "No fit diagnosis of an ensemble: see its members."
     fit = FitDiagnosis("too short to say", None, text)
-    path, rows = folder.paths.folder, {name: len(some) for name, some in corpus.splits.items()}
+    path, rows = folder.paths.folder, {name: len(pairs) for name, pairs in corpus.splits.items()}
     return Run(path, settings, finished, fit, path, rows, data, done)
 
 
@@ -295,15 +299,16 @@ def _fit(loop: Loop, emit: Listener, folder: runs.RunFolder, started: RunStarted
 
 
 def _log_attention(
-    board: TensorBoardLog, paths: runs.RunPaths, settings: Config, step: int
+    board: TensorBoardLog, paths: runs.RunPaths, settings: Config, finished: Finished
 ) -> None:
     """Add the attention weights of the first validation row, if the model has any."""
     from seqcli.api.predicting import predict
 
-    if settings.model.cell == "transformer" or settings.model.attention != "none":
+    has_attention = settings.model.cell == "transformer" or settings.model.attention != "none"
+    if has_attention and board.shown and finished.seconds > ATTENTION_SECONDS:
         (prediction,) = predict(paths.folder, [board.shown], attention=True)
         if prediction.attention is not None:
-            board.add_attention(prediction.attention, step)
+            board.add_attention(prediction.attention, finished.updates)
 
 
 def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:

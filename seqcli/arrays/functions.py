@@ -7,7 +7,7 @@ NumPy, which takes longer than decoding a line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -80,6 +80,36 @@ def topk(values: Array, k: int) -> tuple[Array, Array]:
     order = np.argsort(-np.take_along_axis(values, candidates, -1), axis=-1, kind="stable")
     index = np.take_along_axis(candidates, order, axis=-1)
     return np.take_along_axis(values, index, axis=-1), index
+
+
+def is_on_gpu(array: Array) -> bool:
+    """Return whether an array is computed by a CUDA device, while the program goes on."""
+    return bool(getattr(array, "is_cuda", False))
+
+
+def start_reading(array: Array) -> Callable[[], NDArray[Any]]:
+    """Start to copy an array from a CUDA device; return a function that waits for the copy.
+
+    It does not wait for what the device is given afterwards.
+    """
+    import torch
+
+    copied = array.to("cpu", non_blocking=True)  # to pinned memory
+    arrived = torch.cuda.Event()
+    arrived.record()
+
+    def read() -> NDArray[Any]:
+        arrived.synchronize()
+        return to_numpy(copied)
+
+    return read
+
+
+def send(values: NDArray[Any], like: Array) -> Array:
+    """Copy values to the CUDA device of an array, without waiting for it."""
+    import torch
+
+    return torch.from_numpy(values).pin_memory().to(like.device, non_blocking=True)
 
 
 def to_numpy(array: Array) -> NDArray[Any]:

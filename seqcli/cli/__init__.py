@@ -79,14 +79,14 @@ for _name, _function, _examples in (
     ("gen-data", gen_data.gen_data, gen_data.EXAMPLES),
     ("train", train.train, train.EXAMPLES),
     ("eval", eval.evaluate, eval.EXAMPLES),
-    ("compare", compare.compare, compare.EXAMPLES),
-    ("schema", examples.schema, examples.SCHEMA_EXAMPLES),
-    ("info", info.info, info.INFO_EXAMPLES),
-    ("runs", info.runs, info.RUNS_EXAMPLES),
-    ("report", report.report, report.EXAMPLES),
-    ("export", export.export, export.EXAMPLES),
     ("predict", predict.predict, predict.EXAMPLES),
     ("sample", sample.sample, sample.EXAMPLES),
+    ("compare", compare.compare, compare.EXAMPLES),
+    ("runs", info.runs, info.RUNS_EXAMPLES),
+    ("info", info.info, info.INFO_EXAMPLES),
+    ("report", report.report, report.EXAMPLES),
+    ("export", export.export, export.EXAMPLES),
+    ("schema", examples.schema, examples.SCHEMA_EXAMPLES),
 ):
     _base = shell.ShortHelp if _name == "train" else shell.Command
     app.command(_name, help=_paragraphs(_function), cls=_class(_base, _examples))(_function)

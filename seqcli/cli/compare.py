@@ -208,7 +208,7 @@ def _budget(flags: options.Flags, seconds: float | None) -> list[str]:
 def _show(comparison: Comparison, output: Out) -> None:
     """Print the results (a table and the conclusions, or JSON) and the path of the report."""
     from seqcli.report.comparison_files import comparison_document
-    from seqcli.report.comparison_table import missing_lines
+    from seqcli.report.conclusions import missing_lines
 
     if output.json:
         output.document(comparison_document(comparison))
@@ -240,11 +240,11 @@ def _next(comparison: Comparison) -> str:
 
 
 def _write_table(comparison: Comparison, output: Out) -> None:
-    from seqcli.report.comparison_table import comparison_table, conclusions
+    from seqcli.report.comparison_table import results_table
+    from seqcli.report.conclusions import conclusions
     from seqcli.report.console import draws
 
     width = output.stdout.width if draws(output.stdout) else None
-    table = comparison_table(comparison.arms, width=width, differing=comparison.differing)
-    output.show(table)
+    output.show(results_table(comparison, width))
     for line in ("", *conclusions(comparison)):
         output.write(line)

@@ -33,8 +33,8 @@ MANY = 10_000  # minimum number of lines for which the elapsed time is reported
 Lines = Annotated[
     list[str] | None,
     typer.Argument(
-        help="A run (unless --ckpt names it), and sources. Without sources, the lines of --input "
-        "or stdin.",
+        help="The run (unless --ckpt names it), then the texts to predict for; without texts, the "
+        "lines of --input or of stdin.",
         metavar="RUN [TEXT]",
     ),
 ]

@@ -43,7 +43,14 @@ class WithExamples:
 
 
 class Command(WithExamples, TyperCommand):
-    """One command."""
+    """One command. Its help page shows the arguments without their types, which are functions."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help page."""
+        for argument in (one for one in self.params if one.param_type_name == "argument"):
+            argument.type = copy.copy(argument.type)
+            argument.type.get_metavar = lambda **_: ""  # type: ignore[method-assign]
+        super().format_help(ctx, formatter)
 
 
 class ShortHelp(Command):

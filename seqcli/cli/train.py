@@ -37,7 +37,7 @@ COMMON = {  # the options on the short help page, with their help
     "check": "Read the data, print a summary, and stop.",
     "cell": "rnn, gru, lstm or transformer. \\[by recipe]",
     "attention": "Alone: additive; none, dot, ... \\[by recipe]",
-    "layers": "Layers of each part. \\[by recipe]",
+    "layers": "Layers of encoder and decoder. \\[by recipe]",
     "hidden": "Hidden size. \\[by recipe]",
     "dropout": "Dropout probability. \\[by recipe]",
     "recipe": "quick, auto, best or none. \\[auto]",

@@ -25,7 +25,7 @@ from seqcli.files.regular import single_name
 from seqcli.schema import to_plain
 
 FILE = "plan.json"
-FORMAT = 4
+FORMAT = 5
 MAX_BYTES = 64 << 20  # bytes
 # Settings that do not affect the trained weights; they may differ between runs. What a recipe chose
 # is in other keys.
@@ -50,14 +50,20 @@ class Identity:
         settings: dotted_values key -> value, for every key that is the same in all runs.
         varied: the keys that may differ.
         data: a digest of the data, independent of its path.
+        searched: the keys that a search varies between its trials, which are scored on the
+            validation rows only; none in a comparison.
     """
 
     settings: Mapping[str, Any]
     varied: tuple[str, ...]
     data: str
+    searched: tuple[str, ...] = ()
 
     def difference(self, other: Identity) -> str:
         """Describe the first difference from another comparison; "" if they are the same."""
+        if set(self.searched) != set(other.searched):
+            keys = " ".join(self.searched)
+            return f"it is a search for {keys}" if keys else "it is not a search"
         if set(self.varied) != set(other.varied):
             ours, theirs = (" ".join(one.varied) for one in (self, other))
             return f"it varies {ours}, not {theirs}"
@@ -109,7 +115,8 @@ def identity_of(
         varied |= set(defaults.RECIPE) & set(open_keys)
     config = next(iter(runs)).config
     settings = {key: value for key, value in comparable(config).items() if key not in varied}
-    return Identity(settings, tuple(sorted(varied)), _digest(provenance))
+    searched = tuple(sorted(specification.searched))
+    return Identity(settings, tuple(sorted(varied)), _digest(provenance), searched)
 
 
 def comparable(config: Config) -> dict[str, Any]:
@@ -161,6 +168,7 @@ def write_plan(folder: Path, plan: StoredPlan) -> None:
         "settings": plan.identity.settings,
         "varied": plan.identity.varied,
         "data": plan.identity.data,
+        "searched": plan.identity.searched,
         "notes": plan.notes,
         "replaced": plan.replaced,
         "runs": runs,
@@ -204,7 +212,10 @@ def _stored(document: Any, where: str) -> StoredPlan:
     try:
         runs = {name: _run(name, one, where) for name, one in _mapping(document["runs"]).items()}
         identity = Identity(
-            _mapping(document["settings"]), _texts(document["varied"]), _text(document["data"])
+            _mapping(document["settings"]),
+            _texts(document["varied"]),
+            _text(document["data"]),
+            _texts(document["searched"]),
         )
         replaced = tuple(single_name(name, where) for name in _texts(document["replaced"]))
         return StoredPlan(

@@ -190,18 +190,6 @@ def summarize_arms(results: Sequence[RunResult]) -> list[ArmSummary]:
     return [_summarize_arm(arm, runs, axis, scopes) for arm, runs in by_arm.items()]
 
 
-def best_arms(arms: Sequence[ArmSummary]) -> frozenset[int]:
-    """Return the indices of the best arms on validation; empty if they cannot be ranked."""
-    if len(arms) < 2:
-        return frozenset()
-    metric = deciding_metric(arms[0].first.language)
-    if not all(metric.name in one.validation for one in arms):
-        return frozenset()
-    means = [one.validation[metric.name].mean for one in arms]
-    best = metric.best(means)
-    return frozenset(number for number, mean in enumerate(means) if mean == best)
-
-
 def deciding_metric(language: bool) -> Metric:
     """Return the deciding metric for language models, or for sequence-to-sequence models."""
     return find("bits_per_character" if language else "sequence_accuracy")

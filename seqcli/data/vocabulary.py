@@ -18,8 +18,10 @@ def graphemes(text: str) -> list[str]:
     """Split a text into extended grapheme clusters (Unicode Standard Annex #29).
 
     A cluster is what readers perceive as one character: a letter with its accents, a Hangul
-    syllable, a conjunct of Devanagari, Bengali or Malayalam, a flag, or an emoji with its
-    modifiers. Joining the clusters gives the text.
+    syllable, a conjunct of Devanagari, Bengali, Gujarati, Oriya, Telugu or Malayalam (rule GB9c),
+    a flag, or an emoji with its modifiers. The rule does not apply to Sinhala, Kannada, Tamil and
+    Gurmukhi: there a cluster ends after the virama, or after the zero-width joiner that follows
+    it. Joining the clusters gives the text.
     """
     if text.isascii() and "\r" not in text:  # CR LF is the only cluster of two ASCII characters
         return list(text)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from seqcli.arrays.functions import Array, array_namespace, log_softmax
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcli.arrays.functions import (
+    Array,
+    array_namespace,
+    is_on_gpu,
+    log_softmax,
+    send,
+    start_reading,
+)
 from seqcli.arrays.state import DecoderState
 from seqcli.data.vocabulary import BOS, EOS, PAD, UNK
 
@@ -79,7 +89,13 @@ class Frontier:
 
 
 class Strategy(Protocol):
-    """The choice of the next tokens. A strategy records its choices and returns the predictions."""
+    """The choice of the next tokens. A strategy records its choices and returns the predictions.
+
+    Attributes:
+        waits: whether each step waits for the scores, because it chooses outside of the device.
+    """
+
+    waits: bool
 
     def begin(self, frontier: Frontier, limit: int) -> None:
         """Prepare for decoding B sources up to ``limit`` tokens and EOS."""
@@ -118,6 +134,7 @@ def decode(
     """
     xp = array_namespace(frontier.rows)
     strategy.begin(frontier, limit)
+    unfinished = _Unfinished(strategy.waits)
     for t in range(limit + 1):
         width = frontier.tokens.shape[1]
         logits, state = model.step(xp.reshape(frontier.tokens, (-1,)), frontier.state)
@@ -127,11 +144,40 @@ def decode(
         elif t == limit:
             scores = _only_eos(scores, xp.ones_like(frontier.rows) > 0)
         frontier, done = strategy.advance(t, replace(frontier, state=state), scores)
-        left = xp.nonzero(~done)[0]
+        left = unfinished.rows(done)
+        if left is None:
+            continue
         if left.shape[0] == 0:
             break
         if left.shape[0] <= done.shape[0] * COMPACT_BELOW:
             frontier = frontier.select(left)
+            unfinished.forget()
+
+
+class _Unfinished:
+    """Find the sources that are not done.
+
+    A GPU would idle if the program waited for its last step before it gave it the next one. There,
+    the answer is that of the step before: one step more is computed, and no step waits.
+
+    Args:
+        at_once: whether the answer is always that of the last step.
+    """
+
+    def __init__(self, at_once: bool) -> None:
+        self.at_once = at_once
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the step before, because the batch has other rows now."""
+        self.before: Callable[[], NDArray[Any]] | None = None
+
+    def rows(self, done: Array) -> Array | None:
+        """Return the rows that are not ``done`` (R,); None if that is not known yet."""
+        if self.at_once or not is_on_gpu(done):
+            return array_namespace(done).nonzero(~done)[0]
+        before, self.before = self.before, start_reading(done)
+        return None if before is None else send(np.flatnonzero(~before()), done)
 
 
 def next_scores(logits: Array) -> Array:

@@ -132,14 +132,14 @@ def attention_weights(
     Returns:
         (T + 1, S), or None for a model without attention.
     """
-    state, bos = model.start(source, _lengths(source)), _bos(source)
-    rows = []
+    xp, bos = array_namespace(source), _bos(source)
+    state, rows = model.start(source, _lengths(source)), []
     for token in [BOS, *ids]:
         _, state = model.step(bos * 0 + token, state)
         if state.attention is None:
             return None
-        rows.append(to_numpy(state.attention)[0])
-    return np.stack(rows)  # (T + 1, S)
+        rows.append(state.attention[0])  # (S,)
+    return to_numpy(xp.stack(rows))  # (T + 1, S)
 
 
 def _first(source: Array, state: DecoderState) -> Frontier:

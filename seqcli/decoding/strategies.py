@@ -22,6 +22,7 @@ class Greedy:
 
     tokens: Array  # (B, T + 1), padded with EOS
     totals: Array  # (B,) log-probabilities
+    waits = False
 
     def begin(self, frontier: Frontier, limit: int) -> None:
         """See `Strategy.begin`."""
@@ -77,6 +78,7 @@ class GreedyCertificate:
     total: Array  # (B,) its log-probability
     length: Array  # (B,) its number of tokens
     rival: Array  # (B,) log-probability of the most likely discarded unfinished hypothesis
+    waits = False
 
     def __init__(self, length_penalty: float) -> None:
         self.length_penalty = length_penalty
@@ -148,6 +150,8 @@ class Sampling(Greedy):
         settings: temperature, top-k and top-p.
         random: one uniform number is drawn for each source and step.
     """
+
+    waits = True  # NumPy draws, so that each backend and device draws the same
 
     def __init__(self, settings: SamplingConfig, random: np.random.Generator) -> None:
         self.settings, self.random = settings, random
@@ -226,6 +230,7 @@ class BeamSearch:
     totals: Array  # (T + 1, B, K) log-probabilities of hypotheses finished after t tokens
     scores: Array  # (T + 1, B, K) their scores
     best: Array  # (B, nbest) the best scores of finished hypotheses so far
+    waits = False
 
     def __init__(self, width: int, length_penalty: float, nbest: int) -> None:
         self.width, self.length_penalty, self.nbest = width, length_penalty, nbest

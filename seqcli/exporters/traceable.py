@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from seqcli.arrays.state import DecoderState
 from seqcli.models.base import Model
 from seqcli.models.cells import CellState
-from seqcli.models.positions import Learned, Positions
+from seqcli.models.positions import Learned
 from seqcli.models.rnn import RNN, CellRNN, TorchRNN
 
 # Weight and bias of the input, then weight and bias of the state.
@@ -102,17 +102,15 @@ def _runs_of(rnn: TorchRNN | CellRNN) -> tuple[list[RunWeights], int, int]:
     return runs, len(ends), layer.hidden_size
 
 
-class UncheckedPositions(Positions):
+class UncheckedPositions(Learned):
     """Learned positions without the check of the length; the runtime rejects a bad index."""
 
     def __init__(self, learned: Learned) -> None:
         nn.Module.__init__(self)
         self.table = learned.table
 
-    def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
-        """See `Positions.added`."""
-        positions = start + torch.arange(embedded.shape[1], device=embedded.device)  # ([B,] T)
-        return embedded + self.table(positions)  # type: ignore[no-any-return]  # (B, T, H)
+    def check(self, end: int) -> None:
+        """See `Positions.check`."""
 
 
 def traceable(model: Model) -> Model:

@@ -42,8 +42,9 @@ class NumberFormat:
         return self.write(value).removesuffix(self.unit)
 
     def difference(self, value: float) -> str:
-        """Format a difference of two values, without the unit."""
-        return f"{value * 100:.1f}" if self.points else f"{value:.3f}"
+        """Format a difference of two values, without the unit; zero has no sign."""
+        scaled, digits = (value * 100, 1) if self.points else (value, 3)
+        return f"{round(scaled, digits) + 0.0:.{digits}f}"
 
 
 PERCENT = NumberFormat(formatting.percent, "%", (0.0, 1.0), "points")

@@ -1,7 +1,6 @@
 """The interface of every model, and the PyTorch backend that decodes and scores with it.
 
-Shapes use one alphabet: B batch, S source length, T target length, V vocabulary, E embedding,
-H hidden, N heads, K beam.
+`seqcli.models` explains the letters of the shapes.
 """
 
 from __future__ import annotations

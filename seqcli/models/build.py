@@ -41,7 +41,7 @@ def build(
         target: the size of the target vocabulary.
         max_length: maximum sequence length; the size of a table of learned positions.
         copy_ids: for each source id the target id of the same token, or `PAD`; see
-            `seqcli.models.attention.PointerGenerator`.
+            `seqcli.models.copying.PointerGenerator`.
 
     Raises:
         UsageError: the settings are incompatible.

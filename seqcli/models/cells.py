@@ -2,6 +2,10 @@
 
 A cell gets the two matrix products of a step, W x + b of the input and U h + c of the hidden
 state, and combines them. A new cell only defines `Cell.combine`.
+
+A cell has no weights. W, b, U and c belong to the layer that runs it (`rnn.CellRNN`,
+`seq2seq.BahdanauDecoder`, or the layer of PyTorch), which computes W x + b for all positions in one
+product, before the loop over them.
 """
 
 from __future__ import annotations

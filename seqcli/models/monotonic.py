@@ -72,7 +72,9 @@ class MonotonicDecoder(PlainDecoder):
             last state.
         """
         keys, positions, *rest = memory
-        outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
+        outputs, state = self.rnn.run_embedded(
+            self.embedding.embed(tokens), None, state
+        )  # (R, T, H)
         together = outputs.reshape(len(keys), -1, outputs.shape[2])  # (B, K * T, H)
         energies = self.attention.energies(self.attention.project_queries(together), keys)
         if rest:

@@ -28,6 +28,13 @@ class Positions(nn.Module):
     def __init__(self, width: int, head: int, max_length: int) -> None:
         super().__init__()
 
+    def check(self, end: int) -> None:
+        """Check that there are ``end`` positions. It gets a number, which no GPU has to send.
+
+        Raises:
+            DataError: there are fewer.
+        """
+
     def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
         """Return embeddings (B, T, H) with positions ``start``, ``start + 1`` ...
 
@@ -71,19 +78,17 @@ class Learned(Positions):
         super().__init__(width, head, max_length)
         self.table = nn.Embedding(max_length, width)
 
-    def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
-        """See `Positions.added`.
-
-        Raises:
-            DataError: the sequence is longer than the table.
-        """
-        end = int(torch.as_tensor(start).max()) + embedded.shape[1]
+    def check(self, end: int) -> None:
+        """See `Positions.check`."""
         if end > self.table.num_embeddings:
             raise DataError(
                 f"a sequence of {end} tokens is longer than this model's "
                 f"{self.table.num_embeddings} learned positions",
                 "shorten it, or train with --set model.positions=sinusoidal (or rotary)",
             )
+
+    def added(self, embedded: Tensor, start: int | Tensor = 0) -> Tensor:
+        """See `Positions.added`."""
         places = start + torch.arange(embedded.shape[1], device=embedded.device)  # ([B,] T)
         return embedded + self.table(places)  # type: ignore[no-any-return]  # (B, T, H)
 

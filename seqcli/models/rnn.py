@@ -36,7 +36,7 @@ class RNN(nn.Module):
         """Return the modules whose weights (gates * H, I) have one block of rows per gate."""
         return (self,)
 
-    def read(
+    def run_embedded(
         self, tokens: EmbeddedTokens, lengths: Tensor | None = None, state: CellState | None = None
     ) -> tuple[Tensor, CellState]:
         """Run the layers over embedded tokens; see `forward`."""
@@ -57,10 +57,10 @@ class TorchRNN(RNN):
         """See `RNN`."""
         return run_layer(self.layer, inputs, lengths, state)
 
-    def read(
+    def run_embedded(
         self, tokens: EmbeddedTokens, lengths: Tensor | None = None, state: CellState | None = None
     ) -> tuple[Tensor, CellState]:
-        """See `RNN.read`."""
+        """See `RNN.run_embedded`."""
         return rnn_layer(self.cell, self.layer, tokens, lengths, state)
 
 

@@ -16,16 +16,11 @@ from torch.nn import functional as F
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import Attention, PointerGenerator, attention_bias, token_mask
+from seqcli.models.attention import Attention, attention_bias, token_mask
 from seqcli.models.base import Model
 from seqcli.models.cells import Cell, CellState, NormalizedCell
-from seqcli.models.embedding import (
-    Dropout,
-    EmbeddedTokens,
-    Embedding,
-    OutputLayer,
-    output_layer,
-)
+from seqcli.models.copying import PointerGenerator
+from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding, OutputLayer, output_layer
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
 from seqcli.models.rnn import make_rnn
 
@@ -60,7 +55,7 @@ class Encoder(nn.Module):
 
     def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, CellState]:
         """Return the outputs (B, S, D * H) and the last states, each (L * D, B, H)."""
-        return self.rnn.read(self.embedding.embed(source), lengths)
+        return self.rnn.run_embedded(self.embedding.embed(source), lengths)
 
 
 class Bridge(nn.Module):
@@ -145,6 +140,9 @@ class Decoder(nn.Module):
 class PlainDecoder(Decoder):
     """A decoder without attention: only its first state depends on the source.
 
+        s_t = cell(y_{t-1}, s_{t-1})    hidden states (R, T, H)
+        p(y_t) = softmax(W s_t + b)
+
     Source: Sutskever et al. 2014, arXiv:1409.3215.
     """
 
@@ -163,12 +161,21 @@ class PlainDecoder(Decoder):
 
     def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.forward`."""
-        outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
+        outputs, state = self.rnn.run_embedded(
+            self.embedding.embed(tokens), None, state
+        )  # (R, T, H)
         return Decoded(self.output(self.dropout(outputs)), outputs, state, None)
 
 
 class LuongDecoder(PlainDecoder):
-    """Attention after the cell, for all steps at once (Luong et al. 2015, arXiv:1508.04025)."""
+    """Attention after the cell, for all steps at once (Luong et al. 2015, arXiv:1508.04025).
+
+    s_t = cell(y_{t-1}, s_{t-1})          hidden states (R, T, H)
+    a_tj = softmax over j of energy(s_t, h_j)
+    c_t = sum over j of a_tj h_j          contexts (R, T, H)
+    r_t = tanh(W_c [s_t; c_t])            attended (R, T, H)
+    p(y_t) = softmax(W r_t + b)
+    """
 
     def __init__(
         self, config: ModelConfig, vocabulary: int, cell: Cell, attention: Attention
@@ -185,7 +192,9 @@ class LuongDecoder(PlainDecoder):
     def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.forward`."""
         keys, values, *bias = memory
-        outputs, state = self.rnn.read(self.embedding.embed(tokens), None, state)  # (R, T, H)
+        outputs, state = self.rnn.run_embedded(
+            self.embedding.embed(tokens), None, state
+        )  # (R, T, H)
         states = outputs.reshape(keys.shape[0], -1, outputs.shape[2])  # (B, K * T, H)
         queries = self.attention.project_queries(states)  # (B, K * T, H)
         weights = self.attention(queries, keys, bias[0] if bias else None)  # (B, K * T, S)
@@ -199,9 +208,16 @@ class LuongDecoder(PlainDecoder):
 class BahdanauDecoder(Decoder):
     """Attention before each step; the context is an input of the cell (Bahdanau et al. 2015).
 
-    The loop over the target only computes what depends on the previous state. The input weights
-    of the tokens, the keys, and the input weights of the source positions are applied before it.
-    The output layer, and the layers above the first, run over all positions after it.
+        a_tj = softmax over j of energy(s_{t-1}, h_j)
+        c_t = sum over j of a_tj h_j            contexts (R, T, C)
+        s_t = cell([y_{t-1}; c_t], s_{t-1})     hidden states (R, T, H)
+        p(y_t) = softmax(W [s_t; c_t; y_{t-1}] + b)
+
+    Products with a concatenation are sums of products: W [s; c; y] = W_s s + W_c c + W_y y. So the
+    loop over the target (`kernels.bahdanau_decoder.bahdanau_decoder_reference`) only computes what
+    depends on s_{t-1}. The input weights of the tokens and of the source positions, and the keys,
+    are applied before it. The output layer, and the layers above the first, run over all positions
+    after it.
     """
 
     def __init__(
@@ -238,8 +254,8 @@ class BahdanauDecoder(Decoder):
 
     def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
         """See `Decoder.forward`."""
-        values, keys, gates, *rest = memory
-        source = Source(keys, gates, rest[0] if rest else None)
+        values, keys, gates, *bias = memory
+        source = Source(keys, gates, bias[0] if bias else None)
         embedded = self.embedding.embed(tokens)
         inputs = embedded.projected(self.from_input.weight, self.from_input.bias)  # (R, T, G)
         first = tuple(part[0] for part in state)  # (R, H) each

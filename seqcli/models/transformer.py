@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.models.attention import CopyHead, token_mask
+from seqcli.models.attention import token_mask
 from seqcli.models.base import Model, copy_to
+from seqcli.models.copying import CopyHead
 from seqcli.models.embedding import Dropout, output_layer
 from seqcli.models.positions import Positions
 
@@ -97,8 +98,10 @@ class MultiHeadAttention(nn.Module):
 class Residual(nn.Module):
     """A residual connection around a function f of the states, with layer norm and dropout.
 
-    x + f(norm(x)) for "pre" (Xiong et al. 2020, arXiv:2002.04745), norm(x + f(x)) for "post", as
-    in the original paper.
+        x = residual.outputs(x, f(residual.inputs(x)))
+
+    is x + f(norm(x)) for "pre" (Xiong et al. 2020, arXiv:2002.04745), and norm(x + f(x)) for
+    "post", as in the original paper. Dropout is applied to f's result.
     """
 
     def __init__(self, width: int, dropout: float, norm: str) -> None:
@@ -193,19 +196,22 @@ class TransformerLayer(nn.Module):
             past: keys and values of the positions before.
             memory: the source, for a layer with cross-attention.
         """
+        # self-attention
         start = 0 if past is None else past.keys.shape[2]
         query, keys_values = self._self_projections(self.after_self.inputs(x), start)
         if past is not None:
             keys_values = past.extended(*keys_values)
         attended = self.self_attention(query, keys_values, mask, causal and past is None)
         x = self.after_self.outputs(x, attended)  # (R, T, H)
+        # attention to the source
         source_query = None
         if memory is not None:
             sources, width = len(memory.source.keys), x.shape[2]
             together = self.after_cross.inputs(x).reshape(sources, -1, width)  # (B, K * T, H)
             source_query = self.cross_attention.queries(together)  # (B, N, K * T, d)
             attended = self.cross_attention(source_query, *memory).view_as(x)  # (R, T, H)
-            x = self.after_cross.outputs(x, attended)
+            x = self.after_cross.outputs(x, attended)  # (R, T, H)
+        # feed-forward network, at each position
         update = self.feedforward(self.after_feedforward.inputs(x))  # (R, T, H)
         return LayerOutput(self.after_feedforward.outputs(x, update), keys_values, source_query)
 
@@ -242,10 +248,18 @@ class TokenEmbedding(nn.Module):
         self.positions: Positions = kind(width, width // config.heads, max_length)
         self.scale, self.dropout = math.sqrt(width), Dropout(config.dropout)
 
-    def forward(self, tokens: Tensor, start: int | Tensor = 0) -> Tensor:
-        """Embed token ids (B, T), the first at position ``start``: (B, T, H)."""
+    def forward(self, tokens: Tensor, start: int = 0, starts: Tensor | None = None) -> Tensor:
+        """Embed token ids (B, T), the first at position ``start``: (B, T, H).
+
+        Args:
+            tokens: (B, T) token ids.
+            start: the first position, or the largest one that ``starts`` may hold.
+            starts: (B, 1) the first position of each row, if they differ.
+        """
+        self.positions.check(start + tokens.shape[1])
         embedded = self.embedding(tokens) * self.scale  # (B, T, H)
-        positioned: Tensor = self.dropout(self.positions.added(embedded, start))  # (B, T, H)
+        places = start if starts is None else starts
+        positioned: Tensor = self.dropout(self.positions.added(embedded, places))  # (B, T, H)
         return positioned
 
 
@@ -275,14 +289,16 @@ class Transformer(Model):
         self.source_norm, self.target_norm = final_norm(config), final_norm(config)
         embedding = self.target_embedding.embedding
         self.output = output_layer(embedding, config.hidden, config.tied_embeddings)
+        # 1: the target's positions continue those of the source; 0: they start at 0
         self.continues = int(config.continue_positions)
         self.copy = CopyHead(config.hidden, target, copy_ids) if config.copy else None
 
     def forward(self, source: Tensor, source_lengths: Tensor, target_in: Tensor) -> Tensor:
         """See `Model.forward`."""
         mask, memories, copies = self._encode(source, source_lengths)
-        first = self._first_position(source, source_lengths) if self.continues else 0
-        x = self.target_embedding(target_in, first)  # (B, T, H)
+        first = self._first_position(source, source_lengths) if self.continues else None
+        last = self.continues * source.shape[1]
+        x = self.target_embedding(target_in, last, first)  # (B, T, H)
         for layer, memory in zip(self.decoder, memories, strict=True):
             x = layer(x, causal=True, memory=CrossMemory(memory, mask)).states  # (B, T, H)
         return self._logits(x, mask, copies)  # (B, T, V)
@@ -302,7 +318,8 @@ class Transformer(Model):
         mask, first, *rest = state.memory
         memories, copies = rest[: 2 * len(self.decoder)], rest[2 * len(self.decoder) :]
         positions = first.repeat_interleave(state.beams, dim=0) + state.position  # (R, 1)
-        x = self.target_embedding(token[:, None], positions)  # (R, 1, H)
+        last = self.continues * mask.shape[3] + state.position
+        x = self.target_embedding(token[:, None], last, positions)  # (R, 1, H)
         cache: list[KeysValues] = []
         rows = zip(self.decoder, paired(state.past), paired(memories), strict=True)
         for layer, past, source in rows:

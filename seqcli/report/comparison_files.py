@@ -13,14 +13,8 @@ from seqcli.files.atomic import write_atomically
 from seqcli.formatting import visible
 from seqcli.metrics.metric import shown
 from seqcli.report.comparison_page import comparison_page
-from seqcli.report.comparison_table import (
-    SCOPES,
-    comparison_table,
-    conclusions,
-    method,
-    missing_lines,
-    spread,
-)
+from seqcli.report.comparison_table import SCOPES, results_table, seeds_table, spread
+from seqcli.report.conclusions import conclusions, difference_tables, method, missing_lines
 from seqcli.report.page import markdown_table
 from seqcli.report.svg_plots import comparison_plots
 from seqcli.report.tables import Column, Table
@@ -96,11 +90,15 @@ def _tests_document(comparison: Comparison) -> dict[str, Any]:
 
 def markdown(comparison: Comparison, plots: Mapping[str, str]) -> str:
     """Return the comparison as Markdown: table, conclusions and plots."""
-    table = comparison_table(comparison.arms, differing=comparison.differing)
-    lines = [f"# {comparison.name}", "", *markdown_table(table), "", visible(table.caption), ""]
+    table = results_table(comparison)
+    lines = [f"# {comparison.name}", "", *markdown_table(table), "", visible(table.notes), ""]
     lines += [f"- {line}" for line in conclusions(comparison)]
     lines += [f"- {visible(line)}" for line in missing_lines(comparison)]
     lines += [f"- note: {visible(note)}" for note in comparison.notes]
+    for one in (*difference_tables(comparison), seeds_table(comparison)):
+        heading = one.title or "seeds"
+        lines += ["", f"## {heading[:1].upper()}{heading[1:]}", "", *markdown_table(one)]
+        lines += ["", visible(one.notes)]
     lines += [line for name in plots for line in ("", f"![{name}]({name}.svg)")]
     return "\n".join(lines) + "\n"
 
@@ -186,8 +184,8 @@ def _markdown(suite: SuiteResult) -> str:
     for one in suite.comparisons:
         name = Path(one.folder).name
         lines += ["", f"## [{one.name}]({name}/report.html)", ""]
-        table = comparison_table(one.arms, differing=one.differing)
-        lines += [*markdown_table(table), "", table.caption]
+        table = results_table(one)
+        lines += [*markdown_table(table), "", table.notes]
         lines += ["", *(f"- {line}" for line in conclusions(one))]
     if suite.rows:
         lines += ["", "## Our results and published ones", ""]

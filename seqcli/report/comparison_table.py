@@ -1,18 +1,19 @@
-"""Show the results of a comparison: its table, and its conclusions in words."""
+"""The tables of a comparison: a row for each model, and a row for each seed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqcli.comparison.run_result import ORACLE_LENGTH
-from seqcli.formatting import baseline_name, count, duration, plural
+from seqcli.formatting import baseline_name, count, duration
 from seqcli.metrics.metric import COMPARISON, Metric, shown
 from seqcli.report.tables import Column, Table, two_lines, width_of
 
 if TYPE_CHECKING:
-    from seqcli.comparison.significance import SignificantDifference
+    from seqcli.comparison.run_result import RunResult
+    from seqcli.comparison.significance import PairTest
     from seqcli.comparison.summary import ArmSummary, Comparison, Spread
 
 
@@ -20,6 +21,43 @@ Differing: TypeAlias = Mapping[str, Mapping[str, Any]]  # setting -> arm -> valu
 SPLITS = {"test": "test", "val": "validation", "train": "training"}
 SCOPES = {"in_distribution": "training lengths", "out_of_distribution": "other lengths"}
 SHARED = "all other settings are shared"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How the arms are ranked in a column of scores.
+
+    Args:
+        metric: its format and direction.
+        value: returns the score of an arm.
+        scopes: the scopes in which differences of the score are tested; none if they are not.
+    """
+
+    metric: Metric
+    value: Callable[[ArmSummary], float]
+    scopes: tuple[str, ...] = ()
+
+    def best(self, arms: Sequence[ArmSummary], tests: Sequence[PairTest]) -> list[int]:
+        """Return the indices of the arms with the best score, and of those tied with one of them.
+
+        Scores that are written alike are equal. Arms are tied if they do not differ significantly
+        in any of the scopes.
+        """
+        values = [self.value(arm) for arm in arms]
+        written = self.metric.write(self.metric.best(values))
+        best = [place for place, one in enumerate(values) if self.metric.write(one) == written]
+        return [
+            place
+            for place, arm in enumerate(arms)
+            if place in best or any(self._tied(arm, arms[one], tests) for one in best)
+        ]
+
+    def _tied(self, one: ArmSummary, other: ArmSummary, tests: Sequence[PairTest]) -> bool:
+        pair = {one.arm, other.arm}
+        found = [
+            test for test in tests if test.scope in self.scopes if {test.one, test.other} == pair
+        ]
+        return bool(found) and not any(test.significant for test in found)
 
 
 @dataclass(frozen=True)
@@ -31,12 +69,14 @@ class ArmColumn:
         cell: returns the cell of an arm.
         metric: the metric shown for baselines in this column; None if they have no value.
         drop: the column with the highest value is removed first if the terminal is narrow.
+        ranking: how its best cells are found; None if none is marked, as for times.
     """
 
     header: str
     cell: Callable[[ArmSummary], str]
     metric: Metric | None = None
     drop: int = 0
+    ranking: Ranking | None = None
 
 
 def comparison_table(
@@ -44,22 +84,61 @@ def comparison_table(
     waiting: Sequence[str] = (),
     width: int | None = None,
     differing: Differing | None = None,
+    tests: Sequence[PairTest] = (),
 ) -> Table:
-    """Return the table of a comparison.
+    """Return the table of a comparison, with the best cells of the columns of scores marked.
 
     Args:
         arms: arms with a finished run.
         waiting: names of arms without a finished run.
         width: maximum width in terminal cells; the least important columns are removed to fit.
         differing: setting -> arm -> value, for settings that differ between arms.
+        tests: the compared pairs of arms; without a significant difference they are tied.
     """
     columns = columns_of(arms)
     caption = _caption(arms, differing)
-    table = _table(arms, waiting, columns, caption)
+    table = _table(arms, waiting, columns, caption, tests)
     while width is not None and len(columns) > 3 and width_of(table) > width:
         columns.remove(max(columns, key=lambda column: column.drop))
-        table = _table(arms, waiting, columns, caption)
+        table = _table(arms, waiting, columns, caption, tests)
     return table
+
+
+def results_table(comparison: Comparison, width: int | None = None) -> Table:
+    """Return the table of the results of a comparison; see `comparison_table`."""
+    return comparison_table(
+        comparison.arms, width=width, differing=comparison.differing, tests=comparison.tests
+    )
+
+
+def seeds_table(comparison: Comparison) -> Table:
+    """Return the table with a row for each run."""
+    first = comparison.arms[0].first
+    metrics = [metric for metric in map(shown, first.scores) if COMPARISON in metric.tables]
+    ranked = _ranked_on_validation(comparison.arms, comparison.metric)
+    columns = [Column("run", keep=True)]
+    columns += [Column(metric.label, right=True) for metric in metrics]
+    columns += [Column("val", right=True)] * ranked
+    columns += [Column(one, right=True) for one in ("best epoch", "epochs", "steps", "time")]
+    rows = [
+        (
+            run.run,
+            *(metric.write(run.scores[metric.name]) for metric in metrics),
+            *_validation(run, comparison.metric, ranked),
+            *map(count, (run.best_epoch, run.epochs, run.steps)),
+            duration(run.seconds),
+        )
+        for arm in comparison.arms
+        for run in arm.results
+    ]
+    caption = f"scores on {SPLITS[comparison.split]}, of each seed"
+    if ranked:
+        caption += f"; val: {comparison.metric.label} on validation"
+    return Table(tuple(columns), tuple(rows), caption=caption)
+
+
+def _validation(run: RunResult, metric: Metric, ranked: bool) -> list[str]:
+    return [metric.write(run.validation[metric.name])] if ranked else []
 
 
 def differing_lines(differing: Differing) -> list[str]:
@@ -77,18 +156,18 @@ def _values(values: Mapping[str, Any]) -> str:
 
 
 def columns_of(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
-    """Return the columns that apply to some arms."""
-    columns = [ArmColumn("\nmodel", lambda arm: arm.arm)]
+    """Return the columns that apply to some arms: the scores, then what the runs cost."""
+    columns = [ArmColumn("\nmodel", lambda arm: arm.arm), *_score_columns(arms)]
     if any(arm.first.positions for arm in arms):
         columns.append(ArmColumn("\npositions", lambda arm: arm.first.positions, drop=5))
-    columns += [
+    return [
+        *columns,
         ArmColumn("\nseeds", lambda arm: str(len(arm.results)), drop=8),
         ArmColumn("\nparameters", lambda arm: count(arm.first.parameters), drop=4),
         ArmColumn("\nsteps", lambda arm: count(arm.steps), drop=7),
         ArmColumn("\ntime", lambda arm: duration(arm.seconds), drop=6),
         ArmColumn("\nseq/s", lambda arm: count(arm.sequences_per_second), drop=9),
     ]
-    return columns + _score_columns(arms)
 
 
 def _score_columns(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
@@ -96,15 +175,18 @@ def _score_columns(arms: Sequence[ArmSummary]) -> list[ArmColumn]:
     from seqcli.comparison.summary import deciding_metric  # imports NumPy
 
     main = deciding_metric(bool(arms) and arms[0].first.language)
+    scopes = arms[0].scopes if arms else {}
+    ranking = Ranking(main, lambda arm: arm.scores[main.name].mean, tuple(scopes) or ("test",))
     columns = [
         ArmColumn(
-            f"{main.label}\nmean ± sd (best)", lambda arm: spread(arm.scores[main.name], main), main
+            f"{main.label}\nmean ± sd (best)",
+            lambda arm: spread(arm.scores[main.name], main),
+            main,
+            ranking=ranking,
         )
     ]
     if _ranked_on_validation(arms, main):
-        columns.append(
-            ArmColumn("\nval", lambda arm: main.write(arm.validation[main.name].mean), drop=2)
-        )
+        columns.append(_ranked_column("\nval", main, lambda arm: arm.validation[main.name].mean, 2))
     columns += [_mean_column(metric) for metric in _other_metrics(arms, main)]
     return columns + _scope_columns(arms, main)
 
@@ -125,12 +207,25 @@ def _other_metrics(arms: Sequence[ArmSummary], main: Metric) -> list[Metric]:
 
 def _mean_column(metric: Metric) -> ArmColumn:
     header = two_lines(metric.short)
-    return ArmColumn(
+    column = _ranked_column(
         header if "\n" in header else f"\n{header}",
-        lambda arm: metric.write(arm.scores[metric.name].mean),
         metric,
+        lambda arm: arm.scores[metric.name].mean,
         drop=3,
     )
+    return replace(column, metric=metric)
+
+
+def _ranked_column(
+    header: str,
+    metric: Metric,
+    value: Callable[[ArmSummary], float],
+    drop: int,
+    scopes: tuple[str, ...] = (),
+) -> ArmColumn:
+    """Return the column of one score of each arm; see `ArmColumn` and `Ranking`."""
+    ranking = Ranking(metric, value, scopes)
+    return ArmColumn(header, lambda arm: metric.write(value(arm)), drop=drop, ranking=ranking)
 
 
 def _scope_columns(arms: Sequence[ArmSummary], main: Metric) -> list[ArmColumn]:
@@ -140,7 +235,7 @@ def _scope_columns(arms: Sequence[ArmSummary], main: Metric) -> list[ArmColumn]:
 
 def _scope_column(scope: str, main: Metric) -> ArmColumn:
     header = f"{main.short}\n{SCOPES[scope]}"
-    return ArmColumn(header, lambda arm: main.write(arm.scopes[scope]), drop=1)
+    return _ranked_column(header, main, lambda arm: arm.scopes[scope], 1, (scope,))
 
 
 def spread(values: Spread, metric: Metric) -> str:
@@ -156,17 +251,34 @@ def _table(
     waiting: Sequence[str],
     columns: Sequence[ArmColumn],
     caption: str,
+    tests: Sequence[PairTest],
 ) -> Table:
     rows = [tuple(column.cell(arm) for column in columns) for arm in arms]
     rows += [(name, *[""] * (len(columns) - 1)) for name in waiting]
     if arms:
         rows += _baseline_rows(arms[0], columns)
     headers = tuple(Column(column.header, right=n > 0) for n, column in enumerate(columns))
-    return Table(headers, tuple(rows), "", caption, _best(arms))
+    best = _best_cells(arms, columns, tests)
+    legend = "bold: the best of each column of scores" if best else ""
+    if legend and tests:
+        legend += ", and those without a significant difference from it"
+    return Table(headers, tuple(rows), "", caption, best=best, legend=legend)
+
+
+def _best_cells(
+    arms: Sequence[ArmSummary], columns: Sequence[ArmColumn], tests: Sequence[PairTest]
+) -> frozenset[tuple[int, int]]:
+    """Return (row, column) of the best cells of columns that rank the arms."""
+    if len(arms) < 2:
+        return frozenset()
+    rankings = ((place, one.ranking) for place, one in enumerate(columns) if one.ranking)
+    return frozenset((row, place) for place, one in rankings for row in one.best(arms, tests))
 
 
 def _caption(arms: Sequence[ArmSummary], differing: Differing | None) -> str:
     """Explain the columns, the ranking of the arms, and the settings that differ."""
+    from seqcli.comparison.summary import deciding_metric  # imports NumPy
+
     if not arms:
         return ""
     first = arms[0].first
@@ -179,7 +291,7 @@ def _caption(arms: Sequence[ArmSummary], differing: Differing | None) -> str:
         parts.append("training lengths: as long as training rows; other lengths: all other rows")
     if all(ORACLE_LENGTH in arm.scores for arm in arms):
         parts.append("oracle length: the reference length is given to the model")
-    if first.split == "test" and _best(arms):
+    if len(arms) > 1 and _ranked_on_validation(arms, deciding_metric(first.language)):
         parts.append("val: the same on validation, which ranks the models")
     elif first.split == "val":
         parts.append("there are no test rows: validation also chose the epoch of each run")
@@ -188,12 +300,6 @@ def _caption(arms: Sequence[ArmSummary], differing: Differing | None) -> str:
         parts += [f"settings that differ: {' | '.join(lines)}"] if lines else []
         parts.append(SHARED)
     return "; ".join(parts)
-
-
-def _best(arms: Sequence[ArmSummary]) -> frozenset[int]:
-    from seqcli.comparison.summary import best_arms  # imports NumPy
-
-    return best_arms(arms)
 
 
 def _baseline_rows(arm: ArmSummary, columns: Sequence[ArmColumn]) -> list[tuple[str, ...]]:
@@ -208,111 +314,3 @@ def _baseline(metric: Metric | None, scores: Mapping[str, float]) -> str:
     if metric is None or metric.name not in scores:
         return ""
     return metric.write(scores[metric.name])
-
-
-def conclusions(comparison: Comparison) -> list[str]:
-    """Describe the significant differences, the groups without any, and the method."""
-    if len(comparison.arms) < 2:
-        return ["No test of differences: only one model"]
-    lines = _insufficient_data(comparison)
-    tested = {test.scope for test in comparison.tests}
-    for scope in comparison.scopes or ("test",):
-        if scope in tested:
-            lines += _scope_lines(comparison, scope)
-    return [*lines, method(comparison)] if comparison.tests else lines
-
-
-def missing_lines(comparison: Comparison) -> list[str]:
-    """Return a line for each planned run that is not in the results, with the reason."""
-    failed = [f"failed: {run}: {one.message}" for run, one in comparison.failed.items()]
-    missing = [f"not finished: {run}" for run in comparison.missing]
-    left_out = [f"left out: {run}: {problem}" for run, problem in comparison.left_out.items()]
-    return [*failed, *missing, *left_out]
-
-
-def method(comparison: Comparison) -> str:
-    """Describe the tests of differences in one sentence; "" if there were none."""
-    number = len(comparison.tests)
-    if not number:
-        return ""
-    correction = f"Holm correction over {number} comparisons" if number > 1 else "one comparison"
-    clusters = "texts" if comparison.language else "rows that share a source count as one"
-    return (
-        "Method: t-tests of paired differences at the 5% level, from the variance over seeds and "
-        f"over rows ({clusters}), Satterthwaite degrees of freedom, {correction}; intervals: 95%, "
-        "each for its own difference"
-    )
-
-
-def _insufficient_data(comparison: Comparison) -> list[str]:
-    """Return a line if there are too few seeds or rows for a test."""
-    few = comparison.too_few_seeds
-    if few:
-        each = ", ".join(f"{arm} has {plural(number, 'seed')}" for arm, number in few.items())
-        return [f"Too few seeds for a test: {each}; it requires 3 of each model (--seeds 3)"]
-    if not comparison.tests:
-        return ["Too few rows for a test: it requires 2 different sources"]
-    return []
-
-
-def _scope_lines(comparison: Comparison, scope: str) -> list[str]:
-    """Describe the differences in a scope.
-
-    There is one line per arm that is better than others (or per arm that is worse, if these are
-    fewer), and one per group of arms that do not differ.
-    """
-    where = f"on {SCOPES.get(scope, SPLITS[comparison.split])}"
-    differences = [one for one in comparison.significant_differences if one.scope == scope]
-    if not differences:
-        return [f"No significant differences {where}"]
-    worse = list(dict.fromkeys(one.worse for one in differences))
-    better = list(dict.fromkeys(one.better for one in _by_wins(differences)))
-    metric = comparison.metric
-    if len(worse) < len(better):
-        lines = [_worse_than(where, arm, differences, metric) for arm in worse]
-    else:
-        lines = [_better_than(where, arm, differences, metric) for arm in better]
-    return lines + [
-        f"No significant difference {where} between {_join(group)}"
-        for group in comparison.ties.get(scope, ())
-    ]
-
-
-def _better_than(
-    where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
-) -> str:
-    others = [f"{one.worse} {_gain(one, metric)}" for one in differences if one.better == arm]
-    return f"{_capitalize(where)}, {arm} is better than {_join(others)}"
-
-
-def _worse_than(
-    where: str, arm: str, differences: Sequence[SignificantDifference], metric: Metric
-) -> str:
-    others = [f"{one.better} {_gain(one, metric)}" for one in differences if one.worse == arm]
-    return f"{_capitalize(where)}, {arm} is worse than {_join(others)}"
-
-
-def _by_wins(differences: Sequence[SignificantDifference]) -> list[SignificantDifference]:
-    """Sort differences by the number of differences that the better arm has, highest first."""
-    wins = {
-        one.better: sum(other.better == one.better for other in differences) for one in differences
-    }
-    return sorted(differences, key=lambda one: -wins[one.better])
-
-
-def _gain(one: SignificantDifference, metric: Metric) -> str:
-    """Format the size of a difference, with its interval and corrected p-value."""
-    difference = one.difference
-    gain, *ends = (metric.gain(x, 0.0) for x in (difference.mean, difference.low, difference.high))
-    size, low, high = map(metric.format.difference, (gain, *sorted(ends)))
-    p = f"p = {one.adjusted_p:.3f}" if one.adjusted_p >= 0.001 else "p < 0.001"
-    return f"(by {size} {metric.format.points or metric.label}, {low} to {high}, {p})"
-
-
-def _join(names: Sequence[str]) -> str:
-    """Join names as ``a, b and c``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _capitalize(text: str) -> str:
-    return text[:1].upper() + text[1:]

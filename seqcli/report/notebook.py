@@ -72,13 +72,13 @@ def _evaluation_blocks(evaluation: Evaluation) -> Blocks:
 
 def comparison_html(comparison: Comparison) -> str:
     """Return the view of a comparison: its table, conclusions and plots."""
-    from seqcli.report.comparison_table import comparison_table, conclusions
+    from seqcli.report.comparison_table import results_table
+    from seqcli.report.conclusions import conclusions
     from seqcli.report.svg_plots import comparison_plots, inline
 
     plots = [inline(svg) for svg in comparison_plots(comparison).values()]
-    table = comparison_table(comparison.arms, differing=comparison.differing)
     texts = ({"text": visible(line)} for line in conclusions(comparison))
-    return fragment([_table_block(table), *texts, {"svgs": plots}])
+    return fragment([_table_block(results_table(comparison)), *texts, {"svgs": plots}])
 
 
 def prediction_html(prediction: Prediction) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,15 +100,17 @@ def table_values(table: Table, label: str) -> dict[str, Any]:
             {"header": " ".join(column.header.split()), "right": column.right}
             for column in table.columns
         ],
-        "rows": [[_cell(cell) for cell in row] for row in table.rows],
+        "rows": [[visible_cell(cell) for cell in row] for row in table.rows],
         "strong": table.strong,
+        "best": table.best,
         "title": table.title,
-        "caption": visible(table.caption),
+        "caption": visible(table.notes),
         "label": label,
     }
 
 
-def _cell(cell: TableCell) -> str | list[Segment]:
+def visible_cell(cell: TableCell) -> str | list[Segment]:
+    """Return a cell with visible control characters, for the templates."""
     if isinstance(cell, str):
         return visible(cell)
     return [Segment(visible(part.text), part.ok) for part in cell]
@@ -147,26 +149,42 @@ def _csv_cell(text: str) -> str:
 def latex_table(table: Table) -> str:
     """Return a table as a LaTeX tabular with the rules of booktabs."""
     sides = "".join("r" if column.right else "l" for column in table.columns)
-    headers, *rows = (_latex_row(row) for row in [_headers(table), *_plain_rows(table)])
+    headers = _latex_row(map(_latex_text, _headers(table)))
+    rows = map(_latex_row, _marked_rows(table, _latex_text, "\\textbf{{{}}}"))
     begin = [f"\\begin{{tabular}}{{{sides}}}", r"\toprule", headers, r"\midrule"]
     return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}"])
 
 
+def _latex_text(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
 def _latex_row(cells: Iterable[str]) -> str:
-    escaped = ("".join(_LATEX.get(character, character) for character in one) for one in cells)
-    return " & ".join(escaped) + r" \\"
+    return " & ".join(cells) + r" \\"
 
 
 def markdown_table(table: Table) -> Iterable[str]:
     """Yield the lines of a table in Markdown."""
-    yield _markdown_row(_headers(table))
+    yield _markdown_row(map(_markdown_text, _headers(table)))
     yield _markdown_row("---:" if column.right else "---" for column in table.columns)
-    for row in _plain_rows(table):
-        yield _markdown_row(row)
+    yield from map(_markdown_row, _marked_rows(table, _markdown_text, "**{}**"))
+
+
+def _markdown_text(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
+
+
+def _marked_rows(table: Table, escape: Callable[[str], str], mark: str) -> Iterable[list[str]]:
+    """Yield the rows as escaped texts; ``mark`` is the format of the best cells."""
+    for number, row in enumerate(_plain_rows(table)):
+        yield [
+            mark.format(escape(cell)) if (number, place) in table.best else escape(cell)
+            for place, cell in enumerate(row)
+        ]
 
 
 def _headers(table: Table) -> list[str]:
@@ -177,21 +195,33 @@ def _plain_rows(table: Table) -> Sequence[list[str]]:
     return [[plain_cell(cell) for cell in row] for row in table.rows]
 
 
-def environment_rows(one: Environment) -> list[tuple[str, list[str]]]:
-    """Return (name, lines) of what is known about a process that trained a run."""
+def environment_rows(*processes: Environment) -> list[tuple[str, list[str]]]:
+    """Return (name, lines) of what is known about the processes that trained a run, or several.
+
+    Values that processes share are listed once; ``started`` has the first and the last time.
+    """
+    rows: dict[str, dict[str, None]] = {}
+    for one in processes:
+        for name, text in _environment_texts(one):
+            if text:
+                rows.setdefault(name, {})[visible(text)] = None
+    if len(rows.get("started", ())) > 1:
+        rows["started"] = {f"{min(rows['started'])} to {max(rows['started'])}": None}
+    return [(name, list(texts)) for name, texts in rows.items()]
+
+
+def _environment_texts(one: Environment) -> list[tuple[str, str]]:
     versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
-    machine = f"{one.processor}, {plural(one.cores, 'core')}"
     device = one.device + (f", {plural(one.threads, 'thread')}" if one.device == "cpu" else "")
-    rows = [
+    return [
         ("command", one.command or "started from Python"),
         ("started", one.started),
         ("versions", versions),
         ("commit", one.commit),
-        ("machine", machine),
+        ("machine", f"{one.processor}, {plural(one.cores, 'core')}"),
         ("system", one.system),
         ("device", device),
     ]
-    return [(name, [visible(text)]) for name, text in rows if text]
 
 
 def bibtex() -> str:

@@ -142,7 +142,8 @@ def _next_to_hide(columns: Sequence[Column]) -> int | None:
 def _without(table: Table, place: int) -> Table:
     columns = table.columns[:place] + table.columns[place + 1 :]
     rows = tuple(row[:place] + row[place + 1 :] for row in table.rows)
-    return replace(table, columns=columns, rows=rows)
+    best = frozenset((row, at - (at > place)) for row, at in table.best if at != place)
+    return replace(table, columns=columns, rows=rows, best=best)
 
 
 def _with_note(table: Table, dropped: Sequence[str]) -> Table:
@@ -195,6 +196,8 @@ class Table:
         title: a line above the table; may be empty.
         caption: a line below the table, to explain the headers; may be empty.
         strong: indices of rows to highlight.
+        best: (row, column) of cells to highlight.
+        legend: what highlighted cells mean; added to the caption where they can be seen.
         stacks: whether plain text shows the cells of wide rows one below another.
     """
 
@@ -203,7 +206,14 @@ class Table:
     title: str = ""
     caption: str = ""
     strong: frozenset[int] = frozenset()
+    best: frozenset[tuple[int, int]] = frozenset()
+    legend: str = ""
     stacks: bool = False
+
+    @property
+    def notes(self) -> str:
+        """The caption and the legend."""
+        return "; ".join(filter(None, (self.caption, self.legend)))
 
 
 def rich_table(table: Table) -> RenderableType:
@@ -222,8 +232,9 @@ class _TerminalTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield title, grid and caption, or stacked cells if nothing else fits."""
-        fitted = fit(self.table, options.max_width)
-        table = self.table if fitted is None else fitted.table
+        explained = replace(self.table, caption=self.table.notes, legend="")
+        fitted = fit(explained, options.max_width)
+        table = explained if fitted is None else fitted.table
         if table.title:
             yield Text(visible(table.title, keep="\n"), style="dim")
         if fitted is None:
@@ -258,8 +269,10 @@ def _grid(table: Table, widths: Sequence[int]) -> RichTable:
     for index, row in enumerate(table.rows):
         style = "bold" if index in table.strong else ""
         cells = [marked_text(cell) for cell in row]
-        for cell, column in zip(cells, table.columns, strict=True):
+        for place, (cell, column) in enumerate(zip(cells, table.columns, strict=True)):
             cell.no_wrap = not column.fold
+            if (index, place) in table.best:
+                cell.stylize("bold")
         grid.add_row(*cells, style=style)
     return grid
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import seqcli
+from seqcli import api
 from seqcli.api.distributed import on_all_processes
 from seqcli.errors import Exit, StoppedBySignal, UsageError
 from seqcli.training.processes import Place, Processes
@@ -64,6 +65,22 @@ def test_what_one_process_does_is_refused(as_rank, flags, message, tmp_path: Pat
     with pytest.raises(UsageError, match=message):
         seqcli.train(**flags, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+READS_ONLY = (
+    *("evaluate", "info", "json_schema", "list_runs", "next_tokens", "open_model"),
+    *("open_predictor", "plan", "plan_search", "plan_suite", "predict", "read_data", "rescore"),
+    *("sample", "suspects", "task", "tasks", "examples"),
+)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_only_training_and_reading_work_in_several_processes(as_rank, rank) -> None:
+    as_rank(rank, [])
+    functions = {name for name in api.__all__ if callable(getattr(api, name)) and name.islower()}
+    for name in sorted(functions - {"train", *READS_ONLY}):
+        with pytest.raises(UsageError, match=f"2 processes, but {name} runs in one"):
+            getattr(api, name)()
 
 
 def test_the_others_return_the_result_of_the_main_process(as_rank) -> None:

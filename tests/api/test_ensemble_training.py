@@ -157,6 +157,7 @@ def test_an_old_run_is_kept_until_a_new_member_is_finished(names, tmp_path, monk
     assert len(open_model(out).members) == 2
 
 
+@pytest.mark.slow
 def test_a_single_run_replaces_an_ensemble(names, tmp_path):
     out = tmp_path / "run"
     seqcli.train(data=names, out=out, ensemble=3, **TINY)
@@ -174,6 +175,7 @@ def test_what_cannot_be_an_ensemble_is_refused(names, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_diverged_member_counts_with_its_best_checkpoint(names, tmp_path, monkeypatch):
     out = tmp_path / "run"
     seqcli.train(data=names, out=out, ensemble=2, **TINY)

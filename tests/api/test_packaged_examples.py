@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
+from thorough import mostly_slow
 
 import seqcli
 from seqcli import api
@@ -31,7 +32,7 @@ LITTLE = {
 }
 PAIRS = "".join(f"a{i}\tb {i} c\n" for i in range(40))
 
-each = pytest.mark.parametrize("preset", PRESETS, ids=lambda one: one.name)
+each = pytest.mark.parametrize("preset", mostly_slow(PRESETS, 4), ids=lambda one: one.name)
 
 
 @each

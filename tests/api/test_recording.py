@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from thorough import mostly_slow
 
 import seqcli
 from seqcli.api import recording
@@ -132,7 +133,7 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", mostly_slow(tuple(STEPS), 3))
 def test_a_run_killed_within_a_commit_continues_bit_for_bit(
     step: str, whole: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +150,7 @@ def test_a_run_killed_within_a_commit_continues_bit_for_bit(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", mostly_slow(tuple(STEPS), 3))
 def test_with_another_rate_the_best_is_still_of_an_epoch_of_this_history(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -227,6 +227,7 @@ def test_a_model_of_pairs_draws_for_each_line(tmp_path: Path) -> None:
         seqcli.evaluate(run.path, backend="jax")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "transformer"])
 def test_a_stopped_run_goes_on_bit_for_bit(folder: Path, tmp_path: Path, cell: str) -> None:
     """With dropout and names drawn in between: both leave the random state alone."""

@@ -181,3 +181,21 @@ def test_trials_are_scored_on_validation_only(tmp_path):
     stored = json.loads((tmp_path / model.best.run / "result.json").read_text())
     assert set(stored["metrics"]) == set(stored["rows"]) == {"val"}
     assert seqcli.evaluate(tmp_path / model.best.run, split="val").metrics == model.best.metrics
+
+
+def test_a_search_is_not_collected_as_a_comparison(pool, tmp_path):
+    pool.stop_after = 1
+    with contextlib.suppress(StoppedBySignal):
+        search(tmp_path, 4)
+    with pytest.raises(UsageError, match=r"is a search.*not a comparison") as refused:
+        api.collect(tmp_path)
+    assert "run its command again" in refused.value.hint
+
+
+def test_a_grid_does_not_share_the_folder_of_a_search(pool, tmp_path):
+    search(tmp_path, 1)
+    (tmp_path / pool.runs[0]).mkdir()
+    (tmp_path / pool.runs[0] / "config.yaml").touch()  # a run that has begun
+    options = {"cells": ["gru"], "seeds": 1, "match": "none", "out": tmp_path}
+    with pytest.raises(UsageError, match=r"another comparison: it is a search for train\.lr"):
+        api.plan(SETTINGS, grid=["train.lr=1e-3,1e-2"], **options)

@@ -9,7 +9,9 @@ metrics (but times) of every run, and the conclusions.
   scheduler is killed and started again, and the command is typed again.
 - deadly: one run kills its process whenever it starts; the others finish.
 - plan: the commands of ``compare --plan``, run by ``xargs -P 2``, killed once each and run again.
-- search: the best learning rate of five trials beside that of a grid of five, on two tasks.
+- search: the learning rate that a search finds, beside the best one of grids, on two tasks. Its
+  first five trials are a grid by construction; the check is that of eight trials and a grid of
+  eight. The rates are chosen with one seed and judged with others, on the validation rows.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import measure
 import numpy as np
@@ -43,6 +46,11 @@ TINY = (
     "--match none --set train.save_every=0.1"
 )
 LONGEST = 1800  # seconds that a command may take
+RATES, TRIALS, JUDGES = (1e-4, 1.0), 8, 3  # of a search; seeds that judge what it chose
+TUNED = (
+    "--length 2:4 --vocab 6 --train-rows 600 --val-rows 200 --test-rows 20 --batch-size 32 "
+    "--set model.hidden=24 --set model.embedding=16 --epochs 6 --cells gru --match none --jobs 1"
+)
 DEADLY = '''
 import os, signal
 import torch
@@ -101,7 +109,7 @@ def kill_workers(
         time.sleep(0.05)
         if saves(folder) == saved:
             continue
-        time.sleep(draw.uniform(0, 3))
+        time.sleep(draw.uniform(0, 1))
         alive = workers(process) if process.poll() is None else []
         if alive:
             draw.choice(alive).kill()
@@ -159,9 +167,14 @@ class Scenarios:
     def __init__(self, root: Path, kills: int, epochs: int, seed: int) -> None:
         self.root, self.kills, self.epochs = root, kills, epochs
         self.draw = random.Random(seed)
-        self.reference = root / "reference"
-        code, errors = finish(start(self.command(self.reference, "--jobs", "1")))
+
+    @cached_property
+    def reference(self) -> Path:
+        """The folder of the serial comparison that nothing disturbs."""
+        folder = self.root / "reference"
+        code, errors = finish(start(self.command(folder, "--jobs", "1")))
         assert code == 0, errors
+        return folder
 
     def command(self, folder: Path, *more: str) -> list[str]:
         """Return the command of the comparison."""
@@ -284,35 +297,77 @@ class Scenarios:
         return done.returncode
 
     def search(self) -> dict[str, Any]:
-        """Compare five trials of a search with a grid of five learning rates."""
+        """Compare a search with grids of learning rates, on two tasks."""
         return {task: self._searched(task) for task in ("reverse", "sort")}
 
     def _searched(self, task: str) -> dict[str, Any]:
-        shared = (
-            f"--task {task} --length 3:6 --vocab 8 --train-rows 1000 --val-rows 200 --test-rows 20 "
-            "--set model.hidden=24 --epochs 4 --cells gru --match none --jobs 2"
-        )
-        rates = "1e-4,3.1623e-4,1e-3,3.1623e-3,1e-2"
-        grid, found = self.root / f"grid-{task}", self.root / f"search-{task}"
-        ways = (
-            (grid, ["--grid", f"train.lr={rates}", "--seeds", "1"]),
-            (found, ["--search", "train.lr=1e-4..1e-2:log", "--trials", "5"]),
-        )
-        for folder, more in ways:
-            words = [*SEQCLI, "compare", *shared.split(), *more, "--out", str(folder), "--quiet"]
-            code, errors = finish(start(words))
-            assert code == 0, errors
-        return {"grid": _losses(grid), "search": _losses(found)}
+        """Choose a learning rate by a grid and by a search, and judge both with other seeds."""
+        folder, (low, high) = self.root / task, RATES
+        rates = np.geomspace(low, high, TRIALS)
+        grid = f"train.lr={','.join(f'{rate:.4g}' for rate in rates)}"
+        self._tune(task, folder / "grid", "--grid", grid, "--seeds", "1")
+        words = ("--search", f"train.lr={low}..{high}:log", "--trials", str(TRIALS))
+        self._tune(task, folder / "search", *words)
+        of_grid, of_search = scores(folder / "grid"), trials(folder / "search")
+        chosen = {
+            f"grid of {TRIALS}": best(of_grid),
+            "first 5 trials": best(dict(list(of_search.items())[:5])),
+            f"{TRIALS} trials": best(of_search),
+        }
+        several = f"train.lr={','.join(dict.fromkeys(chosen.values()))}"
+        self._tune(task, folder / "judged", "--grid", several, "--seeds", str(1 + JUDGES))
+        judged = judgements(folder / "judged")
+        return {
+            "grid": of_grid,
+            "search, in order": of_search,
+            "chosen": {
+                way: {"rate": rate, "accuracy with other seeds": judged[rate]}
+                for way, rate in chosen.items()
+            },
+        }
+
+    def _tune(self, task: str, folder: Path, *more: str) -> None:
+        words = [*SEQCLI, "compare", "--task", task, *TUNED.split(), *more]
+        code, errors = finish(start([*words, "--out", str(folder), "--quiet"]))
+        assert code == 0, errors
 
 
-def _losses(folder: Path) -> dict[str, Any]:
-    """Return the validation scores of the runs by their name."""
+Score: TypeAlias = tuple[float, float]  # accuracy and loss on the validation rows
+
+
+def scores(folder: Path) -> dict[str, Score]:
+    """Return rate -> score of the runs with seed 0, in the order of the rates."""
     found = {}
-    for file in sorted(folder.glob("*/result.json")):
-        metrics = json.loads(file.read_text())["metrics"]["val"]
-        name = file.parent.name.rpartition("=")[2]
-        found[name] = {key: metrics[key] for key in ("sequence_accuracy", "loss")}
-    return found
+    for file in folder.glob("*-s0/result.json"):
+        rate = file.parent.name.rpartition("=")[2].removesuffix("-s0")
+        found[rate] = _score(json.loads(file.read_text())["metrics"]["val"])
+    return dict(sorted(found.items(), key=lambda item: float(item[0])))
+
+
+def trials(folder: Path) -> dict[str, Score]:
+    """Return rate -> score of the trials of a search, in their order."""
+    (model,) = json.loads((folder / "search.json").read_text())["models"]
+    return {f"{one['values']['train.lr']:g}": _score(one["metrics"]) for one in model["trials"]}
+
+
+def _score(metrics: Mapping[str, float]) -> Score:
+    return metrics["sequence_accuracy"], round(metrics["loss"], 4)
+
+
+def best(found: Mapping[str, Score]) -> str:
+    """Return the rate with the highest accuracy; the loss decides between equal ones."""
+    return max(found, key=lambda rate: (found[rate][0], -found[rate][1]))
+
+
+def judgements(folder: Path) -> dict[str, float]:
+    """Return rate -> mean accuracy of the seeds that did not choose it."""
+    found: dict[str, list[float]] = {}
+    for file in folder.glob("*/result.json"):
+        rate, _, seed = file.parent.name.rpartition("=")[2].rpartition("-s")
+        if seed != "0":
+            accuracy, _ = _score(json.loads(file.read_text())["metrics"]["val"])
+            found.setdefault(rate, []).append(accuracy)
+    return {rate: round(sum(values) / len(values), 4) for rate, values in found.items()}
 
 
 NAMES = ("local", "dask", "scheduler", "deadly", "plan", "search")

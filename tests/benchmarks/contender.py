@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import measure
 from measure import Trace
 from work import Job
 
@@ -44,6 +46,14 @@ class Contender(Protocol):
 
     def parameters(self, line: str) -> int | None:
         """Return the number of parameters, if the line tells."""
+
+
+def trained(contender: Contender, job: Job) -> Job:
+    """Train in a folder of the contender's own below ``job.folder``; return the job with it."""
+    own = replace(job, folder=job.folder / contender.name)
+    measure.say(f"training {contender.name}")
+    measure.watch(contender.train_command(own), own.threads)
+    return own
 
 
 def versions(python: Path, package: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import measure
 import peers
-from contender import Contender
+from contender import Contender, trained
 from work import GRU, Job, sequence_accuracy, truths, write_head, write_pairs
 
 HANDFUL = 4  # sources
@@ -43,14 +43,6 @@ class Figures:
             "decoding": round(self.decoding, 2),
             "sequence_accuracy": self.accuracy,
         }
-
-
-def trained(contender: Contender, data: Path, folder: Path, options: argparse.Namespace) -> Job:
-    """Train a contender and return the job that was done."""
-    job = Job(data, folder, GRU, options.threads, options.epochs)
-    measure.say(f"training {contender.name}")
-    measure.watch(contender.train_command(job), job.threads)
-    return job
 
 
 def decode(contender: Contender, job: Job, handful: Path, beam: int, figures: Figures) -> None:
@@ -94,7 +86,8 @@ def main() -> None:
         root = Path(folder)
         data = write_pairs(root / "pairs", test=options.rows)
         handful = write_head(data, root / "handful", HANDFUL)
-        jobs = {one.name: trained(one, data, root / one.name, options) for one in contenders}
+        job = Job(data, root, GRU, options.threads, options.epochs)
+        jobs = {one.name: trained(one, job) for one in contenders}
         results = {
             f"beam {beam}": in_turn(contenders, jobs, handful, beam, options.rounds)
             for beam in options.beams

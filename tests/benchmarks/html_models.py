@@ -19,7 +19,7 @@ import seqcli
 from seqcli.data.build import corpus as build_corpus
 from seqcli.exporters.html import embeddable
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "exporters"))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 from browser import open_page, with_script
 
 BEAM = 5

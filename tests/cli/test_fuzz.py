@@ -96,6 +96,7 @@ def test_the_lines_that_are_varied_succeed(folder, name):
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_some_command_lines(folder):
     assert problems(command_lines.some_lines(60, seed=1), folder) == []
 

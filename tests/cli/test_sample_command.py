@@ -30,6 +30,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return code, out, err
 
 
+@pytest.mark.slow
 def test_as_it_stands(capsys, ckpt):
     code, out, err = run(capsys, "sample", "--ckpt", str(ckpt), "--n", "10")
     assert code == 0

@@ -29,7 +29,7 @@ PAIRS = {
 }
 TEXTS = {"lstm": {"cell": "lstm"}, "transformer": {"cell": "transformer"}}
 TEXTS |= {"gru": {"cell": "gru"}, "rnn": {"cell": "rnn", "backend": "numpy"}}
-QUICK_PAIRS, QUICK_TEXTS = ("gru-additive", "transformer-rotary"), ("lstm",)
+QUICK_PAIRS, IN_ENSEMBLE = ("gru-additive",), ("gru-additive", "transformer-rotary")
 LINES = ["3 1 4 1 5", "2 7", "9"]
 # Log-probabilities in nats of the two backends: sums of about ten float32 numbers.
 TOLERANCE = 1e-4
@@ -96,8 +96,9 @@ def test_a_model_of_pairs_needs_no_torch(trained, no_torch, name):
     assert scores["rows"] == 12
 
 
+@pytest.mark.slow
 def test_an_ensemble_needs_no_torch(trained, no_torch):
-    runs = [trained("pairs", name) for name in QUICK_PAIRS]
+    runs = [trained("pairs", name) for name in IN_ENSEMBLE]
     ckpt = [word for run in runs for word in ("--ckpt", run)]
     more = ("--beam", 5, "--nbest", 3, "--json", "--attention")
     document = json.loads(command(no_torch, "predict", *ckpt, *more, lines=LINES))
@@ -108,7 +109,8 @@ def test_an_ensemble_needs_no_torch(trained, no_torch):
     assert "ensemble of" in command(no_torch, "info", *runs)
 
 
-@pytest.mark.parametrize("name", cases(TEXTS, QUICK_TEXTS))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TEXTS)
 def test_a_language_model_needs_no_torch(trained, no_torch, name):
     run = trained("texts", name)
     drawn = command(no_torch, "sample", "--ckpt", run, "--n", 3, "--seed", 1, "--logprob")

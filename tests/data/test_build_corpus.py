@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from thorough import mostly_slow
 
 from seqcli import registry
 from seqcli.arrays.ragged import Ragged
@@ -18,7 +19,7 @@ from seqcli.errors import DataError, UsageError
 from seqcli.tasks.base import make
 
 
-@pytest.mark.parametrize("name", registry.TASKS)
+@pytest.mark.parametrize("name", mostly_slow(tuple(registry.TASKS), 3))
 def test_a_task_and_its_folder_give_the_same_corpus(name: str, tmp_path: Path) -> None:
     sizes = {"train": 500, "val": 60, "test": 70}
     streamed = corpus(DataConfig(task=name, **sizes, seed=3), {})

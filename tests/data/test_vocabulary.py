@@ -36,6 +36,7 @@ from seqcli.data.vocabulary import (
         ("a\u200db", "\u200d"),  # a joiner behind a letter that joins nothing
         ("👩\u200d🔬", ""),
         ("می\u200cخواهم", ""),
+        ("ශ්\u200dරී ක්\u200dෂ", ""),
         ("🏴\U000e0067\U000e0062\U000e007f", ""),
         ("é", ""),
     ],
@@ -68,6 +69,10 @@ CLUSTERS = [
     ["กำ", "ก็"],
     ["a\u200d", "b"],
     ["נּ", "עִ"],
+    ["ක්\u200d", "ෂ", "ශ්\u200d", "රී"],
+    ["க்", "ஷ", "ஸ்", "ரீ"],
+    ["ಕ್", "ಷ", "ਪ੍", "ਰ"],
+    ["क्\u200dष", "क्\u200c", "ष", "स्त्री"],
     ["\u0600" + "1", "2"],
     ["क्ष", "त्रि", "य"],
     ["ক্ষ", "মা"],
@@ -82,7 +87,7 @@ def test_characters_as_a_reader_sees_them(clusters):
     assert graphemes("".join(clusters)) == clusters
 
 
-@pytest.mark.parametrize("conjunct", ["क्ष", "ক্ষ", "ശ്രീ"])
+@pytest.mark.parametrize("conjunct", ["क्ष", "ক্ষ", "ક્ષ", "କ୍ଷ", "క్ష", "ശ്രീ"])
 def test_a_conjunct_is_one_token(conjunct):
     assert Tokenizer("graphemes").split(conjunct * 2) == [conjunct] * 2
 

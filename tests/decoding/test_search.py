@@ -13,6 +13,7 @@ from torch import Tensor
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.data.vocabulary import BOS, EOS, PAD
+from seqcli.decoding import loop
 from seqcli.decoding.loop import Frontier, Hypothesis, decode, next_scores
 from seqcli.decoding.search import Search, attention_weights, search
 from seqcli.decoding.strategies import GreedyCertificate
@@ -228,3 +229,21 @@ def test_a_given_length_is_kept_by_greedy_and_by_beam(cell: str) -> None:
 def test_a_given_length_brings_an_endless_model_to_its_end() -> None:
     ends = torch.tensor([5, 4, 3, 2, 1, 0])
     assert [len(best.ids) for best in greedy(Endless(), 5, ends)] == ends.tolist()
+
+
+@pytest.mark.parametrize("settings", [Search(1), Search(3), Search(3, 0.0, 2)])
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_reading_one_step_late_changes_no_prediction(monkeypatch, settings, scale) -> None:
+    """On a GPU it is known one step late which sources are done."""
+    model, reads = model_of(3, scale=scale), []
+    at_once = search(model, SOURCE, LENGTHS, 7, settings)
+
+    def start_reading(done: Tensor):
+        flags = done.clone().numpy()
+        return lambda: (reads.append(flags), flags)[1]
+
+    monkeypatch.setattr(loop, "is_on_gpu", lambda array: True)
+    monkeypatch.setattr(loop, "start_reading", start_reading)
+    monkeypatch.setattr(loop, "send", lambda values, like: torch.from_numpy(values))
+    assert search(model, SOURCE, LENGTHS, 7, settings) == at_once
+    assert reads

@@ -86,13 +86,9 @@ def killed_while_saving(folder: Path, side: str, wait: float) -> int:
     return int(numbers[-1]) if numbers else told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("side", "kills"),
-    [
-        ("numpy_file", 2),
-        pytest.param("numpy_file", repeats(60, 15), marks=pytest.mark.slow),
-        pytest.param("torch_file", repeats(12, 3), marks=pytest.mark.slow),
-    ],
+    ("side", "kills"), [("numpy_file", repeats(60, 10)), ("torch_file", repeats(12, 3))]
 )
 def test_a_file_loads_whatever_kills_its_writer(side: str, kills: int, tmp_path: Path) -> None:
     draw = random.Random(kills)
@@ -133,7 +129,7 @@ except Exception as error:
 """
 
 
-@pytest.mark.parametrize("side", ["numpy_file", "torch_file"])
+@pytest.mark.parametrize("side", ["numpy_file", pytest.param("torch_file", marks=pytest.mark.slow)])
 def test_a_full_disk_leaves_the_old_file(side: str, tmp_path: Path) -> None:
     with saver(tmp_path, FULL, side) as process:
         said = process.communicate()[0]

@@ -56,7 +56,7 @@ def assert_nothing_lost(found: dict[str, Any]) -> None:
 @pytest.mark.timeout(1800)
 def test_the_points_of_every_output() -> None:
     pytest.importorskip("safetensors")
-    found = reports(*OUTPUTS, "--every", str(repeats(1, 10)))
+    found = reports(*OUTPUTS, "--every", str(repeats(1, 16)))
     assert_nothing_lost(found)
     assert {"open", "write", "fsync", "exchange"} <= set(found["gen-data --force"]["calls"])
     assert all(report["points"] >= 5 for report in found.values())
@@ -66,7 +66,7 @@ def test_the_points_of_every_output() -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("name", "every"),
-    [("train", repeats(8, 48)), ("train --force", repeats(8, 48)), ("compare", repeats(8, 90))],
+    [("train", repeats(8, 80)), ("train --force", repeats(8, 80)), ("compare", repeats(8, 150))],
 )
 def test_points_of_runs(name: str, every: int) -> None:
     assert_nothing_lost(reports(name, "--every", str(every)))

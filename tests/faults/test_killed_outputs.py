@@ -28,7 +28,6 @@ ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 PATIENCE = 120  # seconds until a command must have begun to write, or ended
 TINY = {"threads": 1, "hidden": 8, "epochs": 1, "val_rows": 8, "test_rows": 8}
 KILLS = repeats(9, 4)
-SLOW = (pytest.mark.slow, pytest.mark.timeout(1200))
 
 
 def run(argv: list[str], folder: Path, env: dict[str, str] = ALONE) -> str:
@@ -75,14 +74,15 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(KILLS, marks=SLOW)])
-def test_a_data_set_is_the_old_or_the_new(kills: int, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_data_set_is_the_old_or_the_new(tmp_path: Path) -> None:
     words = "gen-data --task reverse --out data --force --quiet --train 60000 --seed"
     argv = words.split()
     run([*argv, "0"], tmp_path)
-    moments, hits = random.Random(kills), 0
+    moments, hits = random.Random(KILLS), 0
     seed = 0
-    for number in range(1, kills + 1):
+    for number in range(1, KILLS + 1):
         wait = moments.uniform(0, 0.5) * (number > 1)
         hits += killed([*argv, str(number)], tmp_path, appears(tmp_path), wait)
         found = int(str(read_folder(tmp_path / "data").provenance.seed))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from thorough import repeats
+from thorough import THOROUGH, repeats
 
 from seqcli.checkpoints import numpy_file
 from seqcli.runs import RunPaths
@@ -194,6 +194,7 @@ def test_a_comparison_that_is_killed_ends_with_the_same_bits(tmp_path: Path) -> 
 
 
 @slow
+@pytest.mark.skipif(not THOROUGH, reason="five comparisons; SEQCLI_THOROUGH=1 runs it")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_forced_comparison_that_is_killed_keeps_the_old_runs_or_has_new_ones(
     tmp_path: Path,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import seqcli
 from seqcli.cli import app, spelling
@@ -35,6 +36,14 @@ def test_every_option_has_help(command, option):
 def test_every_command_has_help_and_examples(name):
     assert COMMANDS[name].help.endswith(".")
     assert any(f"seqcli {name} " in line + " " for line in COMMANDS[name].examples.splitlines())
+
+
+@pytest.mark.parametrize("name", ["predict", "eval"])
+def test_a_help_page_does_not_name_python_types(name):
+    page = CliRunner().invoke(app, [name, "--help"]).output
+    assert "RUN" in page
+    assert "path_to_read" not in page
+    assert "<str>" not in page
 
 
 def parse(line: str) -> None:

@@ -1,4 +1,4 @@
-"""The way of `train --task reverse --cell gru --attention` from the command line to the loss."""
+"""Two ways through the files: of a training command to the loss, of a checkpoint to an answer."""
 
 from __future__ import annotations
 
@@ -27,19 +27,36 @@ ENDS = {
     ("training/torch_batches.py", "cross_entropy"),
 }
 STEP = ("training/torch_trainer.py", "loss")  # from a batch to its loss
+# Where the parts of a checkpoint arrive on the way to `predict`'s answer.
+PREDICT_ENDS = {
+    ("checkpoints/decoder.py", "_call"),
+    ("numpy_backend/forward/rnn.py", "__init__"),
+    ("numpy_backend/forward/attention.py", "energies"),
+    ("decoding/strategies.py", "choose"),
+    ("data/vocabulary.py", "decode"),
+    ("formatting.py", "prediction_line"),
+}
+SEARCH = ("decoding/search.py", "search")  # from a batch of sources to their predictions
 MOST_FILES, MOST_BETWEEN = 30, 10
+
+Place = tuple[str, str]  # a file and a function
 
 
 class Way:
-    """The files of the package on the way; a profile function of `sys.setprofile`.
+    """The files of the package on a way; a profile function of `sys.setprofile`.
 
     Attributes:
-        files: those of the call stacks at `ENDS`, and those of the training step.
-        step: those that run between a batch and its loss.
-        calls: (caller, called) files of the training step.
+        files: those of the call stacks at the ends.
+        step: those that run between the start of a step and its end.
+        calls: (caller, called) files of the step.
+
+    Args:
+        ends: the functions at which the way ends.
+        start: the function that runs a step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ends: set[Place], start: Place) -> None:
+        self.ends, self.start = ends, start
         self.files: set[str] = set()
         self.step: set[str] = set()
         self.calls: set[tuple[str, str]] = set()
@@ -49,9 +66,9 @@ class Way:
             return
         place = (name_of(frame), frame.f_code.co_name)
         stack = list(callers(frame))
-        if place in ENDS:
+        if place in self.ends:
             self.files |= {name_of(one) for one in stack}
-        if any((name_of(one), one.f_code.co_name) == STEP for one in stack):
+        if any((name_of(one), one.f_code.co_name) == self.start for one in stack):
             self.step.add(place[0])
             self.calls |= {(name_of(one), place[0]) for one in stack[1:2]} - {(place[0],) * 2}
 
@@ -77,17 +94,34 @@ def callers(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 @pytest.fixture(scope="module")
-def way(tmp_path_factory: pytest.TempPathFactory) -> Way:
-    """Return the way of one training step."""
-    import seqcli.training.torch_trainer  # noqa: F401 - imports are no part of the way
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the path of a run folder that does not exist yet."""
+    return str(tmp_path_factory.mktemp("way") / "run")
 
-    found, out = Way(), tmp_path_factory.mktemp("way") / "run"
+
+def way_of(command: list[str], ends: set[Place], start: Place) -> Way:
+    """Return the way of a command that succeeds."""
+    found = Way(ends, start)
     sys.setprofile(found)
     try:
-        assert shell.run(app, [*WORDS.split(), "--out", str(out)]) == 0
+        assert shell.run(app, command) == 0
     finally:
         sys.setprofile(None)
     return found
+
+
+@pytest.fixture(scope="module")
+def way(run: str) -> Way:
+    """Return the way of one training step."""
+    import seqcli.training.torch_trainer  # noqa: F401 - imports are no part of the way
+
+    return way_of([*WORDS.split(), "--out", run], ENDS, STEP)
+
+
+@pytest.fixture(scope="module")
+def way_to_answer(run: str, way: Way) -> Way:
+    """Return the way of a checkpoint to the prediction of one line."""
+    return way_of(["predict", run, "3 1 4", "--backend", "numpy"], PREDICT_ENDS, SEARCH)
 
 
 def test_few_files_are_on_the_way_from_the_command_to_the_loss(way: Way) -> None:
@@ -107,3 +141,21 @@ def test_no_call_of_a_training_step_goes_back_up(way: Way) -> None:
         caller_rank, called_rank = (ROOMS.index(room) for room in rooms)
         assert called_rank <= caller_rank, f"{caller} calls {called}"
         assert (called, caller) not in way.calls, f"{caller} and {called} call each other"
+
+
+def test_few_files_are_on_the_way_from_a_checkpoint_to_an_answer(way_to_answer: Way) -> None:
+    files = way_to_answer.files | way_to_answer.step
+    assert len(files) <= MOST_FILES, sorted(files)
+    assert {"cli/predict.py", "api/trained_model.py", "checkpoints/numpy_file.py"} <= files
+
+
+def test_few_files_are_between_a_batch_of_sources_and_the_answer(way_to_answer: Way) -> None:
+    between = way_to_answer.step - {"decoding/search.py"}
+    assert len(between) <= MOST_BETWEEN, sorted(between)
+    assert {"numpy_backend/forward/seq2seq.py", "decoding/loop.py"} <= between
+
+
+def test_nothing_calls_back_into_the_search(way_to_answer: Way) -> None:
+    for caller, called in way_to_answer.calls:
+        assert (called, caller) not in way_to_answer.calls, f"{caller} and {called}"
+        assert not (caller.startswith("numpy_backend/") and called.startswith("decoding/"))

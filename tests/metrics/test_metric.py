@@ -14,7 +14,7 @@ from rapidfuzz.distance import Levenshtein
 from seqcli.arrays.ragged import Ragged
 from seqcli.data.vocabulary import UNK, Tokenizer
 from seqcli.metrics.definitions import all_parts
-from seqcli.metrics.metric import find, names
+from seqcli.metrics.metric import DECIMAL, PERCENT, find, names
 from seqcli.metrics.predictions import (
     GAP,
     Outcome,
@@ -227,3 +227,9 @@ def test_every_metric_has_its_name_a_label_and_a_definition(name):
     assert metric.name == name
     assert metric.label
     assert metric.definition.endswith(".")
+
+
+def test_a_difference_of_zero_has_no_sign():
+    assert PERCENT.difference(-0.0001) == "0.0"
+    assert DECIMAL.difference(-0.0001) == "0.000"
+    assert PERCENT.difference(-0.012) == "-1.2"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from thorough import mostly_slow
 from torch import Tensor
 
 from seqcli.config import ModelConfig
@@ -76,7 +77,7 @@ def made(config: ModelConfig) -> tuple[Model, Tensor, Tensor]:
     return model, source, torch.randint(4, 12, (4, 6))
 
 
-@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_steps_give_what_forward_gives(config: ModelConfig) -> None:
     model, source, target = made(config)
     logits = model(source, LENGTHS, target)
@@ -87,7 +88,7 @@ def test_steps_give_what_forward_gives(config: ModelConfig) -> None:
     assert state.position == target.shape[1]
 
 
-@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_padding_changes_nothing(config: ModelConfig) -> None:
     model, source, target = made(config)
     together = model(source, LENGTHS, target)
@@ -96,7 +97,7 @@ def test_padding_changes_nothing(config: ModelConfig) -> None:
         torch.testing.assert_close(alone[0], together[row], atol=2e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_no_position_sees_the_target_after_it(config: ModelConfig) -> None:
     model, source, target = made(config)
     changed = target.clone()
@@ -106,7 +107,7 @@ def test_no_position_sees_the_target_after_it(config: ModelConfig) -> None:
     assert not torch.allclose(before[:, 3:], after[:, 3:])
 
 
-@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_select_and_reorder_take_rows_along(config: ModelConfig) -> None:
     model, source, target = made(config)
     state = model.start(source, LENGTHS)
@@ -120,7 +121,7 @@ def test_select_and_reorder_take_rows_along(config: ModelConfig) -> None:
     torch.testing.assert_close(again, expected)
 
 
-@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_every_weight_learns(config: ModelConfig) -> None:
     model, source, target = made(config)
     model(source, LENGTHS, target).square().sum().backward()
@@ -128,7 +129,7 @@ def test_every_weight_learns(config: ModelConfig) -> None:
     assert not idle
 
 
-@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_attention_is_a_distribution_over_the_symbols(config: ModelConfig) -> None:
     model, source, target = made(config)
     _, state = model.step(target[:, 0], model.start(source, LENGTHS))
@@ -207,7 +208,7 @@ def test_rotary_attention_knows_only_distances() -> None:
     assert not torch.allclose(near, (turn(query, 7) * turn(key, 6)).sum(), atol=1e-3)
 
 
-@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_answers_side_by_side_are_as_if_each_were_alone(config: ModelConfig) -> None:
     model, source, target = made(config)
     alone = [model.step(target[:, t], model.start(source, LENGTHS)) for t in (0, 1)]

@@ -53,6 +53,7 @@ def test_the_largest_model_takes_no_memory():
     assert torch.zeros(1).device.type == "cpu"
 
 
+@pytest.mark.slow
 def test_no_decompositions_are_imported():
     """PyTorch's own way takes 2 s of imports before the first answer."""
     code = (

@@ -18,8 +18,8 @@ from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
 from seqcli.data.vocabulary import EOS, PAD, UNK, Normalizer, Tokenizer, Vocabulary
 from seqcli.decoding.search import Search, sample, search
 from seqcli.errors import UsageError
-from seqcli.models.attention import PointerGenerator
 from seqcli.models.build import build
+from seqcli.models.copying import PointerGenerator
 from seqcli.training.torch_batches import check_training
 from seqcli.training.torch_trainer import TorchTrainer
 from seqcli.training.torch_trainer import build as build_trainer

@@ -116,7 +116,7 @@ def test_a_stack_reads_few_symbols_as_it_reads_their_vectors(
         total = outputs.square().sum() + sum(part.square().sum() for part in after)
         return [outputs, *after, *torch.autograd.grad(total, [table, *stack.parameters()])]
 
-    folded = seen(*stack.read(EmbeddedTokens(places, table), lengths, state))
+    folded = seen(*stack.run_embedded(EmbeddedTokens(places, table), lengths, state))
     plain = seen(*stack(F.embedding(places, table), lengths, state))
     for ours, theirs in zip(folded, plain, strict=True):
         torch.testing.assert_close(ours, theirs)

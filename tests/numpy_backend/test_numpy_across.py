@@ -228,6 +228,7 @@ def test_models_it_cannot_train_are_refused(tmp_path):
         seqcli.train(resume=run.path, epochs=3, backend="numpy")
 
 
+@pytest.mark.slow
 def test_a_stop_between_steps_is_resumed_bit_for_bit(tmp_path, monkeypatch):
     def stop(event):
         if isinstance(event, Progress):

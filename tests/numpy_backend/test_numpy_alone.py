@@ -95,6 +95,7 @@ def test_the_seed_of_a_sample_decides_it(folder):
     assert len(first.splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_the_example_runs(tmp_path):
     example = Path(__file__).parents[2] / "examples" / "names_numpy.yaml"
     fewer = "--train-rows 100 --val-rows 20 --test-rows 20 --hidden 8 --steps 10 --out run"

@@ -5,11 +5,12 @@ import io
 import json
 import re
 import shutil
-import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import needs_browser, open_page, with_script
 from rich.console import Console
 
 from seqcli.comparison.run_result import (
@@ -27,8 +28,10 @@ from seqcli.config import Config
 from seqcli.errors import Exit
 from seqcli.events import Progress, RunFailed, RunRestarted, RunStarted
 from seqcli.report.comparison_files import comparison_document, write_comparison, write_suite
-from seqcli.report.comparison_table import comparison_table, conclusions
+from seqcli.report.comparison_table import comparison_table, results_table, seeds_table
+from seqcli.report.conclusions import conclusions, difference_tables
 from seqcli.report.console import Out
+from seqcli.report.page import copyable
 from seqcli.report.runs_view import ComparisonView
 from seqcli.report.tables import plain_lines
 from seqcli.runs.environment import append_environment, current_environment
@@ -114,7 +117,7 @@ def test_the_table_has_means_spreads_scopes_and_baselines(written):
     _, comparison = written
     lines = plain_lines(comparison_table(comparison.arms))
     assert re.search(r"sequence accuracy mean ± sd \(best\)", lines[0])
-    assert re.match(r"gru +3 +1,000 +40 +1:11 +2,000 +\d+\.\d ± \d+\.\d% \(\d+\.\d%\)", lines[1])
+    assert re.match(r"gru +\d+\.\d ± \d+\.\d% \(\d+\.\d%\) .* 3 +1,000 +40 +1:11 +2,000$", lines[1])
     assert "sinusoidal" in lines[2]
     assert lines[3].split() == ["chance", "0.0%", "10.0%"]
     gru = comparison.arms[0]
@@ -159,12 +162,13 @@ def test_models_are_ranked_by_validation_whatever_test_says():
     found = summarize("x", "", runs)
     assert found.best == "b-s0"
     table = comparison_table(found.arms)
-    assert table.strong == {1}
-    assert [column.header for column in table.columns][6:8] == [
+    assert [column.header for column in table.columns][1:3] == [
         "sequence accuracy\nmean ± sd (best)",
         "\nval",
     ]
-    assert [row[7] for row in table.rows[:2]] == ["55.0%", "75.0%"]
+    assert {(0, 1), (1, 2)} <= table.best
+    assert not {(1, 1), (0, 2)} & table.best
+    assert [row[2] for row in table.rows[:2]] == ["55.0%", "75.0%"]
     assert "scores on test" in table.caption
     assert "which ranks the models" in table.caption
 
@@ -242,6 +246,76 @@ def test_settings_that_differ_are_in_the_caption_the_files_and_the_page(tmp_path
     assert "settings that differ" not in same.caption
 
 
+def test_the_best_of_a_column_and_its_ties_are_marked_and_no_time():
+    shares = {"rnn": 0.6, "gru": 0.6, "lstm": 0.6, "transformer": 1.3}
+    shown = [
+        result(arm, seed, share, seconds=10.0 + 90 * (arm == "transformer"))
+        for arm, share in shares.items()
+        for seed in range(3)
+    ]
+    table = results_table(summarize("x", "", shown))
+    headers = [" ".join(column.header.split()) for column in table.columns]
+    marked = {(table.rows[row][0], headers[place]) for row, place in table.best}
+    equal = {(arm, "token acc") for arm in shares}
+    assert marked == equal | {
+        ("transformer", "sequence accuracy mean ± sd (best)"),
+        ("transformer", "seq. acc training lengths"),
+        ("transformer", "seq. acc other lengths"),
+    }
+    assert table.legend.endswith("and those without a significant difference from it")
+    others = [one for one in shown if one.arm != "transformer"]
+    tied = results_table(summarize("x", "", others))
+    assert {row for row, place in tied.best if "mean ± sd" in tied.columns[place].header} == {
+        0,
+        1,
+        2,
+    }
+
+
+def test_marks_survive_a_narrow_terminal_and_are_in_every_copy(terminal):
+    table = results_table(summarize("x", "", some_results()))
+    out = terminal(width=60)
+    out.show(comparison_table(summarize("x", "", some_results()).arms, width=60))
+    lines = out.stdout.file.getvalue().splitlines()
+    gru, other = (next(line for line in lines if name in line) for name in ("gru", "transformer"))
+    assert re.search(r"\x1b\[1m\d+\.\d ± ", gru)
+    assert "\x1b[1m" not in other.replace("\x1b[1m90.0%", "")
+    assert "bold: the best of" in out.stdout.file.getvalue()
+    assert "bold" not in "".join(plain_lines(table))
+    copies = dict(copyable(table))
+    assert re.search(r"\\textbf\{\d+\.\d \$\\pm\$", copies["LaTeX"])
+    assert re.search(r"\*\*\d+\.\d ± ", copies["Markdown"])
+    assert "*" not in copies["CSV"]
+
+
+def test_the_differences_of_all_pairs_are_a_matrix():
+    shares = {"rnn": 0.6, "gru": 0.6, "transformer": 1.3}
+    runs = [result(arm, seed, share) for arm, share in shares.items() for seed in range(3)]
+    inside, outside = difference_tables(summarize("x", "", runs))
+    assert inside.title == "sequence accuracy on training lengths"
+    assert outside.title == "sequence accuracy on other lengths"
+    assert [column.header for column in inside.columns] == ["model", "rnn", "gru", "transformer"]
+    cells = {row[0]: row[1:] for row in inside.rows}
+    assert [cells[arm][place] for place, arm in enumerate(shares)] == ["", "", ""]
+    assert re.fullmatch(r"\+\d+\.\d \(\d+\.\d to \d+\.\d\)", cells["transformer"][0])
+    assert re.fullmatch(r"-\d+\.\d \(-\d+\.\d to -\d+\.\d\)", cells["rnn"][2])
+    assert inside.best == {(0, 3), (1, 3), (2, 1), (2, 2)}
+    assert "in percentage points" in inside.caption
+
+
+def test_every_seed_has_a_row():
+    runs = [scored("a", 1, 0.9, 0.6), scored("a", 0, 0.8, 0.5), scored("b", 0, 0.4, 0.8)]
+    table = seeds_table(summarize("x", "", runs))
+    assert [row[0] for row in table.rows] == ["a-s0", "a-s1", "b-s0"]
+    headers = [column.header for column in table.columns]
+    assert [row[headers.index("val")] for row in table.rows] == ["50.0%", "60.0%", "80.0%"]
+    assert [row[headers.index("sequence accuracy")] for row in table.rows] == [
+        "80.0%",
+        "90.0%",
+        "40.0%",
+    ]
+
+
 def test_ties_are_named_where_others_differ():
     shares = {"rnn": 0.6, "gru": 0.6, "lstm": 0.6, "transformer": 1.3}
     runs = [result(arm, seed, share) for arm, share in shares.items() for seed in range(3)]
@@ -315,10 +389,21 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(written):
 
 def test_the_page_links_to_the_pages_of_runs_and_can_be_cited(written):
     text = (written[0] / "report.html").read_text()
-    assert re.findall('<a href="(.*?)"', text) == ["gru-s0/report.html"]
+    assert re.findall('<a href="(.*?)"', text) == ["gru-s0/report.html"] * 2
     assert "cpu, 2 threads" in text
-    for form in ("\\begin{tabular}", "| model |", "model,positions,seeds", "@software{seqcli"):
+    for form in (
+        "\\begin{tabular}",
+        "| model |",
+        "model,sequence accuracy mean ± sd (best),token acc",
+        "@software{seqcli",
+    ):
         assert form in text
+    (sentence,) = re.findall(r"<h2>Cite</h2>\n<p>(.*?)</p>", text)
+    today = datetime.now(timezone.utc).date().isoformat()
+    assert re.match(rf"Models: gru .*; 3 seeds each, trained on reverse with .*{today}", sentence)
+    scores = r"Sequence accuracy on 200 test rows, .*: gru \d+\.\d ± \d+\.\d%, transformer "
+    assert re.search(scores, sentence)
+    assert "Holm correction over 2 comparisons" in sentence
 
 
 def test_markdown_and_json_say_the_same(written):
@@ -330,32 +415,19 @@ def test_markdown_and_json_say_the_same(written):
     assert document["conclusions"] == conclusions(comparison)
 
 
+@needs_browser
 def test_headless_chromium_opens_the_page_and_sorts_its_table(written, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("no Chromium here: the page is checked as text only")
     text = (written[0] / "report.html").read_text()
-    text = re.sub(r"<meta http-equiv[^>]*>", "", text)  # which allows only the page's own script
-    click = "const head = document.querySelectorAll('th')[7]; head.click(); head.click();"
+    sort = """
+    const head = document.querySelectorAll("th")[1];
+    head.click();
+    head.click();
+    const rows = [...document.querySelector("tbody").rows].map((row) => row.cells[0].textContent);
+    report([rows, head.getAttribute("aria-sort")]);
+    """
     page = tmp_path / "page.html"
-    page.write_text(text.replace("</body>", f"<script>{click}</script></body>"))
-    done = subprocess.run(
-        [
-            browser,
-            *["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-            *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-            f"--user-data-dir={tmp_path / 'browser'}",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    body = done.stdout.partition("<tbody>")[2].partition("</tbody>")[0]
-    assert re.findall(r"<td[^>]*>(gru|transformer)</td>", body) == ["transformer", "gru"]
-    assert 'aria-sort="ascending"' in done.stdout
+    page.write_text(with_script(text, sort))
+    assert open_page(page).result == [["transformer", "gru"], "ascending"]
 
 
 def progress(epoch):

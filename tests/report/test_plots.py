@@ -263,6 +263,7 @@ def test_the_heat_map_is_talk_and_fits_the_terminal(terminal):
     assert quiet.stderr.file.getvalue() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source", [["3", "1", "4"], ["$x", "$\\frac$", "_^"], ["漢", "字", "ك", "\x00"], ["a"] * 100]
 )

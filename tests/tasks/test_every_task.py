@@ -58,7 +58,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 CASES = [*((name, {}) for name in registry.TASKS), *VARIANTS]
 IDS = [" ".join([name, *(f"{k}={v}" for k, v in given.items())]) for name, given in CASES]
-EVERY_CASE = pytest.mark.parametrize(("name", "given"), CASES, ids=IDS)
+MARKED = [
+    pytest.param(name, given, marks=[pytest.mark.slow] if given else []) for name, given in CASES
+]
+EVERY_CASE = pytest.mark.parametrize(("name", "given"), MARKED, ids=IDS)
 EVERY_TASK = pytest.mark.parametrize("name", registry.TASKS)
 
 

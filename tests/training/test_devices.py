@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config, ModelConfig
@@ -18,11 +17,10 @@ from seqcli.data.batches import padded_batch
 from seqcli.data.corpus import Codec, Corpus, MaxLengths, Pairs
 from seqcli.data.vocabulary import Tokenizer, Vocabulary
 from seqcli.errors import UsageError
-from seqcli.models import kernels
 from seqcli.models.base import copy_to
-from seqcli.models.build import ShapesOnly, build
+from seqcli.models.build import build
 from seqcli.training.processes import Place
-from seqcli.training.torch_batches import choose_device, cross_entropy, to_device
+from seqcli.training.torch_batches import choose_device, to_device
 from seqcli.training.torch_trainer import TorchTrainer
 
 SOURCES = Ragged.from_rows([[4, 5, 5, 4], [5], [4, 4], [5, 4, 4]] * 2)
@@ -114,42 +112,3 @@ def test_a_step_in_bf16_on_the_cpu(cell: str, attention: str) -> None:
         assert all(p.grad.dtype == torch.float32 for p in model.parameters())
     assert losses["bf16"] != losses["float32"]
     assert losses["bf16"] == pytest.approx(losses["float32"], rel=0.02)
-
-
-def on_meta(**settings: object) -> nn.Module:
-    """Return a model for training whose weights are on the meta device."""
-    sizes = {"hidden": 8, "embedding": 6, "heads": 2, "dropout": 0.1, **settings}
-    copied = range(9) if settings.get("copy") else ()
-    with ShapesOnly():
-        return build(ModelConfig(**sizes), 9, 9, 20, copied).to("meta").train()
-
-
-EVEN = Pairs(Ragged.from_rows([[4, 5, 4]] * 8), Ragged.from_rows([[5, 4]] * 8))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("settings", "pairs"),
-    [
-        ({"cell": "gru", "attention": "additive"}, EVEN),  # PyTorch cannot pack rows on meta
-        ({"cell": "lstm", "attention": "general", "copy": True, "layers": 2}, EVEN),
-        ({"cell": "rnn", "attention": "monotonic", "layer_norm": True}, PAIRS),
-        ({"cell": "transformer", "positions": "learned"}, PAIRS),
-    ],
-    ids=["gru", "lstm", "rnn", "transformer"],
-)
-def test_a_step_neither_waits_for_the_device_nor_runs_cpu_kernels(
-    settings: dict[str, object], pairs: Pairs
-) -> None:
-    """The meta device has no numbers: reading one raises, as waiting for a GPU would."""
-
-    with pytest.raises((RuntimeError, NotImplementedError)):
-        float(torch.ones((), device="meta"))
-    model = on_meta(**settings)
-    data = to_device(padded_batch(pairs, np.arange(8)), model.device)
-    logits = model(data.source, data.source_lengths, data.target_in)  # (B, T, V)
-    objective, nats = cross_entropy(logits, data.target_out)
-    objective.backward()
-    assert (logits.device.type, nats.device.type) == ("meta", "meta")
-    assert all(p.grad is not None for p in model.parameters())
-    assert not kernels.enabled(logits)

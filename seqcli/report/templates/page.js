@@ -66,5 +66,10 @@ function stepThrough(figure) {
 
 document.querySelectorAll(".weights").forEach(stepThrough);
 
-/* Print everything, also what is folded. */
-addEventListener("beforeprint", () => document.querySelectorAll("details:not(.copies)").forEach(one => { one.open = true; }));
+/* Print what is folded too, except copies and configurations; fold it again afterwards. */
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("details:not([open], .copies, .config)")];
+  opened.forEach(one => { one.open = true; });
+});
+addEventListener("afterprint", () => opened.forEach(one => { one.open = false; }));

@@ -20,7 +20,7 @@ IDS = ["rnn", "relu", "gru", "lstm"]
 
 def read(rnn: TorchRNN, tokens: EmbeddedTokens, lengths: Tensor | None) -> list[Tensor]:
     """Return outputs, last state, and the gradients of the table and all weights."""
-    outputs, last = rnn.read(tokens, lengths)
+    outputs, last = rnn.run_embedded(tokens, lengths)
     total = outputs.square().sum() + sum(part.square().sum() for part in last)
     return [outputs, *last, *torch.autograd.grad(total, [tokens.table, *rnn.parameters()])]
 

@@ -1,0 +1,117 @@
+"""Gain of single settings over a base, on several data sets and seeds.
+
+    python tests/benchmarks/ablations.py FOLDER [ema tied ...] [--sets dut bul kor vie_hanoi]
+        [--seeds 0 1 2] [--rows 1000] [--val-rows 500] [--out DIR]
+
+The sets are those of `published_results.py` in FOLDER. Every change is trained on the first rows
+of each set and scored on the first validation rows; test rows are never read. The base is the
+recipe's model at half its width with a fixed number of updates, so that a run takes a minute.
+One JSON line per change: its sequence error minus the base's for each set (mean over the seeds,
+negative is better), the mean over all sets and seeds with its 95% interval (paired by set and
+seed, Student's t), and the decision rule's outcome: "helps" or "harms" if the interval excludes 0.
+With ``--out DIR``, runs that are already there are scored again without being trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from statistics import fmean, stdev
+from tempfile import TemporaryDirectory
+
+from published_results import SETS, seqcli
+
+BASE = ("--hidden", "128", "--embedding", "64", "--steps", "2000", "--batch-size", "32")
+BASE = (*BASE, "--set", "train.epoch_steps=200", "--beam", "1")
+CHANGES = {
+    "base": (),
+    "no label smoothing": ("--set", "train.label_smoothing=0"),
+    "ema": ("--set", "train.ema=0.995"),
+    "tied embeddings": ("--set", "model.tied_embeddings=true"),
+    "layer norm": ("--set", "model.layer_norm=true"),
+    "restarts": ("--set", "train.schedule=cosine_restarts"),
+    "monotonic attention": ("--set", "model.attention=monotonic"),
+    "dropout by position": ("--set", "model.embedding_dropout=position"),
+    "dropout 0.1": ("--dropout", "0.1"),
+    "two layers": ("--layers", "2"),
+    "lstm": ("--cell", "lstm"),
+}
+T95 = {5: 2.571, 7: 2.365, 11: 2.201, 23: 2.069}  # two-sided quantile, by degrees of freedom
+
+
+def cut(file: Path, rows: int, out: Path) -> Path:
+    """Write the first rows of a file."""
+    with file.open(encoding="utf-8") as lines:
+        out.write_text("".join(line for line, _ in zip(lines, range(rows), strict=False)))
+    return out
+
+
+def error(change: str, name: str, seed: int, options: argparse.Namespace) -> float:
+    """Train one run, unless it is there; return its sequence error in percent."""
+    one = SETS[name]
+    run = options.out / f"{change.replace(' ', '-')}-{name}-s{seed}"
+    if not (run / "best.pt").exists():
+        train = cut(options.folder / one.files[0], options.rows, options.out / f"{name}.train.tsv")
+        val = cut(options.folder / str(one.files[1]), options.val_rows, options.out / f"{name}.tsv")
+        words = ["--train", str(train), "--val", str(val), *one.options, *BASE, *CHANGES[change]]
+        words += ["--seed", str(seed), "--threads", "1", "--out", str(run)]
+        seqcli("train", *words, threads=1)
+    scores = seqcli("eval", "--ckpt", str(run), "--split", "val", threads=1)
+    return 100 * float(scores["metrics"]["sequence_error_rate"])
+
+
+def summary(change: str, errors: dict[str, list[float]], base: dict[str, list[float]]) -> object:
+    """Return the differences of a change from the base, in percentage points."""
+    paired = {
+        name: [one - other for one, other in zip(errors[name], base[name], strict=True)]
+        for name in errors
+    }
+    all_pairs = [one for differences in paired.values() for one in differences]
+    mean, count = fmean(all_pairs), len(all_pairs)
+    half = T95.get(count - 1, 1.96) * stdev(all_pairs) / math.sqrt(count) if count > 1 else math.inf
+    return {
+        "change": change,
+        "options": " ".join(CHANGES[change]),
+        "base": {name: round(fmean(values), 1) for name, values in base.items()},
+        "difference": {name: round(fmean(values), 1) for name, values in paired.items()},
+        "mean": round(mean, 2),
+        "interval": [round(mean - half, 2), round(mean + half, 2)],
+        "verdict": "helps" if mean + half < 0 else "harms" if mean - half > 0 else "no difference",
+        "runs": count,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def main() -> None:
+    """Print one JSON line per change."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("changes", nargs="*", choices=[[], *CHANGES], metavar="CHANGE")
+    parser.add_argument("--sets", nargs="+", default=["dut", "bul", "kor", "vie_hanoi"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--val-rows", type=int, default=500)
+    parser.add_argument("--out", type=Path, help="keep the run folders here")
+    options = parser.parse_args()
+    with TemporaryDirectory() as temporary:
+        options.out = options.out or Path(temporary)
+        options.out.mkdir(parents=True, exist_ok=True)
+        base: dict[str, list[float]] = {}
+        for change in dict.fromkeys(["base", *(options.changes or CHANGES)]):
+            errors = {
+                name: [error(change, name, seed, options) for seed in options.seeds]
+                for name in options.sets
+            }
+            base = base or errors
+            if change != "base":
+                print(json.dumps(summary(change, errors, base)), flush=True)
+            else:
+                print(f"base: {errors}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
