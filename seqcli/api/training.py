@@ -50,6 +50,7 @@ from seqcli.events import (
     broadcast,
 )
 from seqcli.interrupts import stop_on_signals
+from seqcli.report.notebook_progress import NotebookProgress, in_notebook
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.run_page import remove_outdated
 from seqcli.report.tensorboard_log import TensorBoardLog
@@ -94,7 +95,7 @@ def train(
             the settings in `CHANGEABLE` and the paths of the data. "auto": start the run in
             ``out``, resume it if it was interrupted, or keep it if it is finished.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
-        listen: called with every event (`seqcli.events`).
+        listen: called with every event (`seqcli.events`); by default a notebook shows progress.
         track: trackers that follow the run: trackio, wandb, mlflow.
         started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
         flags: the settings below, which override ``config`` and ``set``.
@@ -107,6 +108,7 @@ def train(
     """
     started = time.monotonic() if started is None else started
     with open_trackers(track) as trackers:
+        listen = NotebookProgress() if listen is None and in_notebook() else listen
         followers = [one.listen for one in trackers]
         listen = broadcast(*filter(None, [listen]), *followers)
         return _train(config, set, flags, out, resume, force, listen, started)
