@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from seqcli import registry
+from seqcli.cli.completing import whole_words
 from seqcli.cli.spelling import nearest_option, spelled_out, stray_argument
 from seqcli.errors import (
     Exit,
@@ -118,7 +119,8 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
         if words[0] != "train":
             refuse_several(f"{words[0]} runs in one", "torchrun is for train; run it without")
         load_plugins()
-        code = app(args=words, prog_name="seqcli", standalone_mode=False)
+        with whole_words():
+            code = app(args=words, prog_name="seqcli", standalone_mode=False)
         return _flushed(code if isinstance(code, int) else Exit.DONE)
     except StoppedBySignal as stopped:  # not an error: the state is saved
         Out.standard().info(f"{stopped.message}\nnext: {stopped.hint}")
