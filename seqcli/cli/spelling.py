@@ -66,7 +66,8 @@ def spelled_out(argv: Sequence[str]) -> list[str]:
     """Return a command line in the spelling that the commands parse.
 
     ``help COMMAND`` becomes ``COMMAND --help``, ``version`` becomes ``--version``,
-    ``--batch_size`` becomes ``--batch-size``, and ``--attention`` and ``--lower`` of ``train`` get their implied values.
+    ``--batch_size`` becomes ``--batch-size``, and ``--attention`` and ``--lower`` of ``train`` get
+    their implied values.
     """
     words = list(argv)
     if words[:1] == ["help"]:
