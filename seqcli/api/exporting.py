@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from seqcli import registry
@@ -21,7 +22,9 @@ def export(
     Args:
         ckpt: a model or an ensemble; see `seqcli.api.open_model`.
         to: a format in `seqcli.registry.EXPORTS`.
-        out: the file to write; for onnx a folder.
+        out: the file to write; for onnx a folder. With safetensors it is a folder unless it ends
+            in .safetensors. A folder gets a model card, for which the model is scored if its data
+            is available.
         rows: the number of rows to compare the outputs on; an HTML page contains them, and compares
             itself when it opens.
         force: replace an existing export.
@@ -33,8 +36,15 @@ def export(
     """
     check_counts(rows=rows)
     write = registry.resolve("format", to, registry.EXPORTS)
-    exported: Exported = write(export_sources(ckpt), Path(out), rows, force)
+    exported: Exported = write(export_sources(ckpt), Path(out), rows, force, partial(_card, ckpt))
     return exported
+
+
+def _card(ckpt: Ckpt, usage: str) -> str:
+    from seqcli.api.reporting import described_run
+    from seqcli.report.model_card import model_card
+
+    return model_card(described_run(ckpt), usage)
 
 
 def export_sources(ckpt: Ckpt) -> tuple[ExportSource, ...]:

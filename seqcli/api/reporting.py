@@ -13,6 +13,7 @@ from seqcli.api.arguments import check_counts, checked, in_one_process
 from seqcli.api.evaluating import evaluate
 from seqcli.api.evaluation_data import corpus_if_available
 from seqcli.api.finished_run import finished_run
+from seqcli.api.members import Ckpt
 from seqcli.api.model_info import info
 from seqcli.api.predicting import predict
 from seqcli.api.recording import run_facts
@@ -77,6 +78,22 @@ def write_report(
     model = open_model(str(run), backend, device, threads)
     write_page(_report(model, run, paths, split, evaluation), page, rows)
     return page
+
+
+def described_run(ckpt: Ckpt) -> RunReport:
+    """Return what a model card says about a run: its settings, scores and environment."""
+    model, notes = open_model(ckpt), list[str]()
+    paths = _run_paths(model.members[0].path) if len(model.members) == 1 else None
+    corpus = corpus_if_available(model)
+    return RunReport(
+        name=paths.folder.name if paths else model.checkpoint.record.name or "model",
+        info=info(ckpt),
+        settings=_settings(model),
+        histories={},
+        evaluation=_evaluation(model, corpus, None, notes),
+        environments=tuple(read_environments(paths.environment)) if paths else (),
+        notes=tuple(notes),
+    )
 
 
 def _run_paths(run: Path) -> RunPaths | None:

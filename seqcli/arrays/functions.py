@@ -95,7 +95,7 @@ def start_reading(array: Array) -> Callable[[], NDArray[Any]]:
     import torch
 
     copied = array.to("cpu", non_blocking=True)  # to pinned memory
-    arrived = torch.cuda.Event()
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call,unused-ignore]
     arrived.record()
 
     def read() -> NDArray[Any]:

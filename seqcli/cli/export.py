@@ -13,6 +13,7 @@ from seqcli.cli import options
 EXAMPLES = """\
 seqcli export runs/reverse-gru-attention --to onnx --out exported
 seqcli export runs/reverse-gru-attention --to html --out reverse.html
+seqcli export runs/reverse-gru-attention --to safetensors --out exported
 seqcli export names.pt --to safetensors --out names.safetensors"""
 
 To = Annotated[str, options.choice("--to", "The format.", registry.EXPORTS)]
@@ -20,7 +21,7 @@ Place = Annotated[
     Path,
     typer.Option(
         "--out",
-        help="Output file; for onnx, a folder.",
+        help="Output file; a folder for onnx, and for safetensors without the suffix .safetensors.",
         metavar="PATH",
         parser=options.path_to_write,
     ),

@@ -25,7 +25,7 @@ from seqcli.data.corpus import SPLITS, Pairs
 from seqcli.descriptions import Exported
 from seqcli.errors import UsageError
 from seqcli.exporters import page_data
-from seqcli.exporters.metadata import ExportSource
+from seqcli.exporters.metadata import Card, ExportSource
 from seqcli.exporters.page_data import StoredWeights
 from seqcli.files.atomic import check_output, write_atomically, writing
 from seqcli.messages import plural
@@ -62,7 +62,9 @@ TOKEN_STYLES = ("chars", "graphemes", "words", "whole")
 _UNSAFE = re.compile("[<>&\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
-def export_html(sources: Sequence[ExportSource], out: Path, rows: int, force: bool) -> Exported:
+def export_html(
+    sources: Sequence[ExportSource], out: Path, rows: int, force: bool, card: Card | None = None
+) -> Exported:
     """Write the page.
 
     Args:
@@ -70,6 +72,7 @@ def export_html(sources: Sequence[ExportSource], out: Path, rows: int, force: bo
         out: the file.
         rows: the number of rows that the page checks itself on.
         force: replace an existing file.
+        card: ignored, because the page describes itself.
 
     Raises:
         UsageError, SeqcliError: see `seqcli.api.exporting.export`.

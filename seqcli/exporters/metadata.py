@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,9 @@ from seqcli.data.vocabulary import BOS, EOS, PAD, SPECIALS, UNK
 from seqcli.errors import UsageError
 
 Ids: TypeAlias = NDArray[np.int64]
+# Returns the model card of the exported model, given how to use the files of the export.
+Card: TypeAlias = Callable[[str], str]
+CARD, METADATA = "README.md", "model.json"  # names of files in the folder of an export
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def metadata(source: ExportSource) -> dict[str, Any]:
         "config": {"model": to_plain(source.config)["model"]},
         "special_ids": {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK},
         "longest_in_training": {"source": limits.source, "target": limits.target},
+        "positions": limits.positions,
         **_codec(codec),
     }
 
@@ -93,3 +98,15 @@ def _codec(codec: Codec) -> dict[str, Any]:
         "lower": codec.normalizer.lower,
         "features": codec.features,
     }
+
+
+def write_card(folder: Path, card: Card | None, usage: str) -> None:
+    """Write the model card into the folder of an export, if there is one."""
+    if card is not None:
+        (folder / CARD).write_text(card(usage), "utf-8", errors="replace")
+
+
+def example_source(codec: Codec) -> str:
+    """Return a Python expression for the tokens of a source: the first three of the vocabulary."""
+    assert codec.source is not None
+    return repr(list(codec.source.tokens[:3]))

@@ -24,14 +24,28 @@ from seqcli.checkpoints import torch_file
 from seqcli.data.vocabulary import BOS
 from seqcli.descriptions import Exported
 from seqcli.errors import UsageError
-from seqcli.exporters.metadata import ExportSource, import_packages, metadata
+from seqcli.exporters.metadata import (
+    CARD,
+    METADATA,
+    Card,
+    ExportSource,
+    import_packages,
+    metadata,
+    write_card,
+)
 from seqcli.exporters.onnx_check import compare
 from seqcli.exporters.traceable import StartGraph, StepGraph, traceable
 from seqcli.files.folder import replacing_folder
 from seqcli.models.base import Model
 from seqcli.models.build import load_model
 
-START, STEP, METADATA = "start.onnx", "step.onnx", "model.json"
+START, STEP = "start.onnx", "step.onnx"
+USAGE = (
+    "`start.onnx` encodes the source, `step.onnx` reads a token and gives the logits of the next "
+    "one; a language model has no `start.onnx`. `model.json` has the vocabularies, the "
+    "tokenization and the shape of the state. The guide of seqcli about using a model elsewhere "
+    "has a program that predicts with NumPy and onnxruntime alone."
+)
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _BATCH, _SIZE = 3, 7  # of the traced example
 
@@ -54,14 +68,17 @@ class StateTensor:
         return {axis: size for axis, size in enumerate(self.shape) if isinstance(size, str)}
 
 
-def export_onnx(sources: Sequence[ExportSource], out: Path, rows: int, force: bool) -> Exported:
-    """Write a folder with two graphs and a JSON file, and compare it with the original.
+def export_onnx(
+    sources: Sequence[ExportSource], out: Path, rows: int, force: bool, card: Card | None = None
+) -> Exported:
+    """Write a folder with two graphs, a JSON file and a model card; compare it with the original.
 
     Args:
         sources: the trained model, alone: an ensemble is refused.
         out: the folder.
         rows: the number of rows to compare the outputs on.
         force: replace an older export in that folder.
+        card: returns the model card.
 
     Raises:
         CheckpointError, UsageError, SeqcliError: see `seqcli.api.exporting.export`.
@@ -75,7 +92,7 @@ def export_onnx(sources: Sequence[ExportSource], out: Path, rows: int, force: bo
     checkpoint = torch_file.with_tensors(source.checkpoint)
     model = load_model(checkpoint, source.config, source.limits, source.path).eval()
     document = metadata(source)
-    with replacing_folder(out, (START, STEP, METADATA), force) as folder:
+    with replacing_folder(out, (CARD, START, STEP, METADATA), force) as folder:
         tensors = write_graphs(source, model, folder)
         document |= {
             "files": sorted(path.name for path in folder.iterdir()),
@@ -85,6 +102,7 @@ def export_onnx(sources: Sequence[ExportSource], out: Path, rows: int, force: bo
         document["checked"] = vars(compared)
         text = json.dumps(document, ensure_ascii=False, indent=1)
         (folder / METADATA).write_text(text, encoding="utf-8")
+        write_card(folder, card, USAGE)
         files = tuple(str(out / path.name) for path in sorted(folder.iterdir()))
     return Exported(
         "onnx",

@@ -26,13 +26,13 @@ from seqcli.report.page import (
 )
 from seqcli.report.predictions import mark
 from seqcli.report.summary import REASONS
-from seqcli.report.svg_plots import attention_svg, curves_svg, history, inline
+from seqcli.report.svg_plots import curves_svg, history, inline
 from seqcli.report.tables import Table
 from seqcli.runs.environment import Environment, read_environments
 from seqcli.runs.paths import RunPaths
 
 if TYPE_CHECKING:
-    from seqcli.comparison.run_result import RunResult, ShownPrediction
+    from seqcli.comparison.run_result import RunResult, ShownAttention, ShownPrediction
     from seqcli.comparison.summary import Comparison, Spread
 
 
@@ -71,7 +71,11 @@ def comparison_page(comparison: Comparison, plots: Mapping[str, str]) -> str:
         notes=[visible(note) for note in comparison.notes],
         plots=[(inline(svg), CAPTIONS[name]) for name, svg in plots.items()],
         arms=[
-            (one.arm, visible(one.first.model), [_run(comparison, run) for run in one.results])
+            (
+                visible(one.arm),
+                visible(one.first.model),
+                [_run(comparison, run) for run in one.results],
+            )
             for one in comparison.arms
         ],
     )
@@ -81,7 +85,7 @@ def _results(comparison: Comparison, table: Table) -> dict[str, Any]:
     """Return the variables of the table of results, which can be sorted."""
     values = table_values(table, "results")
     arms = len(comparison.arms)
-    keys = [[_sort_key(str(cell)) for cell in row] for row in table.rows[:arms]]
+    keys = [[_sort_key(visible(str(cell))) for cell in row] for row in table.rows[:arms]]
     rows = [
         list(zip(row, key, strict=True)) for row, key in zip(values["rows"], keys, strict=False)
     ]
@@ -92,7 +96,10 @@ def _differing(comparison: Comparison) -> list[tuple[str, list[str]]]:
     """Return (setting, its value for each arm) of the settings that differ."""
     arms = [one.arm for one in comparison.arms]
     return [
-        (key, ["" if values.get(arm) is None else visible(str(values[arm])) for arm in arms])
+        (
+            visible(key),
+            ["" if values.get(arm) is None else visible(str(values[arm])) for arm in arms],
+        )
         for key, values in comparison.differing.items()
     ]
 
@@ -171,7 +178,7 @@ def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
         "name": result.run,
         "page": _page_link(folder),
         "scores": [(one.label, one.write(result.scores[one.name])) for one in metrics],
-        "reason": (REASONS.get(result.reason, ("", ""))[1] or result.reason),
+        "reason": visible(REASONS.get(result.reason, ("", ""))[1] or result.reason),
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,
         "config": visible(_text(folder / "config.yaml"), keep="\n"),
@@ -180,10 +187,16 @@ def _run(comparison: Comparison, result: RunResult) -> dict[str, Any]:
             for key in (f"val_{comparison.metric.name}", "val_loss")
             if (svg := curves_svg({result.run: [rows]}, key))
         ],
-        "attention": inline(attention_svg(result.attention_map)) if result.attention_map else "",
+        "attention": _attention(result.attention_map) if result.attention_map else None,
         "predictions": [_prediction(one) for one in result.predictions],
         "samples": [visible(one) for one in result.samples],
     }
+
+
+def _attention(attention: ShownAttention) -> dict[str, Any]:
+    """Return the variables of an attention map."""
+    rows = zip(map(visible, attention.target), attention.weights, strict=True)
+    return {"columns": [visible(token) for token in attention.source], "rows": list(rows)}
 
 
 def _page_link(folder: Path) -> str:

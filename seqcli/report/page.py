@@ -97,13 +97,13 @@ def table_values(table: Table, label: str) -> dict[str, Any]:
     """
     return {
         "columns": [
-            {"header": " ".join(column.header.split()), "right": column.right}
+            {"header": visible(" ".join(column.header.split())), "right": column.right}
             for column in table.columns
         ],
         "rows": [[visible_cell(cell) for cell in row] for row in table.rows],
         "strong": table.strong,
         "best": table.best,
-        "title": table.title,
+        "title": visible(table.title),
         "caption": visible(table.notes),
         "label": label,
     }
@@ -188,7 +188,7 @@ def _marked_rows(table: Table, escape: Callable[[str], str], mark: str) -> Itera
 
 
 def _headers(table: Table) -> list[str]:
-    return [" ".join(column.header.split()) for column in table.columns]
+    return [visible(" ".join(column.header.split())) for column in table.columns]
 
 
 def _plain_rows(table: Table) -> Sequence[list[str]]:

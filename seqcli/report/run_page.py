@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from seqcli.runs.fit_diagnosis import FitDiagnosis
 
 KIND = "report"  # the command that writes the page
-_SPLITS = {"test": "test", "val": "validation", "train": "training"}
+SPLITS = {"test": "test", "val": "validation", "train": "training"}
 _INFO = ("checkpoint", "model", "members", "source", "target", "texts", "features", "data")
 
 
@@ -129,6 +129,7 @@ def remove_outdated(path: Path) -> None:
 def run_page(report: RunReport, rows: int = 10) -> str:
     """Return the HTML page."""
     evaluation = report.evaluation
+    notes = [*report.notes, *(evaluation.notes if evaluation else ())]
     return render(
         "run.html",
         KIND,
@@ -137,11 +138,11 @@ def run_page(report: RunReport, rows: int = 10) -> str:
         parameters=plural(report.info.parameters, "parameter"),
         data=visible(str(report.info.data.get("name", ""))),
         cards=_cards(report),
-        notes=[*report.notes, *(evaluation.notes if evaluation else ())],
+        notes=[visible(one) for one in notes],
         warnings=baseline_warnings(evaluation) if evaluation else [],
-        split=_SPLITS.get(evaluation.split, evaluation.split) if evaluation else "validation",
-        scores=[table_values(one, "scores") for one in _score_tables(report)],
-        copies=copyable(next(iter(_score_tables(report)))),
+        split=SPLITS.get(evaluation.split, evaluation.split) if evaluation else "validation",
+        scores=[table_values(one, "scores") for one in score_tables(report)],
+        copies=copyable(next(iter(score_tables(report)))),
         curves=run_curves(report.histories, report.diagnosis),
         ending=ending(report.finished),
         diagnosis=report.diagnosis,
@@ -153,11 +154,11 @@ def run_page(report: RunReport, rows: int = 10) -> str:
         samples=[visible(one) for one in report.samples],
         facts=_facts(report.info),
         reading=_reading(report.reading),
-        settings=[(key, visible(value), visible(origin)) for key, value, origin in report.settings],
+        settings=[tuple(map(visible, one)) for one in report.settings],
         environments=[environment_rows(one) for one in report.environments],
-        sentence=_sentence(report),
+        sentence=description(report),
         bibtex=bibtex(),
-        commands=report.info.next,
+        commands=[visible(one) for one in report.info.next],
     )
 
 
@@ -185,7 +186,7 @@ def _cards(report: RunReport) -> list[tuple[str, str, str]]:
     return [*cards, (count(report.info.parameters), "parameters", "")]
 
 
-def _score_tables(report: RunReport) -> list[Table]:
+def score_tables(report: RunReport) -> list[Table]:
     """Return the tables of scores: those of the evaluation, or of the stored validation scores."""
     evaluation = report.evaluation
     if evaluation is None:
@@ -307,7 +308,7 @@ def _reading(read: DataRead | None) -> dict[str, Any]:
     return {"summary": summary, "lines": lines, "table": table}
 
 
-def _sentence(report: RunReport) -> str:
+def description(report: RunReport) -> str:
     """Describe the model, its training and its main score in sentences for a paper."""
     settings = {key: value for key, value, _ in report.settings}
     info, evaluation = report.info, report.evaluation
@@ -322,5 +323,5 @@ def _sentence(report: RunReport) -> str:
     metric, interval = find(name), evaluation.intervals.get(name)
     score = f"{metric.title} {metric.write(evaluation.metrics[name])}"
     score += f" (95% interval {metric.write_interval(interval)})" if interval else ""
-    on = _SPLITS.get(evaluation.split, evaluation.data)
+    on = SPLITS.get(evaluation.split, evaluation.data)
     return visible(f"{text}. On {plural(evaluation.rows, f'{on} row')}: {score}.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, ParamSpec
 
+from seqcli.formatting import visible
 from seqcli.metrics.metric import NumberFormat, epoch_metric, find
 from seqcli.report.plots import History, draw_if_possible, finish_axes, panels
 from seqcli.runs.metrics_log import read_metrics
@@ -17,7 +18,7 @@ from seqcli.runs.metrics_log import read_metrics
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from seqcli.comparison.run_result import RunResult, ShownAttention
+    from seqcli.comparison.run_result import RunResult
     from seqcli.comparison.summary import Comparison
     from seqcli.results import LengthBin
     from seqcli.runs.fit_diagnosis import FitDiagnosis
@@ -104,7 +105,7 @@ def run_panel_svg(history: History, diagnosis: FitDiagnosis, panel: int) -> str:
     drawn = panels(history)
     if panel >= len(drawn):
         return ""
-    axes = new_axes("", "epoch", (6.4, 4.0))
+    axes = new_axes("", "epoch", (5.2, 3.5))
     drawn[panel](axes, history)
     finish_axes(axes, history, diagnosis)
     for label in (axes.title, axes.yaxis.label, axes.xaxis.label):
@@ -130,26 +131,12 @@ def bins_svg(bins: Sequence[LengthBin]) -> str:
     return svg_of(axes)
 
 
-@_optional
-def attention_svg(attention: ShownAttention) -> str:
-    """Draw attention weights as a heat map."""
-    rows, columns = len(attention.weights), len(attention.source)
-    axes = new_axes("output", "source", (0.9 + 0.26 * columns, 0.8 + 0.26 * rows))
-    axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for axis, names in ((axes.xaxis, attention.source), (axes.yaxis, attention.target)):
-        axis.set_ticks(range(len(names)), names)
-        for text in axis.get_ticklabels():
-            text.set_parse_math(False)
-    axes.grid(visible=False)
-    return svg_of(axes)
-
-
 def inline(svg: str) -> str:
-    """Prepare a plot for embedding in a page: in the color of the text, without metadata."""
-    return _METADATA.sub("", svg).replace(GREY, "currentColor")
+    """Prepare a plot for a page: in the color of the text, without metadata and names of parts."""
+    return _METADATA.sub("", svg).replace(GREY, "currentColor").replace("<g id=", "<g data-part=")
 
 
-def new_axes(y: str, x: str, size: tuple[float, float] = (6.4, 3.8)) -> Axes:
+def new_axes(y: str, x: str, size: tuple[float, float] = (5.2, 3.3)) -> Axes:
     """Return empty axes in the colors of the page, with labels for y and x."""
     from matplotlib.figure import Figure
 
@@ -179,7 +166,7 @@ def _line(
     """Draw the mean and, where values differ, a band from the lowest to the highest."""
     color, style = COLORS[number % len(COLORS)], ("-", "--", ":")[number // len(COLORS) % 3]
     means = [row[0] if mean_first else fmean(row) for row in values]
-    axes.plot(places, means, color=color, ls=style, lw=1.8, marker="o", ms=3, label=name)
+    axes.plot(places, means, color=color, ls=style, lw=1.8, marker="o", ms=3, label=visible(name))
     lows, highs = [min(row) for row in values], [max(row) for row in values]
     if lows != highs:
         axes.fill_between(places, lows, highs, color=color, alpha=0.18, lw=0)

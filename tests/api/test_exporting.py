@@ -1,5 +1,6 @@
 """`export`: other programs get the original's outputs, or a line that says why not."""
 
+import ast
 import json
 import re
 import sys
@@ -10,10 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from thorough import repeats
 
 import seqcli
 from seqcli.api.exporting import export_sources
+from seqcli.api.reporting import described_run
 from seqcli.checkpoints import numpy_file, torch_file
 from seqcli.cli import app, shell
 from seqcli.config import ModelConfig
@@ -21,7 +24,9 @@ from seqcli.data.vocabulary import BOS
 from seqcli.errors import SeqcliError, UsageError
 from seqcli.exporters import html, onnx
 from seqcli.exporters.metadata import metadata
+from seqcli.metrics.metric import find
 from seqcli.models.build import build, load_model
+from seqcli.report.model_card import model_card
 
 GUIDE = Path(seqcli.__file__).parent.parent / "examples" / "guides" / "deploying.md"
 MISSING = "the packages of seqcli[export] are not installed"
@@ -62,7 +67,12 @@ def test_onnx_is_checked_on_real_rows(exported, name):
     assert found.steps > found.rows
     assert 0 < found.largest_difference < 1e-4
     assert found.notes == ()
-    assert [Path(file).name for file in found.files] == ["model.json", "start.onnx", "step.onnx"]
+    assert [Path(file).name for file in found.files] == [
+        "README.md",
+        "model.json",
+        "start.onnx",
+        "step.onnx",
+    ]
 
 
 def python_block() -> str:
@@ -223,6 +233,80 @@ def test_safetensors_hold_the_very_weights(runs, tmp_path, name, capsys):
     assert "already exists" in capsys.readouterr().err
     assert shell.run(app, (*words, "--force", "--json")) == 0
     assert json.loads(capsys.readouterr().out)["files"] == [str(path)]
+
+
+@pytest.fixture(scope="module")
+def folders(runs, tmp_path_factory):
+    """Return the folders of the exports of a model of pairs and of a language model."""
+    pytest.importorskip("safetensors", reason=MISSING)
+    place = tmp_path_factory.mktemp("folders")
+    for name in ("gru", "names"):
+        found = seqcli.export(runs[name], to="safetensors", out=place / name)
+        names = [Path(file).name for file in found.files]
+        assert names == ["README.md", "model.json", "model.safetensors"]
+    return place
+
+
+def test_the_model_card_has_metadata_scores_and_settings(folders, runs):
+    card = (folders / "gru" / "README.md").read_text("utf-8")
+    _, head, text = card.split("---\n", 2)
+    found = yaml.safe_load(head)
+    assert found["license"] == "unknown"
+    assert found["tags"] == ["sequence-model", "gru", "additive", "copy"]
+    (model,) = found["model-index"]
+    (result,) = model["results"]
+    scores = seqcli.evaluate(runs["gru"])
+    assert (model["name"], result["task"]["type"]) == ("gru", "text2text-generation")
+    assert result["dataset"] == {"name": "copy", "type": "copy", "split": "test"}
+    values = {one["name"]: one["value"] for one in result["metrics"]}
+    assert values["token accuracy"] == scores.metrics["token_accuracy"]
+    interval = find("token_accuracy").write_interval(scores.intervals["token_accuracy"])
+    assert f"| {interval} |" in text
+    headings = re.findall("^## (.*)", text, re.MULTILINE)
+    assert headings == ["Use", "Data", "Scores", "Training", "Limits", "License", "Citation"]
+    assert "| model.hidden | 16 |" in text
+    assert "No license has been chosen" in text
+    assert str(runs["gru"].parent) not in text.replace("--out", "")
+
+
+@pytest.mark.parametrize("name", ["gru", "names"])
+def test_the_program_in_the_model_card_predicts_like_the_model(
+    folders, runs, name, capsys, monkeypatch
+):
+    card = (folders / name / "README.md").read_text("utf-8")
+    program, weights = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    monkeypatch.chdir(folders / name)
+    exec(program.replace("< 100", "< 5"), {})
+    answer = ast.literal_eval(capsys.readouterr().out)
+    if name == "gru":
+        tokens = ast.literal_eval(re.search(r"tokens = (\[.*?\])", program)[1])
+        (expected,) = seqcli.predict(runs["gru"], [" ".join(tokens)], beam=1)
+        assert answer[:4] == expected.candidates[0].text.split()[:4]
+    assert 0 < len(answer) <= 5
+    found = {}
+    exec(weights, found)
+    assert found["weights"].keys() == numpy_file.load(runs[name] / "best.pt").weights.keys()
+
+
+def test_a_folder_is_only_replaced_with_force_and_if_it_is_an_export(folders, runs):
+    with pytest.raises(UsageError, match="already contains"):
+        seqcli.export(runs["gru"], to="safetensors", out=folders / "gru")
+    seqcli.export(runs["gru"], to="safetensors", out=folders / "gru", force=True)
+    (folders / "gru" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt"):
+        seqcli.export(runs["gru"], to="safetensors", out=folders / "gru", force=True)
+
+
+def test_no_text_of_the_data_is_markup_in_a_model_card(runs):
+    report = described_run(runs["gru"])
+    name = "</p><script>alert(1)</script>\n---\n[x](y) \x1b[31m \u202e `"
+    data = {**report.info.data, "name": name, "task": "files"}
+    card = model_card(replace(report, name=name, info=replace(report.info, data=data)), "how")
+    _, head, text = card.split("\n---\n", 1)[0], *card.split("---\n", 2)[1:]
+    assert yaml.safe_load(head)["model-index"][0]["name"] == name
+    assert "<script>" not in text.replace("\\<script\\>", "")
+    assert not re.search("[\x1b\u202e]", text)
+    assert "\\[x\\](y)" in text
 
 
 @pytest.mark.parametrize("name", ["gru", "names", "numpy"])

@@ -32,7 +32,7 @@ def commands(runs: dict[str, Path], path: Path) -> list[tuple[object, ...]]:
         ("eval", "--ckpt", runs["gru"], "--predictions", path),
         ("predict", "--ckpt", runs["gru"], "3 1", "--out", path),
         ("predict", "--ckpt", runs["gru"], "3 1", "--attention-png", path.with_suffix(".png")),
-        ("export", runs["names"], "--to", "safetensors", "--out", path),
+        ("export", runs["names"], "--to", "safetensors", "--out", path.with_suffix(".safetensors")),
     ]
 
 

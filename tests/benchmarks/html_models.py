@@ -59,7 +59,10 @@ function likelihood({ model, view }, text) {
   return [[text, finish(score(model, model.start(), view.target.encode(view.target.split(text))))]];
 }
 const compute = opened.page.source === null ? likelihood : answer;
-report({ answers: GIVEN.map((one) => timed(() => compute(opened, one))), seconds });
+report({
+  answers: GIVEN.map((one) => timed(() => compute(opened, one))), seconds,
+  requests: performance.getEntriesByType("resource").map((one) => one.name),
+});
 """
 
 
@@ -122,6 +125,7 @@ def measured(name: str, folder: Path, rows: int, steps: int) -> dict[str, Any]:
     return {
         "bytes": len(text.encode()),
         "console": opened.console,
+        "requests": opened.result["requests"],
         **compared(opened.result, answers),
     }
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from browser import HOSTILE
 
-from seqcli.checkpoints.content import Checkpoint
+from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config, ModelConfig
 from seqcli.config.sections import TrainConfig
 from seqcli.data.corpus import Codec, MaxLengths
@@ -22,6 +23,8 @@ from seqcli.numpy_backend.forward.layers import Weights
 LIMITS = MaxLengths(source=6, target=5)
 CHARS = Tokenizer("chars")
 CODEC = Codec(Vocabulary(tuple("abcdefgh")), CHARS, Vocabulary(tuple("1ab23cf")), CHARS)
+WORDS = Tokenizer("words")
+HOSTILE_CODEC = Codec(Vocabulary(HOSTILE), WORDS, Vocabulary(HOSTILE), WORDS)
 SMALL = ModelConfig(hidden=8, embedding=6, heads=2, feedforward=16, layers=2, dropout=0.1)
 CELLS = [replace(SMALL, cell=cell) for cell in ("rnn", "gru", "lstm")]
 RELU = replace(SMALL, cell="rnn", activation="relu", layers=1)
@@ -105,6 +108,14 @@ def every_source() -> Sequence[tuple[ExportSource, ...]]:
     pairs = [(drawn_source(config),) for config in PAIRS]
     texts = [(drawn_source(config, language()),) for config in LANGUAGE]
     return [*pairs, *texts, ensemble(), (labelling(),)]
+
+
+def hostile_source() -> ExportSource:
+    """Return a model whose tokens and names try to become markup or scripts."""
+    source = drawn_source(PAIRS[6], HOSTILE_CODEC)
+    record = RunRecord(name="</p><script>hacked=1</script>")
+    checkpoint = replace(source.checkpoint, record=record)
+    return replace(source, checkpoint=checkpoint, path=Path("<title><script>\udcff.pt"))
 
 
 def labelling() -> ExportSource:

@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import needs_browser, open_page, with_script
-from drawn_models import CODEC, LANGUAGE, PAIRS, TRANSFORMERS, drawn_source, ensemble, language
+from browser import HOSTILE, needs_browser, open_page, with_script
+from drawn_models import (
+    CODEC,
+    HOSTILE_CODEC,
+    LANGUAGE,
+    PAIRS,
+    TRANSFORMERS,
+    WORDS,
+    drawn_source,
+    ensemble,
+    hostile_source,
+    language,
+)
 
-from seqcli.checkpoints.content import RunRecord
 from seqcli.data.corpus import Codec
 from seqcli.data.vocabulary import Normalizer, Tokenizer, Vocabulary, feature_tokens, visible_token
 from seqcli.decoding import inference
@@ -20,37 +29,11 @@ from seqcli.decoding.search import Search
 from seqcli.errors import UsageError
 from seqcli.exporters import html, page_data
 
-HOSTILE = (
-    "<script>hacked=1</script>",
-    "</script>",
-    "<!--",
-    '"onload="hacked=1"',
-    "<img/src=x/onerror=hacked=1>",
-    "{{7*7}}",
-    "{%raw%}",
-    "\x1b[31m",
-    "\u202eabc",
-    "\u2028",
-    "\ud800",
-    "__proto__",
-    "constructor",
-    "&lt;",
-)
-WORDS = Tokenizer("words")
-HOSTILE_CODEC = Codec(Vocabulary(HOSTILE), WORDS, Vocabulary(HOSTILE), WORDS)
-
 
 def exported(sources, path, rows=4):
     """Write the page of models and return its text."""
     html.export_html(sources, path, rows, False)
     return path.read_text("utf-8")
-
-
-def hostile_source():
-    source = drawn_source(PAIRS[6], HOSTILE_CODEC)
-    record = RunRecord(name="</p><script>hacked=1</script>")
-    checkpoint = replace(source.checkpoint, record=record)
-    return replace(source, checkpoint=checkpoint, path=Path("<title><script>\udcff.pt"))
 
 
 def data_of(text):

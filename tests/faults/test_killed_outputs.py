@@ -133,21 +133,21 @@ def test_answers_are_the_old_or_the_new(models: dict[str, Path], tmp_path: Path)
 def test_an_export_is_the_old_or_the_new(models: dict[str, Path], tmp_path: Path) -> None:
     library = pytest.importorskip("safetensors.numpy")
     argv = ["export", str(models["names"]), "--to", "safetensors", "--force", "--out"]
-    run([*argv, "new"], tmp_path)
-    new = library.load_file(tmp_path / "new")
-    (tmp_path / "out").write_bytes(b"old")
+    run([*argv, "new.safetensors"], tmp_path)
+    new = library.load_file(tmp_path / "new.safetensors")
+    (tmp_path / "out.safetensors").write_bytes(b"old")
 
     def is_new() -> bool:
-        found = library.load_file(tmp_path / "out")
+        found = library.load_file(tmp_path / "out.safetensors")
         return all(np.array_equal(found[name], weight) for name, weight in new.items())
 
     draw = random.Random(1)
     for _ in range(KILLS):
-        killed([*argv, "out"], tmp_path, appears(tmp_path), draw.uniform(0, 0.005))
-        assert (tmp_path / "out").read_bytes() == b"old" or is_new()
-    run([*argv, "out"], tmp_path)
+        killed([*argv, "out.safetensors"], tmp_path, appears(tmp_path), draw.uniform(0, 0.005))
+        assert (tmp_path / "out.safetensors").read_bytes() == b"old" or is_new()
+    run([*argv, "out.safetensors"], tmp_path)
     assert is_new()
-    assert names(tmp_path) == ["new", "out"]
+    assert names(tmp_path) == ["new.safetensors", "out.safetensors"]
 
 
 @pytest.mark.slow

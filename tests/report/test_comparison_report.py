@@ -382,7 +382,8 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(written):
     assert "3 1 &lt;b&gt;" in text
     assert "# &lt;script&gt;" in text
     assert "<mark>4</mark>" in text
-    assert text.count("<svg") >= 3 + 6 * 3
+    assert text.count("<svg") >= 3 + 6 * 2
+    assert text.count('<div class="weights">') == 6
     assert "prefers-color-scheme: dark" in text
     assert "not finished: lstm-s0" in text
 
