@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import shutil
+import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -32,15 +34,28 @@ BUG = "this is a bug in seqcli; please report it with the command and the traceb
 
 
 class WithExamples:
-    """A command whose help page ends with examples, which are never wrapped."""
+    """A command whose help page ends with examples, which can be copied."""
 
     examples: ClassVar[str] = ""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write Typer's help page, then the examples."""
         super().format_help(ctx, formatter)  # type: ignore[misc]
-        lines = "".join(f"  $ {line}\n" for line in self.examples.splitlines())
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        lines = "".join(f"  $ {_broken(line, width)}\n" for line in self.examples.splitlines())
         formatter.write(f"Examples:\n{lines}")
+
+
+def _broken(line: str, width: int) -> str:
+    """Break a command line before options, as a shell reads it; a ``width`` of 0 has no limit."""
+    parts, indent = line.split(" --"), 4
+    shown, length = parts[0], indent + len(parts[0])
+    for part in parts[1:]:
+        length += len(part) + 3
+        if width and length > width - 2:
+            shown, length = f"{shown} \\\n   ", indent + len(part) + 3
+        shown += f" --{part}"
+    return shown
 
 
 class Command(WithExamples, TyperCommand):
