@@ -38,6 +38,7 @@ from seqcli.events import Event
 from seqcli.files.atomic import writing
 from seqcli.files.regular import single_name
 from seqcli.report.notebook import add_views
+from seqcli.report.notebook_progress import NotebookRuns, in_notebook
 from seqcli.report.trackers import tracked
 from seqcli.runs import RunPaths, locked
 
@@ -155,7 +156,7 @@ def compare(
         on: where to train: "" for local processes, "dask" for a Dask cluster on this machine with
             ``jobs`` workers, or the address or scheduler file of a running one.
         watch: called with the name of a run and each of its events, the last one its `RunResult`
-            or `RunFailed`.
+            or `RunFailed`; by default a notebook shows progress.
         track: trackers that follow the runs: trackio, wandb, mlflow.
         set: ``key=value`` texts that override ``config``.
         cells: the cells to compare.
@@ -233,6 +234,7 @@ def run_plan(
     track: str | Sequence[str] = (),
 ) -> Comparison:
     """Run a plan and write its report; see `compare`."""
+    watch = NotebookRuns(len(plan.runs)) if watch is None and in_notebook() else watch
     with tracked(track, plan.name, watch) as notify, open_engine(jobs, on) as engine:
         return run_on(engine, plan, notify)
 

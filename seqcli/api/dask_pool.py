@@ -14,19 +14,20 @@ This module is the part of the client; `seqcli.api.dask_task` is that of the wor
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import logging
 import os
 import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
+from seqcli.api.dask_cluster import LOCAL, Cluster, open_cluster
 from seqcli.api.dask_task import Place, WorkerStopped, finish_task, wait_for_lock
 from seqcli.api.engines import (
     MAX_RESTARTS,
@@ -40,112 +41,38 @@ from seqcli.api.engines import (
     failure_of,
     last_save,
 )
-from seqcli.api.job_pool import no_signals
-from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
+from seqcli.errors import Exit, StoppedBySignal
 from seqcli.events import RunEvent, RunFailed, RunRestarted, from_plain
 from seqcli.interrupts import stop_on_signals
 from seqcli.messages import note
 from seqcli.plugins import PLUGINS
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Future
 
-LOCAL = "dask"  # the value of --on that starts a cluster on this machine
-CONNECT_SECONDS = 10  # until a scheduler must answer
 ENDED = ("finished", "error", "cancelled")  # "lost": Dask runs the task again
+GATHER_SECONDS = 5  # until a result must arrive
 COUNT_SECONDS = 2  # between counts of the workers
 PATIENCE = 3  # counts without any worker, until a note says so
-EXTRA = "python -m pip install 'seqcli[dask]'"
 
 
 @contextlib.contextmanager
 def open_dask(on: str, jobs: int) -> Iterator[DaskEngine]:
-    """Connect to a Dask cluster, or start one on this machine.
-
-    Args:
-        on: "dask" to start one; else the address of a scheduler, or its scheduler file.
-        jobs: the number of workers to start.
-
-    Raises:
-        UsageError: Dask is not installed, or no scheduler answers.
-    """
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise UsageError("--on needs Dask, which is not installed", EXTRA) from None
-    _silence()
-    keep_workers: Callable[[], object] = _nothing
-    with contextlib.ExitStack() as stack:
-        if on == LOCAL:
-            with no_signals():  # the workers start with signals blocked; the client stops runs
-                cluster = LocalCluster(
-                    n_workers=jobs,
-                    threads_per_worker=1,
-                    memory_limit=0,
-                    dashboard_address=":0",
-                    silence_logs=logging.CRITICAL,
-                )
-                client = stack.enter_context(_closing(Client(stack.enter_context(cluster))))
-                keep_workers = partial(cluster.scale, jobs)
-        else:
-            client = stack.enter_context(_closing(_connect(Client, on)))
-        yield DaskEngine(client, on, keep_workers)
-
-
-def _nothing() -> None:
-    """Do nothing: whoever started the workers of a running cluster also restarts them."""
-
-
-def _silence() -> None:
-    """Silence the loggers of distributed; what matters is reported in our own words."""
-    for name in ("distributed", *logging.root.manager.loggerDict):
-        if name.split(".")[0] == "distributed":
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-@contextlib.contextmanager
-def _closing(client: Client) -> Iterator[Client]:
-    """Close a client at the end, whether or not its scheduler still answers."""
-    try:
-        yield client
-    finally:
-        with contextlib.suppress(Exception):
-            client.close(timeout=2)
-
-
-def _connect(make: Callable[..., Client], on: str) -> Client:
-    """Connect to a running scheduler."""
-    is_file = "://" not in on
-    if is_file and not Path(on).is_file():
-        hint = f"start a scheduler: dask scheduler --scheduler-file {on}; or use --on {LOCAL}"
-        message = f"--on {on}: no such file, and not an address such as tcp://host:8786"
-        raise UsageError(message, hint)
-    where = {"scheduler_file": on} if is_file else {"address": on}
-    try:
-        return make(**where, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, KeyError) as error:
-        hint = "start it: dask scheduler" + f" --scheduler-file {on}" * is_file
-        raise UsageError(f"--on {on}: no Dask scheduler answers", hint) from error
+    """Open a cluster for runs; see `seqcli.api.dask_cluster.open_cluster`."""
+    with open_cluster(on, jobs) as cluster:
+        yield DaskEngine(cluster)
 
 
 @dataclass
 class DaskEngine:
-    """Finishes runs on a Dask cluster.
+    """Finishes runs on a Dask cluster."""
 
-    Args:
-        client: the connection to its scheduler.
-        on: the value of ``--on``, for messages.
-        keep_workers: replaces workers that are lost, if this process started the cluster.
-    """
-
-    client: Client
-    on: str
-    keep_workers: Callable[[], object] = _nothing
+    cluster: Cluster
 
     @property
     def jobs(self) -> int:
         """The number of workers, which finish one run each at a time; at least 1."""
-        return max(1, len(self.client.nthreads()))
+        return max(1, self.cluster.count_workers())
 
     def run(
         self,
@@ -160,7 +87,7 @@ class DaskEngine:
             MachineError: the scheduler is gone; the same call continues the runs.
             StoppedBySignal: a signal arrived; the same call resumes the runs.
         """
-        return _Submission(self, planned, folder, watch, work).run()
+        return _Submission(self.cluster, planned, folder, watch, work).run()
 
 
 @dataclass
@@ -187,13 +114,13 @@ class _Submission(Generic[JobT, Result]):
 
     def __init__(
         self,
-        engine: DaskEngine,
+        cluster: Cluster,
         planned: Sequence[JobT],
         folder: Path,
         watch: Watch[Result],
         work: Work[JobT, Result],
     ) -> None:
-        self.engine, self.client = engine, engine.client
+        self.cluster, self.client = cluster, cluster.client
         self.watch, self.work, self.folder = watch, work, folder.resolve()
         self.topic = f"seqcli-{uuid.uuid4().hex}"
         self.waiting = deque(_Task(job) for job in planned)
@@ -229,7 +156,7 @@ class _Submission(Generic[JobT, Result]):
             task = self.waiting.popleft()
             task.saved = last_save(self.folder / task.job.name)
             place = Place(self.folder, Path.cwd(), self.topic, os.environ.get(PLUGINS, ""))
-            task.future = self.client.submit(
+            task.future = self.cluster.submit(
                 finish_task,
                 self.work,
                 task.job,
@@ -244,14 +171,10 @@ class _Submission(Generic[JobT, Result]):
         now = time.monotonic()
         if now - self.counted < COUNT_SECONDS:
             return
-        try:
-            found = len(self.client.nthreads())
-            self.engine.keep_workers()
-        except OSError:
-            raise self._scheduler_gone() from None
+        found = self.cluster.count_workers()
         self.empty = 0 if found else self.empty + 1
-        if self.empty == PATIENCE and self.engine.on != LOCAL:
-            note(f"--on {self.engine.on}: no Dask workers yet; start some with: dask worker")
+        if self.empty == PATIENCE and self.cluster.on != LOCAL:
+            note(f"--on {self.cluster.on}: no Dask workers yet; start some with: dask worker")
         self.workers, self.counted = found, now
 
     def _report_events(self) -> None:
@@ -269,26 +192,40 @@ class _Submission(Generic[JobT, Result]):
     def _collect(self) -> None:
         """Handle the tasks that have ended."""
         ended = [one for one in self.running.values() if one.future.status in ENDED]
-        if self.client.status != "running":
-            raise self._scheduler_gone()
+        if not self.cluster.is_connected:
+            raise self.cluster.gone()
         if ended:
             self._report_events()
         for task in ended:
-            if task.future.status in ENDED:  # still: its worker may have died since
-                del self.running[task.job.name]
-                self._handle(task, self._outcome(task))
+            try:
+                outcome = self._outcome(task)
+            except (OSError, asyncio.TimeoutError):  # lost meanwhile: Dask runs the task again
+                continue
+            del self.running[task.job.name]
+            self._handle(task, outcome)
 
     def _outcome(self, task: _Task[JobT]) -> Result | RunFailed | None:
-        """Return the outcome of a task; None if its worker died or left."""
+        """Return the outcome of a task; None if its worker died or left.
+
+        The status of a task changes at any moment, so it is not asked for again.
+
+        Raises:
+            MachineError: the scheduler is gone.
+            OSError, TimeoutError: the result has been lost with its worker.
+        """
         from distributed import KilledWorker
 
-        if task.future.status == "finished":
-            result: Result | RunFailed = task.future.result()
-            return result
-        if task.future.status != "error":
-            raise self._scheduler_gone()
-        error = task.future.exception()
-        return None if isinstance(error, KilledWorker | WorkerStopped) else failure_of(error)
+        try:
+            result: Result | RunFailed = task.future.result(GATHER_SECONDS)
+        except (KilledWorker, WorkerStopped):
+            return None
+        except CancelledError:
+            raise self.cluster.gone() from None
+        except (OSError, asyncio.TimeoutError):
+            raise
+        except Exception as error:
+            return failure_of(error)
+        return result
 
     def _handle(self, task: _Task[JobT], outcome: Result | RunFailed | None) -> None:
         name = task.job.name
@@ -305,16 +242,11 @@ class _Submission(Generic[JobT, Result]):
             self.failures[name] = outcome
         return self.watch(name, outcome)
 
-    def _scheduler_gone(self) -> MachineError:
-        message = f"--on {self.engine.on}: the Dask scheduler does not answer any more"
-        hint = "start it and its workers, and run the same command again: every run continues"
-        return MachineError(message, hint)
-
     def _end(self) -> None:
         """Stop the runs that are still trained, and wait until they are saved."""
-        if self.client.status != "running":
+        if not self.cluster.is_connected:
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):  # the scheduler may end now
             self.client.unsubscribe_topic(self.topic)
             if self.running:
                 self.client.cancel([one.future for one in self.running.values()])

@@ -63,7 +63,7 @@ def open_engine(jobs: int = 0, on: str = "") -> Iterator[Engine]:
     Args:
         jobs: the number of local processes, or of workers of a new Dask cluster; 0: see
             `default_jobs`.
-        on: "" for local processes; else see `seqcli.api.dask_pool.open_dask`.
+        on: "" for local processes; else see `seqcli.api.dask_cluster.open_cluster`.
 
     Raises:
         UsageError: ``jobs`` is negative, or the cluster cannot be used.

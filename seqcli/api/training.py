@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,10 @@ from seqcli.events import (
     broadcast,
 )
 from seqcli.interrupts import stop_on_signals
-from seqcli.report.logs import TensorBoardLog
+from seqcli.report.notebook_progress import NotebookProgress, in_notebook
 from seqcli.report.plots import draw_curves, draw_if_possible
 from seqcli.report.run_page import remove_outdated
+from seqcli.report.tensorboard_log import TensorBoardLog
 from seqcli.report.trackers import open_trackers
 from seqcli.runs.environment import append_environment, current_environment
 from seqcli.runs.fit_diagnosis import FitDiagnosis, diagnose_fit
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
 
     from seqcli.checkpoints.content import Checkpoint
     from seqcli.training.trainer import TrainerSetup
+
+ATTENTION_SECONDS = 2.0  # training time from which drawing attention weights takes little more
 
 
 @with_flags()
@@ -91,7 +95,7 @@ def train(
             the settings in `CHANGEABLE` and the paths of the data. "auto": start the run in
             ``out``, resume it if it was interrupted, or keep it if it is finished.
         force: replace the run in ``out`` as soon as the new one has its first checkpoint.
-        listen: called with every event (`seqcli.events`).
+        listen: called with every event (`seqcli.events`); by default a notebook shows progress.
         track: trackers that follow the run: trackio, wandb, mlflow.
         started: ``time.monotonic()`` from which ``train.budget`` counts; the call by default.
         flags: the settings below, which override ``config`` and ``set``.
@@ -104,8 +108,9 @@ def train(
     """
     started = time.monotonic() if started is None else started
     with open_trackers(track) as trackers:
+        listen = NotebookProgress() if listen is None and in_notebook() else listen
         followers = [one.listen for one in trackers]
-        listen = broadcast(*followers, essential=[listen] if listen else ())
+        listen = broadcast(*filter(None, [listen]), *followers)
         return _train(config, set, flags, out, resume, force, listen, started)
 
 
@@ -212,7 +217,8 @@ def _run(
     processes = current()
     processes.broadcast(TrainingJob(settings, corpus))
     with stop_on_signals() as stop:
-        emit = broadcast(TensorBoardLog(folder.paths.tensorboard), *filter(None, [listen]))
+        board = TensorBoardLog(folder.paths.tensorboard)
+        emit = broadcast(board, *filter(None, [listen]))
         data = _report_data(folder, corpus, emit)
         # Build the trainer and the loop, with the state of the checkpoint if the run is resumed.
         setup = _build_trainer(folder, settings, corpus, checkpoint)
@@ -233,6 +239,8 @@ def _run(
         raise _stopped(folder, stop.signal)
     paths = folder.paths
     remove_outdated(paths.report)
+    log = partial(_log_attention, board, paths, settings, finished)
+    draw_if_possible("the attention image", log)
     diagnosis = diagnose_fit(finished.history, run_start.facts)
     model_path = paths.extra_best or paths.folder
     return Run(paths.folder, settings, finished, diagnosis, model_path, run_start.rows, data)
@@ -290,6 +298,19 @@ def _fit(loop: Loop, emit: Listener, folder: runs.RunFolder, started: RunStarted
         if loop.history:
             path, facts = folder.current.curves, started.facts
             draw_if_possible(path, lambda: draw_curves(loop.history, path, started.name, facts))
+
+
+def _log_attention(
+    board: TensorBoardLog, paths: runs.RunPaths, settings: Config, finished: Finished
+) -> None:
+    """Add the attention weights of the first validation row, if the model has any."""
+    from seqcli.api.predicting import predict
+
+    has_attention = settings.model.cell == "transformer" or settings.model.attention != "none"
+    if has_attention and board.shown and finished.seconds > ATTENTION_SECONDS:
+        (prediction,) = predict(paths.folder, [board.shown], attention=True)
+        if prediction.attention is not None:
+            board.add_attention(prediction.attention, finished.updates)
 
 
 def _stopped(folder: runs.RunFolder, number: int) -> StoppedBySignal:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
+from seqcli.api.engines import POLL_SECONDS
 from seqcli.api.job_pool import exit_with_parent, no_signals
 from seqcli.errors import SeqcliError
 from seqcli.plugins import load_plugins
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
+
+    from seqcli.api.dask_cluster import Cluster
 
 
 class Workers(Protocol):
@@ -42,16 +47,16 @@ def open_workers(jobs: int, on: str = "") -> Iterator[Workers]:
 
     Args:
         jobs: the number of processes on this machine.
-        on: a Dask cluster, see `seqcli.api.dask_pool.open_dask`; "" for processes without Dask.
+        on: "" for local processes; else see `seqcli.api.dask_cluster.open_cluster`.
 
     Raises:
         UsageError: Dask is not installed, or no scheduler answers.
     """
     if on:
-        from seqcli.api.dask_pool import open_dask
+        from seqcli.api.dask_cluster import open_cluster
 
-        with open_dask(on, jobs) as engine:
-            yield DaskWorkers(engine.client)
+        with open_cluster(on, jobs) as cluster:
+            yield DaskWorkers(cluster)
         return
     workers = LocalWorkers(jobs)
     try:
@@ -63,23 +68,32 @@ def open_workers(jobs: int, on: str = "") -> Iterator[Workers]:
 class DaskWorkers:
     """The workers of a Dask cluster, which repeats a call whose worker has died by itself.
 
+    `distributed.Client.get_executor` would do, but it asks for the status of a call after its
+    result has arrived, and fails if the worker that had the result has died between the two.
+
     Args:
-        client: a ``distributed.Client``.
+        cluster: an open one.
     """
 
     retries = 0
 
-    def __init__(self, client: Any) -> None:
-        self._client, self._executor = client, client.get_executor(pure=False)
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     @property
     def size(self) -> int:
-        """The number of workers."""
-        return max(1, len(self._client.nthreads()))
+        """The number of workers.
+
+        Raises:
+            MachineError: the scheduler is gone.
+        """
+        return max(1, self._cluster.count_workers())
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Call a function of a module in a worker."""
-        call: Future[Any] = self._executor.submit(function, *args)
+        call: Future[Any] = Future()
+        task = self._cluster.submit(function, *args, pure=False)
+        threading.Thread(target=_settle, args=(call, task), daemon=True).start()
         return call
 
     def is_death(self, error: BaseException | None) -> bool:
@@ -87,6 +101,21 @@ class DaskWorkers:
         from distributed import KilledWorker
 
         return isinstance(error, KilledWorker)
+
+
+def _settle(call: Future[Any], task: Any) -> None:
+    """Wait for a task of Dask, and pass on its result, its error, or that it was cancelled."""
+    while not call.done():
+        try:
+            call.set_result(task.result())
+        except CancelledError:  # the scheduler is gone
+            call.cancel()
+            call.set_running_or_notify_cancel()
+        except BaseException as error:
+            if isinstance(error, OSError) and task.status != "error":
+                time.sleep(POLL_SECONDS)  # a connection has ended: is it that to the scheduler?
+            else:
+                call.set_exception(error)
 
 
 class LocalWorkers:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seqcli import registry
-from seqcli.cli import options
+from seqcli.cli import completing, options
 from seqcli.cli.options import OUTPUT, TRAINING
 
 PANEL = options.MODEL
@@ -18,6 +18,7 @@ Cells = Annotated[
         "--cells",
         help=f"Models to compare, separated by commas: any of {', '.join(registry.CELLS)}.",
         metavar="NAMES",
+        autocompletion=completing.comma_list(lambda: tuple(registry.CELLS)),
         rich_help_panel=PANEL,
     ),
 ]
@@ -27,6 +28,7 @@ Attention = Annotated[
         "--attention",
         help="Attention of rnn, gru and lstm: on, off or both. The kind is additive, or "
         "model.attention if --set gives it.",
+        autocompletion=completing.names(lambda: ("on", "off", "both")),
         metavar="CHOICE",
         rich_help_panel=PANEL,
     ),
@@ -46,6 +48,7 @@ Match = Annotated[
         "--match",
         help="Model sizes. params: choose hidden sizes so that parameter counts agree within 5%. "
         "none: as configured.",
+        autocompletion=completing.names(lambda: ("params", "none")),
         metavar="CHOICE",
         rich_help_panel=PANEL,
     ),
@@ -56,6 +59,7 @@ Grid = Annotated[
         "--grid",
         help="Compare several values of a configuration key; can be repeated.",
         metavar="KEY=A,B,C",
+        autocompletion=completing.settings,
         rich_help_panel=PANEL,
     ),
 ]
@@ -66,6 +70,7 @@ Search = Annotated[
         help="Search good values of a key on validation, with Optuna: LOW..HIGH, LOW..HIGH:log or "
         "A|B|C; can be repeated.",
         metavar="KEY=RANGE",
+        autocompletion=completing.settings,
         rich_help_panel=PANEL,
     ),
 ]
@@ -85,6 +90,7 @@ Recipes = Annotated[
         "--recipes",
         help="Learning rate, warm-up, schedule and dropout. shared: the same for all models. own: "
         "a tuned recipe for each. Your own settings override both.",
+        autocompletion=completing.names(lambda: ("shared", "own")),
         metavar="CHOICE",
         rich_help_panel=PANEL,
     ),
@@ -138,6 +144,7 @@ SuiteName = Annotated[
         help="Run a suite of comparisons next to published results: smoke, claims, core, chomsky, "
         "scan, recall, arithmetic, or a YAML file.",
         metavar="NAME",
+        autocompletion=completing.suites,
         rich_help_panel=options.DATA,
     ),
 ]

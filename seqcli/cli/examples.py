@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqcli.cli import options
+from seqcli.cli import completing, options
 from seqcli.config import examples as packaged
 from seqcli.errors import UsageError
 
@@ -23,7 +23,7 @@ Name = Annotated[
     typer.Argument(
         help="Example to copy.",
         metavar="NAME",
-        autocompletion=options.completion(
+        autocompletion=completing.names(
             lambda: tuple(one.name for one in packaged.examples()),
         ),
     ),
@@ -77,4 +77,4 @@ def schema() -> None:
     from seqcli import api
     from seqcli.report.console import Out
 
-    Out.standard(json=True).document(api.json_schema())
+    Out.standard(json=True).document(api.json_schema(), indent=2)

@@ -15,8 +15,9 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import typer
 
 from seqcli import registry
+from seqcli.cli import completing
 from seqcli.config.flags import FLAGS, TASK_HELP, spelt
-from seqcli.config.limits import Duration, OneOf
+from seqcli.config.limits import Duration, OneOf, SomeOf
 from seqcli.config.recipe_choice import varying
 from seqcli.config.schema import Key, keys
 from seqcli.config.sections import DEVICES
@@ -70,25 +71,12 @@ _METAVARS = {
     **{"init_from": "RUN", "freeze": "PARTS"},
     **{"distill": "RUN", "unlabelled": "FILE"},
     **{"length": "N|LOW:HIGH", "test_length": "N|LOW:HIGH", "vocab": "N"},
-    **{
-        "budget": "TIME",
-        "columns": "ROLE=COLUMN,...",
-        "separator": "TEXT",
-        "attention": "[KIND]",
-        "lower": "[SIDE]",
-    },
+    **{"budget": "TIME", "columns": "ROLE=COLUMN,...", "separator": "TEXT"},
+    **{"attention": "[KIND]", "lower": "[SIDE]"},
 }
+RUNS = ("init_from", "distill")  # flags whose value is a run
 _METAVAR_OF_KIND = {bool: "", int: "N", float: "X", str: "NAME"}
-_DEFAULT = " [dim]\\[default: {}][/dim]"
-
-
-def completion(names: Callable[[], tuple[str, ...]]) -> Callable[[str], list[str]]:
-    """Return a completion function for the names available when it is called."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in names() if name.startswith(incomplete)]
-
-    return complete
+DEFAULT = " [dim]\\[default: {}][/dim]"
 
 
 def choice(
@@ -97,9 +85,9 @@ def choice(
     """Return an option whose value is a name in a table of the registry."""
     return typer.Option(
         name,
-        help=f"{text} One of {', '.join(table)}." + (_DEFAULT.format(default) if default else ""),
+        help=f"{text} One of {', '.join(table)}." + (DEFAULT.format(default) if default else ""),
         metavar="NAME",
-        autocompletion=completion(lambda: tuple(table)),
+        autocompletion=completing.names(lambda: tuple(table)),
         rich_help_panel=panel,
     )
 
@@ -118,7 +106,7 @@ def flag(name: str, spelling: str = "", default: object = None) -> Any:
         spelling,
         help=text + _choices(key) + _default(key, default),
         metavar=_METAVARS.get(name, _METAVAR_OF_KIND[_kind(key)]) or None,
-        autocompletion=_completion(key),
+        autocompletion=completing.runs if name in RUNS else _completion(key),
         rich_help_panel=_PANEL_OF[name],
     )
 
@@ -185,9 +173,12 @@ def _panel_index(parameter: inspect.Parameter) -> int:
     return -1
 
 
-def _completion(key: Key | None) -> Callable[[str], list[str]] | None:
+def _completion(key: Key | None) -> completing.Complete | None:
     limit = key.limit if key else None
-    return completion(lambda: limit.names) if isinstance(limit, OneOf) else None
+    if not isinstance(limit, OneOf):
+        return None
+    complete = completing.comma_list if isinstance(limit, SomeOf) else completing.names
+    return complete(lambda: limit.names)
 
 
 def _choices(key: Key | None) -> str:
@@ -198,13 +189,13 @@ def _choices(key: Key | None) -> str:
 def _default(key: Key | None, default: object) -> str:
     """Format the default for the help; "by recipe" if the recipe chooses it."""
     if default is not None:
-        return _DEFAULT.format(default)
+        return DEFAULT.format(default)
     if key is None or key.default == "" or key.default is False:
         return ""
     if isinstance(key.limit, Duration):  # 0, which the documentation explains
         return ""
     shown = "by recipe" if key.name in varying() else key.default
-    return _DEFAULT.format(shown)
+    return DEFAULT.format(shown)
 
 
 def path_to_read(text: str) -> Path:
@@ -256,14 +247,18 @@ def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
 
 def as_trained(name: str, metavar: str, text: str, panel: str, **limits: Any) -> Any:
     """Return an option whose default is the setting that the model was trained with."""
-    help_ = text + _DEFAULT.format("as trained")
+    help_ = text + DEFAULT.format("as trained")
     return typer.Option(spelt(name), help=help_, metavar=metavar, rich_help_panel=panel, **limits)
 
 
 ConfigFile = Annotated[
     str | None,
     typer.Option(
-        "--config", help="YAML file of settings.", metavar="FILE", rich_help_panel=CONFIGURATION
+        "--config",
+        help="YAML file or preset of settings.",
+        metavar="FILE",
+        autocompletion=completing.presets,
+        rich_help_panel=CONFIGURATION,
     ),
 ]
 Set = Annotated[
@@ -272,6 +267,7 @@ Set = Annotated[
         "--set",
         help="Set any configuration key, such as train.lr=3e-4; can be repeated.",
         metavar="KEY=VALUE",
+        autocompletion=completing.settings,
         rich_help_panel=CONFIGURATION,
     ),
 ]
@@ -281,7 +277,7 @@ Track = Annotated[
         "--track",
         help=f"Follow training with trackers, separated by commas: {', '.join(registry.TRACKERS)}.",
         metavar="NAME",
-        autocompletion=completion(lambda: tuple(registry.TRACKERS)),
+        autocompletion=completing.comma_list(lambda: tuple(registry.TRACKERS)),
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -299,13 +295,11 @@ CHECKPOINT = (
     "Run folder, checkpoint file, or quoted pattern. Several are an ensemble, which predicts with "
     "the mean of their probabilities."
 )
-Runs = Annotated[
-    list[Path] | None, typer.Argument(help=CHECKPOINT, metavar="RUN", parser=path_to_read)
-]
-Checkpoint = Annotated[
-    list[Path] | None,
-    typer.Option("--ckpt", help="The same as RUN.", metavar="RUN", parser=path_to_read),
-]
+_A_RUN: dict[str, Any] = {
+    **{"metavar": "RUN", "parser": path_to_read, "autocompletion": completing.runs}
+}
+Runs = Annotated[list[Path] | None, typer.Argument(help=CHECKPOINT, **_A_RUN)]
+Checkpoint = Annotated[list[Path] | None, typer.Option("--ckpt", help="The same as RUN.", **_A_RUN)]
 Report = Annotated[bool, switch("--report", "Write an HTML page about the run; see seqcli report.")]
 BatchRows = Annotated[
     int,
@@ -335,7 +329,7 @@ InferenceThreads = Annotated[
     int | None,
     typer.Option(
         "--threads",
-        help="CPU threads." + _DEFAULT.format("those of the training; 1 for NumPy"),
+        help="CPU threads." + DEFAULT.format("those of the training; 1 for NumPy"),
         metavar="N",
         min=1,
     ),

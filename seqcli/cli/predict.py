@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqcli.cli import bulk, options
+from seqcli.cli import bulk, completing, options
 from seqcli.cli.lines import from_terminal, read_blocks, tokens_hint
 from seqcli.cli.options import DECODING, OUTPUT
 from seqcli.cli.prediction_writer import Writer
@@ -30,12 +30,19 @@ seqcli predict 'runs/compare-reverse/gru-attention-s*' --input words.txt"""
 
 MANY = 10_000  # minimum number of lines for which the elapsed time is reported
 
+
+def _run_first(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the run; the other words are sources."""
+    return [] if ctx.params.get("words") or ctx.params.get("ckpt") else completing.runs(incomplete)
+
+
 Lines = Annotated[
     list[str] | None,
     typer.Argument(
         help="The run (unless --ckpt names it), then the texts to predict for; without texts, the "
         "lines of --input or of stdin.",
         metavar="RUN [TEXT]",
+        autocompletion=_run_first,
     ),
 ]
 Input = Annotated[
@@ -48,7 +55,7 @@ NBest = Annotated[
     int | None,
     typer.Option(
         "--nbest",
-        help="Predictions per line, best first, separated by tabs (default: 1).",
+        help="Predictions per line, best first, separated by tabs." + options.DEFAULT.format(1),
         metavar="N",
         min=1,
         rich_help_panel=DECODING,
@@ -78,7 +85,7 @@ BatchLines = Annotated[
     typer.Option(
         "--batch-size",
         "--batch",
-        help="Lines per batch (default: 512 divided by the beam width).",
+        help="Lines per batch." + options.DEFAULT.format("512 divided by the beam width"),
         metavar="N",
         rich_help_panel=DECODING,
         min=1,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seqcli import registry
-from seqcli.cli import options
+from seqcli.cli import completing, options
 
 EXAMPLES = """\
 seqcli tasks
@@ -22,7 +22,7 @@ Name = Annotated[
     typer.Argument(
         help="Task to describe in full, with its options.",
         metavar="NAME",
-        autocompletion=options.completion(lambda: tuple(registry.TASKS)),
+        autocompletion=completing.names(lambda: tuple(registry.TASKS)),
     ),
 ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqcli.cli import options, shell
+from seqcli.cli import completing, options, shell
 from seqcli.cli.options import OUTPUT
 from seqcli.messages import plural
 
@@ -92,6 +92,7 @@ Resume = Annotated[
         help="Continue a stopped run. auto: start the run in --out, continue it if it was stopped, "
         "or keep it if it is finished.",
         metavar="RUN|auto",
+        autocompletion=completing.runs,
         parser=options.path_to_read,
         rich_help_panel=options.TRAINING,
     ),

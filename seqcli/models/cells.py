@@ -16,6 +16,9 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from seqcli import registry
+from seqcli.config import ModelConfig
+
 CellState: TypeAlias = tuple[Tensor, ...]  # each (B, H); the first one is the layer's output
 LayerType: TypeAlias = Callable[..., nn.RNNBase]
 
@@ -92,6 +95,12 @@ class LSTMCell(Cell):
         i, f, g, o = (inputs + recurrent).chunk(4, -1)  # (B, H) each
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def make_cell(config: ModelConfig) -> Cell:
+    """Return the cell of a recurrent model."""
+    cell: Cell = registry.resolve("cell", config.cell, registry.CELLS)(config.activation)
+    return cell
 
 
 class NormalizedCell(nn.Module, Cell):

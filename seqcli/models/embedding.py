@@ -1,15 +1,19 @@
-"""Embedding, tied output layer, and dropout, which is fused into neighboring operations."""
+"""Embeddings of tokens, tied output layers, and dropout fused into neighboring operations."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqcli import registry
+from seqcli.config import ModelConfig
 from seqcli.models.kernels import enabled
 from seqcli.models.kernels.dropout_mask import dropout_scales, dropped_relu
+from seqcli.models.positions import Positions
 
 
 class Dropout(nn.Dropout):
@@ -89,6 +93,39 @@ class Embedding(nn.Embedding):
             return EmbeddedTokens(tokens, self.dropout(self.weight))
         used, rows = torch.unique(tokens, return_inverse=True)  # (U,), (B, T)
         return EmbeddedTokens(rows, self.dropout(F.embedding(used, self.weight)))  # (U, E)
+
+
+class TokenEmbedding(nn.Module):
+    """The token embeddings of a Transformer, with positions.
+
+    Args:
+        config: ``hidden`` is the width H, ``positions`` the kind.
+        vocabulary: V.
+        max_length: maximum sequence length; the size of a table of learned positions.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int, max_length: int) -> None:
+        super().__init__()
+        width = config.hidden
+        kind = registry.resolve("kind of positions", config.positions, registry.POSITIONS)
+        self.embedding = nn.Embedding(vocabulary, width)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        self.positions: Positions = kind(width, width // config.heads, max_length)
+        self.scale, self.dropout = math.sqrt(width), Dropout(config.dropout)
+
+    def forward(self, tokens: Tensor, start: int = 0, starts: Tensor | None = None) -> Tensor:
+        """Embed token ids (B, T), the first at position ``start``: (B, T, H).
+
+        Args:
+            tokens: (B, T) token ids.
+            start: the first position, or the largest one that ``starts`` may hold.
+            starts: (B, 1) the first position of each row, if they differ.
+        """
+        self.positions.check(start + tokens.shape[1])
+        embedded = self.embedding(tokens) * self.scale  # (B, T, H)
+        places = start if starts is None else starts
+        positioned: Tensor = self.dropout(self.positions.added(embedded, places))  # (B, T, H)
+        return positioned
 
 
 class TiedLinear(nn.Module):

@@ -9,22 +9,14 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.errors import UsageError
 from seqcli.models.base import Model
-from seqcli.models.cells import Cell
-from seqcli.models.embedding import Dropout, output_layer
+from seqcli.models.cells import make_cell
+from seqcli.models.embedding import Dropout, TokenEmbedding, output_layer
 from seqcli.models.rnn import make_rnn, one_hot
-from seqcli.models.transformer import (
-    KeysValues,
-    TokenEmbedding,
-    final_norm,
-    flat,
-    make_layers,
-    paired,
-)
+from seqcli.models.transformer import KeysValues, final_norm, flat, make_layers, paired
 
 
 class RecurrentLanguageModel(Model):
@@ -41,10 +33,12 @@ class RecurrentLanguageModel(Model):
 
     def __init__(self, config: ModelConfig, vocabulary: int) -> None:
         super().__init__()
-        cell: Cell = registry.resolve("cell", config.cell, registry.CELLS)(config.activation)
+        cell = make_cell(config)
         self.vocabulary, self.sizes = vocabulary, (config.layers, config.hidden)
         sizes = (vocabulary, config.hidden, config.layers)
-        self.rnn = make_rnn(cell, *sizes, config.dropout, False, config.layer_norm)
+        self.rnn = make_rnn(
+            cell, *sizes, config.dropout, bidirectional=False, layer_norm=config.layer_norm
+        )
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(config.hidden, vocabulary)
 

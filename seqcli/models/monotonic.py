@@ -23,11 +23,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import MASKED, Attention
-from seqcli.models.cells import Cell, CellState
+from seqcli.models.cells import Cell, CellState, make_cell
 from seqcli.models.seq2seq import (
     Bridge,
     Encoder,
@@ -163,7 +162,7 @@ def monotonic_seq2seq(
     config: ModelConfig, source: int, target: int, kind: type[Attention]
 ) -> MonotonicSeq2Seq:
     """Build the model for vocabularies of ``source`` and ``target`` tokens."""
-    cell: Cell = registry.resolve("cell", config.cell, registry.CELLS)(config.activation)
+    cell = make_cell(config)
     encoder, bridge = Encoder(config, source, cell), Bridge(config, cell.states)
     attention = kind(config.hidden, 2 if config.bidirectional else 1)
     return MonotonicSeq2Seq(

@@ -57,7 +57,11 @@ class NoPositions(Positions):
 
 
 class Sinusoidal(Positions):
-    """Fixed sines and cosines (Vaswani et al. 2017, arXiv:1706.03762); any length."""
+    """Fixed sines and cosines (Vaswani et al. 2017, arXiv:1706.03762); any length.
+
+    Position t adds [sin(t r); cos(t r)] (H,) with the rates r_i = 10000^(-2i / H), i < H / 2. The
+    paper has the same numbers with sines and cosines interleaved.
+    """
 
     def __init__(self, width: int, head: int, max_length: int) -> None:
         super().__init__(width, head, max_length)
@@ -95,6 +99,9 @@ class Learned(Positions):
 
 class Rotary(Positions):
     """Rotation of queries and keys by an angle that grows with the position; any length.
+
+    At position t each pair (x_i, x_{i + d/2}) of a head is rotated by the angle t r_i. So the
+    product of a query at t and a key at s depends on their distance t - s.
 
     Source: RoFormer (Su et al. 2021, arXiv:2104.09864).
     """

@@ -111,7 +111,7 @@ class CellRNN(RNN):
         for layer in range(self.layers):
             directions = range(layer * self.directions, (layer + 1) * self.directions)
             pairs = [
-                self._read_direction(index, outputs, inside, tuple(part[index] for part in state))
+                self._run_direction(index, outputs, inside, tuple(part[index] for part in state))
                 for index in directions
             ]
             outputs = torch.cat([output for output, _ in pairs], dim=2)  # (B, T, D * H)
@@ -120,7 +120,7 @@ class CellRNN(RNN):
         state = tuple(torch.stack(parts) for parts in zip(*last, strict=True))  # (L * D, B, H)
         return outputs, state
 
-    def _read_direction(
+    def _run_direction(
         self, index: int, inputs: Tensor, inside: Tensor | None, state: CellState
     ) -> tuple[Tensor, CellState]:
         """Run one layer in one direction; where ``inside`` is False the state does not change."""

@@ -18,7 +18,7 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import Attention, attention_bias, token_mask
 from seqcli.models.base import Model
-from seqcli.models.cells import Cell, CellState, NormalizedCell
+from seqcli.models.cells import Cell, CellState, NormalizedCell, make_cell
 from seqcli.models.copying import PointerGenerator
 from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding, OutputLayer, output_layer
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
@@ -233,8 +233,8 @@ class BahdanauDecoder(Decoder):
         self.from_state = nn.Linear(hidden, gates)
         self.upper = None
         if config.layers > 1:
-            sizes = (hidden, hidden, config.layers - 1)
-            self.upper = make_rnn(cell, *sizes, config.dropout, False, config.layer_norm)
+            sizes = (hidden, hidden, config.layers - 1, config.dropout)
+            self.upper = make_rnn(cell, *sizes, bidirectional=False, layer_norm=config.layer_norm)
         self.output = self.output_layer(hidden + context + embedding)
 
     def gated(self) -> tuple[nn.Module, ...]:
@@ -351,7 +351,7 @@ def seq2seq(config: ModelConfig, source: int, target: int, copy_ids: Sequence[in
 
     ``copy_ids``: see `PointerGenerator`; used if ``config.copy`` is set.
     """
-    cell: Cell = registry.resolve("cell", config.cell, registry.CELLS)(config.activation)
+    cell = make_cell(config)
     encoder, bridge = Encoder(config, source, cell), Bridge(config, cell.states)
     copy = PointerGenerator(config.hidden, target, copy_ids) if config.copy else None
     return Seq2Seq(encoder, bridge, _decoder(config, target, cell), copy)

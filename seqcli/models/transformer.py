@@ -16,13 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqcli import registry
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import token_mask
 from seqcli.models.base import Model, copy_to
 from seqcli.models.copying import CopyHead
-from seqcli.models.embedding import Dropout, output_layer
+from seqcli.models.embedding import Dropout, TokenEmbedding, output_layer
 from seqcli.models.positions import Positions
 
 
@@ -230,39 +229,6 @@ class Layers(nn.ModuleList):
         return super().__iter__()  # type: ignore[return-value]
 
 
-class TokenEmbedding(nn.Module):
-    """Token embeddings with positions.
-
-    Args:
-        config: ``hidden`` is the width H, ``positions`` the kind.
-        vocabulary: V.
-        max_length: maximum sequence length; the size of a table of learned positions.
-    """
-
-    def __init__(self, config: ModelConfig, vocabulary: int, max_length: int) -> None:
-        super().__init__()
-        width = config.hidden
-        kind = registry.resolve("kind of positions", config.positions, registry.POSITIONS)
-        self.embedding = nn.Embedding(vocabulary, width)
-        nn.init.normal_(self.embedding.weight, std=width**-0.5)
-        self.positions: Positions = kind(width, width // config.heads, max_length)
-        self.scale, self.dropout = math.sqrt(width), Dropout(config.dropout)
-
-    def forward(self, tokens: Tensor, start: int = 0, starts: Tensor | None = None) -> Tensor:
-        """Embed token ids (B, T), the first at position ``start``: (B, T, H).
-
-        Args:
-            tokens: (B, T) token ids.
-            start: the first position, or the largest one that ``starts`` may hold.
-            starts: (B, 1) the first position of each row, if they differ.
-        """
-        self.positions.check(start + tokens.shape[1])
-        embedded = self.embedding(tokens) * self.scale  # (B, T, H)
-        places = start if starts is None else starts
-        positioned: Tensor = self.dropout(self.positions.added(embedded, places))  # (B, T, H)
-        return positioned
-
-
 class Transformer(Model):
     """Encoder and decoder, with keys and values cached in `step`.
 
@@ -326,6 +292,7 @@ class Transformer(Model):
             out = layer(x, causal=True, past=past, memory=CrossMemory(source, mask))
             x, kept, query = out  # (R, 1, H)
             cache.append(kept)
+        # of the last layer, for display
         weights = layer.cross_attention.weights(query, source.keys, mask).flatten(0, 1)  # (R, S)
         logits = self._logits(x, mask, copies)[:, 0]  # (R, V)
         after, position = tuple(flat(cache)), state.position + 1

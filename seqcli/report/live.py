@@ -179,7 +179,7 @@ def progress_bar(
     """Draw the progress of a run in one line: ``name``, a bar, and the seconds ``left``."""
     if progress is None:
         return Text(f"{name} starting".lstrip(), style="dim", no_wrap=True, overflow="crop")
-    before, after = _texts(progress, left)
+    before, after = progress_texts(progress, left)
     before = f"{name} {before}".lstrip()
     room = console.width - len(before) - len(after) - 1
     if room < 0:
@@ -192,7 +192,7 @@ def progress_bar(
     return text.append(after)
 
 
-def _texts(progress: Progress, left: float | None) -> tuple[str, str]:
+def progress_texts(progress: Progress, left: float | None) -> tuple[str, str]:
     """Return the texts before and after the bar."""
     phase = "step" if progress.phase == "train" else progress.phase
     before = f"epoch {epoch_number(progress)} {phase} {_steps(progress)} "

@@ -300,6 +300,21 @@ def _figure(attention: AttentionMap, title: str) -> Figure:
     return figure
 
 
+def small_figure(attention: AttentionMap) -> Figure:
+    """Return a heat map that is drawn fast, without a legend."""
+    from matplotlib.figure import Figure
+
+    rows, columns = attention.weights.shape
+    figure = Figure(figsize=(_inches(columns) + 1, _inches(rows) + 1), dpi=80)
+    axes = figure.subplots()
+    axes.imshow(attention.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set(xlabel="source", ylabel="prediction")
+    axes.set_xticks(*_ticks(attention.source))
+    axes.set_yticks(*_ticks(attention.target, end=rows > len(attention.target)))
+    any_script([*axes.get_xticklabels(), *axes.get_yticklabels()])
+    return figure
+
+
 def is_own_plot(begin: bytes) -> bool:
     """Return whether ``begin`` is the start of a file written by ``draw_attention``."""
     return b"Software\0seqcli" in begin

@@ -319,24 +319,23 @@ def _no_checkpoint(path: Path, root: Path) -> CheckpointError:
 
 def _nearest(path: Path, root: Path) -> str:
     """Return a hint with runs, near ``path`` and under ``root``, whose name is similar."""
-    runs = _runs_near(path.parent, root)
+    runs = {run.name: run for run in runs_near(path.parent, root)}
     near = difflib.get_close_matches(path.name.removesuffix(".pt"), runs, n=1, cutoff=0.5)
     return f"did you mean {runs[near[0]]}?" if near else existing_runs_hint(path.parent, root)
 
 
 def existing_runs_hint(folder: Path = Path(), root: Path = ROOT) -> str:
     """Return a hint that lists the newest runs in a folder and under ``root``."""
-    runs = list(_runs_near(folder, root).values())
+    runs = runs_near(folder, root)
     more = f" and {len(runs) - _LISTED} more (seqcli runs)" if len(runs) > _LISTED else ""
     some = ", ".join(map(str, runs[:_LISTED])) + more
     return f"existing runs: {some}" if runs else "train first: seqcli train --task reverse"
 
 
-def _runs_near(folder: Path, root: Path) -> dict[str, Path]:
-    """Return the runs in two folders and one level below them by name, newest first."""
+def runs_near(folder: Path = Path(), root: Path = ROOT) -> list[Path]:
+    """Return the runs in two folders and one level below them, newest first."""
     runs = {run for one in (folder, root) for run in find_runs(one, depth=2)}
-    newest = sorted(runs, key=lambda run: (-_modified(run), run))
-    return {run.name: run for run in newest}
+    return sorted(runs, key=lambda run: (-_modified(run), run))
 
 
 def find_runs(folder: Path, depth: int) -> Iterator[Path]:

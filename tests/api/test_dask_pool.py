@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -15,7 +18,13 @@ from unittest import mock
 import pytest
 from test_job_pool import Job, work
 
+import seqcli
+from seqcli import api
+from seqcli.api import bulk_prediction
+from seqcli.api.bulk_parts import Part, answer_part
+from seqcli.api.dask_cluster import Cluster
 from seqcli.api.dask_pool import DaskEngine, _Submission, _Task, open_dask
+from seqcli.api.workers import DaskWorkers
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Progress, RunFailed
 from seqcli.files.lock import hold
@@ -31,7 +40,7 @@ def test_a_cluster_that_is_not_there_is_named_in_one_line(tmp_path):
     assert "dask scheduler --scheduler-file s.json" in refused.value.hint
     file = tmp_path / "scheduler.json"
     file.write_text('{"type": "Scheduler", "id": "x", "address": "tcp://127.0.0.1:9"}')
-    short = mock.patch("seqcli.api.dask_pool.CONNECT_SECONDS", 0.3)
+    short = mock.patch("seqcli.api.dask_cluster.CONNECT_SECONDS", 0.3)
     for on in (str(file), "tcp://127.0.0.1:9"):
         with short, pytest.raises(UsageError, match="no Dask scheduler answers"), open_dask(on, 1):
             pass
@@ -70,14 +79,49 @@ class Outcome:
             self.events.append((name, event))
 
 
-def test_a_result_lost_with_its_worker_is_waited_for(tmp_path: Path) -> None:
+class Lost:
+    """A task whose result cannot be had, for a reason; its status says whatever it likes."""
+
+    def __init__(self, reason: Exception, *states: str) -> None:
+        self.reason, self.states = reason, [*states]
+
+    @property
+    def status(self) -> str:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def result(self, timeout: float) -> object:
+        raise self.reason
+
+
+def submission(folder: Path, future: Lost) -> _Submission:
+    """Return a submission with one task in progress."""
     client = SimpleNamespace(status="running")
-    engine = DaskEngine(client, "dask")  # type: ignore[arg-type]
-    submission = _Submission(engine, [], tmp_path, Outcome(), work)
-    task = _Task(Job("fine"), future=SimpleNamespace(status="lost"))
-    submission.running["fine"] = task
-    submission._collect()
-    assert submission.running == {"fine": task}
+    cluster = Cluster(client, "dask")  # type: ignore[arg-type]
+    made = _Submission(cluster, [], folder, Outcome(), work)
+    made.running["fine"] = _Task(Job("fine"), future=future)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("reason", "states"),
+    [
+        (TimeoutError(), ("lost",)),
+        (TimeoutError(), ("finished", "lost")),
+        (asyncio.TimeoutError(), ("finished", "pending")),
+        (ConnectionResetError(), ("finished",)),
+    ],
+)
+def test_a_result_lost_with_its_worker_is_waited_for(tmp_path, reason, states) -> None:
+    made = submission(tmp_path, Lost(reason, *states))
+    made._collect()
+    assert list(made.running) == ["fine"]
+    assert not made.failures
+
+
+def test_a_task_that_is_cancelled_means_that_the_scheduler_is_gone(tmp_path) -> None:
+    made = submission(tmp_path, Lost(CancelledError(), "error", "cancelled"))
+    with pytest.raises(MachineError, match="scheduler does not answer"):
+        made._collect()
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +163,33 @@ def test_a_signal_stops_the_tasks_after_they_have_saved(engine: DaskEngine, tmp_
         engine.run(jobs, tmp_path, Outcome(), patient)
     assert stopped.value.exit_code == Exit.SIGINT
     assert len(list(tmp_path.glob("patient-*/saved"))) == 2
+
+
+def answer_or_die(job: object, folder: str, part: Part) -> int:
+    """Predict a part; the first call for the second part kills its worker."""
+    died = Path(folder).parents[1] / "died"
+    if part.index == 1 and not died.exists():
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer_part(job, folder, part)
+
+
+@pytest.mark.slow
+def test_bulk_prediction_survives_the_death_of_a_worker(
+    engine: DaskEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"hidden": 8, "train_rows": 64, "val_rows": 8, "test_rows": 8, "epochs": 1}
+    seqcli.train(task="copy", cell="gru", threads=1, recipe="none", out=tmp_path / "m", **sizes)
+    lines = [f"{i % 7} {i % 5}" for i in range(90)]
+    (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines))
+    opened = contextlib.nullcontext(DaskWorkers(engine.cluster))
+    monkeypatch.setattr(bulk_prediction, "open_workers", lambda jobs, on: opened)
+    monkeypatch.setattr(bulk_prediction, "answer_part", answer_or_die)
+    result = api.predict_file(tmp_path / "m", tmp_path / "in.txt", tmp_path / "out", part_size=9)
+    undisturbed = seqcli.predict(tmp_path / "m", lines, backend="numpy")
+    expected = [one.candidates[0].text for one in undisturbed]
+    assert result.path.read_text().splitlines() == expected
+    assert (result.lines, (tmp_path / "died").exists()) == (90, True)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def versions(python: Path, package: str) -> str:
 
 
 def write_config(path: Path, config: dict[str, Any]) -> Path:
-    """Write a configuration as JSON, which is YAML too."""
+    """Write a configuration as JSON, which is YAML too, if small numbers have a point: 5.0e-05."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(config, indent=1))
+    path.write_text(re.sub(r"(\s\d+)(e-\d+)", r"\1.0\2", json.dumps(config, indent=1)))
     return path

@@ -132,6 +132,7 @@ class JoeyNMTSmall(JoeyNMT):
 
     def _model(self, sizes: object) -> dict[str, Any]:
         side = {
+            "type": "recurrent",
             "rnn_type": "lstm",
             "embeddings": {"embedding_dim": 256, "scale": False},
             "hidden_size": 256,

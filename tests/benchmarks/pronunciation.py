@@ -5,12 +5,14 @@
 
 FOLDER holds the files of `published_results.SETS`. Every peer trains at the settings that it
 documents (`documented.py`); of several settings of one peer the one with the lower validation error
-counts. Then seqcli trains with `--budget`: once for the time of the better peer, and once for 0.4
-of it. Everybody uses one thread, and is a process of its own.
+counts. Then seqcli trains with its defaults, and with `--budget`: once for the time of the better
+peer, and once for 0.4 of it. Everybody uses one thread, and is a process of its own.
 
 One JSON line per training run: seconds, CPU seconds, error rates on validation and test rows in
-percent, and the load of the machine before it. Where others use the machine, compare CPU seconds;
-with `--clock cpu` the budgets of seqcli, which bound its seconds, are the peer's CPU seconds.
+percent, and the load of the machine before it; for seqcli also the seconds until its validation
+error was first as low as that of the better peer. Where others use the machine, compare CPU
+seconds; with `--clock cpu` the budgets of seqcli, which bound its seconds, are the peer's CPU
+seconds.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -71,23 +74,49 @@ def train_peer(peer: Peer, job: Job, folders: dict[str, Path]) -> dict[str, Any]
 
 
 def train_seqcli(
-    files: dict[str, Path], folder: Path, budget: float, seed: int, threads: int = 1
+    files: dict[str, Path], out: Path, options: Sequence[str], target: float
 ) -> dict[str, Any]:
-    """Train with a budget in seconds; return what was measured."""
-    run = str(folder / f"budget{budget:.0f}")
+    """Train into a run folder; return what was measured.
+
+    Args:
+        files: train, val and test.
+        out: the run folder.
+        options: of `seqcli train`, beside those that describe the files.
+        target: the validation error whose time is wanted, in percent.
+    """
     rows = [word for split, path in files.items() for word in (f"--{split}", str(path))]
-    options = [*LETTERS, *rows, "--budget", f"{budget:.0f}s", "--seed", str(seed), "--out", run]
-    command = [*Seqcli().help_command()[:-1], "train", *options, "--threads", str(threads)]
+    described = [*LETTERS, *rows, "--threads", "1", "--out", str(out), "--quiet"]
+    command = [*Seqcli().help_command()[:-1], "train", *options, *described]
 
     def error(split: str) -> float:
-        scores = seqcli("eval", "--ckpt", run, "--split", split, threads=threads)
+        scores = seqcli("eval", "--ckpt", str(out), "--split", split, threads=1)
         return round(100 * scores["metrics"]["sequence_error_rate"], 2)
 
-    return record("seqcli", f"--budget {budget:.0f}s", [*command, "--quiet"], error)
+    return record("seqcli", " ".join(options), command, error, lambda: until(target, out))
+
+
+def until(target: float, run: Path) -> dict[str, float | None]:
+    """Return when the validation error of a run was first as low as ``target``.
+
+    Returns:
+        the error, the seconds of training until then, and their share of all seconds of training;
+        None if it never was.
+    """
+    lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
+    epochs = [json.loads(line) for line in lines]
+    seconds = list(accumulate(epoch["seconds"] for epoch in epochs))
+    errors = [round(100 * (1 - epoch["val_sequence_accuracy"]), 2) for epoch in epochs]
+    first = next((t for t, error in zip(seconds, errors, strict=True) if error <= target), None)
+    share = None if first is None else round(first / seconds[-1], 3)
+    return {"peer_error": target, "seconds_to_it": first, "share": share}
 
 
 def record(
-    program: str, settings: str, command: list[str], error: Callable[[str], float]
+    program: str,
+    settings: str,
+    command: list[str],
+    error: Callable[[str], float],
+    more: Callable[[], dict[str, Any]] = dict,
 ) -> dict[str, Any]:
     """Run a training command, score the model and print one JSON line."""
     load = measure.load()
@@ -99,6 +128,7 @@ def record(
         "cpu_seconds": round(trace.cpu_seconds, 1),
         "val_error": error("val"),
         "test_error": error("test"),
+        **more(),
         "load": load,
         "date": time.strftime("%Y-%m-%d %H:%M"),
     }
@@ -139,9 +169,13 @@ def main() -> None:
         if not results:
             raise SystemExit("no peer took part: there is no time to keep to")
         best = min(results, key=lambda result: float(result["val_error"]))
-        for share in SHARES:
-            budget = share * best[CLOCKS[options.clock]]
-            train_seqcli(files, root, budget, options.seed)
+        budgets = [round(share * best[CLOCKS[options.clock]]) for share in SHARES]
+        for name, words in {
+            "default": [],
+            **{f"{n}s": ["--budget", f"{n}s"] for n in budgets},
+        }.items():
+            seed = ["--seed", str(options.seed)]
+            train_seqcli(files, root / name, [*words, *seed], best["val_error"])
 
 
 def _options() -> argparse.Namespace:

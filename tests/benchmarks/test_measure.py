@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import measure
 import pytest
+import yaml
+from contender import write_config
 from matrix_products import gru_flops
 from ours import Seqcli
 from peer_joeynmt import JoeyNMT
 from peer_yoyodyne import Yoyodyne
+from pronunciation import until
 from work import GRU, Job, sequence_accuracy, write_head
 
 COUNT = "import time\nfor i in range(3): print('step', i, end='\\r', flush=True); time.sleep(0.05)"
@@ -100,3 +104,16 @@ def test_the_head_of_the_data_keeps_sides_together(tmp_path: Path) -> None:
     (tmp_path / "test.trg").write_text("2 1\n4 3\n")
     head = write_head(tmp_path, tmp_path / "head", 1)
     assert (head / "test.src").read_text() + (head / "test.trg").read_text() == "1 2\n2 1\n"
+
+
+def test_small_numbers_of_a_configuration_are_numbers_in_yaml(tmp_path: Path) -> None:
+    config = {"lr_min": 0.00005, "lr": 0.001, "epochs": 3}
+    assert yaml.safe_load(write_config(tmp_path / "a.yaml", config).read_text())["lr_min"] == 5e-5
+
+
+def test_the_time_until_an_error_is_that_of_the_first_epoch_below_it(tmp_path: Path) -> None:
+    accuracies = (0.2, 0.7, 0.6, 0.8)
+    lines = [json.dumps({"seconds": 10, "val_sequence_accuracy": one}) for one in accuracies]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    assert until(30.0, tmp_path) == {"peer_error": 30.0, "seconds_to_it": 20, "share": 0.5}
+    assert until(10.0, tmp_path)["seconds_to_it"] is None

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from seqcli import config
-from seqcli.cli import app, options
+from seqcli.cli import app, completing, options
 from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.limits import Duration, OneOf, one_of
 
@@ -86,7 +86,7 @@ def test_panels_come_in_order_of_importance():
 
 def test_completion_knows_names_that_are_registered_later():
     table: dict[str, Any] = {"gru": "a:B"}
-    complete = options.completion(lambda: one_of(table).names)
+    complete = completing.names(lambda: one_of(table).names)
     assert complete("m") == []
     table["minimal"] = "a:C"
     assert complete("m") == ["minimal"]

@@ -15,7 +15,7 @@ TENSORBOARD = """
 import sys
 from pathlib import Path
 from seqcli.events import EpochEnded
-from seqcli.report.logs import TensorBoardLog
+from seqcli.report.tensorboard_log import TensorBoardLog
 TensorBoardLog(Path(sys.argv[1]))(EpochEnded(1, 1, 1, {"train_loss": 1.0}, True))
 print(sorted({"torch", "tensorflow"} & set(sys.modules)))
 """

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seqcli.events import EpochEnded, Example, Finished, Progress
-from seqcli.metrics.metric import names as metric_names
-from seqcli.report.logs import Epoch, PlainLog, TensorBoardLog, epoch_table
+from seqcli.report.logs import Epoch, PlainLog, epoch_table
 from seqcli.report.summary import TimeLeft, share_done, sparkline
 from seqcli.report.tables import fit, plain_lines, width_of
 
@@ -87,7 +85,6 @@ def test_a_long_epoch_shows_a_sign_of_life_at_intervals(pipe, started):
 
 
 def test_a_resumed_run_says_so(pipe, started):
-    from dataclasses import replace
 
     lines = play(pipe(), [replace(started, epochs_done=2, steps_done=1234)])
     assert "resuming after epoch 2 (step 1,234)" in lines
@@ -199,76 +196,3 @@ def test_a_metric_missing_in_one_epoch_leaves_a_gap():
     partial = {key: value for key, value in METRICS.items() if key != "val_loss"}
     table = epoch_table([Epoch(1, METRICS), Epoch(2, partial)], 1)
     assert table.rows[1][headers(table).index("val loss")] == ""
-
-
-def run(folder, started, epochs, value):
-    log = TensorBoardLog(folder)
-    log(started)
-    for epoch in epochs:
-        metrics = {"train_loss": value, "val_loss": value / 2, "learning_rate": 0.002}
-        log(EpochEnded(epoch, 9, epoch * 10, metrics, True))
-    return log
-
-
-def read(folder):
-    accumulator = EventAccumulator(str(folder))
-    accumulator.Reload()
-    return accumulator
-
-
-def points(folder, tag):
-    return [(event.step, event.value) for event in read(folder).Scalars(tag)]
-
-
-def test_tensorboard_reads_the_scalars(tmp_path, started):
-    run(tmp_path / "tb", started, [1, 2], value=0.5)
-    assert points(tmp_path / "tb", "loss/train") == [(10, 0.5), (20, 0.5)]
-    assert points(tmp_path / "tb", "loss/val") == [(10, 0.25), (20, 0.25)]
-    tags = read(tmp_path / "tb").Tags()["scalars"]
-    assert set(tags) == {"loss/train", "loss/val", "optimization/learning_rate"}
-
-
-def test_what_is_after_the_checkpoint_is_forgotten_on_resume(tmp_path, started):
-    run(tmp_path, started, [1, 2, 3], value=0.5)
-    run(tmp_path, replace(started, epochs_done=1, steps_done=10), [2], value=0.25)
-    assert points(tmp_path, "loss/train") == [(10, 0.5), (20, 0.25)]
-
-
-def test_a_run_resumed_inside_an_epoch_keeps_the_epochs_before(tmp_path, started):
-    run(tmp_path, started, [1, 2], value=0.5)
-    run(tmp_path, replace(started, epochs_done=2, steps_done=25), [3], value=0.25)
-    assert points(tmp_path, "loss/train") == [(10, 0.5), (20, 0.5), (30, 0.25)]
-
-
-def test_many_restarts_in_one_second_stay_in_order(tmp_path, started):
-    for start in range(4):
-        event = replace(started, epochs_done=start, steps_done=start * 10)
-        run(tmp_path, event, [start + 1, start + 2], value=float(start))
-    assert points(tmp_path, "loss/train") == [(10, 0.0), (20, 1.0), (30, 2.0), (40, 3.0), (50, 3.0)]
-
-
-def test_each_epoch_is_on_disk_at_once_and_nothing_before_the_first(tmp_path, started):
-    log = TensorBoardLog(tmp_path / "tb")
-    log(started)
-    assert not (tmp_path / "tb").exists()
-    log(EpochEnded(1, 9, 10, {"train_loss": 1.0}, True))
-    assert points(tmp_path / "tb", "loss/train") == [(10, 1.0)]
-
-
-def test_a_file_cut_short_by_a_kill_still_reads(tmp_path, started):
-    run(tmp_path, started, [1, 2], value=0.5)
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:-3])
-    assert points(tmp_path, "loss/train") == [(10, 0.5)]
-
-
-def test_every_metric_of_an_epoch_is_written_under_a_tag_of_its_own(tmp_path, started):
-    names = [f"{split}_{name}" for name in metric_names() for split in ("train", "val")]
-    figures = ["smoothed_loss", "learning_rate", "teacher_forcing", "seconds"]
-    metrics = dict.fromkeys([*names, *figures, "sequences_per_second", "not_registered"], 1.0)
-    log = TensorBoardLog(tmp_path)
-    log(started)
-    log(EpochEnded(1, 9, 10, metrics, True))
-    tags = read(tmp_path).Tags()["scalars"]
-    assert len(set(tags)) == len(tags) == len(metrics)
-    assert {"token_error_rate/val", "bits_per_character/val", "other/not_registered"} <= set(tags)

@@ -14,8 +14,9 @@ from seqcli.checkpoints.content import Checkpoint
 from seqcli.config import Config, ModelConfig
 from seqcli.data.corpus import MaxLengths
 from seqcli.errors import UsageError
-from seqcli.numpy_backend.forward.attention import Attention, PointerGenerator
+from seqcli.numpy_backend.forward.attention import Attention
 from seqcli.numpy_backend.forward.base import NumpyModel
+from seqcli.numpy_backend.forward.copying import PointerGenerator
 from seqcli.numpy_backend.forward.language_model import (
     RecurrentLanguageModel,
     TransformerLanguageModel,

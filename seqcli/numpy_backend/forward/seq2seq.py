@@ -9,8 +9,9 @@ import numpy as np
 
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.numpy_backend.forward.attention import Attention, PointerGenerator
+from seqcli.numpy_backend.forward.attention import Attention
 from seqcli.numpy_backend.forward.base import NumpyModel, attention_bias, token_mask
+from seqcli.numpy_backend.forward.copying import PointerGenerator
 from seqcli.numpy_backend.forward.layers import Linear, Weights
 from seqcli.numpy_backend.forward.rnn import RNN, Cell, CellState, NormalizedCell
 from seqcli.numpy_backend.parameters import Floats, Ids

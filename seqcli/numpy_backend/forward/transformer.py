@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
-from seqcli.numpy_backend.forward.attention import CopyHead, scores_to_weights
+from seqcli.numpy_backend.forward.attention import scores_to_weights
 from seqcli.numpy_backend.forward.base import NumpyModel, token_mask
+from seqcli.numpy_backend.forward.copying import CopyHead
 from seqcli.numpy_backend.forward.layers import Identity, LayerNorm, Weights
 from seqcli.numpy_backend.forward.positions import Positions
 from seqcli.numpy_backend.parameters import Floats, Ids
