@@ -231,8 +231,8 @@ def finish_axes(axes: Axes, history: History, diagnosis: FitDiagnosis) -> None:
 def legend_below(axes: Axes, columns: int, **style: Any) -> None:
     """Draw the legend below the axes, where it hides no curve, if anything has a label."""
     if axes.get_legend_handles_labels()[0]:
-        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": columns}
-        legend = axes.legend(**place, frameon=False, fontsize=8, **style)
+        options: dict[str, Any] = {"ncols": columns, "frameon": False, "fontsize": 8, **style}
+        legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), **options)
         for text in legend.get_texts():
             text.set_parse_math(False)
 
