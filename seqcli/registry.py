@@ -243,7 +243,8 @@ def _namespace(table: Table) -> tuple[Table, ...]:
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a hint: the closest known name, or all names if none is close."""
     names = list(known)
-    usual = {"gpu": "cuda", "bahdanau": "additive", "luong": "dot", "vanilla": "rnn"}
+    usual = {"gpu": "cuda", "bahdanau": "additive", "luong": "dot", "vanilla": "rnn", "off": "none"}
+    usual |= dict.fromkeys(("dev", "valid", "validation"), "val")
     lower = usual.get(name.lower(), name.lower())
     near = [lower] if lower in names else difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:

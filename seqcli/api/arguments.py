@@ -191,7 +191,7 @@ def number(key: Key) -> Check:
             return read(key, value, name)
         except UsageError:
             message = f"{name} must be {key.expected}, not {_shown(value)}"
-            raise UsageError(message, f"give another {name}") from None
+            raise UsageError(message, "give another number") from None
 
     return check
 

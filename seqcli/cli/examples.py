@@ -77,4 +77,4 @@ def schema() -> None:
     from seqcli import api
     from seqcli.report.console import Out
 
-    Out.standard(json=True).document(api.json_schema())
+    Out.standard(json=True).document(api.json_schema(), indent=2)

@@ -60,7 +60,8 @@ def export(
         out.info(
             f"checked against the original on {plural(exported.rows, 'row')} "
             f"({plural(exported.steps, 'step')}): {exported.compared} "
-            f"{exported.largest_difference:.1e}"
+            f"{exported.largest_difference:.1e}",
+            prose=True,
         )
     for note in exported.notes:
         out.info(f"note: {note}")

@@ -255,7 +255,7 @@ ConfigFile = Annotated[
     str | None,
     typer.Option(
         "--config",
-        help="YAML file of settings.",
+        help="YAML file or preset of settings.",
         metavar="FILE",
         autocompletion=completing.presets,
         rich_help_panel=CONFIGURATION,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import shutil
+import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from seqcli import registry
 from seqcli.cli.completing import whole_words
-from seqcli.cli.spelling import nearest_option, spelled_out, stray_argument
+from seqcli.cli.spelling import COMMANDS_ALSO_CALLED, nearest_option, spelled_out, stray_argument
 from seqcli.errors import (
     Exit,
     MachineError,
@@ -32,15 +34,28 @@ BUG = "this is a bug in seqcli; please report it with the command and the traceb
 
 
 class WithExamples:
-    """A command whose help page ends with examples, which are never wrapped."""
+    """A command whose help page ends with examples, which can be copied."""
 
     examples: ClassVar[str] = ""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write Typer's help page, then the examples."""
         super().format_help(ctx, formatter)  # type: ignore[misc]
-        lines = "".join(f"  $ {line}\n" for line in self.examples.splitlines())
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        lines = "".join(f"  $ {_broken(line, width)}\n" for line in self.examples.splitlines())
         formatter.write(f"Examples:\n{lines}")
+
+
+def _broken(line: str, width: int) -> str:
+    """Break a command line before options, as a shell reads it; a ``width`` of 0 has no limit."""
+    parts, indent = line.split(" --"), 4
+    shown, length = parts[0], indent + len(parts[0])
+    for part in parts[1:]:
+        length += len(part) + 3
+        if width and length > width - 2:
+            shown, length = f"{shown} \\\n   ", indent + len(part) + 3
+        shown += f" --{part}"
+    return shown
 
 
 class Command(WithExamples, TyperCommand):
@@ -96,7 +111,8 @@ class Commands(WithExamples, TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command named by the first argument."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            hint = registry.suggest(args[0], self.commands)
+            usual = COMMANDS_ALSO_CALLED.get(args[0])
+            hint = f"did you mean {usual}?" if usual else registry.suggest(args[0], self.commands)
             raise UsageError(f"unknown command {args[0]!r}", hint)
         return super().resolve_command(ctx, args)
 
@@ -131,11 +147,11 @@ def run(app: typer.Typer, argv: Sequence[str]) -> int:
         broken = any(isinstance(one, BrokenPipeError) for one in causes(exiting))
         return _flushed(Exit.BROKEN_PIPE if broken else int(exiting.code or 0))
     except (KeyboardInterrupt, Exception) as error:
-        return _flushed(_failed(error))
+        return _flushed(_failed(error, words))
 
 
-def _failed(error: BaseException) -> int:
-    """Print an error to stderr and return its exit code.
+def _failed(error: BaseException, words: Sequence[str]) -> int:
+    """Print an error of a command line to stderr and return its exit code.
 
     Of several processes of a training only one prints it.
     """
@@ -148,22 +164,23 @@ def _failed(error: BaseException) -> int:
         out.error(known.message, known.hint)
         return known.exit_code
     if hasattr(error, "format_message"):  # Typer's own errors, such as a missing option
-        out.error(*_usage(error))
+        out.error(*_usage(error, [word for word in words[:1] if not word.startswith("-")]))
         return Exit.USAGE
     out.info("".join(traceback.format_exception(error, limit=-4)).rstrip())
     out.error(f"{type(error).__name__}: {error}", BUG)
     return Exit.BUG
 
 
-def _usage(error: Any) -> tuple[str, str]:
-    """Return message and hint for an error raised by Typer."""
+def _usage(error: Any, command: Sequence[str]) -> tuple[str, str]:
+    """Return message and hint for an error raised by Typer; ``command``: its name, if known."""
     context = getattr(error, "ctx", None)
-    hint = f"see {context.command_path} --help" if context else "see seqcli --help"
+    path = context.command_path if context else " ".join(["seqcli", *command])
+    hint = f"see {path} --help"
     option = getattr(error, "option_name", None)
     if option and context and "No such option" in error.format_message():
         return f"unknown option {option}", nearest_option(option, context)
-    if context and context.info_name == "train" and "unexpected extra" in error.format_message():
-        return stray_argument(error)
+    if context and "unexpected extra" in error.format_message():
+        return stray_argument(error, context.info_name)
     message = " ".join(error.format_message().split()).rstrip(".")
     return message[:1].lower() + message[1:], hint
 

@@ -41,6 +41,23 @@ ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("dev", "valid", "validation"), ("val",)),
     **dict.fromkeys(("silent",), ("quiet",)),
     **dict.fromkeys(("log-prob", "log-probs", "probabilities"), ("logprob",)),
+    **dict.fromkeys(("sep", "delimiter"), ("separator",)),
+    **dict.fromkeys(("topk", "top"), ("top-k", "nbest")),
+    **dict.fromkeys(("rows", "size", "n"), ("rows", "train-rows", "train")),
+    "format": ("format", "to"),
+}
+# Names of commands in other programs -> ours.
+COMMANDS_ALSO_CALLED: Mapping[str, str] = {
+    **dict.fromkeys(("fit", "learn", "start"), "train"),
+    **dict.fromkeys(("test", "score", "validate"), "eval"),
+    **dict.fromkeys(("infer", "translate", "decode", "transduce"), "predict"),
+    **dict.fromkeys(("generate", "draw"), "sample"),
+    **dict.fromkeys(("list", "ls", "models"), "runs"),
+    **dict.fromkeys(("show", "describe", "inspect"), "info"),
+    **dict.fromkeys(("plot", "page"), "report"),
+    **dict.fromkeys(("benchmark", "sweep", "search"), "compare"),
+    **dict.fromkeys(("data", "make-data", "generate-data"), "gen-data"),
+    **dict.fromkeys(("convert", "save"), "export"),
 }
 _VERBOSE = "messages are shown unless --quiet is given"
 
@@ -48,12 +65,15 @@ _VERBOSE = "messages are shown unless --quiet is given"
 def spelled_out(argv: Sequence[str]) -> list[str]:
     """Return a command line in the spelling that the commands parse.
 
-    ``help COMMAND`` becomes ``COMMAND --help``, ``--batch_size`` becomes ``--batch-size``, and
-    ``--attention`` and ``--lower`` of ``train`` get their implied values.
+    ``help COMMAND`` becomes ``COMMAND --help``, ``version`` becomes ``--version``,
+    ``--batch_size`` becomes ``--batch-size``, and ``--attention`` and ``--lower`` of ``train`` get
+    their implied values.
     """
     words = list(argv)
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
+    if words == ["version"]:
+        words = ["--version"]
     end = words.index("--") if "--" in words else len(words)
     return with_implied_values([*map(_with_dashes, words[:end]), *words[end:]])
 
@@ -89,9 +109,10 @@ def nearest_option(option: str, context: Any) -> str:
     if ours:
         return f"did you mean --{ours[0]}?"
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
-    if not near and context.info_name == "train":
-        hint = alternative_hint(word.replace("-", "_"))
-        if hint:
+    if not near and "set" in known:
+        usual = (word, *ALSO_CALLED.get(word, ()))
+        hints = (alternative_hint(one.replace("-", "_"), known) for one in usual)
+        if hint := next(filter(None, hints), ""):
             return hint
     if word == "option" and "set" in known:  # as in gen-data
         return "set options of a task with --set task.KEY=VALUE"
@@ -99,14 +120,20 @@ def nearest_option(option: str, context: Any) -> str:
     return f"did you mean --{near[0]}?" if near else f"see {context.command_path} --help"
 
 
-def stray_argument(error: Any) -> tuple[str, str]:
-    """Return message and hint for a positional argument of ``train``."""
-    match = re.search(r"arguments?(?:\(s\))? \((\S+?)[ )]", error.format_message())
-    word = match[1] if match else ""
-    message = f"train takes no positional arguments: {word!r}"
-    if word in registry.TASKS:
-        return message, f"did you mean --task {word}?"
+def stray_argument(error: Any, command: str) -> tuple[str, str]:
+    """Return message and hint for positional arguments of a command that takes none (more)."""
+    match = re.search(r"arguments?(?:\(s\))? \((.+?)\)", error.format_message())
+    words = match[1].split() if match else [""]
+    if command == "compare" and all(word.lower() in registry.CELLS for word in words):
+        message = f"compare takes no positional arguments: {words[0]!r}"
+        return message, f"did you mean --cells {','.join(map(str.lower, words))}?"
+    takes = "no positional arguments" if command in ("train", "compare") else "fewer arguments"
+    message = f"{command} takes {takes}: {words[0]!r}"
+    if command not in ("train", "compare"):
+        return message, f"see seqcli {command} --help"
+    if words[0] in registry.TASKS:
+        return message, f"did you mean --task {words[0]}?"
     with contextlib.suppress(OSError, ValueError):  # not a valid file name
-        if Path(word).exists():
-            return message, f"did you mean --data {word}?"
+        if Path(words[0]).exists():
+            return message, f"did you mean --data {words[0]}?"
     return message, "name the data with --data FILE, or a task with --task NAME"

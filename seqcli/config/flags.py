@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from typing import Any, TypedDict
 
@@ -187,10 +187,15 @@ def _rows_key(name: str, value: object) -> str:
     return f"data.{name}" if name in ("train", "val", "test") and is_number else ""
 
 
-def alternative_hint(name: str) -> str:
-    """Return a hint for a setting with another flag or only a key; "" if there is none."""
+def alternative_hint(name: str, options: Collection[str] | None = None) -> str:
+    """Return a hint for a setting with another flag or only a key; "" if there is none.
+
+    ``options``: those that the command has, without dashes, if not all flags.
+    """
     flag_of = {key: flag for flag, key in FLAGS.items()}
-    if ALSO_CALLED.get(name) in flag_of:
-        return f"did you mean {spelt(flag_of[ALSO_CALLED[name]])}?"
-    same = [key.name for key in keys().values() if key.leaf == name]
+    flag = flag_of.get(ALSO_CALLED.get(name, ""), "")
+    if flag and (options is None or spelt(flag).removeprefix("--") in options):
+        return f"did you mean {spelt(flag)}?"
+    own = FLAGS.get(name, ALSO_CALLED.get(name, ""))
+    same = [key.name for key in keys().values() if key.leaf == name or key.name == own]
     return f"{same[0]} has no flag; use --set {same[0]}=..." if same else ""

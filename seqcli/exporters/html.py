@@ -94,7 +94,7 @@ def export_html(
     text = render(document, [one.base64 for one in stored])
     page = text.encode("utf-8", errors="replace")  # names of files may not be UTF-8
     write_atomically(out, lambda file: file.write(page), overwrite=force)
-    notes = [f"{len(page) / 1e6:.1f} MB", *notes]
+    notes = [f"the page has {len(page) / 1e6:.1f} MB; open it in a browser", *notes]
     if texts:
         notes.append(f"the page contains {plural(len(texts), 'source')} of {split} as examples")
     steps = len(checks.targets.tokens) + len(checks)

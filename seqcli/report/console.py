@@ -169,16 +169,18 @@ class Out:
         Args:
             text: one or more lines.
             style: a rich style, for example ``"bold"``.
-            prose: wrap between words on a terminal; other lines are kept whole, for copying.
+            prose: wrap between words on a terminal, as notes and warnings are; other lines are kept
+                whole, for copying.
         """
         if not self.quiet:
+            prose = prose or text.startswith(("note: ", "warning: "))
             _line(self.stderr, visible(text, keep="\n"), style, prose)
 
     def error(self, message: str, hint: str = "") -> None:
         """Write an error and a hint to stderr, also when quiet."""
-        _line(self.stderr, visible(f"error: {message}", keep="\n"), "bold red")
+        _line(self.stderr, visible(f"error: {message}", keep="\n"), "bold red", prose=True)
         if hint:
-            _line(self.stderr, visible(f"hint: {hint}", keep="\n"))
+            _line(self.stderr, visible(f"hint: {hint}", keep="\n"), prose="seqcli " not in hint)
 
     def write(self, text: str) -> None:
         """Write a result to stdout, unless ``json`` is set."""
@@ -196,9 +198,9 @@ class Out:
             return
         _show(self.stderr if to_stderr else self.stdout, table)
 
-    def document(self, document: Mapping[str, Any]) -> None:
+    def document(self, document: Mapping[str, Any], indent: int | None = None) -> None:
         """Write the JSON document to stdout. Numbers that are not finite become null."""
-        self.stdout.file.write(self._json(document) + "\n")
+        self.stdout.file.write(self._json(document, indent) + "\n")
         self.stdout.file.flush()
 
     def documents(self, name: str, items: Iterable[Mapping[str, Any]]) -> None:
@@ -217,9 +219,10 @@ class Out:
             file.write("\n]}\n")
             file.flush()
 
-    def _json(self, document: Mapping[str, Any]) -> str:
+    def _json(self, document: Mapping[str, Any], indent: int | None = None) -> str:
         plain_ascii = not self.stdout.encoding.startswith("utf")
-        text = json_text.dumps(_finite(document), ensure_ascii=plain_ascii, allow_nan=False)
+        options: dict[str, Any] = {"ensure_ascii": plain_ascii, "indent": indent}
+        text = json_text.dumps(_finite(document), allow_nan=False, **options)
         return _escaped_json(text) if self.stdout.is_terminal else text
 
 
@@ -296,7 +299,7 @@ def _flush(stream: TextIO | None) -> OSError | None:
 
 def _escaped_json(text: str) -> str:
     """Escape the control characters of a JSON text."""
-    return "".join(f"\\u{ord(one):04x}" if is_control(one) else one for one in text)
+    return "".join(f"\\u{ord(one):04x}" if is_control(one) and one != "\n" else one for one in text)
 
 
 def _finite(value: Any) -> Any:

@@ -298,6 +298,9 @@ def _kind(name: str) -> type[Any]:
     Raises:
         UsageError: there is no such tracker, or its library is not installed.
     """
+    if name == "tensorboard":
+        message = "--track tensorboard is not needed: every run writes files for TensorBoard"
+        raise UsageError(message, "omit it; to see them: tensorboard --logdir runs")
     kind: type[Any] = registry.resolve("tracker", name, registry.TRACKERS)
     library = getattr(kind, "library", "")  # that of a plugin may be none of ours
     if library and find_spec(library) is None:

@@ -212,10 +212,16 @@ def _explain_rise(evidence: Evidence) -> str:
 
 
 def _explain_gap(evidence: Evidence) -> str:
-    return (
-        f"training is much better than validation{_accuracies(evidence)}; validation loss is "
-        f"{loss(evidence.end_val_loss)}, training loss {loss(evidence.end_train_loss)}"
-    )
+    """Name the accuracy that differs; the losses only if they differ as well."""
+    ahead = evidence.training_loss_is_ahead
+    losses = f"; training loss {loss(evidence.end_train_loss)}, validation loss "
+    return _gap_in_words(evidence) + (losses + loss(evidence.end_val_loss)) * ahead
+
+
+def _gap_in_words(evidence: Evidence) -> str:
+    metric, (train, val) = shown(evidence.widest), evidence.gaps[evidence.widest]
+    values = f"{metric.write(train)}, on validation {metric.write(val)}"
+    return f"{metric.label} on training rows is {values}"
 
 
 def _explain_baseline(evidence: Evidence) -> str:
@@ -236,8 +242,8 @@ def _explain_stuck(evidence: Evidence) -> str:
 
 
 def _explain_improving(evidence: Evidence) -> str:
-    gap = "; training is much better than validation" if evidence.gap > WIDE_GAP else ""
-    return f"the loss is still falling ({_losses(evidence)}){_accuracies(evidence)}{gap}"
+    shares = f"; {_gap_in_words(evidence)}" if evidence.gap > WIDE_GAP else _accuracies(evidence)
+    return f"the loss is still falling ({_losses(evidence)}){shares}"
 
 
 def _explain_decayed(evidence: Evidence) -> str:
@@ -257,9 +263,9 @@ def _explain_poor(evidence: Evidence) -> str:
 
 
 def _explain_good(evidence: Evidence) -> str:
-    lowest = f"(lowest {loss(evidence.lowest)} at epoch {evidence.best + 1})"
+    lowest = f" (lowest {loss(evidence.lowest)} at epoch {evidence.best + 1})"
     return (
-        f"validation loss is {loss(evidence.val_loss[-1])} {lowest}"
+        f"validation loss is {loss(evidence.val_loss[-1])}{lowest * (evidence.since_best > 0)}"
         f"{_accuracies(evidence)}{_best_baseline(evidence)}"
     )
 

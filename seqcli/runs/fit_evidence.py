@@ -103,15 +103,25 @@ class Evidence:
         """Whether validation accuracy leaves almost nothing to learn."""
         return (self.val_accuracy or 0) >= NEARLY_PERFECT
 
-    @property
-    def gap(self) -> float:
-        """The largest difference between training and validation accuracy."""
-        gaps = [0.0]
+    @cached_property
+    def gaps(self) -> dict[str, tuple[float, float]]:
+        """Metric -> training and validation accuracy at the end, of those that are known."""
+        gaps = {}
         for metric in ACCURACIES:
             train, val = self.reached(f"train_{metric}"), self.reached(f"val_{metric}")
             if train is not None and val is not None:
-                gaps.append(train - val)
-        return max(gaps)
+                gaps[metric] = train, val
+        return gaps
+
+    @property
+    def gap(self) -> float:
+        """The largest difference between training and validation accuracy."""
+        return max([0.0, *(train - val for train, val in self.gaps.values())])
+
+    @property
+    def widest(self) -> str:
+        """The accuracy with the largest difference between training and validation."""
+        return max(self.gaps, key=lambda one: self.gaps[one][0] - self.gaps[one][1])
 
     @cached_property
     def wide_since(self) -> int:
@@ -127,9 +137,13 @@ class Evidence:
     @property
     def training_is_ahead(self) -> bool:
         """Whether training ended clearly better than validation, by loss or accuracy."""
+        return self.training_loss_is_ahead or self.gap > ACCURACY_GAP
+
+    @property
+    def training_loss_is_ahead(self) -> bool:
+        """Whether training loss ended clearly below validation loss."""
         by_loss = self.end_val_loss - self.end_train_loss
-        far = by_loss > max(RISE_NATS, LOSS_GAP * self.end_val_loss)
-        return far or self.gap > ACCURACY_GAP
+        return by_loss > max(RISE_NATS, LOSS_GAP * self.end_val_loss)
 
     @property
     def training_kept_learning(self) -> bool:

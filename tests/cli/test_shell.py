@@ -1,6 +1,7 @@
 """The shell: every error is one line, a hint and an exit code."""
 
 import re
+import shlex
 import sys
 
 import pytest
@@ -198,3 +199,15 @@ def test_torchrun_is_for_training_and_one_process_says_so(words, message, monkey
         code, out, err = run(capsys, *words.split())
         assert (code, out) == (Exit.USAGE, "")
         assert (message in err) if rank == "0" else (err == "")
+
+
+def test_long_examples_are_broken_before_options():
+    line = "seqcli train --data 'a --b' --cell gru --attention --out runs/x"
+    assert shell._broken(line, 0) == line
+    assert shell._broken(line, 80) == line
+    broken = shell._broken(line.replace("'a --b'", "a"), 40)
+    assert max(map(len, f"  $ {broken}".splitlines())) <= 40
+    assert shlex.split(broken.replace("\\\n", " ")) == shlex.split(line.replace("'a --b'", "a"))
+    for command in COMMANDS.values():
+        for example in command.examples.splitlines():
+            assert max(map(len, f"  $ {shell._broken(example, 80)}".splitlines())) <= 80

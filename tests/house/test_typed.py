@@ -20,8 +20,8 @@ PAIRS = [f"{word}\t{' '.join(word.upper())}" for word in WORDS]
 
 
 TYPED = [page for page in PAGES if lines_of_page(page)]
-# Lines that take half a minute or need a cluster; they have tests of their own.
-LEFT_OUT = re.compile(r"--to onnx|--on |--search ")
+# Lines that take half a minute, or need a cluster or an extra; they have tests of their own.
+LEFT_OUT = re.compile(r"--to onnx|--on |--search |--track ")
 OURS = r"^xargs |(^|\| )seqcli (?!-)"
 
 

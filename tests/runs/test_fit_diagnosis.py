@@ -150,7 +150,21 @@ def test_a_flat_validation_loss_with_a_wide_gap_is_overfitting():
 def test_a_wide_gap_while_validation_still_improves_is_said():
     diagnosis = diagnose_fit(history(falling(4), [2, 1.5, 1.2, 1.1], [0.95] * 4, [0.6] * 4))
     assert diagnosis.kind == "still improving"
-    assert "much better than validation" in diagnosis.text
+    gap = "; sequence accuracy on training rows is 95.0%, on validation 60.0%."
+    assert diagnosis.text.endswith(gap)
+
+
+def test_a_verdict_by_accuracies_names_no_losses_that_do_not_differ():
+    flat = [0.9, 0.5, 0.32, 0.31, 0.3057, 0.3057]
+    falling_to_it = [0.9, 0.5, 0.32, 0.306, 0.3022, 0.3022]
+    train, val = [0.5, 0.7, 0.8, 0.84, 0.848, 0.848], [0.5, 0.6, 0.65, 0.7, 0.73, 0.738]
+    text = diagnose_fit(history(falling_to_it, flat, train, val)).text
+    accuracies = "sequence accuracy on training rows is 84.8%, on validation 73.8%"
+    assert text == f"Overfitting since epoch 3: {accuracies}."
+    lower = [loss / 2 for loss in falling_to_it]
+    text = diagnose_fit(history(lower, flat, train, val)).text
+    losses = "training loss 0.1511, validation loss 0.3057"
+    assert text == f"Overfitting since epoch 3: {accuracies}; {losses}."
 
 
 def test_poor_training_that_still_improves_wants_more_epochs():
@@ -245,7 +259,8 @@ def test_a_third_of_the_rows_lost_between_training_and_validation_is_no_good_fit
     val = [0.4, 0.6, 0.65, 0.66, 0.664, 0.666]
     diagnosis = told(falling(6), flat, train, val)
     assert (diagnosis.kind, diagnosis.since) == ("overfitting", 3)
-    assert "66.6% of validation sequences are correct (95.6% of training" in diagnosis.text
+    expected = "sequence accuracy on training rows is 95.6%, on validation 66.6%"
+    assert expected in diagnosis.text
 
 
 def test_29_against_63_is_overfitting_though_training_is_poor():
