@@ -1,11 +1,8 @@
 """`compare --search`: search good settings with Optuna, on the validation rows.
 
-The first trials cover the space evenly; the tree-structured Parzen estimator (Bergstra et al.,
-2011) proposes the others. Each proposal depends only on the seed and on the trials before its
-batch, and a batch enters the study when it is complete. A search that was interrupted therefore
-proposes the same trials again, finds their runs, and continues them.
-
-The study is an Optuna journal, ``study.log``, in the folder of the runs.
+Each proposal depends only on the seed and on the trials before its batch, and a batch enters the
+study when it is complete. A search that was interrupted therefore proposes the same trials again,
+finds their runs, and continues them. See `seqcli.api.search_study` for the proposals.
 """
 
 from __future__ import annotations
@@ -23,6 +20,7 @@ from seqcli.api.comparing import Plan, folder_of, plan
 from seqcli.api.comparison_folder import store
 from seqcli.api.engines import Engine, Watch, open_engine
 from seqcli.api.planned_runs import finish
+from seqcli.api.search_study import Study, import_optuna
 from seqcli.comparison import search as space
 from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.search import ModelSearch, Parameter, SearchResult, Trial, Value
@@ -31,15 +29,9 @@ from seqcli.comparison.summary import deciding_metric
 from seqcli.config.loading import options_of
 from seqcli.errors import Exit, MachineError, StoppedBySignal, UsageError
 from seqcli.events import Event, RunFailed
-from seqcli.files.atomic import write_atomically
 from seqcli.metrics.metric import Metric
 from seqcli.report.search_report import write_search
 from seqcli.report.trackers import tracked
-
-FILE = "study.log"
-MAX_STARTUP = 10  # trials that cover the space, at most
-TRIES = 20  # proposals until one is new
-EXTRA = "python -m pip install 'seqcli[search]'"
 
 
 @dataclass(frozen=True)
@@ -115,7 +107,7 @@ def run_search(
         UsageError: Optuna is not installed.
         StoppedBySignal: a signal arrived; the same call continues the search.
     """
-    _optuna()
+    import_optuna()
     followed = tracked(track, planned.plan.name, watch)
     with followed as notify, open_engine(jobs, on) as engine, folder_of(planned.plan):
         models = tuple(_Search(engine, planned, run, notify).run() for run in planned.plan.runs)
@@ -132,132 +124,6 @@ def run_search(
     return result
 
 
-def _optuna() -> Any:
-    """Import Optuna, without its messages."""
-    try:
-        import optuna
-    except ImportError:
-        raise UsageError("--search needs Optuna, which is not installed", EXTRA) from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
-
-
-class _Study:
-    """The trials of one model: those that are complete are stored in the journal.
-
-    Args:
-        folder: the folder of the search, locked by this process.
-        arm: the name of the model.
-        parameters: what is searched.
-        seed: the seed of the proposals.
-        startup: the number of trials that cover the space.
-    """
-
-    def __init__(
-        self, folder: Path, arm: str, parameters: Sequence[Parameter], seed: int, startup: int
-    ) -> None:
-        self.optuna, self.parameters, self.startup = _optuna(), parameters, startup
-        self.seed = seed
-        journal = self.optuna.storages.journal
-        path = folder / FILE
-        _repair(path)
-        lock = journal.JournalFileOpenLock(str(path))
-        storage = journal.JournalStorage(journal.JournalFileBackend(str(path), lock))
-        name = " ".join([arm, *map(str, parameters)])
-        self.stored = self.optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True
-        )
-        self.trials = [_trial_of(one) for one in self.stored.trials]
-
-    def propose(self, count: int) -> list[dict[str, Value]]:
-        """Return values for the next trials; fewer if there are no others."""
-        optuna, done = self.optuna, len(self.trials)
-        sampler = optuna.samplers.TPESampler(
-            seed=(self.seed + 7919 * done) % 2**32, n_startup_trials=self.startup
-        )
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-        study.add_trials(self.stored.trials)
-        known, proposals = [dict(one.values) for one in self.trials], list[dict[str, Value]]()
-        for number in range(done + 1, done + count + 1):
-            values = self._next(study, number, known)
-            if values is None:
-                break
-            known.append(values)
-            proposals.append(values)
-        return proposals
-
-    def _next(
-        self, study: Any, number: int, known: Sequence[Mapping[str, Value]]
-    ) -> dict[str, Value] | None:
-        """Return values that are not known yet; None if none are found."""
-        even = (space.spread_point(self.parameters, number + extra) for extra in range(500))
-        if number > self.startup:
-            for _ in range(TRIES):
-                asked = study.ask(self._distributions()).params
-                values = {one.key: one.rounded(asked[one.key]) for one in self.parameters}
-                if values not in known:
-                    return values
-        found = next((values for values in even if values not in known), None)
-        if found is not None and number <= self.startup:  # a trial that runs, to the sampler
-            study.enqueue_trial(found)
-            study.ask(self._distributions())
-        return found
-
-    def add(self, trial: Trial, score: float) -> None:
-        """Store a trial that ended."""
-        self.trials.append(trial)
-        self.stored.add_trial(
-            self.optuna.trial.create_trial(
-                params=dict(trial.values),
-                distributions=self._distributions(),
-                value=score,
-                user_attrs={
-                    "run": trial.run,
-                    "metrics": dict(trial.metrics),
-                    "seconds": trial.seconds,
-                    "failed": trial.failed,
-                },
-            )
-        )
-
-    def _distributions(self) -> dict[str, Any]:
-        kinds = self.optuna.distributions
-
-        def one(parameter: Parameter) -> Any:
-            if parameter.choices:
-                return kinds.CategoricalDistribution(parameter.choices)
-            kind = kinds.IntDistribution if parameter.is_whole else kinds.FloatDistribution
-            return kind(parameter.low, parameter.high, log=parameter.log)
-
-        return {parameter.key: one(parameter) for parameter in self.parameters}
-
-
-def _repair(path: Path) -> None:
-    """Remove what a killed process left in a journal: its lock, and a line without an end.
-
-    The folder is locked, so no other process writes to the journal.
-    """
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    if path.exists():
-        content = path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            write_atomically(path, lambda file: file.write(whole))
-
-
-def _trial_of(stored: Any) -> Trial:
-    """Return a trial from the journal."""
-    known = stored.user_attrs
-    return Trial(
-        stored.number + 1,
-        known["run"],
-        dict(stored.params),
-        known["metrics"],
-        known["seconds"],
-        known["failed"],
-    )
-
-
 class _Search:
     """The search for one model."""
 
@@ -266,9 +132,7 @@ class _Search:
     ) -> None:
         self.engine, self.planned, self.model, self.watch = engine, planned, model, watch
         self.folder = planned.plan.folder
-        least = 5 if len(planned.parameters) == 1 else 3
-        startup = min(MAX_STARTUP, max(least, planned.trials // 3))
-        self.study = _Study(self.folder, model.arm, planned.parameters, model.seed, startup)
+        self.study = Study(self.folder, model.arm, planned.parameters, model.seed, planned.trials)
 
     def run(self) -> tuple[ModelSearch, Metric]:
         """Run the trials that are missing; return all of them, and the deciding metric."""

@@ -8,7 +8,7 @@ NumPy, which takes longer than decoding a line.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, SupportsFloat, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,16 @@ def topk(values: Array, k: int) -> tuple[Array, Array]:
 def is_on_gpu(array: Array) -> bool:
     """Return whether an array is computed by a CUDA device, while the program goes on."""
     return bool(getattr(array, "is_cuda", False))
+
+
+def to_floats(values: Sequence[SupportsFloat]) -> list[float]:
+    """Convert numbers to floats; scalars on a CUDA device are copied from it all at once."""
+    if len(values) > 1 and all(map(is_on_gpu, values)):
+        import torch
+
+        numbers: list[float] = torch.stack(list(values)).tolist()  # type: ignore[arg-type]
+        return numbers
+    return [float(value) for value in values]
 
 
 def start_reading(array: Array) -> Callable[[], NDArray[Any]]:

@@ -43,7 +43,7 @@ PartSize = Annotated[
     int | None,
     typer.Option(
         "--part-size",
-        help="Lines per part (default: 10,000).",
+        help="Lines per part." + options.DEFAULT.format("10,000"),
         metavar="N",
         min=1,
         rich_help_panel=PANEL,

@@ -76,7 +76,7 @@ _METAVARS = {
 }
 RUNS = ("init_from", "distill")  # flags whose value is a run
 _METAVAR_OF_KIND = {bool: "", int: "N", float: "X", str: "NAME"}
-_DEFAULT = " [dim]\\[default: {}][/dim]"
+DEFAULT = " [dim]\\[default: {}][/dim]"
 
 
 def choice(
@@ -85,7 +85,7 @@ def choice(
     """Return an option whose value is a name in a table of the registry."""
     return typer.Option(
         name,
-        help=f"{text} One of {', '.join(table)}." + (_DEFAULT.format(default) if default else ""),
+        help=f"{text} One of {', '.join(table)}." + (DEFAULT.format(default) if default else ""),
         metavar="NAME",
         autocompletion=completing.names(lambda: tuple(table)),
         rich_help_panel=panel,
@@ -189,13 +189,13 @@ def _choices(key: Key | None) -> str:
 def _default(key: Key | None, default: object) -> str:
     """Format the default for the help; "by recipe" if the recipe chooses it."""
     if default is not None:
-        return _DEFAULT.format(default)
+        return DEFAULT.format(default)
     if key is None or key.default == "" or key.default is False:
         return ""
     if isinstance(key.limit, Duration):  # 0, which the documentation explains
         return ""
     shown = "by recipe" if key.name in varying() else key.default
-    return _DEFAULT.format(shown)
+    return DEFAULT.format(shown)
 
 
 def path_to_read(text: str) -> Path:
@@ -247,7 +247,7 @@ def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
 
 def as_trained(name: str, metavar: str, text: str, panel: str, **limits: Any) -> Any:
     """Return an option whose default is the setting that the model was trained with."""
-    help_ = text + _DEFAULT.format("as trained")
+    help_ = text + DEFAULT.format("as trained")
     return typer.Option(spelt(name), help=help_, metavar=metavar, rich_help_panel=panel, **limits)
 
 
@@ -329,7 +329,7 @@ InferenceThreads = Annotated[
     int | None,
     typer.Option(
         "--threads",
-        help="CPU threads." + _DEFAULT.format("those of the training; 1 for NumPy"),
+        help="CPU threads." + DEFAULT.format("those of the training; 1 for NumPy"),
         metavar="N",
         min=1,
     ),

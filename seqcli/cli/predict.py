@@ -55,7 +55,7 @@ NBest = Annotated[
     int | None,
     typer.Option(
         "--nbest",
-        help="Predictions per line, best first, separated by tabs (default: 1).",
+        help="Predictions per line, best first, separated by tabs." + options.DEFAULT.format(1),
         metavar="N",
         min=1,
         rich_help_panel=DECODING,
@@ -85,7 +85,7 @@ BatchLines = Annotated[
     typer.Option(
         "--batch-size",
         "--batch",
-        help="Lines per batch (default: 512 divided by the beam width).",
+        help="Lines per batch." + options.DEFAULT.format("512 divided by the beam width"),
         metavar="N",
         rich_help_panel=DECODING,
         min=1,

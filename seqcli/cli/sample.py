@@ -32,13 +32,23 @@ def _option(name: str, text: str, panel: str, metavar: str = "", **limits: Any) 
 
 Number = Annotated[
     int | None,
-    _option("--n", "Number of texts (default: 10, or 1 per line of input).", TEXTS, "N", min=1),
+    _option(
+        "--n",
+        "Number of texts." + options.DEFAULT.format("10, or 1 per line of input"),
+        TEXTS,
+        "N",
+        min=1,
+    ),
 ]
 Prefix = Annotated[str, _option("--prefix", "Start every text with this.", TEXTS, "TEXT")]
 MaxLength = Annotated[
     int | None,
     _option(
-        "--max-length", "Maximum length (default: longest training text + 10).", TEXTS, "N", min=1
+        "--max-length",
+        "Maximum length." + options.DEFAULT.format("longest training text + 10"),
+        TEXTS,
+        "N",
+        min=1,
     ),
 ]
 Unique = Annotated[bool, _option("--unique", "No duplicates.", TEXTS)]
@@ -82,7 +92,9 @@ Beam = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    _option("--seed", "Random seed (default: a new one each time).", SAMPLING, "N"),
+    _option(
+        "--seed", "Random seed." + options.DEFAULT.format("a new one each time"), SAMPLING, "N"
+    ),
 ]
 LogProb = Annotated[
     bool,

@@ -22,6 +22,7 @@ FORM = "--search must be key=LOW..HIGH, key=LOW..HIGH:log or key=a|b|c"
 EXAMPLE = "for example: --search train.lr=1e-4..1e-2:log"
 DIGITS = 4  # significant digits of a number, so that names and commands stay short
 TIE = 1e-6  # the most that the loss adds to a score; smaller than one row of a million
+FINEST = 1.01 / 16  # of a range; narrower intervals are not halved
 WORST = -1e6  # the score of a trial that failed
 _BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29)  # one prime for each parameter
 
@@ -70,6 +71,12 @@ class Parameter:
         if self.log:
             return self.rounded(self.low * (self.high / self.low) ** share)
         return self.rounded(self.low + share * (self.high - self.low))
+
+    def share_of(self, value: int | float) -> float:
+        """Return the share of the range at a value; see `at`."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
 
     def rounded(self, value: Value) -> Value:
         """Round a number to `DIGITS`, or to a whole number, within the range."""
@@ -146,6 +153,33 @@ def spread_point(parameters: Sequence[Parameter], index: int) -> dict[str, Value
         return {parameters[0].key: parameters[0].at(share)}
     pairs = zip(parameters, _BASES, strict=False)
     return {one.key: one.at(_radical_inverse(index, base)) for one, base in pairs}
+
+
+def halving_point(
+    parameter: Parameter, scores: Mapping[int | float, float]
+) -> tuple[Value, float] | None:
+    """Halve the interval between the best value and the better of its neighbours.
+
+    Near the best value the score is expected to have one maximum. A few values there say more than
+    the estimator, which has learned little from so few trials, would find elsewhere.
+
+    Args:
+        parameter: with a range.
+        scores: value -> score of each trial.
+
+    Returns:
+        the value between both, and the mean of their scores; None if these intervals are narrower
+        than `FINEST`.
+    """
+    points = sorted((parameter.share_of(value), score) for value, score in scores.items())
+    best = max(range(len(points)), key=lambda index: points[index][1])
+    place, highest = points[best]
+    neighbours = [points[index] for index in (best - 1, best + 1) if 0 <= index < len(points)]
+    for share, score in sorted(neighbours, key=lambda point: -point[1]):
+        value = parameter.at((place + share) / 2)
+        if abs(place - share) > FINEST and value not in scores:
+            return value, (highest + score) / 2
+    return None
 
 
 def _radical_inverse(index: int, base: int) -> float:

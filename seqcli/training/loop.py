@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from seqcli import registry, schema
+from seqcli.arrays.functions import to_floats
 from seqcli.config import Config
 from seqcli.data.batches import BatchStream
 from seqcli.data.corpus import Corpus
@@ -183,8 +184,9 @@ class Loop:
         are added in the order of the steps, so the sums do not depend on when they are read.
         """
         pending, self.pending = self.pending, []
-        for step in pending:
-            loss, grad_norm = float(step.result.loss), float(step.result.grad_norm)
+        losses = to_floats([step.result.loss for step in pending])
+        norms = to_floats([step.result.grad_norm for step in pending])
+        for step, loss, grad_norm in zip(pending, losses, norms, strict=True):
             for name, value in (("the loss", loss), ("the gradient", grad_norm)):
                 if not math.isfinite(value):
                     raise self._diverged(name, value, step.number, step.learning_rate)

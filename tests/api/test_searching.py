@@ -11,7 +11,7 @@ import pytest
 
 import seqcli
 from seqcli import api
-from seqcli.api.searching import FILE
+from seqcli.api.search_study import FILE
 from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.search import SearchResult
 from seqcli.errors import DataError, Exit, MachineError, StoppedBySignal, UsageError
@@ -170,6 +170,28 @@ def test_validation_rows_are_needed(tmp_path):
     files = {"train": str(tmp_path / "train.tsv"), "test": str(tmp_path / "test.tsv")}
     with pytest.raises((UsageError, DataError), match="validation rows"):
         api.plan_search(None, search=[RANGE], cells=["gru"], out=tmp_path / "s", **files)
+
+
+def test_a_search_never_looks_at_the_test_rows(tmp_path):
+    words = ["ab", "abab", "ba", "baab", "aabb", "bbaa", "abba", "bab"]
+    (tmp_path / "train.txt").write_text("\n".join(words))
+    (tmp_path / "val.txt").write_text("aba\nbb\n")
+    found = []
+    for name, rows in (("easy", "ab\nba\nabab\n"), ("hard", "zzzz\nyx\nbbbbbbbbbbbb\n")):
+        (tmp_path / f"{name}.txt").write_text(rows)
+        files = {part: tmp_path / f"{part}.txt" for part in ("train", "val")}
+        settings = {"model.hidden": 4, "train.epochs": 1, "train.backend": "numpy"}
+        planned = api.plan_search(
+            settings, search=[RANGE], trials=2, cells=["gru"], match="none", attention="off",
+            out=tmp_path / name / "search", test=tmp_path / f"{name}.txt", **files,
+        )  # fmt: skip
+        (model,) = api.run_search(planned, jobs=1).models
+        found.append([(one.values, one.metrics, one.failed) for one in model.trials])
+        stored = json.loads(
+            (tmp_path / name / "search" / model.best.run / "result.json").read_text()
+        )
+        assert set(stored["metrics"]) == set(stored["rows"]) == {"val"}
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

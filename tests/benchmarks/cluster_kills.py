@@ -315,7 +315,8 @@ class Scenarios:
             f"{TRIALS} trials": best(of_search),
         }
         several = f"train.lr={','.join(dict.fromkeys(chosen.values()))}"
-        self._tune(task, folder / "judged", "--grid", several, "--seeds", str(1 + JUDGES))
+        others = ("--set", "train.seed=1", "--seeds", str(JUDGES))
+        self._tune(task, folder / "judged", "--grid", several, *others)
         judged = judgements(folder / "judged")
         return {
             "grid": of_grid,
@@ -360,13 +361,12 @@ def best(found: Mapping[str, Score]) -> str:
 
 
 def judgements(folder: Path) -> dict[str, float]:
-    """Return rate -> mean accuracy of the seeds that did not choose it."""
+    """Return rate -> mean accuracy of the seeds that judge it."""
     found: dict[str, list[float]] = {}
     for file in folder.glob("*/result.json"):
-        rate, _, seed = file.parent.name.rpartition("=")[2].rpartition("-s")
-        if seed != "0":
-            accuracy, _ = _score(json.loads(file.read_text())["metrics"]["val"])
-            found.setdefault(rate, []).append(accuracy)
+        rate = file.parent.name.rpartition("=")[2].rpartition("-s")[0]
+        accuracy, _ = _score(json.loads(file.read_text())["metrics"]["val"])
+        found.setdefault(rate, []).append(accuracy)
     return {rate: round(sum(values) / len(values), 4) for rate, values in found.items()}
 
 

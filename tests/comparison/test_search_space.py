@@ -9,6 +9,7 @@ from seqcli.comparison.search import (
     Parameter,
     Trial,
     best_of,
+    halving_point,
     parse,
     score_of,
     spread_point,
@@ -96,3 +97,19 @@ def test_the_first_five_values_of_one_parameter_are_a_grid():
     values = [spread_point([lr], number)["train.lr"] for number in range(1, 8)]
     assert values[:5] == [1e-3, 1e-2, 1e-4, 3.162e-4, 3.162e-3]
     assert len(set(values)) == 7
+
+
+def test_intervals_next_to_the_best_value_are_halved():
+    (rate,) = parse(["train.lr=1e-4..1:log"])
+    scores = {1e-4: 0.0, 1e-3: 0.1, 1e-2: 0.8, 1e-1: 0.6, 1.0: 0.2}
+    assert halving_point(rate, scores) == (0.03162, pytest.approx(0.7))
+    assert halving_point(rate, {**scores, 0.03162: 0.9}) == (0.01778, pytest.approx(0.85))
+    assert halving_point(rate, {**scores, 0.03162: 0.1}) == (0.003162, pytest.approx(0.45))
+    fine = {**scores, 0.03162: 0.9, 0.01778: 0.85, 0.05623: 0.85}
+    assert halving_point(rate, fine) is None
+
+
+def test_the_best_value_may_be_an_end_of_the_range_and_whole_numbers_end():
+    (layers,) = parse(["model.layers=1..5"])
+    assert halving_point(layers, {1: 0.9, 5: 0.1}) == (3, 0.5)
+    assert halving_point(layers, {1: 0.9, 2: 0.8, 5: 0.1}) is None

@@ -28,7 +28,9 @@ from seqcli.api.members import load_torch
 from seqcli.api.trained_model import open_model
 from seqcli.data.build import corpus as build_corpus
 from seqcli.decoding import inference
+from seqcli.decoding.loop import Frontier, decode
 from seqcli.decoding.search import Search
+from seqcli.decoding.strategies import BeamSearch, Greedy
 from seqcli.errors import Exit
 from seqcli.models.base import TorchBackend
 from seqcli.models.build import make_model
@@ -117,6 +119,7 @@ def correctness(folder: Path, device: str) -> dict[str, Check]:
         checks[f"step {name}"] = lambda job=job: step_agrees(job, device)
         if device == "cuda":
             checks[f"no waiting {name}"] = lambda job=job: step_does_not_wait(job)
+            checks[f"no waiting to decode {name}"] = lambda job=job: decoding_does_not_wait(job)
         checks[f"run {name}"] = lambda job=job, name=name: run_agrees(job, folder / name, device)
     for name, sets in LANGUAGE_MODELS.items():
         job = ["data.task=names", "data.train=512", "data.val=64", "data.test=64", *TINY, *sets]
@@ -183,6 +186,32 @@ def step_does_not_wait(sets: list[str]) -> dict[str, Any]:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     return {"loss": float(result.loss)}
+
+
+def decoding_does_not_wait(sets: list[str]) -> dict[str, Any]:
+    """Decode while PyTorch refuses to wait for the GPU, except for the flags of the step before."""
+    settings = configuration.load(None, sets)
+    corpus, limits, batch = first_batch(settings)
+    model = make_model(settings, corpus.codec, limits).to("cuda").eval()
+    found = {}
+    for name, strategy in (("greedy", Greedy()), ("beam", BeamSearch(4, 1.0, 1))):
+        with torch.inference_mode():
+            source, lengths = TorchBackend(model).sources(batch)
+            decode(model, frontier_of(model, source, lengths), 8, strategy)  # initializes libraries
+            first = frontier_of(model, source, lengths)
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                decode(model, first, 8, strategy)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        found[name] = len(strategy.hypotheses())
+    return found
+
+
+def frontier_of(model: Any, source: torch.Tensor, lengths: torch.Tensor) -> Frontier:
+    """Return the first hypotheses of sources (B, S)."""
+    rows = torch.arange(len(source), device=source.device)  # (B,)
+    return Frontier.first(rows, model.start(source, lengths))
 
 
 def run_agrees(sets: list[str], out: Path, device: str) -> dict[str, Any]:
