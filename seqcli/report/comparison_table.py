@@ -113,9 +113,9 @@ def results_table(comparison: Comparison, width: int | None = None) -> Table:
 
 def seeds_table(comparison: Comparison) -> Table:
     """Return the table with a row for each run."""
-    first = comparison.arms[0].first
-    metrics = [metric for metric in map(shown, first.scores) if COMPARISON in metric.tables]
-    ranked = _ranked_on_validation(comparison.arms, comparison.metric)
+    main = comparison.metric
+    metrics = [main, *_other_metrics(comparison.arms, main)]
+    ranked = _ranked_on_validation(comparison.arms, main)
     columns = [Column("run", keep=True)]
     columns += [Column(metric.label, right=True) for metric in metrics]
     columns += [Column("val", right=True)] * ranked
@@ -124,7 +124,7 @@ def seeds_table(comparison: Comparison) -> Table:
         (
             run.run,
             *(metric.write(run.scores[metric.name]) for metric in metrics),
-            *_validation(run, comparison.metric, ranked),
+            *_validation(run, main, ranked),
             *map(count, (run.best_epoch, run.epochs, run.steps)),
             duration(run.seconds),
         )
@@ -133,7 +133,7 @@ def seeds_table(comparison: Comparison) -> Table:
     ]
     caption = f"scores on {SPLITS[comparison.split]}, of each seed"
     if ranked:
-        caption += f"; val: {comparison.metric.label} on validation"
+        caption += f"; val: {main.label} on validation"
     return Table(tuple(columns), tuple(rows), caption=caption)
 
 

@@ -138,23 +138,23 @@ def _page(result: SearchResult) -> str:
         table = trials_table(result, model)
         models.append(
             {
-                "arm": model.arm,
-                "headers": [column.header for column in table.columns],
-                "rows": [[str(cell) for cell in row] for row in table.rows],
+                "arm": visible(model.arm),
+                "headers": [visible(column.header) for column in table.columns],
+                "rows": [[visible(str(cell)) for cell in row] for row in table.rows],
                 "caption": table.caption,
-                "best": best_line(result, model),
-                "command": model.command,
+                "best": visible(best_line(result, model)),
+                "command": visible(model.command),
                 "plots": _plots(result, model),
             }
         )
     return render(
         "search.html",
         "compare --search",
-        name=result.name,
-        parameters=list(map(str, result.parameters)),
+        name=visible(result.name),
+        parameters=[visible(str(one)) for one in result.parameters],
         models=models,
-        failed=failed_lines(result),
-        notes=result.notes,
+        failed=[visible(line) for line in failed_lines(result)],
+        notes=[visible(note) for note in result.notes],
     )
 
 

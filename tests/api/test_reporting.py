@@ -162,6 +162,16 @@ def test_training_again_removes_an_outdated_page(tmp_path):
     assert len(read_environments(run.path / "environment.json")) == 1
 
 
+def test_training_writes_the_page_on_request(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = ["--train-rows", "32", "--val-rows", "8", "--test-rows", "8"]
+    small = ["--epochs", "1", "--threads", "1", "--set", "model.hidden=8"]
+    words = ["train", "--task", "copy", "--cell", "rnn", "--out", "run", *rows, *small]
+    assert shell.run(app, [*words, "--report"]) == 0
+    assert "report: run/report.html" in capsys.readouterr().err
+    assert "Scores on test" in (tmp_path / "run" / "report.html").read_text()
+
+
 def test_the_commands_write_the_page(runs, tmp_path, capsys):
     page = tmp_path / "page.html"
     assert shell.run(app, ["report", str(runs["gru"]), "--out", str(page)]) == 0

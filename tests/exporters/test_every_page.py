@@ -8,13 +8,15 @@ from browser import AUDIT, HOSTILE, needs_browser, open_pages
 from drawn_models import LANGUAGE, drawn_source, hostile_source, language
 
 from seqcli.comparison.run_result import RowScores, RunResult, ShownAttention, ShownPrediction
-from seqcli.comparison.summary import summarize
+from seqcli.comparison.search import ModelSearch, Parameter, SearchResult, Trial
+from seqcli.comparison.summary import deciding_metric, summarize
 from seqcli.descriptions import CheckpointInfo, Side
 from seqcli.errors import Exit
 from seqcli.events import RunFailed
 from seqcli.exporters import html
 from seqcli.report.comparison_page import comparison_page
 from seqcli.report.run_page import RunReport, run_page
+from seqcli.report.search_report import write_search
 from seqcli.report.svg_plots import comparison_plots
 from seqcli.results import (
     AttentionMap,
@@ -64,6 +66,7 @@ const LINE = {html.embeddable(ALL)};
 SCRIPTS = {
     "run": f"{OPEN}tell('run', seen());",
     "comparison": f"{OPEN}tell('comparison', seen());",
+    "search": "tell('search', seen());",
     "pairs": f"{TYPE}tell('pairs', used('source', LINE));",
     "language": f"{TYPE}tell('language', used('prefix', 'ab'));",
 }
@@ -190,6 +193,19 @@ def hostile_comparison(folder) -> str:
     return comparison_page(comparison, comparison_plots(comparison))
 
 
+def hostile_search(folder) -> str:
+    """Return the page of a search in which every text is hostile."""
+    folder.mkdir()
+    values = {"model.cell": ALL, "train.lr": 0.01}
+    metrics = {"sequence_accuracy": 0.5, "loss": 1.0}
+    trials = (Trial(1, ALL, values, metrics, 1.0), Trial(2, ALL, values, {}, 1.0, failed=ALL))
+    parameters = (Parameter("model.cell", choices=HOSTILE), Parameter("train.lr", 1e-4, 1e-1, True))
+    models = (ModelSearch(ALL, trials, trials[0], ALL),)
+    metric = deciding_metric(False)
+    write_search(SearchResult(ALL, str(folder), metric, parameters, models, (ALL,)))
+    return (folder / "report.html").read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Return name -> HTML of every kind of page."""
@@ -198,7 +214,12 @@ def pages(tmp_path_factory):
     texts = drawn_source(LANGUAGE[0], language())
     html.export_html([texts], folder / "language.html", 4, False)
     models = {name: (folder / f"{name}.html").read_text("utf-8") for name in ("pairs", "language")}
-    return {"run": hostile_run(), "comparison": hostile_comparison(folder / "runs"), **models}
+    return {
+        "run": hostile_run(),
+        "comparison": hostile_comparison(folder / "runs"),
+        "search": hostile_search(folder / "search"),
+        **models,
+    }
 
 
 @needs_browser

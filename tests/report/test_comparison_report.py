@@ -1,6 +1,7 @@
 """The table, the conclusions and the page of a comparison, from invented results."""
 
 import dataclasses
+import html
 import io
 import json
 import re
@@ -31,6 +32,7 @@ from seqcli.report.comparison_files import comparison_document, write_comparison
 from seqcli.report.comparison_table import comparison_table, results_table, seeds_table
 from seqcli.report.conclusions import conclusions, difference_tables
 from seqcli.report.console import Out
+from seqcli.report.notebook import add_views
 from seqcli.report.page import copyable
 from seqcli.report.runs_view import ComparisonView
 from seqcli.report.tables import plain_lines
@@ -405,6 +407,17 @@ def test_the_page_links_to_the_pages_of_runs_and_can_be_cited(written):
     scores = r"Sequence accuracy on 200 test rows, .*: gru \d+\.\d ± \d+\.\d%, transformer "
     assert re.search(scores, sentence)
     assert "Holm correction over 2 comparisons" in sentence
+
+
+def test_a_comparison_shows_itself_in_a_notebook(written):
+    _, comparison = written
+    add_views()
+    shown = html.unescape(comparison._repr_html_())
+    assert "<strong>" in shown
+    assert all(line in shown for line in conclusions(comparison))
+    assert shown.count("<svg") == 3
+    assert "<script" not in shown
+    assert repr(comparison) == "Comparison(reverse: gru, transformer)"
 
 
 def test_markdown_and_json_say_the_same(written):
