@@ -110,7 +110,7 @@ class Cluster:
     @property
     def is_connected(self) -> bool:
         """Whether the scheduler answers, as far as is known."""
-        return self.client.status == "running"
+        return bool(self.client.status == "running")
 
     def count_workers(self) -> int:
         """Return the number of workers, and replace lost ones of a cluster of this process.
