@@ -167,6 +167,7 @@ class TransformerLayer(nn.Module):
         super().__init__()
         width, dropout, norm = config.hidden, config.dropout, config.norm
         self.positions = (positions,)  # a tuple, so that it is not registered as a submodule
+        # each part, and the residual connection around it
         self.self_attention = MultiHeadAttention(width, config.heads)
         self.after_self = Residual(width, dropout, norm)
         if cross:
