@@ -57,17 +57,3 @@ def test_a_metric_must_be_a_metric_of_its_name():
     seqcli.register("metric", "mine", Metric("other", "other", higher_is_better=True))
     with pytest.raises(UsageError, match="not a metric of that name"):
         find("mine")
-
-
-def test_entry_points_of_installed_distributions_are_found(tmp_path, monkeypatch):
-    info = tmp_path / "theirs-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[seqcli.plugins]\ntheirs = their_module\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("SEQCLI_PLUGINS", "one, two.py")
-    assert list(registry._plugins()) == [
-        ("entry point theirs", "their_module"),
-        ("SEQCLI_PLUGINS", "one"),
-        ("SEQCLI_PLUGINS", "two.py"),
-    ]

@@ -225,8 +225,16 @@ def finish_axes(axes: Axes, history: History, diagnosis: FitDiagnosis) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
+    legend_below(axes, columns=2)
+
+
+def legend_below(axes: Axes, columns: int, **style: Any) -> None:
+    """Draw the legend below the axes, where it hides no curve, if anything has a label."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(framealpha=0.8, edgecolor="none", fontsize=8, handlelength=3)
+        options: dict[str, Any] = {"ncols": columns, "frameon": False, "fontsize": 8, **style}
+        legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), **options)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
 
 
 def _set_title(figure: Figure, title: str, diagnosis: FitDiagnosis) -> None:

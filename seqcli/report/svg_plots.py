@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from seqcli.formatting import visible
 from seqcli.metrics.metric import NumberFormat, epoch_metric, find
-from seqcli.report.plots import History, draw_if_possible, finish_axes, panels
+from seqcli.report.plots import History, draw_if_possible, finish_axes, legend_below, panels
 from seqcli.runs.metrics_log import read_metrics
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def run_panel_svg(history: History, diagnosis: FitDiagnosis, panel: int) -> str:
     drawn = panels(history)
     if panel >= len(drawn):
         return ""
-    axes = new_axes("", "epoch", (5.2, 3.5))
+    axes = new_axes("", "epoch", (5.2, 3.9))
     drawn[panel](axes, history)
     finish_axes(axes, history, diagnosis)
     for label in (axes.title, axes.yaxis.label, axes.xaxis.label):
         label.set_color(GREY)
-    _finish_legend(axes)
+    legend_below(axes, columns=2, labelcolor=GREY)
     return svg_of(axes)
 
 
@@ -136,7 +136,7 @@ def inline(svg: str) -> str:
     return _METADATA.sub("", svg).replace(GREY, "currentColor").replace("<g id=", "<g data-part=")
 
 
-def new_axes(y: str, x: str, size: tuple[float, float] = (5.2, 3.3)) -> Axes:
+def new_axes(y: str, x: str, size: tuple[float, float] = (5.2, 3.6)) -> Axes:
     """Return empty axes in the colors of the page, with labels for y and x."""
     from matplotlib.figure import Figure
 
@@ -173,22 +173,14 @@ def _line(
 
 
 def _finish(axes: Axes, format: NumberFormat) -> None:
-    """Set the range and the ticks of the y-axis, and draw the legend."""
+    """Set the range and the ticks of the y-axis, and draw the legend below."""
     if format.bounds is not None:
         low, high = format.bounds
         margin = (high - low) / 50
         axes.set_ylim(low - margin, high + margin)
     if format.unit == "%":
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    _finish_legend(axes)
-
-
-def _finish_legend(axes: Axes) -> None:
-    """Draw the legend in the color of the text, if anything has a label."""
-    if axes.get_legend_handles_labels()[0]:
-        legend = axes.legend(frameon=False, fontsize=8, labelcolor=GREY)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+    legend_below(axes, columns=3, labelcolor=GREY)
 
 
 def svg_of(axes: Axes) -> str:

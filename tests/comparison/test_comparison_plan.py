@@ -116,7 +116,7 @@ def test_the_name_of_a_run_tells_its_arm_and_seed():
 def test_each_command_makes_the_very_configuration(tmp_path, monkeypatch):
     given = []
 
-    def train(config, *, set, out, resume, force, listen, started, **flags):
+    def train(config, *, set, out, resume, force, listen, started, track, **flags):
         given.append((load(config, set, flags), out))
         raise UsageError("far enough")
 

@@ -58,7 +58,7 @@ class Spy:
         self.plans.append(self._plan(*words, **options))
         return self.plans[-1]
 
-    def train(self, config, *, set, out, resume, force, listen, started, **flags):
+    def train(self, config, *, set, out, resume, force, listen, started, track, **flags):
         self.trained.append((load(config, set, flags), str(out)))
         raise UsageError("far enough")
 

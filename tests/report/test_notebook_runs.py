@@ -17,6 +17,7 @@ def test_the_notebook_has_no_stored_outputs():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_result_of_the_notebook_shows_itself(tmp_path):
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")

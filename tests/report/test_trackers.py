@@ -4,11 +4,13 @@ import logging
 import sys
 from contextlib import ExitStack
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
 import seqcli
+from seqcli import registry
 from seqcli.cli import app, shell
 from seqcli.errors import DivergedError, StoppedBySignal, UsageError
 from seqcli.events import Finished, MemberEvent, MemberFinished, RunFailed, RunStarted
@@ -250,3 +252,10 @@ def test_an_unknown_tracker_gets_a_suggestion(capsys):
     assert shell.run(app, ["train", "--task", "copy", "--track", "wanddb"]) == 2
     expected = "error: no tracker is called 'wanddb'\nhint: did you mean wandb?\n"
     assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_library_of_a_tracker_is_an_extra(name):
+    library = registry.resolve("tracker", name, registry.TRACKERS).library
+    extras = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
+    assert f'\n{library} = ["{library}>=' in extras
