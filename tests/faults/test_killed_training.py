@@ -114,13 +114,9 @@ def test_many_kills_change_nothing(model: str, tmp_path: Path) -> None:
     assert_same(tmp_path / "killed", tmp_path / "never")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [
-        (signal.SIGINT, 130),
-        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
-    ],
-    ids=["ctrl-c", "sigterm"],
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
 )
 def test_a_signal_saves_and_says_how_to_go_on(number: int, code: int, tmp_path: Path) -> None:
     folder = tmp_path / "run"
