@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from thorough import mostly_slow
 
 from seqcli.statistics import (
     EXACT,
@@ -114,7 +115,7 @@ def test_a_loss_has_the_t_interval_of_its_mean():
     assert mean_interval(values, np.ones(4)) == pytest.approx((0.0948, 5.9052), abs=1e-4)
 
 
-@pytest.mark.parametrize("chance", [0.5, 0.8, 0.95, 0.99])
+@pytest.mark.parametrize("chance", mostly_slow([0.5, 0.8, 0.95, 0.99], 3))
 @pytest.mark.parametrize("rows", [1, 4])
 def test_coverage_of_shares(chance, rows):
     """50 sources of one row or four; nominal 0.95, less four standard errors of 300 draws."""

@@ -14,6 +14,7 @@ from test_directions import ROOMS
 
 from seqcli.cli import app, shell
 
+pytestmark = pytest.mark.slow  # every call of a training is traced
 WORDS = (
     "train --task reverse --cell gru --attention --hidden 8 --threads 1 --steps 1 --quiet "
     "--train-rows 64 --val-rows 4 --test-rows 4"

@@ -74,7 +74,7 @@ def test_both_say_the_same_of_one_checkpoint(tmp_path, cell, backend, precision)
     assert {weight.dtype for weight in opened.values()} == {kind}
 
 
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("torch", marks=pytest.mark.slow)])
 def test_evaluations_are_the_same_numbers(tmp_path, backend):
     run = trained(tmp_path / "run", backend, cell="gru")
     ours, theirs = (seqcli.evaluate(run.path, backend=one) for one in ("numpy", "torch"))
@@ -104,7 +104,9 @@ OPTIMIZERS = {
     "optimizer",
     ["adamw", *(pytest.param(one, marks=pytest.mark.slow) for one in OPTIMIZERS if one != "adamw")],
 )
-@pytest.mark.parametrize(("first", "then"), [("numpy", "torch"), ("torch", "numpy")])
+@pytest.mark.parametrize(
+    ("first", "then"), [("numpy", "torch"), pytest.param("torch", "numpy", marks=pytest.mark.slow)]
+)
 def test_a_run_goes_on_with_the_other_backend_as_it_would_have(tmp_path, first, then, optimizer):
     """Moments, position, schedule and history are handed over: in float64 the rest is rounding."""
     set = (

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from thorough import mostly_slow
 
 from seqcli.checkpoints import torch_file
 
@@ -71,15 +72,18 @@ def test_a_run_goes_on_without_torch(folder):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        "sample --n 3 --logprob --seed 1 --backend numpy",
-        "sample --novel --unique --n 20",
-        "sample --beam 3 --n 3",
-        "sample --greedy",
-        "sample --next --prefix chl",
-        "eval",
-        "eval --split train",
-    ],
+    mostly_slow(
+        [
+            "sample --n 3 --logprob --seed 1 --backend numpy",
+            "sample --novel --unique --n 20",
+            "sample --beam 3 --n 3",
+            "sample --greedy",
+            "sample --next --prefix chl",
+            "eval",
+            "eval --split train",
+        ],
+        3,
+    ),
 )
 def test_sampling_and_scoring_load_no_torch(folder, words):
     verb, *rest = words.split()

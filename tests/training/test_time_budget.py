@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from thorough import mostly_slow
 
 import seqcli
 from seqcli.arrays.ragged import Ragged
@@ -75,7 +76,7 @@ def loop(trainer, started=0.0, stop=None, **train):
     return Loop(trainer, CORPUS, config, save, stop, trainer.clock.now - started), saved
 
 
-@pytest.mark.parametrize("budget", [30.0, 60.0, 600.0])
+@pytest.mark.parametrize("budget", mostly_slow([30.0, 60.0, 600.0], 2))
 @pytest.mark.parametrize("start_up", [0.5, 5.0])
 @pytest.mark.parametrize("evaluation", [0.1, 1.0])
 def test_a_run_ends_with_its_budget_and_its_rate_with_it(monkeypatch, budget, start_up, evaluation):
