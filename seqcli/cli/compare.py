@@ -113,9 +113,9 @@ def _search(plan: Any, output: Out, **engine: Any) -> None:
         output.document(report.search_document(result))
     for model in result.models:
         output.show(report.trials_table(result, model, report.SHOWN))
-        output.write(report.best_line(result, model))
+        output.write(report.best_line(result, model), prose=True)
     for line in report.failed_lines(result):
-        output.info(line)
+        output.info(line, prose=True)
     output.info(f"report: {Path(result.folder) / 'report.html'}")
     for model in result.models:
         if model.command:
@@ -161,7 +161,7 @@ def _suite(suite: str, output: Out, *, jobs: int, on: str, plan: bool, **place: 
         output.document(suite_document(result))
     for comparison in result.comparisons:
         output.write(f"{comparison.name}:")
-        _write_table(comparison, output)
+        show_results(comparison, output)
         output.write("")
     if result.rows:
         output.show(published_table(result))
@@ -212,9 +212,9 @@ def _show(comparison: Comparison, output: Out) -> None:
 
     if output.json:
         output.document(comparison_document(comparison))
-    _write_table(comparison, output)
+    show_results(comparison, output)
     for line in missing_lines(comparison):
-        output.info(line)
+        output.info(line, prose=True)
     output.info(f"report: {Path(comparison.folder) / 'report.html'}")
     _check_complete([comparison])
     output.info(f"next: {_next(comparison)}")
@@ -239,7 +239,8 @@ def _next(comparison: Comparison) -> str:
     return f"seqcli eval {run}{split}"
 
 
-def _write_table(comparison: Comparison, output: Out) -> None:
+def show_results(comparison: Comparison, output: Out) -> None:
+    """Write the table of a comparison and its conclusions to stdout."""
     from seqcli.report.comparison_table import results_table
     from seqcli.report.conclusions import conclusions
     from seqcli.report.console import draws
@@ -247,4 +248,4 @@ def _write_table(comparison: Comparison, output: Out) -> None:
     width = output.stdout.width if draws(output.stdout) else None
     output.show(results_table(comparison, width))
     for line in ("", *conclusions(comparison)):
-        output.write(line)
+        output.write(line, prose=True)

@@ -90,7 +90,7 @@ def _show(out: Out, meta: Mapping[str, Any]) -> None:
         (name, value) for name, value in meta["options"].items() if value not in ("", [])
     ]
     chosen = ", ".join(f"{name} {_plain(value)}" for name, value in set_options)
-    out.write(f"{meta['task']}: {chosen}; seed {meta['seed']}")
+    out.write(f"{meta['task']}: {chosen}; seed {meta['seed']}", prose=True)
     out.show(_splits(meta))
     split = list(meta["baselines"])[-1]
     out.show(_baselines(meta["baselines"][split], split))

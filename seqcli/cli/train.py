@@ -202,7 +202,7 @@ def _check(output: Out, config: str | None, settings: Sequence[str], flags: opti
     else:
         show_reading(output, data, to_stderr=False)
         for note in data.notes:
-            output.write(f"note: {note}")
+            output.write(f"note: {note}", prose=True)
 
 
 def _next(checkpoint: str, rows: Mapping[str, int]) -> str:

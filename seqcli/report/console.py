@@ -182,10 +182,11 @@ class Out:
         if hint:
             _line(self.stderr, visible(f"hint: {hint}", keep="\n"), prose="seqcli " not in hint)
 
-    def write(self, text: str) -> None:
-        """Write a result to stdout, unless ``json`` is set."""
+    def write(self, text: str, *, prose: bool = False) -> None:
+        """Write a result to stdout, unless ``json`` is set; ``prose``: see `info`."""
         if not self.json:
-            _line(self.stdout, visible(text, keep="\n\t") if self.stdout.is_terminal else text)
+            text = visible(text, keep="\n\t") if self.stdout.is_terminal else text
+            _line(self.stdout, text, prose=prose)
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Write several lines of results to stdout at once, unless ``json`` is set."""

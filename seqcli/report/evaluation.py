@@ -38,11 +38,11 @@ def show_evaluation(out: Out, evaluation: Evaluation, rows: int = 10) -> None:
         evaluation: the scores.
         rows: number of predictions to show; half as many of the worst are shown in addition.
     """
-    out.write(headline(evaluation))
+    out.write(headline(evaluation), prose=True)
     for note in evaluation.notes:
         out.info(f"note: {note}")
     for line in baseline_warnings(evaluation):
-        out.write(line)
+        out.write(line, prose=True)
     drawn = draws(out.stdout)
     for table in _tables(evaluation, rows, out.stdout.width if drawn else 0):
         if table.rows:

@@ -14,6 +14,7 @@ import pytest
 from browser import needs_browser, open_page, with_script
 from rich.console import Console
 
+from seqcli.cli.compare import show_results
 from seqcli.comparison.run_result import (
     RowScores,
     RunResult,
@@ -105,6 +106,14 @@ def written(tmp_path_factory):
     comparison = summarize("reverse", str(folder), some_results(), ["lstm-s0"], ["a note"])
     write_comparison(comparison)
     return folder, comparison
+
+
+def test_conclusions_wrap_between_words_on_a_terminal(written, terminal):
+    _, comparison = written
+    out = terminal(width=40)
+    show_results(comparison, out)
+    shown = out.stdout.file.getvalue().split()
+    assert {word for line in conclusions(comparison) for word in line.split()} <= set(shown)
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path):

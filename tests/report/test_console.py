@@ -194,6 +194,16 @@ def test_prose_wraps_between_words_on_a_terminal_and_commands_stay_whole(termina
     assert said(out).endswith("several \nwords\n")
 
 
+def test_results_wrap_between_words_only_if_they_are_prose(terminal, pipe):
+    out = terminal(width=12)
+    out.write("runs/a/last.pt")
+    out.write("several words", prose=True)
+    assert out.stdout.file.getvalue() == "runs/a/last.pt\nseveral \nwords\n"
+    plain = pipe()
+    plain.write("several words", prose=True)
+    assert plain.stdout.file.getvalue() == "several words\n"
+
+
 def test_a_live_view_needs_a_terminal_that_is_not_dumb(terminal, pipe, monkeypatch):
     assert terminal().live
     assert not terminal(quiet=True).live
