@@ -14,13 +14,7 @@ from seqcli.cli.options import OUTPUT, TRAINING
 PANEL = options.MODEL
 Cells = Annotated[
     str,
-    typer.Option(
-        "--cells",
-        help=f"Models to compare, separated by commas: any of {', '.join(registry.CELLS)}.",
-        metavar="NAMES",
-        autocompletion=completing.comma_list(lambda: tuple(registry.CELLS)),
-        rich_help_panel=PANEL,
-    ),
+    options.comma_list("--cells", "Models to compare", registry.CELLS, PANEL),
 ]
 Attention = Annotated[
     str,

@@ -245,6 +245,17 @@ def switch(name: str, text: str, panel: str | None = OUTPUT) -> Any:
     return typer.Option(name, help=text, rich_help_panel=panel)
 
 
+def comma_list(name: str, text: str, known: Mapping[str, Any], panel: str = OUTPUT) -> Any:
+    """Return an option with names of the registry, separated by commas."""
+    return typer.Option(
+        name,
+        help=f"{text}, separated by commas: any of {', '.join(known)}.",
+        metavar="NAMES",
+        autocompletion=completing.comma_list(lambda: tuple(known)),
+        rich_help_panel=panel,
+    )
+
+
 def as_trained(name: str, metavar: str, text: str, panel: str, **limits: Any) -> Any:
     """Return an option whose default is the setting that the model was trained with."""
     help_ = text + DEFAULT.format("as trained")
@@ -271,16 +282,7 @@ Set = Annotated[
         rich_help_panel=CONFIGURATION,
     ),
 ]
-Track = Annotated[
-    str,
-    typer.Option(
-        "--track",
-        help=f"Follow training with trackers, separated by commas: {', '.join(registry.TRACKERS)}.",
-        metavar="NAME",
-        autocompletion=completing.comma_list(lambda: tuple(registry.TRACKERS)),
-        rich_help_panel=OUTPUT,
-    ),
-]
+Track = Annotated[str, comma_list("--track", "Follow training with trackers", registry.TRACKERS)]
 Json = Annotated[bool, switch("--json", "Print one JSON document to stdout.")]
 Quiet = Annotated[
     bool,

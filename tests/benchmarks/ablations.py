@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from published_results import SETS, seqcli
+
+from seqcli.statistics import mean_interval
 
 BASE = ("--hidden", "128", "--embedding", "64", "--steps", "2000", "--batch-size", "32")
 BASE = (*BASE, "--set", "train.epoch_steps=200", "--beam", "1")
@@ -40,7 +42,6 @@ CHANGES = {
     "two layers": ("--layers", "2"),
     "lstm": ("--cell", "lstm"),
 }
-T95 = {5: 2.571, 7: 2.365, 11: 2.201, 23: 2.069}  # two-sided quantile, by degrees of freedom
 
 
 def cut(file: Path, rows: int, out: Path) -> Path:
@@ -71,17 +72,16 @@ def summary(change: str, errors: dict[str, list[float]], base: dict[str, list[fl
         for name in errors
     }
     all_pairs = [one for differences in paired.values() for one in differences]
-    mean, count = fmean(all_pairs), len(all_pairs)
-    half = T95.get(count - 1, 1.96) * stdev(all_pairs) / math.sqrt(count) if count > 1 else math.inf
+    low, high = mean_interval(np.array(all_pairs), np.ones(len(all_pairs))) or (-np.inf, np.inf)
     return {
         "change": change,
         "options": " ".join(CHANGES[change]),
         "base": {name: round(fmean(values), 1) for name, values in base.items()},
         "difference": {name: round(fmean(values), 1) for name, values in paired.items()},
-        "mean": round(mean, 2),
-        "interval": [round(mean - half, 2), round(mean + half, 2)],
-        "verdict": "helps" if mean + half < 0 else "harms" if mean - half > 0 else "no difference",
-        "runs": count,
+        "mean": round(fmean(all_pairs), 2),
+        "interval": [round(low, 2), round(high, 2)],
+        "verdict": "helps" if high < 0 else "harms" if low > 0 else "no difference",
+        "runs": len(all_pairs),
         "date": time.strftime("%Y-%m-%d"),
     }
 
