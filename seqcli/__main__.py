@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 
+
+def _handle_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Handle an exception that Python cannot raise: exit on Ctrl-C, print others.
+
+    Python discards what is raised inside ``__del__`` and inside callbacks of weak references,
+    such as the one that releases the lock of an import.
+    """
+    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        os._exit(130)
+    sys.__unraisablehook__(unraisable)
+
+
+sys.unraisablehook = _handle_unraisable  # before any import of a module that is not loaded yet
 try:
-    import sys
-
     from seqcli.interrupts import INTERRUPTED, handle_interrupts
 except KeyboardInterrupt:
     os._exit(130)

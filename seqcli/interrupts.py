@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,19 +30,12 @@ class Interrupts:
         self.at_once = True
         raise KeyboardInterrupt
 
-    def handle_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
-        """Handle an exception that Python cannot raise, such as one inside ``__del__``."""
-        if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            os._exit(INTERRUPTED)
-        sys.__unraisablehook__(unraisable)
-
 
 def handle_interrupts() -> Interrupts:
     """Install the handler of SIGINT, unless the caller ignores the signal (``nohup``, ``&``)."""
     interrupts = Interrupts()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interrupts)
-        sys.unraisablehook = interrupts.handle_unraisable
     return interrupts
 
 

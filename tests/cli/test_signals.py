@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 # of Ctrl-C is in charge, which is none of ours
 START = """
 import os, sys
+sys.unraisablehook = lambda unraisable: os._exit(130)  # Python's import of the entry point
 try:
     os.write(int(sys.argv.pop(1)), b"x")
     from seqcli.__main__ import main
@@ -89,6 +90,34 @@ def interrupt_after(delay: float, folder: Path, *words: str) -> None:
     assert "Traceback" not in err, (delay, words, err)
     assert "KeyboardInterrupt" not in err
     assert "bug" not in err
+
+
+LOST = """
+import sys, weakref
+
+class Lock:
+    pass
+
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == "seqcli.interrupts":  # the first import of the entry point
+            lock = Lock()
+            finder.released = weakref.ref(lock, Finder.interrupt)
+
+    def interrupt(released):
+        raise KeyboardInterrupt
+
+finder = Finder
+sys.meta_path.insert(0, finder)
+sys.argv[1:] = ["tasks"]
+from seqcli.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_that_an_import_discards_ends_the_command():
+    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 COMMANDS = {
