@@ -30,9 +30,9 @@ def main() -> None:
         interrupts = handle_interrupts()
         _fill_standard_streams()
         _load_plugins()
-        from seqcli.cli import app, shell
+        from seqcli.cli import app_for, shell
 
-        code = int(shell.run(app, sys.argv[1:]))
+        code = int(shell.run(app_for(sys.argv[1:]), sys.argv[1:]))
         interrupts.at_once = True  # the command is done
     except KeyboardInterrupt:
         code = INTERRUPTED

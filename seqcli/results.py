@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-HTML_VIEWS: dict[str, Callable[[Any], str]] = {}  # by class; see `seqcli.report.notebook`
+HTML_VIEWS: dict[str, Callable[[Any], str]] = {}  # by class; see `seqcli.api.views`
 
 
 class HtmlShown:

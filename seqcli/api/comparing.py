@@ -22,6 +22,7 @@ from seqcli.api.comparison_folder import (
 from seqcli.api.engines import Engine, Failures, Watch, open_engine
 from seqcli.api.initializing import with_initial_settings
 from seqcli.api.planned_runs import finish
+from seqcli.api.views import add_views
 from seqcli.comparison import defaults
 from seqcli.comparison import specification as planning
 from seqcli.comparison.plan_file import StoredPlan, identity_of
@@ -37,7 +38,6 @@ from seqcli.errors import StoppedBySignal, UsageError
 from seqcli.events import Event
 from seqcli.files.atomic import writing
 from seqcli.files.regular import single_name
-from seqcli.report.notebook import add_views
 from seqcli.report.notebook_progress import NotebookRuns, in_notebook
 from seqcli.report.trackers import tracked
 from seqcli.runs import RunPaths, locked

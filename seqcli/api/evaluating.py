@@ -16,6 +16,7 @@ from seqcli.api.evaluation_data import EvaluationData, evaluation_data, other_da
 from seqcli.api.members import Ckpt
 from seqcli.api.pair_evaluation import evaluate_pairs
 from seqcli.api.trained_model import LanguageModel, TrainedModel, open_model
+from seqcli.api.views import add_views
 from seqcli.arrays.hashing import row_hashes
 from seqcli.arrays.ragged import Ragged
 from seqcli.config.sections import SamplingConfig
@@ -29,7 +30,6 @@ from seqcli.metrics.predictions_file import read_predictions, write_predictions
 from seqcli.metrics.scores import score
 from seqcli.metrics.table_file import table_lines
 from seqcli.metrics.texts import TextLosses, holds_texts, read_texts, score_texts, write_texts
-from seqcli.report.notebook import add_views
 from seqcli.results import Evaluation, Novelty, Suspect
 
 add_views()

@@ -20,6 +20,7 @@ from seqcli.api.trained_model import (
     no_attention,
     open_model,
 )
+from seqcli.api.views import add_views
 from seqcli.arrays.ragged import Ragged, offsets_of
 from seqcli.config.sections import SamplingConfig
 from seqcli.data.files.streams import line_blocks, open_stream
@@ -27,7 +28,6 @@ from seqcli.data.vocabulary import EOS, UNK
 from seqcli.decoding.loop import Hypothesis
 from seqcli.decoding.search import Search
 from seqcli.errors import DataError, UsageError
-from seqcli.report.notebook import add_views
 from seqcli.results import AttentionMap, Candidate, NextToken, Prediction
 
 add_views()

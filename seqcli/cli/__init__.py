@@ -1,28 +1,22 @@
-"""The command line: parse options, call `seqcli.api`, and show results with `seqcli.report`."""
+"""The command line: parse options, call `seqcli.api`, and show results with `seqcli.report`.
+
+A command is imported when it is typed; `app` has all of them.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from seqcli import __version__
-from seqcli.cli import (
-    compare,
-    eval,
-    examples,
-    export,
-    gen_data,
-    info,
-    predict,
-    report,
-    sample,
-    shell,
-    tasks,
-    train,
-)
+from seqcli.cli import shell
+
+if TYPE_CHECKING:
+    app: typer.Typer
 
 EXAMPLES = """\
 seqcli tasks
@@ -32,28 +26,68 @@ seqcli eval runs/reverse-gru-attention
 seqcli compare"""
 
 
+class Source(NamedTuple):
+    """Where a command is defined: a module of this package, and its names in it."""
+
+    module: str
+    function: str
+    examples: str = "EXAMPLES"
+
+
+COMMANDS = {  # in the order of the help page
+    "tasks": Source("tasks", "tasks"),
+    "examples": Source("examples", "examples"),
+    "gen-data": Source("gen_data", "gen_data"),
+    "train": Source("train", "train"),
+    "eval": Source("eval", "evaluate"),
+    "predict": Source("predict", "predict"),
+    "sample": Source("sample", "sample"),
+    "compare": Source("compare", "compare"),
+    "runs": Source("info", "runs", "RUNS_EXAMPLES"),
+    "info": Source("info", "info", "INFO_EXAMPLES"),
+    "report": Source("report", "report"),
+    "export": Source("export", "export"),
+    "schema": Source("examples", "schema", "SCHEMA_EXAMPLES"),
+}
+
+
+def app_for(words: Sequence[str]) -> typer.Typer:
+    """Return an app with the command that ``words`` starts with, or with all commands."""
+    return _app_with(words[:1] if words and words[0] in COMMANDS else COMMANDS)
+
+
+def _app_with(names: Iterable[str]) -> typer.Typer:
+    """Return an app with these commands."""
+    app = typer.Typer(
+        name="seqcli",
+        cls=_class(shell.Commands, EXAMPLES),
+        help="Train, compare and understand small sequence models.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_seqcli)
+    for name in names:
+        source = COMMANDS[name]
+        module = import_module(f"seqcli.cli.{source.module}")
+        function = getattr(module, source.function)
+        base = shell.Command
+        if name == "train":
+            base, shell.ShortHelp.common = shell.ShortHelp, module.COMMON
+        command = _class(base, getattr(module, source.examples))
+        app.command(name, help=_paragraphs(function), cls=command)(function)
+    return app
+
+
 def _class(base: type, examples: str) -> type:
     """Return a command class whose help page ends with these examples."""
     return type(base.__name__, (base,), {"examples": examples})
-
-
-shell.ShortHelp.common = train.COMMON
 
 
 def _paragraphs(command: Callable[..., None]) -> str:
     """Return the docstring of a command with one line per paragraph; Typer keeps line breaks."""
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-
-
-app = typer.Typer(
-    name="seqcli",
-    cls=_class(shell.Commands, EXAMPLES),
-    help="Train, compare and understand small sequence models.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
 
 
 def _print_version(is_given: bool) -> None:
@@ -68,25 +102,13 @@ Version = Annotated[
 ]
 
 
-@app.callback()
 def _seqcli(version: Version = False) -> None:
     pass
 
 
-for _name, _function, _examples in (
-    ("tasks", tasks.tasks, tasks.EXAMPLES),
-    ("examples", examples.examples, examples.EXAMPLES),
-    ("gen-data", gen_data.gen_data, gen_data.EXAMPLES),
-    ("train", train.train, train.EXAMPLES),
-    ("eval", eval.evaluate, eval.EXAMPLES),
-    ("predict", predict.predict, predict.EXAMPLES),
-    ("sample", sample.sample, sample.EXAMPLES),
-    ("compare", compare.compare, compare.EXAMPLES),
-    ("runs", info.runs, info.RUNS_EXAMPLES),
-    ("info", info.info, info.INFO_EXAMPLES),
-    ("report", report.report, report.EXAMPLES),
-    ("export", export.export, export.EXAMPLES),
-    ("schema", examples.schema, examples.SCHEMA_EXAMPLES),
-):
-    _base = shell.ShortHelp if _name == "train" else shell.Command
-    app.command(_name, help=_paragraphs(_function), cls=_class(_base, _examples))(_function)
+def __getattr__(name: str) -> typer.Typer:
+    """Build `app` when it is first used."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = built = _app_with(COMMANDS)
+    return built

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,10 @@ from seqcli.data.vocabulary import (
     feature_tokens,
     is_feature,
 )
-from seqcli.events import DataRead
 from seqcli.schema import Bounds, Count, Plain
+
+if TYPE_CHECKING:
+    from seqcli.events import DataRead
 
 MAX_TOKENS = 1_000_000  # in a training row
 ROOM = 10  # tokens by which a prediction may exceed the longest training target

@@ -1,9 +1,9 @@
-"""Show results in a notebook as HTML; `add_views` gives the classes of results their views."""
+"""Show results in a notebook as HTML; `VIEWS` has the view of each class of results."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
 Blocks: TypeAlias = Iterator[dict[str, Any]]
 ROWS = 5  # predictions of an evaluation
-
-
-def add_views() -> None:
-    """Let evaluations, predictions and comparisons show themselves in a notebook."""
-    from seqcli.results import HTML_VIEWS
-
-    HTML_VIEWS["Evaluation"] = evaluation_html
-    HTML_VIEWS["Prediction"] = prediction_html
-    HTML_VIEWS["AttentionMap"] = attention_html
-    HTML_VIEWS["Comparison"] = comparison_html
 
 
 def run_html(name: str, finished: Finished, diagnosis: FitDiagnosis) -> str:
@@ -106,3 +96,11 @@ def attention_html(attention: AttentionMap) -> str:
 
 def _table_block(table: Table, style: str = "") -> dict[str, Any]:
     return {"table": table_values(table, table.title or "results"), "style": style}
+
+
+VIEWS: dict[str, Callable[[Any], str]] = {  # by class
+    "Evaluation": evaluation_html,
+    "Prediction": prediction_html,
+    "AttentionMap": attention_html,
+    "Comparison": comparison_html,
+}

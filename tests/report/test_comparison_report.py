@@ -14,6 +14,7 @@ import pytest
 from browser import needs_browser, open_page, with_script
 from rich.console import Console
 
+from seqcli.api.views import add_views
 from seqcli.cli.compare import show_results
 from seqcli.comparison.run_result import (
     RowScores,
@@ -33,7 +34,6 @@ from seqcli.report.comparison_files import comparison_document, write_comparison
 from seqcli.report.comparison_table import comparison_table, results_table, seeds_table
 from seqcli.report.conclusions import conclusions, difference_tables
 from seqcli.report.console import Out
-from seqcli.report.notebook import add_views
 from seqcli.report.page import copyable
 from seqcli.report.runs_view import ComparisonView
 from seqcli.report.tables import plain_lines

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from seqcli.api import Run
+from seqcli.api.views import add_views
 from seqcli.config import Config
 from seqcli.events import Finished
-from seqcli.report.notebook import add_views
 from seqcli.results import AttentionMap, Candidate, Evaluation, LengthBin, Prediction, Scores
 from seqcli.runs.fit_diagnosis import diagnose_fit
 

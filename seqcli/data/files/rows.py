@@ -11,14 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
 from seqcli.data.files.columns import Columns, Layout
 from seqcli.data.files.opening import MOST_BYTES, TextFile
 from seqcli.data.vocabulary import code_point_name, invisible_characters
-from seqcli.events import DataRead, Finding
+
+if TYPE_CHECKING:
+    from seqcli.events import DataRead, Finding
 
 NUL = "a NUL character"
 
@@ -272,6 +274,8 @@ class Findings:
 
     def add(self, kind: str, path: Path, split: str, line: int, detail: str = "") -> None:
         """Add a finding about a row."""
+        from seqcli.events import Finding
+
         left_out, what = KINDS[kind]
         done = "left out" if left_out else "kept"
         cells = (str(path), str(line), split, done, what, detail)
