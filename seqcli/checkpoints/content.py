@@ -93,7 +93,7 @@ class Sections(TypedDict):
     training: dict[str, Any] | None
 
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,8 +42,11 @@ class Positions(nn.Module):
         """
         return embedded
 
-    def rotated(self, heads: Tensor, start: int = 0) -> Tensor:
-        """Return queries or keys (B, N, T, H / N) with positions."""
+    def rotated(self, heads: Tensor, start: int = 0, size: int | None = None) -> Tensor:
+        """Return queries or keys (B, N, T, H / N) with positions ``start``, ``start + 1`` ...
+
+        ``size`` is the number of positions, T by default; 1 if all of them are at ``start``.
+        """
         return heads
 
 
@@ -101,7 +104,8 @@ class Rotary(Positions):
     """Rotation of queries and keys by an angle that grows with the position; any length.
 
     At position t each pair (x_i, x_{i + d/2}) of a head is rotated by the angle t r_i. So the
-    product of a query at t and a key at s depends on their distance t - s.
+    product of a query at t and a key at s depends on their distance t - s. Attention to the source
+    is rotated as well: nothing else would tell a decoder at position t where to look.
 
     Source: RoFormer (Su et al. 2021, arXiv:2104.09864).
     """
@@ -110,9 +114,10 @@ class Rotary(Positions):
         super().__init__(width, head, max_length)
         self.register_buffer("rates", _rates(head), persistent=False)  # (H / 2N,)
 
-    def rotated(self, heads: Tensor, start: int = 0) -> Tensor:
+    def rotated(self, heads: Tensor, start: int = 0, size: int | None = None) -> Tensor:
         """See `Positions.rotated`."""
-        angles = _angles(self.get_buffer("rates"), heads.shape[2], start)[0]  # (T, H / 2N)
+        size = heads.shape[2] if size is None else size
+        angles = _angles(self.get_buffer("rates"), size, start)[0]  # (size, H / 2N)
         cos, sin = angles.cos().to(heads.dtype), angles.sin().to(heads.dtype)
         left, right = heads.chunk(2, dim=3)  # (B, N, T, H / 2N) each
         rotated = left * cos - right * sin, left * sin + right * cos  # (B, N, T, H / 2N) each

@@ -206,14 +206,26 @@ class TransformerLayer(nn.Module):
         # attention to the source
         source_query = None
         if memory is not None:
-            sources, width = len(memory.source.keys), x.shape[2]
-            together = self.after_cross.inputs(x).reshape(sources, -1, width)  # (B, K * T, H)
-            source_query = self.cross_attention.queries(together)  # (B, N, K * T, d)
+            inputs = self.after_cross.inputs(x)  # (R, T, H)
+            source_query = self._source_queries(inputs, start, len(memory.source.keys))
             attended = self.cross_attention(source_query, *memory).view_as(x)  # (R, T, H)
             x = self.after_cross.outputs(x, attended)  # (R, T, H)
         # feed-forward network, at each position
         update = self.feedforward(self.after_feedforward.inputs(x))  # (R, T, H)
         return LayerOutput(self.after_feedforward.outputs(x, update), keys_values, source_query)
+
+    def source_memory(self, states: Tensor) -> KeysValues:
+        """Project the encoder's states (B, S, H) to keys, with their positions, and values."""
+        (positions,) = self.positions
+        keys, values = self.cross_attention.keys_values(states)
+        return KeysValues(positions.rotated(keys), values)  # (B, N, S, d) each
+
+    def _source_queries(self, x: Tensor, start: int, sources: int) -> Tensor:
+        """Project R = B * K rows (R, T, H) to queries, with their positions; K or T is 1."""
+        (positions,) = self.positions
+        together = x.reshape(sources, -1, x.shape[2])  # (B, K * T, H)
+        query = self.cross_attention.queries(together)  # (B, N, K * T, d)
+        return positions.rotated(query, start, size=x.shape[1])
 
     def _self_projections(self, x: Tensor, start: int) -> tuple[Tensor, KeysValues]:
         """Project to query, keys and values, with their positions from ``start`` on."""
@@ -322,7 +334,7 @@ class Transformer(Model):
             x = layer(x, mask=None if causal else mask, causal=causal).states  # (B, S, H)
         x = self.source_norm(x)
         copies = () if self.copy is None else self.copy.prepare(source, x)
-        return mask, [layer.cross_attention.keys_values(x) for layer in self.decoder], copies
+        return mask, [layer.source_memory(x) for layer in self.decoder], copies
 
     def _first_position(self, source: Tensor, lengths: Tensor) -> Tensor:
         """Return the target's first position (B, 1): 0, or the source's length."""

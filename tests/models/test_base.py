@@ -208,6 +208,18 @@ def test_rotary_attention_knows_only_distances() -> None:
     assert not torch.allclose(near, (turn(query, 7) * turn(key, 6)).sum(), atol=1e-3)
 
 
+def test_rotary_attention_to_the_source_knows_where_the_decoder_is() -> None:
+    """Without self-attention and other positions, only attention to the source can tell."""
+    config = replace(SMALL, cell="transformer", positions="rotary", layers=1)
+    model, source, _ = made(config)
+    for layer in (*model.encoder, *model.decoder):
+        layer.self_attention.output.weight.data.zero_()
+    target = torch.full((1, 3), 4)
+    logits = model(source[:1], LENGTHS[:1], target)
+    assert not torch.allclose(logits[0, 0], logits[0, 1], atol=1e-3)
+    assert not torch.allclose(logits[0, 1], logits[0, 2], atol=1e-3)
+
+
 @pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_answers_side_by_side_are_as_if_each_were_alone(config: ModelConfig) -> None:
     model, source, target = made(config)

@@ -95,13 +95,6 @@ class MultiHeadAttention {
     return [block(both, 0, state.length), block(both, 1, state.length)];
   }
 
-  /** Return the keys and values (S, N, d) of states (S, H). */
-  keysValues(states) {
-    const pairs = states.map((x) => this.project(x)); // (S, 2, H)
-    const [keys, values] = [0, 1].map((i) => pairs.map((pair) => this.split(pair[i])));
-    return { keys, values };
-  }
-
   /** Split a vector (H,) into its heads (N, d). */
   split(x) {
     return Array.from({ length: this.heads }, (_, n) => block(x, n, x.length / this.heads));
@@ -177,7 +170,7 @@ class TransformerLayer {
   read(states, { causal, past = NOTHING, source = null }) {
     const { attended, cache } = this.attendToSelf(states, causal, past);
     let [x, weights] = [attended, null];
-    if (source !== null) [x, weights] = this.attendToSource(x, source);
+    if (source !== null) [x, weights] = this.attendToSource(x, source, past.keys.length);
     const after = x.map((y) => {
       const change = this.feedForward.apply(this.afterFeedForward.before(y));
       return this.afterFeedForward.after(y, change);
@@ -202,10 +195,21 @@ class TransformerLayer {
     return { attended, cache };
   }
 
-  attendToSource(states, source) {
+  /** Return the source's keys, with their positions, and values (S, N, d) of states (S, H). */
+  sourceMemory(states) {
+    const attention = this.crossAttention;
+    const pairs = states.map((x) => attention.project(x)); // (S, 2, H)
+    return {
+      keys: pairs.map(([key], s) => attention.split(this.positions.rotated(key, s))),
+      values: pairs.map(([, value]) => attention.split(value)),
+    };
+  }
+
+  attendToSource(states, source, first) {
     let weights = null;
-    const attended = states.map((x) => {
-      const query = this.crossAttention.query.apply(this.afterCross.before(x)); // (H,)
+    const attended = states.map((x, t) => {
+      const input = this.afterCross.before(x); // (H,)
+      const query = this.positions.rotated(this.crossAttention.query.apply(input), first + t);
       const [change, perHead] = this.crossAttention.attend(query, source);
       weights = perHead;
       return this.afterCross.after(x, change);
@@ -267,7 +271,7 @@ class Transformer {
     for (const layer of this.encoder) ({ states } = layer.read(states, { causal }));
     const outputs = states.map((x) => this.sourceNorm.apply(x)); // (S, H)
     return {
-      memories: this.decoder.map((layer) => layer.crossAttention.keysValues(outputs)),
+      memories: this.decoder.map((layer) => layer.sourceMemory(outputs)),
       copies: this.copy === null ? null : this.copy.prepare(source, outputs),
       first: this.continues ? source.length : 0, // position of the first target token
       caches: this.decoder.map(() => NOTHING),

@@ -33,8 +33,11 @@ class Positions:
         """
         return embedded
 
-    def rotated(self, heads: Floats, start: int = 0) -> Floats:
-        """Return queries or keys (B, N, T, H / N) with positions."""
+    def rotated(self, heads: Floats, start: int = 0, size: int | None = None) -> Floats:
+        """Return queries or keys (B, N, T, H / N) with positions ``start``, ``start + 1`` ...
+
+        ``size`` is the number of positions, T by default; 1 if all of them are at ``start``.
+        """
         return heads
 
 
@@ -86,6 +89,8 @@ class Learned(Positions):
 class Rotary(Positions):
     """Rotation of queries and keys by an angle that grows with the position; any length.
 
+    Self-attention and attention to the source are both rotated.
+
     Source: RoFormer (Su et al. 2021, arXiv:2104.09864).
     """
 
@@ -93,9 +98,10 @@ class Rotary(Positions):
         super().__init__(weights, width, head, max_length)
         self.rates = _rates(head).astype(weights.dtype)  # (H / 2N,)
 
-    def rotated(self, heads: Floats, start: int = 0) -> Floats:
+    def rotated(self, heads: Floats, start: int = 0, size: int | None = None) -> Floats:
         """See `Positions.rotated`."""
-        angles = _angles(self.rates, heads.shape[2], start)[0]  # (T, H / 2N)
+        size = heads.shape[2] if size is None else size
+        angles = _angles(self.rates, size, start)[0]  # (size, H / 2N)
         cos, sin = np.cos(angles), np.sin(angles)
         half = len(self.rates)
         left, right = heads[..., :half], heads[..., half:]  # (B, N, T, H / 2N) each

@@ -172,18 +172,20 @@ class TransformerLayer:
             past: keys and values of the positions before.
             memory: the source, for a layer with cross-attention.
         """
+        start = 0 if past is None else past.keys.shape[2]
         cache: list[KeysValues] = []
         queries: list[Floats] = []
 
         def attend_to_self(x: Floats) -> Floats:
-            query, new = self._self_projections(x, 0 if past is None else past.keys.shape[2])
+            query, new = self._self_projections(x, start)
             cache.append(new if past is None else past.extended(*new))
             return self.self_attention(query, cache[0], mask, causal and past is None)
 
         def attend_to_source(x: Floats) -> Floats:
             assert memory is not None
             together = x.reshape(len(memory.source.keys), -1, x.shape[2])  # (B, K * T, H)
-            queries.append(self.cross_attention.queries(together))  # (B, N, K * T, d)
+            query = self.cross_attention.queries(together)  # (B, N, K * T, d); K or T is 1
+            queries.append(self.positions.rotated(query, start, size=x.shape[1]))
             return self.cross_attention(queries[0], *memory).reshape(x.shape)
 
         x = self.after_self(x, attend_to_self)
@@ -191,6 +193,11 @@ class TransformerLayer:
             x = self.after_cross(x, attend_to_source)
         x = self.after_feedforward(x, self.feedforward)
         return LayerOutput(x, cache[0], queries[0] if queries else None)
+
+    def source_memory(self, states: Floats) -> KeysValues:
+        """Project the encoder's states (B, S, H) to keys, with their positions, and values."""
+        keys, values = self.cross_attention.keys_values(states)
+        return KeysValues(self.positions.rotated(keys), values)  # (B, N, S, d) each
 
     def _self_projections(self, x: Floats, start: int) -> tuple[Floats, KeysValues]:
         """Project to query, keys and values, with their positions from ``start`` on."""
@@ -323,7 +330,7 @@ class Transformer(NumpyModel):
             x = layer(x, mask=None if causal else mask, causal=causal).states  # (B, S, H)
         x = self.source_norm(x)
         copies = () if self.copy is None else self.copy.prepare(source, x)
-        return mask, [layer.cross_attention.keys_values(x) for layer in self.decoder], copies
+        return mask, [layer.source_memory(x) for layer in self.decoder], copies
 
     def _first_position(self, lengths: Ids) -> Ids:
         """Return the target's first position (B, 1): 0, or the source's length."""
