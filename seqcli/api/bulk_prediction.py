@@ -80,14 +80,12 @@ def predict_file(
     force: bool = False,
     watch: Watch = lambda progress: None,
 ) -> BulkResult:
-    """Predict a target for each line of a file, in parallel processes.
-
-    The same call continues an interrupted prediction; the result is that of one process.
+    """Predict a target for each line of a file, in parallel processes, as one process would.
 
     Args:
         ckpt, beam, nbest, length_penalty, batch_size, backend, device: see `seqcli.api.predict`.
         data: one source per line, plain or gzip.
-        out: a folder, which is created if it does not exist.
+        out: a folder, new or with an interrupted prediction, which is continued.
         logprob, scores, token_probs: columns to write; see `seqcli.formatting.prediction_line`.
         threads: CPU threads of each process, 1 by default.
         part_size: lines per part, 10,000 by default.
@@ -96,8 +94,7 @@ def predict_file(
         watch: called with the progress.
 
     Raises:
-        DataError: the file cannot be read, or is not text.
-        MachineError: worker processes died too often, or the disk is full.
+        DataError, MachineError: no text in the file; too many dead processes, or a full disk.
         StoppedBySignal: a signal arrived; the parts that are complete are kept.
         UsageError: the folder has predictions for something else, or other files.
     """

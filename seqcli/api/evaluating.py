@@ -75,8 +75,7 @@ def evaluate(
         format, columns, separator: the format of the file ``data``; by default as in training.
 
     Raises:
-        CheckpointError: the checkpoint cannot be used.
-        DataError: the data has changed since training, or cannot be used.
+        CheckpointError, DataError: the model or the data cannot be used, or the data has changed.
         UsageError: an argument is invalid.
     """
     _check_search(beam, length_penalty, batch_size)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from seqcli.cli import options
 from seqcli.errors import UsageError
-
-if TYPE_CHECKING:
-    from seqcli.report.console import Out
+from seqcli.report.console import Out
 
 PANEL = "Large files (--out FOLDER/)"
 

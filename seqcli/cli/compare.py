@@ -15,10 +15,10 @@ from seqcli.cli import options
 from seqcli.comparison import defaults
 from seqcli.errors import Exit, SeqcliError, UsageError
 from seqcli.messages import plural
+from seqcli.report.console import Out, draws
 
 if TYPE_CHECKING:
     from seqcli.comparison.summary import Comparison
-    from seqcli.report.console import Out
     from seqcli.report.runs_view import ComparisonView
 
 EXAMPLES = """\
@@ -64,7 +64,6 @@ def compare(
 ) -> None:
     """Train several models on the same data and budget, and test their differences."""
     from seqcli import api
-    from seqcli.report.console import Out
 
     output = Out.standard(json=json, quiet=quiet, product=plan)
     if suite is not None:
@@ -243,7 +242,6 @@ def show_results(comparison: Comparison, output: Out) -> None:
     """Write the table of a comparison and its conclusions to stdout."""
     from seqcli.report.comparison_table import results_table
     from seqcli.report.conclusions import conclusions
-    from seqcli.report.console import draws
 
     width = output.stdout.width if draws(output.stdout) else None
     output.show(results_table(comparison, width))

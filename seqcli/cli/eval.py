@@ -14,9 +14,9 @@ from seqcli.cli.options import DECODING, OUTPUT
 from seqcli.config.flags import spelt
 from seqcli.errors import UsageError
 from seqcli.messages import model_words
+from seqcli.report.console import Out
 
 if TYPE_CHECKING:
-    from seqcli.report.console import Out
     from seqcli.results import Evaluation
 
 EXAMPLES = """\
@@ -129,7 +129,6 @@ def evaluate(
 
     Every score comes with a 95% confidence interval and with baselines for comparison.
     """
-    from seqcli.report.console import Out
     from seqcli.report.evaluation import show_evaluation
     from seqcli.report.json_documents import evaluation_document
 

@@ -10,6 +10,7 @@ import typer
 from seqcli.cli import completing, options
 from seqcli.config import examples as packaged
 from seqcli.errors import UsageError
+from seqcli.report.console import Out
 
 EXAMPLES = """\
 seqcli examples
@@ -47,7 +48,6 @@ def examples(name: Name = None, out_path: Place = None, json: options.Json = Fal
     Presets and suites work by name, without a copy: --config names, --suite smoke.
     """
     from seqcli import api
-    from seqcli.report.console import Out
     from seqcli.report.json_documents import copied_document, examples_document
     from seqcli.report.tables import examples_table
 
@@ -75,6 +75,5 @@ def schema() -> None:
     `# yaml-language-server: $schema=seqcli.schema.json` into the first line of a file.
     """
     from seqcli import api
-    from seqcli.report.console import Out
 
     Out.standard(json=True).document(api.json_schema(), indent=2)

@@ -9,6 +9,7 @@ import typer
 
 from seqcli import registry
 from seqcli.cli import options
+from seqcli.report.console import Out
 
 EXAMPLES = """\
 seqcli export runs/reverse-gru-attention --to onnx --out exported
@@ -48,7 +49,6 @@ def export(
     """
     from seqcli import api
     from seqcli.formatting import plural
-    from seqcli.report.console import Out
     from seqcli.report.json_documents import export_document
 
     out = Out.standard(json=json, quiet=quiet, product=False)

@@ -12,9 +12,9 @@ import typer
 from seqcli.cli import options
 from seqcli.config import task_options
 from seqcli.errors import UsageError
+from seqcli.report.console import Out
 
 if TYPE_CHECKING:
-    from seqcli.report.console import Out
     from seqcli.report.tables import Table
 
 NOT_OPTIONS = ("task", "out", "train", "val", "test", "seed", "force")
@@ -59,7 +59,6 @@ def gen_data(
 ) -> None:
     """Write the rows of a synthetic task to files, for seqcli and for other programs."""
     from seqcli import api
-    from seqcli.report.console import Out
 
     output = Out.standard(json=json, quiet=quiet, product=False)
     sizes = {"train": train, "val": val, "test": test, "seed": seed}

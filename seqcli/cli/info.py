@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seqcli.cli import options
+from seqcli.report.console import Out, draws
 from seqcli.runs import ROOT
 
 INFO_EXAMPLES = """\
@@ -37,7 +38,6 @@ def info(
 ) -> None:
     """Describe a checkpoint: model, data, scores, and how to use it."""
     from seqcli import api
-    from seqcli.report.console import Out, draws
     from seqcli.report.info_view import checkpoint_lines
     from seqcli.report.json_documents import info_document
 
@@ -52,7 +52,6 @@ def info(
 def runs(folder: Folder = None, json: options.Json = False) -> None:
     """List the runs in a folder: data, model, state and validation scores, newest first."""
     from seqcli import api
-    from seqcli.report.console import Out
     from seqcli.report.info_view import runs_table
     from seqcli.report.json_documents import runs_document
 

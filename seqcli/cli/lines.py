@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from seqcli.data.files.streams import Line, Unusable, decoded_lines, line_blocks, open_stream
 from seqcli.errors import DataError, UsageError
+from seqcli.report.console import Out
 
 if TYPE_CHECKING:
     from seqcli.data.corpus import Codec
-    from seqcli.report.console import Out
 
 
 def read_lines(text: list[str], source: str | None, out: Out) -> Iterator[str]:

@@ -16,6 +16,7 @@ from seqcli.cli.options import DECODING, OUTPUT
 from seqcli.cli.prediction_writer import Writer
 from seqcli.data.files.streams import Line
 from seqcli.errors import UsageError
+from seqcli.report.console import Out
 
 if TYPE_CHECKING:
     from seqcli.api.predicting import Predictor
@@ -193,7 +194,6 @@ def predict(
     A blank line stays blank. An unusable line (not UTF-8, or too long) gives a blank line and a
     warning on stderr; the exit code is then 3.
     """
-    from seqcli.report.console import Out
 
     models, text = _models_and_texts(words or [], ckpt)
     path = None if out in (None, "-") else Path(str(out))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from seqcli.data.files.streams import Line
 from seqcli.errors import MachineError, SeqcliError, expected
 from seqcli.messages import reason
+from seqcli.report.console import Out
 
 if TYPE_CHECKING:
     from seqcli.api.predicting import Predictor
     from seqcli.files.growing import LinesFile
-    from seqcli.report.console import Out
     from seqcli.results import AttentionMap, Prediction
 
 NAMED = 10  # maximum number of lines without a prediction that are reported individually

@@ -9,6 +9,7 @@ import typer
 
 from seqcli.cli import options
 from seqcli.errors import UsageError
+from seqcli.report.console import Out
 
 EXAMPLES = """\
 seqcli report runs/reverse-gru-attention
@@ -54,7 +55,6 @@ def report(
     The page is one file that opens without a server or a network.
     """
     from seqcli import api
-    from seqcli.report.console import Out
 
     named = options.models(run, ckpt)
     if len(named) > 1:

@@ -10,10 +10,10 @@ import typer
 from seqcli.cli import options
 from seqcli.cli.lines import read_lines
 from seqcli.errors import UsageError
+from seqcli.report.console import Out
 
 if TYPE_CHECKING:
     from seqcli.api.trained_model import TrainedModel
-    from seqcli.report.console import Out
     from seqcli.results import Sample, Samples
 
 EXAMPLES = """\
@@ -130,7 +130,6 @@ def sample(
 ) -> None:
     """Sample texts from a trained model, one per line."""
     from seqcli import api
-    from seqcli.report.console import Out
 
     out = Out.standard(json=json, quiet=quiet)
     sampling: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}

@@ -9,6 +9,7 @@ import typer
 
 from seqcli import registry
 from seqcli.cli import completing, options
+from seqcli.report.console import Out
 
 EXAMPLES = """\
 seqcli tasks
@@ -43,7 +44,6 @@ def _wrap(paragraph: str) -> str:
 
 def _list(json: bool) -> None:
     from seqcli import api
-    from seqcli.report.console import Out
     from seqcli.report.json_documents import tasks_document
     from seqcli.report.tables import tasks_table
 
@@ -57,7 +57,6 @@ def _list(json: bool) -> None:
 
 def _describe(name: str, json: bool) -> None:
     from seqcli import api
-    from seqcli.report.console import Out
     from seqcli.report.json_documents import task_document
     from seqcli.report.tables import task_options_table
 

@@ -12,10 +12,10 @@ import typer
 from seqcli.cli import completing, options, shell
 from seqcli.cli.options import OUTPUT
 from seqcli.messages import plural
+from seqcli.report.console import Out
 
 if TYPE_CHECKING:
     from seqcli.api import Run
-    from seqcli.report.console import Out
 
 EXAMPLES = """\
 seqcli train --task reverse --cell gru --attention
@@ -126,7 +126,6 @@ def train(
     """
     from seqcli import api
     from seqcli.events import broadcast
-    from seqcli.report.console import Out
     from seqcli.report.live import training_view
     from seqcli.report.runs_view import EnsembleView
     from seqcli.training.processes import reports
