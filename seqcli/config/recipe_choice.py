@@ -120,6 +120,8 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
     values = {**architecture, **recipe.values(_pace(config), facts)}
     if facts.copyable >= COPYABLE and (config.model.cell == "transformer" or attention != "none"):
         values["model.copy"] = True
+    if config.model.continue_positions:
+        values.pop("model.positions", None)  # rotary positions cannot continue
     if config.model.cell == "transformer":
         values |= _transformer_sizes(config, values)
     updates = _updates(recipe.updates, _pace(config), facts)
@@ -183,7 +185,9 @@ def _warmup(config: Config, facts: DataFacts, values: Values, updates: int) -> d
 def _transformer_sizes(config: Config, values: Values) -> dict[str, Scalar]:
     """Return hidden, rounded up to whole heads of a valid size, and feedforward."""
     model, most = config.model, 2**16
-    unit = model.heads * (2 if model.positions == "rotary" else 1)
+    is_set = "model.positions" in config.origins
+    positions = model.positions if is_set else values.get("model.positions", model.positions)
+    unit = model.heads * (2 if positions == "rotary" else 1)
     hidden = -(-int(values["model.hidden"]) // unit) * unit
     used = model.hidden if "model.hidden" in config.origins else hidden
     return {"model.hidden": hidden, "model.feedforward": min(4 * used, most)}

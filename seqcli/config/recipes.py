@@ -23,7 +23,7 @@ Values = Mapping[str, Scalar]
 UPDATES = {"quick": 0.2, "auto": 1.0, "best": 4.0}  # factors of `Recipe.updates`
 REFERENCE_ROWS = 4_000  # training rows that `Recipe.updates` is for
 GROWTH = 0.2  # updates grow with this power of the number of rows
-SMALL_ROWS = 300  # data with fewer rows gets a smaller model
+SMALL_ROWS = 300  # data with fewer rows gets a smaller recurrent model
 COPYABLE = 0.6  # from this fraction of copyable target tokens on, models copy
 QUICK_LENGTH = 24  # source and target tokens per row; quick does fewer updates for longer rows
 VALIDATIONS = {"quick": 10, "auto": 30, "best": 60}  # epochs, each of which ends with one
@@ -62,7 +62,7 @@ class Recipe:
         auto: dotted key -> value.
         quick, best: values that differ in these recipes.
         labels: values for targets of a single token; these override the previous ones.
-        small: values for data with fewer than `SMALL_ROWS` rows; these override all others.
+        small: values for data with fewer than ``small_rows`` rows; these override all others.
     """
 
     updates: int
@@ -71,12 +71,13 @@ class Recipe:
     best: Values = field(default_factory=dict)
     labels: Values = field(default_factory=dict)
     small: Values = field(default_factory=dict)
+    small_rows: int = SMALL_ROWS
 
     def values(self, pace: str, facts: DataFacts) -> dict[str, Scalar]:
         """Return the settings for some data; ``pace`` is quick, auto or best."""
         paced = {"quick": self.quick, "auto": {}, "best": self.best}[pace]
         labels = self.labels if facts.labels else {}
-        small = self.small if facts.rows < SMALL_ROWS else {}
+        small = self.small if facts.rows < self.small_rows else {}
         return {**self.auto, **paced, **labels, **small}
 
 
@@ -103,28 +104,23 @@ RECURRENT = Recipe(  # recurrent models, with and without attention
     small={"model.hidden": 128, "model.embedding": 64, "model.dropout": 0.4},
 )
 TRANSFORMER = Recipe(  # hidden is rounded to the heads, feedforward is 4 times as large
-    updates=6_000,
+    updates=3_500,
     auto={
         **PAIRS,
         "model.layers": 3,
         "model.hidden": 128,
         "model.norm": "pre",
-        "model.dropout": 0.2,
-        "train.batch_size": 64,
-        "train.lr": 1.5e-3,
-        "train.warmup": 500,
-    },
-    quick={
-        "model.layers": 2,
-        "model.hidden": 64,
-        "model.dropout": 0.1,
+        "model.positions": "rotary",
+        "model.dropout": 0.3,
         "train.batch_size": 64,
         "train.lr": 2e-3,
-        "decode.beam": 1,
+        "train.warmup": 300,
     },
-    best={"model.hidden": 192},
+    quick={"model.layers": 2, "model.hidden": 64, "model.dropout": 0.1, "decode.beam": 1},
+    best={"model.hidden": 192, "train.lr": 1.5e-3},
     labels={"model.layers": 2, "model.hidden": 64, "decode.beam": 1},
-    small={"model.layers": 2, "model.hidden": 64},
+    small={"model.hidden": 64, "model.dropout": 0.3, "train.lr": 5e-3},
+    small_rows=3_000,
 )
 LANGUAGE_RECURRENT = Recipe(  # recurrent language models
     updates=6_000,

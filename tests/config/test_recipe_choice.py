@@ -186,6 +186,15 @@ def test_synthetic_tasks_have_settings_of_their_own(set_, task, expected):
     assert found["decode"]["beam"] == 1
 
 
+def test_transformers_rotate_positions_unless_the_target_continues_them():
+    cell = {"model.cell": "transformer"}
+    assert choose(load(cell), PAIRS).model.positions == "rotary"
+    continued = choose(load({**cell, "model.continue_positions": True}), PAIRS).model
+    assert continued.positions == "sinusoidal"
+    narrow = choose(load({**cell, "model.heads": 64}), dataclasses.replace(PAIRS, rows=800)).model
+    assert narrow.hidden % (2 * narrow.heads) == 0
+
+
 def test_labels_and_small_data_get_smaller_models():
     usual = choose(Config(), PAIRS).model
     for known in (LABELS, dataclasses.replace(PAIRS, rows=SMALL_ROWS - 1)):
