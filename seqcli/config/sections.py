@@ -137,8 +137,6 @@ class ModelConfig:
     embedding_dropout: Annotated[str, one_of(("type", "position"))] = "type"
     """Dropout of a recurrent model's embeddings: type draws one mask per distinct token of a batch
     (as in variational dropout), position draws one per position."""
-    attention_dropout: Fraction = 0.0
-    """Dropout probability on the attention weights of the Transformer."""
     tied_embeddings: bool = False
     """Use the target embeddings as the weights of the output layer, after a projection if sizes
     differ."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -42,12 +41,12 @@ class KeysValues(NamedTuple):
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in N heads.
 
-    Dropout on the attention weights is slower on a CPU, where PyTorch's fused kernel lacks it.
+    There is no dropout on the attention weights: PyTorch's fused CPU kernel does not support it.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.output = nn.Linear(width, width)
@@ -74,12 +73,11 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, query: Tensor, memory: KeysValues, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """Compute dropout(softmax(Q Kᵀ / √d)) V in each head, and combine the heads: (B, T, H).
+        """Compute softmax(Q Kᵀ / √d) V in each head, and combine the heads: (B, T, H).
 
         ``mask`` is True where attention is allowed; `weights` returns the softmax.
         """
-        dropout = self.dropout if self.training else 0.0
-        context = F.scaled_dot_product_attention(query, *memory, mask, dropout, causal)
+        context = F.scaled_dot_product_attention(query, *memory, mask, is_causal=causal)
         joined: Tensor = self.output(context.transpose(1, 2).flatten(2))  # (B, T, H)
         return joined
 
@@ -170,11 +168,10 @@ class TransformerLayer(nn.Module):
         width, dropout, norm = config.hidden, config.dropout, config.norm
         self.positions = (positions,)  # a tuple, so that it is not registered as a submodule
         # each part, and the residual connection around it
-        attention = partial(MultiHeadAttention, width, config.heads, config.attention_dropout)
-        self.self_attention = attention()
+        self.self_attention = MultiHeadAttention(width, config.heads)
         self.after_self = Residual(width, dropout, norm)
         if cross:
-            self.cross_attention = attention()
+            self.cross_attention = MultiHeadAttention(width, config.heads)
             self.after_cross = Residual(width, dropout, norm)
         self.feedforward = FeedForward(width, config.feedforward, dropout)
         self.after_feedforward = Residual(width, dropout, norm)

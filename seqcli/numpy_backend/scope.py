@@ -64,7 +64,6 @@ RULES: dict[str, Rule] = {
     "model.bridge": _NO_SOURCE,
     "model.dropout": Only((0,)),
     "model.embedding_dropout": _NO_EMBEDDING,
-    "model.attention_dropout": _TRANSFORMER,
     "model.tied_embeddings": Only((False,)),
     "model.layer_norm": Only((False,)),
     "model.activation": Only(("tanh",)),

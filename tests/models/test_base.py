@@ -220,19 +220,6 @@ def test_rotary_attention_to_the_source_knows_where_the_decoder_is() -> None:
     assert not torch.allclose(logits[0, 1], logits[0, 2], atol=1e-3)
 
 
-def test_attention_dropout_is_for_training_only() -> None:
-    config = replace(SMALL, cell="transformer", dropout=0.0, attention_dropout=0.5)
-    model, source, target = made(config)
-    plain, _, _ = made(replace(config, attention_dropout=0.0))
-    plain.load_state_dict(model.state_dict())
-    expected = plain.train()(source, LENGTHS, target)
-    torch.testing.assert_close(model.eval()(source, LENGTHS, target), expected)
-    model.train()
-    first, second = (model(source, LENGTHS, target) for _ in range(2))
-    assert not torch.allclose(first, second, atol=1e-3)
-    assert not torch.allclose(first, expected, atol=1e-3)
-
-
 @pytest.mark.parametrize("config", mostly_slow(EVERY, 2), ids=name)
 def test_answers_side_by_side_are_as_if_each_were_alone(config: ModelConfig) -> None:
     model, source, target = made(config)
