@@ -36,6 +36,7 @@ from seqcli.checkpoints.content import Checkpoint, RunRecord
 from seqcli.config import Config
 from seqcli.config.recipe_choice import attention_hint, chosen_line
 from seqcli.config.sections import TrainConfig
+from seqcli.config.yaml_file import to_yaml
 from seqcli.data.corpus import Corpus, fingerprints
 from seqcli.errors import DivergedError
 from seqcli.events import RunFacts, RunStarted
@@ -230,7 +231,7 @@ def run_started(
 
 def write_config(paths: runs.RunPaths, settings: Config) -> None:
     """Write config.yaml, with the origin of each value."""
-    text = configuration.to_yaml(settings)
+    text = to_yaml(settings)
     write_atomically(paths.config, lambda file: file.write(text.encode()))
 
 

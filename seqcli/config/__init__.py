@@ -4,7 +4,6 @@ from seqcli.config.flags import FLAGS
 from seqcli.config.loading import flat, from_plain, load, task_options, to_plain, with_defaults
 from seqcli.config.schema import Key, keys
 from seqcli.config.sections import Config, DataConfig, DecodeConfig, ModelConfig, TrainConfig
-from seqcli.config.yaml_file import to_yaml
 
 __all__ = [
     "FLAGS",
@@ -20,6 +19,5 @@ __all__ = [
     "load",
     "task_options",
     "to_plain",
-    "to_yaml",
     "with_defaults",
 ]

@@ -14,7 +14,7 @@ from os import PathLike
 from typing import Any
 
 from seqcli.config import flags as flag_table
-from seqcli.config import schema, yaml_file
+from seqcli.config import schema
 from seqcli.config.examples import config_path
 from seqcli.config.flags import FLAGS, spelt
 from seqcli.config.limits import Scalar
@@ -224,6 +224,8 @@ def _from_source(source: str | PathLike[str] | Mapping[str, Any]) -> Iterator[Se
     if isinstance(source, Mapping):
         yield from _from_mapping(source, "config")
         return
+    from seqcli.config import yaml_file  # YAML is slow to import
+
     for key, value, name, line in yaml_file.read(config_path(source)):
         yield Setting(key, value, name, f"{name}, line {line}")
 
@@ -261,6 +263,8 @@ def _from_set(text: str, flag: str = "--set") -> Setting:
         raise UsageError(f"{flag} must be key=value, not {text.removeprefix(TASK)!r}", hint)
     value: object = schema.Plain(text_value)
     if key.startswith(TASK) and text_value.startswith(("[", '"', "'")):
+        from seqcli.config import yaml_file
+
         value = yaml_file.read_value(text_value, f"{flag} {key}")
     return Setting(key, value, flag, flag)
 
@@ -313,6 +317,8 @@ def written(key: str, value: object) -> str:
     begins_a_value = text.startswith(("[", '"', "'"))
     if isinstance(value, str) and not begins_a_value and text == text.strip() and stays_text(text):
         return text
+    from seqcli.config import yaml_file
+
     return yaml_file.written(value)
 
 

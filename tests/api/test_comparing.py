@@ -21,7 +21,8 @@ from seqcli.api.comparison_folder import check_as_planned
 from seqcli.api.parameter_matching import TOLERANCE, count_parameters
 from seqcli.comparison.plan_file import read_plan
 from seqcli.comparison.run_result import FILE, read_result
-from seqcli.config import load, to_yaml
+from seqcli.config import load
+from seqcli.config.yaml_file import to_yaml
 from seqcli.data.build import corpus as build_corpus
 from seqcli.errors import DataError, Exit, StoppedBySignal, UsageError
 

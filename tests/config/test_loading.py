@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqcli.config import Config, from_plain, keys, load, task_options, to_plain, to_yaml
+from seqcli.config import Config, from_plain, keys, load, task_options, to_plain
 from seqcli.config.limits import OneOf, Range
 from seqcli.config.schema import Key
+from seqcli.config.yaml_file import to_yaml
 from seqcli.errors import UsageError
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqcli.config import Config, load, to_plain, to_yaml
+from seqcli.config import Config, load, to_plain
 from seqcli.config.recipe_choice import attention_hint, choose, chosen_line, varying
 from seqcli.config.recipes import RECURRENT, SMALL_ROWS, AttentionGain, DataFacts
+from seqcli.config.yaml_file import to_yaml
 
 PAIRS = DataFacts(4000, length=15.0, copyable=0.1)
 LABELS = dataclasses.replace(PAIRS, length=9.0, labels=True)
