@@ -208,6 +208,9 @@ def _check_together(config: Config) -> None:
             f"(model.hidden {model.hidden}, model.heads {model.heads})"
         )
         raise UsageError(message, "rotary positions rotate pairs: choose heads of an even width")
+    if model.continue_positions and model.positions in ("rotary", "none"):
+        message = f"model.continue_positions has no effect with model.positions={model.positions}"
+        raise UsageError(message, "choose sinusoidal or learned positions")
     if model.attention != "none":
         message = f"model.attention is {model.attention}, but model.cell is transformer"
         hint = "the Transformer has its own attention: omit --attention"

@@ -314,6 +314,15 @@ def test_a_budget_lifts_the_limit_of_epochs_unless_there_is_another_limit():
     assert "--budget" in caught.value.hint
 
 
+@pytest.mark.parametrize("positions", ["rotary", "none"])
+def test_only_positions_that_are_added_can_continue_those_of_the_source(positions: str) -> None:
+    config = {"model.cell": "transformer", "model.continue_positions": True}
+    assert load({**config, "model.positions": "learned"}).model.continue_positions
+    with pytest.raises(UsageError, match=f"no effect with model.positions={positions}") as caught:
+        load({**config, "model.positions": positions})
+    assert "sinusoidal" in caught.value.hint
+
+
 def test_rotary_positions_need_heads_of_even_width() -> None:
     rotary = {"model.cell": "transformer", "model.positions": "rotary", "model.heads": 2}
     assert load({**rotary, "model.hidden": 8}).model.hidden == 8
