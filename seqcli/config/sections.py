@@ -206,9 +206,6 @@ class TrainConfig:
     """Factor of the plateau schedule for the learning rate."""
     plateau_patience: Count = 2
     """Epochs without improvement before the plateau schedule reduces the rate."""
-    ema: Fraction = 0.0
-    """Decay of an exponential moving average of the weights, which validation and the best
-    checkpoint use, for example 0.999; 0 disables it."""
     label_smoothing: Fraction = 0.0
     """Probability mass spread evenly over the vocabulary."""
     teacher_forcing: Probability = 1.0

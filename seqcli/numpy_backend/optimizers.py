@@ -1,4 +1,4 @@
-"""Gradient clipping, weight averaging, and the optimizers: SGD with momentum, Adam and AdamW.
+"""Gradient clipping, and the optimizers: SGD with momentum, Adam and AdamW.
 
 Their state is saved in the layout of ``torch.optim``, so that either backend can resume a run::
 
@@ -16,8 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqcli.numpy_backend.parameters import TORCH_NAMES, Floats, Gradients, Parameters
-from seqcli.training.schedules import ema_decay
-from seqcli.training.trainer import averaging_state, optimizer_state
+from seqcli.training.trainer import optimizer_state
 
 
 def clip(gradients: Gradients, limit: float) -> None:
@@ -177,54 +176,3 @@ class AdamW(Adam):
         """Decay the weights in place, and return the gradient unchanged."""
         p *= 1.0 - self.lr * self.weight_decay
         return g
-
-
-class AveragedParameters:
-    """An exponential moving average of the weights (Polyak and Juditsky 1992).
-
-    Attributes:
-        averages: the averages; without averaging the weights themselves.
-        updates: the number of updates so far.
-
-    Args:
-        parameters: the weights that are trained.
-        max_decay: the decay after the first steps, see `ema_decay`; 0 disables averaging.
-    """
-
-    def __init__(self, parameters: Parameters, max_decay: float) -> None:
-        self.parameters, self.max_decay, self.updates = parameters, max_decay, 0
-        self.averages = _copies(parameters) if max_decay else parameters
-
-    def update(self) -> None:
-        """Include the weights after an optimizer step."""
-        if not self.max_decay:
-            return
-        decay = ema_decay(self.max_decay, self.updates)
-        for name, average in self.averages.items():
-            average += (1.0 - decay) * (self.parameters[name] - average)
-        self.updates += 1
-
-    def state(self) -> dict[str, Any]:
-        """Return the state to resume from; the averages are the checkpoint's weights."""
-        if not self.max_decay:
-            return {}
-        trained = {i: self.parameters[name] for i, name in enumerate(TORCH_NAMES)}
-        return {"average": {"updates": self.updates, "trained": trained}}
-
-    def load_state(self, training: Mapping[str, Any]) -> None:
-        """Restore what `state` of either backend returned; the weights are the averages.
-
-        Raises:
-            SchemaError: the state is missing or belongs to other parameters.
-        """
-        if not self.max_decay:
-            return
-        shapes = [self.parameters[name].shape for name in TORCH_NAMES]
-        stored = averaging_state(training, shapes)
-        self.averages, self.updates = _copies(self.parameters), stored["updates"]
-        for i, name in enumerate(TORCH_NAMES):
-            self.parameters[name][...] = stored["trained"][i]
-
-
-def _copies(parameters: Parameters) -> Parameters:
-    return {name: array.copy() for name, array in parameters.items()}

@@ -92,7 +92,6 @@ RULES: dict[str, Rule] = {
     "train.restarts": _ANY,
     "train.plateau_factor": _ANY,
     "train.plateau_patience": _ANY,
-    "train.ema": _ANY,
     "train.label_smoothing": Only((0,)),
     "train.teacher_forcing": Only((1,)),
     "train.teacher_forcing_end": _ALL_TRUE,

@@ -23,7 +23,7 @@ from seqcli.files.system import keep_freed_memory
 from seqcli.numpy_backend.cells import CELLS, Cell, Packed, pack
 from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.language_model import SteppedModel, log_probabilities, optimize
-from seqcli.numpy_backend.optimizers import AveragedParameters, Optimizer
+from seqcli.numpy_backend.optimizers import Optimizer
 from seqcli.numpy_backend.parameters import (
     TORCH_NAMES,
     Parameters,
@@ -63,7 +63,6 @@ class NumpyTrainer:
         self.settings, self.limits = settings, limits
         kind = registry.resolve("optimizer", settings.optimizer, registry.NUMPY_OPTIMIZERS)
         self.optimizer: Optimizer = kind(settings.lr, settings.momentum, settings.weight_decay)
-        self.average = AveragedParameters(parameters, settings.ema)
 
     def training_step(self, step: TrainingStep) -> StepResult:
         """See `Trainer.training_step`."""
@@ -76,19 +75,18 @@ class NumpyTrainer:
             max_norm=self.settings.grad_clip,
             max_value=self.settings.grad_clip_value,
         )
-        self.average.update()
         return StepResult(loss, len(batch), norm)
 
     def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
         """See `Trainer.evaluate`: the loss on the validation names; some names are sampled."""
         metrics, val = {}, self.corpus.splits.get("val")
         if val is not None and len(val):
-            metrics["val_loss"] = mean_loss(self.average.averages, self.cell, val, tick)
+            metrics["val_loss"] = mean_loss(self.parameters, self.cell, val, tick)
         return EpochMetrics(metrics, samples=self._samples(epoch))
 
     def _samples(self, epoch: int) -> tuple[str, ...]:
         random = np.random.default_rng([self.settings.seed, epoch])
-        model = SteppedModel(self.average.averages, self.cell)
+        model = SteppedModel(self.parameters, self.cell)
         source = np.zeros((self.settings.samples, 0), np.int64)
         lengths, limit = np.zeros(len(source), np.int64), self.limits.prediction(0)
         names = sample(model, source, lengths, limit, SamplingConfig(), random)
@@ -96,23 +94,20 @@ class NumpyTrainer:
 
     def weights(self) -> Mapping[str, Any]:
         """See `Trainer.weights`."""
-        return to_torch_names(self.average.averages)
+        return to_torch_names(self.parameters)
 
     def set_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """See `Trainer.set_weights`."""
         for name, array in from_torch_names(weights).items():
             self.parameters[name][...] = array
-        self.average = AveragedParameters(self.parameters, self.settings.ema)
 
     def state(self) -> dict[str, Any]:
-        """See `Trainer.state`: the states of optimizer and averaging, in PyTorch's layout."""
-        optimizer = {"optimizer": self.optimizer.state_dict(), "random": {}}
-        return {**optimizer, **self.average.state()}
+        """See `Trainer.state`: the state of the optimizer, in PyTorch's layout."""
+        return {"optimizer": self.optimizer.state_dict(), "random": {}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """See `Trainer.load_state`."""
         self.optimizer.load_state_dict(state, self.parameters)
-        self.average.load_state(state)
 
 
 def build(

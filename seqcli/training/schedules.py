@@ -118,15 +118,6 @@ class ReduceOnPlateau(Constant):
         self.scale, self.best, self.waited = state["scale"], state["best"], int(state["waited"])
 
 
-def ema_decay(maximum: float, updates: int) -> float:
-    """Return the decay of an exponential moving average after a number of updates.
-
-    The decay min(maximum, (1 + t) / (10 + t)) is low at first, so that the average soon forgets
-    the initial weights.
-    """
-    return min(maximum, (1 + updates) / (10 + updates))
-
-
 def _cosine(done: float) -> float:
     """Return a factor that falls from 1 to 0 along half a cosine wave."""
     return 0.5 * (1 + math.cos(math.pi * done))

@@ -1,10 +1,9 @@
-"""Optimizers, gradient clipping, weight averaging, and the state that a run resumes from."""
+"""Optimizers, gradient clipping, and the state that a run resumes from."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from copy import copy, deepcopy
 from typing import Any, TypeAlias
 
@@ -14,8 +13,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from seqcli import schema
 from seqcli.config import TrainConfig
-from seqcli.training.schedules import ema_decay
-from seqcli.training.trainer import RandomState, averaging_state, optimizer_state
+from seqcli.training.trainer import RandomState, optimizer_state
 
 OptimizerState: TypeAlias = Mapping[int, Mapping[str, Any]]  # by the number of the parameter
 
@@ -50,10 +48,6 @@ class FlatParameters:
     def shapes(self) -> list[tuple[int, ...]]:
         """The shape of each parameter."""
         return [tuple(parameter.shape) for parameter in self.separate]
-
-    def separated(self, tensors: list[Tensor]) -> list[Tensor]:
-        """Split tensors of the shapes of `trained` into one tensor per parameter."""
-        return tensors if self.vector is None else self._split(tensors[0])
 
     def gather_gradients(self) -> None:
         """Copy the gradients of a backward pass to the vector, if it is used."""
@@ -121,79 +115,6 @@ def _flatten(parameters: list[nn.Parameter]) -> nn.Parameter:
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.data = part.view_as(parameter)
     return vector
-
-
-class AveragedWeights:
-    """An exponential moving average of the weights (Polyak and Juditsky 1992).
-
-    Args:
-        parameters: the weights that are trained.
-        max_decay: the decay after the first steps, see `ema_decay`; 0 disables averaging.
-    """
-
-    def __init__(self, parameters: FlatParameters, max_decay: float) -> None:
-        self.parameters, self.max_decay, self.updates = parameters, max_decay, 0
-        self.averages: list[Tensor] = []
-        self.restart()
-
-    def restart(self) -> None:
-        """Set the averages to the weights, before the first step."""
-        self.averages = self._copies() if self.max_decay else []
-
-    def update(self) -> None:
-        """Include the weights after an optimizer step."""
-        if not self.averages:
-            return
-        decay = ema_decay(self.max_decay, self.updates)
-        for average, parameter in zip(self.averages, self.parameters.trained, strict=True):
-            average.lerp_(parameter.detach(), 1 - decay)
-        self.updates += 1
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Use the averages as the model's weights inside the block."""
-        self._swap()
-        try:
-            yield
-        finally:
-            self._swap()
-
-    def weights(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return the state dict of a model with the averages of its weights."""
-        state: dict[str, Tensor] = model.state_dict(keep_vars=True)
-        averages = self.parameters.separated(self.averages) if self.averages else []
-        replaced = dict(zip(map(id, self.parameters.separate), averages, strict=False))
-        return {name: replaced.get(id(value), value.detach()) for name, value in state.items()}
-
-    def state(self) -> dict[str, Any]:
-        """Return the state to resume from; the averages themselves are the model's weights."""
-        if not self.averages:
-            return {}
-        trained = dict(enumerate(p.detach() for p in self.parameters.separate))
-        return {"average": {"updates": self.updates, "trained": trained}}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` returned into a model whose weights are the averages.
-
-        Raises:
-            SchemaError: the state is missing or belongs to another model.
-        """
-        if not self.averages:
-            return
-        stored = averaging_state(state, self.parameters.shapes)
-        self.averages, self.updates = self._copies(), stored["updates"]
-        for number, parameter in enumerate(self.parameters.separate):
-            parameter.detach().copy_(stored["trained"][number])
-
-    def _copies(self) -> list[Tensor]:
-        return [parameter.detach().clone() for parameter in self.parameters.trained]
-
-    def _swap(self) -> None:
-        """Exchange the averages and the model's weights."""
-        for average, parameter in zip(self.averages, self.parameters.trained, strict=False):
-            held = average.clone()
-            average.copy_(parameter.detach())
-            parameter.detach().copy_(held)
 
 
 def adamw(parameters: Iterable[nn.Parameter], config: TrainConfig) -> Optimizer:

@@ -40,7 +40,7 @@ from seqcli.training.torch_batches import (
     mixed_forward,
     to_device,
 )
-from seqcli.training.torch_optimizers import AveragedWeights, FlatParameters
+from seqcli.training.torch_optimizers import FlatParameters
 from seqcli.training.trainer import (
     SAMPLED_ROWS,
     EpochMetrics,
@@ -80,7 +80,6 @@ class TorchTrainer:
         self.parameters = FlatParameters(p for p in model.parameters() if p.requires_grad)
         make = registry.resolve("optimizer", self.settings.optimizer, registry.OPTIMIZERS)
         self.optimizer = make(self.parameters.trained, self.settings)
-        self.average = AveragedWeights(self.parameters, self.settings.ema)
         self.ratio = registry.resolve(
             "teacher schedule", self.settings.teacher_forcing_schedule, registry.TEACHER_SCHEDULES
         )
@@ -97,7 +96,6 @@ class TorchTrainer:
             self.parameters.trained, self.settings.grad_clip, self.settings.grad_clip_value
         )
         self.optimizer.step()
-        self.average.update()
         self.parameters.zero_grad()
         return StepResult(nats / tokens, tokens, grad_norm)
 
@@ -155,12 +153,7 @@ class TorchTrainer:
         return cross_entropy(logits, batch.target_out, self.settings.label_smoothing, batch.weights)
 
     def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
-        """See `Trainer.evaluate`."""
-        with self.average.applied():
-            return self.epoch_metrics(epoch, done, tick)
-
-    def epoch_metrics(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
-        """Evaluate the model's weights: decode validation rows and some training rows."""
+        """See `Trainer.evaluate`: decode validation rows and some training rows."""
         validation, sampled = self._score("val", tick), self._score("train", tick)
         scored = {"train": sampled, "val": validation}
         values = {
@@ -178,23 +171,20 @@ class TorchTrainer:
 
     def weights(self) -> Mapping[str, Any]:
         """See `Trainer.weights`."""
-        return self.average.weights(self.model)
+        return self.model.state_dict()
 
     def set_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """See `Trainer.set_weights`."""
         self.model.load_state_dict(torch_file.to_tensors(dict(weights)))
-        self.average.restart()
 
     def state(self) -> dict[str, Any]:
-        """See `Trainer.state`: the states of the optimizer, of averaging and of randomness."""
-        state = torch_optimizers.capture_state(self.optimizer, self.parameters)
-        return {**state, **self.average.state()}
+        """See `Trainer.state`: the states of the optimizer and of randomness."""
+        return torch_optimizers.capture_state(self.optimizer, self.parameters)
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """See `Trainer.load_state`."""
         tensors = torch_file.to_tensors(state)
         torch_optimizers.restore_state(tensors, self.optimizer, self.parameters)
-        self.average.load_state(tensors)
 
     def probe(self, batch: Batch) -> Callable[[], object]:
         """Return a function that computes the gradients of a batch without any update."""
@@ -265,8 +255,8 @@ class TorchLanguageTrainer(TorchTrainer):
     affect training.
     """
 
-    def epoch_metrics(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
-        """Evaluate the model's weights: score the validation rows and sample some texts."""
+    def evaluate(self, epoch: int, done: float, tick: Tick) -> EpochMetrics:
+        """See `Trainer.evaluate`: score the validation rows and sample some texts."""
         self.model.eval()
         metrics = {}
         pairs = self.corpus.splits.get("val")

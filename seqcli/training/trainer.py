@@ -20,7 +20,7 @@ from seqcli.config import Config
 from seqcli.data.batches import Batch
 from seqcli.data.corpus import Corpus
 from seqcli.events import Example
-from seqcli.schema import OPEN, Array, Count, SchemaError, is_array
+from seqcli.schema import OPEN, Array, SchemaError, is_array
 from seqcli.training.progress import Progress
 
 SAMPLED_ROWS = 500  # training rows that are decoded after each epoch
@@ -101,7 +101,7 @@ class Trainer(Protocol):
         """Score the validation rows; call ``tick`` between batches."""
 
     def weights(self) -> Mapping[str, Any]:
-        """Return the weights by PyTorch's names; with ``train.ema`` their moving averages."""
+        """Return the weights by PyTorch's names."""
 
     def set_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Replace the weights before the first step, by PyTorch's names."""
@@ -171,35 +171,6 @@ class _Optimizer(TypedDict):
 
     state: _State
     param_groups: tuple[Annotated[_Group, OPEN]]
-
-
-class AveragingState(TypedDict):
-    """The state of a moving average of the weights; the checkpoint's weights are the averages.
-
-    Attributes:
-        updates: the number of weights that the average is taken over, one for each step.
-        trained: the weights that training continues from, by number.
-    """
-
-    updates: Count
-    trained: dict[int, Any]
-
-
-def averaging_state(
-    training: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]
-) -> AveragingState:
-    """Return the state of the moving average of weights of these shapes.
-
-    Raises:
-        SchemaError: it is missing, a shape differs, or a number is NaN or infinite.
-    """
-    where = "training.average"
-    state: AveragingState = schema.read(AveragingState, training.get("average"), where)
-    if sorted(state["trained"]) != list(range(len(shapes))):
-        raise SchemaError(f"{where} belongs to another model")
-    for number, shape in enumerate(shapes):
-        _check(state["trained"][number], shape, f"{where}.trained.{number}")
-    return state
 
 
 def optimizer_state(

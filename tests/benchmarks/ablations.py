@@ -1,6 +1,6 @@
 """Gain of single settings over a base, on several data sets and seeds.
 
-    python tests/benchmarks/ablations.py FOLDER [ema tied ...] [--sets dut bul kor inflection]
+    python tests/benchmarks/ablations.py FOLDER [CHANGE ...] [--sets dut bul kor inflection]
         [--seeds 0 1 2] [--rows 1000] [--val-rows 500] [--out DIR]
 
 The sets are those of `published_results.py` in FOLDER. Every change is trained on evenly spaced
@@ -32,7 +32,6 @@ BASE = (*BASE, "--set", "train.epoch_steps=200", "--beam", "1")
 CHANGES = {
     "base": (),
     "no label smoothing": ("--set", "train.label_smoothing=0"),
-    "ema": ("--set", "train.ema=0.995"),
     "tied embeddings": ("--set", "model.tied_embeddings=true"),
     "layer norm": ("--set", "model.layer_norm=true"),
     "restarts": ("--set", "train.schedule=cosine_restarts"),

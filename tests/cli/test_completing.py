@@ -35,7 +35,7 @@ def complete(monkeypatch, capsys, tmp_path):
     [
         ("train --set train.opt", "train.optimizer= train.optimizer=adamw train.optimizer=adam "
          "train.optimizer=sgd"),
-        ("train --set train.ema", "train.ema= train.ema=0.0"),
+        ("train --set train.momen", "train.momentum= train.momentum=0.9"),
         ("train --set model.bidir", "model.bidirectional= model.bidirectional=true "
          "model.bidirectional=false"),
         ("train --set decode.", "decode.beam= decode.length_penalty="),

@@ -23,7 +23,7 @@ SMALL = (
     "--epochs 6 --set train.save_every=0.02"
 )
 MODELS = {
-    "rnn": "--cell rnn --schedule plateau --set train.ema=0.99",
+    "rnn": "--cell rnn --schedule plateau",
     "lstm-sgd": "--cell lstm --optimizer sgd --lr 0.3 --set train.grad_clip_value=0.1",
 }
 TIMES = ("seconds", "sequences_per_second")

@@ -27,7 +27,7 @@ TRAIN = [
     *("train", "--task", "reverse", "--length", "3:6", "--vocab", "8", "--recipe", "none"),
     *("--train-rows", "400", "--val-rows", "60", "--test-rows", "60", "--threads", "1"),
     *("--cell", "gru", "--attention", "--hidden", "12", "--embedding", "8", "--dropout", "0"),
-    *("--set", "train.batch_size=57", "--set", "train.ema=0.9"),  # the last batch has one row
+    *("--set", "train.batch_size=57"),  # the last batch has one row
     *("--set", "train.teacher_forcing=0.7", "--set", "train.save_every=0.2"),
 ]
 EPOCHS = 6

@@ -56,7 +56,7 @@ SMALL = [
     "0.1",
 ]
 MODELS = {
-    "gru-attention": ["--cell", "gru", "--attention", "--set", "train.ema=0.99"],
+    "gru-attention": ["--cell", "gru", "--attention"],
     "lstm-mixed": ["--cell", "lstm", "--set", "train.teacher_forcing=0.7"],
     "transformer": ["--cell", "transformer", "--heads", "2", "--schedule", "cosine"],
     "rnn-plateau": ["--cell", "rnn", "--schedule", "plateau", "--optimizer", "sgd"],

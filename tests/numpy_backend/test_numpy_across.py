@@ -94,7 +94,7 @@ def test_both_draw_the_same_texts_from_a_seed(tmp_path):
 
 BACKENDS = ("numpy", "torch")
 OPTIMIZERS = {
-    "adamw": ("train.weight_decay=0.01", "train.ema=0.9"),
+    "adamw": ("train.weight_decay=0.01",),
     "adam": ("train.weight_decay=0.01",),
     "sgd": ("train.momentum=0.9", "train.lr=0.1"),
 }

@@ -95,7 +95,7 @@ MODELS = {
     "lstm-general-copy": {"cell": "lstm", "attention": "general", "copy": True},
     "rnn-monotonic": {"cell": "rnn", "attention": "monotonic"},
 }
-OPTIONS = {"teacher_forcing": 0.5, "label_smoothing": 0.1, "grad_clip": 0.01, "ema": 0.5}
+OPTIONS = {"teacher_forcing": 0.5, "label_smoothing": 0.1, "grad_clip": 0.01}
 
 
 def trainer(pairs: Pairs, processes: Processes, model: dict[str, object], **options: object):

@@ -57,7 +57,7 @@ EVERY = [
 ]
 MODELS = EVERY if THOROUGH else USUAL
 LANGUAGE_MODELS = [{"cell": cell} for cell in (registry.CELLS if THOROUGH else ("transformer",))]
-SETTINGS = {"label_smoothing": 0.1, "ema": 0.9, "grad_clip_value": 1.0}
+SETTINGS = {"label_smoothing": 0.1, "grad_clip_value": 1.0}
 
 
 class NoWaiting(TorchDispatchMode):
