@@ -20,6 +20,7 @@ from seqcli.config.recipes import (
     RECURRENT,
     REFERENCE_ROWS,
     SHORTEST_EPOCH,
+    SMALL_ROWS,
     SYNTHETIC,
     TRANSFORMER,
     UPDATES,
@@ -110,28 +111,38 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
     """Return every key of the recipe for this architecture, whether it is open or not."""
     if config.train.backend == "numpy":
         return _by_passes(config, NUMPY)
-    attention = _attention(config, facts)
-    architecture: dict[str, Scalar] = {"model.cell": config.model.cell}
+    cell = _cell(config, facts)
+    attention = _attention(config, facts, cell)
+    architecture: dict[str, Scalar] = {"model.cell": cell}
     if attention != config.model.attention:
         architecture["model.attention"] = attention
     if facts.task:
-        return {**architecture, **_by_passes(config, _synthetic(facts.task, config.model.cell))}
-    recipe = _recipe(config.model.cell, facts.language)
+        return {**architecture, **_by_passes(config, _synthetic(facts.task, cell))}
+    recipe = _recipe(cell, facts.language)
     values = {**architecture, **recipe.values(_pace(config), facts)}
-    if facts.copyable >= COPYABLE and (config.model.cell == "transformer" or attention != "none"):
+    if facts.copyable >= COPYABLE and (cell == "transformer" or attention != "none"):
         values["model.copy"] = True
     if config.model.continue_positions:
         values.pop("model.positions", None)  # rotary positions cannot continue
-    if config.model.cell == "transformer":
+    if cell == "transformer":
         values |= _transformer_sizes(config, values)
     updates = _updates(recipe.updates, _pace(config), facts)
     return values | _limits(config, updates) | _warmup(config, facts, values, updates)
 
 
-def _attention(config: Config, facts: DataFacts) -> str:
+def _cell(config: Config, facts: DataFacts) -> str:
+    """Return the cell: the Transformer for inflection, if nothing about the model was set."""
+    is_set = any(key.startswith("model.") for key in config.origins)
+    inflection = facts.features and facts.copyable >= COPYABLE and facts.rows >= SMALL_ROWS
+    chosen = inflection and not is_set and _pace(config) != "quick"
+    return "transformer" if chosen else config.model.cell
+
+
+def _attention(config: Config, facts: DataFacts, cell: str) -> str:
     """Return the attention: additive for pairs if neither cell nor attention was set."""
     named = {"model.cell", "model.attention"} & config.origins.keys()
-    return config.model.attention if named or facts.language else "additive"
+    is_open = not named and not facts.language and cell != "transformer"
+    return "additive" if is_open else config.model.attention
 
 
 def _recipe(cell: str, language: bool) -> Recipe:

@@ -40,6 +40,7 @@ class DataFacts:
         rows: the number of training rows.
         length: mean number of source and target tokens per row.
         copyable: fraction of the target tokens that also occur in their source, from 0 to 1.
+        features: whether the sources have features, as in inflection.
         labels: whether each target is a single token.
         language: whether the rows are texts without a source, for a language model.
         task: the synthetic task that generated the rows; "" for a user's files.
@@ -48,6 +49,7 @@ class DataFacts:
     rows: int
     length: float = 0.0
     copyable: float = 0.0
+    features: bool = False
     labels: bool = False
     language: bool = False
     task: str = ""

@@ -96,6 +96,7 @@ def facts_of(corpus: Corpus) -> DataFacts:
         rows=len(train),
         length=float((train.source_lengths + train.targets.lengths).mean()),
         copyable=_copyable(codec, train),
+        features=codec.features,
         labels=bool((train.targets.lengths == 1).all()),
         language=codec.source is None,
         task=corpus.provenance.task or "",

@@ -28,6 +28,8 @@ def facts(draw: st.DrawFn, rows: st.SearchStrategy[int] | None = None) -> DataFa
     return DataFacts(
         draw(st.integers(1, 10**7) if rows is None else rows),
         draw(st.floats(0.5, 1000.0)),
+        copyable=draw(st.sampled_from([0.0, 0.9])),
+        features=draw(st.booleans()),
         labels=draw(st.booleans()),
         language=language,
         task="names" if task and language else task,
@@ -185,6 +187,17 @@ def test_synthetic_tasks_have_settings_of_their_own(set_, task, expected):
     assert {key: both[key] for key in expected} == expected
     assert found["train"]["epoch_steps"] == 0
     assert found["decode"]["beam"] == 1
+
+
+def test_inflection_gets_a_transformer_unless_something_about_the_model_is_set():
+    known = DataFacts(1000, length=20.0, copyable=0.8, features=True)
+    made = choose(Config(), known)
+    assert (made.model.cell, made.model.attention, made.model.copy) == ("transformer", "none", True)
+    assert chosen_line(made).startswith("recipe auto: Transformer, 3 layers, copying")
+    for set_ in ({"model.cell": "gru"}, {"model.hidden": 130}, {"train.recipe": "quick"}):
+        assert choose(load(set_), known).model.cell == "gru"
+    for other in ({"features": False}, {"copyable": 0.2}, {"rows": SMALL_ROWS - 1}):
+        assert choose(Config(), dataclasses.replace(known, **other)).model.cell == "gru"
 
 
 def test_transformers_rotate_positions_unless_the_target_continues_them():
