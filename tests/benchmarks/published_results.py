@@ -35,8 +35,8 @@ class DataSet:
     """A data set and its published results.
 
     Args:
-        files: training, validation and test rows, relative to the folder. Without validation rows,
-            some of the training rows are held out by `seqcli train`.
+        files: training, validation and test rows, relative to the folder. Without validation rows
+            the last epoch is kept.
         options: describe the files; the same for every model.
         published: system -> sequence error rate in percent.
     """
