@@ -120,7 +120,8 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
         return {**architecture, **_by_passes(config, _synthetic(facts.task, cell))}
     recipe = _recipe(cell, facts.language)
     values = {**architecture, **recipe.values(_pace(config), facts)}
-    if facts.copyable >= COPYABLE and (cell == "transformer" or attention != "none"):
+    can_copy = cell == "transformer" or attention not in ("none", "monotonic")
+    if facts.copyable >= COPYABLE and can_copy:
         values["model.copy"] = True
     if config.model.continue_positions:
         values.pop("model.positions", None)  # rotary positions cannot continue

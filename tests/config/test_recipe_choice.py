@@ -189,6 +189,12 @@ def test_synthetic_tasks_have_settings_of_their_own(set_, task, expected):
     assert found["decode"]["beam"] == 1
 
 
+def test_monotonic_attention_does_not_copy():
+    known = dataclasses.replace(PAIRS, copyable=0.9)
+    assert choose(load({"model.attention": "additive"}), known).model.copy
+    assert not choose(load({"model.attention": "monotonic"}), known).model.copy
+
+
 def test_inflection_gets_a_transformer_unless_something_about_the_model_is_set():
     known = DataFacts(1000, length=20.0, copyable=0.8, features=True)
     made = choose(Config(), known)
