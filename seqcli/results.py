@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-HTML_VIEWS: dict[str, Callable[[Any], str]] = {}  # by class; see `seqcli.api.views`
-
 
 class HtmlShown:
-    """A result that a notebook shows as HTML."""
+    """A result that a notebook shows as HTML.
+
+    Attributes:
+        view: returns the HTML of a result; set by `seqcli.api.views`.
+    """
+
+    view: ClassVar[Callable[[Any], str | None] | None] = None
 
     def _repr_html_(self) -> str | None:
-        view = HTML_VIEWS.get(type(self).__name__)
-        return None if view is None else view(self)
+        return None if HtmlShown.view is None else HtmlShown.view(self)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def predict_file(
         watch: called with the progress.
 
     Raises:
-        DataError, MachineError: no text in the file; too many dead processes, or a full disk.
+        DataError: the file cannot be read, or is not text.
+        MachineError: worker processes died too often, or the disk is full.
         StoppedBySignal: a signal arrived; the parts that are complete are kept.
         UsageError: the folder has predictions for something else, or other files.
     """

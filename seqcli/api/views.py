@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqcli.results import HTML_VIEWS
+from seqcli.results import HtmlShown
 
 
 def add_views() -> None:
     """Let evaluations, predictions and comparisons show themselves in a notebook."""
-    for name in ("Evaluation", "Prediction", "AttentionMap", "Comparison"):
-        HTML_VIEWS[name] = _html
+    HtmlShown.view = _html
 
 
-def _html(result: Any) -> str:
+def _html(result: Any) -> str | None:
     from seqcli.report.notebook import VIEWS
 
-    return VIEWS[type(result).__name__](result)
+    view = VIEWS.get(type(result).__name__)
+    return None if view is None else view(result)

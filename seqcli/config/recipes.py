@@ -121,7 +121,7 @@ TRANSFORMER = Recipe(  # hidden is rounded to the heads, feedforward is 4 times 
     quick={"model.layers": 2, "model.hidden": 64, "model.dropout": 0.1, "decode.beam": 1},
     best={"model.hidden": 192, "train.lr": 1.5e-3},
     labels={"model.layers": 2, "model.hidden": 64, "decode.beam": 1},
-    small={"model.hidden": 64, "model.dropout": 0.3, "train.lr": 5e-3},
+    small={"model.hidden": 64, "train.lr": 5e-3},
     small_rows=3_000,
 )
 LANGUAGE_RECURRENT = Recipe(  # recurrent language models
