@@ -74,21 +74,31 @@ def _closing(client: Client) -> Iterator[Client]:
     try:
         yield client
     finally:
-        with contextlib.suppress(Exception):
-            client.close(timeout=2)
+        _close(client)
 
 
-def _connect(make: Callable[..., Client], on: str) -> Client:
-    """Connect to a running scheduler."""
+def _close(client: Client) -> None:
+    """Close a client, and stop its thread, which Dask leaves running if it did not connect."""
+    with contextlib.suppress(Exception):
+        client.close(timeout=2)
+    with contextlib.suppress(Exception):
+        client._loop_runner.stop()
+
+
+def _connect(kind: Any, on: str) -> Client:
+    """Connect to a running scheduler; ``kind`` is the class of the client."""
     is_file = "://" not in on
     if is_file and not Path(on).is_file():
         hint = f"start a scheduler: dask scheduler --scheduler-file {on}; or use --on {LOCAL}"
         message = f"--on {on}: no such file, and not an address such as tcp://host:8786"
         raise UsageError(message, hint)
     where = {"scheduler_file": on} if is_file else {"address": on}
+    client: Client = kind.__new__(kind)  # kept, so that it can be closed if it does not connect
     try:
-        return make(**where, timeout=CONNECT_SECONDS, set_as_default=False)
+        client.__init__(**where, timeout=CONNECT_SECONDS, set_as_default=False)
+        return client
     except (OSError, ValueError, KeyError) as error:
+        _close(client)
         hint = "start it: dask scheduler" + f" --scheduler-file {on}" * is_file
         raise UsageError(f"--on {on}: no Dask scheduler answers", hint) from error
 

@@ -13,7 +13,10 @@ from seqcli.config.recipes import (
     GROWTH,
     LANGUAGE_RECURRENT,
     LANGUAGE_TRANSFORMER,
+    MAX_EMISSIONS,
     MAX_WARMUP,
+    MONOTONIC,
+    MONOTONIC_ROWS,
     NUMPY,
     QUICK_BUDGET,
     QUICK_LENGTH,
@@ -33,6 +36,8 @@ from seqcli.config.recipes import (
 from seqcli.config.schema import keys
 from seqcli.config.sections import Config
 from seqcli.messages import plural
+
+MAX_LINE = 80  # characters of `chosen_line`
 
 
 def choose(config: Config, facts: DataFacts, only: Collection[str] | None = None) -> Config:
@@ -57,7 +62,7 @@ def choose(config: Config, facts: DataFacts, only: Collection[str] | None = None
 
 
 def chosen_line(config: Config) -> str:
-    """Return a line of at most 80 characters on what the recipe chose; "" if that is nothing."""
+    """Return a line of at most `MAX_LINE` characters on the choice; "" if nothing was chosen."""
     chosen = {key for key, origin in config.origins.items() if origin == _origin(config)}
     if not chosen:
         return ""
@@ -73,7 +78,10 @@ def chosen_line(config: Config) -> str:
             parts.append(f"{key.partition('.')[2]} {value:g}")
     if chosen & {"train.epochs", "train.epoch_steps"}:
         parts.append(_limit_name(config))
-    return f"{_origin(config)}: {', '.join(parts)}" if parts else ""
+    if not parts:
+        return ""
+    line = f"{_origin(config)}: {', '.join(parts)}"
+    return line if len(line) <= MAX_LINE else line.replace(f", dropout {model.dropout:g}", "")
 
 
 def attention_hint(gains: tuple[AttentionGain, ...] = ATTENTION_GAINS) -> str:
@@ -140,10 +148,23 @@ def _cell(config: Config, facts: DataFacts) -> str:
 
 
 def _attention(config: Config, facts: DataFacts, cell: str) -> str:
-    """Return the attention: additive for pairs if neither cell nor attention was set."""
+    """Return the attention: additive or monotonic for pairs if neither it nor the cell was set."""
     named = {"model.cell", "model.attention"} & config.origins.keys()
-    is_open = not named and not facts.language and cell != "transformer"
-    return "additive" if is_open else config.model.attention
+    if named or facts.language or cell == "transformer":
+        return config.model.attention
+    return "monotonic" if _is_monotonic(config, facts) else "additive"
+
+
+def _is_monotonic(config: Config, facts: DataFacts) -> bool:
+    """Return whether a model that can neither reorder nor copy suits the data, and its size."""
+    emissions = (facts.length / 2) ** 2 * facts.vocabulary  # source x target positions x tokens
+    return (
+        facts.monotonic >= MONOTONIC
+        and facts.copyable < COPYABLE
+        and SMALL_ROWS <= facts.rows < MONOTONIC_ROWS
+        and emissions <= MAX_EMISSIONS
+        and not config.model.copy
+    )
 
 
 def _recipe(cell: str, language: bool) -> Recipe:
@@ -228,7 +249,7 @@ def _architecture_name(config: Config) -> str:
     if model.cell == "transformer":
         return "Transformer"
     kind = {"none": "", "additive": " with attention"}
-    return model.cell.upper() + kind.get(model.attention, f" with {model.attention} attention")
+    return model.cell.upper() + kind.get(model.attention, f", {model.attention} attention")
 
 
 def _limit_name(config: Config) -> str:

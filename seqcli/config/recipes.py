@@ -25,6 +25,9 @@ REFERENCE_ROWS = 4_000  # training rows that `Recipe.updates` is for
 GROWTH = 0.2  # updates grow with this power of the number of rows
 SMALL_ROWS = 300  # data with fewer rows gets a smaller recurrent model
 COPYABLE = 0.6  # from this fraction of copyable target tokens on, models copy
+MONOTONIC = 0.12  # nats per target token; from this gain on, little data gets monotonic attention
+MONOTONIC_ROWS = 3_000  # from this number of rows on, additive attention is as good, and faster
+MAX_EMISSIONS = 50_000  # probabilities per row that monotonic attention may compute in training
 QUICK_LENGTH = 24  # source and target tokens per row; quick does fewer updates for longer rows
 VALIDATIONS = {"quick": 10, "auto": 30, "best": 60}  # epochs, each of which ends with one
 SHORTEST_EPOCH = 50  # updates
@@ -40,6 +43,9 @@ class DataFacts:
         rows: the number of training rows.
         length: mean number of source and target tokens per row.
         copyable: fraction of the target tokens that also occur in their source, from 0 to 1.
+        monotonic: how much better monotonic alignments explain the targets than free ones, in
+            nats per target token (`seqcli.data.alignment.monotonic_gain`).
+        vocabulary: number of target tokens.
         features: whether the sources have features, as in inflection.
         labels: whether each target is a single token.
         language: whether the rows are texts without a source, for a language model.
@@ -49,6 +55,8 @@ class DataFacts:
     rows: int
     length: float = 0.0
     copyable: float = 0.0
+    monotonic: float = 0.0
+    vocabulary: int = 0
     features: bool = False
     labels: bool = False
     language: bool = False

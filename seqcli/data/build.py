@@ -20,6 +20,7 @@ from seqcli.arrays.ragged import Ragged
 from seqcli.config import recipe_choice
 from seqcli.config.recipes import DataFacts
 from seqcli.config.sections import Config, DataConfig
+from seqcli.data.alignment import monotonic_gain
 from seqcli.data.corpus import Codec, Corpus, Pairs
 from seqcli.data.dataset_folder import META, read_folder
 from seqcli.data.files.loading import encode_for_model, read_files
@@ -92,15 +93,19 @@ def with_recipe(config: Config, corpus: Corpus) -> Config:
 def facts_of(corpus: Corpus) -> DataFacts:
     """Return the facts about the training rows that determine a recipe."""
     codec, train = corpus.codec, corpus.splits["train"]
-    return DataFacts(
+    facts = DataFacts(
         rows=len(train),
         length=float((train.source_lengths + train.targets.lengths).mean()),
         copyable=_copyable(codec, train),
+        vocabulary=len(codec.target),
         features=codec.features,
         labels=bool((train.targets.lengths == 1).all()),
         language=codec.source is None,
         task=corpus.provenance.task or "",
     )
+    if facts.task or facts.features or facts.labels or train.sources is None:
+        return facts
+    return replace(facts, monotonic=monotonic_gain(train.sources, train.targets))
 
 
 def _copyable(codec: Codec, pairs: Pairs) -> float:

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from seqcli.config import Config, load, to_plain
 from seqcli.config.recipe_choice import attention_hint, choose, chosen_line, varying
-from seqcli.config.recipes import RECURRENT, SMALL_ROWS, AttentionGain, DataFacts
+from seqcli.config.recipes import (
+    MONOTONIC_ROWS,
+    RECURRENT,
+    SMALL_ROWS,
+    AttentionGain,
+    DataFacts,
+)
 from seqcli.config.yaml_file import to_yaml
 
 PAIRS = DataFacts(4000, length=15.0, copyable=0.1)
@@ -29,6 +35,8 @@ def facts(draw: st.DrawFn, rows: st.SearchStrategy[int] | None = None) -> DataFa
         draw(st.integers(1, 10**7) if rows is None else rows),
         draw(st.floats(0.5, 1000.0)),
         copyable=draw(st.sampled_from([0.0, 0.9])),
+        monotonic=draw(st.sampled_from([-0.5, 0.3])),
+        vocabulary=draw(st.sampled_from([20, 10_000])),
         features=draw(st.booleans()),
         labels=draw(st.booleans()),
         language=language,
@@ -187,6 +195,44 @@ def test_synthetic_tasks_have_settings_of_their_own(set_, task, expected):
     assert {key: both[key] for key in expected} == expected
     assert found["train"]["epoch_steps"] == 0
     assert found["decode"]["beam"] == 1
+
+
+MONOTONIC_PAIRS = DataFacts(800, length=15.0, monotonic=0.25, vocabulary=60)
+
+
+def test_little_monotonic_data_gets_monotonic_attention():
+    made = choose(Config(), MONOTONIC_PAIRS)
+    assert made.model.attention == "monotonic"
+    assert chosen_line(made).startswith("recipe auto: GRU, monotonic attention, hidden")
+    assert choose(load({"train.recipe": "quick"}), MONOTONIC_PAIRS).model.attention == "monotonic"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"monotonic": 0.05},
+        {"copyable": 0.9},
+        {"rows": MONOTONIC_ROWS},
+        {"rows": SMALL_ROWS - 1},
+        {"length": 200.0},
+        {"vocabulary": 20_000},
+    ],
+)
+def test_other_data_gets_additive_attention(other):
+    known = dataclasses.replace(MONOTONIC_PAIRS, **other)
+    assert choose(Config(), known).model.attention == "additive"
+
+
+@pytest.mark.parametrize(
+    ("set_", "attention"),
+    [
+        ({"model.cell": "gru"}, "none"),
+        ({"model.attention": "dot"}, "dot"),
+        ({"model.copy": True}, "additive"),
+    ],
+)
+def test_what_was_set_goes_before_monotonic_attention(set_, attention):
+    assert choose(load(set_), MONOTONIC_PAIRS).model.attention == attention
 
 
 def test_monotonic_attention_does_not_copy():
