@@ -13,11 +13,7 @@ from hypothesis import strategies as st
 from seqcli.arrays.ragged import Ragged
 from seqcli.data.alignment import free_alignment, monotonic_alignment, monotonic_gain
 
-LENGTHS = (
-    (3, 4),
-    (2, 3),
-    (1, 2),
-)  # source and target tokens of three rows, of which two are padded
+LENGTHS = ((3, 4), (2, 3), (1, 2))  # source and target tokens of three rows; two are padded
 
 
 def emissions() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
