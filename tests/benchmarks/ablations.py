@@ -28,7 +28,7 @@ from published_results import SETS, seqcli
 from seqcli.statistics import mean_interval
 
 BASE = ("--hidden", "64", "--embedding", "64", "--steps", "800", "--batch-size", "32")
-BASE = (*BASE, "--set", "train.epoch_steps=200", "--beam", "1")
+BASE = (*BASE, "--set", "train.epoch_steps=200", "--beam", "1", "--set", "model.attention=additive")
 CHANGES = {
     "base": (),
     "no label smoothing": ("--set", "train.label_smoothing=0"),

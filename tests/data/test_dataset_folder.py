@@ -213,7 +213,7 @@ def test_a_folder_of_plain_files(tmp_path: Path) -> None:
     assert list(found.splits) == ["train", "test"]
     assert found.codec.source is not None
     assert found.codec.source.tokens == ("a", "b", "c")
-    assert found.notes == ("no val split: no file was given",)
+    assert found.notes == ("no val split: no file was given; training keeps the last epoch",)
     assert found.reading is not None
     assert {one.kind: one.lines for one in found.reading.findings} == {
         "shared": (1,),

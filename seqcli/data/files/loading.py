@@ -149,11 +149,12 @@ def _missing(parts: Sequence[Part], encoded: Mapping[str, EncodedFile]) -> list[
     missing = " and no ".join(split for split in SPLITS if split not in present)
     if not missing:
         return []
+    result = "; training keeps the last epoch" if "val" not in present else ""
     if "" not in encoded:
-        return [f"no {missing} split: no file was given"]
+        return [f"no {missing} split: no file was given{result}"]
     one = encoded[""]
     distinct, rows = len(np.unique(one.groups)), "names" if one.sources is None else "sources"
-    return [f"no {missing} split: the file has only {distinct} distinct {rows}"]
+    return [f"no {missing} split: the file has only {distinct} distinct {rows}{result}"]
 
 
 def _load(

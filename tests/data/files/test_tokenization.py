@@ -152,7 +152,9 @@ def test_what_the_user_says_counts(tmp_path):
     path = write(tmp_path / "a.tsv", *generated("labels"))
     made = corpus(DataConfig(train_file=path, target_tokens="chars"), {})
     assert made.codec.target_tokenizer.style == "chars"
-    assert made.notes == ("no val and no test split: no file was given",)
+    assert made.notes == (
+        "no val and no test split: no file was given; training keeps the last epoch",
+    )
     assert corpus(DataConfig(train_file=path), {}).reading.tokens == ("chars", "whole")
 
 
