@@ -120,16 +120,21 @@ class _Batch:
 
 
 def _sampled(sources: Ragged, targets: Ragged) -> _Batch | None:
-    """Return evenly spaced rows that have both sides, fewer if they are long; None without any."""
-    cells = sources.lengths * targets.lengths  # (N,)
-    rows = np.flatnonzero(cells)
-    if not len(rows):
+    """Return evenly spaced rows that have both sides, fewer if they are long; None without any.
+
+    Rows of more than twice the mean length are left out, since all are padded to the longest.
+    """
+    lengths = np.stack([sources.lengths, targets.lengths])  # (2, N)
+    usable = (lengths > 0).all(0)  # (N,)
+    if not usable.any():
         return None
-    count = min(len(rows), MAX_ROWS, max(1, int(MAX_CELLS / cells[rows].mean())))
+    usable &= (lengths <= 2 * lengths[:, usable].mean(1, keepdims=True)).all(0)
+    rows = np.flatnonzero(usable)
+    count = min(len(rows), MAX_ROWS, max(1, int(MAX_CELLS / lengths[:, rows].prod(0).mean())))
     rows = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
-    (source, lengths), (target, target_lengths) = sources.padded(rows, 0), targets.padded(rows, 0)
-    in_source = np.arange(source.shape[1]) < lengths[:, None]  # (B, S)
-    in_target = np.arange(target.shape[1]) < target_lengths[:, None]  # (B, T)
+    (source, sizes), (target, steps) = sources.padded(rows, 0), targets.padded(rows, 0)
+    in_source = np.arange(source.shape[1]) < sizes[:, None]  # (B, S)
+    in_target = np.arange(target.shape[1]) < steps[:, None]  # (B, T)
     return _Batch(_dense(source), _dense(target), (in_source, in_target))
 
 

@@ -102,6 +102,12 @@ def test_rows_without_source_or_target_do_not_count():
     assert gain([*sources, []], [*targets, [5]]) == gain(sources, targets)
 
 
+def test_a_row_of_extreme_length_costs_no_memory():
+    sources, row = words(1), list(range(4, 10_004))
+    targets = [spoken(word) for word in sources]
+    assert gain([*sources, row], [*targets, row]) > 0.2  # padded to it, 300 rows need 200 GiB
+
+
 def test_long_rows_are_sampled_down_to_one():
     row = list(range(4, 1004))
     assert gain([row, row[::-1]], [row, row]) != 0.0
