@@ -79,6 +79,7 @@ class DataRead:
     named_rows: str = ""  # the file that lists all flagged rows
     tokens: tuple[str, str] = ("", "")  # tokenization of sources ("" without any) and targets
     recipe: str = ""  # what the recipe would choose for a run on the data; "" in a run
+    monotonic_gain: float | None = None  # see `seqcli.config.recipes.DataFacts`; None in a run
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from seqcli.config import Config
 from seqcli.config.flags import Flags
 from seqcli.config.recipe_choice import chosen_line
 from seqcli.data.build import corpus as build_corpus
-from seqcli.data.build import with_chosen_tokens, with_recipe
+from seqcli.data.build import facts_of, with_chosen_tokens, with_recipe
 from seqcli.data.corpus import Corpus
 from seqcli.data.dataset_folder import write_folder
 from seqcli.errors import UsageError
@@ -79,7 +79,8 @@ def read_data(
     settings, corpus = configured(config, set, flags)
     if corpus.reading is None:
         raise UsageError("the rows of a task are generated, not read", "name data files")
-    return replace(corpus.reading, recipe=chosen_line(settings))
+    gain = facts_of(corpus).monotonic
+    return replace(corpus.reading, recipe=chosen_line(settings), monotonic_gain=gain)
 
 
 def configured(

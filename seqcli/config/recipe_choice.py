@@ -159,7 +159,8 @@ def _is_monotonic(config: Config, facts: DataFacts) -> bool:
     """Return whether a model that can neither reorder nor copy suits the data, and its size."""
     emissions = (facts.length / 2) ** 2 * facts.vocabulary  # source x target positions x tokens
     return (
-        facts.monotonic >= MONOTONIC
+        facts.monotonic is not None
+        and facts.monotonic >= MONOTONIC
         and facts.copyable < COPYABLE
         and SMALL_ROWS <= facts.rows < MONOTONIC_ROWS
         and emissions <= MAX_EMISSIONS

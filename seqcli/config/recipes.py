@@ -44,7 +44,7 @@ class DataFacts:
         length: mean number of source and target tokens per row.
         copyable: fraction of the target tokens that also occur in their source, from 0 to 1.
         monotonic: how much better monotonic alignments explain the targets than free ones, in
-            nats per target token (`seqcli.data.alignment.monotonic_gain`).
+            nats per target token (`seqcli.data.alignment.monotonic_gain`); None if not measured.
         vocabulary: number of target tokens.
         features: whether the sources have features, as in inflection.
         labels: whether each target is a single token.
@@ -55,7 +55,7 @@ class DataFacts:
     rows: int
     length: float = 0.0
     copyable: float = 0.0
-    monotonic: float = 0.0
+    monotonic: float | None = None
     vocabulary: int = 0
     features: bool = False
     labels: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
+from seqcli.config.recipes import MONOTONIC
 from seqcli.events import (
     DataRead,
     EpochEnded,
@@ -218,8 +219,16 @@ def show_reading(out: Out, read: DataRead, *, to_stderr: bool = True) -> None:
     out.show(splits_table(read), to_stderr=to_stderr)
     for line in finding_lines(read):
         write(line)
+    if read.monotonic_gain is not None:
+        write(alignment_line(read.monotonic_gain))
     if read.recipe:
         write(read.recipe)
+
+
+def alignment_line(gain: float) -> str:
+    """Describe how sources and targets are aligned; see `seqcli.data.alignment.monotonic_gain`."""
+    kind = "monotonic" if gain >= MONOTONIC else "not monotonic"
+    return f"alignment: {kind}, {gain:+.2f} nats per target token over free alignment"
 
 
 def finding_lines(read: DataRead) -> list[str]:

@@ -35,7 +35,7 @@ def facts(draw: st.DrawFn, rows: st.SearchStrategy[int] | None = None) -> DataFa
         draw(st.integers(1, 10**7) if rows is None else rows),
         draw(st.floats(0.5, 1000.0)),
         copyable=draw(st.sampled_from([0.0, 0.9])),
-        monotonic=draw(st.sampled_from([-0.5, 0.3])),
+        monotonic=draw(st.sampled_from([None, -0.5, 0.3])),
         vocabulary=draw(st.sampled_from([20, 10_000])),
         features=draw(st.booleans()),
         labels=draw(st.booleans()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,20 @@ def test_the_facts_that_choose_a_recipe(tmp_path: Path) -> None:
     assert not any((facts.labels, facts.language))
     labels = corpus(DataConfig(path=str(path), target_tokens="whole"), {})
     assert facts_of(labels).labels
+    assert facts_of(labels).monotonic is None
+
+
+@pytest.mark.parametrize(("step", "is_monotonic"), [(1, True), (-1, False)])
+def test_the_facts_tell_whether_letters_are_in_the_order_of_their_sounds(
+    tmp_path: Path, step: int, is_monotonic: bool
+) -> None:
+    words = ["".join(word) for word in permutations("abcdef", 4)]
+    rows = (f"{word}\t{' '.join(word.upper()[::step])}\n" for word in words)
+    (tmp_path / "pairs.tsv").write_text("".join(rows), "utf-8")
+    made = corpus(DataConfig(path=str(tmp_path / "pairs.tsv"), target_tokens="words"), {})
+    facts = facts_of(made)
+    assert facts.vocabulary == len(made.codec.target) == 4 + 6
+    assert (facts.monotonic > 0.1) == is_monotonic
 
 
 def test_the_facts_name_the_task_of_a_folder(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What was read, told on a terminal, off it, and as data."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -62,6 +63,16 @@ def test_both_views_of_training_begin_with_it():
         view(READ)
     assert "10 rows left out: blank" in said.getvalue()
     assert "all flagged rows" in said.getvalue()
+
+
+@pytest.mark.parametrize(("gain", "kind"), [(0.25, "monotonic"), (-0.5, "not monotonic")])
+def test_a_check_says_how_rows_are_aligned_and_what_would_be_chosen(gain, kind):
+    told, _, said = out()
+    show_reading(told, replace(READ, recipe="recipe auto: GRU", monotonic_gain=gain))
+    assert said.getvalue().splitlines()[-2:] == [
+        f"alignment: {kind}, {gain:+.2f} nats per target token over free alignment",
+        "recipe auto: GRU",
+    ]
 
 
 def test_names_have_no_sources_and_many_findings_are_cut():
