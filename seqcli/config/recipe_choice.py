@@ -16,6 +16,7 @@ from seqcli.config.recipes import (
     MAX_EMISSIONS,
     MAX_WARMUP,
     MONOTONIC,
+    MONOTONIC_RECURRENT,
     MONOTONIC_ROWS,
     NUMPY,
     QUICK_BUDGET,
@@ -103,7 +104,13 @@ def attention_hint(gains: tuple[AttentionGain, ...] = ATTENTION_GAINS) -> str:
 
 def varying() -> frozenset[str]:
     """Return the keys that a recipe may choose."""
-    recipes = (RECURRENT, TRANSFORMER, LANGUAGE_RECURRENT, LANGUAGE_TRANSFORMER)
+    recipes = (
+        RECURRENT,
+        MONOTONIC_RECURRENT,
+        TRANSFORMER,
+        LANGUAGE_RECURRENT,
+        LANGUAGE_TRANSFORMER,
+    )
     tables = [NUMPY, *(one.values for one in SYNTHETIC)]
     for one in recipes:
         tables += [one.auto, one.quick, one.best, one.labels, one.small]
@@ -126,7 +133,7 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
         architecture["model.attention"] = attention
     if facts.task:
         return {**architecture, **_by_passes(config, _synthetic(facts.task, cell))}
-    recipe = _recipe(cell, facts.language)
+    recipe = _recipe(cell, attention, facts.language)
     values = {**architecture, **recipe.values(_pace(config), facts)}
     can_copy = cell == "transformer" or attention not in ("none", "monotonic")
     if facts.copyable >= COPYABLE and can_copy:
@@ -168,9 +175,11 @@ def _is_monotonic(config: Config, facts: DataFacts) -> bool:
     )
 
 
-def _recipe(cell: str, language: bool) -> Recipe:
+def _recipe(cell: str, attention: str, language: bool) -> Recipe:
     if language:
         return LANGUAGE_TRANSFORMER if cell == "transformer" else LANGUAGE_RECURRENT
+    if attention == "monotonic":
+        return MONOTONIC_RECURRENT
     return TRANSFORMER if cell == "transformer" else RECURRENT
 
 

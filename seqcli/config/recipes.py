@@ -14,7 +14,7 @@ which learn within half a minute.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from seqcli.config.limits import Scalar
 
@@ -112,6 +112,9 @@ RECURRENT = Recipe(  # recurrent models, with and without attention
     best={"train.lr": 1e-3},
     labels={"model.hidden": 128, "model.embedding": 64, "model.dropout": 0.4, "decode.beam": 1},
     small={"model.hidden": 128, "model.embedding": 64, "model.dropout": 0.4},
+)
+MONOTONIC_RECURRENT = replace(  # with monotonic attention, of which little data needs less
+    RECURRENT, small={"model.hidden": 128}, small_rows=MONOTONIC_ROWS
 )
 TRANSFORMER = Recipe(  # hidden is rounded to the heads, feedforward is 4 times as large
     updates=3_500,

@@ -27,7 +27,7 @@ def test_every_value_is_allowed(name):
 
 
 def test_every_architecture_has_the_settings_that_matter_most():
-    assert len(ARCHITECTURES) == 4
+    assert len(ARCHITECTURES) == 5
     needed = ("model.hidden", "model.dropout", "train.batch_size", "train.lr", "train.warmup")
     for one in ARCHITECTURES.values():
         assert set(needed) <= set(one.auto)
