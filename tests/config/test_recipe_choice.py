@@ -205,7 +205,9 @@ def test_little_monotonic_data_gets_monotonic_attention():
     assert made.model.attention == "monotonic"
     assert chosen_line(made).startswith("recipe auto: GRU, monotonic attention, hidden")
     assert choose(load({"train.recipe": "quick"}), MONOTONIC_PAIRS).model.attention == "monotonic"
-    assert made.model.hidden < choose(load({"model.attention": "dot"}), MONOTONIC_PAIRS).model.hidden
+    assert (
+        made.model.hidden < choose(load({"model.attention": "dot"}), MONOTONIC_PAIRS).model.hidden
+    )
 
 
 @pytest.mark.parametrize(
