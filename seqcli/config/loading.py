@@ -196,6 +196,20 @@ def _check_together(config: Config) -> None:
         raise UsageError("train.epochs is 0, and no other key limits training", hint)
     if model.cell != "transformer":
         return
+    if "model.hidden" in config.origins or train.recipe == "none":  # else the recipe rounds it
+        _check_heads(config)
+    if model.continue_positions and model.positions in ("rotary", "none"):
+        message = f"model.continue_positions has no effect with model.positions={model.positions}"
+        raise UsageError(message, "choose sinusoidal or learned positions")
+    if model.attention != "none":
+        message = f"model.attention is {model.attention}, but model.cell is transformer"
+        hint = "the Transformer has its own attention: omit --attention"
+        raise UsageError(message, hint)
+
+
+def _check_heads(config: Config) -> None:
+    """Reject a width that the heads do not divide into parts of a valid size."""
+    model = config.model
     if model.hidden % model.heads:
         message = (
             f"model.hidden is {model.hidden}, which model.heads, {model.heads}, does not divide"
@@ -208,13 +222,6 @@ def _check_together(config: Config) -> None:
             f"(model.hidden {model.hidden}, model.heads {model.heads})"
         )
         raise UsageError(message, "rotary positions rotate pairs: choose heads of an even width")
-    if model.continue_positions and model.positions in ("rotary", "none"):
-        message = f"model.continue_positions has no effect with model.positions={model.positions}"
-        raise UsageError(message, "choose sinusoidal or learned positions")
-    if model.attention != "none":
-        message = f"model.attention is {model.attention}, but model.cell is transformer"
-        hint = "the Transformer has its own attention: omit --attention"
-        raise UsageError(message, hint)
 
 
 def _flat(nested: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, object]]:

@@ -38,6 +38,7 @@ from seqcli.config.schema import keys
 from seqcli.config.sections import Config
 from seqcli.messages import plural
 
+MAX_FEEDFORWARD = 2**16
 MAX_LINE = 80  # characters of `chosen_line`
 
 
@@ -132,7 +133,8 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
     if attention != config.model.attention:
         architecture["model.attention"] = attention
     if facts.task:
-        return {**architecture, **_by_passes(config, _synthetic(facts.task, cell))}
+        values = {**architecture, **_by_passes(config, _synthetic(facts.task, cell))}
+        return values | (_whole_heads(config, values) if cell == "transformer" else {})
     recipe = _recipe(cell, attention, facts.language)
     values = {**architecture, **recipe.values(_pace(config), facts)}
     can_copy = cell == "transformer" or attention not in ("none", "monotonic")
@@ -141,7 +143,9 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
     if config.model.continue_positions:
         values.pop("model.positions", None)  # rotary positions cannot continue
     if cell == "transformer":
-        values |= _transformer_sizes(config, values)
+        values |= _whole_heads(config, values)
+        used = config.model.hidden if "model.hidden" in config.origins else values["model.hidden"]
+        values["model.feedforward"] = min(4 * int(used), MAX_FEEDFORWARD)
     updates = _updates(recipe.updates, _pace(config), facts)
     return values | _limits(config, updates) | _warmup(config, facts, values, updates)
 
@@ -225,15 +229,14 @@ def _warmup(config: Config, facts: DataFacts, values: Values, updates: int) -> d
     return {"train.warmup": min(int(values["train.warmup"]), round(MAX_WARMUP * updates))}
 
 
-def _transformer_sizes(config: Config, values: Values) -> dict[str, Scalar]:
-    """Return hidden, rounded up to whole heads of a valid size, and feedforward."""
-    model, most = config.model, 2**16
+def _whole_heads(config: Config, values: Values) -> dict[str, Scalar]:
+    """Return the width, rounded up to whole heads of a valid size; none if it fits as it is."""
+    model = config.model
     is_set = "model.positions" in config.origins
     positions = model.positions if is_set else values.get("model.positions", model.positions)
     unit = model.heads * (2 if positions == "rotary" else 1)
-    hidden = -(-int(values["model.hidden"]) // unit) * unit
-    used = model.hidden if "model.hidden" in config.origins else hidden
-    return {"model.hidden": hidden, "model.feedforward": min(4 * used, most)}
+    hidden = int(values.get("model.hidden", keys()["model.hidden"].default))
+    return {"model.hidden": -(-hidden // unit) * unit} if hidden % unit else {}
 
 
 def _synthetic(task: str, cell: str) -> dict[str, Scalar]:

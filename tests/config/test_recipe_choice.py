@@ -19,6 +19,7 @@ from seqcli.config.recipes import (
     DataFacts,
 )
 from seqcli.config.yaml_file import to_yaml
+from seqcli.errors import UsageError
 
 PAIRS = DataFacts(4000, length=15.0, copyable=0.1)
 LABELS = dataclasses.replace(PAIRS, length=9.0, labels=True)
@@ -195,6 +196,19 @@ def test_synthetic_tasks_have_settings_of_their_own(set_, task, expected):
     assert {key: both[key] for key in expected} == expected
     assert found["train"]["epoch_steps"] == 0
     assert found["decode"]["beam"] == 1
+
+
+@pytest.mark.parametrize("known", [PAIRS, LANGUAGE, dataclasses.replace(PAIRS, task="copy")])
+def test_a_width_that_was_left_open_is_rounded_to_the_heads(known):
+    made = choose(load({"model.cell": "transformer", "model.heads": 6}), known).model
+    assert made.hidden % 6 == 0
+    assert made.hidden >= choose(load({"model.cell": "transformer"}), known).model.hidden
+
+
+@pytest.mark.parametrize("set_", [{"model.hidden": 64}, {"train.recipe": "none"}])
+def test_a_width_that_was_set_must_fit_the_heads(set_):
+    with pytest.raises(UsageError, match=r"model\.heads, 6, does not divide"):
+        load({"model.cell": "transformer", "model.heads": 6, **set_})
 
 
 MONOTONIC_PAIRS = DataFacts(800, length=15.0, monotonic=0.25, vocabulary=60)
