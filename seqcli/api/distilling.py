@@ -26,7 +26,7 @@ from seqcli.api.trained_model import PairModel, open_model
 from seqcli.arrays.ragged import Ragged
 from seqcli.config import Config
 from seqcli.data.corpus import Codec, Corpus, Distillation, Pairs
-from seqcli.data.files.opening import TextFile
+from seqcli.data.files.opening import TextFile, text_files
 from seqcli.data.files.rows import text_records
 from seqcli.data.token_rows import decoded
 from seqcli.errors import CheckpointError, DataError, UsageError, blamed
@@ -114,9 +114,9 @@ def _distill(teacher: PairModel, settings: Config, corpus: Corpus) -> DistilledR
     own, left_out = len(sources), Counter[str]()
     sha256 = None
     if settings.train.unlabelled:
-        file = TextFile(Path(settings.train.unlabelled))
-        sources += _unlabelled(file, teacher, corpus, set(sources), left_out)
-        sha256 = file.sha256
+        with text_files([Path(settings.train.unlabelled)]) as (file,):
+            sources += _unlabelled(file, teacher, corpus, set(sources), left_out)
+            sha256 = file.sha256
     note(f"predicting {plural(len(sources), 'target')} with {teacher.name}")
     rows, places = _predictions(teacher, sources, left_out)
     repeated = {(tuple(source), tuple(target)) for source, target in gold}

@@ -23,7 +23,7 @@ from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import Codec
 from seqcli.data.files.columns import parse_columns
 from seqcli.data.files.formats import format_of, looks_like_header
-from seqcli.data.files.opening import TextFile
+from seqcli.data.files.opening import TextFile, text_files
 from seqcli.data.files.rows import (
     KINDS,
     LEAST_COUNT,
@@ -189,25 +189,29 @@ class FileEncoder:
         Raises:
             DataError: the file is not text, has no rows, or has too many unusable rows.
         """
-        files = [TextFile(path) for path in paths]
+        with text_files(paths) as files:
+            return self._encode(files, split)
+
+    def _encode(self, files: Sequence[TextFile], split: str) -> EncodedFile:
+        path = files[0].path
         records, used_format = records_of(files, self._data)
-        encoded = EncodedFile(paths[0], split, records.layout.source is not None)
+        encoded = EncodedFile(path, split, records.layout.source is not None)
         encoded.format = used_format
         reader, bad = RowReader(self._codec, self._data, records.layout), _BadRows(self._data)
         remarks = RowRemarks(self._codec, records.layout)
         for record in records.rows:
             if not encoded.rows and looks_like_header(record):
-                self._findings.add("header", paths[0], split, record.line, ", ".join(record.cells))
+                self._findings.add("header", path, split, record.line, ", ".join(record.cells))
             row = reader.read(record)
             encoded.rows += 1
             if isinstance(row, Problem):
-                self._findings.add(row.kind, paths[0], split, row.line, row.detail)
-                bad.add(row, paths[0])
+                self._findings.add(row.kind, path, split, row.line, row.detail)
+                bad.add(row, path)
                 continue
             self._keep(row, encoded)
             for kind, detail in remarks.of(record):
-                self._findings.add(kind, paths[0], split, row.line, detail)
-        bad.check(paths[0], encoded, records.hint)
+                self._findings.add(kind, path, split, row.line, detail)
+        bad.check(path, encoded, records.hint)
         encoded.digests = {str(file.path): file.sha256 for file in files}
         return encoded
 

@@ -15,7 +15,7 @@ import io
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NoReturn, cast
 
@@ -76,6 +76,20 @@ def regular_file(path: Path) -> Iterator[io.FileIO]:
 
 
 @contextlib.contextmanager
+def text_files(paths: Sequence[Path]) -> Iterator[list[TextFile]]:
+    """Close files at the end, also when reading was given up in the middle by an error.
+
+    Nothing is opened before the lines are read; see `TextFile`.
+    """
+    files = [TextFile(path) for path in paths]
+    try:
+        yield files
+    finally:
+        for file in files:
+            file.close()
+
+
+@contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Convert system errors into one-line errors that name the path.
 
@@ -124,7 +138,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 class TextFile:
-    """A text file, possibly compressed with gzip.
+    """A text file, possibly compressed with gzip; `text_files` closes it.
 
     Args:
         path: names a regular file.
@@ -136,6 +150,7 @@ class TextFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.sha256 = ""
+        self._passes: list[Generator[bytes]] = []  # over the lines, ended or not
 
     def first_block(self) -> bytes:
         """Return up to 64 KiB of decompressed text from the beginning.
@@ -149,13 +164,22 @@ class TextFile:
         return block.removeprefix(codecs.BOM_UTF8)
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines without their ends (LF, CRLF or CRCRLF) and without a byte-order mark.
+        """Return the lines without their ends (LF, CRLF or CRCRLF) and without a byte-order mark.
 
         Lines end at LF only. Longer lines are truncated to ``MOST_BYTES`` + 1 bytes.
 
         Raises:
             DataError: the file is missing, cannot be read, or is not text.
         """
+        self._passes.append(self._read_lines())
+        return self._passes[-1]
+
+    def close(self) -> None:
+        """End the passes over the lines, which close the file."""
+        for one in self._passes:
+            one.close()
+
+    def _read_lines(self) -> Generator[bytes]:
         self.first_block()
         with regular_file(self.path) as raw:
             digested = _HashingReader(raw)

@@ -41,7 +41,7 @@ import numpy as np
 from seqcli.config.sections import DataConfig
 from seqcli.data.corpus import split_rows
 from seqcli.data.files.file_encoder import records_of
-from seqcli.data.files.opening import TextFile
+from seqcli.data.files.opening import TextFile, text_files
 from seqcli.data.files.rows import hash_of
 from seqcli.data.vocabulary import Normalizer
 
@@ -258,7 +258,12 @@ def _training_texts(splits: Mapping[str, Sequence[Path]], data: DataConfig) -> l
 
 def _texts_of(paths: Sequence[Path], data: DataConfig) -> Iterator[Texts]:
     """Yield the normalized texts of the usable rows."""
-    records, _ = records_of([TextFile(path) for path in paths], data)
+    with text_files(paths) as files:
+        yield from _usable_texts(files, data)
+
+
+def _usable_texts(files: Sequence[TextFile], data: DataConfig) -> Iterator[Texts]:
+    records, _ = records_of(files, data)
     at, form = records.layout, Normalizer(data.normalize, data.lower)
     for record in records.rows:
         cells = record.cells

@@ -15,7 +15,7 @@ from seqcli.data.build import corpus, pairs_of
 from seqcli.data.files import opening
 from seqcli.data.files.file_encoder import FileEncoder
 from seqcli.data.files.opening import MOST_BYTES, TextFile, digest, kind_of_path
-from seqcli.errors import DataError, Exit
+from seqcli.errors import DataError, Exit, UsageError
 
 TEXT = b"a\tb\nc\td\n" * 50
 
@@ -137,3 +137,27 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(
     assert made.provenance.sha256 == digest(path)
     first = made.splits["train"]
     assert made.codec.source_text(first.sources[0].tolist()) == "x"
+
+
+LONG = "".join(f"w{number}\tp{number}\n" for number in range(20_000))  # more than one buffer
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("a.tsv", LONG, {"columns": "source=wrod,target=pron"}),
+        ("a.tsv.gz", LONG, {"columns": "source=wrod,target=pron"}),
+        ("a.tsv", "a\tb\n\n" + LONG, {"strict": True}),
+        ("a.csv", 'a,"b\n' + LONG, {}),
+        ("a.jsonl", "[1]\n" * 20_000, {"columns": "source=1,target=2"}),
+        ("a.tsv", "a b\n" * 20_000, {}),
+    ],
+)
+def test_a_file_is_closed_when_reading_is_given_up(tmp_path, name, text, options):
+    path, raw = tmp_path / name, text.encode()
+    path.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    with pytest.raises((DataError, UsageError)) as caught:
+        corpus(DataConfig(path=str(path), **options), {})
+    opened = [one.resolve() for one in Path("/proc/self/fd").iterdir()]
+    assert path not in opened, caught.value  # whose traceback refers to the readers
