@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -163,9 +163,10 @@ class _Run:
         Raises:
             StoppedBySignal: a signal arrived.
         """
-        for part in self._missing():
-            self._submit(part)
-            self._collect(stop, self._workers.size)
+        with closing(self._missing()) as missing:  # which closes the input
+            for part in missing:
+                self._submit(part)
+                self._collect(stop, self._workers.size)
         while self._running or self._again:
             if self._again:
                 self._submit(self._again.popleft())
@@ -184,7 +185,7 @@ class _Run:
             hint = "check the memory, use fewer --jobs, and run the same command again"
             raise MachineError(message, hint)
 
-    def _missing(self) -> Iterator[Part]:
+    def _missing(self) -> Generator[Part]:
         """Yield the parts without predictions, and parts to be answered again before new ones."""
         for part in cut_parts(Path(self._plan.input.path), self._plan.part_size):
             self.parts += 1

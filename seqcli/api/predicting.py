@@ -167,15 +167,14 @@ def read_lexicon(path: Path) -> dict[str, tuple[str, ...]]:
         DataError: the file cannot be read, or a line has no tab.
     """
     known: dict[str, tuple[str, ...]] = {}
-    lines = chain.from_iterable(line_blocks(open_stream(path), str(path)))
-    for number, line in enumerate(lines, 1):
-        source, tab, target = line.rpartition("\t") if isinstance(line, str) else ("", "", "")
-        if line and not (tab and source and target):
-            raise DataError(
-                f"{path}, line {number}: not a source, a tab and a target", "correct it"
-            )
-        if line and target not in known.get(source, ()):
-            known[source] = (*known.get(source, ()), target)
+    with open_stream(path) as stream:
+        for number, line in enumerate(chain.from_iterable(line_blocks(stream, str(path))), 1):
+            source, tab, target = line.rpartition("\t") if isinstance(line, str) else ("", "", "")
+            if line and not (tab and source and target):
+                message = f"{path}, line {number}: not a source, a tab and a target"
+                raise DataError(message, "correct it")
+            if line and target not in known.get(source, ()):
+                known[source] = (*known.get(source, ()), target)
     return known
 
 

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from open_files import open_files
 
 from seqcli import api
 from seqcli.cli import app, shell
@@ -34,8 +35,10 @@ def test_a_lexicon_gives_exact_answers_for_known_lines(runs, tmp_path):
     assert [one.known for one in known.predict(LINES)] == [True, False, False, False, True]
     assert texts(api.open_predictor(runs["gru"], lexicon=path, nbest=3))[0] == ["one two", "other"]
     path.write_text("1 2\tx\nno tab\n")
-    with pytest.raises(DataError, match=r"known\.tsv, line 2: not a source, a tab and a target"):
+    wrong = r"known\.tsv, line 2: not a source, a tab and a target"
+    with pytest.raises(DataError, match=wrong) as caught:
         api.open_predictor(runs["gru"], lexicon=path)
+    assert path not in open_files(), caught.tb  # which refers to the reader
 
 
 def test_mass_keeps_as_many_candidates_as_needed(runs):
