@@ -237,6 +237,7 @@ def test_what_is_there_is_answered_without_waiting_for_more(monkeypatch):
         os.write(write, b"four")
         os.close(write)
         assert list(blocks) == [["four"]]
+    os.close(read)
 
 
 def test_many_lines_come_in_large_blocks(monkeypatch):
@@ -253,6 +254,7 @@ def test_many_lines_come_in_large_blocks(monkeypatch):
         sender.start()
         blocks = list(lines.read_blocks([], None, Out.standard(quiet=True)))
         sender.join()
+    os.close(read)
     assert [line for block in blocks for line in block] == raw.decode().split()
     assert len(blocks) < 40
     assert max(map(len, blocks)) < 100_000
