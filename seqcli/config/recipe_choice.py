@@ -38,7 +38,7 @@ from seqcli.config.schema import keys
 from seqcli.config.sections import Config
 from seqcli.messages import plural
 
-MAX_FEEDFORWARD = 2**16
+MAX_FEEDFORWARD = 2**16  # that the schema allows
 MAX_LINE = 80  # characters of `chosen_line`
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-import warnings
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,21 +32,6 @@ from seqcli.interrupts import stop_on_signals
 
 pytest.importorskip("distributed")
 PROGRESS = Progress(1, 2, 3, 4, 5.0)
-
-
-@contextlib.contextmanager
-def without_leftovers() -> Iterator[None]:
-    """Collect what Dask leaves behind here, since its finalizers may warn in the next test."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
-
-
-@pytest.fixture(autouse=True)
-def _no_leftovers() -> Iterator[None]:
-    with without_leftovers():
-        yield
 
 
 def test_a_cluster_that_is_not_there_is_named_in_one_line(tmp_path):
@@ -147,7 +129,7 @@ def test_a_task_that_is_cancelled_means_that_the_scheduler_is_gone(tmp_path) -> 
 def engine():
     """Return a cluster of two workers on this machine."""
     sys.path.insert(0, str(Path(__file__).parent))  # workers import this module
-    with without_leftovers(), open_dask("dask", 2) as made:
+    with open_dask("dask", 2) as made:
         yield made
 
 
