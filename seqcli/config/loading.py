@@ -201,6 +201,9 @@ def _check_together(config: Config) -> None:
     if model.continue_positions and model.positions in ("rotary", "none"):
         message = f"model.continue_positions has no effect with model.positions={model.positions}"
         raise UsageError(message, "choose sinusoidal or learned positions")
+    if model.convolution and model.convolution % 2 == 0:
+        message = f"model.convolution is {model.convolution}, which has no middle position"
+        raise UsageError(message, "choose an odd number, such as 3; 0 for no convolution")
     if model.attention != "none":
         message = f"model.attention is {model.attention}, but model.cell is transformer"
         hint = "the Transformer has its own attention: omit --attention"

@@ -156,6 +156,9 @@ class ModelConfig:
     """Number the Transformer's target positions from the end of the source."""
     positions: Annotated[str, one_of(registry.POSITIONS)] = "sinusoidal"
     """Positional encoding of the Transformer."""
+    convolution: Annotated[int, Range(at_least=0, at_most=31)] = 0
+    """Width of a convolution at the start of the Transformer's encoder layers: an odd number of
+    adjacent source positions; 0 for none."""
 
 
 @dataclass(frozen=True)
@@ -275,9 +278,11 @@ def describe(config: ModelConfig, language: bool = False) -> str:
     copying = ", copying" if config.copy else ""
     if config.cell == "transformer":
         kind, each = ("Transformer language model", "") if language else ("Transformer", " each")
+        convolution = f", convolution of {config.convolution}"
         return (
             f"{kind}, {layers}{each}, hidden size {config.hidden}, {config.heads} heads, "
-            f"{config.positions} positions, {config.norm}-norm{copying}"
+            f"{config.positions} positions, {config.norm}-norm"
+            f"{convolution if config.convolution and not language else ''}{copying}"
         )
     cell = f"{config.activation} RNN" if config.cell == "rnn" else config.cell.upper()
     if language:

@@ -41,6 +41,7 @@ SCRIPTS = (  # in the order of their definitions
     "attention.js",
     "copying.js",
     "seq2seq.js",
+    "positions.js",
     "transformer.js",
     "language_model.js",
     "build.js",

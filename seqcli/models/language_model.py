@@ -16,7 +16,7 @@ from seqcli.models.base import Model
 from seqcli.models.cells import make_cell
 from seqcli.models.embedding import Dropout, TokenEmbedding, output_layer
 from seqcli.models.rnn import make_rnn, one_hot
-from seqcli.models.transformer import KeysValues, final_norm, flat, make_layers, paired
+from seqcli.models.transformer_layers import KeysValues, final_norm, flat, make_layers, paired
 
 
 class RecurrentLanguageModel(Model):

@@ -323,6 +323,13 @@ def test_only_positions_that_are_added_can_continue_those_of_the_source(position
     assert "sinusoidal" in caught.value.hint
 
 
+def test_a_convolution_has_a_middle_position() -> None:
+    assert load({"model.cell": "transformer", "model.convolution": 5}).model.convolution == 5
+    with pytest.raises(UsageError, match=r"model\.convolution is 4, which has no middle") as caught:
+        load({"model.cell": "transformer", "model.convolution": 4})
+    assert "odd" in caught.value.hint
+
+
 def test_rotary_positions_need_heads_of_even_width() -> None:
     rotary = {"model.cell": "transformer", "model.positions": "rotary", "model.heads": 2}
     assert load({**rotary, "model.hidden": 8}).model.hidden == 8

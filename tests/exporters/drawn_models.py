@@ -56,6 +56,10 @@ PAIRS = [
         for hidden in (6, 8)  # as wide as the embeddings, and wider
     ),
     *TRANSFORMERS,
+    *(
+        replace(one, convolution=size)
+        for one, size in zip(TRANSFORMERS[3:6], (3, 5, 3), strict=True)
+    ),
     *(replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"),
     *(replace(SMALL, cell="transformer", norm=norm, copy=True) for norm in ("pre", "post")),
     replace(SMALL, cell="transformer", tied_embeddings=True),

@@ -31,6 +31,7 @@ TRANSFORMERS = [
     for positions in ("sinusoidal", "learned", "rotary", "none")
     for norm in ("pre", "post")
 ]
+TRANSFORMERS += [replace(one, convolution=3 if one.norm == "pre" else 5) for one in TRANSFORMERS]
 TRANSFORMERS += [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
 TIED = [
     replace(SMALL, attention="none", hidden=6, layers=1, tied_embeddings=True),

@@ -1,84 +1,4 @@
-// The Transformer (Vaswani et al. 2017), and its positional encodings.
-
-/** No positions: the causal mask alone gives the order (Kazemnejad et al. 2023). */
-class NoPositions {
-  givesOrder() {
-    return false;
-  }
-
-  /** Return an embedding (H,) with its position. */
-  added(embedded, position) {
-    return embedded;
-  }
-
-  /** Return the heads (N * d,) of a query or key with its position. */
-  rotated(heads, position) {
-    return heads;
-  }
-}
-
-class Positions extends NoPositions {
-  givesOrder() {
-    return true;
-  }
-}
-
-/** Fixed sines and cosines; any length. */
-class SinusoidalPositions extends Positions {
-  constructor(weights, width) {
-    super();
-    this.rates = ratesOf(width); // (H / 2,)
-  }
-
-  added(embedded, position) {
-    const angles = map(this.rates, (rate) => rate * position);
-    const waves = concat(map(angles, Math.sin), map(angles, Math.cos)); // (H,), or one more
-    return map(embedded, (value, i) => value + waves[i]);
-  }
-}
-
-/** A learned vector for each position. */
-class LearnedPositions extends Positions {
-  constructor(weights) {
-    super();
-    this.table = weights.embedding("table");
-  }
-
-  added(embedded, position) {
-    return add(embedded, this.table.row(position));
-  }
-}
-
-/** Rotation of queries and keys by an angle that grows with the position (Su et al. 2021). */
-class RotaryPositions extends Positions {
-  constructor(weights, width, heads) {
-    super();
-    this.rates = ratesOf(width / heads); // (d / 2,)
-  }
-
-  rotated(heads, position) {
-    const half = this.rates.length;
-    return map(heads, (value, i) => {
-      const k = i % (2 * half);
-      const angle = this.rates[k % half] * position;
-      const partner = k < half ? -heads[i + half] : heads[i - half];
-      return value * Math.cos(angle) + partner * Math.sin(angle);
-    });
-  }
-}
-
-/** Return the angular rates (width / 2,), from 1 down to 1 / 10000, as 32-bit numbers. */
-function ratesOf(width) {
-  const size = Math.floor((width + 1) / 2);
-  return map(zeros(size), (_, i) => Math.fround(Math.exp((i * -2 * Math.log(10000)) / width)));
-}
-
-const POSITIONS = {
-  sinusoidal: SinusoidalPositions,
-  learned: LearnedPositions,
-  rotary: RotaryPositions,
-  none: NoPositions,
-};
+// The Transformer (Vaswani et al. 2017).
 
 /** Scaled dot-product attention in N heads: softmax(Q K^T / sqrt(d)) V. */
 class MultiHeadAttention {
@@ -143,12 +63,37 @@ class FeedForward {
   }
 }
 
+/** A convolution over adjacent positions, with ReLU; positions beyond both ends are zeros. */
+class Convolution {
+  constructor(weights, size) {
+    this.reach = (size - 1) / 2;
+    this.linear = weights.linear("linear");
+  }
+
+  /** Map states (S, H) to states (S, H). */
+  read(states) {
+    const size = 2 * this.reach + 1;
+    return states.map((x, s) => {
+      const at = (i) => states[s + i - this.reach] ?? zeros(x.length); // (H,)
+      return relu(this.linear.apply(concat(...Array.from({ length: size }, (_, i) => at(i)))));
+    });
+  }
+}
+
 const NOTHING = { keys: [], values: [] };
 
-/** Self-attention, attention to the source (if `cross`), and a feed-forward network. */
+/**
+ * Self-attention, attention to the source (if `cross`), and a feed-forward network; before them a
+ * convolution over that many positions, unless it is 0.
+ */
 class TransformerLayer {
-  constructor(weights, config, positions, cross) {
+  constructor(weights, config, positions, cross, convolution) {
     this.positions = positions;
+    this.convolution = null;
+    if (convolution > 0) {
+      this.convolution = new Convolution(weights.part("convolution"), convolution);
+      this.afterConvolution = new Residual(weights.part("after_convolution"), config.norm);
+    }
     this.selfAttention = new MultiHeadAttention(weights.part("self_attention"), config.heads);
     this.afterSelf = new Residual(weights.part("after_self"), config.norm);
     if (cross) {
@@ -168,7 +113,7 @@ class TransformerLayer {
    * over the source.
    */
   read(states, { causal, past = NOTHING, source = null }) {
-    const { attended, cache } = this.attendToSelf(states, causal, past);
+    const { attended, cache } = this.attendToSelf(this.convolved(states), causal, past);
     let [x, weights] = [attended, null];
     if (source !== null) [x, weights] = this.attendToSource(x, source, past.keys.length);
     const after = x.map((y) => {
@@ -176,6 +121,12 @@ class TransformerLayer {
       return this.afterFeedForward.after(y, change);
     });
     return { states: after, cache, weights };
+  }
+
+  convolved(states) {
+    if (this.convolution === null) return states;
+    const changes = this.convolution.read(states.map((x) => this.afterConvolution.before(x)));
+    return states.map((x, s) => this.afterConvolution.after(x, changes[s]));
   }
 
   attendToSelf(states, causal, past) {
@@ -223,9 +174,9 @@ const firstOf = ({ keys, values }, size) => ({
 });
 
 /** Return the layers of an encoder, of a decoder (`cross`) or of a language model. */
-function transformerLayers(weights, config, positions, cross) {
+function transformerLayers(weights, config, positions, cross, convolution = 0) {
   return Array.from({ length: config.layers }, (_, layer) => {
-    return new TransformerLayer(weights.part(`${layer}`), config, positions, cross);
+    return new TransformerLayer(weights.part(`${layer}`), config, positions, cross, convolution);
   });
 }
 
@@ -255,7 +206,8 @@ class Transformer {
     this.source = new TokenEmbedding(weights.part("source_embedding"), config);
     this.target = new TokenEmbedding(weights.part("target_embedding"), config);
     const [encoder, decoder] = [weights.part("encoder"), weights.part("decoder")];
-    this.encoder = transformerLayers(encoder, config, this.source.positions, false);
+    const { convolution } = config;
+    this.encoder = transformerLayers(encoder, config, this.source.positions, false, convolution);
     this.decoder = transformerLayers(decoder, config, this.target.positions, true);
     this.sourceNorm = finalNorm(weights, "source_norm", config);
     this.targetNorm = finalNorm(weights, "target_norm", config);

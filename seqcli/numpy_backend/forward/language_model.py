@@ -16,7 +16,7 @@ from seqcli.numpy_backend.forward.layers import Weights
 from seqcli.numpy_backend.forward.positions import Positions
 from seqcli.numpy_backend.forward.rnn import RNN, Cell
 from seqcli.numpy_backend.forward.seq2seq import batch_first
-from seqcli.numpy_backend.forward.transformer import (
+from seqcli.numpy_backend.forward.transformer_layers import (
     KeysValues,
     TokenEmbedding,
     final_norm,

@@ -36,6 +36,10 @@ TRANSFORMERS = [
     for positions in ("sinusoidal", "learned", "rotary", "none")
     for norm in ("pre", "post")
 ]
+CONVOLVED = [
+    replace(one, convolution=size)
+    for one, size in zip(TRANSFORMERS, (3, 3, 5, 5, 3, 3, 1, 3), strict=True)
+]
 CONTINUED = [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
 COPYING = [
     *(
@@ -69,6 +73,7 @@ NORMALIZED = [
 PAIR_MODELS = [
     *RECURRENT,
     *TRANSFORMERS,
+    *CONVOLVED,
     *CONTINUED,
     *COPYING,
     *OTHERS,

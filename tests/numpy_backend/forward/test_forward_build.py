@@ -94,7 +94,7 @@ def test_learned_positions_refuse_what_is_too_long():
 def test_a_batch_too_large_for_its_scores_is_computed_in_parts(monkeypatch):
     model = numpy_model(TRANSFORMER, torch_model(TRANSFORMER))
     whole = model.forward(*batch())
-    monkeypatch.setattr("seqcli.numpy_backend.forward.transformer.MAX_SCORES", 200)
+    monkeypatch.setattr("seqcli.numpy_backend.forward.transformer_layers.MAX_SCORES", 200)
     np.testing.assert_allclose(model.forward(*batch()), whole, rtol=1e-12)
 
 
