@@ -115,7 +115,7 @@ def varying() -> frozenset[str]:
     tables = [NUMPY, *(one.values for one in SYNTHETIC)]
     for one in recipes:
         tables += [one.auto, one.quick, one.best, one.labels, one.small]
-    computed = {"model.attention", "model.copy", "model.feedforward"}
+    computed = {"model.attention", "model.copy", "model.feed_context", "model.feedforward"}
     return frozenset(computed.union({"train.epochs", "train.epoch_steps"}, *tables))
 
 
@@ -140,6 +140,8 @@ def _values(config: Config, facts: DataFacts) -> dict[str, Scalar]:
     can_copy = cell == "transformer" or attention not in ("none", "monotonic")
     if facts.copyable >= COPYABLE and can_copy:
         values["model.copy"] = True
+    if cell != "transformer" and attention == "none" and not facts.language:
+        values["model.feed_context"] = True
     if config.model.continue_positions:
         values.pop("model.positions", None)  # rotary positions cannot continue
     if cell == "transformer":

@@ -132,6 +132,9 @@ class ModelConfig:
     """Use a bidirectional encoder (recurrent models)."""
     bridge: bool = True
     """Compute the initial decoder state from the final encoder state by a learned layer."""
+    feed_context: bool = False
+    """Feed the encoder's last state to every step of a recurrent decoder without attention, not
+    only to its first."""
     dropout: Fraction = 0.1
     """Dropout probability: on embeddings, between layers and before the output layer."""
     embedding_dropout: Annotated[str, one_of(("type", "position"))] = "type"
@@ -288,6 +291,9 @@ def describe(config: ModelConfig, language: bool = False) -> str:
     if language:
         return f"{cell} language model, {layers}, hidden size {config.hidden}"
     encoder = "bidirectional" if config.bidirectional else "one-way"
-    attention = f"{config.attention} attention" if config.attention != "none" else "no attention"
+    fed = " (fed context)" if config.feed_context else ""
+    attention = (
+        f"{config.attention} attention" if config.attention != "none" else f"no attention{fed}"
+    )
     size = f"hidden size {config.hidden}"
     return f"{cell} encoder-decoder, {layers}, {size}, {encoder}, {attention}{copying}"

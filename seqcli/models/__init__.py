@@ -1,9 +1,9 @@
 """Models with one interface, `seqcli.models.base.Model`; independent of files and training.
 
-To read them in order: `cells` (RNN, GRU, LSTM), `rnn` (layers of cells), `attention`, `seq2seq`
-(encoder, bridge and decoders), `positions`, `transformer_layers`, `transformer`, `language_model`;
-then `copying` and `monotonic`. `kernels` has faster CPU versions of some computations, each with a
-plain reference: nothing else needs to be read to understand a model.
+To read them in order: `cells` (RNN, GRU, LSTM), `rnn` (layers of cells), `attention`, `decoders`,
+`seq2seq` (encoder, bridge and decoder), `positions`, `transformer_layers`, `transformer`,
+`language_model`; then `copying` and `monotonic`. `kernels` has faster CPU versions of some
+computations, each with a plain reference: nothing else needs to be read to understand a model.
 
 Shapes use one alphabet everywhere:
 

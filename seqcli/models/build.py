@@ -19,10 +19,11 @@ from seqcli.data.vocabulary import PAD
 from seqcli.errors import CheckpointError, UsageError
 from seqcli.models.attention import Attention
 from seqcli.models.base import Model
+from seqcli.models.decoders import BahdanauDecoder
 from seqcli.models.language_model import language_model
 from seqcli.models.monotonic import monotonic_seq2seq
 from seqcli.models.rnn import RNN
-from seqcli.models.seq2seq import BahdanauDecoder, seq2seq
+from seqcli.models.seq2seq import seq2seq
 from seqcli.models.transformer import Transformer
 
 

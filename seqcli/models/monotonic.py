@@ -27,14 +27,8 @@ from seqcli.arrays.state import DecoderState
 from seqcli.config import ModelConfig
 from seqcli.models.attention import MASKED, Attention
 from seqcli.models.cells import Cell, CellState, make_cell
-from seqcli.models.seq2seq import (
-    Bridge,
-    Encoder,
-    Memory,
-    PlainDecoder,
-    Seq2Seq,
-    batch_first,
-)
+from seqcli.models.decoders import Memory, PlainDecoder
+from seqcli.models.seq2seq import Bridge, Encoder, Seq2Seq, batch_first
 
 MAX_ELEMENTS = 1 << 26  # of a tensor (B, T, S, V) without gradients; larger batches are split
 
@@ -56,7 +50,7 @@ class MonotonicDecoder(PlainDecoder):
         self.from_state = nn.Linear(hidden, hidden)
         self.from_source = nn.Linear(hidden * attention.directions, hidden, bias=False)
 
-    def prepare(self, outputs: Tensor, attn_bias: Tensor | None) -> Memory:
+    def prepare(self, outputs: Tensor, attn_bias: Tensor | None, summary: Tensor) -> Memory:
         """Return keys and projected outputs of the source (B, S, H), and the mask (B, S) if any."""
         parts = (self.attention.project_keys(outputs), self.from_source(outputs))
         return parts if attn_bias is None else (*parts, attn_bias)

@@ -62,6 +62,7 @@ RULES: dict[str, Rule] = {
     "model.embedding": _NO_EMBEDDING,
     "model.bidirectional": _NO_SOURCE,
     "model.bridge": _NO_SOURCE,
+    "model.feed_context": _NO_SOURCE,
     "model.dropout": Only((0,)),
     "model.embedding_dropout": _NO_EMBEDDING,
     "model.tied_embeddings": Only((False,)),

@@ -122,7 +122,7 @@ PAIRS = [
     {"cell": "rnn", "activation": "relu", "attention": "dot", "layers": 2},
     {"cell": "lstm", "attention": "general", "bidirectional": False},
     {"cell": "lstm", "attention": "additive", "layers": 2},
-    {"cell": "gru", "bridge": False, "tied_embeddings": True},
+    {"cell": "gru", "bridge": False, "tied_embeddings": True, "feed_context": True},
     {"cell": "transformer", "positions": "rotary", "norm": "post"},
     {"cell": "transformer", "continue_positions": True, "layers": 2, "tied_embeddings": True},
     {"cell": "transformer", "positions": "learned", "continue_positions": True},

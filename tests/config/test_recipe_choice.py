@@ -342,3 +342,27 @@ def test_the_hint_about_attention_has_figures_only_from_the_table():
 def test_models_copy_if_most_target_tokens_occur_in_their_source(set_, copyable, copy):
     known = dataclasses.replace(PAIRS, copyable=copyable)
     assert choose(load(set_), known).model.copy == copy
+
+
+@pytest.mark.parametrize(
+    ("set_", "known", "fed"),
+    [
+        ({"model.cell": "gru"}, PAIRS, True),
+        ({"model.cell": "lstm", "train.recipe": "quick"}, PAIRS, True),
+        ({"model.attention": "none"}, PAIRS, True),
+        ({"model.cell": "gru", "model.feed_context": False}, PAIRS, False),
+        ({"model.cell": "gru", "train.recipe": "none"}, PAIRS, False),
+        ({}, PAIRS, False),  # with attention
+        ({"model.cell": "transformer"}, PAIRS, False),
+        ({"model.cell": "gru"}, dataclasses.replace(PAIRS, language=True), False),
+        ({"model.cell": "gru"}, dataclasses.replace(PAIRS, task="reverse"), False),
+    ],
+)
+def test_a_recurrent_decoder_without_attention_gets_the_context_at_every_step(set_, known, fed):
+    assert choose(load(set_), known).model.feed_context == fed
+
+
+def test_the_recipe_of_a_transformer_has_a_convolution():
+    chosen = choose(load({"model.cell": "transformer"}), PAIRS)
+    assert chosen.model.convolution == 3
+    assert choose(load({"model.cell": "gru"}), PAIRS).model.convolution == 0

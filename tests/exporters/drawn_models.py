@@ -43,6 +43,8 @@ PAIRS = [
         replace(CELLS[2], attention=attention, bidirectional=False, bridge=False, layers=1)
         for attention in ("none", "additive", "dot", "monotonic")
     ),
+    *(replace(cell, feed_context=True) for cell in CELLS),
+    replace(CELLS[2], bidirectional=False, layers=1, feed_context=True, layer_norm=True),
     replace(CELLS[1], attention="additive", bridge=False),
     replace(RELU, attention="dot"),
     *(

@@ -14,7 +14,7 @@ from seqcli.models.attention import (
     token_mask,
 )
 from seqcli.models.cells import RNNCell
-from seqcli.models.seq2seq import LuongDecoder
+from seqcli.models.decoders import LuongDecoder
 
 
 @pytest.mark.parametrize("directions", [1, 2])
@@ -27,7 +27,11 @@ def test_the_context_of_general_attention_averages_the_encoder_states(directions
     contexts = []
     decoder.combine.register_forward_pre_hook(lambda _, given: contexts.append(given[0][..., 4:]))
     outputs = torch.randn(2, 5, 4 * directions)
-    decoder(torch.tensor([[1, 4], [1, 5]]), decoder.prepare(outputs, None), (torch.zeros(1, 2, 4),))
+    decoder(
+        torch.tensor([[1, 4], [1, 5]]),
+        decoder.prepare(outputs, None, outputs[:, 0]),
+        (torch.zeros(1, 2, 4),),
+    )
     mean = outputs.view(2, 5, directions, 4).sum(2).mean(1)  # (B, H)
     torch.testing.assert_close(contexts[0], mean[:, None].expand(2, 2, 4))
 

@@ -26,6 +26,11 @@ RECURRENT = [
     for both, bridge, layers in ((True, True, 2), (False, False, 1), (True, False, 1))
     if cell == "gru" or layers == 2
 ]
+RECURRENT += [
+    replace(one, feed_context=True)
+    for one in RECURRENT
+    if one.attention == "none" and one.cell != "rnn"
+]
 TRANSFORMERS = [
     replace(SMALL, cell="transformer", positions=positions, norm=norm)
     for positions in ("sinusoidal", "learned", "rotary", "none")

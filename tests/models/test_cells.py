@@ -13,8 +13,8 @@ from seqcli.config import ModelConfig
 from seqcli.models.attention import AdditiveAttention
 from seqcli.models.build import build
 from seqcli.models.cells import Cell, CellState, GRUCell, LSTMCell, NormalizedCell, RNNCell
+from seqcli.models.decoders import BahdanauDecoder
 from seqcli.models.rnn import CellRNN, make_rnn
-from seqcli.models.seq2seq import BahdanauDecoder
 
 
 def looped_like(cell: Cell, layers: int, both: bool) -> tuple[CellRNN, torch.nn.Module]:
@@ -84,7 +84,8 @@ def test_bahdanau_decoder_is_the_textbook_one() -> None:
         torch.randint(4, 9, (2, 3)),
         torch.randn(2, hidden),
     )
-    logits, _, _, weights = decoder(tokens, decoder.prepare(memory, None), (state[None],))
+    prepared = decoder.prepare(memory, None, memory[:, 0])
+    logits, _, _, weights = decoder(tokens, prepared, (state[None],))
     cell = torch.nn.GRUCell(embedding + context, hidden)
     cell.weight_ih.data = torch.cat(
         [decoder.from_input.weight, decoder.from_context.weight], 1

@@ -66,7 +66,8 @@ function buildSeq2Seq(weights, config, cell, copyIds) {
 }
 
 function buildDecoder(weights, config, cell) {
-  if (config.attention === "none") return new PlainDecoder(weights, config, cell);
+  const Plain = config.feed_context ? ContextDecoder : PlainDecoder;
+  if (config.attention === "none") return new Plain(weights, config, cell);
   const Kind = ATTENTIONS[config.attention];
   const attention = new Kind(weights.part("attention"), config.bidirectional ? 2 : 1);
   const decoders = { additive: BahdanauDecoder, monotonic: MonotonicDecoder };

@@ -16,6 +16,11 @@ class Encoder {
     const vectors = source.map((token) => this.embedding.row(token)); // (S, E)
     return this.rnn.read(source.length, (linear, s) => linear.apply(vectors[s]));
   }
+
+  /** Return the highest layer's last hidden state in all directions (D * H,). */
+  summary(last) {
+    return concat(...last.slice(-this.rnn.directions).map(([hidden]) => hidden));
+  }
 }
 
 /**
@@ -61,7 +66,7 @@ class PlainDecoder {
     this.output = outputOf(weights, this.embedding, config);
   }
 
-  /** Precompute what each step needs of the encoder's outputs (S, D * H). */
+  /** Precompute what each step needs of the encoder's outputs (S, D * H) and summary (D * H,). */
   prepare() {
     return {};
   }
@@ -70,6 +75,20 @@ class PlainDecoder {
   step(token, memory, state) {
     const [hidden, next] = this.rnn.step(this.embedding.row(token), state);
     return { logits: this.output.apply(hidden), hidden, state: next, attention: null };
+  }
+}
+
+/** A decoder without attention; every step reads a summary of the source (Cho et al. 2014). */
+class ContextDecoder extends PlainDecoder {
+  prepare(outputs, summary) {
+    return { context: summary }; // (C,)
+  }
+
+  step(token, { context }, state) {
+    const embedded = this.embedding.row(token); // (E,)
+    const [hidden, next] = this.rnn.step(concat(embedded, context), state); // (H,)
+    const logits = this.output.apply(concat(hidden, context, embedded)); // (V,)
+    return { logits, hidden, state: next, attention: null };
   }
 }
 
@@ -171,7 +190,8 @@ class Seq2Seq {
   start(source) {
     const { outputs, state } = this.encoder.read(source); // (S, D * H)
     const pointers = this.copy === null ? null : this.copy.pointers(source); // (S,)
-    return { memory: this.decoder.prepare(outputs), pointers, past: this.bridge.apply(state) };
+    const memory = this.decoder.prepare(outputs, this.encoder.summary(state));
+    return { memory, pointers, past: this.bridge.apply(state) };
   }
 
   step(token, { memory, pointers, past }) {

@@ -28,6 +28,7 @@ from seqcli.numpy_backend.forward.rnn import Cell
 from seqcli.numpy_backend.forward.seq2seq import (
     BahdanauDecoder,
     Bridge,
+    ContextDecoder,
     Decoder,
     Encoder,
     LuongDecoder,
@@ -118,7 +119,8 @@ def _decoder(
     weights: Weights, config: ModelConfig, vocabulary: int, cell: Cell, kind: type[Attention] | None
 ) -> Decoder:
     if kind is None:
-        return PlainDecoder(weights, config, vocabulary, cell)
+        plain = ContextDecoder if config.feed_context else PlainDecoder
+        return plain(weights, config, vocabulary, cell)
     attention = kind(weights.part("attention"), config.hidden, 2 if config.bidirectional else 1)
     decoder: type[MonotonicDecoder | BahdanauDecoder | LuongDecoder] = LuongDecoder
     if kind.monotonic or kind.before_step:

@@ -34,7 +34,7 @@ class MonotonicDecoder(PlainDecoder):
         self.from_state = weights.linear("from_state", hidden, hidden)
         self.from_source = weights.linear("from_source", width, hidden, bias=False)
 
-    def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
+    def prepare(self, outputs: Floats, attn_bias: Floats | None, summary: Floats) -> Memory:
         """Return keys and projected outputs of the source (B, S, H), and the mask (B, S) if any."""
         parts = (self.attention.project_keys(outputs), self.from_source(outputs))
         return parts if attn_bias is None else (*parts, attn_bias)

@@ -47,6 +47,12 @@ class Encoder:
         """Return the outputs (B, S, D * H) and the last states, each (L * D, B, H)."""
         return self.rnn.read(source, self.embedding, lengths)
 
+    def summary(self, last: CellState) -> Floats:
+        """Return the highest layer's last hidden state in all directions (B, D * H)."""
+        hidden = last[0][-self.rnn.directions :]  # (D, B, H)
+        joined: Floats = hidden.swapaxes(0, 1).reshape(hidden.shape[1], -1)  # (B, D * H)
+        return joined
+
 
 class Bridge:
     """Compute the decoder's first state from the encoder's last, layer by layer.
@@ -109,10 +115,13 @@ class Decoder:
         scale = self.embedding.weight.shape[1] ** -0.5
         return weights.output_layer(self.embedding, inputs, self.tied, scale)
 
-    def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
-        """Precompute arrays from the encoder's outputs (B, S, D * H); by default none.
+    def prepare(self, outputs: Floats, attn_bias: Floats | None, summary: Floats) -> Memory:
+        """Precompute arrays from what the encoder computed; by default none.
 
-        ``attn_bias`` (B, S) masks padding; None if there is no padding.
+        Args:
+            outputs: (B, S, D * H), the encoder's outputs.
+            attn_bias: (B, S) masks padding; None if there is no padding.
+            summary: (B, D * H), the encoder's last hidden state.
         """
         return ()
 
@@ -139,6 +148,34 @@ class PlainDecoder(Decoder):
         return Decoded(self.output(outputs), outputs, state, None)
 
 
+class ContextDecoder(Decoder):
+    """A decoder without attention that reads a summary of the source at every step.
+
+    Source: Cho et al. 2014, arXiv:1406.1078.
+    """
+
+    def __init__(self, weights: Weights, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
+        super().__init__(weights, config, vocabulary)
+        context = config.hidden * (2 if config.bidirectional else 1)
+        sizes = (config.embedding + context, config.hidden, config.layers)
+        self.rnn = RNN(weights.part("rnn"), cell, *sizes, False, config.layer_norm)
+        self.output = self.output_layer(weights, config.hidden + context + config.embedding)
+
+    def prepare(self, outputs: Floats, attn_bias: Floats | None, summary: Floats) -> Memory:
+        """Return the context (B, C)."""
+        return (summary,)
+
+    def __call__(self, tokens: Ids, memory: Memory, state: CellState) -> Decoded:
+        """See `Decoder.__call__`."""
+        (context,), embedded = memory, self.embedding(tokens)  # (R, T, E)
+        beams, shape = len(tokens) // len(context), (*tokens.shape, context.shape[1])
+        contexts = np.broadcast_to(context.repeat(beams, axis=0)[:, None], shape)  # (R, T, C)
+        inputs = np.concatenate([embedded, contexts], axis=2)  # (R, T, E + C)
+        outputs, state = self.rnn(inputs, None, state)  # (R, T, H)
+        read = np.concatenate([outputs, contexts, embedded], axis=2)  # (R, T, H + C + E)
+        return Decoded(self.output(read), outputs, state, None)
+
+
 class LuongDecoder(PlainDecoder):
     """Attention after the cell, for all steps at once (Luong et al. 2015, arXiv:1508.04025)."""
 
@@ -154,7 +191,7 @@ class LuongDecoder(PlainDecoder):
         self.attention = attention
         self.combine = weights.linear("combine", 2 * config.hidden, config.hidden)
 
-    def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
+    def prepare(self, outputs: Floats, attn_bias: Floats | None, summary: Floats) -> Memory:
         """Return keys (B, S, A), values (B, S, H), and the bias (B, S) if there is padding."""
         parts = (self.attention.project_keys(outputs), self.attention.values(outputs))
         return parts if attn_bias is None else (*parts, attn_bias)
@@ -201,7 +238,7 @@ class BahdanauDecoder(Decoder):
             self.upper = RNN(part, cell, *sizes, False, config.layer_norm)
         self.output = self.output_layer(weights, hidden + context + embedding)
 
-    def prepare(self, outputs: Floats, attn_bias: Floats | None) -> Memory:
+    def prepare(self, outputs: Floats, attn_bias: Floats | None, summary: Floats) -> Memory:
         """Return values (B, S, C), keys (B, S, A) and gates (B, S, G) of the source, and the mask.
 
         A weighted sum of projected positions is the projection of their weighted sum, so the
@@ -278,7 +315,8 @@ class Seq2Seq(NumpyModel):
         """Return the memory and the decoder's first state, arrays (L, B, H)."""
         outputs, last = self.encoder(source, lengths)  # (B, S, D * H)
         mask = token_mask(lengths, source.shape[1])
-        memory = self.decoder.prepare(outputs, attention_bias(mask, outputs))
+        summary = self.encoder.summary(last)  # (B, D * H)
+        memory = self.decoder.prepare(outputs, attention_bias(mask, outputs), summary)
         if self.copy is not None:
             memory = (self.copy.pointers(source), *memory)
         return memory, self.bridge(last)

@@ -31,6 +31,7 @@ RECURRENT = [
     for attention in ("none", "additive", "dot", "general", "monotonic")
     for both, bridge, layers in ((True, True, 2), (False, False, 1), (True, False, 1))
 ]
+RECURRENT += [replace(one, feed_context=True) for one in RECURRENT if one.attention == "none"]
 TRANSFORMERS = [
     replace(SMALL, cell="transformer", positions=positions, norm=norm)
     for positions in ("sinusoidal", "learned", "rotary", "none")
@@ -64,12 +65,14 @@ TIED = [
         for hidden in (6, 8)  # as wide as the embeddings, and wider
     ),
     replace(SMALL, attention="additive", copy=True, tied_embeddings=True),
+    replace(SMALL, feed_context=True, tied_embeddings=True),
     replace(SMALL, cell="transformer", tied_embeddings=True),
 ]
 NORMALIZED = [
     replace(cell, attention=attention, layer_norm=True)
     for cell, attention in zip(CELLS, ("none", "additive", "dot"), strict=True)
 ]
+NORMALIZED += [replace(NORMALIZED[0], feed_context=True)]
 PAIR_MODELS = [
     *RECURRENT,
     *TRANSFORMERS,
