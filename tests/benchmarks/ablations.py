@@ -4,8 +4,8 @@
         [--seeds 0 1 2] [--rows 1000] [--val-rows 500] [--out DIR]
 
 The sets are those of `published_results.py` in FOLDER. Every change is trained on evenly spaced
-rows of each set and scored on such validation rows; test rows are never read. The base is the
-recipe's model at a quarter of its width and updates, so that a run takes half a minute.
+rows of each set and scored on such validation rows; test rows are never read. A base is a small
+model with few updates, so that a run takes half a minute; `CHANGES` names the base of each change.
 One JSON line per change: its sequence error minus the base's for each set (mean over the seeds,
 negative is better), the mean over all sets and seeds with its 95% interval (paired by set and
 seed, Student's t), and the decision rule's outcome: "helps" or "harms" if the interval excludes 0.
@@ -16,30 +16,56 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 from published_results import SETS, seqcli
 
 from seqcli.statistics import mean_interval
 
-BASE = ("--hidden", "64", "--embedding", "64", "--steps", "800", "--batch-size", "32")
-BASE = (*BASE, "--set", "train.epoch_steps=200", "--beam", "1", "--set", "model.attention=additive")
+TRAINING = ("--steps", "800", "--set", "train.epoch_steps=200", "--beam", "1")
+SMALL = ("--hidden", "64", "--embedding", "64", "--batch-size", "32", *TRAINING)
+ADDITIVE = ("--set", "model.attention=additive")
+BASES = {  # the recipe chooses the rest
+    "attention": (*SMALL, "--cell", "gru", *ADDITIVE),
+    "plain": (*SMALL, "--cell", "gru", "--set", "model.feed_context=false"),
+    "Transformer": (*TRAINING, "--cell", "transformer", "--set", "model.convolution=0"),
+}
+
+
+class Change(NamedTuple):
+    """Options that differ from a base, which is a key of `BASES`."""
+
+    options: tuple[str, ...]
+    base: str = "attention"
+
+    def training(self) -> tuple[str, ...]:
+        """Return the options of `seqcli train`, of which the last of a kind counts."""
+        return (*BASES[self.base], *self.options)
+
+
 CHANGES = {
-    "base": (),
-    "no label smoothing": ("--set", "train.label_smoothing=0"),
-    "tied embeddings": ("--set", "model.tied_embeddings=true"),
-    "layer norm": ("--set", "model.layer_norm=true"),
-    "restarts": ("--set", "train.schedule=cosine_restarts"),
-    "monotonic attention": ("--set", "model.attention=monotonic"),
-    "dropout by position": ("--set", "model.embedding_dropout=position"),
-    "dropout 0.1": ("--dropout", "0.1"),
-    "two layers": ("--layers", "2"),
-    "lstm": ("--cell", "lstm"),
+    "no label smoothing": Change(("--set", "train.label_smoothing=0")),
+    "tied embeddings": Change(("--set", "model.tied_embeddings=true")),
+    "layer norm": Change(("--set", "model.layer_norm=true")),
+    "restarts": Change(("--set", "train.schedule=cosine_restarts")),
+    "monotonic attention": Change(("--set", "model.attention=monotonic")),
+    "dropout by position": Change(("--set", "model.embedding_dropout=position")),
+    "dropout 0.1": Change(("--dropout", "0.1")),
+    "two layers": Change(("--layers", "2")),
+    "lstm": Change(("--cell", "lstm")),
+    "fed context": Change(("--set", "model.feed_context=true"), base="plain"),
+    "convolution": Change(("--set", "model.convolution=3"), base="Transformer"),
+    "Transformer, no label smoothing": Change(
+        ("--set", "train.label_smoothing=0"), base="Transformer"
+    ),
+    "Transformer, tied embeddings": Change(
+        ("--set", "model.tied_embeddings=true"), base="Transformer"
+    ),
 }
 
 
@@ -50,32 +76,45 @@ def cut(file: Path, rows: int, out: Path) -> Path:
     return out
 
 
-def error(change: str, name: str, seed: int, options: argparse.Namespace) -> float:
-    """Train one run, unless it is there; return its sequence error in percent."""
+def error(
+    label: str, words: tuple[str, ...], name: str, seed: int, options: argparse.Namespace
+) -> float:
+    """Train one run with some options, unless it is there; return its sequence error in percent."""
     one = SETS[name]
-    run = options.out / f"{change.replace(' ', '-')}-{name}-s{seed}"
+    run = options.out / f"{label.replace(' ', '-')}-{name}-s{seed}"
     if not (run / "best.pt").exists():
         train = cut(options.folder / one.files[0], options.rows, options.out / f"{name}.train.tsv")
         val = cut(options.folder / str(one.files[1]), options.val_rows, options.out / f"{name}.tsv")
-        words = ["--train", str(train), "--val", str(val), *one.options, *BASE, *CHANGES[change]]
-        words += ["--seed", str(seed), "--threads", "1", "--out", str(run)]
-        seqcli("train", *words, threads=1)
+        files = ["--train", str(train), "--val", str(val), *one.options]
+        seeded = ["--seed", str(seed), "--threads", "1", "--out", str(run)]
+        seqcli("train", *files, *words, *seeded, threads=1)
     scores = seqcli("eval", "--ckpt", str(run), "--split", "val", threads=1)
     return 100 * float(scores["metrics"]["sequence_error_rate"])
 
 
-def summary(change: str, errors: dict[str, list[float]], base: dict[str, list[float]]) -> object:
-    """Return the differences of a change from the base, in percentage points."""
+def errors(
+    label: str, words: tuple[str, ...], options: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Return the errors of all sets, one for each seed."""
+    return {
+        name: [error(label, words, name, seed, options) for seed in options.seeds]
+        for name in options.sets
+    }
+
+
+def summary(change: str, found: dict[str, list[float]], base: dict[str, list[float]]) -> object:
+    """Return the differences of a change from its base, in percentage points."""
     paired = {
-        name: [one - other for one, other in zip(errors[name], base[name], strict=True)]
-        for name in errors
+        name: [one - other for one, other in zip(found[name], base[name], strict=True)]
+        for name in found
     }
     all_pairs = [one for differences in paired.values() for one in differences]
     low, high = mean_interval(np.array(all_pairs), np.ones(len(all_pairs))) or (-np.inf, np.inf)
     return {
         "change": change,
-        "options": " ".join(CHANGES[change]),
-        "base": {name: round(fmean(values), 1) for name, values in base.items()},
+        "options": " ".join(CHANGES[change].options),
+        "base": CHANGES[change].base,
+        "base_error": {name: round(fmean(values), 1) for name, values in base.items()},
         "difference": {name: round(fmean(values), 1) for name, values in paired.items()},
         "mean": round(fmean(all_pairs), 2),
         "interval": [round(low, 2), round(high, 2)],
@@ -99,17 +138,13 @@ def main() -> None:
     with TemporaryDirectory() as temporary:
         options.out = options.out or Path(temporary)
         options.out.mkdir(parents=True, exist_ok=True)
-        base: dict[str, list[float]] = {}
-        for change in dict.fromkeys(["base", *(options.changes or CHANGES)]):
-            errors = {
-                name: [error(change, name, seed, options) for seed in options.seeds]
-                for name in options.sets
-            }
-            base = base or errors
-            if change != "base":
-                print(json.dumps(summary(change, errors, base)), flush=True)
-            else:
-                print(f"base: {errors}", file=sys.stderr)
+        bases: dict[str, dict[str, list[float]]] = {}
+        for change in options.changes or CHANGES:
+            one = CHANGES[change]
+            if one.base not in bases:
+                bases[one.base] = errors(f"base {one.base}", BASES[one.base], options)
+            found = errors(change, one.training(), options)
+            print(json.dumps(summary(change, found, bases[one.base])), flush=True)
 
 
 if __name__ == "__main__":
