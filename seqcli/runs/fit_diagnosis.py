@@ -296,7 +296,8 @@ def _since_best(evidence: Evidence) -> int:
 
 
 def _since_wide(evidence: Evidence) -> int:
-    return evidence.wide_since
+    """Return the epoch since which the gap is wide and validation loss hardly improves."""
+    return max(evidence.wide_since, evidence.lowest_since)
 
 
 RULES = (

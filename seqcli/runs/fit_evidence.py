@@ -130,9 +130,20 @@ class Evidence:
         return max(narrow, default=0) + 1
 
     @property
+    def lowest_since(self) -> int:
+        """The first epoch (from 1) whose validation loss is not clearly above the lowest."""
+        limit = self.lowest + self.clear_rise
+        return next(n for n, value in enumerate(self.val_loss, 1) if value <= limit)
+
+    @property
+    def clear_rise(self) -> float:
+        """A clear difference of the validation loss from its lowest value, in nats."""
+        return max(RISE_NATS, RISE * self.lowest)
+
+    @property
     def val_loss_rose(self) -> bool:
         """Whether validation loss ended clearly above its lowest."""
-        return self.end_val_loss - self.lowest > max(RISE_NATS, RISE * self.lowest)
+        return self.end_val_loss - self.lowest > self.clear_rise
 
     @property
     def training_is_ahead(self) -> bool:

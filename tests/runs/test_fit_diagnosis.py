@@ -167,6 +167,13 @@ def test_a_verdict_by_accuracies_names_no_losses_that_do_not_differ():
     assert text == f"Overfitting since epoch 3: {accuracies}; {losses}."
 
 
+def test_a_wide_gap_is_overfitting_only_since_validation_stopped_improving():
+    val = [1.8, 1.4, 1.1, 0.9, 0.8, 0.75, 0.73, 0.72, 0.715]
+    train_accuracy = [0.3, 0.6, 0.8, 0.9, 0.95, 0.97, 0.98, 0.98, 0.98]
+    diagnosis = diagnose_fit(history(falling(9), val, train_accuracy, [0.2, *[0.4] * 8]))
+    assert (diagnosis.kind, diagnosis.since) == ("overfitting", 6)
+
+
 def test_poor_training_that_still_improves_wants_more_epochs():
     accuracy = [0.0, 0.1, 0.2, 0.3]
     diagnosis = diagnose_fit(history([2, 1.8, 1.6, 1.4], [2, 1.8, 1.6, 1.4], accuracy, accuracy))
