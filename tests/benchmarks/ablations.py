@@ -38,14 +38,17 @@ BASES = {  # the recipe chooses the rest
 
 
 class Change(NamedTuple):
-    """Options that differ from a base, which is a key of `BASES`."""
+    """Options that differ from a base.
 
-    options: tuple[str, ...]
+    Attributes:
+        options: of `seqcli train`; none for a change of decoding, which scores the base's runs.
+        base: a key of `BASES`.
+        decoding: options of `seqcli eval`.
+    """
+
+    options: tuple[str, ...] = ()
     base: str = "attention"
-
-    def training(self) -> tuple[str, ...]:
-        """Return the options of `seqcli train`, of which the last of a kind counts."""
-        return (*BASES[self.base], *self.options)
+    decoding: tuple[str, ...] = ()
 
 
 CHANGES = {
@@ -55,6 +58,8 @@ CHANGES = {
     "restarts": Change(("--set", "train.schedule=cosine_restarts")),
     "monotonic attention": Change(("--set", "model.attention=monotonic")),
     "dropout by position": Change(("--set", "model.embedding_dropout=position")),
+    "beam 5": Change(decoding=("--beam", "5")),
+    "beam 5, no length penalty": Change(decoding=("--beam", "5", "--length-penalty", "0")),
     "dropout 0.1": Change(("--dropout", "0.1")),
     "two layers": Change(("--layers", "2")),
     "lstm": Change(("--cell", "lstm")),
@@ -76,28 +81,33 @@ def cut(file: Path, rows: int, out: Path) -> Path:
     return out
 
 
-def error(
-    label: str, words: tuple[str, ...], name: str, seed: int, options: argparse.Namespace
-) -> float:
-    """Train one run with some options, unless it is there; return its sequence error in percent."""
-    one = SETS[name]
+def error(change: str, name: str, seed: int, options: argparse.Namespace) -> float:
+    """Train one run, unless it is there, and score it; return its sequence error in percent.
+
+    ``change`` is a key of `CHANGES` or `BASES`.
+    """
+    one, files = CHANGES.get(change, Change(base=change)), SETS[name]
+    label = change if one.options else f"base {one.base}"
     run = options.out / f"{label.replace(' ', '-')}-{name}-s{seed}"
     if not (run / "best.pt").exists():
-        train = cut(options.folder / one.files[0], options.rows, options.out / f"{name}.train.tsv")
-        val = cut(options.folder / str(one.files[1]), options.val_rows, options.out / f"{name}.tsv")
-        files = ["--train", str(train), "--val", str(val), *one.options]
-        seeded = ["--seed", str(seed), "--threads", "1", "--out", str(run)]
-        seqcli("train", *files, *words, *seeded, threads=1)
-    scores = seqcli("eval", "--ckpt", str(run), "--split", "val", threads=1)
+        train = cut(
+            options.folder / files.files[0], options.rows, options.out / f"{name}-train.tsv"
+        )
+        val = cut(
+            options.folder / str(files.files[1]), options.val_rows, options.out / f"{name}.tsv"
+        )
+        words = ["--train", str(train), "--val", str(val), *files.options]
+        words += [*BASES[one.base], *one.options]  # the last option of a kind counts
+        words += ["--seed", str(seed), "--threads", "1", "--out", str(run)]
+        seqcli("train", *words, threads=1)
+    scores = seqcli("eval", "--ckpt", str(run), "--split", "val", *one.decoding, threads=1)
     return 100 * float(scores["metrics"]["sequence_error_rate"])
 
 
-def errors(
-    label: str, words: tuple[str, ...], options: argparse.Namespace
-) -> dict[str, list[float]]:
-    """Return the errors of all sets, one for each seed."""
+def errors(change: str, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Return the errors on all sets, one for each seed."""
     return {
-        name: [error(label, words, name, seed, options) for seed in options.seeds]
+        name: [error(change, name, seed, options) for seed in options.seeds]
         for name in options.sets
     }
 
@@ -112,7 +122,7 @@ def summary(change: str, found: dict[str, list[float]], base: dict[str, list[flo
     low, high = mean_interval(np.array(all_pairs), np.ones(len(all_pairs))) or (-np.inf, np.inf)
     return {
         "change": change,
-        "options": " ".join(CHANGES[change].options),
+        "options": " ".join(CHANGES[change].options + CHANGES[change].decoding),
         "base": CHANGES[change].base,
         "base_error": {name: round(fmean(values), 1) for name, values in base.items()},
         "difference": {name: round(fmean(values), 1) for name, values in paired.items()},
@@ -140,11 +150,10 @@ def main() -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         bases: dict[str, dict[str, list[float]]] = {}
         for change in options.changes or CHANGES:
-            one = CHANGES[change]
-            if one.base not in bases:
-                bases[one.base] = errors(f"base {one.base}", BASES[one.base], options)
-            found = errors(change, one.training(), options)
-            print(json.dumps(summary(change, found, bases[one.base])), flush=True)
+            base = CHANGES[change].base
+            if base not in bases:
+                bases[base] = errors(base, options)
+            print(json.dumps(summary(change, errors(change, options), bases[base])), flush=True)
 
 
 if __name__ == "__main__":
