@@ -65,6 +65,10 @@ CHANGES = {
     "lstm": Change(("--cell", "lstm")),
     "fed context": Change(("--set", "model.feed_context=true"), base="plain"),
     "convolution": Change(("--set", "model.convolution=3"), base="Transformer"),
+    "Transformer, batches of 128, half the updates": Change(
+        ("--batch-size", "128", "--steps", "400", "--set", "train.epoch_steps=100"),
+        base="Transformer",
+    ),
     "Transformer, no label smoothing": Change(
         ("--set", "train.label_smoothing=0"), base="Transformer"
     ),
