@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from seqcli.api.comparing import Plan, plan, run_on
 from seqcli.api.engines import Watch, open_engine
 from seqcli.comparison.run_result import RunResult
 from seqcli.comparison.suites import PublishedResult, Suite, SuiteResult, load_suite, with_published
+from seqcli.report.trackers import tracked
 from seqcli.runs import ROOT
 
 Views = Callable[[Plan], AbstractContextManager[Watch[RunResult]]]
@@ -48,12 +49,13 @@ def compare_suite(
     jobs: int = 0,
     on: str = "",
     view: Views | None = None,
+    track: str | Sequence[str] = (),
 ) -> SuiteResult:
     """Run the comparisons of a suite, and write suite.md with published results next to ours.
 
     Args:
         suite, out, force: see `plan_suite`.
-        jobs, on: see `seqcli.compare`.
+        jobs, on, track: see `seqcli.compare`. A tracker gets one group for each comparison.
         view: returns a context manager for a plan, which gives the ``watch`` of `compare`.
     """
     from seqcli.report.comparison_files import write_suite
@@ -63,8 +65,9 @@ def compare_suite(
     plans = plan_suite(one, out=out, force=force)
     with open_engine(jobs, on) as engine:
         for entry, made in zip(one.entries, plans, strict=True):
-            with view(made) if view else nullcontext() as watch:
-                comparisons.append(run_on(engine, made, watch))
+            shown = view(made) if view else nullcontext()
+            with shown as watch, tracked(track, f"{one.name}/{entry.name}", watch) as notify:
+                comparisons.append(run_on(engine, made, notify))
             rows += with_published(entry, comparisons[-1])
     folder = _folder(one, out)
     result = SuiteResult(one.name, one.about, str(folder), tuple(comparisons), tuple(rows))

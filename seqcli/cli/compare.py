@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ seqcli compare --task copy --on dask --jobs 4
 seqcli compare --task copy --plan | xargs -P 4 -d '\\n' -n 1 sh -c
 seqcli compare --collect runs/compare-copy
 seqcli compare --suite smoke"""
-BESIDE_SUITE = ("suite", "jobs", "on", "out", "plan", "force", "json", "quiet")
+BESIDE_SUITE = ("suite", "jobs", "on", "out", "plan", "force", "track", "json", "quiet")
 APART_FROM_SEARCH = ("seeds", "grid", "plan", "force")
 TRAINING_FLAGS = ("epochs", "steps", "batch_size", "lr", "threads", "device")
 
@@ -68,7 +68,8 @@ def compare(
     output = Out.standard(json=json, quiet=quiet, product=plan)
     if suite is not None:
         _check_alone(context)
-        return _suite(suite, output, jobs=jobs, on=on, plan=plan, out=out, force=force)
+        place = {"out": out, "force": force}
+        return _suite(suite, output, place, plan, jobs=jobs, on=on, track=track)
     if collect is not None:
         return _show(api.collect(collect), output)
     options = {
@@ -144,18 +145,23 @@ def _typed(context: typer.Context) -> list[str]:
     return [name for name, one in sources.items() if one and one.name == "COMMANDLINE"]
 
 
-def _suite(suite: str, output: Out, *, jobs: int, on: str, plan: bool, **place: Any) -> None:
-    """Run a suite, or print its commands; ``place`` contains ``out`` and ``force``."""
+def _suite(
+    suite: str, output: Out, place: Mapping[str, Any], only_plan: bool, **engine: Any
+) -> None:
+    """Run a suite, or print its commands.
+
+    ``place`` contains ``out`` and ``force``, ``engine`` contains ``jobs``, ``on`` and ``track``.
+    """
     from seqcli import api
     from seqcli.report.comparison_files import published_table, suite_document
 
-    if plan:
+    if only_plan:
         plans = api.plan_suite(suite, **place)
         for one in plans:
             api.store_plan(one)
         return _print_commands([line for one in plans for line in one.commands], output)
     view = partial(_view, output)
-    result = api.compare_suite(suite, jobs=jobs, on=on, view=view, **place)
+    result = api.compare_suite(suite, view=view, **engine, **place)
     if output.json:
         output.document(suite_document(result))
     for comparison in result.comparisons:

@@ -221,6 +221,21 @@ def test_runs_of_a_comparison_are_in_a_group(fake, notes):
     assert len(seen) == 4
 
 
+def test_every_comparison_of_a_suite_is_a_group(fake, notes, tmp_path, monkeypatch):
+    from seqcli import api
+
+    monkeypatch.chdir(tmp_path)
+    runs = fake("trackio")
+    small = "set: {data.task: copy, data.train: 20, data.val: 10, data.test: 10, train.epochs: 1}"
+    two = "comparisons:\n  one: {cells: [rnn]}\n  two: {cells: [gru]}\n"
+    (tmp_path / "mine.yaml").write_text(f"all:\n  seeds: 1\n  attention: off\n  {small}\n{two}")
+    api.compare_suite("mine.yaml", jobs=1, track="trackio")
+    assert [(run.name, run.group, run.status) for run in runs] == [
+        ("rnn-s0", "mine/one", "finished"),
+        ("gru-s0", "mine/two", "finished"),
+    ]
+
+
 def test_members_of_an_ensemble_are_runs_of_their_own(fake, notes):
     from seqcli.events import EnsembleFinished, EnsembleStarted
 
