@@ -124,6 +124,7 @@ TRANSFORMER = Recipe(  # hidden is rounded to the heads, feedforward is 4 times 
         "model.hidden": 128,
         "model.norm": "pre",
         "model.positions": "rotary",
+        "model.mark_ends": True,
         "model.convolution": 3,
         "model.dropout": 0.3,
         "train.batch_size": 64,

@@ -159,6 +159,9 @@ class ModelConfig:
     """Number the Transformer's target positions from the end of the source."""
     positions: Annotated[str, one_of(registry.POSITIONS)] = "sinusoidal"
     """Positional encoding of the Transformer."""
+    mark_ends: bool = False
+    """Add learned vectors to the first and the last source token of a Transformer, which does not
+    know where its source ends."""
     convolution: Annotated[int, Range(at_least=0, at_most=31)] = 0
     """Width of a convolution at the start of the Transformer's encoder layers: an odd number of
     adjacent source positions; 0 for none."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from seqcli import registry
 from seqcli.config import ModelConfig
+from seqcli.models.base import copy_to
 from seqcli.models.kernels import enabled
 from seqcli.models.kernels.dropout_mask import dropout_scales, dropped_relu
 from seqcli.models.positions import Positions
@@ -126,6 +127,25 @@ class TokenEmbedding(nn.Module):
         places = start if starts is None else starts
         positioned: Tensor = self.dropout(self.positions.added(embedded, places))  # (B, T, H)
         return positioned
+
+
+class EndMarks(nn.Module):
+    """A learned vector for the first token of each source, and one for the last.
+
+    Positions alone do not tell an encoder where its source ends, and rotary positions not even
+    where it begins.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.marks = nn.Embedding(2, width)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Add the vectors to embedded tokens (B, S, H) of sources with lengths (B,), on the CPU."""
+        places = torch.arange(x.shape[1], device=x.device)  # (S,)
+        last = places == copy_to(lengths, x.device)[:, None] - 1  # (B, S)
+        ends = torch.stack([(places == 0).expand_as(last), last], dim=2)  # (B, S, 2)
+        return x + ends.to(x.dtype) @ self.marks.weight  # (B, S, H)
 
 
 class TiedLinear(nn.Module):

@@ -13,7 +13,7 @@ from seqcli.config import ModelConfig
 from seqcli.models.attention import token_mask
 from seqcli.models.base import Model, copy_to
 from seqcli.models.copying import CopyHead
-from seqcli.models.embedding import TokenEmbedding, output_layer
+from seqcli.models.embedding import EndMarks, TokenEmbedding, output_layer
 from seqcli.models.transformer_layers import (
     CrossMemory,
     KeysValues,
@@ -45,6 +45,7 @@ class Transformer(Model):
         super().__init__()
         self.source_embedding = TokenEmbedding(config, source, max_length)
         self.target_embedding = TokenEmbedding(config, target, max_length)
+        self.ends = EndMarks(config.hidden) if config.mark_ends else None
         positions = self.source_embedding.positions
         self.encoder = make_layers(config, positions, cross=False, convolution=config.convolution)
         self.decoder = make_layers(config, self.target_embedding.positions, cross=True)
@@ -115,6 +116,8 @@ class Transformer(Model):
         causal = not self.source_embedding.positions.gives_order
         attended = None if causal else mask  # (B, 1, 1, S) or None
         x = self.source_embedding(source)  # (B, S, H)
+        if self.ends is not None:
+            x = self.ends(x, lengths)  # (B, S, H)
         for layer in self.encoder:
             x = layer(x, mask=attended, causal=causal, inside=inside).states  # (B, S, H)
         x = self.source_norm(x)

@@ -74,6 +74,7 @@ RULES: dict[str, Rule] = {
     "model.norm": _TRANSFORMER,
     "model.continue_positions": _TRANSFORMER,
     "model.positions": _TRANSFORMER,
+    "model.mark_ends": _TRANSFORMER,
     "model.convolution": _TRANSFORMER,
     "train.recipe": Irrelevant("its choices are checked by their own keys"),
     "train.budget": _ANY,

@@ -127,7 +127,7 @@ PAIRS = [
     {"cell": "transformer", "continue_positions": True, "layers": 2, "tied_embeddings": True},
     {"cell": "transformer", "positions": "learned", "continue_positions": True},
     {"cell": "gru", "attention": "additive", "copy": True},
-    {"cell": "transformer", "copy": True, "convolution": 3},
+    {"cell": "transformer", "copy": True, "convolution": 3, "mark_ends": True},
     {"cell": "lstm", "attention": "monotonic"},
 ]
 LANGUAGE = [

@@ -33,7 +33,10 @@ ADDITIVE = ("--set", "model.attention=additive")
 BASES = {  # the recipe chooses the rest
     "attention": (*SMALL, "--cell", "gru", *ADDITIVE),
     "plain": (*SMALL, "--cell", "gru", "--set", "model.feed_context=false"),
-    "Transformer": (*TRAINING, "--cell", "transformer", "--set", "model.convolution=0"),
+    "Transformer": (
+        *(*TRAINING, "--cell", "transformer"),
+        *("--set", "model.convolution=0", "--set", "model.mark_ends=false"),
+    ),
 }
 
 
@@ -64,6 +67,10 @@ CHANGES = {
     "two layers": Change(("--layers", "2")),
     "lstm": Change(("--cell", "lstm")),
     "fed context": Change(("--set", "model.feed_context=true"), base="plain"),
+    "marked ends": Change(("--set", "model.mark_ends=true"), base="Transformer"),
+    "marked ends and convolution": Change(
+        ("--set", "model.mark_ends=true", "--set", "model.convolution=3"), base="Transformer"
+    ),
     "convolution": Change(("--set", "model.convolution=3"), base="Transformer"),
     "Transformer, batches of 128, half the updates": Change(
         ("--batch-size", "128", "--steps", "400", "--set", "train.epoch_steps=100"),

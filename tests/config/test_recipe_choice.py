@@ -362,7 +362,7 @@ def test_a_recurrent_decoder_without_attention_gets_the_context_at_every_step(se
     assert choose(load(set_), known).model.feed_context == fed
 
 
-def test_the_recipe_of_a_transformer_has_a_convolution():
+def test_the_recipe_of_a_transformer_has_a_convolution_and_marked_ends():
     chosen = choose(load({"model.cell": "transformer"}), PAIRS)
-    assert chosen.model.convolution == 3
+    assert (chosen.model.convolution, chosen.model.mark_ends) == (3, True)
     assert choose(load({"model.cell": "gru"}), PAIRS).model.convolution == 0

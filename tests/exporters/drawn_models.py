@@ -59,7 +59,7 @@ PAIRS = [
     ),
     *TRANSFORMERS,
     *(
-        replace(one, convolution=size)
+        replace(one, convolution=size, mark_ends=size == 3)
         for one, size in zip(TRANSFORMERS[3:6], (3, 5, 3), strict=True)
     ),
     *(replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"),

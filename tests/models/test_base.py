@@ -36,7 +36,12 @@ TRANSFORMERS = [
     for positions in ("sinusoidal", "learned", "rotary", "none")
     for norm in ("pre", "post")
 ]
-TRANSFORMERS += [replace(one, convolution=3 if one.norm == "pre" else 5) for one in TRANSFORMERS]
+TRANSFORMERS += [
+    replace(one, convolution=3, mark_ends=True)
+    if one.norm == "pre"
+    else replace(one, convolution=5)
+    for one in TRANSFORMERS
+]
 TRANSFORMERS += [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
 TIED = [
     replace(SMALL, attention="none", hidden=6, layers=1, tied_embeddings=True),
@@ -71,6 +76,7 @@ def name(config: ModelConfig) -> str:
     extra = ("-bridge" if config.bridge else "") + ("-on" if config.continue_positions else "")
     extra += "-tied" if config.tied_embeddings else ""
     extra += "-norm" if config.layer_norm else ""
+    extra += "-ends" if config.mark_ends else ""
     return describe(config).replace(" ", "-") + extra
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqcli.models.cells import Cell, GRUCell, LSTMCell, RNNCell
-from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding, TiedLinear
+from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding, EndMarks, TiedLinear
 from seqcli.models.rnn import make_rnn
 
 
@@ -135,3 +135,15 @@ def test_a_tied_output_layer_learns_with_the_embeddings(inputs: int) -> None:
     logits[..., 5].sum().backward()
     assert embedding.weight.grad is not None
     assert embedding.weight.grad[5].abs().sum() > 0
+
+
+def test_the_ends_of_every_source_are_marked() -> None:
+    ends, x = EndMarks(4), torch.zeros(4, 3, 4)
+    first, last = ends.marks.weight
+    marked = ends(x, torch.tensor([3, 2, 1, 0]))
+    expected = torch.zeros(4, 3, 4)
+    expected[:, 0] += first
+    for row, length in enumerate([3, 2, 1]):
+        expected[row, length - 1] += last
+    torch.testing.assert_close(marked, expected)
+    assert ends(torch.zeros(2, 0, 4), torch.tensor([0, 0])).shape == (2, 0, 4)

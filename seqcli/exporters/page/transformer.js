@@ -206,6 +206,7 @@ class Transformer {
     this.source = new TokenEmbedding(weights.part("source_embedding"), config);
     this.target = new TokenEmbedding(weights.part("target_embedding"), config);
     const [encoder, decoder] = [weights.part("encoder"), weights.part("decoder")];
+    this.ends = config.mark_ends ? weights.part("ends").embedding("marks") : null;
     const { convolution } = config;
     this.encoder = transformerLayers(encoder, config, this.source.positions, false, convolution);
     this.decoder = transformerLayers(decoder, config, this.target.positions, true);
@@ -220,6 +221,7 @@ class Transformer {
   start(source) {
     const causal = !this.source.positions.givesOrder(); // or it would see a bag of tokens
     let states = source.map((token, s) => this.source.apply(token, s)); // (S, H)
+    if (this.ends !== null) this.markEnds(states);
     for (const layer of this.encoder) ({ states } = layer.read(states, { causal }));
     const outputs = states.map((x) => this.sourceNorm.apply(x)); // (S, H)
     return {
@@ -228,6 +230,13 @@ class Transformer {
       first: this.continues ? source.length : 0, // position of the first target token
       caches: this.decoder.map(() => NOTHING),
     };
+  }
+
+  /** Add a learned vector to the first of the states (S, H), and one to the last. */
+  markEnds(states) {
+    [0, states.length - 1].forEach((s, mark) => {
+      if (s in states) states[s] = add(states[s], this.ends.row(mark));
+    });
   }
 
   step(token, state) {

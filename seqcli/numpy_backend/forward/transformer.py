@@ -52,6 +52,8 @@ class Transformer(NumpyModel):
             for side, size in zip(("source", "target"), sizes, strict=True)
         )
         self.source_embedding, self.target_embedding = source, target
+        part = weights.part("ends")
+        self.ends = part.embedding("marks", 2, config.hidden) if config.mark_ends else None
         self.encoder = make_layers(
             weights.part("encoder"),
             config,
@@ -124,11 +126,22 @@ class Transformer(NumpyModel):
         causal = not self.source_embedding.positions.gives_order
         attended = None if causal else mask  # (B, 1, 1, S) or None
         x = self.source_embedding(source)  # (B, S, H)
+        if self.ends is not None:
+            x = x + self._end_marks(lengths, source.shape[1])  # (B, S, H)
         for layer in self.encoder:
             x = layer(x, mask=attended, causal=causal, inside=inside).states  # (B, S, H)
         x = self.source_norm(x)
         copies = () if self.copy is None else self.copy.prepare(source, x)
         return mask, [layer.source_memory(x) for layer in self.decoder], copies
+
+    def _end_marks(self, lengths: Ids, size: int) -> Floats:
+        """Return what is added to the first and to the last of S tokens: (B, S, H)."""
+        assert self.ends is not None
+        places = np.arange(size)  # (S,)
+        last = places == lengths[:, None] - 1  # (B, S)
+        ends = np.stack([np.broadcast_to(places == 0, last.shape), last], axis=2)  # (B, S, 2)
+        marks: Floats = ends @ self.ends.weight  # (B, S, H)
+        return marks
 
     def _first_position(self, lengths: Ids) -> Ids:
         """Return the target's first position (B, 1): 0, or the source's length."""

@@ -38,7 +38,7 @@ TRANSFORMERS = [
     for norm in ("pre", "post")
 ]
 CONVOLVED = [
-    replace(one, convolution=size)
+    replace(one, convolution=size, mark_ends=one.norm == "pre")
     for one, size in zip(TRANSFORMERS, (3, 3, 5, 5, 3, 3, 1, 3), strict=True)
 ]
 CONTINUED = [replace(one, continue_positions=True) for one in TRANSFORMERS if one.norm == "pre"]
@@ -114,6 +114,7 @@ def name(case: tuple[ModelConfig, bool]) -> str:
     relu = "-relu" if config.activation == "relu" else ""
     extra += relu + ("-tied" if config.tied_embeddings else "")
     extra += "-norm" if config.layer_norm else ""
+    extra += "-ends" if config.mark_ends else ""
     return describe(config, language=language).replace(" ", "-") + extra
 
 
