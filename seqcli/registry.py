@@ -114,7 +114,6 @@ NUMPY_OPTIMIZERS: Table = {
 SCHEDULES: Table = {
     "constant": "seqcli.training.schedules:Constant",
     "cosine": "seqcli.training.schedules:WarmupCosine",
-    "cosine_restarts": "seqcli.training.schedules:CosineRestarts",
     "inverse_sqrt": "seqcli.training.schedules:WarmupInverseSqrt",
     "plateau": "seqcli.training.schedules:ReduceOnPlateau",
 }

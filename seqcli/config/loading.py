@@ -29,6 +29,11 @@ _WAYS = {
     "data.train_file": "a file of training rows",
 }
 BY_BUDGET = "limited by train.budget"  # origin of train.epochs
+# Keys of earlier versions, which stored configurations still have, and values without effect.
+_REMOVED = {
+    "train.ema": ("0", "0.0"),
+    "train.restarts": tuple(map(str, range(1, 11))),  # of a schedule that was removed as well
+}
 _BESIDE_TRAIN = ("data.val_file", "data.test_file")
 
 Source = str | PathLike[str] | Mapping[str, Any] | Config
@@ -125,6 +130,9 @@ class _State:
         """Apply one layer over the previous ones; the last value of a key counts."""
         self._replace_source(layer)
         for one in layer:
+            if one.key in _REMOVED:
+                _check_removed(one)
+                continue
             self.values[one.key] = _checked(one)
             self.origins[one.key] = one.origin
 
@@ -186,6 +194,12 @@ def _checked(one: Setting) -> object:
     if one.key.startswith(TASK) and one.key != TASK:
         return schema.read_free(one.key, one.value, one.where)
     return schema.read(schema.find(one.key, one.where), one.value, one.where)
+
+
+def _check_removed(one: Setting) -> None:
+    """Reject a key of an earlier version, unless its value had no effect."""
+    if str(one.value) not in _REMOVED[one.key]:
+        raise UsageError(f"{one.where}: {one.key} was removed: it helped nowhere", "omit it")
 
 
 def _check_together(config: Config) -> None:

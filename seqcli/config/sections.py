@@ -208,9 +208,6 @@ class TrainConfig:
     """Learning-rate schedule after the warm-up."""
     warmup: Count = 100
     """Warm-up steps, in which the learning rate rises from 0."""
-    restarts: Annotated[int, Range(at_least=1, at_most=10)] = 2
-    """Restarts of the cosine_restarts schedule; each cycle is twice as long as the one before, and
-    the last one ends with training."""
     plateau_factor: Annotated[float, Range(above=0, below=1)] = 0.5
     """Factor of the plateau schedule for the learning rate."""
     plateau_patience: Count = 2

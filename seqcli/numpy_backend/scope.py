@@ -92,7 +92,6 @@ RULES: dict[str, Rule] = {
     "train.grad_clip_value": _ANY,
     "train.schedule": _ANY,
     "train.warmup": _ANY,
-    "train.restarts": _ANY,
     "train.plateau_factor": _ANY,
     "train.plateau_patience": _ANY,
     "train.label_smoothing": Only((0,)),

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate and of weight averaging; only `ReduceOnPlateau` keeps state."""
+"""Schedules of the learning rate; only `ReduceOnPlateau` keeps state."""
 
 from __future__ import annotations
 
@@ -52,31 +52,8 @@ class WarmupCosine(Constant):
 
     def factor(self, step: int) -> float:
         """See `Constant.factor`."""
-        return _cosine(self.annealed(step))
-
-    def annealed(self, step: int) -> float:
-        """Return the fraction of the steps after the warm-up that are done, from 0 to 1."""
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return min(1.0, max(0.0, done))
-
-
-class CosineRestarts(WarmupCosine):
-    """Cosine annealing with warm restarts (Loshchilov and Hutter 2017, arXiv:1608.03983).
-
-    Each cycle begins at the peak and anneals to 0. It is twice as long as the one before: with two
-    restarts the three cycles take 1/7, 2/7 and 4/7 of the steps after the warm-up.
-    """
-
-    def __init__(self, config: TrainConfig, steps: int) -> None:
-        super().__init__(config, steps)
-        self.restarts = config.restarts
-
-    def factor(self, step: int) -> float:
-        """See `Constant.factor`."""
-        lengths = 2 ** (self.restarts + 1) - 1  # of all cycles, if the first one's length is 1
-        place = 1 + self.annealed(step) * lengths  # cycle i covers 2^i to 2^(i + 1)
-        cycle = min(int(math.log2(place)), self.restarts)
-        return _cosine(place / 2**cycle - 1)
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)  # after the warm-up
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, done))))
 
 
 class WarmupInverseSqrt(Constant):
@@ -116,8 +93,3 @@ class ReduceOnPlateau(Constant):
     def restore(self, state: dict[str, float]) -> None:
         """See `Constant.restore`."""
         self.scale, self.best, self.waited = state["scale"], state["best"], int(state["waited"])
-
-
-def _cosine(done: float) -> float:
-    """Return a factor that falls from 1 to 0 along half a cosine wave."""
-    return 0.5 * (1 + math.cos(math.pi * done))

@@ -58,7 +58,6 @@ CHANGES = {
     "no label smoothing": Change(("--set", "train.label_smoothing=0")),
     "tied embeddings": Change(("--set", "model.tied_embeddings=true")),
     "layer norm": Change(("--set", "model.layer_norm=true")),
-    "restarts": Change(("--set", "train.schedule=cosine_restarts")),
     "monotonic attention": Change(("--set", "model.attention=monotonic")),
     "dropout by position": Change(("--set", "model.embedding_dropout=position")),
     "beam 5": Change(decoding=("--beam", "5")),

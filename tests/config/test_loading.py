@@ -330,6 +330,19 @@ def test_a_convolution_has_a_middle_position() -> None:
     assert "odd" in caught.value.hint
 
 
+def test_a_stored_configuration_may_have_removed_keys_without_effect(tmp_path):
+    stored = to_plain(Config())
+    stored["train"] |= {"restarts": 5, "ema": 0.0}
+    assert from_plain(stored) == Config()
+    assert load(stored) == Config()
+    (tmp_path / "config.yaml").write_text("train:\n  restarts: 2\n  ema: 0.0\n")
+    assert load(tmp_path / "config.yaml") == Config()
+    stored["train"]["ema"] = 0.9
+    with pytest.raises(UsageError, match=r"train\.ema was removed") as caught:
+        from_plain(stored)
+    assert "omit it" in caught.value.hint
+
+
 def test_rotary_positions_need_heads_of_even_width() -> None:
     rotary = {"model.cell": "transformer", "model.positions": "rotary", "model.heads": 2}
     assert load({**rotary, "model.hidden": 8}).model.hidden == 8

@@ -13,7 +13,6 @@ from seqcli.data.vocabulary import PAD
 from seqcli.models.build import build
 from seqcli.training.schedules import (
     Constant,
-    CosineRestarts,
     ReduceOnPlateau,
     WarmupCosine,
     WarmupInverseSqrt,
@@ -61,16 +60,6 @@ def test_learning_rates() -> None:
     assert cosine.rate(12) == pytest.approx(0.0)
     root = WarmupInverseSqrt(config(warmup=4), 100)
     assert [root.rate(step) for step in (0, 3, 15, 63)] == [0.5, 2, 1, 0.5]
-
-
-def test_cycles_of_restarts_double_and_fill_the_run() -> None:
-    schedule = CosineRestarts(config(warmup=4, restarts=2), 74)  # cycles of 10, 20 and 40 steps
-    assert schedule.rate(1) == 1  # half of the warm-up
-    for begin, length in ((4, 10), (14, 20), (34, 40)):
-        assert schedule.rate(begin) == pytest.approx(2.0)
-        assert schedule.rate(begin + length // 2) == pytest.approx(1.0)
-        assert schedule.rate(begin + length - 1) < 0.06
-    assert schedule.rate(74) == schedule.rate(80) == pytest.approx(0.0)
 
 
 def test_plateau_waits_then_halves_and_remembers() -> None:
