@@ -17,7 +17,7 @@ from seqcli.config import flags as flag_table
 from seqcli.config import schema
 from seqcli.config.examples import config_path
 from seqcli.config.flags import FLAGS, spelt
-from seqcli.config.limits import Scalar
+from seqcli.config.limits import Duration, Scalar
 from seqcli.config.schema import TASK, stays_text
 from seqcli.config.sections import Config
 from seqcli.errors import UsageError
@@ -328,7 +328,10 @@ def _option(key: str, value: object) -> Iterator[str]:
     text = written(key, value)
     flag = _FLAG_OF.get(key, "")
     is_rows = key in _FILES and text.isdecimal()
-    if not flag or is_rows or isinstance(value, bool | list) or text != _bare(value):
+    limit = None if key.startswith(TASK) else schema.find(key, flag).limit
+    is_no_time = isinstance(limit, Duration) and Duration.seconds(text) is None  # such as 1e-06
+    other = is_rows or is_no_time or isinstance(value, bool | list) or text != _bare(value)
+    if not flag or other:
         yield from ("--set", f"{key}={text}")
     elif text.startswith("-"):
         yield f"{spelt(flag)}={text}"

@@ -249,27 +249,13 @@ class AttentionGain:
     command: str
 
 
-# one run each, seed 0; training and validation words: 8,000 and 1,000, Tamil 68,218 and 6,827
+# one run each, seed 0
 ATTENTION_GAINS: tuple[AttentionGain, ...] = (
     AttentionGain(
-        "Bulgarian pronunciation",
-        without=0.674,
-        with_attention=0.942,
-        date="2026-11-27",
-        command="seqcli train --train bul_train.tsv --val bul_dev.tsv --target-tokens words",
-    ),
-    AttentionGain(
-        "Dutch pronunciation",
-        without=0.706,
-        with_attention=0.888,
-        date="2026-11-27",
-        command="seqcli train --train dut_train.tsv --val dut_dev.tsv --target-tokens words",
-    ),
-    AttentionGain(
-        "Tamil transliteration",
-        without=0.497,
-        with_attention=0.633,
-        date="2026-11-27",
+        "Tamil transliteration",  # 68,218 training rows, 6,827 validation rows
+        without=0.571,
+        with_attention=0.628,
+        date="2026-11-28",
         command="seqcli train --train ta.train.tsv --val ta.dev.tsv "
         "--columns target=1,source=2,count=3",
     ),

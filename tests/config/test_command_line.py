@@ -49,6 +49,7 @@ def test_what_is_written_for_an_option_of_a_task_is_read_as_it_was(value):
         {"data.train_file": "10", "data.val_file": "v.tsv", "data.columns": "target=1,source=2"},
         {"data.task": "names", "train.backend": "numpy", "model.cell": "lstm", "train.lr": 1e-7},
         {"data.task": "sort", "train.budget": 90.0},
+        {"data.task": "sort", "train.budget": 1e-6},  # which --budget does not read
         {"data.task": "sort", "train.budget": 90.0, "train.epochs": 20},
     ],
 )
