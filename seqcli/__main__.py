@@ -36,7 +36,24 @@ def main() -> None:
         interrupts.at_once = True  # the command is done
     except KeyboardInterrupt:
         code = INTERRUPTED
+    if "RANK" in os.environ and "torch" in sys.modules:
+        _exit_at_once(code)
     raise SystemExit(code)
+
+
+def _exit_at_once(code: int) -> None:
+    """Exit one of several processes of torchrun without finalizing the interpreter.
+
+    The threads of Gloo may still hold tensors. If they release one while the interpreter is
+    finalized, PyTorch aborts the process (pytorch/pytorch#190489), and torchrun takes a training
+    that is complete for a failed one.
+    """
+    from contextlib import suppress
+
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 def _load_plugins() -> None:

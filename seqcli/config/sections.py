@@ -291,7 +291,7 @@ def describe(config: ModelConfig, language: bool = False) -> str:
     if language:
         return f"{cell} language model, {layers}, hidden size {config.hidden}"
     encoder = "bidirectional" if config.bidirectional else "one-way"
-    fed = " (fed context)" if config.feed_context else ""
+    fed = " (context at every step)" if config.feed_context else ""
     attention = (
         f"{config.attention} attention" if config.attention != "none" else f"no attention{fed}"
     )

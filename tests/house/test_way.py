@@ -38,7 +38,7 @@ PREDICT_ENDS = {
     ("formatting.py", "prediction_line"),
 }
 SEARCH = ("decoding/search.py", "search")  # from a batch of sources to their predictions
-MOST_FILES, MOST_BETWEEN = 30, 10
+MOST_FILES, MOST_BETWEEN = 30, 11
 
 Place = tuple[str, str]  # a file and a function
 
