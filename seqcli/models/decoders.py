@@ -17,7 +17,7 @@ from seqcli.models.attention import Attention
 from seqcli.models.cells import Cell, CellState, NormalizedCell
 from seqcli.models.embedding import Dropout, EmbeddedTokens, Embedding, OutputLayer, output_layer
 from seqcli.models.kernels.bahdanau_decoder import Source, bahdanau_decoder
-from seqcli.models.rnn import make_rnn
+from seqcli.models.rnn import RNN, make_rnn
 
 Memory: TypeAlias = tuple[Tensor, ...]  # returned by `prepare` for the encoder's outputs
 
@@ -84,15 +84,7 @@ class PlainDecoder(Decoder):
 
     def __init__(self, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
         super().__init__(config, vocabulary)
-        self.rnn = make_rnn(
-            cell,
-            config.embedding,
-            config.hidden,
-            config.layers,
-            config.dropout,
-            bidirectional=False,
-            layer_norm=config.layer_norm,
-        )
+        self.rnn = _decoder_rnn(config, cell, config.embedding)
         self.output = self.output_layer(config.hidden)
 
     def forward(self, tokens: Tensor, memory: Memory, state: CellState) -> Decoded:
@@ -118,15 +110,7 @@ class ContextDecoder(Decoder):
     def __init__(self, config: ModelConfig, vocabulary: int, cell: Cell) -> None:
         super().__init__(config, vocabulary)
         context = config.hidden * (2 if config.bidirectional else 1)
-        self.rnn = make_rnn(
-            cell,
-            config.embedding + context,
-            config.hidden,
-            config.layers,
-            config.dropout,
-            bidirectional=False,
-            layer_norm=config.layer_norm,
-        )
+        self.rnn = _decoder_rnn(config, cell, config.embedding + context)
         self.output = self.output_layer(config.hidden + context + config.embedding)
 
     def prepare(self, outputs: Tensor, attn_bias: Tensor | None, summary: Tensor) -> Memory:
@@ -264,3 +248,16 @@ class BahdanauDecoder(Decoder):
         hidden, embedding = self.from_state.in_features, self.from_input.in_features
         sizes = [hidden, self.from_context.in_features, embedding]
         return torch.split(self.output.weight, sizes, dim=1)  # (V, H), (V, C), (V, E)
+
+
+def _decoder_rnn(config: ModelConfig, cell: Cell, size: int) -> RNN:
+    """Return the layers of a decoder over inputs (R, T, I) of a size I."""
+    return make_rnn(
+        cell,
+        size,
+        config.hidden,
+        config.layers,
+        config.dropout,
+        bidirectional=False,
+        layer_norm=config.layer_norm,
+    )
